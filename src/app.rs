@@ -1,0 +1,1 @@
+//! Builds, binds, runs and drains the gateway: the only place that wires things.

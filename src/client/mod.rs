@@ -1,0 +1,54 @@
+//! Clients and the keys they prove themselves with. Built when the configuration is compiled;
+//! on the request path a key is one digest and one look-up.
+
+mod key;
+mod table;
+
+pub use key::{ApiKeyHash, InvalidHash};
+pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limit::Policy;
+
+/// A configured caller. Downstream learns its name; counters and log lines carry it.
+#[derive(Debug)]
+pub struct Client {
+    pub name: ClientName,
+    /// The limit that holds for all keys of this client together, its tier already applied.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// A name that is safe in a header, a log line and a Redis key: 1 to 128 characters of `A-Za-z0-9._-`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientName(Arc<str>);
+
+impl ClientName {
+    /// Parses a name as it stands in the configuration.
+    pub fn parse(text: &str) -> Result<Self, InvalidClientName> {
+        let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if (1..=128).contains(&text.len()) && text.bytes().all(safe) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidClientName)
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A client's name that could not stand in a header or a counter's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -")]
+pub struct InvalidClientName;

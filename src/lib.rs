@@ -1,0 +1,23 @@
+//! Tollgate: an API gateway. It says who is calling, keeps anonymous callers out of protected
+//! routes, holds every client to its limit, and forwards the rest without touching payloads.
+//!
+//! Start reading at [`pipeline`]: one function there is the whole request path. `ARCHITECTURE.md`
+//! has the map; modules know only those further down this list.
+
+pub mod app;
+pub mod cli;
+
+pub mod config;
+pub mod server;
+
+pub mod pipeline;
+
+pub mod client;
+pub mod limit;
+pub mod route;
+pub mod upstream;
+
+pub mod logging;
+pub mod message;
+pub mod request_id;
+pub mod wire;

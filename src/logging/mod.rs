@@ -1,0 +1,1 @@
+//! The operator's log and the access log.

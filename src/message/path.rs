@@ -1,0 +1,37 @@
+//! The canonical path: one reading of a request's path, made once, and then matched, protected,
+//! limited, logged and forwarded. Two readings of one path are how gateways are walked around.
+
+use std::borrow::Cow;
+
+/// A canonical path. What was canonical as it came is not copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestPath<'a> {
+    text: Cow<'a, str>,
+    encoded_slash: bool,
+}
+
+impl<'a> RequestPath<'a> {
+    /// Reads the path of a request target (without the query).
+    pub fn parse(_path: &'a [u8]) -> Result<Self, AmbiguousPath> {
+        Err(AmbiguousPath::NoLeadingSlash)
+    }
+
+    /// The canonical path; starts with `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a `%2F` stands in it; only the route can say whether that is welcome.
+    #[must_use]
+    pub fn has_encoded_slash(&self) -> bool {
+        self.encoded_slash
+    }
+}
+
+/// Why a path has more than one reading. The text is shown to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmbiguousPath {
+    #[error("the path does not start with /")]
+    NoLeadingSlash,
+}

@@ -1,0 +1,3 @@
+//! The request path, from top to bottom.
+
+pub mod snapshot;

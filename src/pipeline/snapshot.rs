@@ -1,0 +1,77 @@
+//! Everything a request is judged by, compiled. A reload makes a new snapshot and swaps it in
+//! whole; a request that has begun keeps the one it began with.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use crate::client::{Client, KeyTable};
+use crate::limit::Policy;
+use crate::route::{ProtectedPrefixes, RouteTable};
+use crate::upstream::Upstream;
+
+/// The compiled configuration, as far as a reload may change it.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub access: Access,
+    pub limits: Limits,
+    pub routes: RouteTable,
+    pub upstreams: Vec<Arc<Upstream>>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub request_id_header: HeaderName,
+    pub head_limits: HeadLimits,
+    /// The longest that a request's head may take from its first byte to its last.
+    pub header_timeout: Duration,
+    /// How long a kept client connection may rest between requests, and a body between two pieces.
+    pub idle_timeout: Duration,
+}
+
+/// Who may come in.
+#[derive(Debug)]
+pub struct Access {
+    pub keys: KeyTable,
+    /// All clients, sorted by name, for `explain --client`.
+    pub clients: Vec<Arc<Client>>,
+    pub protected: ProtectedPrefixes,
+    pub api_key_header: HeaderName,
+    pub forward_api_key: bool,
+    pub client_header: HeaderName,
+}
+
+/// How much.
+#[derive(Debug)]
+pub struct Limits {
+    /// For anonymous callers, counted per address. Clients carry their own policy.
+    pub anonymous: Option<Arc<Policy>>,
+    pub headers: LimitHeaders,
+    /// IPv6 callers are counted by this many leading bits.
+    pub ipv6_prefix: u8,
+}
+
+/// Which rate-limit header fields an answer carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LimitHeaders {
+    #[default]
+    Standard,
+    Legacy,
+    Both,
+    Off,
+}
+
+/// How large a request's head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    pub max_bytes: usize,
+    pub max_fields: usize,
+}
+
+impl Snapshot {
+    /// Whether what `peer` says about who came before it is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+}

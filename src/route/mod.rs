@@ -1,0 +1,42 @@
+//! Routes: which requests go to which upstream, and under which rules. Compiled from the
+//! configuration; looked up once a request on the canonical path.
+
+mod prefix;
+mod protected;
+mod table;
+
+pub use prefix::{InvalidPrefix, PathPrefix};
+pub use protected::ProtectedPrefixes;
+pub use table::{Indistinguishable, NearMiss, Resolved, RouteTable, WhyLost};
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::Method;
+
+/// One route, ready to be used.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub prefix: PathPrefix,
+    /// Host names in lower case, without port. Empty: any.
+    pub hosts: Vec<String>,
+    /// Empty: any.
+    pub methods: Vec<Method>,
+    /// Index into the snapshot's upstreams.
+    pub upstream: usize,
+    pub strip_prefix: bool,
+    /// The longest wait for the head of the answer, from the moment the request is sent.
+    pub timeout: Duration,
+    /// Bytes; `None` is off.
+    pub body_limit: Option<u64>,
+    pub encoded_slash: EncodedSlash,
+    pub cost: NonZeroU32,
+}
+
+/// What a route does with `%2F` in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    #[default]
+    Reject,
+    Keep,
+}

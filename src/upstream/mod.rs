@@ -1,0 +1,19 @@
+//! Upstreams: the services behind the gateway, how they are reached, and one exchange with them.
+
+mod endpoint;
+
+pub use endpoint::{Endpoint, InvalidEndpoint};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A service behind the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The configured name, or the endpoint's URL when a route names it directly.
+    pub name: Arc<str>,
+    pub endpoint: Endpoint,
+    pub connect_timeout: Duration,
+    /// No byte in either direction; also how long a kept connection is pooled.
+    pub idle_timeout: Duration,
+}
