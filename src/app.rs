@@ -1,1 +1,231 @@
-//! Builds, binds, runs and drains the gateway: the only place that wires things.
+//! The gateway's life: built from its configuration, bound, run, drained. The only place that
+//! wires things together and starts long-lived threads.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::config::{self, AccessLog, Loaded, LogFormat, Settings, Watch};
+use crate::limit::{Clock, LimitStore};
+use crate::logging::{Sink, Target, start_operator_log};
+use crate::pipeline::snapshot::Snapshot;
+use crate::server::{BindError, Listeners, Phase, WorkerParts, bind, run_worker};
+
+/// How long the last log lines may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+/// How often lost log lines are reported, at most.
+const LOST_LINES: Duration = Duration::from_secs(1);
+
+/// Why the gateway could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has problems, rendered for a reader.
+    #[error("{0}")]
+    Config(config::Problems),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot open the access log: {0}")]
+    AccessLog(io::Error),
+    #[error("cannot use Redis: {0}")]
+    Redis(String),
+    #[error("the system refuses what the gateway needs to run: {0}")]
+    System(#[from] io::Error),
+    #[error("a worker stopped by itself: {0}")]
+    Worker(String),
+}
+
+/// Runs the gateway that `file` describes, until it is told to stop.
+pub fn run(file: &Path) -> Result<(), StartError> {
+    let loaded = config::load(file, &config::environment).map_err(StartError::Config)?;
+    let pretty = is_pretty(loaded.settings.log_format, &io::stderr());
+    let operator_log = start_operator_log(loaded.settings.log_level, pretty, pretty)?;
+    let done = Gateway::build(file, loaded).and_then(Gateway::bind_and_run);
+    operator_log.finish(LAST_LINES);
+    done
+}
+
+/// A gateway that is ready to be bound.
+struct Gateway {
+    file: PathBuf,
+    settings: Settings,
+    files: Vec<PathBuf>,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    store: Arc<LimitStore>,
+    access_log: Option<Arc<Sink>>,
+    pretty_access: bool,
+}
+
+impl Gateway {
+    fn build(file: &Path, loaded: Loaded) -> Result<Self, StartError> {
+        let Loaded { settings, snapshot, lints, files } = loaded;
+        for lint in &lints {
+            tracing::warn!("{lint}");
+        }
+        let target = match &settings.access_log {
+            AccessLog::Off => None,
+            AccessLog::Stdout => Some(Target::Stdout),
+            AccessLog::File(path) => Some(Target::File(path.clone())),
+        };
+        let pretty_access =
+            target == Some(Target::Stdout) && is_pretty(settings.log_format, &io::stdout());
+        let access_log = target.map(Sink::start).transpose().map_err(StartError::AccessLog)?;
+        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::default())
+            .map_err(|error| StartError::Redis(error.to_string()))?;
+        Ok(Self {
+            file: file.to_owned(),
+            settings,
+            files,
+            snapshots: Arc::new(ArcSwap::from_pointee(snapshot)),
+            store: Arc::new(store),
+            access_log,
+            pretty_access,
+        })
+    }
+
+    fn bind_and_run(self) -> Result<(), StartError> {
+        let listeners = bind(&self.settings.listen, self.settings.workers)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let done = runtime.block_on(self.serve(listeners));
+        if let Some(log) = &self.access_log {
+            log.finish(LAST_LINES);
+        }
+        done
+    }
+
+    /// Starts the workers, serves until a signal says to stop, and drains.
+    async fn serve(&self, listeners: Listeners) -> Result<(), StartError> {
+        let mut signals = Signals::new()?;
+        let (phase, _) = watch::channel(Phase::Starting);
+        let (ready, mut is_ready) = mpsc::channel(self.settings.workers);
+        let (stopped, mut has_stopped) = mpsc::channel(self.settings.workers);
+        let room = Arc::new(Semaphore::new(self.settings.max_connections));
+        let mut threads = Vec::new();
+        for sockets in listeners.per_worker {
+            let parts = WorkerParts {
+                listeners: sockets,
+                snapshots: Arc::clone(&self.snapshots),
+                store: Arc::clone(&self.store),
+                access_log: self.access_log.clone(),
+                pretty_access: self.pretty_access,
+                room: Arc::clone(&room),
+                drain_timeout: self.settings.drain_timeout,
+                phase: phase.subscribe(),
+                ready: ready.clone(),
+            };
+            threads.push(start_worker(parts, stopped.clone())?);
+        }
+        for _ in &threads {
+            tokio::select! {
+                _ = is_ready.recv() => {}
+                why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
+            }
+        }
+        let _ = phase.send(Phase::Serving);
+        for address in &listeners.addresses {
+            tracing::info!(%address, "listening");
+        }
+        self.until_told_to_stop(&mut signals, &mut has_stopped).await?;
+
+        tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
+        let _ = phase.send(Phase::Draining);
+        for _ in &threads {
+            tokio::select! {
+                _ = has_stopped.recv() => {}
+                () = signals.stop() => {
+                    tracing::warn!("told twice to stop; stopping at once");
+                    return Ok(());
+                }
+            }
+        }
+        for thread in threads {
+            // It has said that it is done.
+            let _ = thread.join();
+        }
+        tracing::info!("drained");
+        Ok(())
+    }
+
+    async fn until_told_to_stop(
+        &self,
+        signals: &mut Signals,
+        has_stopped: &mut mpsc::Receiver<String>,
+    ) -> Result<(), StartError> {
+        let mut lost_lines = tokio::time::interval(LOST_LINES);
+        loop {
+            tokio::select! {
+                () = signals.stop() => return Ok(()),
+                why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
+                _ = signals.reload.recv() => self.reload(),
+                _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
+                _ = lost_lines.tick() => self.report_lost_lines(),
+            }
+        }
+    }
+
+    /// Swaps in what the file says now, whole, or leaves everything as it is.
+    fn reload(&self) {
+        let _ = &self.files;
+        match config::load(&self.file, &config::environment) {
+            Ok(loaded) => {
+                self.snapshots.store(Arc::new(loaded.snapshot));
+                tracing::info!("reloaded");
+            }
+            Err(problems) => tracing::error!(%problems, "not reloaded; the old configuration stays"),
+        }
+    }
+
+    fn report_lost_lines(&self) {
+        if let Some(lost) = self.access_log.as_ref().map(|log| log.take_lost()).filter(|lost| *lost > 0) {
+            tracing::warn!(lost, "access lines could not be written");
+        }
+    }
+}
+
+fn start_worker(parts: WorkerParts, stopped: mpsc::Sender<String>) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("worker".into()).spawn(move || {
+        let done = run_worker(parts);
+        let why = done.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+        // Whoever waits for this may have given up already.
+        let _ = stopped.blocking_send(why);
+    })
+}
+
+/// The signals that the gateway obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    reopen: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn is_pretty(format: LogFormat, output: &impl IsTerminal) -> bool {
+    match format {
+        LogFormat::Auto => output.is_terminal(),
+        LogFormat::Json => false,
+        LogFormat::Pretty => true,
+    }
+}

@@ -1,1 +1,11 @@
-//! The operator's log and the access log.
+//! Where log lines go: the operator's log to standard error, access lines to where the
+//! configuration says. Lines pass through a bounded queue to a thread of their own, so that a slow
+//! or full disk never holds up a request; lines that find no room are counted and dropped.
+
+mod access;
+mod operator;
+mod sink;
+
+pub use access::AccessLines;
+pub use operator::start_operator_log;
+pub use sink::{Sink, Target};

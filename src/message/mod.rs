@@ -1,3 +1,8 @@
-//! The rules of HTTP that need no socket: paths, forwarding fields, what must not be passed on.
+//! The rules of HTTP that need no socket: paths, targets, forwarding fields, what must not be
+//! passed on.
 
+pub mod answer;
+pub mod caller;
+pub mod forward;
+pub mod hop;
 pub mod path;

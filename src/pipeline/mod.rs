@@ -1,3 +1,57 @@
-//! The request path, from top to bottom.
+//! The request path, from top to bottom: [`run`] is the whole of it. Each stage is a function; what
+//! it hands on is a type that only it can make, so that stages in another order do not compile.
+//! Around them, [`handle`] never fails: it answers rejections and sees to it that every request
+//! leaves exactly one line in the access log.
 
+mod clock;
+pub mod explain;
+mod handle;
+pub mod identify;
+mod json;
+pub mod protect;
+mod proxy;
+pub mod rate_limit;
+mod record;
+mod refuse;
+pub mod rejection;
+pub mod request;
+pub mod resolve;
 pub mod snapshot;
+mod worker;
+
+pub use handle::handle;
+pub use refuse::refuse_unread;
+pub use worker::Worker;
+
+use crate::message::path::RequestPath;
+
+use self::identify::identify;
+use self::protect::protect;
+use self::proxy::proxy;
+use self::rate_limit::{Report, rate_limit};
+use self::record::Record;
+use self::rejection::Rejection;
+use self::request::{After, Downstream, Request};
+use self::resolve::resolve;
+
+/// What a request goes through. A rejection means that the client has not been sent anything yet;
+/// `report` is what its answer tells of the limit in either case.
+async fn run<'r>(
+    request: &Request<'r>,
+    client: &mut Downstream<'_>,
+    record: &Record<'r>,
+    report: &mut Option<Report>,
+) -> Result<After, Rejection> {
+    let snapshot = &*request.current.snapshot;
+    let path = record.set_path(RequestPath::parse(request.target.path)?);
+    let caller = record.note_caller(identify(&snapshot.access, &request.head.fields, request.address))?;
+    let admitted = protect(&snapshot.access.protected, path, caller)?;
+    // Found before it is counted, for a route has a cost; told afterwards, for a 404 counts too.
+    let route = resolve(&snapshot.routes, request.host, &request.head.method, path);
+    let cost = route.as_ref().map_or(std::num::NonZeroU32::MIN, |route| route.cost);
+    let permit = rate_limit(&snapshot.limits, &request.worker.limiter, admitted, cost, report).await?;
+    let route = route?;
+    record.note_route(route, &snapshot.upstreams[route.upstream]);
+    resolve::check(route, path, request.body)?;
+    proxy(route, &permit, request, client, report.as_ref(), record).await
+}

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::client::{Client, KeyTable};
 use crate::limit::Policy;
+use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::upstream::Upstream;
 
@@ -21,7 +21,6 @@ pub struct Snapshot {
     pub routes: RouteTable,
     pub upstreams: Vec<Arc<Upstream>>,
     pub trusted_proxies: Vec<IpNet>,
-    pub request_id_header: HeaderName,
     pub head_limits: HeadLimits,
     /// The longest that a request's head may take from its first byte to its last.
     pub header_timeout: Duration,
@@ -36,9 +35,7 @@ pub struct Access {
     /// All clients, sorted by name, for `explain --client`.
     pub clients: Vec<Arc<Client>>,
     pub protected: ProtectedPrefixes,
-    pub api_key_header: HeaderName,
-    pub forward_api_key: bool,
-    pub client_header: HeaderName,
+    pub names: Names,
 }
 
 /// How much.

@@ -1,1 +1,11 @@
-//! Listeners and client connections.
+//! Listeners and the connections that come in through them. Each worker has listening sockets of
+//! its own; what a connection does stays on its worker's thread.
+
+mod accept;
+mod drain;
+mod h1;
+mod listen;
+mod worker;
+
+pub use listen::{BindError, Listeners, bind};
+pub use worker::{Phase, WorkerParts, run_worker};

@@ -1,8 +1,14 @@
 //! Upstreams: the services behind the gateway, how they are reached, and one exchange with them.
 
+mod connect;
 mod endpoint;
+mod pool;
+mod pools;
 
+pub use connect::ConnectError;
 pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use pool::{Link, Pool};
+pub use pools::Pools;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,1 +1,11 @@
-//! HTTP/1.1 on bytes.
+//! HTTP/1.1 on bytes: heads, framing, chunks, and the connections they are read from. Strict:
+//! whenever two readers could disagree about a message, it is refused.
+
+pub mod alarm;
+pub mod body;
+pub mod buffers;
+pub mod chunked;
+pub mod fields;
+pub mod framing;
+pub mod head;
+pub mod stream;

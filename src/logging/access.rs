@@ -1,0 +1,69 @@
+//! A worker's end of the access log: lines gather in a buffer and are handed to the sink when the
+//! buffer is large, or a moment after its first line. Handing over lines one by one would cost a
+//! wake-up of the writing thread per request.
+
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Sink;
+
+/// A buffer of this size is handed over at once.
+const BATCH: usize = 32 * 1024;
+/// How long a line may wait in the buffer.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Gathers one worker's access lines.
+#[derive(Debug)]
+pub struct AccessLines {
+    /// `None`: the access log is off.
+    sink: Option<Arc<Sink>>,
+    buffer: RefCell<Vec<u8>>,
+    count: Cell<u64>,
+    first_line: Notify,
+}
+
+impl AccessLines {
+    /// Lines for `sink`; `None` switches the access log off.
+    #[must_use]
+    pub fn new(sink: Option<Arc<Sink>>) -> Self {
+        Self { sink, buffer: RefCell::default(), count: Cell::new(0), first_line: Notify::new() }
+    }
+
+    /// Adds the line that `put` appends, its newline included.
+    pub fn add(&self, put: impl FnOnce(&mut Vec<u8>)) {
+        if self.sink.is_none() {
+            return;
+        }
+        let mut buffer = self.buffer.borrow_mut();
+        put(&mut buffer);
+        self.count.set(self.count.get() + 1);
+        if buffer.len() >= BATCH {
+            drop(buffer);
+            self.hand_over();
+        } else if self.count.get() == 1 {
+            self.first_line.notify_one();
+        }
+    }
+
+    /// Hands over what has gathered.
+    pub fn hand_over(&self) {
+        let mut buffer = self.buffer.borrow_mut();
+        if let (Some(sink), false) = (&self.sink, buffer.is_empty()) {
+            let next = Vec::with_capacity(BATCH + 1024);
+            sink.write(mem::replace(&mut *buffer, next), self.count.replace(0));
+        }
+    }
+
+    /// Hands over small buffers a moment after their first line; runs as long as the worker does.
+    pub async fn hand_over_in_time(&self) {
+        loop {
+            self.first_line.notified().await;
+            tokio::time::sleep(PATIENCE).await;
+            self.hand_over();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What would become of a request: the stages themselves are run, only counting and sending are
+//! left out, and each says what it decided and why.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::message::caller::caller;
+use crate::message::path::RequestPath;
+use crate::message::target::{RequestTarget, host_without_port};
+use crate::route::{NearMiss, Route, WhyLost};
+use crate::wire::fields::Known;
+use crate::wire::framing::request_body;
+use crate::wire::head::RequestHead;
+
+use super::identify::{Caller, identify};
+use super::protect::protect;
+use super::rate_limit::applies;
+use super::rejection::Rejection;
+use super::resolve::{check, put_target, resolve};
+use super::snapshot::Snapshot;
+
+/// What would become of a request, stage by stage; later stages are empty once one has refused it.
+#[derive(Debug, Default, Serialize)]
+pub struct Explanation {
+    pub method: String,
+    /// The target as it came.
+    pub target: String,
+    pub host: String,
+    pub path: Option<String>,
+    /// How the path came about; empty if it was canonical as it came.
+    pub path_steps: Vec<&'static str>,
+    pub client: Option<String>,
+    /// `anonymous`, `identified` or `invalid`.
+    pub client_kind: Option<&'static str>,
+    pub ip: String,
+    pub protected_by: Option<String>,
+    pub limits: Vec<LimitLine>,
+    pub route: Option<RouteLine>,
+    pub near_misses: Vec<NearMissLine>,
+    /// The URL that would be sent.
+    pub sends: Option<String>,
+    /// The refusal, if it would be refused.
+    pub refused: Option<Refusal>,
+}
+
+/// A limit that the request would count against.
+#[derive(Debug, Serialize)]
+pub struct LimitLine {
+    pub policy: String,
+    pub requests: u64,
+    pub per_seconds: u64,
+    /// Who is counted: `client mobile-app` or `ip 192.0.2.7`.
+    pub by: String,
+    pub cost: u32,
+}
+
+/// The route that wins.
+#[derive(Debug, Serialize)]
+pub struct RouteLine {
+    pub prefix: String,
+    pub hosts: Vec<String>,
+    pub methods: Vec<String>,
+    pub upstream: String,
+    pub why: &'static str,
+}
+
+/// A route that could have been meant.
+#[derive(Debug, Serialize)]
+pub struct NearMissLine {
+    pub prefix: String,
+    pub hosts: Vec<String>,
+    pub methods: Vec<String>,
+    pub why: &'static str,
+}
+
+/// A refusal, as the client would be told.
+#[derive(Debug, Serialize)]
+pub struct Refusal {
+    pub status: u16,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// Explains a request. `as_client` stands in for a key of that client, which nobody here knows.
+#[must_use]
+pub fn explain(
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    peer: IpAddr,
+    as_client: Option<&Arc<Client>>,
+) -> Explanation {
+    let address = caller(peer, &head.fields, |hop| snapshot.trusts(hop));
+    let mut told = Explanation {
+        method: head.method.to_string(),
+        target: String::from_utf8_lossy(head.target()).into_owned(),
+        ip: address.to_canonical().to_string(),
+        ..Explanation::default()
+    };
+    if let Err(rejection) = tell(&mut told, snapshot, head, address, as_client) {
+        told.refused = Some(Refusal {
+            status: rejection.status().as_u16(),
+            code: rejection.code(),
+            detail: rejection.detail().into_owned(),
+        });
+    }
+    told
+}
+
+fn tell(
+    told: &mut Explanation,
+    snapshot: &Snapshot,
+    head: &RequestHead,
+    address: IpAddr,
+    as_client: Option<&Arc<Client>>,
+) -> Result<(), Rejection> {
+    let body = request_body(head)?;
+    let target = RequestTarget::parse(head.target(), &head.method)
+        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
+    let host = target.authority.or_else(|| head.fields.get(Known::Host)).unwrap_or_default();
+    told.host = String::from_utf8_lossy(host_without_port(host)).into_owned();
+
+    let path = RequestPath::parse(target.path)?;
+    told.path = Some(path.as_str().to_owned());
+    told.path_steps = RequestPath::steps(target.path);
+
+    told.client_kind = Some("invalid");
+    let caller = match as_client {
+        Some(client) => Caller::Identified(Arc::clone(client)),
+        None => identify(&snapshot.access, &head.fields, address)?,
+    };
+    told.client_kind = Some(if caller.client().is_some() { "identified" } else { "anonymous" });
+    told.client = caller.client().map(|client| client.name.as_str().to_owned());
+
+    told.protected_by = snapshot.access.protected.find(path.as_str()).map(|prefix| prefix.as_str().to_owned());
+    protect(&snapshot.access.protected, &path, caller.clone())?;
+
+    let route = resolve(&snapshot.routes, host, &head.method, &path);
+    let cost = route.as_ref().map_or(1, |route| route.cost.get());
+    told.limits = applies(&snapshot.limits, &caller)
+        .map(|(policy, _)| LimitLine {
+            policy: policy.name.to_string(),
+            requests: policy.limit.requests(),
+            per_seconds: policy.limit.window().as_secs(),
+            by: match &told.client {
+                Some(name) => format!("client {name}"),
+                None => format!("ip {}", told.ip),
+            },
+            cost,
+        })
+        .into_iter()
+        .collect();
+
+    let near = snapshot.routes.near_misses(host, &head.method, path.as_str());
+    told.near_misses = near.iter().map(near_miss).collect();
+    let route = route?;
+    let upstream = &snapshot.upstreams[route.upstream];
+    told.route = Some(RouteLine {
+        prefix: route.prefix.as_str().to_owned(),
+        hosts: route.hosts.clone(),
+        methods: methods(route),
+        upstream: upstream.name.to_string(),
+        why: why_won(route, &near),
+    });
+    check(route, &path, body)?;
+    let mut url = format!("http://{}", upstream.endpoint.authority()).into_bytes();
+    put_target(&mut url, &upstream.endpoint.base_path, route, &path, target.query);
+    told.sends = Some(String::from_utf8_lossy(&url).into_owned());
+    Ok(())
+}
+
+fn methods(route: &Route) -> Vec<String> {
+    route.methods.iter().map(ToString::to_string).collect()
+}
+
+fn near_miss(miss: &NearMiss<'_>) -> NearMissLine {
+    NearMissLine {
+        prefix: miss.route.prefix.as_str().to_owned(),
+        hosts: miss.route.hosts.clone(),
+        methods: methods(miss.route),
+        why: match miss.why {
+            WhyLost::ShorterPrefix => "its prefix is shorter",
+            WhyLost::Case => "its prefix differs in case",
+            WhyLost::NotWholeSegments => "its prefix ends within a segment of the path",
+            WhyLost::Host => "it is for other hosts",
+            WhyLost::Method => "it is for other methods",
+            WhyLost::LessSpecific => "the winner names the host or the method, it does not",
+        },
+    }
+}
+
+fn why_won(route: &Route, near: &[NearMiss<'_>]) -> &'static str {
+    let rival = |why: WhyLost| near.iter().any(|miss| miss.why == why);
+    if rival(WhyLost::LessSpecific) {
+        if route.hosts.is_empty() { "it names the method" } else { "it names the host" }
+    } else if rival(WhyLost::ShorterPrefix) {
+        "its prefix is the longest that matches"
+    } else {
+        "it is the only one that matches"
+    }
+}

@@ -1,0 +1,94 @@
+//! What stands around the pipeline: the health check, the request as the stages see it, the answer
+//! to a rejection, and the record that ends with the request whatever happens.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use http::{Method, StatusCode};
+
+use crate::message::caller::caller;
+use crate::message::target::RequestTarget;
+use crate::wire::body::Body;
+use crate::wire::framing::request_body;
+use crate::wire::head::RequestHead;
+
+use super::record::Record;
+use super::refuse::{Reply, answer};
+use super::rejection::Rejection;
+use super::request::{After, Downstream, Request};
+use super::run;
+use super::worker::Worker;
+
+/// Answers one request whose head has been read.
+pub async fn handle(worker: &Worker, peer: IpAddr, head: &RequestHead, client: &mut Downstream<'_>) -> After {
+    let current = worker.current();
+    let snapshot = &*current.snapshot;
+    let trusted = snapshot.trusts(peer);
+    let address = caller(peer, &head.fields, |hop| snapshot.trusts(hop));
+    let mut record = Record::begin(worker, address, Some(head), &snapshot.access.names.request_id);
+    let (target, body) = match understand(head) {
+        Ok(understood) => understood,
+        Err(rejection) => return answer(Reply::Unframed(&rejection), worker, &record, None, client).await,
+    };
+    client.body = Body::new(body);
+    if let Some(authority) = target.authority {
+        // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
+        record.host = authority;
+    }
+    let host = record.host;
+    let request = Request { worker, current: current.clone(), head, target, host, body, peer, trusted, address };
+    if request.target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
+        record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
+        return answer(Reply::Healthy(&request), worker, &record, None, client).await;
+    }
+    let mut report = None;
+    let outcome = catch(run(&request, client, &record, &mut report)).await;
+    let rejection = match outcome {
+        Ok(Ok(after)) => return after,
+        Ok(Err(rejection)) => rejection,
+        Err(cause) => {
+            tracing::error!(cause, request_id = record.request_id.text(), "a request ran into a bug");
+            if record.status.get().is_some() {
+                record.code.set(Some(Rejection::Internal.code()));
+                return After::Cut;
+            }
+            Rejection::Internal
+        }
+    };
+    answer(Reply::Rejected(&request, &rejection), worker, &record, report.as_ref(), client).await
+}
+
+type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);
+
+fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
+    let body = request_body(head)?;
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Rejection::NotImplemented("CONNECT and TRACE are not passed on.".into()));
+    }
+    let target = RequestTarget::parse(head.target(), &head.method)
+        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
+    Ok((target, body))
+}
+
+/// Runs a request so that a bug in it ends this request and nothing else.
+async fn catch<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(cause(&*panic))),
+    })
+    .await
+}
+
+fn cause(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no cause given").to_owned()
+}
+
+/// The health check's answer: it runs.
+pub(super) const HEALTHY: (StatusCode, &[u8]) = (StatusCode::OK, b"{\"status\":\"ok\"}");

@@ -1,0 +1,81 @@
+//! Members of an access line. Written by hand: a line a request is hot, and its shape is fixed.
+
+use std::io::Write;
+use std::time::Duration;
+
+/// Appends `,"name":"text"`, or `null` for none.
+pub(super) fn put_text(out: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
+    put_name(out, name);
+    let Some(text) = text else { return out.extend_from_slice(b"null") };
+    out.push(b'"');
+    put_escaped(out, text);
+    out.push(b'"');
+}
+
+/// Appends `,"name":7`, or `null` for none.
+pub(super) fn put_number(out: &mut Vec<u8>, name: &str, number: Option<u64>) {
+    put_name(out, name);
+    let Some(number) = number else { return out.extend_from_slice(b"null") };
+    let _ = write!(out, "{number}");
+}
+
+/// Appends a duration in milliseconds to the microsecond, or `null` for none.
+pub(super) fn put_millis(out: &mut Vec<u8>, name: &str, time: Option<Duration>) {
+    put_name(out, name);
+    let Some(time) = time else { return out.extend_from_slice(b"null") };
+    let _ = write!(out, "{}.{:03}", time.as_millis(), time.subsec_micros() % 1000);
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends text from a client. What is not UTF-8 is read as Latin-1, so that a line is valid JSON
+/// whatever was sent.
+fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    if text.iter().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')) {
+        return out.extend_from_slice(text);
+    }
+    match std::str::from_utf8(text) {
+        Ok(text) => text.chars().for_each(|c| put_char(out, c)),
+        Err(_) => text.iter().for_each(|&b| put_char(out, char::from(b))),
+    }
+}
+
+fn put_char(out: &mut Vec<u8>, c: char) {
+    match c {
+        '"' | '\\' => out.extend_from_slice(&[b'\\', u8::try_from(c).unwrap_or(b'?')]),
+        c if c.is_control() => {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+        c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_json_whatever_a_client_sent() {
+        let mut out = b"{\"first\":0".to_vec();
+        put_text(&mut out, "plain", Some(b"curl/8"));
+        put_text(&mut out, "quotes", Some(b"a\"b\\c\n\x7f"));
+        put_text(&mut out, "utf8", Some("Größe".as_bytes()));
+        put_text(&mut out, "latin1", Some(b"caf\xe9"));
+        put_text(&mut out, "none", None);
+        put_number(&mut out, "n", Some(u64::MAX));
+        put_millis(&mut out, "t", Some(Duration::from_micros(12_034)));
+        out.push(b'}');
+        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["plain"], "curl/8");
+        assert_eq!(line["quotes"], "a\"b\\c\n\u{7f}");
+        assert_eq!(line["utf8"], "Größe");
+        assert_eq!(line["latin1"], "café");
+        assert!(line["none"].is_null());
+        assert_eq!(line["n"], u64::MAX);
+        assert!(String::from_utf8(out).unwrap().contains("\"t\":12.034"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Stage 2: protected prefixes are for identified callers.
+
+use crate::message::path::RequestPath;
+use crate::route::ProtectedPrefixes;
+
+use super::identify::Caller;
+use super::rejection::Rejection;
+
+/// A caller that may come to this path. Only this stage makes one.
+#[derive(Debug)]
+pub struct Admitted {
+    caller: Caller,
+}
+
+impl Admitted {
+    /// Who is calling.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// Lets a caller in, unless it is anonymous and the path protected.
+pub fn protect(
+    protected: &ProtectedPrefixes,
+    path: &RequestPath<'_>,
+    caller: Caller,
+) -> Result<Admitted, Rejection> {
+    match caller {
+        Caller::Anonymous(_) if protected.find(path.as_str()).is_some() => Err(Rejection::ApiKeyRequired),
+        caller => Ok(Admitted { caller }),
+    }
+}

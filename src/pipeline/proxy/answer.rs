@@ -1,0 +1,216 @@
+//! The service's half of an exchange: its answer is read, its head made the client's, its body
+//! passed on as it comes.
+
+use std::time::Duration;
+
+use http::{StatusCode, Version};
+
+use crate::message::answer::{Answer, ConnectionHeader, connection_header, put_answer, put_interim};
+use crate::wire::body::{Body, Coding};
+use crate::wire::fields::{Fields, Known};
+use crate::wire::framing::{BodyLength, keeps_alive, response_body};
+use crate::wire::head::{HeadLimits, HeadScanner, ResponseHead};
+use crate::wire::stream::{Reader, Writer};
+
+use super::exchange::{Exchange, Shared};
+use super::pass::{Pass, PassError};
+
+/// What an answer's head may be. Wider than for clients: the services are our own.
+const LIMITS: HeadLimits = HeadLimits { max_bytes: 256 * 1024, max_fields: 256 };
+/// How many interim answers one request may get.
+const INTERIM: u32 = 64;
+
+/// An answer that has been passed on whole.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// Whether the client's connection may go on; it was told so.
+    pub goes_on: bool,
+    /// How long the service lets the connection rest, if it may be kept: `None` says that it may
+    /// not, `Some(None)` that the service did not say.
+    pub keep: Option<Option<Duration>>,
+    /// The protocol was switched; what follows is a tunnel.
+    pub switched: bool,
+}
+
+/// Why an answer could not be passed on.
+#[derive(Debug)]
+pub(super) enum AnswerError {
+    /// The service closed the connection, or it broke.
+    Ended,
+    Invalid(&'static str),
+    ClientGone,
+}
+
+/// Reads the answer and writes it to the client.
+pub(super) async fn answer(
+    exchange: &Exchange<'_>,
+    shared: &Shared,
+    from: &mut Reader<'_>,
+    to: &mut Writer<'_>,
+) -> Result<Answered, AnswerError> {
+    let request = exchange.request;
+    let mut interim = 0;
+    let head = loop {
+        let head = read_head(exchange, shared, from).await?;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return switch(exchange, shared, &head, to).await;
+        }
+        if !head.status.is_informational() {
+            break head;
+        }
+        interim += 1;
+        if interim > INTERIM {
+            return Err(AnswerError::Invalid("too many interim answers"));
+        }
+        // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
+        if request.head.version != Version::HTTP_10 {
+            let mut out = request.worker.buffers.take();
+            put_interim(&mut out, &head);
+            let written = to.write_all(&out).await;
+            request.worker.buffers.give(out);
+            written.map_err(|_| AnswerError::ClientGone)?;
+        }
+        request.worker.buffers.give_head(head.into_storage());
+    };
+    exchange.record.upstream_time.set(Some(exchange.record.begun().elapsed()));
+    let length = response_body(&head, &request.head.method)
+        .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
+    let keep = (keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose)
+        .then(|| rest_hint(&head.fields));
+    pass_on(exchange, shared, head, length, keep, from, to).await
+}
+
+async fn pass_on(
+    exchange: &Exchange<'_>,
+    shared: &Shared,
+    head: ResponseHead,
+    length: BodyLength,
+    keep: Option<Option<Duration>>,
+    from: &mut Reader<'_>,
+    to: &mut Writer<'_>,
+) -> Result<Answered, AnswerError> {
+    let request = exchange.request;
+    let buffers = &request.worker.buffers;
+    let http10 = request.head.version == Version::HTTP_10;
+    // HTTP/1.0 has no chunks: there the end of the stream ends the body.
+    let (framing, coding) = match length {
+        BodyLength::Chunked | BodyLength::UntilClose if http10 => (BodyLength::UntilClose, Coding::Identity),
+        BodyLength::Chunked | BodyLength::UntilClose => (BodyLength::Chunked, Coding::Chunked),
+        length => (length, Coding::Identity),
+    };
+    // A client that is still sending may never have been going to send the rest (RFC 9110 section
+    // 10.1.1), so what follows could be anything.
+    let goes_on = request.goes_on()
+        && shared.uploaded.get().is_some()
+        && !shared.refused_upload.get()
+        && framing != BodyLength::UntilClose;
+    let mut out = buffers.take();
+    put_head(exchange, &mut out, &head, framing, connection_header(request.head.version, goes_on));
+    exchange.record.status.set(Some(head.status));
+    buffers.give_head(head.into_storage());
+
+    let pass = Pass {
+        coding,
+        names: &request.current.snapshot.access.names,
+        buffers,
+        count: &exchange.record.bytes_out,
+        limit: None,
+        progress: &shared.progress,
+        waits: &shared.waits_for_service,
+    };
+    let mut body = Body::new(length);
+    shared.until_close.set(framing == BodyLength::UntilClose);
+    let passed = async {
+        let ended = pass.gather(&mut body, from.input, &mut out)?;
+        shared.answering.set(true);
+        to.write_all(&out).await.map_err(PassError::Write)?;
+        out.clear();
+        if ended { Ok(()) } else { pass.run(&mut body, from, to, &mut out).await }
+    };
+    let passed = passed.await;
+    buffers.give(out);
+    match passed {
+        Ok(()) => Ok(Answered { goes_on, keep: keep.filter(|_| from.input.is_empty()), switched: false }),
+        Err(PassError::Write(_)) => Err(AnswerError::ClientGone),
+        Err(PassError::Framing(_)) => Err(AnswerError::Invalid("its chunks are malformed")),
+        Err(PassError::CutOff | PassError::Read(_) | PassError::TooLarge { .. }) => Err(AnswerError::Ended),
+    }
+}
+
+/// Appends the whole head of an answer as the client gets it.
+fn put_head(
+    exchange: &Exchange<'_>,
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    framing: BodyLength,
+    connection: ConnectionHeader,
+) {
+    let request = exchange.request;
+    let snapshot = &request.current.snapshot;
+    let answer = Answer {
+        request_id_header: &snapshot.access.names.request_id,
+        request_id: exchange.record.request_id.bytes(),
+        reports_limit: exchange.report.is_some_and(|report| report.has_fields(&snapshot.limits)),
+        connection,
+    };
+    put_answer(out, head, framing, &answer, |out| request.worker.clock.put_http(out));
+    if let Some(report) = exchange.report {
+        report.put_fields(&snapshot.limits, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Passes on a switch to the protocol that was asked for; any other was not asked for.
+async fn switch(
+    exchange: &Exchange<'_>,
+    shared: &Shared,
+    head: &ResponseHead,
+    to: &mut Writer<'_>,
+) -> Result<Answered, AnswerError> {
+    let matches = |mut protocols: Box<dyn Iterator<Item = &[u8]> + '_>| {
+        protocols.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) && protocols.next().is_none()
+    };
+    if !exchange.websocket || !matches(Box::new(head.fields.list_items(Known::Upgrade))) {
+        return Err(AnswerError::Invalid("it switched to a protocol that was not asked for"));
+    }
+    let mut out = exchange.request.worker.buffers.take();
+    put_head(exchange, &mut out, head, BodyLength::None, ConnectionHeader::Upgrade);
+    exchange.record.status.set(Some(head.status));
+    shared.answering.set(true);
+    let written = to.write_all(&out).await;
+    exchange.request.worker.buffers.give(out);
+    written.map_err(|_| AnswerError::ClientGone)?;
+    Ok(Answered { goes_on: false, keep: None, switched: true })
+}
+
+async fn read_head(
+    exchange: &Exchange<'_>,
+    shared: &Shared,
+    from: &mut Reader<'_>,
+) -> Result<ResponseHead, AnswerError> {
+    let buffers = &exchange.request.worker.buffers;
+    let mut scanner = HeadScanner::default();
+    loop {
+        let end = scanner.find_end(from.input.bytes(), &LIMITS);
+        if let Some(end) = end.map_err(|_| AnswerError::Invalid("its head is malformed"))? {
+            let mut storage = buffers.take_head();
+            storage.bytes = from.input.take(end, std::mem::take(&mut storage.bytes));
+            return ResponseHead::parse(storage, &LIMITS).map_err(|_| AnswerError::Invalid("its head is malformed"));
+        }
+        match from.fill(buffers).await {
+            Ok(0) | Err(_) => return Err(AnswerError::Ended),
+            Ok(_) => shared.heard.set(true),
+        }
+        shared.progress.set(std::time::Instant::now());
+    }
+}
+
+/// How long the service says that it lets a connection rest, less what a request needs to reach
+/// it: one sent at the last moment would meet a closed door.
+fn rest_hint(fields: &Fields) -> Option<Duration> {
+    let timeout = fields.list_items(Known::KeepAlive).find_map(|item| {
+        let seconds = std::str::from_utf8(item).ok()?.trim().strip_prefix("timeout=")?;
+        seconds.parse::<u32>().ok()
+    })?;
+    Some(Duration::from_secs(timeout.into()).saturating_sub(Duration::from_secs(1)))
+}

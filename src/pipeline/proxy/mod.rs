@@ -1,0 +1,166 @@
+//! Stage 5: the request goes to its upstream and the answer comes back, both streaming.
+//!
+//! A kept connection may have died unnoticed. What was not sent at all is sent again on a fresh
+//! one; what may have been read already only if the request is safe to repeat (RFC 9110 section
+//! 9.2.2) and still whole in memory.
+
+mod answer;
+mod exchange;
+mod pass;
+mod tunnel;
+mod upload;
+
+use http::{Method, Version};
+
+use crate::message::forward::{Forwarding, put_request};
+use crate::route::Route;
+use crate::upstream::{ConnectError, Link, Pool, Upstream};
+use crate::wire::body::Coding;
+use crate::wire::fields::Known;
+use crate::wire::framing::BodyLength;
+
+use self::exchange::{Exchange, Failure, Shared};
+use super::rate_limit::{Permit, Report};
+use super::record::Record;
+use super::rejection::Rejection;
+use super::request::{After, Downstream, Request};
+use super::resolve::put_target;
+
+/// Sends the request on and streams the answer to the client. A rejection means that the client
+/// has not been sent anything yet.
+pub async fn proxy(
+    route: &Route,
+    permit: &Permit,
+    request: &Request<'_>,
+    client: &mut Downstream<'_>,
+    report: Option<&Report>,
+    record: &Record<'_>,
+) -> Result<After, Rejection> {
+    let snapshot = &request.current.snapshot;
+    let mut exchange = Exchange {
+        route,
+        upstream: &snapshot.upstreams[route.upstream],
+        request,
+        record,
+        report,
+        websocket: asks_for_websocket(request),
+        coding: if request.body == BodyLength::Chunked { Coding::Chunked } else { Coding::Identity },
+        uploaded: false,
+    };
+    let mut out = request.worker.buffers.take();
+    put_head(&mut out, &exchange, permit);
+    let sent = match exchange.pass(&Shared::begin()).gather(&mut client.body, client.reader.input, &mut out) {
+        Ok(whole) => {
+            exchange.uploaded = whole;
+            send(&exchange, client, &mut out).await
+        }
+        Err(error) => Err(upload::refusal(error)),
+    };
+    request.worker.buffers.give(out);
+    sent
+}
+
+/// Runs the exchange over a kept connection and, if that had died, over a fresh one.
+async fn send(
+    exchange: &Exchange<'_>,
+    client: &mut Downstream<'_>,
+    out: &mut Vec<u8>,
+) -> Result<After, Rejection> {
+    let pool = &exchange.request.current.pools[exchange.route.upstream];
+    let repeatable = exchange.uploaded && exchange.request.head.method.is_idempotent();
+    let mut kept = pool.take(!repeatable);
+    loop {
+        let mut link = match kept.take() {
+            Some(link) => link,
+            None => connect(exchange, pool).await?,
+        };
+        exchange.record.attempts.set(exchange.record.attempts.get() + 1);
+        exchange.record.endpoint.set(Some(link.peer));
+        match exchange.run(&mut link, client, out).await {
+            Ok(answered) if answered.switched => {
+                let buffers = &exchange.request.worker.buffers;
+                tunnel::tunnel(&mut link, client, buffers, exchange.record, exchange.upstream.idle_timeout).await;
+                return Ok(After::Close);
+            }
+            Ok(answered) => {
+                if let (Some(hint), true) = (answered.keep, client.body.is_finished()) {
+                    keep(link, hint, pool, exchange);
+                }
+                return Ok(if answered.goes_on { After::GoesOn } else { After::Close });
+            }
+            Err(Failure::NothingSent) if link.reused => {}
+            Err(Failure::NoAnswer) if link.reused && repeatable => {}
+            Err(failure) => return fail(exchange, failure),
+        }
+    }
+}
+
+fn fail(exchange: &Exchange<'_>, failure: Failure) -> Result<After, Rejection> {
+    match failure {
+        Failure::NothingSent | Failure::NoAnswer => Err(Rejection::UpstreamReset),
+        Failure::Rejected(rejection) => Err(rejection),
+        Failure::ClientGone => {
+            exchange.record.code.set(Some("client_closed"));
+            Ok(After::Cut)
+        }
+        Failure::Broken { code, after } => {
+            exchange.record.code.set(Some(code));
+            Ok(after)
+        }
+    }
+}
+
+async fn connect(exchange: &Exchange<'_>, pool: &Pool) -> Result<Link, Rejection> {
+    let connected = pool.connect(exchange.upstream).await;
+    connected.map_err(|error| {
+        exchange.record.attempts.set(exchange.record.attempts.get() + 1);
+        tracing::warn!(upstream = %exchange.upstream.name, %error, request_id = exchange.record.request_id.text(), "an upstream cannot be reached");
+        match error {
+            ConnectError::TimedOut(_) => Rejection::UpstreamTimeout,
+            ConnectError::Resolve(_) | ConnectError::NoAddress | ConnectError::Refused { .. } => {
+                Rejection::UpstreamUnreachable
+            }
+        }
+    })
+}
+
+fn keep(mut link: Link, hint: Option<std::time::Duration>, pool: &Pool, exchange: &Exchange<'_>) {
+    link.rest = hint.map_or(exchange.upstream.idle_timeout, |hint| hint.min(exchange.upstream.idle_timeout));
+    link.connection.rest(&exchange.request.worker.buffers);
+    pool.give(link);
+}
+
+fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, permit: &Permit) {
+    let (request, route) = (exchange.request, exchange.route);
+    let authority = exchange.upstream.endpoint.authority();
+    let prefix = route.prefix.as_str();
+    let to = Forwarding {
+        names: &request.current.snapshot.access.names,
+        peer: request.peer,
+        trusted: request.trusted,
+        // HTTP/1.0 may come without; HTTP/1.1 may not go without.
+        host: if request.host.is_empty() { authority.as_bytes() } else { request.host },
+        client: permit.caller().client().map(|client| client.name.as_str()),
+        request_id: exchange.record.request_id.bytes(),
+        prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
+        websocket: exchange.websocket,
+        http10: request.head.version == Version::HTTP_10,
+    };
+    let base = &exchange.upstream.endpoint.base_path;
+    let path = exchange.record.path.get().expect("the path is known before the route is");
+    let target = |out: &mut Vec<u8>| put_target(out, base, route, path, request.target.query);
+    put_request(out, &request.head.method, target, &request.head.fields, request.body, &to);
+}
+
+/// Whether the request wants to become a WebSocket (RFC 6455 section 4.1); upgrades to anything
+/// else are ignored, as RFC 9110 section 7.8 allows.
+fn asks_for_websocket(request: &Request<'_>) -> bool {
+    let fields = &request.head.fields;
+    fields.has(Known::Upgrade)
+        && request.head.method == Method::GET
+        && request.head.version == Version::HTTP_11
+        && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
+        && fields.list_items(Known::Upgrade).any(|name| name.eq_ignore_ascii_case(b"websocket"))
+        && fields.list_items(Known::Connection).any(|name| name.eq_ignore_ascii_case(b"upgrade"))
+        && fields.has(Known::SecWebSocketKey)
+}

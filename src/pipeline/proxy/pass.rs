@@ -1,0 +1,145 @@
+//! Passing a body on, in one direction: every piece is written before the next is read, so that a
+//! slow receiver slows the sender down and nothing piles up here.
+
+use std::cell::Cell;
+use std::io;
+use std::time::Instant;
+
+use crate::message::forward::{Names, put};
+use crate::wire::body::{Body, Coding, Piece};
+use crate::wire::buffers::Buffers;
+use crate::wire::chunked::{ChunkError, LAST_CHUNK};
+use crate::wire::fields::Fields;
+use crate::wire::stream::{Input, Reader, Writer};
+
+/// About this much is gathered before it is written.
+const PIECE: usize = 32 * 1024;
+
+/// How one body is passed on.
+pub(super) struct Pass<'p> {
+    pub coding: Coding,
+    pub names: &'p Names,
+    pub buffers: &'p Buffers,
+    /// Counts the body's bytes, without their framing.
+    pub count: &'p Cell<u64>,
+    pub limit: Option<u64>,
+    /// When the last byte moved, in either direction.
+    pub progress: &'p Cell<Instant>,
+    /// Set while the sender is waited for, rather than the receiver.
+    pub waits: &'p Cell<bool>,
+}
+
+/// Why a body could not be passed on whole.
+#[derive(Debug)]
+pub(super) enum PassError {
+    Framing(ChunkError),
+    TooLarge { limit: u64 },
+    /// The sender ended the stream before the body.
+    CutOff,
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl Pass<'_> {
+    /// Appends to `out` what is at hand of the body; says whether that was the rest of it.
+    pub fn gather(&self, body: &mut Body, input: &mut Input, out: &mut Vec<u8>) -> Result<bool, PassError> {
+        loop {
+            match body.next(input).map_err(PassError::Framing)? {
+                Piece::Data(n) => {
+                    self.count(n)?;
+                    self.coding.put(out, &input.bytes()[..n]);
+                    body.used(n, input);
+                    if out.len() >= PIECE {
+                        return Ok(false);
+                    }
+                }
+                Piece::NeedMore => return Ok(false),
+                Piece::End => {
+                    let trailers = body.finish();
+                    self.put_end(out, trailers.as_ref());
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Passes on all that is still to come of the body, after what already stands in `out`.
+    pub async fn run(
+        &self,
+        body: &mut Body,
+        from: &mut Reader<'_>,
+        to: &mut Writer<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), PassError> {
+        loop {
+            let ended = match (self.coding, out.is_empty()) {
+                // Bytes that stay as they are go out of the buffer that they came in.
+                (Coding::Identity, true) => self.copy(body, from.input, to).await?,
+                _ => self.gather(body, from.input, out)?,
+            };
+            if !out.is_empty() {
+                to.write_all(out).await.map_err(PassError::Write)?;
+                out.clear();
+                self.progress.set(Instant::now());
+            }
+            if ended {
+                return Ok(());
+            }
+            // Small chunks may have left more at hand than one piece.
+            let more_at_hand = self.coding == Coding::Chunked && from.input.bytes().len() > PIECE;
+            if !more_at_hand && self.fill(body, from).await? == 0 {
+                body.finish();
+                self.put_end(out, None);
+                return to.write_all(out).await.map_err(PassError::Write);
+            }
+        }
+    }
+
+    async fn copy(&self, body: &mut Body, input: &mut Input, to: &mut Writer<'_>) -> Result<bool, PassError> {
+        loop {
+            match body.next(input).map_err(PassError::Framing)? {
+                Piece::Data(n) => {
+                    self.count(n)?;
+                    to.write_all(&input.bytes()[..n]).await.map_err(PassError::Write)?;
+                    body.used(n, input);
+                    self.progress.set(Instant::now());
+                }
+                Piece::NeedMore => return Ok(false),
+                Piece::End => {
+                    body.finish();
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    async fn fill(&self, body: &Body, from: &mut Reader<'_>) -> Result<usize, PassError> {
+        self.waits.set(true);
+        let n = from.fill(self.buffers).await.map_err(PassError::Read)?;
+        self.waits.set(false);
+        self.progress.set(Instant::now());
+        if n == 0 && !body.ends_with_stream() { Err(PassError::CutOff) } else { Ok(n) }
+    }
+
+    fn count(&self, n: usize) -> Result<(), PassError> {
+        let sum = self.count.get().saturating_add(n as u64);
+        self.count.set(sum);
+        match self.limit {
+            Some(limit) if sum > limit => Err(PassError::TooLarge { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    fn put_end(&self, out: &mut Vec<u8>, trailers: Option<&Fields>) {
+        if self.coding == Coding::Identity {
+            return;
+        }
+        out.extend_from_slice(LAST_CHUNK);
+        for field in trailers.into_iter().flat_map(Fields::iter) {
+            if self.names.passes_as_trailer(field) {
+                put(out, field.name, field.value);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,244 @@
+//! What the access log tells of a request. A record is begun with the request and writes its one
+//! line when it is dropped, whatever happened in between: served, refused, or the client gone.
+
+use std::cell::{Cell, OnceCell};
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderName, StatusCode, Version};
+
+use crate::client::Client;
+use crate::message::path::RequestPath;
+use crate::message::target::host_without_port;
+use crate::request_id;
+use crate::route::Route;
+use crate::upstream::Upstream;
+use crate::wire::fields::Known;
+use crate::wire::head::RequestHead;
+
+use super::clock;
+use super::identify::Caller;
+use super::json;
+use super::rejection::Rejection;
+use super::worker::Worker;
+
+/// The status of a request whose client left before an answer could be sent. Not an HTTP status:
+/// no client ever sees it.
+const CLIENT_CLOSED: u16 = 499;
+
+/// The access log's view of one request. Stages note what they find out; both directions of a
+/// running exchange count into it, hence the cells.
+#[derive(Debug)]
+pub struct Record<'r> {
+    worker: &'r Worker,
+    begun: Instant,
+    at: Duration,
+    /// `None` when no head could be read.
+    head: Option<&'r RequestHead>,
+    pub request_id: RequestId<'r>,
+    pub host: &'r [u8],
+    /// Where the request came from, as far as is known.
+    pub address: IpAddr,
+    path: OnceCell<RequestPath<'r>>,
+    client: OnceCell<ClientKind>,
+    route: OnceCell<Arc<Route>>,
+    upstream: OnceCell<Arc<Upstream>>,
+    pub endpoint: Cell<Option<SocketAddr>>,
+    pub attempts: Cell<u32>,
+    /// The status that was sent.
+    pub status: Cell<Option<StatusCode>>,
+    pub code: Cell<Option<&'static str>>,
+    pub upstream_time: Cell<Option<Duration>>,
+    pub bytes_in: Cell<u64>,
+    pub bytes_out: Cell<u64>,
+    /// Whether the line belongs into the log; a health check's does not.
+    pub logged: Cell<bool>,
+}
+
+/// Who called, as the log tells it.
+#[derive(Debug)]
+enum ClientKind {
+    Anonymous,
+    Identified(Arc<Client>),
+    /// It sent a key that is not one.
+    Invalid,
+}
+
+/// A request's id: its own, or one made here.
+#[derive(Debug, Clone, Copy)]
+pub enum RequestId<'r> {
+    Sent(&'r [u8]),
+    Made(request_id::MadeId),
+}
+
+impl<'r> RequestId<'r> {
+    /// The id that came with a request if it is sane, otherwise a fresh one.
+    fn of(head: Option<&'r RequestHead>, name: &HeaderName) -> Self {
+        let mut sent = head.into_iter().flat_map(|head| head.fields.get_all_named(name));
+        match (sent.next(), sent.next()) {
+            (Some(id), None) if request_id::is_sane(id) => Self::Sent(id),
+            _ => Self::Made(request_id::make()),
+        }
+    }
+
+    /// The id's characters.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Sent(id) => id,
+            Self::Made(id) => id,
+        }
+    }
+
+    /// The id as text; ids are ASCII.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(self.bytes()).unwrap_or("")
+    }
+}
+
+impl<'r> Record<'r> {
+    /// Begins the record of a request; without a head, of one that could not be read.
+    #[must_use]
+    pub fn begin(worker: &'r Worker, address: IpAddr, head: Option<&'r RequestHead>, id: &HeaderName) -> Self {
+        Self {
+            worker,
+            begun: Instant::now(),
+            at: clock::now(),
+            head,
+            request_id: RequestId::of(head, id),
+            host: head.and_then(|head| head.fields.get(Known::Host)).unwrap_or_default(),
+            address,
+            path: OnceCell::new(),
+            client: OnceCell::new(),
+            route: OnceCell::new(),
+            upstream: OnceCell::new(),
+            endpoint: Cell::new(None),
+            attempts: Cell::new(0),
+            status: Cell::new(None),
+            code: Cell::new(None),
+            upstream_time: Cell::new(None),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+            logged: Cell::new(true),
+        }
+    }
+
+    /// When the request began.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Notes the canonical path, and keeps it for those who ask.
+    pub fn set_path(&self, path: RequestPath<'r>) -> &RequestPath<'r> {
+        self.path.get_or_init(|| path)
+    }
+
+    /// The canonical path, once there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&RequestPath<'r>> {
+        self.path.get()
+    }
+
+    /// Notes who the caller turned out to be, or not to be.
+    pub fn note_caller(&self, identified: Result<Caller, Rejection>) -> Result<Caller, Rejection> {
+        let _ = self.client.set(match &identified {
+            Ok(Caller::Anonymous(_)) => ClientKind::Anonymous,
+            Ok(Caller::Identified(client)) => ClientKind::Identified(Arc::clone(client)),
+            Err(_) => ClientKind::Invalid,
+        });
+        identified
+    }
+
+    /// Notes where the request goes.
+    pub fn note_route(&self, route: &Arc<Route>, upstream: &Arc<Upstream>) {
+        let _ = self.route.set(Arc::clone(route));
+        let _ = self.upstream.set(Arc::clone(upstream));
+    }
+
+    fn status_number(&self) -> u16 {
+        self.status.get().map_or(CLIENT_CLOSED, |status| status.as_u16())
+    }
+
+    fn code_or_gone(&self) -> Option<&'static str> {
+        self.code.get().or(if self.status.get().is_none() { Some("client_closed") } else { None })
+    }
+
+    fn protocol(&self) -> Option<&'static str> {
+        Some(if self.head?.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" })
+    }
+
+    fn put_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"time\":\"");
+        self.worker.clock.put_iso(out, self.at);
+        out.extend_from_slice(b"\",\"request_id\":\"");
+        out.extend_from_slice(self.request_id.bytes());
+        out.push(b'"');
+        let (client, kind) = match self.client.get() {
+            // It did not come as far as being identified.
+            None => (None, None),
+            Some(ClientKind::Anonymous) => (None, Some("anonymous")),
+            Some(ClientKind::Identified(client)) => (Some(client.name.as_str()), Some("identified")),
+            Some(ClientKind::Invalid) => (None, Some("invalid")),
+        };
+        json::put_text(out, "client", client.map(str::as_bytes));
+        json::put_text(out, "client_kind", kind.map(str::as_bytes));
+        let _ = write!(out, ",\"ip\":\"{}\"", self.address.to_canonical());
+        json::put_text(out, "method", self.head.map(|head| head.method.as_str().as_bytes()));
+        let host = Some(host_without_port(self.host)).filter(|host| !host.is_empty());
+        json::put_text(out, "host", host);
+        json::put_text(out, "path", self.path.get().map(|path| path.as_str().as_bytes()));
+        json::put_text(out, "route", self.route.get().map(|route| route.prefix.as_str().as_bytes()));
+        json::put_number(out, "status", Some(u64::from(self.status_number())));
+        json::put_text(out, "code", self.code_or_gone().map(str::as_bytes));
+        json::put_text(out, "upstream", self.upstream.get().map(|upstream| upstream.name.as_bytes()));
+        match self.endpoint.get() {
+            Some(endpoint) => {
+                let _ = write!(out, ",\"endpoint\":\"{endpoint}\"");
+            }
+            None => json::put_text(out, "endpoint", None),
+        }
+        json::put_number(out, "attempts", Some(u64::from(self.attempts.get())));
+        json::put_millis(out, "duration_ms", Some(self.begun.elapsed()));
+        json::put_millis(out, "upstream_ms", self.upstream_time.get());
+        json::put_number(out, "bytes_in", Some(self.bytes_in.get()));
+        json::put_number(out, "bytes_out", Some(self.bytes_out.get()));
+        json::put_text(out, "protocol", self.protocol().map(str::as_bytes));
+        let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
+        json::put_text(out, "user_agent", agent);
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn put_pretty(&self, out: &mut Vec<u8>) {
+        self.worker.clock.put_iso(out, self.at);
+        let method = self.head.map_or("-", |head| head.method.as_str());
+        // A canonical path has no control characters that a terminal would obey.
+        let path = self.path.get().map_or("-", RequestPath::as_str);
+        let client = match self.client.get() {
+            Some(ClientKind::Identified(client)) => client.name.as_str(),
+            Some(ClientKind::Anonymous) => "anonymous",
+            Some(ClientKind::Invalid) => "invalid key",
+            None => "-",
+        };
+        let millis = self.begun.elapsed().as_secs_f64() * 1000.0;
+        let _ = write!(out, " {} {method} {path} {millis:.1}ms {client}", self.status_number());
+        if let Some(code) = self.code_or_gone() {
+            let _ = write!(out, " {code}");
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        if !self.logged.get() {
+            return;
+        }
+        self.worker.access_lines.add(|out| {
+            if self.worker.pretty_access { self.put_pretty(out) } else { self.put_json(out) }
+        });
+    }
+}

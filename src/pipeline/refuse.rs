@@ -1,0 +1,156 @@
+//! Answers that the gateway makes itself: rejections and the health check. They are small, whole
+//! and never cached; a body that the client is still sending is read past, if it is short.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Version};
+
+use crate::message::answer::{ConnectionHeader, connection_header, put_connection, put_status};
+use crate::message::forward::{put, put_number};
+use crate::wire::fields::Known;
+use crate::wire::framing::BodyLength;
+use crate::wire::stream::Writer;
+
+use super::handle::HEALTHY;
+use super::rate_limit::Report;
+use super::record::Record;
+use super::rejection::Rejection;
+use super::request::{After, Downstream, Request};
+use super::worker::Worker;
+
+/// Bodies up to this size are read past, so that a refused upload does not cost its connection.
+const READ_PAST: u64 = 64 * 1024;
+/// How long a client may take to read an answer of ours, or to send a body that is read past.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is answered.
+#[derive(Clone, Copy)]
+pub(super) enum Reply<'a> {
+    Healthy(&'a Request<'a>),
+    Rejected(&'a Request<'a>, &'a Rejection),
+    /// Where the request ends is not known.
+    Unframed(&'a Rejection),
+}
+
+/// Refuses what could not even be read as a request.
+pub async fn refuse_unread(worker: &Worker, peer: IpAddr, rejection: &Rejection, client: &mut Downstream<'_>) {
+    let current = worker.current();
+    let record = Record::begin(worker, peer, None, &current.snapshot.access.names.request_id);
+    answer(Reply::Unframed(rejection), worker, &record, None, client).await;
+}
+
+/// Sends the answer and says what becomes of the connection.
+pub(super) async fn answer(
+    reply: Reply<'_>,
+    worker: &Worker,
+    record: &Record<'_>,
+    report: Option<&Report>,
+    client: &mut Downstream<'_>,
+) -> After {
+    let goes_on = goes_on(reply, client);
+    let mut out = worker.buffers.take();
+    put_reply(&mut out, reply, worker, record, report, goes_on);
+    let sent = client.alarm.limit(PATIENCE, client.writer.write_all(&out)).await;
+    worker.buffers.give(out);
+    if sent.is_err() {
+        return After::Cut;
+    }
+    if goes_on && !client.body.is_finished() && !read_past(worker, client, record).await {
+        return After::Close;
+    }
+    if goes_on { After::GoesOn } else { After::Close }
+}
+
+fn goes_on(reply: Reply<'_>, client: &Downstream<'_>) -> bool {
+    let request = match reply {
+        Reply::Unframed(_) => return false,
+        Reply::Rejected(_, rejection) if rejection.closes() => return false,
+        Reply::Rejected(request, _) | Reply::Healthy(request) => request,
+    };
+    let short = match request.body {
+        BodyLength::None => true,
+        BodyLength::Fixed(length) => length <= READ_PAST,
+        BodyLength::Chunked | BodyLength::UntilClose => true,
+    };
+    // Told no, a client that asked first may or may not send its body (RFC 9110 section 10.1.1).
+    let asked = request.head.fields.has(Known::Expect) && !client.body.is_finished();
+    request.goes_on() && short && !asked
+}
+
+fn put_reply(
+    out: &mut Vec<u8>,
+    reply: Reply<'_>,
+    worker: &Worker,
+    record: &Record<'_>,
+    report: Option<&Report>,
+    goes_on: bool,
+) {
+    let (request, rejection) = match reply {
+        Reply::Healthy(request) => (Some(request), None),
+        Reply::Rejected(request, rejection) => (Some(request), Some(rejection)),
+        Reply::Unframed(rejection) => (None, Some(rejection)),
+    };
+    let (status, body, kind) = match rejection {
+        Some(rejection) => {
+            record.code.set(Some(rejection.code()));
+            let problem = rejection.problem(record.request_id.text());
+            (rejection.status(), problem, &b"application/problem+json"[..])
+        }
+        None => (HEALTHY.0, HEALTHY.1.to_vec(), &b"application/json"[..]),
+    };
+    record.status.set(Some(status));
+    put_status(out, status, status.canonical_reason().unwrap_or("").as_bytes());
+    put(out, b"Content-Type", kind);
+    put_number(out, b"Content-Length", body.len() as u64);
+    put(out, b"Cache-Control", b"no-store");
+    out.extend_from_slice(b"Date: ");
+    worker.clock.put_http(out);
+    out.extend_from_slice(b"\r\n");
+    let current = worker.current();
+    put(out, current.snapshot.access.names.request_id.as_ref(), record.request_id.bytes());
+    if let Some(report) = report {
+        report.put_fields(&current.snapshot.limits, out);
+    }
+    if let Some(rejection) = rejection {
+        rejection.put_fields(out);
+    }
+    let version = request.map_or(Version::HTTP_11, |request| request.head.version);
+    put_connection(out, connection_header(version, goes_on));
+    out.extend_from_slice(b"\r\n");
+    if request.is_none_or(|request| request.head.method != Method::HEAD) {
+        record.bytes_out.set(body.len() as u64);
+        out.extend_from_slice(&body);
+    }
+}
+
+/// Reads past what is left of the body; says whether its end was reached.
+async fn read_past(worker: &Worker, client: &mut Downstream<'_>, record: &Record<'_>) -> bool {
+    let (reader, body) = (&mut client.reader, &mut client.body);
+    let end = client.alarm.limit(PATIENCE, async {
+        let mut seen = 0_u64;
+        loop {
+            match body.next(reader.input) {
+                Ok(crate::wire::body::Piece::Data(n)) => {
+                    body.used(n, reader.input);
+                    seen = seen.saturating_add(n as u64);
+                    record.bytes_in.set(seen);
+                    if seen > READ_PAST {
+                        return Ok(false);
+                    }
+                }
+                Ok(crate::wire::body::Piece::NeedMore) => {
+                    if reader.fill(&worker.buffers).await? == 0 {
+                        return Ok(false);
+                    }
+                }
+                Ok(crate::wire::body::Piece::End) => {
+                    body.finish();
+                    return Ok(true);
+                }
+                Err(_) => return Ok(false),
+            }
+        }
+    });
+    end.await.unwrap_or(false)
+}

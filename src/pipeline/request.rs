@@ -1,0 +1,59 @@
+//! What the stages know of a request, and the client's connection as far as they use it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::message::target::RequestTarget;
+use crate::wire::alarm::Alarm;
+use crate::wire::body::Body;
+use crate::wire::framing::{BodyLength, keeps_alive};
+use crate::wire::head::RequestHead;
+use crate::wire::stream::{Reader, Writer};
+
+use super::worker::{Current, Worker};
+
+/// A request whose head has been read and understood.
+#[derive(Debug)]
+pub struct Request<'r> {
+    pub worker: &'r Worker,
+    pub current: Rc<Current>,
+    pub head: &'r RequestHead,
+    pub target: RequestTarget<'r>,
+    /// The host that is asked for, with its port as it came.
+    pub host: &'r [u8],
+    pub body: BodyLength,
+    /// The address of the connection's other end.
+    pub peer: IpAddr,
+    /// Whether the peer's word about the caller is taken.
+    pub trusted: bool,
+    /// Where the request comes from.
+    pub address: IpAddr,
+}
+
+impl Request<'_> {
+    /// Whether the connection may go on after this request.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        keeps_alive(self.head.version, &self.head.fields) && !self.worker.draining.get()
+    }
+}
+
+/// The client's connection while a request is being answered.
+#[derive(Debug)]
+pub struct Downstream<'c> {
+    pub reader: Reader<'c>,
+    pub writer: Writer<'c>,
+    /// What is still to come of the request's body.
+    pub body: Body,
+    pub alarm: &'c mut Alarm,
+}
+
+/// What becomes of the client's connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    GoesOn,
+    /// It ends in good order: everything sent still has to reach the client.
+    Close,
+    /// It is cut, so that the client can tell that the answer is not whole.
+    Cut,
+}

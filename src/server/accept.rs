@@ -1,0 +1,94 @@
+//! Accepting connections, up to the configured number.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_local;
+
+use crate::pipeline::Worker;
+
+use super::drain::Connections;
+use super::h1;
+use super::worker::Phase;
+
+/// How long to wait when the process or the machine is out of something, file descriptors mostly.
+const OUT_OF_SOMETHING: Duration = Duration::from_millis(100);
+
+/// What every accepted connection is given.
+#[derive(Debug, Clone)]
+pub(super) struct Accepting {
+    pub worker: Rc<Worker>,
+    pub connections: Rc<Connections>,
+    /// Shared by all workers: how many more connections there may be.
+    pub room: Arc<Semaphore>,
+}
+
+impl Accepting {
+    /// Accepts until the drain begins, and then what has already arrived: closing a listening
+    /// socket resets what waits in it. A connection that finds no room waits here, and those
+    /// behind it in the kernel's backlog.
+    pub async fn run(self, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
+        let mut drain = pin!(phase.wait_for(|phase| *phase == Phase::Draining));
+        let mut complained = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = &mut drain => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    complained = false;
+                    self.serve(socket, peer.ip()).await;
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if !complained {
+                        tracing::error!(%error, "connections cannot be accepted; trying on");
+                        complained = true;
+                    }
+                    tokio::time::sleep(OUT_OF_SOMETHING).await;
+                }
+            }
+        }
+        while let Some((socket, peer)) = at_hand(&listener).await {
+            self.serve(socket, peer.ip()).await;
+        }
+    }
+
+    async fn serve(&self, socket: TcpStream, peer: IpAddr) {
+        let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { return };
+        // Small answers must not wait for the client's acknowledgement of earlier ones.
+        let _ = socket.set_nodelay(true);
+        let (worker, seat) = (Rc::clone(&self.worker), self.connections.seat());
+        spawn_local(async move {
+            h1::serve(socket, peer, &worker, &seat).await;
+            drop((seat, place));
+        });
+    }
+}
+
+/// A connection that has already arrived, if there is one.
+async fn at_hand(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
+        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Errors of a connection that ended before it was accepted (accept(2)); the next may be fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,182 @@
+//! One client connection: heads are read from it, one after another, and each is put through the
+//! pipeline. Between two requests it holds no buffer and costs little.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::pipeline::rejection::Rejection;
+use crate::pipeline::request::{After, Downstream};
+use crate::pipeline::{Worker, handle, refuse_unread};
+use crate::wire::alarm::Alarm;
+use crate::wire::body::Body;
+use crate::wire::framing::BodyLength;
+use crate::wire::head::{HeadScanner, RequestHead, leading_blank};
+use crate::wire::stream::Connection;
+
+use super::drain::Seat;
+
+/// How long a resting connection may still send a request after the drain has begun. A client that
+/// is about to send one when the connection is closed could not know whether it was read.
+const LAST_CALL: Duration = Duration::from_secs(1);
+/// How long, and how much, is read from a client that has been told that the connection ends.
+/// Closing before it has read the last answer would reset the connection and lose the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Serves the connection to its end.
+pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat: &Seat) {
+    let mut client = Client { connection: Connection::new(socket), alarm: Alarm::default(), peer, worker, seat };
+    let mut rested_before = false;
+    loop {
+        let after = match client.next_head(rested_before).await {
+            Next::Head(head) => {
+                // Boxed: a resting connection should not hold the room that a request needs.
+                Box::pin(client.answer(head)).await
+            }
+            Next::Refused(rejection) => {
+                Box::pin(client.refuse(&rejection)).await;
+                After::Close
+            }
+            Next::Ended => return,
+        };
+        match after {
+            After::GoesOn => rested_before = true,
+            After::Close => return client.linger().await,
+            After::Cut => return client.cut(),
+        }
+    }
+}
+
+struct Client<'w> {
+    connection: Connection,
+    alarm: Alarm,
+    peer: IpAddr,
+    worker: &'w Worker,
+    seat: &'w Seat,
+}
+
+/// What came next on the connection.
+enum Next {
+    Head(RequestHead),
+    Refused(Rejection),
+    /// Nothing, and nothing more will.
+    Ended,
+}
+
+impl Client<'_> {
+    async fn next_head(&mut self, rested_before: bool) -> Next {
+        let current = self.worker.current();
+        let snapshot = &current.snapshot;
+        if self.connection.input().is_empty() {
+            self.connection.rest(&self.worker.buffers);
+            // A connection that has never sent anything is not given the time of one that has.
+            let patience = if rested_before { snapshot.idle_timeout } else { snapshot.header_timeout };
+            if !self.rest(patience).await {
+                return Next::Ended;
+            }
+        }
+        let due = Instant::now() + snapshot.header_timeout;
+        let (buffers, limits) = (&self.worker.buffers, &snapshot.head_limits);
+        let mut scanner = HeadScanner::default();
+        let mut blank = 0;
+        loop {
+            let input = self.connection.input();
+            if blank == 0 {
+                blank = leading_blank(input.bytes());
+                input.consume(blank);
+            }
+            match scanner.find_end(input.bytes(), limits) {
+                Err(error) => return Next::Refused(error.into()),
+                Ok(Some(end)) => {
+                    let mut storage = buffers.take_head();
+                    storage.bytes = input.take(end, std::mem::take(&mut storage.bytes));
+                    return match RequestHead::parse(storage, limits) {
+                        Ok(head) => Next::Head(head),
+                        Err(error) => Next::Refused(error.into()),
+                    };
+                }
+                Ok(None) => {}
+            }
+            let begun = !input.is_empty();
+            let (mut reader, _) = self.connection.halves();
+            let alarm = &mut self.alarm;
+            let read = poll_fn(|cx| match reader.poll_fill(cx, buffers) {
+                Poll::Pending => alarm.poll_due(cx, due).map(|()| None),
+                Poll::Ready(read) => Poll::Ready(Some(read)),
+            });
+            match read.await {
+                Some(Ok(0)) if begun => return Next::Refused(cut_off()),
+                None if begun => return Next::Refused(Rejection::RequestTimeout),
+                Some(Ok(0) | Err(_)) | None => return Next::Ended,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Waits for the next request to begin; `false` if none will.
+    async fn rest(&mut self, patience: Duration) -> bool {
+        let due = Instant::now() + patience;
+        poll_fn(|cx: &mut Context<'_>| {
+            if let Poll::Ready(readable) = self.connection.poll_readable(cx) {
+                return Poll::Ready(readable.is_ok());
+            }
+            let due = self.seat.drain_began(cx).map_or(due, |began| due.min(began + LAST_CALL));
+            self.alarm.poll_due(cx, due).map(|()| false)
+        })
+        .await
+    }
+
+    async fn answer(&mut self, head: RequestHead) -> After {
+        let after = handle(self.worker, self.peer, &head, &mut self.downstream()).await;
+        self.worker.buffers.give_head(head.into_storage());
+        after
+    }
+
+    async fn refuse(&mut self, rejection: &Rejection) {
+        let (worker, peer) = (self.worker, self.peer);
+        refuse_unread(worker, peer, rejection, &mut self.downstream()).await;
+    }
+
+    fn downstream(&mut self) -> Downstream<'_> {
+        let (reader, writer) = self.connection.halves();
+        Downstream { reader, writer, body: Body::new(BodyLength::None), alarm: &mut self.alarm }
+    }
+
+    /// Ends the connection so that what was sent last arrives.
+    async fn linger(mut self) {
+        let (mut reader, mut writer) = self.connection.halves();
+        let buffers = &self.worker.buffers;
+        let read_to_end = async {
+            writer.finish().await?;
+            let mut seen = reader.input.bytes().len();
+            loop {
+                reader.input.consume(usize::MAX);
+                match reader.fill(buffers).await? {
+                    0 => return Ok(()),
+                    n => seen += n,
+                }
+                if seen > LINGER_BYTES {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+            }
+        };
+        // Whether it worked or not: there is nothing more that can be done.
+        let _ = self.alarm.limit(LINGER, read_to_end).await;
+        self.connection.input().consume(usize::MAX);
+        self.connection.rest(buffers);
+    }
+
+    /// Resets the connection: an answer that is not whole must not look like one that is.
+    fn cut(self) {
+        self.connection.reset();
+    }
+}
+
+fn cut_off() -> Rejection {
+    Rejection::BadRequest("the connection ended before the request did".into())
+}

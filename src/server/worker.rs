@@ -1,0 +1,92 @@
+//! One worker: a thread with a runtime of its own. A request never leaves it.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinSet, spawn_local};
+
+use crate::limit::LimitStore;
+use crate::logging::{AccessLines, Sink};
+use crate::pipeline::Worker;
+use crate::pipeline::snapshot::Snapshot;
+
+use super::accept::Accepting;
+use super::drain::Connections;
+
+/// How long a start waits for Redis.
+const REDIS_AT_START: Duration = Duration::from_secs(1);
+
+/// What the whole gateway is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Starting,
+    Serving,
+    Draining,
+}
+
+/// What a worker is made of; all of it can be sent to its thread.
+#[derive(Debug)]
+pub struct WorkerParts {
+    pub listeners: Vec<StdListener>,
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    pub store: Arc<LimitStore>,
+    /// `None`: no access log.
+    pub access_log: Option<Arc<Sink>>,
+    pub pretty_access: bool,
+    /// Shared by all workers: how many more connections there may be.
+    pub room: Arc<Semaphore>,
+    pub drain_timeout: Duration,
+    pub phase: watch::Receiver<Phase>,
+    /// Told once when the worker is ready to accept.
+    pub ready: mpsc::Sender<()>,
+}
+
+/// Runs a worker on the calling thread, up to the end of its drain.
+///
+/// # Errors
+/// When the system refuses the runtime or a socket.
+pub fn run_worker(parts: WorkerParts) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(work(parts))
+}
+
+async fn work(parts: WorkerParts) -> io::Result<()> {
+    let limiter = parts.store.for_worker();
+    limiter.wait_ready(REDIS_AT_START).await;
+    let lines = AccessLines::new(parts.access_log);
+    let worker = Rc::new(Worker::new(parts.snapshots, limiter, lines, parts.pretty_access));
+    let connections = Rc::new(Connections::default());
+    let accepting = Accepting { worker: Rc::clone(&worker), connections: Rc::clone(&connections), room: parts.room };
+    let listeners: Vec<TcpListener> = parts.listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>()?;
+
+    let mut phase = parts.phase;
+    // Whoever waits for this may have given up already.
+    let _ = parts.ready.send(()).await;
+    let keeper = Rc::clone(&worker);
+    let housekeeping = spawn_local(async move { keeper.housekeeping().await });
+    // The sender lives as long as the gateway; when it is gone, so is the reason to serve.
+    let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
+    let mut listening = JoinSet::new();
+    for listener in listeners {
+        listening.spawn_local(accepting.clone().run(listener, phase.clone()));
+    }
+    let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+    worker.draining.set(true);
+    connections.drain();
+    let all_ended = async {
+        while listening.join_next().await.is_some() {}
+        connections.all_ended().await;
+    };
+    if tokio::time::timeout(parts.drain_timeout, all_ended).await.is_err() {
+        tracing::warn!(connections = connections.live(), "the drain timeout is over; what is left is cut");
+    }
+    housekeeping.abort();
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Kept connections to one endpoint, for one worker. The youngest is used first, so that in quiet
+//! times the old ones grow old enough to be dropped.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::wire::stream::Connection;
+
+use super::connect::{Addresses, ConnectError, connect};
+use super::{Endpoint, Upstream};
+
+/// How many resting connections one worker keeps to one endpoint.
+const KEPT: usize = 256;
+
+/// One worker's connections to one endpoint.
+#[derive(Debug)]
+pub struct Pool {
+    addresses: Addresses,
+    resting: RefCell<Vec<Resting>>,
+    /// Whether any request has used this pool since the last sweep.
+    used: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Resting {
+    link: Link,
+    since: Instant,
+}
+
+/// A connection to an endpoint, and what has to be known to keep it.
+#[derive(Debug)]
+pub struct Link {
+    pub connection: Connection,
+    pub peer: SocketAddr,
+    /// Whether it has served an exchange before; such a one may have died unnoticed.
+    pub reused: bool,
+    /// How long it may rest: the upstream's `idle_timeout`, or less if the service said so.
+    pub rest: Duration,
+}
+
+impl Pool {
+    /// An empty pool for `endpoint`.
+    #[must_use]
+    pub fn new(endpoint: &Endpoint) -> Self {
+        Self { addresses: Addresses::new(endpoint), resting: RefCell::default(), used: Cell::new(false) }
+    }
+
+    /// A kept connection that, as far as is known, still lives.
+    ///
+    /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
+    /// not be sent a second time.
+    pub fn take(&self, ask_kernel: bool) -> Option<Link> {
+        let now = Instant::now();
+        let mut resting = self.resting.borrow_mut();
+        while let Some(Resting { mut link, since }) = resting.pop() {
+            let old = now.saturating_duration_since(since) >= link.rest;
+            let connection = &link.connection;
+            if !old && !connection.is_stale() && !(ask_kernel && connection.is_surely_stale()) {
+                link.reused = true;
+                return Some(link);
+            }
+        }
+        None
+    }
+
+    /// Makes a new connection.
+    pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
+        self.used.set(true);
+        let (socket, peer) = connect(&self.addresses, upstream.connect_timeout).await?;
+        Ok(Link { connection: Connection::new(socket), peer, reused: false, rest: upstream.idle_timeout })
+    }
+
+    /// Keeps a connection whose exchange has ended in good order.
+    pub fn give(&self, link: Link) {
+        let mut resting = self.resting.borrow_mut();
+        if resting.len() < KEPT && !link.rest.is_zero() && self.addresses.contain(link.peer) {
+            resting.push(Resting { link, since: Instant::now() });
+        }
+    }
+
+    /// Drops what has died or grown old, and connections to addresses that the name no longer has.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        self.resting.borrow_mut().retain(|resting| {
+            now.saturating_duration_since(resting.since) < resting.link.rest
+                && !resting.link.connection.is_stale()
+                && self.addresses.contain(resting.link.peer)
+        });
+    }
+
+    /// Resolves the endpoint's name again when it is time.
+    pub async fn refresh_addresses(self: Rc<Self>) {
+        if self.used.replace(!self.resting.borrow().is_empty()) {
+            self.addresses.refresh().await;
+        }
+    }
+}
