@@ -9,6 +9,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::client::{Client, KeyTable};
+pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::upstream::Upstream;
@@ -49,16 +50,6 @@ pub struct Limits {
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.
     pub ipv6_prefix: u8,
-}
-
-/// Which rate-limit header fields an answer carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LimitHeaders {
-    #[default]
-    Standard,
-    Legacy,
-    Both,
-    Off,
 }
 
 /// How large a request's head may be.
