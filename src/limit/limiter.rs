@@ -5,12 +5,17 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
+use super::failure::{RedisLimiter, RedisStore};
+use super::redis::{InvalidRedisUrl, RedisTarget};
 use super::{Clock, MemoryStore, Outcome, Policy, RedisSettings, Subject};
 
 /// Where requests are counted: made once, shared by all workers.
 #[derive(Debug)]
 pub struct LimitStore {
     memory: Arc<MemoryStore>,
+    redis: Option<Arc<RedisStore>>,
 }
 
 impl LimitStore {
@@ -22,21 +27,36 @@ impl LimitStore {
     /// The URL of Redis is not one, or asks for what is not supported.
     pub fn new(
         max_keys: usize,
-        _redis: Option<&RedisSettings>,
+        redis: Option<&RedisSettings>,
         clock: Clock,
     ) -> Result<Self, InvalidRedisUrl> {
-        Ok(Self {
-            memory: Arc::new(MemoryStore::new(max_keys, clock)),
-        })
+        let memory = Arc::new(MemoryStore::new(max_keys, clock));
+        let redis = match redis {
+            Some(settings) => {
+                let target = RedisTarget::parse(settings.url.expose_secret())?;
+                let store = RedisStore::new(target, settings.clone(), Arc::clone(&memory));
+                Some(Arc::new(store))
+            }
+            None => None,
+        };
+        Ok(Self { memory, redis })
     }
 
-    /// A worker's own access to the store. To be called within that worker's runtime, where it
-    /// starts connecting to Redis.
+    /// A worker's own access to the store. To be called within that worker's runtime, a
+    /// `LocalRuntime`, where it starts connecting to Redis.
     #[must_use]
     pub fn for_worker(&self) -> Limiter {
-        Limiter {
-            store: Store::Memory(Arc::clone(&self.memory)),
-        }
+        let store = match &self.redis {
+            Some(redis) => Store::Redis(RedisLimiter::start(Arc::clone(redis))),
+            None => Store::Memory(Arc::clone(&self.memory)),
+        };
+        Limiter { store }
+    }
+
+    /// Whether every request is counted where the configuration says.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.redis.as_ref().is_none_or(|redis| redis.is_up())
     }
 }
 
@@ -49,32 +69,25 @@ pub struct Limiter {
 #[derive(Debug)]
 enum Store {
     Memory(Arc<MemoryStore>),
+    Redis(RedisLimiter),
 }
 
 impl Limiter {
     /// Decides one request, and counts it if it is admitted. All or nothing: a refused request
-    /// spends nothing.
-    #[expect(clippy::unused_async, reason = "Redis answers later")]
+    /// spends nothing. May be dropped before it has an answer; the request may then be counted.
     pub async fn decide(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Outcome {
         match &self.store {
             Store::Memory(memory) => Outcome::Decided(memory.decide(policy, subject, cost)),
+            Store::Redis(redis) => redis.decide(policy, subject, cost).await,
         }
     }
 
-    /// Waits until Redis has answered once, but not longer than `longest`; says whether it has.
-    /// Without Redis there is nothing to wait for.
-    #[expect(clippy::unused_async, reason = "Redis answers later")]
-    pub async fn wait_ready(&self, _longest: Duration) -> bool {
+    /// Waits until Redis has answered, but not longer than `longest`; says whether it has. Without
+    /// Redis there is nothing to wait for.
+    pub async fn wait_ready(&self, longest: Duration) -> bool {
         match &self.store {
             Store::Memory(_) => true,
+            Store::Redis(redis) => redis.wait_ready(longest).await,
         }
     }
-}
-
-/// Why a URL does not lead to Redis. Does not repeat the URL: it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRedisUrl {
-    /// Not the URL of a Redis.
-    #[error("Redis is reached by `redis://host:port`")]
-    Malformed,
 }

@@ -3,18 +3,21 @@
 //! while Redis does not answer.
 
 mod clock;
+mod failure;
 mod headers;
 mod limiter;
 mod memory;
 mod policy;
+mod redis;
 mod subject;
 mod windows;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
-pub use limiter::{InvalidRedisUrl, LimitStore, Limiter};
+pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{InvalidLimit, Limit, Policy};
+pub use redis::InvalidRedisUrl;
 pub use subject::{Subject, subject_address};
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
-const MAX_REQUESTS: u64 = 999_999_999_999_999;
+pub(super) const MAX_REQUESTS: u64 = 999_999_999_999_999;
 
 /// The longest window.
 const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);
