@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::client::{Client, KeyTable};
+pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
 use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
@@ -46,16 +47,6 @@ pub struct Limits {
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.
     pub ipv6_prefix: u8,
-}
-
-/// Which rate-limit header fields an answer carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LimitHeaders {
-    #[default]
-    Standard,
-    Legacy,
-    Both,
-    Off,
 }
 
 /// How large a request's head may be.

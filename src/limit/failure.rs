@@ -1,0 +1,314 @@
+//! What happens without Redis. A call has a deadline, after which the request is answered as the
+//! configuration says: counted in this process, admitted, or refused. After a few misses in a row,
+//! or when the connection ends, a breaker opens: requests no longer ask Redis at all, until the
+//! worker's keeper has a new connection and Redis has answered on it as fast as a request needs.
+//!
+//! Each worker has its own connection, breaker and keeper, because a cut connection says nothing of
+//! the others; the log has one line for all of them when things change, not one a request.
+
+use std::cell::{Cell, RefCell};
+use std::mem::Discriminant;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::redis::aio::MultiplexedConnection;
+use tokio::sync::Notify;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{error::Elapsed, sleep, timeout};
+
+use super::redis::{CallError, FixedWindow, RedisTarget};
+use super::{MemoryStore, OnFailure, Outcome, Policy, RedisSettings, Subject};
+
+/// So many misses in a row open the breaker: one can be a hiccup, and with many requests in flight
+/// a few more are soon there.
+const MISSES_TO_OPEN: u32 = 5;
+
+/// The longest that a new connection may take, name look-up and login included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The pauses between attempts to connect: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What the Redis limiters of all workers share.
+#[derive(Debug)]
+pub(super) struct RedisStore {
+    target: RedisTarget,
+    settings: RedisSettings,
+    memory: Arc<MemoryStore>,
+    health: Mutex<Health>,
+}
+
+impl RedisStore {
+    /// Falls back, where the settings say so, to `memory`.
+    pub(super) fn new(
+        target: RedisTarget,
+        settings: RedisSettings,
+        memory: Arc<MemoryStore>,
+    ) -> Self {
+        Self {
+            target,
+            settings,
+            memory,
+            health: Mutex::default(),
+        }
+    }
+
+    /// Whether every worker counts in Redis.
+    pub(super) fn is_up(&self) -> bool {
+        let health = self.health();
+        health.answered && health.workers_without == 0
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's access to Redis, and what it does without.
+#[derive(Debug)]
+pub(super) struct RedisLimiter {
+    store: Arc<RedisStore>,
+    line: Rc<Line>,
+    /// Ends with the limiter.
+    _keeper: JoinSet<()>,
+}
+
+impl RedisLimiter {
+    /// Starts connecting; to be called within the worker's runtime.
+    pub(super) fn start(store: Arc<RedisStore>) -> Self {
+        let line = Rc::new(Line {
+            script: FixedWindow::new(store.settings.key_prefix.clone()),
+            connection: RefCell::default(),
+            generation: Cell::default(),
+            misses: Cell::default(),
+            given_up: RefCell::default(),
+            changed: Notify::new(),
+        });
+        let mut keeper = JoinSet::new();
+        keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
+        Self {
+            store,
+            line,
+            _keeper: keeper,
+        }
+    }
+
+    /// Decides one request; waits for Redis no longer than the deadline.
+    pub(super) async fn decide(
+        &self,
+        policy: &Policy,
+        subject: &Subject,
+        cost: NonZeroU32,
+    ) -> Outcome {
+        // Cloned, because a connection borrowed across the call could not be taken away meanwhile.
+        let connection = self.line.connection.borrow().clone();
+        if let Some(connection) = connection {
+            let generation = self.line.generation.get();
+            let call = self.line.script.decide(connection, policy, subject, cost);
+            match in_time(self.store.settings.deadline, call).await {
+                Ok(decision) => {
+                    self.line.misses.set(0);
+                    return Outcome::Decided(decision);
+                }
+                Err(cause) => self.line.miss(generation, cause),
+            }
+        }
+        self.without_redis(policy, subject, cost)
+    }
+
+    /// Waits until there is a connection, but not longer than `longest`; says whether there is.
+    pub(super) async fn wait_ready(&self, longest: Duration) -> bool {
+        let connected = async {
+            while self.line.connection.borrow().is_none() {
+                self.line.changed.notified().await;
+            }
+        };
+        timeout(longest, connected).await.is_ok()
+    }
+
+    fn without_redis(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Outcome {
+        match self.store.settings.on_failure {
+            OnFailure::Local => {
+                let mut decision = self.store.memory.decide(policy, subject, cost);
+                decision.degraded = true;
+                Outcome::Decided(decision)
+            }
+            OnFailure::Open => Outcome::Uncounted,
+            OnFailure::Closed => Outcome::Unavailable,
+        }
+    }
+}
+
+/// Waits for an answer until the deadline. A worker that was itself held up finds the deadline past
+/// and the answer not yet read: it reads before it blames Redis.
+async fn in_time<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let mut call = pin!(call);
+    if let Ok(answer) = timeout(deadline, call.as_mut()).await {
+        return answer;
+    }
+    yield_now().await;
+    timeout(Duration::ZERO, call)
+        .await
+        .unwrap_or_else(|_: Elapsed| Err(CallError::Silent))
+}
+
+/// What a worker's requests and its keeper share: the connection, which is there while the breaker
+/// is closed.
+#[derive(Debug)]
+struct Line {
+    script: FixedWindow,
+    connection: RefCell<Option<MultiplexedConnection>>,
+    /// Counts connections, so that a late failure on an old one is not held against the new one.
+    generation: Cell<u64>,
+    misses: Cell<u32>,
+    /// Why the breaker opened, for the keeper to read.
+    given_up: RefCell<Option<CallError>>,
+    changed: Notify,
+}
+
+impl Line {
+    /// Closes the breaker.
+    fn open(&self, connection: MultiplexedConnection) {
+        self.generation.set(self.generation.get().wrapping_add(1));
+        self.misses.set(0);
+        self.given_up.take();
+        self.connection.replace(Some(connection));
+        self.changed.notify_waiters();
+    }
+
+    /// Counts a call that brought no decision, and opens the breaker when it is one too many.
+    fn miss(&self, generation: u64, cause: CallError) {
+        if generation != self.generation.get() {
+            return;
+        }
+        let misses = self.misses.get().saturating_add(1);
+        self.misses.set(misses);
+        if misses >= MISSES_TO_OPEN && self.connection.take().is_some() {
+            self.given_up.replace(Some(cause));
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until the breaker opens.
+    async fn gave_up(&self) -> CallError {
+        loop {
+            if let Some(cause) = self.given_up.take() {
+                return cause;
+            }
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Keeps a worker connected: connects, proves, serves until that ends, pauses, and again.
+async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
+    let worker = WorkerHealth {
+        store: &store,
+        without: Cell::new(false),
+    };
+    let mut pause = PAUSES.0;
+    loop {
+        let begun = Instant::now();
+        let cause = serve(&line, &store, &worker).await;
+        line.connection.take();
+        worker.lost(&cause);
+        // What lasted was no busy loop, whether it served or waited for a connection.
+        if begun.elapsed() >= PAUSES.1 {
+            pause = PAUSES.0;
+        }
+        // Between half and whole: a fleet that lost Redis together must not come back together.
+        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
+/// has opened ends it too: a connection that has gone silent may be dead without knowing.
+async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
+    let (connection, driver) = match timeout(CONNECT_TIMEOUT, store.target.connect()).await {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(cause)) => return cause,
+        Err(Elapsed { .. }) => return CallError::Silent,
+    };
+    let mut driver = pin!(driver);
+    let proof = in_time(
+        store.settings.deadline,
+        line.script.prove(connection.clone()),
+    );
+    tokio::select! {
+        biased;
+        () = &mut driver => return CallError::Ended,
+        proof = proof => if let Err(cause) = proof { return cause },
+    }
+    line.open(connection);
+    worker.healed();
+    tokio::select! {
+        biased;
+        () = &mut driver => CallError::Ended,
+        cause = line.gave_up() => cause,
+    }
+}
+
+/// What the operator is told: how many workers are without Redis, and what has been said of it.
+#[derive(Debug, Default)]
+struct Health {
+    workers_without: usize,
+    answered: bool,
+    /// The kinds of causes reported since Redis last answered everybody: a cause that changes
+    /// (unreachable, then a wrong password) is news, one that comes back is not.
+    told: Vec<Discriminant<CallError>>,
+}
+
+/// One worker's part in it; the worker's end is no news.
+#[derive(Debug)]
+struct WorkerHealth<'a> {
+    store: &'a RedisStore,
+    without: Cell<bool>,
+}
+
+impl WorkerHealth<'_> {
+    fn lost(&self, cause: &CallError) {
+        let mut health = self.store.health();
+        health.workers_without += usize::from(!self.without.replace(true));
+        let kind = std::mem::discriminant(cause);
+        if health.told.contains(&kind) {
+            return;
+        }
+        health.told.push(kind);
+        let consequence = match self.store.settings.on_failure {
+            OnFailure::Local => "counting in this process",
+            OnFailure::Open => "admitting without counting",
+            OnFailure::Closed => "refusing what would be counted",
+        };
+        let redis = &self.store.target;
+        tracing::warn!(%redis, %cause, "redis does not answer; {consequence}");
+    }
+
+    fn healed(&self) {
+        let mut health = self.store.health();
+        health.workers_without -= usize::from(self.without.replace(false));
+        let first = !std::mem::replace(&mut health.answered, true);
+        if health.workers_without > 0 {
+            return;
+        }
+        let redis = &self.store.target;
+        if !health.told.is_empty() {
+            health.told.clear();
+            tracing::info!(%redis, "redis answers again");
+        } else if first {
+            tracing::info!(%redis, "redis answers");
+        }
+    }
+}
+
+impl Drop for WorkerHealth<'_> {
+    fn drop(&mut self) {
+        self.store.health().workers_without -= usize::from(self.without.get());
+    }
+}

@@ -1,0 +1,146 @@
+//! What an answer says about its caller's limit: the fields of draft-ietf-httpapi-ratelimit-headers
+//! (version 11), the older `X-RateLimit-*`, and the seconds of `Retry-After`. Pure and without
+//! allocation: whole field lines are appended to the head that is being written.
+
+use std::time::Duration;
+
+use super::{Decision, Policy};
+
+/// Which rate-limit header fields an answer carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LimitHeaders {
+    /// `RateLimit` and `RateLimit-Policy`.
+    #[default]
+    Standard,
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    Legacy,
+    /// All five.
+    Both,
+    /// None.
+    Off,
+}
+
+/// Appends the field lines, each with its CRLF, that report `decision`.
+pub fn put_fields(out: &mut Vec<u8>, style: LimitHeaders, policy: &Policy, decision: &Decision) {
+    let reset = whole_seconds(decision.reset);
+    if matches!(style, LimitHeaders::Standard | LimitHeaders::Both) {
+        put_name(out, b"RateLimit-Policy: ", &policy.name);
+        put_parameter(out, b";q=", policy.limit.requests());
+        put_parameter(out, b";w=", policy.limit.window().as_secs());
+        put_name(out, b"\r\nRateLimit: ", &policy.name);
+        put_parameter(out, b";r=", decision.remaining);
+        put_parameter(out, b";t=", reset);
+        out.extend_from_slice(b"\r\n");
+    }
+    if matches!(style, LimitHeaders::Legacy | LimitHeaders::Both) {
+        put_parameter(out, b"X-RateLimit-Limit: ", policy.limit.requests());
+        put_parameter(out, b"\r\nX-RateLimit-Remaining: ", decision.remaining);
+        put_parameter(out, b"\r\nX-RateLimit-Reset: ", reset);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The value of `Retry-After` for a refused request: whole seconds, at least one, and never a
+/// moment too early.
+#[must_use]
+pub fn retry_after(decision: &Decision) -> u64 {
+    whole_seconds(decision.reset).max(1)
+}
+
+/// Seconds, rounded up: a caller that waits for as long as it was told finds a new window.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// Appends `field` and the policy's name as a string of RFC 9651, section 3.3.3. Names come from
+/// the configuration, which allows nothing that would need escaping there.
+fn put_name(out: &mut Vec<u8>, field: &[u8], name: &str) {
+    out.extend_from_slice(field);
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+}
+
+fn put_parameter(out: &mut Vec<u8>, before: &[u8], mut value: u64) {
+    out.extend_from_slice(before);
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(value % 10).expect("a remainder of ten is one digit");
+        value /= 10;
+        first -= 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Limit;
+
+    fn fields(style: LimitHeaders, remaining: u64, reset: Duration) -> String {
+        let limit = Limit::new(600, Duration::from_mins(1)).unwrap();
+        let policy = Policy {
+            name: "identified".into(),
+            limit,
+        };
+        let decision = Decision {
+            admitted: true,
+            remaining,
+            reset,
+            degraded: false,
+        };
+        let mut out = Vec::new();
+        put_fields(&mut out, style, &policy, &decision);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_style_has_its_fields() {
+        let reset = Duration::from_millis(22_001);
+        let standard = "RateLimit-Policy: \"identified\";q=600;w=60\r\nRateLimit: \"identified\";r=417;t=23\r\n";
+        let legacy =
+            "X-RateLimit-Limit: 600\r\nX-RateLimit-Remaining: 417\r\nX-RateLimit-Reset: 23\r\n";
+        assert_eq!(fields(LimitHeaders::Standard, 417, reset), standard);
+        assert_eq!(fields(LimitHeaders::Legacy, 417, reset), legacy);
+        assert_eq!(
+            fields(LimitHeaders::Both, 417, reset),
+            format!("{standard}{legacy}")
+        );
+        assert_eq!(fields(LimitHeaders::Off, 417, reset), "");
+    }
+
+    #[test]
+    fn numbers_are_written_whole() {
+        let shown = |n: u64| {
+            let mut out = Vec::new();
+            put_parameter(&mut out, b"", n);
+            String::from_utf8(out).unwrap()
+        };
+        for n in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX] {
+            assert_eq!(shown(n), n.to_string());
+        }
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_and_at_least_one() {
+        let after = |reset| {
+            retry_after(&Decision {
+                admitted: false,
+                remaining: 0,
+                reset,
+                degraded: false,
+            })
+        };
+        assert_eq!(after(Duration::ZERO), 1);
+        assert_eq!(after(Duration::from_millis(1)), 1);
+        assert_eq!(after(Duration::from_secs(1)), 1);
+        assert_eq!(after(Duration::from_millis(1001)), 2);
+        assert_eq!(after(Duration::MAX), u64::MAX);
+    }
+}

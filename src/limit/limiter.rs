@@ -1,0 +1,93 @@
+//! What the pipeline asks: may this subject, under this policy, do one more? Behind it stands the
+//! store that the configuration names. Without Redis nothing here waits and nothing can fail.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::failure::{RedisLimiter, RedisStore};
+use super::redis::{InvalidRedisUrl, RedisTarget};
+use super::{Clock, MemoryStore, Outcome, Policy, RedisSettings, Subject};
+
+/// Where requests are counted: made once, shared by all workers.
+#[derive(Debug)]
+pub struct LimitStore {
+    memory: Arc<MemoryStore>,
+    redis: Option<Arc<RedisStore>>,
+}
+
+impl LimitStore {
+    /// Makes a store for at most `max_keys` counters in this process and, if there are settings
+    /// for it, for counting in Redis. Nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// The URL of Redis is not one, or asks for what is not supported.
+    pub fn new(
+        max_keys: usize,
+        redis: Option<&RedisSettings>,
+        clock: Clock,
+    ) -> Result<Self, InvalidRedisUrl> {
+        let memory = Arc::new(MemoryStore::new(max_keys, clock));
+        let redis = match redis {
+            Some(settings) => {
+                let target = RedisTarget::parse(settings.url.expose_secret())?;
+                let store = RedisStore::new(target, settings.clone(), Arc::clone(&memory));
+                Some(Arc::new(store))
+            }
+            None => None,
+        };
+        Ok(Self { memory, redis })
+    }
+
+    /// A worker's own access to the store. To be called within that worker's runtime, a
+    /// `LocalRuntime`, where it starts connecting to Redis.
+    #[must_use]
+    pub fn for_worker(&self) -> Limiter {
+        let store = match &self.redis {
+            Some(redis) => Store::Redis(RedisLimiter::start(Arc::clone(redis))),
+            None => Store::Memory(Arc::clone(&self.memory)),
+        };
+        Limiter { store }
+    }
+
+    /// Whether every request is counted where the configuration says.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.redis.as_ref().is_none_or(|redis| redis.is_up())
+    }
+}
+
+/// A worker's access to the store.
+#[derive(Debug)]
+pub struct Limiter {
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Arc<MemoryStore>),
+    Redis(RedisLimiter),
+}
+
+impl Limiter {
+    /// Decides one request, and counts it if it is admitted. All or nothing: a refused request
+    /// spends nothing. May be dropped before it has an answer; the request may then be counted.
+    pub async fn decide(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Outcome {
+        match &self.store {
+            Store::Memory(memory) => Outcome::Decided(memory.decide(policy, subject, cost)),
+            Store::Redis(redis) => redis.decide(policy, subject, cost).await,
+        }
+    }
+
+    /// Waits until Redis has answered, but not longer than `longest`; says whether it has. Without
+    /// Redis there is nothing to wait for.
+    pub async fn wait_ready(&self, longest: Duration) -> bool {
+        match &self.store {
+            Store::Memory(_) => true,
+            Store::Redis(redis) => redis.wait_ready(longest).await,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Limits, counted in this process and in a real Redis: the same rules in both, exact under
+//! concurrency, and what happens while Redis does not answer.
+
+mod contract;
+mod exact;
+mod keys;
+mod model;
+mod outage;
+mod store;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use tollgate::client::ClientName;
+use tollgate::limit::{Decision, Limit, Outcome, Policy, Subject};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn policy(name: &str, requests: u64, window: Duration) -> Policy {
+    Policy { name: name.into(), limit: Limit::new(requests, window).unwrap() }
+}
+
+fn client(name: &str) -> Subject {
+    Subject::Client(ClientName::parse(name).unwrap())
+}
+
+fn address(ip: &str) -> Subject {
+    Subject::Address(ip.parse().unwrap())
+}
+
+fn cost(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+fn decided(outcome: Outcome) -> Decision {
+    match outcome {
+        Outcome::Decided(decision) => decision,
+        other => panic!("no decision but {other:?}"),
+    }
+}

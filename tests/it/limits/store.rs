@@ -1,0 +1,86 @@
+//! The two stores, made alike: a test counts in either, and lets time pass without waiting.
+
+use std::time::Duration;
+
+use tollgate::limit::{
+    Clock, Decision, LimitStore, Limiter, ManualClock, OnFailure, Policy, RedisSettings, Subject,
+};
+
+use super::{cost, decided};
+use crate::support::redis::Redis;
+
+/// So long that a busy machine does not matter to tests that are not about deadlines.
+const NO_HURRY: Duration = Duration::from_secs(10);
+
+/// A limiter, and a hand on its clock.
+pub(super) struct Store {
+    limiter: Limiter,
+    time: Time,
+}
+
+enum Time {
+    Memory(ManualClock),
+    Redis(Redis),
+}
+
+impl Store {
+    /// Counts in this process.
+    pub(super) async fn memory() -> Self {
+        let hand = ManualClock::default();
+        let store = LimitStore::new(1000, None, Clock::manual(&hand)).unwrap();
+        Self { limiter: store.for_worker(), time: Time::Memory(hand) }
+    }
+
+    /// Counts in a Redis of its own.
+    pub(super) async fn redis() -> Self {
+        let redis = Redis::start();
+        let limiter = limiter(&settings(&redis));
+        assert!(limiter.wait_ready(NO_HURRY).await);
+        Self { limiter, time: Time::Redis(redis) }
+    }
+
+    /// Asks for `n` at once.
+    pub(super) async fn ask(&self, policy: &Policy, subject: &Subject, n: u32) -> Decision {
+        let decision = decided(self.limiter.decide(policy, subject, cost(n)).await);
+        assert!(!decision.degraded);
+        decision
+    }
+
+    /// Lets time pass: moves the clock, or brings the end of everything that Redis holds closer.
+    pub(super) fn pass(&self, time: Duration) {
+        match &self.time {
+            Time::Memory(hand) => hand.advance(time),
+            Time::Redis(redis) => {
+                let passed = i64::try_from(time.as_millis()).unwrap();
+                for key in redis.keys() {
+                    let left: i64 = redis.ask(&["PTTL", &key]);
+                    // A TTL that is not above zero deletes the key.
+                    let () = redis.ask(&["PEXPIRE", &key, &(left - passed).to_string()]);
+                }
+            }
+        }
+    }
+
+    /// How long a test that counts in this store may take by the clock of the store, at most.
+    pub(super) fn grace(&self) -> Duration {
+        match &self.time {
+            Time::Memory(_) => Duration::ZERO,
+            Time::Redis(_) => NO_HURRY,
+        }
+    }
+}
+
+/// Settings that count in `redis` and are in no hurry.
+pub(super) fn settings(redis: &Redis) -> RedisSettings {
+    RedisSettings {
+        url: redis.url().into(),
+        on_failure: OnFailure::Local,
+        deadline: NO_HURRY,
+        key_prefix: "tollgate".into(),
+    }
+}
+
+/// One worker's limiter on a store of its own.
+pub(super) fn limiter(settings: &RedisSettings) -> Limiter {
+    LimitStore::new(1000, Some(settings), Clock::system()).unwrap().for_worker()
+}

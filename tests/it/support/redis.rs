@@ -1,0 +1,167 @@
+//! A real `redis-server` of a test's own, on a free port, which can be killed, frozen, restarted
+//! and asked what it holds. It is gone when the test ends.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long a server may take to answer after its start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Below what the system hands out for port 0, so that nobody takes the port of a server that is
+/// down for a moment.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A running `redis-server`, or one that was killed and can be restarted.
+pub(crate) struct Redis {
+    port: u16,
+    password: Option<String>,
+    folder: TempDir,
+    process: Child,
+}
+
+impl Redis {
+    /// Starts an empty server that asks for no password.
+    pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts an empty server that asks for `password`.
+    pub(crate) fn start_with_password(password: &str) -> Self {
+        Self::start_with(Some(password.to_owned()))
+    }
+
+    fn start_with(password: Option<String>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // Another test may take the port between our look and the server's bind.
+        for _ in 0..20 {
+            let port = free_port();
+            if let Some(process) = launch(port, password.as_deref(), &folder) {
+                return Self { port, password, folder, process };
+            }
+        }
+        panic!("redis-server starts on none of 20 free ports");
+    }
+
+    /// The URL that leads here, the password included.
+    pub(crate) fn url(&self) -> String {
+        url(self.port, self.password.as_deref())
+    }
+
+    /// The port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server; what it held is lost.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("our own process can be killed");
+        self.process.wait().expect("a killed process ends");
+    }
+
+    /// Starts a killed server again, empty, on the same port, with a password or none.
+    pub(crate) fn restart(&mut self, password: Option<&str>) {
+        self.password = password.map(str::to_owned);
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(process) = launch(self.port, password, &self.folder) {
+                self.process = process;
+                return;
+            }
+        }
+        panic!("redis-server does not start again on port {}", self.port);
+    }
+
+    /// Freezes the server: connections stay, nothing is answered.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen server go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks the server one thing, on a connection of its own.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut call = redis::cmd(command[0]);
+        call.arg(&command[1..]);
+        let mut connection = connect(&self.url()).expect("the server takes connections");
+        call.query(&mut connection).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// All keys, sorted.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
+        keys.sort();
+        keys
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, signal).expect("our own process takes signals");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // A frozen process can be killed too; one that is gone cannot, and need not.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Starts a server and waits until it answers; `None` if it ends, as it does when the port is taken.
+fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .args(["--port", &port.to_string(), "--requirepass", password.unwrap_or("")])
+        .arg("--dir")
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut process = command.spawn().expect("redis-server is installed");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if process.try_wait().expect("our own process can be waited for").is_some() {
+            return None;
+        }
+        if answers(port, password, process.id()) {
+            return Some(process);
+        }
+        assert!(Instant::now() < deadline, "redis-server does not answer on port {port}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether the server on that port answers and is the one that was started, not somebody else's.
+fn answers(port: u16, password: Option<&str>, pid: u32) -> bool {
+    let Ok(mut connection) = connect(&url(port, password)) else { return false };
+    let server: redis::RedisResult<String> =
+        redis::cmd("INFO").arg("server").query(&mut connection);
+    server.is_ok_and(|text| text.lines().any(|line| line == format!("process_id:{pid}")))
+}
+
+fn connect(url: &str) -> redis::RedisResult<redis::Connection> {
+    let connection = redis::Client::open(url)?.get_connection_with_timeout(PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    Ok(connection)
+}
+
+fn url(port: u16, password: Option<&str>) -> String {
+    match password {
+        Some(password) => format!("redis://:{password}@127.0.0.1:{port}"),
+        None => format!("redis://127.0.0.1:{port}"),
+    }
+}
+
+fn free_port() -> u16 {
+    std::iter::repeat_with(|| fastrand::u16(PORTS))
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("an endless search ends when it finds")
+}
