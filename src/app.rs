@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::config::{self, AccessLog, Loaded, LogFormat, Settings, Watch};
+use crate::config::{self, AccessLog, Loaded, LogFormat, Settings};
 use crate::limit::{Clock, LimitStore};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
@@ -63,7 +63,12 @@ struct Gateway {
 
 impl Gateway {
     fn build(file: &Path, loaded: Loaded) -> Result<Self, StartError> {
-        let Loaded { settings, snapshot, lints, files } = loaded;
+        let Loaded {
+            settings,
+            snapshot,
+            lints,
+            files,
+        } = loaded;
         for lint in &lints {
             tracing::warn!("{lint}");
         }
@@ -74,8 +79,11 @@ impl Gateway {
         };
         let pretty_access =
             target == Some(Target::Stdout) && is_pretty(settings.log_format, &io::stdout());
-        let access_log = target.map(Sink::start).transpose().map_err(StartError::AccessLog)?;
-        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::default())
+        let access_log = target
+            .map(Sink::start)
+            .transpose()
+            .map_err(StartError::AccessLog)?;
+        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system())
             .map_err(|error| StartError::Redis(error.to_string()))?;
         Ok(Self {
             file: file.to_owned(),
@@ -90,7 +98,9 @@ impl Gateway {
 
     fn bind_and_run(self) -> Result<(), StartError> {
         let listeners = bind(&self.settings.listen, self.settings.workers)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let done = runtime.block_on(self.serve(listeners));
         if let Some(log) = &self.access_log {
             log.finish(LAST_LINES);
@@ -130,14 +140,15 @@ impl Gateway {
         for address in &listeners.addresses {
             tracing::info!(%address, "listening");
         }
-        self.until_told_to_stop(&mut signals, &mut has_stopped).await?;
+        self.until_told_to_stop(&mut signals, &mut has_stopped)
+            .await?;
 
         tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
         let _ = phase.send(Phase::Draining);
         for _ in &threads {
             tokio::select! {
                 _ = has_stopped.recv() => {}
-                () = signals.stop() => {
+                () = signals.stop.asked() => {
                     tracing::warn!("told twice to stop; stopping at once");
                     return Ok(());
                 }
@@ -159,7 +170,7 @@ impl Gateway {
         let mut lost_lines = tokio::time::interval(LOST_LINES);
         loop {
             tokio::select! {
-                () = signals.stop() => return Ok(()),
+                () = signals.stop.asked() => return Ok(()),
                 why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
                 _ = signals.reload.recv() => self.reload(),
                 _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
@@ -176,12 +187,19 @@ impl Gateway {
                 self.snapshots.store(Arc::new(loaded.snapshot));
                 tracing::info!("reloaded");
             }
-            Err(problems) => tracing::error!(%problems, "not reloaded; the old configuration stays"),
+            Err(problems) => {
+                tracing::error!(%problems, "not reloaded; the old configuration stays")
+            }
         }
     }
 
     fn report_lost_lines(&self) {
-        if let Some(lost) = self.access_log.as_ref().map(|log| log.take_lost()).filter(|lost| *lost > 0) {
+        if let Some(lost) = self
+            .access_log
+            .as_ref()
+            .map(|log| log.take_lost())
+            .filter(|lost| *lost > 0)
+        {
             tracing::warn!(lost, "access lines could not be written");
         }
     }
@@ -190,7 +208,9 @@ impl Gateway {
 fn start_worker(parts: WorkerParts, stopped: mpsc::Sender<String>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("worker".into()).spawn(move || {
         let done = run_worker(parts);
-        let why = done.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+        let why = done
+            .err()
+            .map_or_else(|| "it ended".to_owned(), |error| error.to_string());
         // Whoever waits for this may have given up already.
         let _ = stopped.blocking_send(why);
     })
@@ -198,23 +218,32 @@ fn start_worker(parts: WorkerParts, stopped: mpsc::Sender<String>) -> io::Result
 
 /// The signals that the gateway obeys.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: Stop,
     reload: Signal,
     reopen: Signal,
+}
+
+/// The signals that ask it to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: Stop {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             reload: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
         })
     }
+}
 
-    async fn stop(&mut self) {
+impl Stop {
+    async fn asked(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -15,7 +15,9 @@ thread_local! {
 #[must_use]
 pub fn make() -> MadeId {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bits = RANDOM.with_borrow_mut(|random| random.u128(..)).to_be_bytes();
+    let bits = RANDOM
+        .with_borrow_mut(|random| random.u128(..))
+        .to_be_bytes();
     let mut id = [0; 32];
     for (pair, byte) in id.chunks_exact_mut(2).zip(bits) {
         pair[0] = HEX[usize::from(byte >> 4)];
@@ -46,7 +48,15 @@ mod tests {
     fn ids_that_could_break_a_header_or_a_log_are_not_sane() {
         assert!(is_sane(b"Order-7.retry_2"));
         assert!(is_sane(&[b'a'; 128]));
-        for id in [&b""[..], &[b'a'; 129], b"a b", b"a\"b", b"caf\xc3\xa9", b"a,b", b"a/b"] {
+        for id in [
+            &b""[..],
+            &[b'a'; 129],
+            b"a b",
+            b"a\"b",
+            b"caf\xc3\xa9",
+            b"a,b",
+            b"a/b",
+        ] {
             assert!(!is_sane(id), "{id:?}");
         }
     }

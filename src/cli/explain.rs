@@ -36,7 +36,11 @@ pub(super) fn run(file: &Path, question: &Question<'_>) -> ExitCode {
     };
     match answer(&snapshot, question) {
         Ok(explanation) => {
-            let text = if question.json { json(&explanation) } else { text(&explanation) };
+            let text = if question.json {
+                json(&explanation)
+            } else {
+                text(&explanation)
+            };
             super::print(&text)
         }
         Err(wrong) => {
@@ -50,8 +54,15 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
     let client = match question.client {
         None => None,
         Some(name) => {
-            let client = snapshot.access.clients.iter().find(|client| client.name.as_str() == name);
-            Some(client.ok_or_else(|| format!("there is no client `{name}` in the configuration"))?)
+            let client = snapshot
+                .access
+                .clients
+                .iter()
+                .find(|client| client.name.as_str() == name);
+            Some(
+                client
+                    .ok_or_else(|| format!("there is no client `{name}` in the configuration"))?,
+            )
         }
     };
     let head = head(question)?;
@@ -63,16 +74,22 @@ fn head(question: &Question<'_>) -> Result<RequestHead, String> {
     let mut text = format!("{} {} HTTP/1.1\r\n", question.method, question.url);
     let names_host = |header: &String| header.to_ascii_lowercase().starts_with("host:");
     if !question.headers.iter().any(names_host) {
-        let authority = question.url.split_once("://").map_or("localhost", |(_, rest)| {
-            rest.split(['/', '?']).next().unwrap_or_default()
-        });
+        let authority = question
+            .url
+            .split_once("://")
+            .map_or("localhost", |(_, rest)| {
+                rest.split(['/', '?']).next().unwrap_or_default()
+            });
         let _ = write!(text, "Host: {authority}\r\n");
     }
     for header in question.headers {
         let _ = write!(text, "{header}\r\n");
     }
     text.push_str("\r\n");
-    let limits = HeadLimits { max_bytes: 1024 * 1024, max_fields: 256 };
+    let limits = HeadLimits {
+        max_bytes: 1024 * 1024,
+        max_fields: 256,
+    };
     let storage = HeadStorage::from(text.into_bytes());
     RequestHead::parse(storage, &limits).map_err(|error| format!("this is no request: {error}"))
 }
@@ -90,35 +107,74 @@ fn text(told: &Explanation) -> String {
     };
     line("request", &format!("{} {}", told.method, told.target));
     if let Some(path) = &told.path {
-        let how = if told.path_steps.is_empty() { "as it came".to_owned() } else { told.path_steps.join(", ") };
+        let how = if told.path_steps.is_empty() {
+            "as it came".to_owned()
+        } else {
+            told.path_steps.join(", ")
+        };
         line("path", &format!("{path} ({how})"));
     }
     if let Some(kind) = told.client_kind {
-        line("client", &format!("{} from {}", told.client.as_deref().map_or(kind.to_owned(), |name| format!("{name} ({kind})")), told.ip));
+        line(
+            "client",
+            &format!(
+                "{} from {}",
+                told.client
+                    .as_deref()
+                    .map_or(kind.to_owned(), |name| format!("{name} ({kind})")),
+                told.ip
+            ),
+        );
     }
     if told.path.is_some() && told.client_kind != Some("invalid") {
-        let protection = told.protected_by.as_ref().map_or("none: the path is public".to_owned(), |prefix| {
-            format!("{prefix} is for identified clients")
-        });
+        let protection = told
+            .protected_by
+            .as_ref()
+            .map_or("none: the path is public".to_owned(), |prefix| {
+                format!("{prefix} is for identified clients")
+            });
         line("protection", &protection);
     }
     for limit in &told.limits {
-        line("limit", &format!(
-            "{}: {} per {} s, counted by {}, this request counts {}",
-            limit.policy, limit.requests, limit.per_seconds, limit.by, limit.cost
-        ));
+        line(
+            "limit",
+            &format!(
+                "{}: {} per {} s, counted by {}, this request counts {}",
+                limit.policy, limit.requests, limit.per_seconds, limit.by, limit.cost
+            ),
+        );
     }
     if let Some(route) = &told.route {
-        line("route", &format!("{}{} to {}: {}", route.prefix, conditions(&route.hosts, &route.methods), route.upstream, route.why));
+        line(
+            "route",
+            &format!(
+                "{}{} to {}: {}",
+                route.prefix,
+                conditions(&route.hosts, &route.methods),
+                route.upstream,
+                route.why
+            ),
+        );
     }
     for miss in &told.near_misses {
-        line("passed over", &format!("{}{}: {}", miss.prefix, conditions(&miss.hosts, &miss.methods), miss.why));
+        line(
+            "passed over",
+            &format!(
+                "{}{}: {}",
+                miss.prefix,
+                conditions(&miss.hosts, &miss.methods),
+                miss.why
+            ),
+        );
     }
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
     if let Some(refused) = &told.refused {
-        line("refused", &format!("{} {}: {}", refused.status, refused.code, refused.detail));
+        line(
+            "refused",
+            &format!("{} {}: {}", refused.status, refused.code, refused.detail),
+        );
     }
     out
 }

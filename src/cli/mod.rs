@@ -1,1 +1,6 @@
-//! The command line.
+//! stub
+mod explain;
+mod run;
+fn print(_t: &str) -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -46,7 +46,14 @@ impl KeyTableBuilder {
         not_before: Option<Timestamp>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), DuplicateKey> {
-        self.table.by_hash.insert(hash, Key { client, not_before, expires_at });
+        self.table.by_hash.insert(
+            hash,
+            Key {
+                client,
+                not_before,
+                expires_at,
+            },
+        );
         Ok(())
     }
 

@@ -30,7 +30,12 @@ impl AccessLines {
     /// Lines for `sink`; `None` switches the access log off.
     #[must_use]
     pub fn new(sink: Option<Arc<Sink>>) -> Self {
-        Self { sink, buffer: RefCell::default(), count: Cell::new(0), first_line: Notify::new() }
+        Self {
+            sink,
+            buffer: RefCell::default(),
+            count: Cell::new(0),
+            first_line: Notify::new(),
+        }
     }
 
     /// Adds the line that `put` appends, its newline included.

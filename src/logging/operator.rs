@@ -25,7 +25,11 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
         tracing::subscriber::set_global_default(log.with_ansi(colours).finish())
     } else {
         tracing::subscriber::set_global_default(
-            log.json().flatten_event(true).with_current_span(false).with_span_list(false).finish(),
+            log.json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .finish(),
         )
     };
     Ok(sink)
@@ -37,7 +41,10 @@ impl<'a> MakeWriter<'a> for Events {
     type Writer = Event<'a>;
 
     fn make_writer(&'a self) -> Event<'a> {
-        Event { sink: &self.0, text: Vec::new() }
+        Event {
+            sink: &self.0,
+            text: Vec::new(),
+        }
     }
 }
 

@@ -94,7 +94,9 @@ fn write_batches(target: &Target, mut output: Output, batches: &Receiver<Batch>,
         if counts.reopen.swap(false, Ordering::AcqRel) {
             match Output::open(target) {
                 Ok(new) => output = new,
-                Err(error) => tracing::error!(%error, "the log cannot be reopened; going on with the old file"),
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be reopened; going on with the old file")
+                }
             }
         }
         match batch {
@@ -121,7 +123,9 @@ impl Output {
         Ok(match target {
             Target::Stdout => Self::Stdout(io::stdout()),
             Target::Stderr => Self::Stderr(io::stderr()),
-            Target::File(path) => Self::File(OpenOptions::new().create(true).append(true).open(path)?),
+            Target::File(path) => {
+                Self::File(OpenOptions::new().create(true).append(true).open(path)?)
+            }
         })
     }
 
@@ -144,7 +148,10 @@ mod tests {
     #[test]
     fn lines_reach_the_file_and_a_renamed_file_is_left_behind_on_reopen() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, old) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+        let (path, old) = (
+            folder.path().join("access.log"),
+            folder.path().join("access.log.1"),
+        );
         let sink = Sink::start(Target::File(path.clone())).unwrap();
         sink.write(b"one\n".to_vec(), 1);
         while std::fs::read(&path).unwrap() != b"one\n" {

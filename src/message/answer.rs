@@ -71,7 +71,9 @@ pub fn put_answer(
                 dated = true;
                 true
             }
-            Known::Other => !field.name.eq_ignore_ascii_case(answer.request_id_header.as_ref()),
+            Known::Other => !field
+                .name
+                .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
             _ => true,
         };
         if passes && !options.name(field.name) {

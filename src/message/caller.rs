@@ -28,6 +28,11 @@ pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) ->
 /// An address as it stands in the field: bare, in brackets, or with a port.
 fn parse(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?;
-    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
-    bare.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
+    let bare = hop
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(hop);
+    bare.parse()
+        .ok()
+        .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
 }

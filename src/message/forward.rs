@@ -101,7 +101,9 @@ pub fn put_request(
     if let Some(client) = to.client {
         put(out, to.names.client.as_ref(), client.as_bytes());
     }
-    let trailers = fields.list_items(Known::Te).any(|coding| same(coding, b"trailers"));
+    let trailers = fields
+        .list_items(Known::Te)
+        .any(|coding| same(coding, b"trailers"));
     match (to.websocket, trailers) {
         (true, _) => out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n"),
         (false, true) => out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n"),
@@ -110,14 +112,19 @@ pub fn put_request(
     out.extend_from_slice(b"\r\n");
 }
 
-fn passes_downstream(field: FieldRef<'_>, options: &ConnectionOptions<'_>, to: &Forwarding<'_>) -> bool {
+fn passes_downstream(
+    field: FieldRef<'_>,
+    options: &ConnectionOptions<'_>,
+    to: &Forwarding<'_>,
+) -> bool {
     if options.name(field.name) {
         return false;
     }
     match field.known {
         Known::Other => {
             let names = to.names;
-            let set_here = |name: &[u8]| names.is_identity(name) || same(name, names.request_id.as_ref());
+            let set_here =
+                |name: &[u8]| names.is_identity(name) || same(name, names.request_id.as_ref());
             if same(field.name, names.api_key.as_ref()) {
                 return names.forward_api_key;
             }
@@ -143,7 +150,9 @@ fn passes_downstream(field: FieldRef<'_>, options: &ConnectionOptions<'_>, to: &
         | Known::Http2Settings
         | Known::XForwardedFor
         | Known::Via => false,
-        Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::XRealIp => to.trusted,
+        Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::XRealIp => {
+            to.trusted
+        }
         Known::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
         Known::Expect => !to.http10,
         // The names that the configuration decides may be among the well-known ones.
@@ -160,7 +169,10 @@ fn passes_downstream(field: FieldRef<'_>, options: &ConnectionOptions<'_>, to: &
 fn put_forwarded(out: &mut Vec<u8>, fields: &Fields, to: &Forwarding<'_>) {
     out.extend_from_slice(b"X-Forwarded-For: ");
     if to.trusted {
-        for chain in fields.get_all(Known::XForwardedFor).filter(|chain| !chain.is_empty()) {
+        for chain in fields
+            .get_all(Known::XForwardedFor)
+            .filter(|chain| !chain.is_empty())
+        {
             out.extend_from_slice(chain);
             out.extend_from_slice(b", ");
         }
@@ -175,7 +187,9 @@ fn put_forwarded(out: &mut Vec<u8>, fields: &Fields, to: &Forwarding<'_>) {
     }
     if let Some(prefix) = to.prefix {
         // Prefixes add up along a chain of proxies that each take one off.
-        let before = fields.iter().find(|field| to.trusted && same(field.name, PREFIX));
+        let before = fields
+            .iter()
+            .find(|field| to.trusted && same(field.name, PREFIX));
         out.extend_from_slice(b"X-Forwarded-Prefix: ");
         out.extend_from_slice(before.map_or(b"", |field| field.value));
         out.extend_from_slice(prefix.as_bytes());
@@ -186,7 +200,11 @@ fn put_forwarded(out: &mut Vec<u8>, fields: &Fields, to: &Forwarding<'_>) {
         out.extend_from_slice(via);
         out.extend_from_slice(b", ");
     }
-    out.extend_from_slice(if to.http10 { b"1.0 tollgate\r\n" } else { b"1.1 tollgate\r\n" });
+    out.extend_from_slice(if to.http10 {
+        b"1.0 tollgate\r\n"
+    } else {
+        b"1.1 tollgate\r\n"
+    });
 }
 
 /// Appends the field that frames a body of this length.

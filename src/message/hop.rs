@@ -14,14 +14,23 @@ impl<'a> ConnectionOptions<'a> {
     #[must_use]
     pub fn of(fields: &'a Fields) -> Self {
         let ordinary = |option: &[u8]| {
-            [&b"close"[..], b"keep-alive", b"upgrade", b"te"].iter().any(|known| option.eq_ignore_ascii_case(known))
+            [&b"close"[..], b"keep-alive", b"upgrade", b"te"]
+                .iter()
+                .any(|known| option.eq_ignore_ascii_case(known))
         };
-        Self { named: fields.list_items(Known::Connection).filter(|option| !ordinary(option)).collect() }
+        Self {
+            named: fields
+                .list_items(Known::Connection)
+                .filter(|option| !ordinary(option))
+                .collect(),
+        }
     }
 
     /// Whether `name` is named.
     #[must_use]
     pub fn name(&self, name: &[u8]) -> bool {
-        self.named.iter().any(|option| option.eq_ignore_ascii_case(name))
+        self.named
+            .iter()
+            .any(|option| option.eq_ignore_ascii_case(name))
     }
 }

@@ -6,3 +6,4 @@ pub mod caller;
 pub mod forward;
 pub mod hop;
 pub mod path;
+pub mod target;

@@ -23,15 +23,25 @@ struct Second {
 impl WallClock {
     /// Appends the value of a `Date` field for this moment.
     pub fn put_http(&self, out: &mut Vec<u8>) {
-        self.at(now(), |second| out.extend_from_slice(second.http.as_bytes()));
+        self.at(now(), |second| {
+            out.extend_from_slice(second.http.as_bytes())
+        });
     }
 
     /// Appends a moment as `2026-01-31T12:00:00.123Z`.
     pub fn put_iso(&self, out: &mut Vec<u8>, since_epoch: Duration) {
-        self.at(since_epoch, |second| out.extend_from_slice(second.iso.as_bytes()));
+        self.at(since_epoch, |second| {
+            out.extend_from_slice(second.iso.as_bytes())
+        });
         let millis = since_epoch.subsec_millis();
         let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
-        out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+        out.extend_from_slice(&[
+            b'.',
+            digit(millis / 100),
+            digit(millis / 10),
+            digit(millis),
+            b'Z',
+        ]);
     }
 
     fn at(&self, since_epoch: Duration, show: impl FnOnce(&Second)) {
@@ -46,7 +56,10 @@ impl WallClock {
 impl Second {
     fn format(at: u64) -> Self {
         // A clock beyond the year 9999 shows the epoch; it must not stop requests.
-        let time = i64::try_from(at).ok().and_then(|s| Timestamp::from_second(s).ok()).unwrap_or_default();
+        let time = i64::try_from(at)
+            .ok()
+            .and_then(|s| Timestamp::from_second(s).ok())
+            .unwrap_or_default();
         Self {
             at,
             iso: time.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
@@ -58,7 +71,9 @@ impl Second {
 /// The time since the epoch; zero for a clock that is set before it.
 #[must_use]
 pub fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

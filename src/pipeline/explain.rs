@@ -119,7 +119,10 @@ fn tell(
     let body = request_body(head)?;
     let target = RequestTarget::parse(head.target(), &head.method)
         .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
-    let host = target.authority.or_else(|| head.fields.get(Known::Host)).unwrap_or_default();
+    let host = target
+        .authority
+        .or_else(|| head.fields.get(Known::Host))
+        .unwrap_or_default();
     told.host = String::from_utf8_lossy(host_without_port(host)).into_owned();
 
     let path = RequestPath::parse(target.path)?;
@@ -131,10 +134,20 @@ fn tell(
         Some(client) => Caller::Identified(Arc::clone(client)),
         None => identify(&snapshot.access, &head.fields, address)?,
     };
-    told.client_kind = Some(if caller.client().is_some() { "identified" } else { "anonymous" });
-    told.client = caller.client().map(|client| client.name.as_str().to_owned());
+    told.client_kind = Some(if caller.client().is_some() {
+        "identified"
+    } else {
+        "anonymous"
+    });
+    told.client = caller
+        .client()
+        .map(|client| client.name.as_str().to_owned());
 
-    told.protected_by = snapshot.access.protected.find(path.as_str()).map(|prefix| prefix.as_str().to_owned());
+    told.protected_by = snapshot
+        .access
+        .protected
+        .find(path.as_str())
+        .map(|prefix| prefix.as_str().to_owned());
     protect(&snapshot.access.protected, &path, caller.clone())?;
 
     let route = resolve(&snapshot.routes, host, &head.method, &path);
@@ -153,7 +166,9 @@ fn tell(
         .into_iter()
         .collect();
 
-    let near = snapshot.routes.near_misses(host, &head.method, path.as_str());
+    let near = snapshot
+        .routes
+        .near_misses(host, &head.method, path.as_str());
     told.near_misses = near.iter().map(near_miss).collect();
     let route = route?;
     let upstream = &snapshot.upstreams[route.upstream];
@@ -166,7 +181,13 @@ fn tell(
     });
     check(route, &path, body)?;
     let mut url = format!("http://{}", upstream.endpoint.authority()).into_bytes();
-    put_target(&mut url, &upstream.endpoint.base_path, route, &path, target.query);
+    put_target(
+        &mut url,
+        &upstream.endpoint.base_path,
+        route,
+        &path,
+        target.query,
+    );
     told.sends = Some(String::from_utf8_lossy(&url).into_owned());
     Ok(())
 }
@@ -194,7 +215,11 @@ fn near_miss(miss: &NearMiss<'_>) -> NearMissLine {
 fn why_won(route: &Route, near: &[NearMiss<'_>]) -> &'static str {
     let rival = |why: WhyLost| near.iter().any(|miss| miss.why == why);
     if rival(WhyLost::LessSpecific) {
-        if route.hosts.is_empty() { "it names the method" } else { "it names the host" }
+        if route.hosts.is_empty() {
+            "it names the method"
+        } else {
+            "it names the host"
+        }
     } else if rival(WhyLost::ShorterPrefix) {
         "its prefix is the longest that matches"
     } else {

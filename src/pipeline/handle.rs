@@ -24,15 +24,27 @@ use super::run;
 use super::worker::Worker;
 
 /// Answers one request whose head has been read.
-pub async fn handle(worker: &Worker, peer: IpAddr, head: &RequestHead, client: &mut Downstream<'_>) -> After {
+pub async fn handle(
+    worker: &Worker,
+    peer: IpAddr,
+    head: &RequestHead,
+    client: &mut Downstream<'_>,
+) -> After {
     let current = worker.current();
     let snapshot = &*current.snapshot;
     let trusted = snapshot.trusts(peer);
     let address = caller(peer, &head.fields, |hop| snapshot.trusts(hop));
-    let mut record = Record::begin(worker, address, Some(head), &snapshot.access.names.request_id);
+    let mut record = Record::begin(
+        worker,
+        address,
+        Some(head),
+        &snapshot.access.names.request_id,
+    );
     let (target, body) = match understand(head) {
         Ok(understood) => understood,
-        Err(rejection) => return answer(Reply::Unframed(&rejection), worker, &record, None, client).await,
+        Err(rejection) => {
+            return answer(Reply::Unframed(&rejection), worker, &record, None, client).await;
+        }
     };
     client.body = Body::new(body);
     if let Some(authority) = target.authority {
@@ -40,7 +52,17 @@ pub async fn handle(worker: &Worker, peer: IpAddr, head: &RequestHead, client: &
         record.host = authority;
     }
     let host = record.host;
-    let request = Request { worker, current: current.clone(), head, target, host, body, peer, trusted, address };
+    let request = Request {
+        worker,
+        current: current.clone(),
+        head,
+        target,
+        host,
+        body,
+        peer,
+        trusted,
+        address,
+    };
     if request.target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
         record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
         return answer(Reply::Healthy(&request), worker, &record, None, client).await;
@@ -51,7 +73,11 @@ pub async fn handle(worker: &Worker, peer: IpAddr, head: &RequestHead, client: &
         Ok(Ok(after)) => return after,
         Ok(Err(rejection)) => rejection,
         Err(cause) => {
-            tracing::error!(cause, request_id = record.request_id.text(), "a request ran into a bug");
+            tracing::error!(
+                cause,
+                request_id = record.request_id.text(),
+                "a request ran into a bug"
+            );
             if record.status.get().is_some() {
                 record.code.set(Some(Rejection::Internal.code()));
                 return After::Cut;
@@ -59,7 +85,14 @@ pub async fn handle(worker: &Worker, peer: IpAddr, head: &RequestHead, client: &
             Rejection::Internal
         }
     };
-    answer(Reply::Rejected(&request, &rejection), worker, &record, report.as_ref(), client).await
+    answer(
+        Reply::Rejected(&request, &rejection),
+        worker,
+        &record,
+        report.as_ref(),
+        client,
+    )
+    .await
 }
 
 type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);
@@ -67,7 +100,9 @@ type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);
 fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
     let body = request_body(head)?;
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
-        return Err(Rejection::NotImplemented("CONNECT and TRACE are not passed on.".into()));
+        return Err(Rejection::NotImplemented(
+            "CONNECT and TRACE are not passed on.".into(),
+        ));
     }
     let target = RequestTarget::parse(head.target(), &head.method)
         .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
@@ -77,10 +112,12 @@ fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
 /// Runs a request so that a bug in it ends this request and nothing else.
 async fn catch<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let mut work = pin!(work);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(cause(&*panic))),
-    })
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(cause(&*panic))),
+        },
+    )
     .await
 }
 

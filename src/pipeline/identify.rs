@@ -33,9 +33,15 @@ impl Caller {
 /// Identifies the caller by the key it sent. `address` is where the request comes from.
 pub fn identify(access: &Access, fields: &Fields, address: IpAddr) -> Result<Caller, Rejection> {
     let mut keys = fields.get_all_named(&access.names.api_key);
-    let Some(key) = keys.next() else { return Ok(Caller::Anonymous(address)) };
+    let Some(key) = keys.next() else {
+        return Ok(Caller::Anonymous(address));
+    };
     // Of two keys it is not for us to choose which one counts.
     let readable = keys.next().is_none() && !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
-    let client = readable.then(|| access.keys.find(key, Timestamp::now)).flatten();
-    client.map(|client| Caller::Identified(Arc::clone(client))).ok_or(Rejection::InvalidApiKey)
+    let client = readable
+        .then(|| access.keys.find(key, Timestamp::now))
+        .flatten();
+    client
+        .map(|client| Caller::Identified(Arc::clone(client)))
+        .ok_or(Rejection::InvalidApiKey)
 }

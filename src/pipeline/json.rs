@@ -6,7 +6,9 @@ use std::time::Duration;
 /// Appends `,"name":"text"`, or `null` for none.
 pub(super) fn put_text(out: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     put_name(out, name);
-    let Some(text) = text else { return out.extend_from_slice(b"null") };
+    let Some(text) = text else {
+        return out.extend_from_slice(b"null");
+    };
     out.push(b'"');
     put_escaped(out, text);
     out.push(b'"');
@@ -15,15 +17,24 @@ pub(super) fn put_text(out: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
 /// Appends `,"name":7`, or `null` for none.
 pub(super) fn put_number(out: &mut Vec<u8>, name: &str, number: Option<u64>) {
     put_name(out, name);
-    let Some(number) = number else { return out.extend_from_slice(b"null") };
+    let Some(number) = number else {
+        return out.extend_from_slice(b"null");
+    };
     let _ = write!(out, "{number}");
 }
 
 /// Appends a duration in milliseconds to the microsecond, or `null` for none.
 pub(super) fn put_millis(out: &mut Vec<u8>, name: &str, time: Option<Duration>) {
     put_name(out, name);
-    let Some(time) = time else { return out.extend_from_slice(b"null") };
-    let _ = write!(out, "{}.{:03}", time.as_millis(), time.subsec_micros() % 1000);
+    let Some(time) = time else {
+        return out.extend_from_slice(b"null");
+    };
+    let _ = write!(
+        out,
+        "{}.{:03}",
+        time.as_millis(),
+        time.subsec_micros() % 1000
+    );
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {
@@ -35,7 +46,10 @@ fn put_name(out: &mut Vec<u8>, name: &str) {
 /// Appends text from a client. What is not UTF-8 is read as Latin-1, so that a line is valid JSON
 /// whatever was sent.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    if text.iter().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')) {
+    if text
+        .iter()
+        .all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\'))
+    {
         return out.extend_from_slice(text);
     }
     match std::str::from_utf8(text) {

@@ -44,12 +44,25 @@ async fn run<'r>(
 ) -> Result<After, Rejection> {
     let snapshot = &*request.current.snapshot;
     let path = record.set_path(RequestPath::parse(request.target.path)?);
-    let caller = record.note_caller(identify(&snapshot.access, &request.head.fields, request.address))?;
+    let caller = record.note_caller(identify(
+        &snapshot.access,
+        &request.head.fields,
+        request.address,
+    ))?;
     let admitted = protect(&snapshot.access.protected, path, caller)?;
     // Found before it is counted, for a route has a cost; told afterwards, for a 404 counts too.
     let route = resolve(&snapshot.routes, request.host, &request.head.method, path);
-    let cost = route.as_ref().map_or(std::num::NonZeroU32::MIN, |route| route.cost);
-    let permit = rate_limit(&snapshot.limits, &request.worker.limiter, admitted, cost, report).await?;
+    let cost = route
+        .as_ref()
+        .map_or(std::num::NonZeroU32::MIN, |route| route.cost);
+    let permit = rate_limit(
+        &snapshot.limits,
+        &request.worker.limiter,
+        admitted,
+        cost,
+        report,
+    )
+    .await?;
     let route = route?;
     record.note_route(route, &snapshot.upstreams[route.upstream]);
     resolve::check(route, path, request.body)?;

@@ -27,7 +27,9 @@ pub fn protect(
     caller: Caller,
 ) -> Result<Admitted, Rejection> {
     match caller {
-        Caller::Anonymous(_) if protected.find(path.as_str()).is_some() => Err(Rejection::ApiKeyRequired),
+        Caller::Anonymous(_) if protected.find(path.as_str()).is_some() => {
+            Err(Rejection::ApiKeyRequired)
+        }
         caller => Ok(Admitted { caller }),
     }
 }

@@ -4,7 +4,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::limit::{Decision, LimitHeaders, Limiter, Outcome, Policy, Subject, put_fields, subject_address};
+use crate::limit::{
+    Decision, LimitHeaders, Limiter, Outcome, Policy, Subject, put_fields, subject_address,
+};
 
 use super::identify::Caller;
 use super::protect::Admitted;
@@ -51,9 +53,15 @@ pub fn applies<'l>(limits: &'l Limits, caller: &'l Caller) -> Option<(&'l Arc<Po
     match caller {
         Caller::Anonymous(address) => {
             let policy = limits.anonymous.as_ref()?;
-            Some((policy, Subject::Address(subject_address(*address, limits.ipv6_prefix))))
+            Some((
+                policy,
+                Subject::Address(subject_address(*address, limits.ipv6_prefix)),
+            ))
         }
-        Caller::Identified(client) => Some((client.policy.as_ref()?, Subject::Client(client.name.clone()))),
+        Caller::Identified(client) => Some((
+            client.policy.as_ref()?,
+            Subject::Client(client.name.clone()),
+        )),
     }
 }
 
@@ -66,11 +74,20 @@ pub async fn rate_limit(
     report: &mut Option<Report>,
 ) -> Result<Permit, Rejection> {
     let caller = admitted.caller().clone();
-    let Some((policy, subject)) = applies(limits, &caller) else { return Ok(Permit { caller }) };
+    let Some((policy, subject)) = applies(limits, &caller) else {
+        return Ok(Permit { caller });
+    };
     match limiter.decide(policy, &subject, cost).await {
         Outcome::Decided(decision) => {
-            *report = Some(Report { policy: Arc::clone(policy), decision });
-            if decision.admitted { Ok(Permit { caller }) } else { Err(Rejection::RateLimited(decision)) }
+            *report = Some(Report {
+                policy: Arc::clone(policy),
+                decision,
+            });
+            if decision.admitted {
+                Ok(Permit { caller })
+            } else {
+                Err(Rejection::RateLimited(decision))
+            }
         }
         Outcome::Uncounted => Ok(Permit { caller }),
         Outcome::Unavailable => Err(Rejection::LimiterUnavailable),

@@ -76,7 +76,9 @@ pub enum RequestId<'r> {
 impl<'r> RequestId<'r> {
     /// The id that came with a request if it is sane, otherwise a fresh one.
     fn of(head: Option<&'r RequestHead>, name: &HeaderName) -> Self {
-        let mut sent = head.into_iter().flat_map(|head| head.fields.get_all_named(name));
+        let mut sent = head
+            .into_iter()
+            .flat_map(|head| head.fields.get_all_named(name));
         match (sent.next(), sent.next()) {
             (Some(id), None) if request_id::is_sane(id) => Self::Sent(id),
             _ => Self::Made(request_id::make()),
@@ -102,14 +104,21 @@ impl<'r> RequestId<'r> {
 impl<'r> Record<'r> {
     /// Begins the record of a request; without a head, of one that could not be read.
     #[must_use]
-    pub fn begin(worker: &'r Worker, address: IpAddr, head: Option<&'r RequestHead>, id: &HeaderName) -> Self {
+    pub fn begin(
+        worker: &'r Worker,
+        address: IpAddr,
+        head: Option<&'r RequestHead>,
+        id: &HeaderName,
+    ) -> Self {
         Self {
             worker,
             begun: Instant::now(),
             at: clock::now(),
             head,
             request_id: RequestId::of(head, id),
-            host: head.and_then(|head| head.fields.get(Known::Host)).unwrap_or_default(),
+            host: head
+                .and_then(|head| head.fields.get(Known::Host))
+                .unwrap_or_default(),
             address,
             path: OnceCell::new(),
             client: OnceCell::new(),
@@ -160,15 +169,25 @@ impl<'r> Record<'r> {
     }
 
     fn status_number(&self) -> u16 {
-        self.status.get().map_or(CLIENT_CLOSED, |status| status.as_u16())
+        self.status
+            .get()
+            .map_or(CLIENT_CLOSED, |status| status.as_u16())
     }
 
     fn code_or_gone(&self) -> Option<&'static str> {
-        self.code.get().or(if self.status.get().is_none() { Some("client_closed") } else { None })
+        self.code.get().or(if self.status.get().is_none() {
+            Some("client_closed")
+        } else {
+            None
+        })
     }
 
     fn protocol(&self) -> Option<&'static str> {
-        Some(if self.head?.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" })
+        Some(if self.head?.version == Version::HTTP_10 {
+            "HTTP/1.0"
+        } else {
+            "HTTP/1.1"
+        })
     }
 
     fn put_json(&self, out: &mut Vec<u8>) {
@@ -181,20 +200,40 @@ impl<'r> Record<'r> {
             // It did not come as far as being identified.
             None => (None, None),
             Some(ClientKind::Anonymous) => (None, Some("anonymous")),
-            Some(ClientKind::Identified(client)) => (Some(client.name.as_str()), Some("identified")),
+            Some(ClientKind::Identified(client)) => {
+                (Some(client.name.as_str()), Some("identified"))
+            }
             Some(ClientKind::Invalid) => (None, Some("invalid")),
         };
         json::put_text(out, "client", client.map(str::as_bytes));
         json::put_text(out, "client_kind", kind.map(str::as_bytes));
         let _ = write!(out, ",\"ip\":\"{}\"", self.address.to_canonical());
-        json::put_text(out, "method", self.head.map(|head| head.method.as_str().as_bytes()));
+        json::put_text(
+            out,
+            "method",
+            self.head.map(|head| head.method.as_str().as_bytes()),
+        );
         let host = Some(host_without_port(self.host)).filter(|host| !host.is_empty());
         json::put_text(out, "host", host);
-        json::put_text(out, "path", self.path.get().map(|path| path.as_str().as_bytes()));
-        json::put_text(out, "route", self.route.get().map(|route| route.prefix.as_str().as_bytes()));
+        json::put_text(
+            out,
+            "path",
+            self.path.get().map(|path| path.as_str().as_bytes()),
+        );
+        json::put_text(
+            out,
+            "route",
+            self.route
+                .get()
+                .map(|route| route.prefix.as_str().as_bytes()),
+        );
         json::put_number(out, "status", Some(u64::from(self.status_number())));
         json::put_text(out, "code", self.code_or_gone().map(str::as_bytes));
-        json::put_text(out, "upstream", self.upstream.get().map(|upstream| upstream.name.as_bytes()));
+        json::put_text(
+            out,
+            "upstream",
+            self.upstream.get().map(|upstream| upstream.name.as_bytes()),
+        );
         match self.endpoint.get() {
             Some(endpoint) => {
                 let _ = write!(out, ",\"endpoint\":\"{endpoint}\"");
@@ -224,7 +263,11 @@ impl<'r> Record<'r> {
             None => "-",
         };
         let millis = self.begun.elapsed().as_secs_f64() * 1000.0;
-        let _ = write!(out, " {} {method} {path} {millis:.1}ms {client}", self.status_number());
+        let _ = write!(
+            out,
+            " {} {method} {path} {millis:.1}ms {client}",
+            self.status_number()
+        );
         if let Some(code) = self.code_or_gone() {
             let _ = write!(out, " {code}");
         }
@@ -238,7 +281,11 @@ impl Drop for Record<'_> {
             return;
         }
         self.worker.access_lines.add(|out| {
-            if self.worker.pretty_access { self.put_pretty(out) } else { self.put_json(out) }
+            if self.worker.pretty_access {
+                self.put_pretty(out)
+            } else {
+                self.put_json(out)
+            }
         });
     }
 }

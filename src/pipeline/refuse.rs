@@ -34,9 +34,19 @@ pub(super) enum Reply<'a> {
 }
 
 /// Refuses what could not even be read as a request.
-pub async fn refuse_unread(worker: &Worker, peer: IpAddr, rejection: &Rejection, client: &mut Downstream<'_>) {
+pub async fn refuse_unread(
+    worker: &Worker,
+    peer: IpAddr,
+    rejection: &Rejection,
+    client: &mut Downstream<'_>,
+) {
     let current = worker.current();
-    let record = Record::begin(worker, peer, None, &current.snapshot.access.names.request_id);
+    let record = Record::begin(
+        worker,
+        peer,
+        None,
+        &current.snapshot.access.names.request_id,
+    );
     answer(Reply::Unframed(rejection), worker, &record, None, client).await;
 }
 
@@ -51,7 +61,10 @@ pub(super) async fn answer(
     let goes_on = goes_on(reply, client);
     let mut out = worker.buffers.take();
     put_reply(&mut out, reply, worker, record, report, goes_on);
-    let sent = client.alarm.limit(PATIENCE, client.writer.write_all(&out)).await;
+    let sent = client
+        .alarm
+        .limit(PATIENCE, client.writer.write_all(&out))
+        .await;
     worker.buffers.give(out);
     if sent.is_err() {
         return After::Cut;
@@ -95,12 +108,20 @@ fn put_reply(
         Some(rejection) => {
             record.code.set(Some(rejection.code()));
             let problem = rejection.problem(record.request_id.text());
-            (rejection.status(), problem, &b"application/problem+json"[..])
+            (
+                rejection.status(),
+                problem,
+                &b"application/problem+json"[..],
+            )
         }
         None => (HEALTHY.0, HEALTHY.1.to_vec(), &b"application/json"[..]),
     };
     record.status.set(Some(status));
-    put_status(out, status, status.canonical_reason().unwrap_or("").as_bytes());
+    put_status(
+        out,
+        status,
+        status.canonical_reason().unwrap_or("").as_bytes(),
+    );
     put(out, b"Content-Type", kind);
     put_number(out, b"Content-Length", body.len() as u64);
     put(out, b"Cache-Control", b"no-store");
@@ -108,7 +129,11 @@ fn put_reply(
     worker.clock.put_http(out);
     out.extend_from_slice(b"\r\n");
     let current = worker.current();
-    put(out, current.snapshot.access.names.request_id.as_ref(), record.request_id.bytes());
+    put(
+        out,
+        current.snapshot.access.names.request_id.as_ref(),
+        record.request_id.bytes(),
+    );
     if let Some(report) = report {
         report.put_fields(&current.snapshot.limits, out);
     }

@@ -21,9 +21,13 @@ pub enum Rejection {
     InvalidApiKey,
     ApiKeyRequired,
     NoRoute,
-    MethodNotAllowed { allow: String },
+    MethodNotAllowed {
+        allow: String,
+    },
     RequestTimeout,
-    BodyTooLarge { limit: u64 },
+    BodyTooLarge {
+        limit: u64,
+    },
     UriTooLong,
     RateLimited(Decision),
     HeadersTooLarge(Cow<'static, str>),
@@ -81,11 +85,19 @@ impl Rejection {
     }
 
     fn telling(&self) -> Telling {
-        let tell = |status, error, code, detail: &'static str| Telling { status, error, code, detail: detail.into() };
+        let tell = |status, error, code, detail: &'static str| Telling {
+            status,
+            error,
+            code,
+            detail: detail.into(),
+        };
         match self {
-            Self::BadRequest(detail) => {
-                Telling { status: StatusCode::BAD_REQUEST, error: "Bad request", code: "bad_request", detail: detail.clone() }
-            }
+            Self::BadRequest(detail) => Telling {
+                status: StatusCode::BAD_REQUEST,
+                error: "Bad request",
+                code: "bad_request",
+                detail: detail.clone(),
+            },
             Self::AmbiguousPath(detail) => Telling {
                 status: StatusCode::BAD_REQUEST,
                 error: "Ambiguous path",
@@ -104,9 +116,12 @@ impl Rejection {
                 "api_key_required",
                 "This path is for identified clients; send an API key.",
             ),
-            Self::NoRoute => {
-                tell(StatusCode::NOT_FOUND, "No route found", "no_route", "Nothing is served under this path.")
-            }
+            Self::NoRoute => tell(
+                StatusCode::NOT_FOUND,
+                "No route found",
+                "no_route",
+                "Nothing is served under this path.",
+            ),
             Self::MethodNotAllowed { .. } => tell(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method not allowed",
@@ -215,7 +230,12 @@ impl Rejection {
     /// The problem's JSON.
     #[must_use]
     pub fn problem(&self, request_id: &str) -> Vec<u8> {
-        let Telling { status, error, code, detail } = self.telling();
+        let Telling {
+            status,
+            error,
+            code,
+            detail,
+        } = self.telling();
         let problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{code}"),
             "title": error,
@@ -242,7 +262,9 @@ impl From<HeadError> for Rejection {
         match why {
             HeadError::Malformed(detail) => Self::BadRequest(detail.into()),
             HeadError::RequestLineTooLong => Self::UriTooLong,
-            HeadError::TooLarge | HeadError::TooManyFields => Self::HeadersTooLarge(why.to_string().into()),
+            HeadError::TooLarge | HeadError::TooManyFields => {
+                Self::HeadersTooLarge(why.to_string().into())
+            }
             HeadError::Version => Self::VersionNotSupported,
         }
     }

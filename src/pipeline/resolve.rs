@@ -20,7 +20,9 @@ pub fn resolve<'t>(
 ) -> Result<&'t Arc<Route>, Rejection> {
     match routes.find(host, method, path.as_str()) {
         Resolved::Route(route) => Ok(route),
-        Resolved::MethodNotAllowed { allow } => Err(Rejection::MethodNotAllowed { allow: allow.to_owned() }),
+        Resolved::MethodNotAllowed { allow } => Err(Rejection::MethodNotAllowed {
+            allow: allow.to_owned(),
+        }),
         Resolved::NoRoute => Err(Rejection::NoRoute),
     }
 }
@@ -28,20 +30,34 @@ pub fn resolve<'t>(
 /// Checks what the route says about requests that it takes.
 pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<(), Rejection> {
     if path.has_encoded_slash() && route.encoded_slash == EncodedSlash::Reject {
-        return Err(Rejection::AmbiguousPath("an encoded slash (%2F) is not accepted in this path".into()));
+        return Err(Rejection::AmbiguousPath(
+            "an encoded slash (%2F) is not accepted in this path".into(),
+        ));
     }
     match (route.body_limit, body) {
-        (Some(limit), BodyLength::Fixed(length)) if length > limit => Err(Rejection::BodyTooLarge { limit }),
+        (Some(limit), BodyLength::Fixed(length)) if length > limit => {
+            Err(Rejection::BodyTooLarge { limit })
+        }
         _ => Ok(()),
     }
 }
 
 /// Appends the target that goes downstream: the endpoint's own path, what is left of the request's
 /// path, and the query byte for byte.
-pub fn put_target(out: &mut Vec<u8>, base: &str, route: &Route, path: &RequestPath<'_>, query: Option<&[u8]>) {
+pub fn put_target(
+    out: &mut Vec<u8>,
+    base: &str,
+    route: &Route,
+    path: &RequestPath<'_>,
+    query: Option<&[u8]>,
+) {
     out.extend_from_slice(base.as_bytes());
     let path = path.as_str();
-    let rest = if route.strip_prefix { route.prefix.strip(path) } else { path };
+    let rest = if route.strip_prefix {
+        route.prefix.strip(path)
+    } else {
+        path
+    };
     out.extend_from_slice(rest.as_bytes());
     if let Some(query) = query {
         out.push(b'?');

@@ -13,6 +13,7 @@ use crate::limit::Policy;
 use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::upstream::Upstream;
+use crate::wire::head::HeadLimits;
 
 /// The compiled configuration, as far as a reload may change it.
 #[derive(Debug)]
@@ -47,13 +48,6 @@ pub struct Limits {
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.
     pub ipv6_prefix: u8,
-}
-
-/// How large a request's head may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLimits {
-    pub max_bytes: usize,
-    pub max_fields: usize,
 }
 
 impl Snapshot {

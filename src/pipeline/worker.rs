@@ -49,7 +49,10 @@ impl Worker {
     ) -> Self {
         let pools = Pools::default();
         let snapshot = snapshots.load_full();
-        let current = Rc::new(Current { pools: pools.of(&snapshot.upstreams), snapshot });
+        let current = Rc::new(Current {
+            pools: pools.of(&snapshot.upstreams),
+            snapshot,
+        });
         Self {
             snapshots,
             current: RefCell::new(current),
@@ -77,6 +80,9 @@ impl Worker {
 
     /// What has to be done besides serving, as long as the worker runs.
     pub async fn housekeeping(&self) {
-        tokio::join!(self.pools.look_after(), self.access_lines.hand_over_in_time());
+        tokio::join!(
+            self.pools.look_after(),
+            self.access_lines.hand_over_in_time()
+        );
     }
 }

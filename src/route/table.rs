@@ -18,7 +18,9 @@ pub struct RouteTable {
 pub enum Resolved<'a> {
     Route(&'a Arc<Route>),
     /// The path matches, but only with other methods: the value of `Allow`.
-    MethodNotAllowed { allow: &'a str },
+    MethodNotAllowed {
+        allow: &'a str,
+    },
     NoRoute,
 }
 
@@ -47,7 +49,9 @@ pub enum WhyLost {
 impl RouteTable {
     /// Compiles `routes`. The indices in the error are into `routes`.
     pub fn new(routes: Vec<Route>) -> Result<Self, Indistinguishable> {
-        Ok(Self { routes: routes.into_iter().map(Arc::new).collect() })
+        Ok(Self {
+            routes: routes.into_iter().map(Arc::new).collect(),
+        })
     }
 
     /// All routes, in the order given.

@@ -65,7 +65,9 @@ impl Accepting {
     }
 
     async fn serve(&self, socket: TcpStream, peer: IpAddr) {
-        let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
+            return;
+        };
         // Small answers must not wait for the client's acknowledgement of earlier ones.
         let _ = socket.set_nodelay(true);
         let (worker, seat) = (Rc::clone(&self.worker), self.connections.seat());
@@ -89,6 +91,8 @@ async fn at_hand(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
     )
 }

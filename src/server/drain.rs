@@ -33,7 +33,10 @@ impl Connections {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
         self.live.set(self.live.get() + 1);
-        Seat { connections: Rc::clone(self), number }
+        Seat {
+            connections: Rc::clone(self),
+            number,
+        }
     }
 
     /// Begins the drain and wakes whoever rests.

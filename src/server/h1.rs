@@ -30,7 +30,13 @@ const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves the connection to its end.
 pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat: &Seat) {
-    let mut client = Client { connection: Connection::new(socket), alarm: Alarm::default(), peer, worker, seat };
+    let mut client = Client {
+        connection: Connection::new(socket),
+        alarm: Alarm::default(),
+        peer,
+        worker,
+        seat,
+    };
     let mut rested_before = false;
     loop {
         let after = match client.next_head(rested_before).await {
@@ -75,7 +81,11 @@ impl Client<'_> {
         if self.connection.input().is_empty() {
             self.connection.rest(&self.worker.buffers);
             // A connection that has never sent anything is not given the time of one that has.
-            let patience = if rested_before { snapshot.idle_timeout } else { snapshot.header_timeout };
+            let patience = if rested_before {
+                snapshot.idle_timeout
+            } else {
+                snapshot.header_timeout
+            };
             if !self.rest(patience).await {
                 return Next::Ended;
             }
@@ -125,7 +135,10 @@ impl Client<'_> {
             if let Poll::Ready(readable) = self.connection.poll_readable(cx) {
                 return Poll::Ready(readable.is_ok());
             }
-            let due = self.seat.drain_began(cx).map_or(due, |began| due.min(began + LAST_CALL));
+            let due = self
+                .seat
+                .drain_began(cx)
+                .map_or(due, |began| due.min(began + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })
         .await
@@ -144,7 +157,12 @@ impl Client<'_> {
 
     fn downstream(&mut self) -> Downstream<'_> {
         let (reader, writer) = self.connection.halves();
-        Downstream { reader, writer, body: Body::new(BodyLength::None), alarm: &mut self.alarm }
+        Downstream {
+            reader,
+            writer,
+            body: Body::new(BodyLength::None),
+            alarm: &mut self.alarm,
+        }
     }
 
     /// Ends the connection so that what was sent last arrives.

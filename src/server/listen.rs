@@ -27,20 +27,29 @@ pub struct BindError {
 
 fn reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is taken by another program (or another Tollgate)".into(),
+        io::ErrorKind::AddrInUse => {
+            "the port is taken by another program (or another Tollgate)".into()
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address".into(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges (CAP_NET_BIND_SERVICE)".into(),
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need privileges (CAP_NET_BIND_SERVICE)".into()
+        }
         _ => error.to_string(),
     }
 }
 
 /// Binds every address once for each worker.
 pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindError> {
-    let mut listeners = Listeners { per_worker: Vec::new(), addresses: Vec::new() };
+    let mut listeners = Listeners {
+        per_worker: Vec::new(),
+        addresses: Vec::new(),
+    };
     listeners.per_worker.resize_with(workers, Vec::new);
     for &address in addresses {
         let fail = |source| BindError { address, source };
-        let only_v6 = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+        let only_v6 = addresses
+            .iter()
+            .any(|other| other.is_ipv4() && other.port() == address.port());
         if address.port() != 0 {
             // Sockets that share a port would share it with a second instance too, silently. One
             // that does not share says whether anybody is there.
@@ -58,7 +67,11 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindE
 }
 
 fn open(address: SocketAddr, shared: bool, only_v6: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // Connections of an earlier run that still linger must not keep the port.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
@@ -79,7 +92,10 @@ mod tests {
     fn workers_share_a_port_and_a_second_instance_does_not() {
         let any = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
         let first = bind(&any, 3).unwrap();
-        assert_eq!(first.per_worker.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 2]);
+        assert_eq!(
+            first.per_worker.iter().map(Vec::len).collect::<Vec<_>>(),
+            [2, 2, 2]
+        );
         let error = bind(&first.addresses, 1).unwrap_err();
         assert_eq!(error.address, first.addresses[0]);
         assert!(error.to_string().contains("taken"), "{error}");

@@ -53,7 +53,9 @@ pub struct WorkerParts {
 /// # Errors
 /// When the system refuses the runtime or a socket.
 pub fn run_worker(parts: WorkerParts) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
     runtime.block_on(work(parts))
 }
 
@@ -61,10 +63,23 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let limiter = parts.store.for_worker();
     limiter.wait_ready(REDIS_AT_START).await;
     let lines = AccessLines::new(parts.access_log);
-    let worker = Rc::new(Worker::new(parts.snapshots, limiter, lines, parts.pretty_access));
+    let worker = Rc::new(Worker::new(
+        parts.snapshots,
+        limiter,
+        lines,
+        parts.pretty_access,
+    ));
     let connections = Rc::new(Connections::default());
-    let accepting = Accepting { worker: Rc::clone(&worker), connections: Rc::clone(&connections), room: parts.room };
-    let listeners: Vec<TcpListener> = parts.listeners.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>()?;
+    let accepting = Accepting {
+        worker: Rc::clone(&worker),
+        connections: Rc::clone(&connections),
+        room: parts.room,
+    };
+    let listeners: Vec<TcpListener> = parts
+        .listeners
+        .into_iter()
+        .map(TcpListener::from_std)
+        .collect::<Result<_, _>>()?;
 
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
@@ -84,8 +99,14 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         while listening.join_next().await.is_some() {}
         connections.all_ended().await;
     };
-    if tokio::time::timeout(parts.drain_timeout, all_ended).await.is_err() {
-        tracing::warn!(connections = connections.live(), "the drain timeout is over; what is left is cut");
+    if tokio::time::timeout(parts.drain_timeout, all_ended)
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = connections.live(),
+            "the drain timeout is over; what is left is cut"
+        );
     }
     housekeeping.abort();
     Ok(())

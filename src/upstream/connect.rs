@@ -38,7 +38,10 @@ pub enum ConnectError {
     #[error("its name has no address")]
     NoAddress,
     #[error("cannot connect to {address}: {source}")]
-    Refused { address: SocketAddr, source: io::Error },
+    Refused {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
 }
@@ -46,10 +49,20 @@ pub enum ConnectError {
 impl Addresses {
     pub(super) fn new(endpoint: &Endpoint) -> Self {
         let known = match endpoint.host.parse::<IpAddr>() {
-            Ok(address) => Known { addresses: Rc::new([SocketAddr::new(address, endpoint.port)]), until: None },
-            Err(_) => Known { addresses: Rc::new([]), until: Some(Instant::now()) },
+            Ok(address) => Known {
+                addresses: Rc::new([SocketAddr::new(address, endpoint.port)]),
+                until: None,
+            },
+            Err(_) => Known {
+                addresses: Rc::new([]),
+                until: Some(Instant::now()),
+            },
         };
-        Self { host: endpoint.host.clone(), port: endpoint.port, known: RefCell::new(known) }
+        Self {
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            known: RefCell::new(known),
+        }
     }
 
     /// Whether `address` is one of them, as far as is known.
@@ -60,21 +73,30 @@ impl Addresses {
     /// Resolves the name again if what is known of it is old. What was known stays if that fails:
     /// a name server that is down must not take the services behind it down.
     pub(super) async fn refresh(&self) {
-        let old = self.known.borrow().until.is_some_and(|until| until <= Instant::now());
+        let old = self
+            .known
+            .borrow()
+            .until
+            .is_some_and(|until| until <= Instant::now());
         if old && let Err(error) = self.resolve().await {
             tracing::debug!(host = %self.host, %error, "a name cannot be resolved; the known addresses serve on");
         }
     }
 
     async fn resolve(&self) -> Result<Rc<[SocketAddr]>, ConnectError> {
-        let mut addresses: Vec<SocketAddr> =
-            lookup_host((&*self.host, self.port)).await.map_err(ConnectError::Resolve)?.collect();
+        let mut addresses: Vec<SocketAddr> = lookup_host((&*self.host, self.port))
+            .await
+            .map_err(ConnectError::Resolve)?
+            .collect();
         if addresses.is_empty() {
             return Err(ConnectError::NoAddress);
         }
         addresses.dedup();
         let addresses: Rc<[SocketAddr]> = addresses.into();
-        self.known.replace(Known { addresses: Rc::clone(&addresses), until: Some(Instant::now() + BELIEVED) });
+        self.known.replace(Known {
+            addresses: Rc::clone(&addresses),
+            until: Some(Instant::now() + BELIEVED),
+        });
         Ok(addresses)
     }
 
@@ -99,7 +121,9 @@ pub(super) async fn connect(
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
     let deadline = Instant::now() + patience;
     let timed_out = |_| ConnectError::TimedOut(patience);
-    let candidates = timeout(patience, addresses.current()).await.map_err(timed_out)??;
+    let candidates = timeout(patience, addresses.current())
+        .await
+        .map_err(timed_out)??;
     let mut failure = ConnectError::NoAddress;
     for (tried, &address) in candidates.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -13,6 +13,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// stub
+    pub fn authority(&self) -> &str {
+        ""
+    }
     /// Parses a URL as it stands in the configuration.
     pub fn parse(_url: &str) -> Result<Self, InvalidEndpoint> {
         Err(InvalidEndpoint::Malformed)

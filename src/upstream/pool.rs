@@ -44,7 +44,11 @@ impl Pool {
     /// An empty pool for `endpoint`.
     #[must_use]
     pub fn new(endpoint: &Endpoint) -> Self {
-        Self { addresses: Addresses::new(endpoint), resting: RefCell::default(), used: Cell::new(false) }
+        Self {
+            addresses: Addresses::new(endpoint),
+            resting: RefCell::default(),
+            used: Cell::new(false),
+        }
     }
 
     /// A kept connection that, as far as is known, still lives.
@@ -69,14 +73,22 @@ impl Pool {
     pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
         self.used.set(true);
         let (socket, peer) = connect(&self.addresses, upstream.connect_timeout).await?;
-        Ok(Link { connection: Connection::new(socket), peer, reused: false, rest: upstream.idle_timeout })
+        Ok(Link {
+            connection: Connection::new(socket),
+            peer,
+            reused: false,
+            rest: upstream.idle_timeout,
+        })
     }
 
     /// Keeps a connection whose exchange has ended in good order.
     pub fn give(&self, link: Link) {
         let mut resting = self.resting.borrow_mut();
         if resting.len() < KEPT && !link.rest.is_zero() && self.addresses.contain(link.peer) {
-            resting.push(Resting { link, since: Instant::now() });
+            resting.push(Resting {
+                link,
+                since: Instant::now(),
+            });
         }
     }
 

@@ -28,7 +28,8 @@ impl Pools {
         let pools = upstreams.iter().map(|upstream| {
             let endpoint = &upstream.endpoint;
             let pool = kept.entry(endpoint.clone()).or_insert_with(|| {
-                old.remove(endpoint).unwrap_or_else(|| Rc::new(Pool::new(endpoint)))
+                old.remove(endpoint)
+                    .unwrap_or_else(|| Rc::new(Pool::new(endpoint)))
             });
             Rc::clone(pool)
         });

@@ -19,7 +19,9 @@ pub struct Alarm {
 impl Alarm {
     /// Ready once `due` has passed; until then, the task is woken in time to ask again.
     pub fn poll_due(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due.into())));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(due.into())));
         if timer.deadline().into_std() > due {
             timer.as_mut().reset(due.into());
         }
@@ -44,7 +46,9 @@ impl Alarm {
         let due = Instant::now() + patience;
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Pending => self.poll_due(cx, due).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => self
+                .poll_due(cx, due)
+                .map(|()| Err(io::ErrorKind::TimedOut.into())),
             ready => ready,
         })
         .await
@@ -59,7 +63,8 @@ mod tests {
     async fn an_alarm_moves_both_ways() {
         let mut alarm = Alarm::default();
         let now = Instant::now();
-        let mut poll = async |due| std::future::poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, due))).await;
+        let mut poll =
+            async |due| std::future::poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, due))).await;
         assert!(poll(now + Duration::from_secs(60)).await.is_pending());
         assert!(poll(now).await.is_ready());
         assert!(poll(now + Duration::from_secs(60)).await.is_pending());
@@ -68,9 +73,14 @@ mod tests {
     #[tokio::test]
     async fn work_that_takes_too_long_is_given_up() {
         let endless = std::future::pending::<io::Result<()>>();
-        let error = Alarm::default().limit(Duration::from_millis(5), endless).await.unwrap_err();
+        let error = Alarm::default()
+            .limit(Duration::from_millis(5), endless)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        let done = Alarm::default().limit(Duration::from_secs(60), async { Ok(7) }).await;
+        let done = Alarm::default()
+            .limit(Duration::from_secs(60), async { Ok(7) })
+            .await;
         assert_eq!(done.unwrap(), 7);
     }
 }

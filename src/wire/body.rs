@@ -58,7 +58,9 @@ impl Body {
             Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
             Rest::Bytes(left) => {
                 let at_hand = input.bytes().len();
-                Ok(Piece::Data(usize::try_from(*left).map_or(at_hand, |left| left.min(at_hand))))
+                Ok(Piece::Data(
+                    usize::try_from(*left).map_or(at_hand, |left| left.min(at_hand)),
+                ))
             }
             Rest::Chunks(decoder) => match decoder.next(input.bytes())? {
                 Step::NeedMore { consumed } => {

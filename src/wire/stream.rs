@@ -30,13 +30,22 @@ impl Connection {
     /// A connection that has just been made.
     #[must_use]
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, input: Input::default() }
+        Self {
+            socket,
+            input: Input::default(),
+        }
     }
 
     /// Both directions at once.
     pub fn halves(&mut self) -> (Reader<'_>, Writer<'_>) {
         let (read, write) = self.socket.split();
-        (Reader { half: read, input: &mut self.input }, Writer { half: write })
+        (
+            Reader {
+                half: read,
+                input: &mut self.input,
+            },
+            Writer { half: write },
+        )
     }
 
     /// What was read but not yet used.
@@ -53,7 +62,9 @@ impl Connection {
     /// system call and so may miss what has arrived just now.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+        self.socket
+            .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
     }
 
     /// The same, asked of the kernel.
@@ -134,7 +145,8 @@ impl Input {
         self.compact();
         let spare = self.bytes.capacity() - self.bytes.len();
         if spare < SMALL / 4 {
-            self.bytes.reserve(self.bytes.capacity().clamp(SMALL, LARGE));
+            self.bytes
+                .reserve(self.bytes.capacity().clamp(SMALL, LARGE));
         }
     }
 
@@ -160,7 +172,11 @@ impl Reader<'_> {
     }
 
     /// [`Reader::fill`], polled.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<usize>> {
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+    ) -> Poll<io::Result<usize>> {
         ready!(self.half.as_ref().poll_read_ready(cx))?;
         self.input.reserve(buffers);
         let read = pin!(self.half.read_buf(&mut self.input.bytes)).poll(cx);
@@ -183,8 +199,15 @@ impl Writer<'_> {
 
     /// Writes everything, and says of a failure whether nothing at all had been written.
     pub async fn write_first(&mut self, bytes: &[u8]) -> Result<(), FirstWriteError> {
-        let written = self.half.write(bytes).await.map_err(FirstWriteError::Nothing)?;
-        self.half.write_all(&bytes[written..]).await.map_err(FirstWriteError::Something)
+        let written = self
+            .half
+            .write(bytes)
+            .await
+            .map_err(FirstWriteError::Nothing)?;
+        self.half
+            .write_all(&bytes[written..])
+            .await
+            .map_err(FirstWriteError::Something)
     }
 
     /// Ends the stream; the other direction stays open.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::{StatusCode, Version};
 
-use crate::message::answer::{Answer, ConnectionHeader, connection_header, put_answer, put_interim};
+use crate::message::answer::{
+    Answer, ConnectionHeader, connection_header, put_answer, put_interim,
+};
 use crate::wire::body::{Body, Coding};
 use crate::wire::fields::{Fields, Known};
 use crate::wire::framing::{BodyLength, keeps_alive, response_body};
@@ -16,7 +18,10 @@ use super::exchange::{Exchange, Shared};
 use super::pass::{Pass, PassError};
 
 /// What an answer's head may be. Wider than for clients: the services are our own.
-const LIMITS: HeadLimits = HeadLimits { max_bytes: 256 * 1024, max_fields: 256 };
+const LIMITS: HeadLimits = HeadLimits {
+    max_bytes: 256 * 1024,
+    max_fields: 256,
+};
 /// How many interim answers one request may get.
 const INTERIM: u32 = 64;
 
@@ -43,7 +48,7 @@ pub(super) enum AnswerError {
 
 /// Reads the answer and writes it to the client.
 pub(super) async fn answer(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     shared: &Shared,
     from: &mut Reader<'_>,
     to: &mut Writer<'_>,
@@ -72,7 +77,10 @@ pub(super) async fn answer(
         }
         request.worker.buffers.give_head(head.into_storage());
     };
-    exchange.record.upstream_time.set(Some(exchange.record.begun().elapsed()));
+    exchange
+        .record
+        .upstream_time
+        .set(Some(exchange.record.begun().elapsed()));
     let length = response_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
     let keep = (keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose)
@@ -81,7 +89,7 @@ pub(super) async fn answer(
 }
 
 async fn pass_on(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     shared: &Shared,
     head: ResponseHead,
     length: BodyLength,
@@ -94,7 +102,9 @@ async fn pass_on(
     let http10 = request.head.version == Version::HTTP_10;
     // HTTP/1.0 has no chunks: there the end of the stream ends the body.
     let (framing, coding) = match length {
-        BodyLength::Chunked | BodyLength::UntilClose if http10 => (BodyLength::UntilClose, Coding::Identity),
+        BodyLength::Chunked | BodyLength::UntilClose if http10 => {
+            (BodyLength::UntilClose, Coding::Identity)
+        }
         BodyLength::Chunked | BodyLength::UntilClose => (BodyLength::Chunked, Coding::Chunked),
         length => (length, Coding::Identity),
     };
@@ -105,7 +115,13 @@ async fn pass_on(
         && !shared.refused_upload.get()
         && framing != BodyLength::UntilClose;
     let mut out = buffers.take();
-    put_head(exchange, &mut out, &head, framing, connection_header(request.head.version, goes_on));
+    put_head(
+        exchange,
+        &mut out,
+        &head,
+        framing,
+        connection_header(request.head.version, goes_on),
+    );
     exchange.record.status.set(Some(head.status));
     buffers.give_head(head.into_storage());
 
@@ -125,21 +141,31 @@ async fn pass_on(
         shared.answering.set(true);
         to.write_all(&out).await.map_err(PassError::Write)?;
         out.clear();
-        if ended { Ok(()) } else { pass.run(&mut body, from, to, &mut out).await }
+        if ended {
+            Ok(())
+        } else {
+            pass.run(&mut body, from, to, &mut out).await
+        }
     };
     let passed = passed.await;
     buffers.give(out);
     match passed {
-        Ok(()) => Ok(Answered { goes_on, keep: keep.filter(|_| from.input.is_empty()), switched: false }),
+        Ok(()) => Ok(Answered {
+            goes_on,
+            keep: keep.filter(|_| from.input.is_empty()),
+            switched: false,
+        }),
         Err(PassError::Write(_)) => Err(AnswerError::ClientGone),
         Err(PassError::Framing(_)) => Err(AnswerError::Invalid("its chunks are malformed")),
-        Err(PassError::CutOff | PassError::Read(_) | PassError::TooLarge { .. }) => Err(AnswerError::Ended),
+        Err(PassError::CutOff | PassError::Read(_) | PassError::TooLarge { .. }) => {
+            Err(AnswerError::Ended)
+        }
     }
 }
 
 /// Appends the whole head of an answer as the client gets it.
 fn put_head(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     out: &mut Vec<u8>,
     head: &ResponseHead,
     framing: BodyLength,
@@ -150,10 +176,14 @@ fn put_head(
     let answer = Answer {
         request_id_header: &snapshot.access.names.request_id,
         request_id: exchange.record.request_id.bytes(),
-        reports_limit: exchange.report.is_some_and(|report| report.has_fields(&snapshot.limits)),
+        reports_limit: exchange
+            .report
+            .is_some_and(|report| report.has_fields(&snapshot.limits)),
         connection,
     };
-    put_answer(out, head, framing, &answer, |out| request.worker.clock.put_http(out));
+    put_answer(out, head, framing, &answer, |out| {
+        request.worker.clock.put_http(out)
+    });
     if let Some(report) = exchange.report {
         report.put_fields(&snapshot.limits, out);
     }
@@ -162,29 +192,44 @@ fn put_head(
 
 /// Passes on a switch to the protocol that was asked for; any other was not asked for.
 async fn switch(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     shared: &Shared,
     head: &ResponseHead,
     to: &mut Writer<'_>,
 ) -> Result<Answered, AnswerError> {
     let matches = |mut protocols: Box<dyn Iterator<Item = &[u8]> + '_>| {
-        protocols.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) && protocols.next().is_none()
+        protocols
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
+            && protocols.next().is_none()
     };
     if !exchange.websocket || !matches(Box::new(head.fields.list_items(Known::Upgrade))) {
-        return Err(AnswerError::Invalid("it switched to a protocol that was not asked for"));
+        return Err(AnswerError::Invalid(
+            "it switched to a protocol that was not asked for",
+        ));
     }
     let mut out = exchange.request.worker.buffers.take();
-    put_head(exchange, &mut out, head, BodyLength::None, ConnectionHeader::Upgrade);
+    put_head(
+        exchange,
+        &mut out,
+        head,
+        BodyLength::None,
+        ConnectionHeader::Upgrade,
+    );
     exchange.record.status.set(Some(head.status));
     shared.answering.set(true);
     let written = to.write_all(&out).await;
     exchange.request.worker.buffers.give(out);
     written.map_err(|_| AnswerError::ClientGone)?;
-    Ok(Answered { goes_on: false, keep: None, switched: true })
+    Ok(Answered {
+        goes_on: false,
+        keep: None,
+        switched: true,
+    })
 }
 
 async fn read_head(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     shared: &Shared,
     from: &mut Reader<'_>,
 ) -> Result<ResponseHead, AnswerError> {
@@ -195,7 +240,8 @@ async fn read_head(
         if let Some(end) = end.map_err(|_| AnswerError::Invalid("its head is malformed"))? {
             let mut storage = buffers.take_head();
             storage.bytes = from.input.take(end, std::mem::take(&mut storage.bytes));
-            return ResponseHead::parse(storage, &LIMITS).map_err(|_| AnswerError::Invalid("its head is malformed"));
+            return ResponseHead::parse(storage, &LIMITS)
+                .map_err(|_| AnswerError::Invalid("its head is malformed"));
         }
         match from.fill(buffers).await {
             Ok(0) | Err(_) => return Err(AnswerError::Ended),
@@ -209,7 +255,10 @@ async fn read_head(
 /// it: one sent at the last moment would meet a closed door.
 fn rest_hint(fields: &Fields) -> Option<Duration> {
     let timeout = fields.list_items(Known::KeepAlive).find_map(|item| {
-        let seconds = std::str::from_utf8(item).ok()?.trim().strip_prefix("timeout=")?;
+        let seconds = std::str::from_utf8(item)
+            .ok()?
+            .trim()
+            .strip_prefix("timeout=")?;
         seconds.parse::<u32>().ok()
     })?;
     Some(Duration::from_secs(timeout.into()).saturating_sub(Duration::from_secs(1)))

@@ -20,11 +20,11 @@ use super::pass::Pass;
 use super::upload::{UploadEnd, upload};
 
 /// A request on its way, as far as it does not depend on the connection that it takes.
-pub(super) struct Exchange<'e> {
+pub(super) struct Exchange<'e, 'r> {
     pub route: &'e Route,
     pub upstream: &'e Upstream,
-    pub request: &'e Request<'e>,
-    pub record: &'e Record<'e>,
+    pub request: &'e Request<'r>,
+    pub record: &'e Record<'r>,
     pub report: Option<&'e Report>,
     pub websocket: bool,
     /// How the request's body is framed on its way up.
@@ -63,10 +63,13 @@ pub(super) enum Failure {
     Rejected(Rejection),
     ClientGone,
     /// The answer broke off on its way.
-    Broken { code: &'static str, after: After },
+    Broken {
+        code: &'static str,
+        after: After,
+    },
 }
 
-impl Exchange<'_> {
+impl Exchange<'_, '_> {
     /// How the request's body is passed on.
     pub fn pass<'p>(&'p self, shared: &'p Shared) -> Pass<'p> {
         Pass {
@@ -92,7 +95,14 @@ impl Exchange<'_> {
         let shared = Shared::begin();
         let (mut from_service, mut to_service) = link.connection.halves();
         let mut down = pin!(answer(self, &shared, &mut from_service, &mut client.writer));
-        let mut up = pin!(upload(self, &shared, out, &mut client.body, &mut client.reader, &mut to_service));
+        let mut up = pin!(upload(
+            self,
+            &shared,
+            out,
+            &mut client.body,
+            &mut client.reader,
+            &mut to_service
+        ));
         let alarm = &mut *client.alarm;
         poll_fn(|cx| {
             if let Poll::Ready(end) = up.as_mut().poll(cx) {
@@ -101,14 +111,16 @@ impl Exchange<'_> {
             if let Poll::Ready(answered) = down.as_mut().poll(cx) {
                 return Poll::Ready(answered.map_err(|error| shared.answer_failed(error)));
             }
-            alarm.poll_due(cx, shared.due(self)).map(|()| Err(shared.timed_out()))
+            alarm
+                .poll_due(cx, shared.due(self))
+                .map(|()| Err(shared.timed_out()))
         })
         .await
     }
 }
 
 impl Shared {
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         Self {
             progress: Cell::new(Instant::now()),
             uploaded: Cell::new(None),
@@ -122,7 +134,7 @@ impl Shared {
     }
 
     /// By when something has to have happened: the next byte of a body, or the answer's head.
-    fn due(&self, exchange: &Exchange<'_>) -> Instant {
+    fn due(&self, exchange: &Exchange<'_, '_>) -> Instant {
         match self.uploaded.get() {
             Some(sent) if !self.answering.get() => sent + exchange.route.timeout,
             _ => self.progress.get() + exchange.upstream.idle_timeout,
@@ -154,14 +166,23 @@ impl Shared {
 
     /// The client has to be able to tell that the answer is not whole.
     fn broken(&self, code: &'static str) -> Failure {
-        Failure::Broken { code, after: if self.until_close.get() { After::Cut } else { After::Close } }
+        Failure::Broken {
+            code,
+            after: if self.until_close.get() {
+                After::Cut
+            } else {
+                After::Close
+            },
+        }
     }
 
     fn timed_out(&self) -> Failure {
         match (self.answering.get(), self.uploaded.get()) {
             (true, _) => self.broken("upstream_timeout"),
             (false, Some(_)) => Failure::Rejected(Rejection::UpstreamTimeout),
-            (false, None) if self.waits_for_client.get() => Failure::Rejected(Rejection::RequestTimeout),
+            (false, None) if self.waits_for_client.get() => {
+                Failure::Rejected(Rejection::RequestTimeout)
+            }
             (false, None) => Failure::Rejected(Rejection::UpstreamTimeout),
         }
     }

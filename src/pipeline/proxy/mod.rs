@@ -28,13 +28,13 @@ use super::resolve::put_target;
 
 /// Sends the request on and streams the answer to the client. A rejection means that the client
 /// has not been sent anything yet.
-pub async fn proxy(
+pub async fn proxy<'r>(
     route: &Route,
     permit: &Permit,
-    request: &Request<'_>,
+    request: &Request<'r>,
     client: &mut Downstream<'_>,
     report: Option<&Report>,
-    record: &Record<'_>,
+    record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let snapshot = &request.current.snapshot;
     let mut exchange = Exchange {
@@ -44,12 +44,20 @@ pub async fn proxy(
         record,
         report,
         websocket: asks_for_websocket(request),
-        coding: if request.body == BodyLength::Chunked { Coding::Chunked } else { Coding::Identity },
+        coding: if request.body == BodyLength::Chunked {
+            Coding::Chunked
+        } else {
+            Coding::Identity
+        },
         uploaded: false,
     };
     let mut out = request.worker.buffers.take();
     put_head(&mut out, &exchange, permit);
-    let sent = match exchange.pass(&Shared::begin()).gather(&mut client.body, client.reader.input, &mut out) {
+    let sent = match exchange.pass(&Shared::begin()).gather(
+        &mut client.body,
+        client.reader.input,
+        &mut out,
+    ) {
         Ok(whole) => {
             exchange.uploaded = whole;
             send(&exchange, client, &mut out).await
@@ -62,7 +70,7 @@ pub async fn proxy(
 
 /// Runs the exchange over a kept connection and, if that had died, over a fresh one.
 async fn send(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     client: &mut Downstream<'_>,
     out: &mut Vec<u8>,
 ) -> Result<After, Rejection> {
@@ -74,19 +82,33 @@ async fn send(
             Some(link) => link,
             None => connect(exchange, pool).await?,
         };
-        exchange.record.attempts.set(exchange.record.attempts.get() + 1);
+        exchange
+            .record
+            .attempts
+            .set(exchange.record.attempts.get() + 1);
         exchange.record.endpoint.set(Some(link.peer));
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
                 let buffers = &exchange.request.worker.buffers;
-                tunnel::tunnel(&mut link, client, buffers, exchange.record, exchange.upstream.idle_timeout).await;
+                tunnel::tunnel(
+                    &mut link,
+                    client,
+                    buffers,
+                    exchange.record,
+                    exchange.upstream.idle_timeout,
+                )
+                .await;
                 return Ok(After::Close);
             }
             Ok(answered) => {
                 if let (Some(hint), true) = (answered.keep, client.body.is_finished()) {
                     keep(link, hint, pool, exchange);
                 }
-                return Ok(if answered.goes_on { After::GoesOn } else { After::Close });
+                return Ok(if answered.goes_on {
+                    After::GoesOn
+                } else {
+                    After::Close
+                });
             }
             Err(Failure::NothingSent) if link.reused => {}
             Err(Failure::NoAnswer) if link.reused && repeatable => {}
@@ -95,7 +117,7 @@ async fn send(
     }
 }
 
-fn fail(exchange: &Exchange<'_>, failure: Failure) -> Result<After, Rejection> {
+fn fail(exchange: &Exchange<'_, '_>, failure: Failure) -> Result<After, Rejection> {
     match failure {
         Failure::NothingSent | Failure::NoAnswer => Err(Rejection::UpstreamReset),
         Failure::Rejected(rejection) => Err(rejection),
@@ -110,7 +132,7 @@ fn fail(exchange: &Exchange<'_>, failure: Failure) -> Result<After, Rejection> {
     }
 }
 
-async fn connect(exchange: &Exchange<'_>, pool: &Pool) -> Result<Link, Rejection> {
+async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejection> {
     let connected = pool.connect(exchange.upstream).await;
     connected.map_err(|error| {
         exchange.record.attempts.set(exchange.record.attempts.get() + 1);
@@ -124,13 +146,20 @@ async fn connect(exchange: &Exchange<'_>, pool: &Pool) -> Result<Link, Rejection
     })
 }
 
-fn keep(mut link: Link, hint: Option<std::time::Duration>, pool: &Pool, exchange: &Exchange<'_>) {
-    link.rest = hint.map_or(exchange.upstream.idle_timeout, |hint| hint.min(exchange.upstream.idle_timeout));
+fn keep(
+    mut link: Link,
+    hint: Option<std::time::Duration>,
+    pool: &Pool,
+    exchange: &Exchange<'_, '_>,
+) {
+    link.rest = hint.map_or(exchange.upstream.idle_timeout, |hint| {
+        hint.min(exchange.upstream.idle_timeout)
+    });
     link.connection.rest(&exchange.request.worker.buffers);
     pool.give(link);
 }
 
-fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, permit: &Permit) {
+fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit) {
     let (request, route) = (exchange.request, exchange.route);
     let authority = exchange.upstream.endpoint.authority();
     let prefix = route.prefix.as_str();
@@ -139,7 +168,11 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, permit: &Permit) {
         peer: request.peer,
         trusted: request.trusted,
         // HTTP/1.0 may come without; HTTP/1.1 may not go without.
-        host: if request.host.is_empty() { authority.as_bytes() } else { request.host },
+        host: if request.host.is_empty() {
+            authority.as_bytes()
+        } else {
+            request.host
+        },
         client: permit.caller().client().map(|client| client.name.as_str()),
         request_id: exchange.record.request_id.bytes(),
         prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
@@ -147,9 +180,19 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, permit: &Permit) {
         http10: request.head.version == Version::HTTP_10,
     };
     let base = &exchange.upstream.endpoint.base_path;
-    let path = exchange.record.path.get().expect("the path is known before the route is");
+    let path = exchange
+        .record
+        .path()
+        .expect("the path is known before the route is");
     let target = |out: &mut Vec<u8>| put_target(out, base, route, path, request.target.query);
-    put_request(out, &request.head.method, target, &request.head.fields, request.body, &to);
+    put_request(
+        out,
+        &request.head.method,
+        target,
+        &request.head.fields,
+        request.body,
+        &to,
+    );
 }
 
 /// Whether the request wants to become a WebSocket (RFC 6455 section 4.1); upgrades to anything
@@ -160,7 +203,11 @@ fn asks_for_websocket(request: &Request<'_>) -> bool {
         && request.head.method == Method::GET
         && request.head.version == Version::HTTP_11
         && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
-        && fields.list_items(Known::Upgrade).any(|name| name.eq_ignore_ascii_case(b"websocket"))
-        && fields.list_items(Known::Connection).any(|name| name.eq_ignore_ascii_case(b"upgrade"))
+        && fields
+            .list_items(Known::Upgrade)
+            .any(|name| name.eq_ignore_ascii_case(b"websocket"))
+        && fields
+            .list_items(Known::Connection)
+            .any(|name| name.eq_ignore_ascii_case(b"upgrade"))
         && fields.has(Known::SecWebSocketKey)
 }

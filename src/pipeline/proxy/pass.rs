@@ -33,7 +33,9 @@ pub(super) struct Pass<'p> {
 #[derive(Debug)]
 pub(super) enum PassError {
     Framing(ChunkError),
-    TooLarge { limit: u64 },
+    TooLarge {
+        limit: u64,
+    },
     /// The sender ended the stream before the body.
     CutOff,
     Read(io::Error),
@@ -42,7 +44,12 @@ pub(super) enum PassError {
 
 impl Pass<'_> {
     /// Appends to `out` what is at hand of the body; says whether that was the rest of it.
-    pub fn gather(&self, body: &mut Body, input: &mut Input, out: &mut Vec<u8>) -> Result<bool, PassError> {
+    pub fn gather(
+        &self,
+        body: &mut Body,
+        input: &mut Input,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, PassError> {
         loop {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
@@ -95,12 +102,19 @@ impl Pass<'_> {
         }
     }
 
-    async fn copy(&self, body: &mut Body, input: &mut Input, to: &mut Writer<'_>) -> Result<bool, PassError> {
+    async fn copy(
+        &self,
+        body: &mut Body,
+        input: &mut Input,
+        to: &mut Writer<'_>,
+    ) -> Result<bool, PassError> {
         loop {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
                     self.count(n)?;
-                    to.write_all(&input.bytes()[..n]).await.map_err(PassError::Write)?;
+                    to.write_all(&input.bytes()[..n])
+                        .await
+                        .map_err(PassError::Write)?;
                     body.used(n, input);
                     self.progress.set(Instant::now());
                 }
@@ -118,7 +132,11 @@ impl Pass<'_> {
         let n = from.fill(self.buffers).await.map_err(PassError::Read)?;
         self.waits.set(false);
         self.progress.set(Instant::now());
-        if n == 0 && !body.ends_with_stream() { Err(PassError::CutOff) } else { Ok(n) }
+        if n == 0 && !body.ends_with_stream() {
+            Err(PassError::CutOff)
+        } else {
+            Ok(n)
+        }
     }
 
     fn count(&self, n: usize) -> Result<(), PassError> {

@@ -24,12 +24,30 @@ pub(super) async fn tunnel(
 ) {
     let progress = Cell::new(Instant::now());
     let (mut from_service, mut to_service) = link.connection.halves();
-    let mut up = pin!(flow(&mut client.reader, &mut to_service, buffers, &record.bytes_in, &progress));
-    let mut down = pin!(flow(&mut from_service, &mut client.writer, buffers, &record.bytes_out, &progress));
+    let mut up = pin!(flow(
+        &mut client.reader,
+        &mut to_service,
+        buffers,
+        &record.bytes_in,
+        &progress
+    ));
+    let mut down = pin!(flow(
+        &mut from_service,
+        &mut client.writer,
+        buffers,
+        &record.bytes_out,
+        &progress
+    ));
     let (mut up_flows, mut down_flows) = (true, true);
     let alarm = &mut *client.alarm;
     poll_fn(|cx| {
-        for (flow, flows) in [(up.as_mut() as std::pin::Pin<&mut dyn Future<Output = End>>, &mut up_flows), (down.as_mut(), &mut down_flows)] {
+        for (flow, flows) in [
+            (
+                up.as_mut() as std::pin::Pin<&mut dyn Future<Output = End>>,
+                &mut up_flows,
+            ),
+            (down.as_mut(), &mut down_flows),
+        ] {
             if *flows && let Poll::Ready(end) = flow.poll(cx) {
                 *flows = false;
                 if end == End::Broken {
@@ -75,5 +93,9 @@ async fn flow(
             Err(_) => return End::Broken,
         }
     }
-    if to.finish().await.is_ok() { End::Finished } else { End::Broken }
+    if to.finish().await.is_ok() {
+        End::Finished
+    } else {
+        End::Broken
+    }
 }

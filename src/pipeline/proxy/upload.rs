@@ -30,7 +30,7 @@ pub(super) enum UploadEnd {
 /// Sends what is ready and passes on the rest of the body, then watches the client. Returns only
 /// when the exchange cannot go on.
 pub(super) async fn upload(
-    exchange: &Exchange<'_>,
+    exchange: &Exchange<'_, '_>,
     shared: &Shared,
     out: &mut Vec<u8>,
     body: &mut Body,
@@ -68,7 +68,7 @@ pub(super) fn refusal(error: PassError) -> Rejection {
     }
 }
 
-async fn watch(exchange: &Exchange<'_>, shared: &Shared, from: &mut Reader<'_>) -> UploadEnd {
+async fn watch(exchange: &Exchange<'_, '_>, shared: &Shared, from: &mut Reader<'_>) -> UploadEnd {
     loop {
         if from.input.bytes().len() >= AHEAD {
             return pending().await;
