@@ -1,87 +1,246 @@
-//! stub
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    Host,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    Te,
-    Trailer,
-    Upgrade,
-    Expect,
-    KeepAlive,
-    ProxyConnection,
-    ProxyAuthenticate,
-    ProxyAuthorization,
-    ProxyAuthenticationInfo,
-    Forwarded,
-    XForwardedFor,
-    XForwardedProto,
-    XForwardedHost,
-    XForwarded,
-    XRealIp,
-    Via,
-    Date,
-    Server,
-    UserAgent,
-    SecWebSocketKey,
-    SecWebSocketAccept,
-    SecWebSocketVersion,
-    Http2Settings,
-    RateLimit,
-    RateLimitPolicy,
-    XRateLimit,
-    RetryAfter,
-    SetCookie,
-    Authorization,
-    Cookie,
-    Allow,
-    ContentType,
-    CacheControl,
-    Other,
+//! Header fields as they came: one buffer, and where in it each name and value stands.
+//!
+//! Not a map. A proxy reads about ten fields and passes the rest on in their order and letter
+//! case; hashing and copying all of them would cost more than everything that is decided by them.
+//! The ten are told apart once, when the head is parsed.
+
+use http::HeaderName;
+
+/// A piece of a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
 }
-impl Known {
-    pub fn of(_n: &[u8]) -> Known {
-        Known::Other
+
+impl Span {
+    /// Where `part` lies in `whole`, of which it is a slice. Heads are far smaller than 4 GiB.
+    pub(super) fn of(whole: &[u8], part: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        let end = start + part.len();
+        let short = |n: usize| u32::try_from(n.min(whole.len())).unwrap_or(0);
+        Self {
+            start: short(start),
+            end: short(end),
+        }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn get(self, whole: &[u8]) -> &[u8] {
+        whole
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 }
+
+macro_rules! known {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// The fields that the gateway reads, sets or holds back; all others are `Other`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Known {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                $variant,
+            )*
+            /// Any other `x-forwarded-*`.
+            XForwarded,
+            /// `x-ratelimit-*`.
+            XRateLimit,
+            /// No name that matters here.
+            Other,
+        }
+
+        /// Tells a name in lower case.
+        #[expect(non_upper_case_globals, reason = "patterns have to be constants")]
+        fn lower(name: &[u8]) -> Option<Known> {
+            $(const $variant: &[u8] = $name.as_bytes();)*
+            match name {
+                $($variant => Some(Known::$variant),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+known! {
+    Host = "host",
+    Connection = "connection",
+    ContentLength = "content-length",
+    TransferEncoding = "transfer-encoding",
+    Te = "te",
+    Trailer = "trailer",
+    Upgrade = "upgrade",
+    Expect = "expect",
+    KeepAlive = "keep-alive",
+    ProxyConnection = "proxy-connection",
+    ProxyAuthenticate = "proxy-authenticate",
+    ProxyAuthorization = "proxy-authorization",
+    ProxyAuthenticationInfo = "proxy-authentication-info",
+    Forwarded = "forwarded",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedProto = "x-forwarded-proto",
+    XForwardedHost = "x-forwarded-host",
+    XRealIp = "x-real-ip",
+    Via = "via",
+    Date = "date",
+    Server = "server",
+    UserAgent = "user-agent",
+    SecWebSocketKey = "sec-websocket-key",
+    SecWebSocketAccept = "sec-websocket-accept",
+    SecWebSocketVersion = "sec-websocket-version",
+    Http2Settings = "http2-settings",
+    RateLimit = "ratelimit",
+    RateLimitPolicy = "ratelimit-policy",
+    RetryAfter = "retry-after",
+    SetCookie = "set-cookie",
+    Authorization = "authorization",
+    Cookie = "cookie",
+    Allow = "allow",
+    ContentType = "content-type",
+    CacheControl = "cache-control",
+}
+
+/// The longest name in the list.
+const LONGEST: usize = 25;
+
+impl Known {
+    /// Tells which field `name` is; letter case does not matter.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        let mut lowered = [0; LONGEST];
+        let short = &mut lowered[..name.len().min(LONGEST)];
+        for (to, from) in short.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
+        }
+        let whole = name.len() <= LONGEST;
+        match lower(short).filter(|_| whole) {
+            Some(known) => known,
+            None if short.starts_with(b"x-forwarded-") => Self::XForwarded,
+            None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
+            None => Self::Other,
+        }
+    }
+}
+
+/// One field.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldRef<'a> {
+    /// As it came.
     pub name: &'a [u8],
+    /// Without the blanks around it.
     pub value: &'a [u8],
+    /// Which field it is.
     pub known: Known,
 }
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub name: Span,
+    pub value: Span,
+    pub known: Known,
+}
+
+/// The fields of one head or trailer section.
 #[derive(Debug, Default)]
-pub struct Fields {}
+pub struct Fields {
+    pub(super) bytes: Vec<u8>,
+    pub(super) list: Vec<Field>,
+}
+
 impl Fields {
-    pub fn iter(&self) -> impl Iterator<Item = FieldRef<'_>> {
-        std::iter::empty()
+    /// All fields, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = FieldRef<'_>> + Clone {
+        self.list.iter().map(|field| FieldRef {
+            name: field.name.get(&self.bytes),
+            value: field.value.get(&self.bytes),
+            known: field.known,
+        })
     }
-    pub fn get(&self, _k: Known) -> Option<&[u8]> {
-        None
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
     }
-    pub fn has(&self, _k: Known) -> bool {
-        false
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
-    pub fn get_all(&self, _k: Known) -> impl Iterator<Item = &[u8]> {
-        std::iter::empty()
+
+    /// The value of the first of that name.
+    #[must_use]
+    pub fn get(&self, known: Known) -> Option<&[u8]> {
+        self.get_all(known).next()
     }
-    pub fn get_all_named<'a>(
-        &'a self,
-        _k: &http::HeaderName,
-    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        std::iter::empty()
+
+    /// Whether there is one of that name.
+    #[must_use]
+    pub fn has(&self, known: Known) -> bool {
+        self.list.iter().any(|field| field.known == known)
     }
-    pub fn list_items(&self, _k: Known) -> impl Iterator<Item = &[u8]> {
-        std::iter::empty()
+
+    /// The values of all of that name.
+    pub fn get_all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        let of_that_name = self.list.iter().filter(move |field| field.known == known);
+        of_that_name.map(|field| field.value.get(&self.bytes))
+    }
+
+    /// The values of all of a name that the configuration decides.
+    pub fn get_all_named<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_str().as_bytes();
+        let named = move |field: &FieldRef<'_>| field.name.eq_ignore_ascii_case(name);
+        self.iter().filter(named).map(|field| field.value)
+    }
+
+    /// The items of a comma-separated list, which may be spread over several fields (RFC 9110
+    /// section 5.6.1), without blanks and empty ones.
+    pub fn list_items(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        let items = self
+            .get_all(known)
+            .flat_map(|value| value.split(|b| *b == b','));
+        items.map(trim).filter(|item| !item.is_empty())
     }
 }
+
+/// Takes the blanks of RFC 9110 section 5.6.3 off both ends.
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// What a head is read into: kept by a worker between heads, so that reading one allocates nothing.
 #[derive(Debug, Default)]
 pub struct HeadStorage {
+    /// Exactly one head, once it has been read.
     pub bytes: Vec<u8>,
+    pub(super) list: Vec<Field>,
 }
+
 impl From<Vec<u8>> for HeadStorage {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self {
+            bytes,
+            list: Vec::new(),
+        }
+    }
+}
+
+impl From<Fields> for HeadStorage {
+    fn from(fields: Fields) -> Self {
+        let Fields {
+            mut bytes,
+            mut list,
+        } = fields;
+        bytes.clear();
+        list.clear();
+        Self { bytes, list }
     }
 }

@@ -8,4 +8,5 @@ pub mod chunked;
 pub mod fields;
 pub mod framing;
 pub mod head;
+pub mod host;
 pub mod stream;

@@ -1,0 +1,61 @@
+//! What a `Host` field or a target's authority may be (RFC 3986 section 3.2.2): a name, an IPv4
+//! address or an IPv6 address in brackets, and a port.
+
+use std::net::Ipv6Addr;
+
+/// Whether `host` names a host, with or without a port. An empty one does not: no route could be
+/// meant by it, and downstream services read it differently.
+#[must_use]
+pub fn is_valid(host: &[u8]) -> bool {
+    let (name, port) = split(host);
+    let named = match name {
+        [b'[', address @ .., b']'] => {
+            std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        }
+        name => !name.is_empty() && name.iter().all(|b| is_name_byte(*b)),
+    };
+    named && port.is_none_or(is_port)
+}
+
+/// Splits a host from its port, if it has one. The brackets of an IPv6 address stay.
+#[must_use]
+pub fn split(host: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let after_brackets = memchr::memrchr(b']', host).map_or(0, |at| at + 1);
+    match memchr::memchr(b':', &host[after_brackets..]) {
+        Some(at) => (
+            &host[..after_brackets + at],
+            Some(&host[after_brackets + at + 1..]),
+        ),
+        None => (host, None),
+    }
+}
+
+fn is_port(port: &[u8]) -> bool {
+    // `host:` is a host and an empty port (RFC 3986 section 3.2.3).
+    let digits = port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
+    digits
+        && std::str::from_utf8(port)
+            .is_ok_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+}
+
+/// Unreserved and sub-delims. No percent: an encoded host could be read in two ways.
+fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
+}
