@@ -1,3 +1,8 @@
-//! The `tollgate` program.
-
-fn main() {}
+//! stub
+#[global_allocator]
+static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
+fn main() {
+    if let Err(e) = tollgate::app::run(std::path::Path::new("x")) {
+        eprintln!("{e}");
+    }
+}

@@ -13,7 +13,12 @@ pub struct RequestPath<'a> {
 impl<'a> RequestPath<'a> {
     /// Reads the path of a request target (without the query).
     pub fn parse(_path: &'a [u8]) -> Result<Self, AmbiguousPath> {
-        Err(AmbiguousPath::NoLeadingSlash)
+        std::str::from_utf8(_path)
+            .map(|t| Self {
+                text: Cow::Borrowed(t),
+                encoded_slash: false,
+            })
+            .map_err(|_| AmbiguousPath::NoLeadingSlash)
     }
 
     /// stub

@@ -13,7 +13,12 @@ pub enum InvalidTarget {
 }
 impl<'a> RequestTarget<'a> {
     pub fn parse(_b: &'a [u8], _m: &Method) -> Result<Self, InvalidTarget> {
-        Err(InvalidTarget::A)
+        let mut i = _b.splitn(2, |b| *b == b'?');
+        Ok(Self {
+            path: i.next().unwrap(),
+            query: i.next(),
+            authority: None,
+        })
     }
 }
 pub fn host_without_port(h: &[u8]) -> &[u8] {

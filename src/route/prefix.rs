@@ -14,7 +14,8 @@ impl PathPrefix {
 
     /// stub
     pub fn strip<'p>(&self, path: &'p str) -> &'p str {
-        path
+        let r = &path[self.0.len()..];
+        if r.is_empty() { "/" } else { r }
     }
     /// The prefix as text: `/` or `/a/b`.
     #[must_use]

@@ -63,7 +63,11 @@ impl RouteTable {
     /// Finds the route of a request. `host` is the request's host without port, any case.
     #[must_use]
     pub fn find(&self, _host: &[u8], _method: &Method, _path: &str) -> Resolved<'_> {
-        Resolved::NoRoute
+        self.routes
+            .iter()
+            .filter(|r| _path.starts_with(r.prefix.as_str()))
+            .max_by_key(|r| r.prefix.as_str().len())
+            .map_or(Resolved::NoRoute, Resolved::Route)
     }
 
     /// The routes that [`RouteTable::find`] passed over for this request, best first.

