@@ -7,7 +7,6 @@
 //! the others; the log has one line for all of them when things change, not one a request.
 
 use std::cell::{Cell, RefCell};
-use std::mem::Discriminant;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::redis::{CallError, FixedWindow, RedisTarget};
 use super::{MemoryStore, OnFailure, Outcome, Policy, RedisSettings, Subject};
@@ -142,20 +141,15 @@ impl RedisLimiter {
     }
 }
 
-/// Waits for an answer until the deadline. A worker that was itself held up finds the deadline past
-/// and the answer not yet read: it reads before it blames Redis.
+/// Waits for an answer until the deadline. An answer that has arrived by then counts, even if the
+/// worker was held up and did not read it: the runtime looks at sockets first, then at timers.
 async fn in_time<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
-    let mut call = pin!(call);
-    if let Ok(answer) = timeout(deadline, call.as_mut()).await {
-        return answer;
-    }
-    yield_now().await;
-    timeout(Duration::ZERO, call)
+    timeout(deadline, call)
         .await
-        .unwrap_or_else(|_: Elapsed| Err(CallError::Silent))
+        .unwrap_or(Err(CallError::Silent))
 }
 
 /// What a worker's requests and its keeper share: the connection, which is there while the breaker
@@ -231,10 +225,9 @@ async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
 /// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
 /// has opened ends it too: a connection that has gone silent may be dead without knowing.
 async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
-    let (connection, driver) = match timeout(CONNECT_TIMEOUT, store.target.connect()).await {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(cause)) => return cause,
-        Err(Elapsed { .. }) => return CallError::Silent,
+    let (connection, driver) = match in_time(CONNECT_TIMEOUT, store.target.connect()).await {
+        Ok(connected) => connected,
+        Err(cause) => return cause,
     };
     let mut driver = pin!(driver);
     let proof = in_time(
@@ -249,9 +242,10 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
     line.open(connection);
     worker.healed();
     tokio::select! {
+        // First, for without its last user the driver ends too.
         biased;
-        () = &mut driver => CallError::Ended,
         cause = line.gave_up() => cause,
+        () = &mut driver => CallError::Ended,
     }
 }
 
@@ -260,9 +254,27 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
 struct Health {
     workers_without: usize,
     answered: bool,
-    /// The kinds of causes reported since Redis last answered everybody: a cause that changes
+    /// What has been reported since Redis last answered everybody: a trouble of another kind
     /// (unreachable, then a wrong password) is news, one that comes back is not.
-    told: Vec<Discriminant<CallError>>,
+    told: Vec<Trouble>,
+}
+
+/// The kinds of causes that an operator does different things about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Gone,
+    LockedOut,
+    Refusing,
+}
+
+impl From<&CallError> for Trouble {
+    fn from(cause: &CallError) -> Self {
+        match cause {
+            CallError::Unreachable(_) | CallError::Ended | CallError::Silent => Self::Gone,
+            CallError::Credentials => Self::LockedOut,
+            CallError::Refused(_) => Self::Refusing,
+        }
+    }
 }
 
 /// One worker's part in it; the worker's end is no news.
@@ -276,11 +288,11 @@ impl WorkerHealth<'_> {
     fn lost(&self, cause: &CallError) {
         let mut health = self.store.health();
         health.workers_without += usize::from(!self.without.replace(true));
-        let kind = std::mem::discriminant(cause);
-        if health.told.contains(&kind) {
+        let trouble = Trouble::from(cause);
+        if health.told.contains(&trouble) {
             return;
         }
-        health.told.push(kind);
+        health.told.push(trouble);
         let consequence = match self.store.settings.on_failure {
             OnFailure::Local => "counting in this process",
             OnFailure::Open => "admitting without counting",
