@@ -78,14 +78,7 @@ pub(super) struct RedisLimiter {
 impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime.
     pub(super) fn start(store: Arc<RedisStore>) -> Self {
-        let line = Rc::new(Line {
-            script: FixedWindow::new(store.settings.key_prefix.clone()),
-            connection: RefCell::default(),
-            generation: Cell::default(),
-            misses: Cell::default(),
-            given_up: RefCell::default(),
-            changed: Notify::new(),
-        });
+        let line = Rc::new(Line::new(store.settings.key_prefix.clone()));
         let mut keeper = JoinSet::new();
         keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
         Self {
@@ -167,6 +160,18 @@ struct Line {
 }
 
 impl Line {
+    /// Without a connection yet.
+    fn new(key_prefix: String) -> Self {
+        Self {
+            script: FixedWindow::new(key_prefix),
+            connection: RefCell::default(),
+            generation: Cell::default(),
+            misses: Cell::default(),
+            given_up: RefCell::default(),
+            changed: Notify::new(),
+        }
+    }
+
     /// Closes the breaker.
     fn open(&self, connection: MultiplexedConnection) {
         self.generation.set(self.generation.get().wrapping_add(1));
@@ -322,5 +327,22 @@ impl WorkerHealth<'_> {
 impl Drop for WorkerHealth<'_> {
     fn drop(&mut self) {
         self.store.health().workers_without -= usize::from(self.without.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_failure_is_not_held_against_a_new_connection() {
+        let line = Line::new("test".into());
+        line.generation.set(7);
+        for _ in 0..MISSES_TO_OPEN {
+            line.miss(6, CallError::Silent);
+        }
+        assert_eq!(line.misses.get(), 0);
+        line.miss(7, CallError::Silent);
+        assert_eq!(line.misses.get(), 1);
     }
 }

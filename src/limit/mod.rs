@@ -9,6 +9,7 @@ mod limiter;
 mod memory;
 mod policy;
 mod redis;
+mod rings;
 mod subject;
 mod windows;
 

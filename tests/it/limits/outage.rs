@@ -285,6 +285,23 @@ async fn a_redis_that_refuses_to_count_is_done_without_and_heals() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn misses_that_are_not_in_a_row_open_no_breaker() {
+    let redis = Redis::start();
+    let store = store(&settings(&redis));
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    for _ in 0..3 {
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        for _ in 0..MISSES_TO_OPEN - 1 {
+            assert!(decided(ask(&limiter).await).degraded);
+        }
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        assert!(!decided(ask(&limiter).await).degraded);
+        assert!(store.is_up());
+    }
+}
+
+#[tokio::test(flavor = "local")]
 async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
