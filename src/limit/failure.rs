@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use ::redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use super::redis::{CallError, FixedWindow, RedisTarget};
@@ -99,8 +100,10 @@ impl RedisLimiter {
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let call = self.line.script.decide(connection, policy, subject, cost);
-            match in_time(self.store.settings.deadline, call).await {
+            let script = &self.line.script;
+            let deadline = self.store.settings.deadline;
+            match in_time(timeout(deadline, script.decide(connection, policy, subject, cost)).await)
+            {
                 Ok(decision) => {
                     self.line.misses.set(0);
                     return Outcome::Decided(decision);
@@ -134,15 +137,10 @@ impl RedisLimiter {
     }
 }
 
-/// Waits for an answer until the deadline. An answer that has arrived by then counts, even if the
-/// worker was held up and did not read it: the runtime looks at sockets first, then at timers.
-async fn in_time<T>(
-    deadline: Duration,
-    call: impl Future<Output = Result<T, CallError>>,
-) -> Result<T, CallError> {
-    timeout(deadline, call)
-        .await
-        .unwrap_or(Err(CallError::Silent))
+/// What came of a call with a time-out. An answer that has arrived by then counts, even if the
+/// worker was held up and has not read it: the runtime looks at sockets first, then at timers.
+fn in_time<T>(answer: Result<Result<T, CallError>, Elapsed>) -> Result<T, CallError> {
+    answer.unwrap_or(Err(CallError::Silent))
 }
 
 /// What a worker's requests and its keeper share: the connection, which is there while the breaker
@@ -230,19 +228,20 @@ async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
 /// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
 /// has opened ends it too: a connection that has gone silent may be dead without knowing.
 async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
-    let (connection, driver) = match in_time(CONNECT_TIMEOUT, store.target.connect()).await {
+    let (connection, driver) = match in_time(timeout(CONNECT_TIMEOUT, store.target.connect()).await)
+    {
         Ok(connected) => connected,
         Err(cause) => return cause,
     };
     let mut driver = pin!(driver);
-    let proof = in_time(
+    let proof = timeout(
         store.settings.deadline,
         line.script.prove(connection.clone()),
     );
     tokio::select! {
         biased;
         () = &mut driver => return CallError::Ended,
-        proof = proof => if let Err(cause) = proof { return cause },
+        proof = proof => if let Err(cause) = in_time(proof) { return cause },
     }
     line.open(connection);
     worker.healed();
