@@ -102,8 +102,8 @@ impl RedisLimiter {
             let generation = self.line.generation.get();
             let script = &self.line.script;
             let deadline = self.store.settings.deadline;
-            match in_time(timeout(deadline, script.decide(connection, policy, subject, cost)).await)
-            {
+            let call = timeout(deadline, script.decide(connection, policy, subject, cost)).await;
+            match in_time(call) {
                 Ok(decision) => {
                     self.line.misses.set(0);
                     return Outcome::Decided(decision);
@@ -170,8 +170,8 @@ impl Line {
         }
     }
 
-    /// Closes the breaker.
-    fn open(&self, connection: MultiplexedConnection) {
+    /// Closes the breaker: requests may use this connection.
+    fn take_up(&self, connection: MultiplexedConnection) {
         self.generation.set(self.generation.get().wrapping_add(1));
         self.misses.set(0);
         self.given_up.take();
@@ -228,22 +228,20 @@ async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
 /// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
 /// has opened ends it too: a connection that has gone silent may be dead without knowing.
 async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
-    let (connection, driver) = match in_time(timeout(CONNECT_TIMEOUT, store.target.connect()).await)
-    {
+    let connected = timeout(CONNECT_TIMEOUT, store.target.connect()).await;
+    let (connection, driver) = match in_time(connected) {
         Ok(connected) => connected,
         Err(cause) => return cause,
     };
     let mut driver = pin!(driver);
-    let proof = timeout(
-        store.settings.deadline,
-        line.script.prove(connection.clone()),
-    );
+    let deadline = store.settings.deadline;
+    let proof = timeout(deadline, line.script.prove(connection.clone()));
     tokio::select! {
         biased;
         () = &mut driver => return CallError::Ended,
         proof = proof => if let Err(cause) = in_time(proof) { return cause },
     }
-    line.open(connection);
+    line.take_up(connection);
     worker.healed();
     tokio::select! {
         // First, for without its last user the driver ends too.
