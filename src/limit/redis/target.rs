@@ -112,6 +112,16 @@ impl fmt::Debug for RedisTarget {
     }
 }
 
+/// Whether the text of a URL leads to a Redis. For the compiler of the configuration, which can
+/// point at the place; nothing is connected.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_redis_url(url: &str) -> Result<(), InvalidRedisUrl> {
+    RedisTarget::parse(url).map(drop)
+}
+
 /// Why a URL does not lead to Redis. Does not repeat the URL: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRedisUrl {
