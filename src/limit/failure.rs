@@ -7,7 +7,6 @@
 //! the others; the log has one line for all of them when things change, not one a request.
 
 use std::cell::{Cell, RefCell};
-use std::mem::Discriminant;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep, timeout};
 
 use super::redis::{CallError, FixedWindow, RedisTarget};
 use super::{MemoryStore, OnFailure, Outcome, Policy, RedisSettings, Subject};
@@ -79,14 +79,7 @@ pub(super) struct RedisLimiter {
 impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime.
     pub(super) fn start(store: Arc<RedisStore>) -> Self {
-        let line = Rc::new(Line {
-            script: FixedWindow::new(store.settings.key_prefix.clone()),
-            connection: RefCell::default(),
-            generation: Cell::default(),
-            misses: Cell::default(),
-            given_up: RefCell::default(),
-            changed: Notify::new(),
-        });
+        let line = Rc::new(Line::new(store.settings.key_prefix.clone()));
         let mut keeper = JoinSet::new();
         keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
         Self {
@@ -107,8 +100,10 @@ impl RedisLimiter {
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let call = self.line.script.decide(connection, policy, subject, cost);
-            match in_time(self.store.settings.deadline, call).await {
+            let script = &self.line.script;
+            let deadline = self.store.settings.deadline;
+            let call = timeout(deadline, script.decide(connection, policy, subject, cost)).await;
+            match in_time(call) {
                 Ok(decision) => {
                     self.line.misses.set(0);
                     return Outcome::Decided(decision);
@@ -142,20 +137,10 @@ impl RedisLimiter {
     }
 }
 
-/// Waits for an answer until the deadline. A worker that was itself held up finds the deadline past
-/// and the answer not yet read: it reads before it blames Redis.
-async fn in_time<T>(
-    deadline: Duration,
-    call: impl Future<Output = Result<T, CallError>>,
-) -> Result<T, CallError> {
-    let mut call = pin!(call);
-    if let Ok(answer) = timeout(deadline, call.as_mut()).await {
-        return answer;
-    }
-    yield_now().await;
-    timeout(Duration::ZERO, call)
-        .await
-        .unwrap_or_else(|_: Elapsed| Err(CallError::Silent))
+/// What came of a call with a time-out. An answer that has arrived by then counts, even if the
+/// worker was held up and has not read it: the runtime looks at sockets first, then at timers.
+fn in_time<T>(answer: Result<Result<T, CallError>, Elapsed>) -> Result<T, CallError> {
+    answer.unwrap_or(Err(CallError::Silent))
 }
 
 /// What a worker's requests and its keeper share: the connection, which is there while the breaker
@@ -173,8 +158,20 @@ struct Line {
 }
 
 impl Line {
-    /// Closes the breaker.
-    fn open(&self, connection: MultiplexedConnection) {
+    /// Without a connection yet.
+    fn new(key_prefix: String) -> Self {
+        Self {
+            script: FixedWindow::new(key_prefix),
+            connection: RefCell::default(),
+            generation: Cell::default(),
+            misses: Cell::default(),
+            given_up: RefCell::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Closes the breaker: requests may use this connection.
+    fn take_up(&self, connection: MultiplexedConnection) {
         self.generation.set(self.generation.get().wrapping_add(1));
         self.misses.set(0);
         self.given_up.take();
@@ -231,27 +228,26 @@ async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
 /// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
 /// has opened ends it too: a connection that has gone silent may be dead without knowing.
 async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
-    let (connection, driver) = match timeout(CONNECT_TIMEOUT, store.target.connect()).await {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(cause)) => return cause,
-        Err(Elapsed { .. }) => return CallError::Silent,
+    let connected = timeout(CONNECT_TIMEOUT, store.target.connect()).await;
+    let (connection, driver) = match in_time(connected) {
+        Ok(connected) => connected,
+        Err(cause) => return cause,
     };
     let mut driver = pin!(driver);
-    let proof = in_time(
-        store.settings.deadline,
-        line.script.prove(connection.clone()),
-    );
+    let deadline = store.settings.deadline;
+    let proof = timeout(deadline, line.script.prove(connection.clone()));
     tokio::select! {
         biased;
         () = &mut driver => return CallError::Ended,
-        proof = proof => if let Err(cause) = proof { return cause },
+        proof = proof => if let Err(cause) = in_time(proof) { return cause },
     }
-    line.open(connection);
+    line.take_up(connection);
     worker.healed();
     tokio::select! {
+        // First, for without its last user the driver ends too.
         biased;
-        () = &mut driver => CallError::Ended,
         cause = line.gave_up() => cause,
+        () = &mut driver => CallError::Ended,
     }
 }
 
@@ -260,9 +256,27 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
 struct Health {
     workers_without: usize,
     answered: bool,
-    /// The kinds of causes reported since Redis last answered everybody: a cause that changes
+    /// What has been reported since Redis last answered everybody: a trouble of another kind
     /// (unreachable, then a wrong password) is news, one that comes back is not.
-    told: Vec<Discriminant<CallError>>,
+    told: Vec<Trouble>,
+}
+
+/// The kinds of causes that an operator does different things about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Gone,
+    LockedOut,
+    Refusing,
+}
+
+impl From<&CallError> for Trouble {
+    fn from(cause: &CallError) -> Self {
+        match cause {
+            CallError::Unreachable(_) | CallError::Ended | CallError::Silent => Self::Gone,
+            CallError::Credentials => Self::LockedOut,
+            CallError::Refused(_) => Self::Refusing,
+        }
+    }
 }
 
 /// One worker's part in it; the worker's end is no news.
@@ -276,11 +290,11 @@ impl WorkerHealth<'_> {
     fn lost(&self, cause: &CallError) {
         let mut health = self.store.health();
         health.workers_without += usize::from(!self.without.replace(true));
-        let kind = std::mem::discriminant(cause);
-        if health.told.contains(&kind) {
+        let trouble = Trouble::from(cause);
+        if health.told.contains(&trouble) {
             return;
         }
-        health.told.push(kind);
+        health.told.push(trouble);
         let consequence = match self.store.settings.on_failure {
             OnFailure::Local => "counting in this process",
             OnFailure::Open => "admitting without counting",
@@ -310,5 +324,22 @@ impl WorkerHealth<'_> {
 impl Drop for WorkerHealth<'_> {
     fn drop(&mut self) {
         self.store.health().workers_without -= usize::from(self.without.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_failure_is_not_held_against_a_new_connection() {
+        let line = Line::new("test".into());
+        line.generation.set(7);
+        for _ in 0..MISSES_TO_OPEN {
+            line.miss(6, CallError::Silent);
+        }
+        assert_eq!(line.misses.get(), 0);
+        line.miss(7, CallError::Silent);
+        assert_eq!(line.misses.get(), 1);
     }
 }

@@ -7,7 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::windows::{self, Window, Windows};
+use super::rings::Window;
+use super::windows::{self, Windows};
 use super::{Clock, Decision, Policy, Subject};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.
@@ -232,6 +233,20 @@ mod tests {
         }
         assert_eq!(spent(&store, &long, &client("a")), 1);
         assert_eq!(store.len(), 4);
+    }
+
+    #[test]
+    fn a_window_begun_anew_is_the_youngest() {
+        let (store, hand) = store(2);
+        let policy = policy(9, 60);
+        store.decide(&policy, &address(1), ONE);
+        hand.advance(Duration::from_secs(1));
+        store.decide(&policy, &address(2), ONE);
+        hand.advance(Duration::from_secs(59));
+        store.decide(&policy, &address(1), ONE);
+        store.decide(&policy, &address(3), ONE);
+        assert_eq!(spent(&store, &policy, &address(1)), 1);
+        assert_eq!(spent(&store, &policy, &address(2)), 0);
     }
 
     #[test]

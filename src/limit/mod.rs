@@ -9,6 +9,7 @@ mod limiter;
 mod memory;
 mod policy;
 mod redis;
+mod rings;
 mod subject;
 mod windows;
 
@@ -17,7 +18,7 @@ pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{InvalidLimit, Limit, Policy};
-pub use redis::InvalidRedisUrl;
+pub use redis::{InvalidRedisUrl, check_redis_url};
 pub use subject::{Subject, subject_address};
 
 use std::time::Duration;
@@ -67,6 +68,7 @@ pub struct RedisSettings {
     pub on_failure: OnFailure,
     /// The longest that a request waits for Redis.
     pub deadline: Duration,
-    /// What the names of all keys begin with.
+    /// What the names of all keys begin with. Without braces, which mark what a cluster places
+    /// keys by.
     pub key_prefix: String,
 }

@@ -1,66 +1,27 @@
-//! The running windows of one shard of the memory store, at most so many. Windows of one length
-//! end in the order in which they began, so a ring for each length, oldest first, finds what is
-//! over, or what may go when there is no room, without searching.
+//! The windows of one shard of the memory store, by key, and at most so many.
 //!
 //! When it is full, windows that are over go first, then the addresses' windows that end soonest.
 //! A client's running window never goes: how many clients there are is for the configuration to
 //! say, how many addresses there are is for an attacker.
 
-use std::hash::BuildHasher;
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::rings::{Key, Rings, Window};
 use super::{Policy, Subject};
 
 /// How many finished windows a new one sweeps away: more than one, so that the table shrinks to
 /// what is running; few, so that nobody waits for it.
 const SWEPT_PER_INSERT: usize = 2;
 
-/// Where the list of unused slots ends.
-const NONE: u32 = u32::MAX;
-
-/// What has been spent in a window, and when it ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) spent: u64,
-    pub(super) ends_ms: u64,
-}
-
-/// Who is counted, and under which policy.
-#[derive(Debug)]
-struct Key {
-    subject: Subject,
-    policy: Arc<str>,
-}
-
-/// A window with its key, and its neighbours in the ring of windows of the same length. A slot
-/// without a key is where such a ring begins and ends, or unused.
-#[derive(Debug)]
-struct Slot {
-    key: Option<Key>,
-    window: Window,
-    before: u32,
-    after: u32,
-}
-
-/// The windows of one length, of clients or of addresses, in the order in which they end.
-#[derive(Debug)]
-struct Ring {
-    window_ms: u64,
-    of_clients: bool,
-    /// The slot that stands for the ring itself.
-    hub: u32,
-}
-
-/// Running windows by key, and by the moment they end.
+/// Windows by key.
 #[derive(Debug)]
 pub(super) struct Windows {
-    slots: Vec<Slot>,
+    rings: Rings,
+    /// The slots, by their keys' hash. Holds no key a second time: five bytes a window.
     index: HashTable<u32>,
-    rings: Vec<Ring>,
-    unused: u32,
     clients: usize,
     capacity: usize,
 }
@@ -68,13 +29,11 @@ pub(super) struct Windows {
 impl Windows {
     /// Makes room for `capacity` windows; memory is taken as they come.
     pub(super) fn new(capacity: usize) -> Self {
-        // Half of the numbers a slot can have: hubs and a store full of clients need some too.
+        // Far below the 2^32 that slots can be numbered with: clients come on top.
         let capacity = capacity.clamp(1, 1 << 31);
         Self {
-            slots: Vec::new(),
+            rings: Rings::new(),
             index: HashTable::new(),
-            rings: Vec::new(),
-            unused: NONE,
             clients: 0,
             capacity,
         }
@@ -88,15 +47,20 @@ impl Windows {
     /// The window of `subject` under the policy of that name, running or over.
     pub(super) fn find(&self, hash: u64, policy: &str, subject: &Subject) -> Option<u32> {
         let same = |&slot: &u32| {
-            let key = self.slots[at(slot)].key.as_ref();
-            key.is_some_and(|key| key.subject == *subject && *key.policy == *policy)
+            let key = self.rings.key(slot);
+            key.subject == *subject && *key.policy == *policy
         };
         self.index.find(hash, same).copied()
     }
 
-    /// The window in a slot that [`Windows::find`] has named.
+    /// The window that [`Windows::find`] has named.
     pub(super) fn window_mut(&mut self, slot: u32) -> &mut Window {
-        &mut self.slots[at(slot)].window
+        self.rings.window_mut(slot)
+    }
+
+    /// To be told when a window has begun anew or was given another end.
+    pub(super) fn requeue(&mut self, slot: u32, window_ms: u64) {
+        self.rings.requeue(slot, window_ms);
     }
 
     /// Begins a window for a key that has none.
@@ -108,41 +72,25 @@ impl Windows {
         window: Window,
         now_ms: u64,
     ) {
-        let of_clients = matches!(subject, Subject::Client(_));
-        self.make_room(hasher, of_clients, now_ms);
         let key = Key {
             subject: subject.clone(),
             policy: Arc::clone(&policy.name),
         };
-        let hash = hash(hasher, &key.policy, subject);
-        let slot = self.take_slot(Some(key), window);
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |&slot| {
-            let key = slots[at(slot)]
-                .key
-                .as_ref()
-                .expect("an indexed slot has a key");
-            self::hash(hasher, &key.policy, &key.subject)
-        });
-        self.clients += usize::from(of_clients);
-        self.append(slot, policy.limit.window_ms(), of_clients);
-    }
-
-    /// Puts a window that has begun anew at the end of its ring.
-    pub(super) fn requeue(&mut self, slot: u32, window_ms: u64) {
-        let key = self.slots[at(slot)].key.as_ref();
-        let of_clients = key.is_some_and(|key| matches!(key.subject, Subject::Client(_)));
-        self.unlink(slot);
-        self.append(slot, window_ms, of_clients);
+        self.make_room(hasher, key.is_client(), now_ms);
+        self.clients += usize::from(key.is_client());
+        let hash = hash_key(hasher, &key);
+        let slot = self.rings.add(key, window, policy.limit.window_ms());
+        let rings = &self.rings;
+        self.index
+            .insert_unique(hash, slot, |&slot| hash_key(hasher, rings.key(slot)));
     }
 
     fn make_room(&mut self, hasher: &RandomState, for_client: bool, now_ms: u64) {
         for _ in 0..SWEPT_PER_INSERT {
-            match self.soonest(|_| true) {
-                Some(slot) if self.slots[at(slot)].window.ends_ms <= now_ms => {
-                    self.remove(hasher, slot);
-                }
-                _ => break,
+            let soonest = self.rings.soonest(|_| true);
+            match soonest.filter(|&slot| self.rings.window(slot).ends_ms <= now_ms) {
+                Some(over) => self.remove(hasher, over),
+                None => break,
             }
         }
         if self.len() < self.capacity {
@@ -153,99 +101,20 @@ impl Windows {
         let floor = (self.capacity / 2).max(1);
         let addresses = self.len() - self.clients;
         let may_go = addresses > floor || (addresses == floor && !for_client);
-        if may_go && let Some(slot) = self.soonest(|ring| !ring.of_clients) {
+        if may_go && let Some(slot) = self.rings.soonest(|ring| !ring.of_clients) {
             self.remove(hasher, slot);
         }
     }
 
-    /// The window that ends first, of the rings that `wanted` accepts.
-    fn soonest(&self, wanted: impl Fn(&Ring) -> bool) -> Option<u32> {
-        let wanted = self.rings.iter().filter(|ring| wanted(ring));
-        let fronts = wanted.map(|ring| self.slots[at(ring.hub)].after);
-        fronts
-            .filter(|&slot| self.slots[at(slot)].key.is_some())
-            .min_by_key(|&slot| self.slots[at(slot)].window.ends_ms)
-    }
-
     fn remove(&mut self, hasher: &RandomState, slot: u32) {
-        self.unlink(slot);
-        let Some(key) = self.slots[at(slot)].key.take() else {
+        let Some(key) = self.rings.remove(slot) else {
             return;
         };
-        let hash = hash(hasher, &key.policy, &key.subject);
-        if let Ok(entry) = self.index.find_entry(hash, |&indexed| indexed == slot) {
-            entry.remove();
-        }
-        self.clients -= usize::from(matches!(key.subject, Subject::Client(_)));
-        self.give_back(slot);
-    }
-
-    fn append(&mut self, slot: u32, window_ms: u64, of_clients: bool) {
-        let hub = self.hub(window_ms, of_clients);
-        let last = self.slots[at(hub)].before;
-        self.slots[at(slot)].before = last;
-        self.slots[at(slot)].after = hub;
-        self.slots[at(last)].after = slot;
-        self.slots[at(hub)].before = slot;
-    }
-
-    fn unlink(&mut self, slot: u32) {
-        let Slot { before, after, .. } = self.slots[at(slot)];
-        self.slots[at(before)].after = after;
-        self.slots[at(after)].before = before;
-    }
-
-    /// The hub of the ring for windows of this length. Lengths come from the configuration, so
-    /// there are few; those that a reload has made obsolete go when a new one comes.
-    fn hub(&mut self, window_ms: u64, of_clients: bool) -> u32 {
-        let same = |ring: &&Ring| ring.window_ms == window_ms && ring.of_clients == of_clients;
-        if let Some(ring) = self.rings.iter().find(same) {
-            return ring.hub;
-        }
-        let slots = &self.slots;
-        let empty = self
-            .rings
-            .extract_if(.., |ring| slots[at(ring.hub)].after == ring.hub);
-        for ring in empty.collect::<Vec<_>>() {
-            self.give_back(ring.hub);
-        }
-        let hub = self.take_slot(
-            None,
-            Window {
-                spent: 0,
-                ends_ms: 0,
-            },
-        );
-        self.slots[at(hub)].before = hub;
-        self.slots[at(hub)].after = hub;
-        self.rings.push(Ring {
-            window_ms,
-            of_clients,
-            hub,
-        });
-        hub
-    }
-
-    fn take_slot(&mut self, key: Option<Key>, window: Window) -> u32 {
-        let fresh = Slot {
-            key,
-            window,
-            before: NONE,
-            after: NONE,
-        };
-        if self.unused == NONE {
-            let slot = u32::try_from(self.slots.len()).expect("clients are fewer than 2^31");
-            self.slots.push(fresh);
-            return slot;
-        }
-        let slot = self.unused;
-        self.unused = std::mem::replace(&mut self.slots[at(slot)], fresh).after;
-        slot
-    }
-
-    fn give_back(&mut self, slot: u32) {
-        self.slots[at(slot)].after = self.unused;
-        self.unused = slot;
+        self.clients -= usize::from(key.is_client());
+        let indexed = self
+            .index
+            .find_entry(hash_key(hasher, &key), |&indexed| indexed == slot);
+        indexed.expect("what is in a ring is in the index").remove();
     }
 }
 
@@ -254,6 +123,114 @@ pub(super) fn hash(hasher: &RandomState, policy: &str, subject: &Subject) -> u64
     hasher.hash_one((policy, subject))
 }
 
-fn at(slot: u32) -> usize {
-    slot as usize
+fn hash_key(hasher: &RandomState, key: &Key) -> u64 {
+    hash(hasher, &key.policy, &key.subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientName;
+    use crate::limit::Limit;
+    use proptest::prelude::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    const CAPACITY: usize = 8;
+
+    /// Of twelve callers every third is a client.
+    fn subject(n: u32) -> Subject {
+        if n.is_multiple_of(3) {
+            Subject::Client(ClientName::parse(&format!("client-{n}")).unwrap())
+        } else {
+            Subject::Address(IpAddr::V4(Ipv4Addr::from_bits(n)))
+        }
+    }
+
+    fn policy(seconds: u64) -> Policy {
+        let limit = Limit::new(1, Duration::from_secs(seconds)).unwrap();
+        Policy {
+            name: "test".into(),
+            limit,
+        }
+    }
+
+    /// Begins a window for `n`, unless it has one that is running; says whether it had.
+    fn begin(windows: &mut Windows, n: u32, policy: &Policy, now: u64) -> bool {
+        // One key for all: a table is only ever asked with the hasher it was filled with.
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let (subject, length) = (subject(n), policy.limit.window_ms());
+        let window = Window {
+            spent: 1,
+            ends_ms: now + length,
+        };
+        let found = windows.find(
+            hash(&HASHER, &policy.name, &subject),
+            &policy.name,
+            &subject,
+        );
+        match found {
+            Some(slot) if windows.window_mut(slot).ends_ms > now => return true,
+            Some(slot) => {
+                *windows.window_mut(slot) = window;
+                windows.requeue(slot, length);
+            }
+            None => windows.insert(&HASHER, policy, &subject, window, now),
+        }
+        false
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_it_stays_sound_and_no_client_is_forgotten(
+            steps in prop::collection::vec((0..12_u32, 1..6_u64, 0..2000_u64), 1..300)
+        ) {
+            let mut windows = Windows::new(CAPACITY);
+            let mut ends = [0; 12];
+            let mut now = 1;
+            for (n, seconds, passed) in steps {
+                now += passed;
+                let policy = policy(seconds);
+                let running = begin(&mut windows, n, &policy, now);
+                let end = &mut ends[n as usize];
+                if n.is_multiple_of(3) {
+                    prop_assert_eq!(running, *end > now);
+                }
+                if !running {
+                    *end = now + policy.limit.window_ms();
+                }
+                prop_assert_eq!(windows.rings.assert_sound(), windows.len());
+                prop_assert!(windows.len() - windows.clients <= CAPACITY);
+                prop_assert!(windows.len() <= CAPACITY.max(windows.clients + CAPACITY / 2));
+            }
+        }
+    }
+
+    #[test]
+    fn a_clients_finished_window_goes_before_an_addresss_running_one() {
+        let mut windows = Windows::new(2);
+        begin(&mut windows, 0, &policy(1), 0);
+        begin(&mut windows, 1, &policy(60), 0);
+        begin(&mut windows, 2, &policy(60), 1000);
+        assert!(begin(&mut windows, 1, &policy(60), 1000));
+        assert_eq!(windows.len(), 2);
+    }
+
+    #[test]
+    fn finished_windows_are_swept_without_need() {
+        let mut windows = Windows::new(1000);
+        for n in 0..100 {
+            begin(&mut windows, n, &policy(1), 0);
+        }
+        for n in 100..200 {
+            begin(&mut windows, n, &policy(1), 1000);
+        }
+        assert_eq!(windows.len(), 100);
+        assert!(
+            windows.rings.slots() < 110,
+            "{} slots",
+            windows.rings.slots()
+        );
+    }
 }

@@ -6,7 +6,7 @@ mod target;
 
 pub(super) use target::RedisTarget;
 
-pub use target::InvalidRedisUrl;
+pub use target::{InvalidRedisUrl, check_redis_url};
 
 use std::cell::RefCell;
 use std::fmt::Write as _;

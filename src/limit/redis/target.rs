@@ -4,17 +4,22 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
     AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
 };
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::CallError;
 
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
+
+/// How long an idle connection is left alone before TCP asks whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// An address, and what to say there first. Holds a password: its `Debug` shows the address only.
 #[derive(Clone)]
@@ -64,6 +69,13 @@ impl RedisTarget {
         let stream = self.open().await.map_err(CallError::Unreachable)?;
         // A call is one small packet: to wait for more to send with it would cost a round trip.
         stream.set_nodelay(true).map_err(CallError::Unreachable)?;
+        // Between bursts a connection is idle, and what stands between may forget it silently.
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE);
+        SockRef::from(&stream)
+            .set_tcp_keepalive(&keepalive)
+            .map_err(CallError::Unreachable)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
@@ -98,6 +110,16 @@ impl fmt::Debug for RedisTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedisTarget({self})")
     }
+}
+
+/// Whether the text of a URL leads to a Redis. For the compiler of the configuration, which can
+/// point at the place; nothing is connected.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_redis_url(url: &str) -> Result<(), InvalidRedisUrl> {
+    RedisTarget::parse(url).map(drop)
 }
 
 /// Why a URL does not lead to Redis. Does not repeat the URL: it may hold a password.

@@ -11,16 +11,32 @@ use super::{MINUTE, address, client, policy};
 fn assert_decision(store: &Store, seen: Decision, admitted: bool, remaining: u64, reset: Duration) {
     assert_eq!((seen.admitted, seen.remaining), (admitted, remaining));
     let earliest = reset.saturating_sub(store.grace());
-    assert!(seen.reset <= reset && seen.reset >= earliest, "{:?}, not {reset:?}", seen.reset);
+    assert!(
+        seen.reset <= reset && seen.reset >= earliest,
+        "{:?}, not {reset:?}",
+        seen.reset
+    );
 }
 
 async fn a_limit_admits_so_many_and_no_more(store: Store) {
     let (limit, caller) = (policy("test", 3, MINUTE), client("caller"));
     for left in [2, 1, 0] {
-        assert_decision(&store, store.ask(&limit, &caller, 1).await, true, left, MINUTE);
+        assert_decision(
+            &store,
+            store.ask(&limit, &caller, 1).await,
+            true,
+            left,
+            MINUTE,
+        );
     }
     for _ in 0..3 {
-        assert_decision(&store, store.ask(&limit, &caller, 1).await, false, 0, MINUTE);
+        assert_decision(
+            &store,
+            store.ask(&limit, &caller, 1).await,
+            false,
+            0,
+            MINUTE,
+        );
     }
 }
 
@@ -39,16 +55,40 @@ async fn a_window_starts_with_its_first_request(store: Store) {
 async fn a_refused_request_spends_nothing(store: Store) {
     let (limit, caller) = (policy("test", 10, MINUTE), client("caller"));
     assert_decision(&store, store.ask(&limit, &caller, 7).await, true, 3, MINUTE);
-    assert_decision(&store, store.ask(&limit, &caller, 4).await, false, 3, MINUTE);
-    assert_decision(&store, store.ask(&limit, &caller, u32::MAX).await, false, 3, MINUTE);
+    assert_decision(
+        &store,
+        store.ask(&limit, &caller, 4).await,
+        false,
+        3,
+        MINUTE,
+    );
+    assert_decision(
+        &store,
+        store.ask(&limit, &caller, u32::MAX).await,
+        false,
+        3,
+        MINUTE,
+    );
     assert_decision(&store, store.ask(&limit, &caller, 3).await, true, 0, MINUTE);
 }
 
 async fn a_request_dearer_than_the_limit_starts_no_window(store: Store) {
     let (limit, caller) = (policy("test", 10, MINUTE), client("caller"));
-    assert_decision(&store, store.ask(&limit, &caller, 11).await, false, 10, MINUTE);
+    assert_decision(
+        &store,
+        store.ask(&limit, &caller, 11).await,
+        false,
+        10,
+        MINUTE,
+    );
     store.pass(Duration::from_secs(30));
-    assert_decision(&store, store.ask(&limit, &caller, 10).await, true, 0, MINUTE);
+    assert_decision(
+        &store,
+        store.ask(&limit, &caller, 10).await,
+        true,
+        0,
+        MINUTE,
+    );
 }
 
 async fn callers_and_policies_are_counted_apart(store: Store) {
@@ -70,18 +110,53 @@ async fn callers_and_policies_are_counted_apart(store: Store) {
 async fn a_changed_limit_holds_for_the_running_window(store: Store) {
     let caller = client("caller");
     let limit = |requests| policy("test", requests, MINUTE);
-    assert_decision(&store, store.ask(&limit(5), &caller, 5).await, true, 0, MINUTE);
-    assert_decision(&store, store.ask(&limit(8), &caller, 1).await, true, 2, MINUTE);
-    assert_decision(&store, store.ask(&limit(2), &caller, 1).await, false, 0, MINUTE);
-    assert_decision(&store, store.ask(&limit(7), &caller, 1).await, true, 0, MINUTE);
+    assert_decision(
+        &store,
+        store.ask(&limit(5), &caller, 5).await,
+        true,
+        0,
+        MINUTE,
+    );
+    assert_decision(
+        &store,
+        store.ask(&limit(8), &caller, 1).await,
+        true,
+        2,
+        MINUTE,
+    );
+    assert_decision(
+        &store,
+        store.ask(&limit(2), &caller, 1).await,
+        false,
+        0,
+        MINUTE,
+    );
+    assert_decision(
+        &store,
+        store.ask(&limit(7), &caller, 1).await,
+        true,
+        0,
+        MINUTE,
+    );
 }
 
 async fn a_shorter_window_cuts_the_running_one(store: Store) {
     let caller = client("caller");
     let (hour, minute) = (Duration::from_hours(1), MINUTE);
-    assert!(store.ask(&policy("test", 1, hour), &caller, 1).await.admitted);
+    assert!(
+        store
+            .ask(&policy("test", 1, hour), &caller, 1)
+            .await
+            .admitted
+    );
     let short = policy("test", 1, minute);
-    assert_decision(&store, store.ask(&short, &caller, 1).await, false, 0, minute);
+    assert_decision(
+        &store,
+        store.ask(&short, &caller, 1).await,
+        false,
+        0,
+        minute,
+    );
     store.pass(minute);
     assert_decision(&store, store.ask(&short, &caller, 1).await, true, 0, minute);
 }
@@ -89,10 +164,21 @@ async fn a_shorter_window_cuts_the_running_one(store: Store) {
 async fn a_longer_window_is_the_next_one(store: Store) {
     let caller = client("caller");
     let long = policy("test", 1, Duration::from_hours(1));
-    assert!(store.ask(&policy("test", 1, MINUTE), &caller, 1).await.admitted);
+    assert!(
+        store
+            .ask(&policy("test", 1, MINUTE), &caller, 1)
+            .await
+            .admitted
+    );
     assert_decision(&store, store.ask(&long, &caller, 1).await, false, 0, MINUTE);
     store.pass(MINUTE);
-    assert_decision(&store, store.ask(&long, &caller, 1).await, true, 0, Duration::from_hours(1));
+    assert_decision(
+        &store,
+        store.ask(&long, &caller, 1).await,
+        true,
+        0,
+        Duration::from_hours(1),
+    );
 }
 
 async fn the_largest_limit_is_counted_exactly(store: Store) {
@@ -100,9 +186,18 @@ async fn the_largest_limit_is_counted_exactly(store: Store) {
     let most = 999_999_999_999_999;
     let limit = policy("test", most, Duration::from_hours(366 * 24));
     let spent = u64::from(u32::MAX);
-    assert_eq!(store.ask(&limit, &caller, u32::MAX).await.remaining, most - spent);
-    assert_eq!(store.ask(&limit, &caller, 1).await.remaining, most - spent - 1);
-    assert_eq!(store.ask(&limit, &caller, u32::MAX).await.remaining, most - 2 * spent - 1);
+    assert_eq!(
+        store.ask(&limit, &caller, u32::MAX).await.remaining,
+        most - spent
+    );
+    assert_eq!(
+        store.ask(&limit, &caller, 1).await.remaining,
+        most - spent - 1
+    );
+    assert_eq!(
+        store.ask(&limit, &caller, u32::MAX).await.remaining,
+        most - 2 * spent - 1
+    );
 }
 
 /// Makes each rule a test of both stores.
@@ -111,7 +206,7 @@ macro_rules! both_stores {
         mod memory {
             $(#[tokio::test(flavor = "local")]
             async fn $rule() {
-                super::$rule(super::Store::memory().await).await;
+                super::$rule(super::Store::memory()).await;
             })*
         }
         mod redis {

@@ -1,0 +1,159 @@
+//! What stands in Redis: which keys, for how long, and at what price in calls.
+
+use std::time::Duration;
+
+use tollgate::limit::{Limiter, Policy, Subject};
+
+use super::store::{limiter, settings};
+use super::{MINUTE, address, client, cost, decided, policy};
+use crate::support::redis::Redis;
+
+/// A limiter that is connected to `redis`.
+async fn connected(redis: &Redis) -> Limiter {
+    let settings = settings(redis);
+    let limiter = limiter(&settings);
+    assert!(limiter.wait_ready(settings.deadline).await);
+    limiter
+}
+
+/// Asks for `n`; says whether they are admitted, and how many are left.
+async fn ask(limiter: &Limiter, policy: &Policy, subject: &Subject, n: u32) -> (bool, u64) {
+    let decision = decided(limiter.decide(policy, subject, cost(n)).await);
+    assert!(!decision.degraded);
+    (decision.admitted, decision.remaining)
+}
+
+/// How often a command was called since the server last forgot.
+fn calls(redis: &Redis, command: &str) -> u64 {
+    let stats: String = redis.ask(&["INFO", "commandstats"]);
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:")));
+    let calls = |line: &str| line.strip_prefix("calls=")?.split(',').next()?.parse().ok();
+    line.map_or(0, |line| calls(line).expect("calls=N,..."))
+}
+
+#[tokio::test(flavor = "local")]
+async fn keys_name_subject_and_policy_and_always_have_a_ttl() {
+    let redis = Redis::start();
+    let limiter = connected(&redis).await;
+    let (short, long) = (
+        policy("short", 2, MINUTE),
+        policy("gold", 2, Duration::from_hours(24)),
+    );
+    let subjects = [
+        client("mobile-app"),
+        address("203.0.113.7"),
+        address("2001:db8::"),
+    ];
+    for policy in [&short, &long] {
+        for subject in &subjects {
+            for n in [3, 1, 2, 1, 1] {
+                ask(&limiter, policy, subject, n).await;
+                for key in redis.keys() {
+                    let ttl: i64 = redis.ask(&["PTTL", &key]);
+                    assert!(ttl > 0, "{key}: {ttl}");
+                }
+            }
+        }
+    }
+    let counters: Vec<_> = redis
+        .keys()
+        .into_iter()
+        .filter(|key| key != "tollgate:{proof}")
+        .collect();
+    assert_eq!(
+        counters,
+        [
+            "tollgate:{client:mobile-app}:gold",
+            "tollgate:{client:mobile-app}:short",
+            "tollgate:{ip:2001:db8::}:gold",
+            "tollgate:{ip:2001:db8::}:short",
+            "tollgate:{ip:203.0.113.7}:gold",
+            "tollgate:{ip:203.0.113.7}:short",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_request_costs_one_call_and_a_forgotten_script_one_more() {
+    let redis = Redis::start();
+    let limiter = connected(&redis).await;
+    let (limit, caller) = (policy("test", 5, MINUTE), client("caller"));
+    let () = redis.ask(&["CONFIG", "RESETSTAT"]);
+    for _ in 0..10 {
+        ask(&limiter, &limit, &caller, 1).await;
+    }
+    assert_eq!((calls(&redis, "evalsha"), calls(&redis, "eval")), (10, 0));
+
+    let () = redis.ask(&["SCRIPT", "FLUSH"]);
+    let () = redis.ask(&["CONFIG", "RESETSTAT"]);
+    let other = client("other");
+    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 4));
+    assert_eq!((calls(&redis, "evalsha"), calls(&redis, "eval")), (1, 1));
+    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 3));
+    assert_eq!((calls(&redis, "evalsha"), calls(&redis, "eval")), (2, 1));
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_others_left_under_a_counters_key_is_no_window() {
+    let redis = Redis::start();
+    let limiter = connected(&redis).await;
+    let (limit, caller) = (policy("test", 5, MINUTE), client("caller"));
+    let key = "tollgate:{client:caller}:test";
+    let foreign: [&[&str]; 3] = [
+        &["RPUSH", key, "1"],
+        &["SET", key, "words", "PX", "60000"],
+        &["SET", key, "5"],
+    ];
+    for command in foreign {
+        let () = redis.ask(&["DEL", key]);
+        let _: redis::Value = redis.ask(command);
+        assert_eq!(
+            ask(&limiter, &limit, &caller, 1).await,
+            (true, 4),
+            "{command:?}"
+        );
+        let ttl: i64 = redis.ask(&["PTTL", key]);
+        assert!(ttl > 0, "{command:?}: {ttl}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn counters_outlive_the_gateway() {
+    let redis = Redis::start();
+    let (limit, caller) = (policy("test", 5, MINUTE), client("caller"));
+    assert_eq!(
+        ask(&connected(&redis).await, &limit, &caller, 3).await,
+        (true, 2)
+    );
+    assert_eq!(
+        ask(&connected(&redis).await, &limit, &caller, 1).await,
+        (true, 1)
+    );
+}
+
+/// The rights that `docs/limits.md` names are enough.
+#[tokio::test(flavor = "local")]
+async fn user_password_and_database_of_the_url_are_used() {
+    let redis = Redis::start();
+    let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +incrby +pttl +pexpire +select";
+    let command: Vec<_> = ["ACL", "SETUSER", "gate"]
+        .into_iter()
+        .chain(rights.split(' '))
+        .collect();
+    let () = redis.ask(&command);
+    let mut settings = settings(&redis);
+    settings.url = format!("redis://gate:p%40ss@127.0.0.1:{}/3", redis.port()).into();
+    let limiter = limiter(&settings);
+    assert!(limiter.wait_ready(settings.deadline).await);
+    for seconds in [600, 60] {
+        let limit = policy("test", 5, Duration::from_secs(seconds));
+        assert!(ask(&limiter, &limit, &client("caller"), 1).await.0);
+    }
+    let databases: String = redis.ask(&["INFO", "keyspace"]);
+    assert!(
+        databases.contains("db3:") && !databases.contains("db0:"),
+        "{databases}"
+    );
+}

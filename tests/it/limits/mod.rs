@@ -1,9 +1,12 @@
 //! Limits, counted in this process and in a real Redis: the same rules in both, exact under
 //! concurrency, and what happens while Redis does not answer.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod contract;
 mod exact;
 mod keys;
+mod log;
 mod model;
 mod outage;
 mod store;
@@ -17,7 +20,10 @@ use tollgate::limit::{Decision, Limit, Outcome, Policy, Subject};
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn policy(name: &str, requests: u64, window: Duration) -> Policy {
-    Policy { name: name.into(), limit: Limit::new(requests, window).unwrap() }
+    Policy {
+        name: name.into(),
+        limit: Limit::new(requests, window).unwrap(),
+    }
 }
 
 fn client(name: &str) -> Subject {

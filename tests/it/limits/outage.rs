@@ -1,0 +1,322 @@
+//! Redis killed, frozen, locked, out of memory, absent: no request waits longer than its deadline,
+//! none is lost, the operator hears of it once, and it heals.
+
+use std::future::poll_fn;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
+use tokio::time::timeout;
+use tollgate::limit::{
+    Clock, Decision, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings,
+};
+
+use super::log::Log;
+use super::store::settings;
+use super::{MINUTE, client, cost, decided, policy};
+use crate::support::redis::Redis;
+
+/// So many misses in a row open the breaker.
+const MISSES_TO_OPEN: u32 = 5;
+
+/// The longest that anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What no wait for Redis comes near, whose deadline is 25 ms, however busy the machine.
+const FAR_TOO_LONG: Duration = Duration::from_secs(1);
+
+fn store(settings: &RedisSettings) -> LimitStore {
+    LimitStore::new(1000, Some(settings), Clock::system()).unwrap()
+}
+
+/// Settings as an operator has them who sets nothing but the URL.
+fn defaults(redis: &Redis) -> RedisSettings {
+    RedisSettings {
+        deadline: Duration::from_millis(25),
+        ..settings(redis)
+    }
+}
+
+fn limit() -> Policy {
+    policy("test", 10, MINUTE)
+}
+
+async fn ask(limiter: &Limiter) -> Outcome {
+    limiter.decide(&limit(), &client("caller"), cost(1)).await
+}
+
+/// Asks a limiter that must not wait for anything.
+async fn ask_at_once(limiter: &Limiter) -> Outcome {
+    match poll_once(ask(limiter)).await {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("no request waits while the breaker is open"),
+    }
+}
+
+/// Goes as far as it goes without waiting, and gives up.
+async fn poll_once<T>(call: impl Future<Output = T>) -> Poll<T> {
+    let mut call = pin!(call);
+    poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
+}
+
+async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "it has not happened in {PATIENCE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until requests are counted in Redis again. Asks for another client than tests count.
+async fn healed(limiter: &Limiter) {
+    let other = client("other");
+    let counted = async || {
+        let outcome = limiter
+            .decide(&policy("test", 999_999, MINUTE), &other, cost(1))
+            .await;
+        matches!(
+            outcome,
+            Outcome::Decided(Decision {
+                degraded: false,
+                ..
+            })
+        )
+    };
+    eventually(counted).await;
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_gateway_starts_without_redis_and_heals() {
+    let log = Log::capture();
+    let mut redis = Redis::start();
+    redis.kill();
+    let store = store(&settings(&redis));
+    let limiter = store.for_worker();
+    assert!(!limiter.wait_ready(Duration::from_millis(100)).await);
+    for left in (0..10).rev() {
+        let decision = decided(ask_at_once(&limiter).await);
+        assert_eq!((decision.admitted, decision.remaining), (true, left));
+        assert!(decision.degraded);
+    }
+    assert!(
+        !decided(ask_at_once(&limiter).await).admitted,
+        "this process enforces the limit"
+    );
+    assert!(!store.is_up());
+
+    redis.restart();
+    healed(&limiter).await;
+    assert!(store.is_up());
+    assert_eq!(
+        decided(ask(&limiter).await).remaining,
+        9,
+        "Redis has not counted these"
+    );
+    let lines = log.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("counting in this process"));
+    assert!(lines[1].contains("INFO") && lines[1].contains("redis answers again"));
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_killed_redis_is_told_once_for_all_workers_and_heals() {
+    let log = Log::capture();
+    let mut redis = Redis::start();
+    let store = store(&settings(&redis));
+    let workers = [store.for_worker(), store.for_worker(), store.for_worker()];
+    for worker in &workers {
+        assert!(worker.wait_ready(PATIENCE).await);
+    }
+    redis.kill();
+    eventually(async || !store.is_up()).await;
+    for worker in &workers {
+        // A worker may be about to learn of it, but never waits the ten seconds of the deadline.
+        assert!(decided(timeout(FAR_TOO_LONG, ask(worker)).await.unwrap()).degraded);
+    }
+    for worker in workers.iter().cycle().take(100) {
+        assert!(decided(ask_at_once(worker).await).degraded);
+    }
+    redis.restart();
+    for worker in &workers {
+        healed(worker).await;
+    }
+    let lines = log.lines();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].contains("redis answers"));
+    assert!(lines[1].contains("redis does not answer; counting in this process"));
+    assert!(lines[2].contains("redis answers again"));
+}
+
+#[tokio::test(flavor = "local")]
+async fn without_redis_requests_are_counted_here_or_admitted_or_refused_as_configured() {
+    let mut redis = Redis::start();
+    redis.kill();
+    let settings = |on_failure| RedisSettings {
+        on_failure,
+        ..settings(&redis)
+    };
+    let limiter = |on_failure| store(&settings(on_failure)).for_worker();
+    assert!(decided(ask_at_once(&limiter(OnFailure::Local)).await).degraded);
+    assert_eq!(
+        ask_at_once(&limiter(OnFailure::Open)).await,
+        Outcome::Uncounted
+    );
+    assert_eq!(
+        ask_at_once(&limiter(OnFailure::Closed)).await,
+        Outcome::Unavailable
+    );
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_frozen_redis_holds_up_a_few_requests_for_the_deadline_and_then_none() {
+    let redis = Redis::start();
+    let store = store(&defaults(&redis));
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    // On a busy machine a first connection may miss the deadline and be replaced.
+    healed(&limiter).await;
+
+    redis.pause();
+    for n in 0..MISSES_TO_OPEN {
+        assert!(store.is_up(), "after {n} misses");
+        let begun = Instant::now();
+        assert!(decided(ask(&limiter).await).degraded);
+        assert!(
+            begun.elapsed() >= Duration::from_millis(25),
+            "{n}: {:?}",
+            begun.elapsed()
+        );
+        assert!(begun.elapsed() < FAR_TOO_LONG, "{n}: {:?}", begun.elapsed());
+    }
+    for _ in 0..100 {
+        assert!(decided(ask_at_once(&limiter).await).degraded);
+    }
+    eventually(async || !store.is_up()).await;
+    redis.resume();
+    healed(&limiter).await;
+    assert!(store.is_up());
+}
+
+#[tokio::test(flavor = "local")]
+async fn calls_given_up_do_not_shift_the_answers_of_others() {
+    let caller = client("caller");
+    let redis = Redis::start();
+    let limiter = store(&settings(&redis)).for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    let (given_up, kept) = (
+        policy("given-up", 1_000_000, MINUTE),
+        policy("kept", 1000, MINUTE),
+    );
+    for left in (900..1000).rev() {
+        // The first is given up before it is sent, the second after the connection had its turn.
+        assert!(
+            poll_once(limiter.decide(&given_up, &caller, cost(1)))
+                .await
+                .is_pending()
+        );
+        {
+            let mut sent = pin!(limiter.decide(&given_up, &caller, cost(1)));
+            assert!(poll_once(sent.as_mut()).await.is_pending());
+            yield_now().await;
+        }
+        let decision = decided(limiter.decide(&kept, &caller, cost(1)).await);
+        assert_eq!((decision.admitted, decision.remaining), (true, left));
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_wrong_password_is_told_without_the_password_and_heals() {
+    let log = Log::capture();
+    let redis = Redis::start_with_password("right");
+    let mut settings = settings(&redis);
+    settings.url = format!("redis://:hunter2@127.0.0.1:{}", redis.port()).into();
+    let limiter = store(&settings).for_worker();
+    assert!(!limiter.wait_ready(Duration::from_millis(200)).await);
+    assert!(decided(ask_at_once(&limiter).await).degraded);
+    eventually(async || !log.lines().is_empty()).await;
+
+    let () = redis.ask(&["CONFIG", "SET", "requirepass", "hunter2"]);
+    healed(&limiter).await;
+    let lines = log.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].contains("does not accept the user or the password"),
+        "{lines:?}"
+    );
+    assert!(
+        lines.iter().all(|line| !line.contains("hunter2")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_redis_that_refuses_to_count_is_done_without_and_heals() {
+    let set = |key: &'static str, value: &'static str| ["CONFIG", "SET", key, value];
+    for (trouble, cure, told) in [
+        (set("maxmemory", "1"), set("maxmemory", "0"), "OOM"),
+        (
+            set("min-replicas-to-write", "1"),
+            set("min-replicas-to-write", "0"),
+            "NOREPLICAS",
+        ),
+    ] {
+        let log = Log::capture();
+        let redis = Redis::start();
+        let store = store(&settings(&redis));
+        let limiter = store.for_worker();
+        assert!(limiter.wait_ready(PATIENCE).await);
+        let () = redis.ask(&trouble);
+        for _ in 0..MISSES_TO_OPEN {
+            assert!(decided(ask(&limiter).await).degraded);
+        }
+        assert!(decided(ask_at_once(&limiter).await).degraded);
+        eventually(async || !store.is_up()).await;
+        let () = redis.ask(&cure);
+        healed(&limiter).await;
+        let lines = log.lines();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[1].contains(told), "{lines:?}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn misses_that_are_not_in_a_row_open_no_breaker() {
+    let redis = Redis::start();
+    let store = store(&settings(&redis));
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    for _ in 0..3 {
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        for _ in 0..MISSES_TO_OPEN - 1 {
+            assert!(decided(ask(&limiter).await).degraded);
+        }
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        assert!(!decided(ask(&limiter).await).degraded);
+        assert!(store.is_up());
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let settings = RedisSettings {
+        url: url.into(),
+        on_failure: OnFailure::Local,
+        deadline: Duration::from_secs(10),
+        key_prefix: "tollgate".into(),
+    };
+    let store = store(&settings);
+    let limiter = store.for_worker();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(300) {
+        assert!(decided(ask_at_once(&limiter).await).degraded);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!store.is_up());
+}

@@ -25,10 +25,13 @@ enum Time {
 
 impl Store {
     /// Counts in this process.
-    pub(super) async fn memory() -> Self {
+    pub(super) fn memory() -> Self {
         let hand = ManualClock::default();
         let store = LimitStore::new(1000, None, Clock::manual(&hand)).unwrap();
-        Self { limiter: store.for_worker(), time: Time::Memory(hand) }
+        Self {
+            limiter: store.for_worker(),
+            time: Time::Memory(hand),
+        }
     }
 
     /// Counts in a Redis of its own.
@@ -36,7 +39,10 @@ impl Store {
         let redis = Redis::start();
         let limiter = limiter(&settings(&redis));
         assert!(limiter.wait_ready(NO_HURRY).await);
-        Self { limiter, time: Time::Redis(redis) }
+        Self {
+            limiter,
+            time: Time::Redis(redis),
+        }
     }
 
     /// Asks for `n` at once.
@@ -61,6 +67,13 @@ impl Store {
         }
     }
 
+    /// Forgets everything that Redis holds.
+    pub(super) fn clear(&self) {
+        if let Time::Redis(redis) = &self.time {
+            let () = redis.ask(&["FLUSHALL"]);
+        }
+    }
+
     /// How long a test that counts in this store may take by the clock of the store, at most.
     pub(super) fn grace(&self) -> Duration {
         match &self.time {
@@ -82,5 +95,7 @@ pub(super) fn settings(redis: &Redis) -> RedisSettings {
 
 /// One worker's limiter on a store of its own.
 pub(super) fn limiter(settings: &RedisSettings) -> Limiter {
-    LimitStore::new(1000, Some(settings), Clock::system()).unwrap().for_worker()
+    LimitStore::new(1000, Some(settings), Clock::system())
+        .unwrap()
+        .for_worker()
 }

@@ -40,7 +40,12 @@ impl Redis {
         for _ in 0..20 {
             let port = free_port();
             if let Some(process) = launch(port, password.as_deref(), &folder) {
-                return Self { port, password, folder, process };
+                return Self {
+                    port,
+                    password,
+                    folder,
+                    process,
+                };
             }
         }
         panic!("redis-server starts on none of 20 free ports");
@@ -62,12 +67,11 @@ impl Redis {
         self.process.wait().expect("a killed process ends");
     }
 
-    /// Starts a killed server again, empty, on the same port, with a password or none.
-    pub(crate) fn restart(&mut self, password: Option<&str>) {
-        self.password = password.map(str::to_owned);
+    /// Starts a killed server again, empty, on the same port and with the same password.
+    pub(crate) fn restart(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(process) = launch(self.port, password, &self.folder) {
+            if let Some(process) = launch(self.port, self.password.as_deref(), &self.folder) {
                 self.process = process;
                 return;
             }
@@ -75,9 +79,17 @@ impl Redis {
         panic!("redis-server does not start again on port {}", self.port);
     }
 
-    /// Freezes the server: connections stay, nothing is answered.
+    /// Freezes the server: connections stay and are made, nothing is answered. Returns when it is
+    /// frozen indeed, which is a moment after the signal.
     pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
+        let status = format!("/proc/{}/status", self.process.id());
+        let frozen = |text: String| text.lines().any(|line| line.starts_with("State:\tT"));
+        let deadline = Instant::now() + PATIENCE;
+        while !frozen(std::fs::read_to_string(&status).expect("our own process has a status")) {
+            assert!(Instant::now() < deadline, "redis-server does not freeze");
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a frozen server go on.
@@ -90,7 +102,8 @@ impl Redis {
         let mut call = redis::cmd(command[0]);
         call.arg(&command[1..]);
         let mut connection = connect(&self.url()).expect("the server takes connections");
-        call.query(&mut connection).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        call.query(&mut connection)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
     /// All keys, sorted.
@@ -118,8 +131,22 @@ impl Drop for Redis {
 fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
-        .args(["--port", &port.to_string(), "--requirepass", password.unwrap_or("")])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+        ])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--requirepass",
+            password.unwrap_or(""),
+        ])
         .arg("--dir")
         .arg(folder.path())
         .stdin(Stdio::null())
@@ -128,20 +155,29 @@ fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> 
     let mut process = command.spawn().expect("redis-server is installed");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if process.try_wait().expect("our own process can be waited for").is_some() {
+        if process
+            .try_wait()
+            .expect("our own process can be waited for")
+            .is_some()
+        {
             return None;
         }
         if answers(port, password, process.id()) {
             return Some(process);
         }
-        assert!(Instant::now() < deadline, "redis-server does not answer on port {port}");
+        assert!(
+            Instant::now() < deadline,
+            "redis-server does not answer on port {port}"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Whether the server on that port answers and is the one that was started, not somebody else's.
 fn answers(port: u16, password: Option<&str>, pid: u32) -> bool {
-    let Ok(mut connection) = connect(&url(port, password)) else { return false };
+    let Ok(mut connection) = connect(&url(port, password)) else {
+        return false;
+    };
     let server: redis::RedisResult<String> =
         redis::cmd("INFO").arg("server").query(&mut connection);
     server.is_ok_and(|text| text.lines().any(|line| line == format!("process_id:{pid}")))
