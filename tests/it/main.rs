@@ -4,4 +4,9 @@
 
 mod support;
 
+mod connection;
+mod forwarding;
+mod framing;
+
 mod harness;
+mod identity;

@@ -76,13 +76,25 @@ keys = ["{}"]
     }
 
     /// Fails unless a request on a new connection is served, over whatever connection to the
-    /// upstream is pooled; then forgets what the open service has seen of whole requests, and
-    /// fails if that was more than this one.
+    /// upstream is pooled, and no other whole request has reached an upstream since the last look.
     pub(crate) fn nothing_got_through(&self) {
+        self.nothing_more_got_through(0);
+    }
+
+    /// Like [`Shop::nothing_got_through`], after that many calls of [`Shop::still_serves`].
+    pub(crate) fn nothing_more_got_through(&self, than: usize) {
         self.still_serves(&mut self.gateway.connect());
         let seen = self.inventory.take();
-        let whole: Vec<_> = seen.iter().filter(|s| s.whole).map(|s| &s.target).collect();
-        assert_eq!(whole, ["/still-here"], "the upstream saw whole requests");
+        let whole: Vec<_> = seen
+            .iter()
+            .filter(|s| s.whole)
+            .map(|s| s.target.as_str())
+            .collect();
+        assert_eq!(
+            whole,
+            vec!["/still-here"; than + 1],
+            "the upstream saw whole requests"
+        );
         let orders = self.orders.take();
         assert!(orders.is_empty(), "the protected upstream saw {orders:?}");
     }
