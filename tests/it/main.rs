@@ -4,9 +4,14 @@
 
 mod support;
 
+mod access_log;
+mod cli;
 mod connection;
 mod forwarding;
 mod framing;
-
 mod harness;
 mod identity;
+mod layering;
+mod lifecycle;
+mod rate_limits;
+mod refusals;

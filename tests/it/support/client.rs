@@ -42,29 +42,32 @@ pub(crate) enum Ending {
 
 impl Client {
     pub(crate) fn to(address: SocketAddr) -> Self {
-        Self::from(IpAddr::V4(Ipv4Addr::LOCALHOST), address)
+        Self::try_to(address).expect("connect to the gateway")
+    }
+
+    /// Connects, or says that nothing listens there.
+    pub(crate) fn try_to(address: SocketAddr) -> Option<Self> {
+        Self::connected(IpAddr::V4(Ipv4Addr::LOCALHOST), address).ok()
     }
 
     /// Connects from a source address of choice; all of 127.0.0.0/8 is at hand.
     pub(crate) fn from(source: IpAddr, address: SocketAddr) -> Self {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("socket");
-        if address.is_ipv4() {
-            socket
-                .bind(&SocketAddr::new(source, 0).into())
-                .expect("bind a source address");
+        Self::connected(source, address).expect("connect to the gateway")
+    }
+
+    fn connected(source: IpAddr, address: SocketAddr) -> std::io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if source != Ipv4Addr::LOCALHOST {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
         }
-        socket
-            .connect_timeout(&address.into(), PATIENCE)
-            .expect("connect to the gateway");
-        socket.set_tcp_nodelay(true).expect("TCP_NODELAY");
+        socket.connect_timeout(&address.into(), PATIENCE)?;
+        socket.set_tcp_nodelay(true)?;
         let stream = TcpStream::from(socket);
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time-out above zero");
-        Self {
-            wire: Wire::new(stream.try_clone().expect("clone")),
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            wire: Wire::new(stream.try_clone()?),
             stream,
-        }
+        })
     }
 
     /// Sends bytes. A peer that has stopped reading is no error here: its answer tells more.

@@ -165,11 +165,18 @@ impl Gateway {
     }
 
     /// Ends the gateway in order, and returns its whole access log.
-    pub(crate) fn finish(mut self) -> Vec<Value> {
+    pub(crate) fn finish(self) -> Vec<Value> {
+        self.finish_and_keep().0
+    }
+
+    /// Like [`Gateway::finish`], and keeps the folder.
+    pub(crate) fn finish_and_keep(mut self) -> (Vec<Value>, TempDir) {
         self.signal(Signal::TERM);
         let status = self.wait_exit();
         assert_eq!(status.code(), Some(0), "exit after SIGTERM");
-        access_lines(&self.access_path())
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        let dir = std::mem::replace(&mut self.dir, empty);
+        (access_lines(&dir.path().join("access.log")), dir)
     }
 
     /// The memory that the process holds, in bytes.

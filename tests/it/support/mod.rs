@@ -6,6 +6,7 @@ mod client;
 mod gateway;
 mod message;
 mod peer;
+pub(crate) mod redis;
 mod request;
 mod shop;
 mod table;

@@ -40,7 +40,12 @@ impl Redis {
         for _ in 0..20 {
             let port = free_port();
             if let Some(process) = launch(port, password.as_deref(), &folder) {
-                return Self { port, password, folder, process };
+                return Self {
+                    port,
+                    password,
+                    folder,
+                    process,
+                };
             }
         }
         panic!("redis-server starts on none of 20 free ports");
@@ -90,7 +95,8 @@ impl Redis {
         let mut call = redis::cmd(command[0]);
         call.arg(&command[1..]);
         let mut connection = connect(&self.url()).expect("the server takes connections");
-        call.query(&mut connection).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        call.query(&mut connection)
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
     /// All keys, sorted.
@@ -118,8 +124,22 @@ impl Drop for Redis {
 fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> {
     let mut command = Command::new("redis-server");
     command
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
-        .args(["--port", &port.to_string(), "--requirepass", password.unwrap_or("")])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+        ])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--requirepass",
+            password.unwrap_or(""),
+        ])
         .arg("--dir")
         .arg(folder.path())
         .stdin(Stdio::null())
@@ -128,20 +148,29 @@ fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> 
     let mut process = command.spawn().expect("redis-server is installed");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if process.try_wait().expect("our own process can be waited for").is_some() {
+        if process
+            .try_wait()
+            .expect("our own process can be waited for")
+            .is_some()
+        {
             return None;
         }
         if answers(port, password, process.id()) {
             return Some(process);
         }
-        assert!(Instant::now() < deadline, "redis-server does not answer on port {port}");
+        assert!(
+            Instant::now() < deadline,
+            "redis-server does not answer on port {port}"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Whether the server on that port answers and is the one that was started, not somebody else's.
 fn answers(port: u16, password: Option<&str>, pid: u32) -> bool {
-    let Ok(mut connection) = connect(&url(port, password)) else { return false };
+    let Ok(mut connection) = connect(&url(port, password)) else {
+        return false;
+    };
     let server: redis::RedisResult<String> =
         redis::cmd("INFO").arg("server").query(&mut connection);
     server.is_ok_and(|text| text.lines().any(|line| line == format!("process_id:{pid}")))
