@@ -13,5 +13,6 @@ mod harness;
 mod identity;
 mod layering;
 mod lifecycle;
+mod limits;
 mod rate_limits;
 mod refusals;

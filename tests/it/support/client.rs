@@ -21,7 +21,6 @@ pub(crate) struct Client {
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub interim: Vec<(u16, Fields)>,
-    pub version: String,
     pub status: u16,
     pub reason: String,
     pub fields: Fields,

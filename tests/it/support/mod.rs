@@ -15,7 +15,7 @@ mod wait;
 
 pub(crate) use client::{Client, Ending, Response};
 pub(crate) use gateway::{Finished, Gateway, tollgate, tollgate_reading};
-pub(crate) use message::{Broken, Fields};
+pub(crate) use message::Broken;
 pub(crate) use peer::{Gone, Peer, Seen};
 pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, hash_of};
