@@ -255,7 +255,6 @@ fn judged(head: &Head, to_head: bool, to_http10: bool, interim: Vec<(u16, Fields
     let (body, trailers) = (Vec::new(), Fields::default());
     Response {
         interim,
-        version,
         status,
         reason,
         fields,
