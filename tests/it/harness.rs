@@ -89,7 +89,7 @@ fn cut_answers_and_resets_are_told_apart() {
         client.send(Request::get("/").bytes());
         match client.ending() {
             Ending::Cut(response, how) => {
-                assert_eq!((&response.body[..], &how), (&b"hello"[..], why))
+                assert_eq!((&response.body[..], &how), (&b"hello"[..], why));
             }
             other => panic!("{other:?}"),
         }

@@ -135,154 +135,65 @@ header_timeout = "600ms"
     assert_eq!(all, CODES.into_iter().collect());
 }
 
+#[rustfmt::skip] // One row of the contract, one line.
 fn rows() -> Vec<Row> {
-    let row = |status, error, code, request: Request| {
-        let request = request.bytes();
-        Row {
-            status,
-            error,
-            code,
-            closes: false,
-            fields: &[],
-            request,
-        }
-    };
-    let closing = |status, error, code, raw: &str| Row {
-        status,
-        error,
-        code,
-        closes: true,
-        fields: &[],
-        request: raw.into(),
-    };
+    let row = |status, error, code, request: Request| Row::new(status, error, code, request.bytes());
+    let raw = |status, error, code, raw: &str| Row::new(status, error, code, raw.into()).closes();
+    let get = Request::get;
+    let retry = &[("retry-after", ""), ("ratelimit", ""), ("ratelimit-policy", "")];
     let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(100_000));
-    let large = format!(
-        "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
-        "y".repeat(100_000)
-    );
-    let limited = Request::get("/served").field("x-api-key", "tight");
-    let invalid_key = row(
-        401,
-        "Invalid API key",
-        "invalid_api_key",
-        Request::get("/served").field("x-api-key", "x"),
-    );
-    let no_key = row(
-        401,
-        "API key required",
-        "api_key_required",
-        Request::get("/served/secret"),
-    );
-    let method = row(
-        405,
-        "Method not allowed",
-        "method_not_allowed",
-        Request::post("/get", "hello"),
-    );
-    let rate = row(429, "Too many requests", "rate_limited", limited);
-    let unreachable = row(
-        502,
-        "Bad gateway",
-        "upstream_unreachable",
-        Request::get("/down"),
-    );
-    let ambiguous = row(
-        400,
-        "Ambiguous path",
-        "ambiguous_path",
-        Request::get("/served/%00"),
-    );
-    // The body of a request that is too large is not waited for.
-    let too_large = Request::post("/small", noise(1025));
+    let large = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(100_000));
+    let connect = "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n";
     vec![
-        closing(
-            400,
-            "Bad request",
-            "bad_request",
-            "GET /served HTTP/1.1\r\n\r\n",
-        ),
-        ambiguous,
-        Row {
-            fields: &[AUTHENTICATE],
-            ..invalid_key
-        },
-        Row {
-            fields: &[AUTHENTICATE],
-            ..no_key
-        },
-        row(404, "No route found", "no_route", Request::get("/nowhere")),
-        Row {
-            fields: &[("allow", "")],
-            ..method
-        },
-        closing(
-            408,
-            "Request timeout",
-            "request_timeout",
-            "GET /served HTTP/1.1\r\nHos",
-        ),
-        row(413, "Request body too large", "body_too_large", too_large),
-        closing(414, "URI too long", "uri_too_long", &long),
-        Row {
-            fields: &[
-                ("retry-after", ""),
-                ("ratelimit", ""),
-                ("ratelimit-policy", ""),
-            ],
-            ..rate
-        },
-        closing(
-            431,
-            "Request headers too large",
-            "headers_too_large",
-            &large,
-        ),
-        closing(
-            501,
-            "Not implemented",
-            "not_implemented",
-            "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
-        ),
-        unreachable,
-        row(
-            502,
-            "Bad gateway",
-            "upstream_reset",
-            Request::get("/resetting"),
-        ),
-        row(
-            502,
-            "Bad gateway",
-            "upstream_invalid",
-            Request::get("/invalid"),
-        ),
-        row(
-            504,
-            "Upstream timed out",
-            "upstream_timeout",
-            Request::get("/silent"),
-        ),
-        closing(
-            505,
-            "HTTP version not supported",
-            "version_not_supported",
-            "GET / HTTP/2.0\r\nHost: x\r\n\r\n",
-        ),
+        raw(400, "Bad request", "bad_request", "GET /served HTTP/1.1\r\n\r\n"),
+        row(400, "Ambiguous path", "ambiguous_path", get("/served/%00")),
+        row(401, "Invalid API key", "invalid_api_key", get("/served").field("x-api-key", "x")).with(&[AUTHENTICATE]),
+        row(401, "API key required", "api_key_required", get("/served/secret")).with(&[AUTHENTICATE]),
+        row(404, "No route found", "no_route", get("/nowhere")),
+        row(405, "Method not allowed", "method_not_allowed", Request::post("/get", "x")).with(&[("allow", "")]),
+        raw(408, "Request timeout", "request_timeout", "GET /served HTTP/1.1\r\nHos"),
+        row(413, "Request body too large", "body_too_large", Request::post("/small", noise(1025))),
+        raw(414, "URI too long", "uri_too_long", &long),
+        row(429, "Too many requests", "rate_limited", get("/served").field("x-api-key", "tight")).with(retry),
+        raw(431, "Request headers too large", "headers_too_large", &large),
+        raw(501, "Not implemented", "not_implemented", connect),
+        row(502, "Bad gateway", "upstream_unreachable", get("/down")),
+        row(502, "Bad gateway", "upstream_reset", get("/resetting")),
+        row(502, "Bad gateway", "upstream_invalid", get("/invalid")),
+        row(504, "Upstream timed out", "upstream_timeout", get("/silent")),
+        raw(505, "HTTP version not supported", "version_not_supported", "GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
     ]
 }
 
 fn limiter_row() -> Row {
-    Row {
-        status: 503,
-        error: "Service temporarily unavailable",
-        code: "limiter_unavailable",
-        closes: false,
-        fields: &[("retry-after", "")],
-        request: Request::get("/a").bytes(),
-    }
+    let (error, code) = ("Service temporarily unavailable", "limiter_unavailable");
+    Row::new(503, error, code, Request::get("/a").bytes()).with(&[("retry-after", "")])
 }
 
 impl Row {
+    fn new(status: u16, error: &'static str, code: &'static str, request: Vec<u8>) -> Self {
+        let (closes, fields) = (false, &[]);
+        Self {
+            status,
+            error,
+            code,
+            closes,
+            fields,
+            request,
+        }
+    }
+
+    fn closes(self) -> Self {
+        Self {
+            closes: true,
+            ..self
+        }
+    }
+
+    fn with(self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        Self { fields, ..self }
+    }
+
     fn holds(&self, client: &mut Client) {
         let (status, code) = (self.status, self.code);
         client.send(&self.request);

@@ -14,9 +14,9 @@ fn a_client_that_leaves_while_it_waits() {
         shop.inventory.wait_for("the request", |_| true);
         shop.inventory.take();
         if reset {
-            client.reset()
+            client.reset();
         } else {
-            drop(client)
+            drop(client);
         }
         // The upstream is not kept waiting for a client that has gone.
         shop.inventory.wait_for_open(0);
@@ -139,7 +139,7 @@ fn connections_without_a_request_have_no_line() {
     drop(shop.gateway.connect());
     shop.gateway.connect().reset();
     shop.gateway.connect().half_close().is_closed();
-    shop.still_serves(&mut shop.gateway.connect());
+    Shop::still_serves(&mut shop.gateway.connect());
     assert_eq!(shop.gateway.finish().len(), 1);
 }
 

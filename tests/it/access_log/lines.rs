@@ -90,103 +90,40 @@ fn a_served_request_has_a_line_with_everything() {
     );
 }
 
+/// A name, what is sent, and the status and code of its answer and its line.
+type Row = (&'static str, Vec<u8>, u16, Value);
+
+#[rustfmt::skip] // One request, one line.
+fn rows() -> [Row; 13] {
+    let get = |target| Request::get(target).bytes();
+    let keyed = |target| Request::get(target).with_key().bytes();
+    [
+        ("served", keyed("/api/orders/1"), 200, Value::Null),
+        ("HEAD", Request::new("HEAD", "/api/orders/2").with_key().bytes(), 200, Value::Null),
+        ("no route", keyed("/nowhere"), 404, json!("no_route")),
+        ("over the limit", keyed("/api/orders/3"), 429, json!("rate_limited")),
+        ("no key", get("/api/orders/4"), 401, json!("api_key_required")),
+        ("bad key", Request::get("/api/orders/5").field("x-api-key", "x").bytes(), 401, json!("invalid_api_key")),
+        ("no upstream", get("/api/inventory/6"), 502, json!("upstream_unreachable")),
+        ("ambiguous", get("/api/inventory/%00"), 400, json!("ambiguous_path")),
+        ("malformed", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n".to_vec(), 400, json!("bad_request")),
+        ("garbage", b"\x16\x03\x01".to_vec(), 400, json!("bad_request")),
+        ("version", b"GET / HTTP/2.0\r\nHost: x\r\n\r\n".to_vec(), 505, json!("version_not_supported")),
+        ("too long", format!("GET /{}", "x".repeat(100_000)).into_bytes(), 414, json!("uri_too_long")),
+        ("CONNECT", b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n".to_vec(), 501, json!("not_implemented")),
+    ]
+}
+
 #[test]
 fn every_kind_of_request_has_exactly_one_line() {
-    let down = Upstream::down(|_| Ok(()));
-    let shop = Shop::selling(
-        down,
-        "[limits]\nidentified = { requests = 3, per = \"1h\" }",
-    );
-    let rows: [(&str, Vec<u8>, u16, Value); 13] = [
-        (
-            "served",
-            Request::get("/api/orders/1").with_key().bytes(),
-            200,
-            Value::Null,
-        ),
-        (
-            "HEAD",
-            Request::new("HEAD", "/api/orders/2").with_key().bytes(),
-            200,
-            Value::Null,
-        ),
-        (
-            "no route",
-            Request::get("/nowhere").with_key().bytes(),
-            404,
-            json!("no_route"),
-        ),
-        (
-            "over the limit",
-            Request::get("/api/orders/3").with_key().bytes(),
-            429,
-            json!("rate_limited"),
-        ),
-        (
-            "no key",
-            Request::get("/api/orders/4").bytes(),
-            401,
-            json!("api_key_required"),
-        ),
-        (
-            "bad key",
-            Request::get("/api/orders/5")
-                .field("x-api-key", "x")
-                .bytes(),
-            401,
-            json!("invalid_api_key"),
-        ),
-        (
-            "no upstream",
-            Request::get("/api/inventory/6").bytes(),
-            502,
-            json!("upstream_unreachable"),
-        ),
-        (
-            "ambiguous",
-            Request::get("/api/inventory/%00").bytes(),
-            400,
-            json!("ambiguous_path"),
-        ),
-        (
-            "malformed",
-            b"GET / HTTP/1.1\r\nHost : x\r\n\r\n".to_vec(),
-            400,
-            json!("bad_request"),
-        ),
-        (
-            "garbage",
-            b"\x16\x03\x01".to_vec(),
-            400,
-            json!("bad_request"),
-        ),
-        (
-            "version",
-            b"GET / HTTP/2.0\r\nHost: x\r\n\r\n".to_vec(),
-            505,
-            json!("version_not_supported"),
-        ),
-        (
-            "too long",
-            format!("GET /{}", "x".repeat(100_000)).into_bytes(),
-            414,
-            json!("uri_too_long"),
-        ),
-        (
-            "CONNECT",
-            b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n".to_vec(),
-            501,
-            json!("not_implemented"),
-        ),
-    ];
+    let limit = "[limits]\nidentified = { requests = 3, per = \"1h\" }";
+    let shop = Shop::selling(Upstream::down(|_| Ok(())), limit);
+    let rows = rows();
     for (name, raw, status, _) in &rows {
         let mut client = shop.gateway.connect();
         client.send(raw);
-        if *name == "HEAD" {
-            client.answer_to(&Request::new("HEAD", "/")).is(*status);
-        } else {
-            client.answer().is(*status);
-        }
+        let method = if *name == "HEAD" { "HEAD" } else { "GET" };
+        client.answer_to(&Request::new(method, "/")).is(*status);
     }
     shop.ask(&Request::get("/health")).is(200);
 
@@ -196,15 +133,12 @@ fn every_kind_of_request_has_exactly_one_line() {
         rows.iter().zip(&lines),
         |((name, _, status, code), line)| {
             has_all_members(line);
-            assert_eq!(
-                (&line["status"], &line["code"]),
-                (&json!(status), code),
-                "{name}: {line}"
-            );
+            let told = (&line["status"], &line["code"]);
+            assert_eq!(told, (&json!(status), code), "{name}: {line}");
         },
     );
     each([(3, "identified"), (4, "anonymous")], |&(nth, kind)| {
-        assert_eq!(lines[nth]["client_kind"], kind)
+        assert_eq!(lines[nth]["client_kind"], kind);
     });
 }
 

@@ -31,7 +31,7 @@ fn a_client_that_stops_reading_stops_the_upstream() {
         Ok(())
     });
     let shop = Shop::selling(upstream, "");
-    shop.still_serves(&mut shop.gateway.connect());
+    Shop::still_serves(&mut shop.gateway.connect());
     let before = shop.gateway.memory();
 
     let mut client = shop.gateway.connect();
@@ -47,7 +47,7 @@ fn a_client_that_stops_reading_stops_the_upstream() {
     );
     grew_little(&shop.gateway, before);
     // Others are served meanwhile, and the stalled one goes on when its client does.
-    shop.still_serves(&mut shop.gateway.connect());
+    Shop::still_serves(&mut shop.gateway.connect());
     for _ in 0..32 {
         client.take(MIB);
     }
@@ -68,7 +68,7 @@ fn an_upstream_that_stops_reading_stops_the_client() {
         peer.reply(&request, request.body.len().to_string().as_bytes())
     });
     let shop = Shop::selling(upstream, "");
-    shop.still_serves(&mut shop.gateway.connect());
+    Shop::still_serves(&mut shop.gateway.connect());
     let before = shop.gateway.memory();
 
     let mut client = shop.gateway.connect();
@@ -120,7 +120,7 @@ fn a_client_that_never_reads_its_answers_is_not_served_for_ever() {
         2000 * request.len() / MIB
     );
     grew_little(&shop.gateway, before);
-    shop.still_serves(&mut shop.gateway.connect());
+    Shop::still_serves(&mut shop.gateway.connect());
 }
 
 /// Waits until the counter has stood still for a while, and returns it.

@@ -38,7 +38,7 @@ fn a_connection_serves_request_after_request() {
 fn a_resting_connection_is_closed_without_a_word() {
     let shop = Shop::with("[server]\nidle_timeout = \"500ms\"\nheader_timeout = \"500ms\"");
     let mut served = shop.gateway.connect();
-    shop.still_serves(&mut served);
+    Shop::still_serves(&mut served);
     let mut silent = shop.gateway.connect();
     served.is_closed();
     silent.is_closed();
@@ -70,9 +70,9 @@ fn an_http_1_0_client_may_ask_for_a_connection_that_stays() {
 fn connections_beyond_the_bound_wait_for_a_place() {
     let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 2");
     let mut first: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
-    first
-        .iter_mut()
-        .for_each(|client| shop.still_serves(client));
+    for client in &mut first {
+        Shop::still_serves(client);
+    }
 
     let request = Request::get("/api/inventory/waiting");
     let mut fifth = shop.gateway.connect();
@@ -84,9 +84,9 @@ fn connections_beyond_the_bound_wait_for_a_place() {
         other => panic!("served beyond the bound: {other:?}"),
     }
     // The others are not disturbed meanwhile.
-    first
-        .iter_mut()
-        .for_each(|client| shop.still_serves(client));
+    for client in &mut first {
+        Shop::still_serves(client);
+    }
     drop(first.remove(0));
     fifth.patience(crate::support::PATIENCE);
     fifth.answer().is(200);

@@ -174,7 +174,7 @@ fn a_connection_whose_upload_did_not_end_is_not_kept() {
     drop(client);
     shop.inventory.wait_for_open(0);
     for _ in 0..3 {
-        shop.still_serves(&mut shop.gateway.connect());
+        Shop::still_serves(&mut shop.gateway.connect());
     }
 }
 

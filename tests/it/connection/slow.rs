@@ -55,10 +55,10 @@ fn a_head_that_drips_gets_408_all_the_same() {
 fn a_second_head_is_timed_from_its_own_first_byte() {
     let shop = Shop::with("[server]\nheader_timeout = \"400ms\"\nidle_timeout = \"10s\"");
     let mut client = shop.gateway.connect();
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
     // A rest between requests is no slow head.
     std::thread::sleep(Duration::from_millis(700));
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
     client.send("GET / HT");
     client.answer().is_refusal(408, "request_timeout");
     client.is_closed();

@@ -37,7 +37,7 @@ fn an_upstream_that_comes_back_is_used_again() {
     let shop = Shop::open();
     let mut client = shop.gateway.connect();
     for _ in 0..3 {
-        shop.still_serves(&mut client);
+        Shop::still_serves(&mut client);
         shop.inventory.go_down();
         for request in [
             Request::get("/api/inventory/x"),

@@ -78,5 +78,5 @@ fn head_of_the_gateways_own_answers_has_no_body() {
         let response = client.ask(&Request::new("HEAD", target));
         assert!(response.is(status).body.is_empty());
     }
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }

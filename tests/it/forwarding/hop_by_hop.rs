@@ -81,12 +81,12 @@ fn connection_cant_remove_what_the_gateway_sets() {
         own.join(", "),
         "x-real-ip, forwarded, x-forwarded-prefix, x-client-id, host, via".into(),
     ];
-    each(named, |named| {
-        shop.ask(&plain.clone().field("Connection", named)).is(200);
-        let names = shop.orders.only().fields.names();
+    each(named, |list| {
+        shop.ask(&plain.clone().field("Connection", list)).is(200);
+        let arrived = shop.orders.only().fields.names();
         let lost: Vec<_> = own
             .iter()
-            .filter(|n| *n != "connection" && !names.contains(n))
+            .filter(|n| *n != "connection" && !arrived.contains(n))
             .collect();
         assert!(lost.is_empty(), "lost {lost:?}");
     });
@@ -124,7 +124,7 @@ fn connection_cant_break_the_framing() {
             let mut client = shop.gateway.connect();
             client.ask(&request).is(200);
             assert_eq!(shop.inventory.only().body, b"hello");
-            shop.still_serves(&mut client);
+            Shop::still_serves(&mut client);
         });
     }
 }

@@ -123,5 +123,5 @@ fn ambiguous_paths_are_refused_and_the_connection_goes_on() {
             .to_owned();
         assert!(detail.len() > 10, "detail says which part: {detail:?}");
     });
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }

@@ -17,7 +17,7 @@ fn request_trailers_arrive() {
         (seen.trailers.one("x-sum"), seen.trailers.one("x-other")),
         (Some("42"), Some("b"))
     );
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn dangerous_trailers_go_no_further() {
                 seen.trailers
             );
             assert_eq!(seen.trailers.one("x-good"), Some("1"));
-            shop.still_serves(&mut client);
+            Shop::still_serves(&mut client);
             shop.inventory.take();
         } else {
             response.is_refusal(400, "bad_request");

@@ -32,7 +32,7 @@ fn a_coding_beside_a_length_is_refused() {
         ),
     ];
     each(rows, |(fields, body)| {
-        refused(&shop, &post(fields, body), 400, "bad_request")
+        refused(&shop, &post(fields, body), 400, "bad_request");
     });
 }
 
@@ -96,7 +96,7 @@ fn the_codings_name_has_no_case_and_blanks_around_it_do_not_count() {
         "Transfer-Encoding:\tchunked\t",
     ];
     each(fields, |fields| {
-        accepted(&shop, &post(fields, HELLO), "hello")
+        accepted(&shop, &post(fields, HELLO), "hello");
     });
 }
 
@@ -115,7 +115,7 @@ fn a_hidden_coding_is_refused() {
         "Content-Length: 15\r\n\u{a0}Transfer-Encoding: chunked",
     ];
     each(fields, |fields| {
-        refused(&shop, &post(fields, HELLO), 400, "bad_request")
+        refused(&shop, &post(fields, HELLO), 400, "bad_request");
     });
 }
 

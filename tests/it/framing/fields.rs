@@ -73,7 +73,7 @@ fn a_field_is_one_line() {
         "X-A: b\r\n \t",
     ];
     each(folds, |field| {
-        refused(&shop, &get(field), 400, "bad_request")
+        refused(&shop, &get(field), 400, "bad_request");
     });
     each([" X-A: b", "\tHost: evil", " "], |first| {
         let raw = format!("GET /api/inventory/x HTTP/1.1\r\n{first}\r\nHost: gateway.test\r\n\r\n");
@@ -95,7 +95,7 @@ fn a_line_ends_with_cr_and_lf() {
         "GET /api/inventory/x HTTP/1.1\r\nHost: gateway.test\r\nX: y\rZ: y\r\n\r\n",
     ];
     each(heads, |head| {
-        refused(&shop, head.as_bytes(), 400, "bad_request")
+        refused(&shop, head.as_bytes(), 400, "bad_request");
     });
 }
 
@@ -116,7 +116,7 @@ fn an_empty_line_before_the_request_is_skipped() {
     let mut client = shop.gateway.connect();
     client.send(super::post("Content-Length: 5", "hello\r\n"));
     client.answer().is(200);
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }
 
 #[test]
@@ -143,6 +143,6 @@ fn what_is_not_http_is_answered_at_once() {
         b"\0\0\0\0",
     ];
     each(openings, |opening| {
-        refused(&shop, opening, 400, "bad_request")
+        refused(&shop, opening, 400, "bad_request");
     });
 }

@@ -83,7 +83,7 @@ fn accepted(shop: &Shop, raw: &[u8], body: &str) {
     client.send(raw);
     let response = client.answer();
     served(shop, &response, body);
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
     shop.nothing_more_got_through(1);
 }
 

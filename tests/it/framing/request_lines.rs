@@ -69,7 +69,7 @@ fn only_one_blank_stands_between_the_parts() {
         "GET /api/inventory/x HTTP/1.1 HTTP/1.1",
     ];
     each(lines, |start| {
-        refused_with_one_of(&shop, &line(start), &[400, 505])
+        refused_with_one_of(&shop, &line(start), &[400, 505]);
     });
 }
 

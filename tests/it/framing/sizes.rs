@@ -70,8 +70,8 @@ fn a_head_that_is_too_large_gets_431() {
         431,
         "headers_too_large",
     );
-    let fields: String = (0..30).map(|i| format!("X-{i}: y\r\n")).collect();
-    refused(&shop, &with(fields.trim_end()), 431, "headers_too_large");
+    let many = "X-Many: y\r\n".repeat(30);
+    refused(&shop, &with(many.trim_end()), 431, "headers_too_large");
 
     shop.ask(&Request::get("/api/inventory/x").field("X", &"y".repeat(7000)))
         .is(200);

@@ -102,5 +102,5 @@ fn options_of_the_server_as_a_whole_has_no_route() {
     client
         .ask(&Request::new("OPTIONS", "*"))
         .is_refusal(404, "no_route");
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }

@@ -86,5 +86,5 @@ fn connections_without_a_request_harm_nothing() {
         shop.gateway.connect().half_close().is_closed();
     }
     shop.nothing_got_through();
-    shop.still_serves(&mut idle);
+    Shop::still_serves(&mut idle);
 }

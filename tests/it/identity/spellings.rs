@@ -171,6 +171,6 @@ fn the_boldest_reading_is_bold() {
         ("/api/inventory/7", "/api/inventory/7"),
     ];
     each(rows, |(target, reading)| {
-        assert_eq!(boldest_reading(target), *reading)
+        assert_eq!(boldest_reading(target), *reading);
     });
 }

@@ -113,7 +113,7 @@ fn a_bad_file_changes_nothing_and_is_logged() {
                 .filter(|line| line["level"] == "ERROR");
             (errors.count() > nth).then_some(())
         });
-        shop.still_serves(&mut client);
+        Shop::still_serves(&mut client);
         client.ask(&Request::get("/api/orders/x")).is(401);
         client
             .ask(&Request::get("/api/orders/x").with_key())
@@ -125,7 +125,7 @@ fn a_bad_file_changes_nothing_and_is_logged() {
         shop.gateway.log_text()
     );
     reload(&shop.gateway, &good);
-    shop.still_serves(&mut client);
+    Shop::still_serves(&mut client);
 }
 
 #[test]

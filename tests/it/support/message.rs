@@ -133,7 +133,7 @@ impl Wire {
             self.buffer.clear();
             self.at = 0;
         }
-        let mut piece = [0; 64 * 1024];
+        let mut piece = [0; 16 * 1024];
         loop {
             match self.stream.read(&mut piece) {
                 Ok(0) => return Err(Broken::Closed),

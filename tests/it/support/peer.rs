@@ -47,7 +47,7 @@ impl Peer {
         let _ = stream.set_nodelay(true);
         let mut wire = Wire::new(stream.try_clone().expect("clone a socket"));
         // A pooled connection may rest for as long as the test runs; the upstream's end cuts it.
-        wire.patience(Duration::from_secs(600));
+        wire.patience(Duration::from_mins(10));
         Self {
             stream,
             wire,
@@ -65,7 +65,7 @@ impl Peer {
     /// Reads a request's head only. It is recorded once [`Peer::rest_of`] has read the rest.
     pub(crate) fn head(&mut self) -> Result<Seen, Gone> {
         match self.wire.head() {
-            Ok(head) => Ok(self.judge(head)),
+            Ok(head) => Ok(self.judge(&head)),
             Err(Broken::Malformed(what)) => {
                 self.records.complain(format!("malformed request: {what}"));
                 Err(Gone)
@@ -149,13 +149,13 @@ impl Peer {
     }
 
     /// Checks a request as a strict origin would, and says how its body is framed.
-    fn judge(&self, head: Head) -> Seen {
+    fn judge(&self, head: &Head) -> Seen {
         let mut complaints = Vec::new();
         let parts: Vec<&str> = head.start.split(' ').collect();
         let [method, target, version] = parts[..] else {
             self.records
                 .complain(format!("request line {:?}", head.start));
-            return seen(&head, ["", "", ""], Framing::None, self.nth);
+            return seen(head, ["", "", ""], Framing::None, self.nth);
         };
         if !is_token(method.as_bytes()) || !target.starts_with('/') && target != "*" {
             complaints.push(format!("request line {:?}", head.start));
@@ -186,7 +186,7 @@ impl Peer {
         for complaint in complaints {
             self.records.complain(complaint);
         }
-        seen(&head, [method, target, version], framing, self.nth)
+        seen(head, [method, target, version], framing, self.nth)
     }
 }
 

@@ -65,7 +65,7 @@ keys = ["{}"]
     }
 
     /// Fails unless the next request of a connection gets its own answer.
-    pub(crate) fn still_serves(&self, client: &mut Client) {
+    pub(crate) fn still_serves(client: &mut Client) {
         let response = client.ask(&Request::get("/api/inventory/still-here"));
         response.is(200);
         assert_eq!(
@@ -83,7 +83,7 @@ keys = ["{}"]
 
     /// Like [`Shop::nothing_got_through`], after that many calls of [`Shop::still_serves`].
     pub(crate) fn nothing_more_got_through(&self, than: usize) {
-        self.still_serves(&mut self.gateway.connect());
+        Self::still_serves(&mut self.gateway.connect());
         let seen = self.inventory.take();
         let whole: Vec<_> = seen
             .iter()
