@@ -1,0 +1,5 @@
+//! The access log: one line a request, whatever becomes of it, with nothing secret in it.
+
+mod departures;
+mod files;
+mod lines;

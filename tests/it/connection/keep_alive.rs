@@ -1,0 +1,110 @@
+//! Client connections persist, in step, until somebody says `close` or they rest for too long.
+
+use std::time::Duration;
+
+use crate::support::{Broken, Ending, Request, Shop};
+
+#[test]
+fn a_connection_serves_request_after_request() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    for round in 0..20 {
+        let body = "x".repeat(round * 100);
+        let targets = ["/api/inventory/a", "/api/inventory/b?q"];
+        for target in targets {
+            assert_eq!(
+                client
+                    .ask(&Request::post(target, body.clone()))
+                    .is(200)
+                    .text(),
+                body
+            );
+            client
+                .ask(&Request::post(target, body.clone()).chunked(7))
+                .is(200);
+        }
+        client.ask(&Request::get("/nowhere")).is(404);
+        client.ask(&Request::get("/api/orders/x")).is(401);
+        client.ask(&Request::get("/health")).is(200);
+    }
+    assert_eq!(
+        shop.inventory.connections(),
+        1,
+        "one pooled connection was enough"
+    );
+}
+
+#[test]
+fn a_resting_connection_is_closed_without_a_word() {
+    let shop = Shop::with("[server]\nidle_timeout = \"500ms\"\nheader_timeout = \"500ms\"");
+    let mut served = shop.gateway.connect();
+    Shop::still_serves(&mut served);
+    let mut silent = shop.gateway.connect();
+    served.is_closed();
+    silent.is_closed();
+    // No request, no line.
+    assert_eq!(shop.gateway.finish().len(), 1);
+}
+
+#[test]
+fn an_http_1_0_client_may_ask_for_a_connection_that_stays() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    let request = Request::get("/api/inventory/x")
+        .http10()
+        .field("Connection", "keep-alive");
+    let response = client.ask(&request);
+    response.is(200);
+    if response
+        .fields
+        .items("connection")
+        .contains(&"keep-alive".into())
+    {
+        client.ask(&request).is(200);
+    } else {
+        client.is_closed();
+    }
+}
+
+#[test]
+fn connections_beyond_the_bound_wait_for_a_place() {
+    let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 2");
+    let mut first: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
+    for client in &mut first {
+        Shop::still_serves(client);
+    }
+
+    let request = Request::get("/api/inventory/waiting");
+    let mut fifth = shop.gateway.connect();
+    fifth
+        .send(request.bytes())
+        .patience(Duration::from_millis(300));
+    match fifth.ending() {
+        Ending::Nothing(Broken::Silent) => {}
+        other => panic!("served beyond the bound: {other:?}"),
+    }
+    // The others are not disturbed meanwhile.
+    for client in &mut first {
+        Shop::still_serves(client);
+    }
+    drop(first.remove(0));
+    fifth.patience(crate::support::PATIENCE);
+    fifth.answer().is(200);
+}
+
+#[test]
+fn many_connections_at_once_are_served() {
+    let shop = Shop::open();
+    let mut clients: Vec<_> = (0..200).map(|_| shop.gateway.connect()).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.send(Request::post(&format!("/api/inventory/{i}"), format!("body {i}")).bytes());
+    }
+    for (i, client) in clients.iter_mut().enumerate() {
+        let response = client.answer();
+        assert_eq!(response.is(200).text(), format!("body {i}"));
+        assert_eq!(
+            response.fields.one("x-seen"),
+            Some(format!("/{i}").as_str())
+        );
+    }
+}

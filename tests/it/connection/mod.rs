@@ -1,0 +1,12 @@
+//! Connections: how long they live, what their end means to the other side, what is kept for the
+//! next request, and that nobody's slowness costs the gateway memory.
+
+mod backpressure;
+mod early_answers;
+mod half_close;
+mod keep_alive;
+mod pool;
+mod slow;
+mod streaming;
+mod unreachable;
+mod websocket;

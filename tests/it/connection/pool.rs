@@ -1,0 +1,189 @@
+//! Kept connections to upstreams: used again, never for a request that they can't serve, and
+//! never a source of somebody else's answer.
+
+use crate::support::{Gateway, Gone, Request, Shop, Upstream};
+
+#[test]
+fn a_connection_that_the_upstream_closed_costs_no_error() {
+    // Promises to keep the connection, and closes it after each answer.
+    let upstream = Upstream::start(|peer| {
+        let request = peer.request()?;
+        let body = request.body.clone();
+        peer.reply(&request, &body)
+    });
+    let shop = Shop::selling(upstream, "");
+    let mut client = shop.gateway.connect();
+    for i in 0..20 {
+        client.ask(&Request::get("/api/inventory/x")).is(200);
+        let body = format!("body {i}");
+        // The end of the pooled connection has arrived before this one is sent.
+        shop.inventory.wait_for_open(0);
+        assert_eq!(
+            client
+                .ask(&Request::post("/api/inventory/x", body.clone()))
+                .is(200)
+                .text(),
+            body
+        );
+        shop.inventory.wait_for_open(0);
+    }
+    assert_eq!(shop.inventory.take().len(), 40, "each exactly once");
+}
+
+#[test]
+fn a_get_survives_a_connection_that_dies_under_it() {
+    let shop = Shop::selling(dies_on_its_second_request(), "");
+    let mut client = shop.gateway.connect();
+    for _ in 0..10 {
+        client.ask(&Request::get("/api/inventory/x")).is(200);
+    }
+}
+
+#[test]
+fn a_post_is_never_sent_twice() {
+    let shop = Shop::selling(dies_on_its_second_request(), "");
+    let mut client = shop.gateway.connect();
+    for _ in 0..5 {
+        client.ask(&Request::get("/api/inventory/warm")).is(200);
+        let response = client.ask(&Request::post("/api/inventory/once", "hello"));
+        let seen = shop.inventory.take();
+        let times = seen.iter().filter(|seen| seen.target == "/once").count();
+        assert!(
+            matches!((response.status, times), (200 | 502, 1)),
+            "{} after {times}",
+            response.status
+        );
+    }
+}
+
+#[test]
+fn a_request_without_an_answer_gets_502() {
+    for reset in [false, true] {
+        let upstream = Upstream::start(move |peer| {
+            loop {
+                let request = peer.request()?;
+                if request.target == "/warm" {
+                    peer.reply(&request, b"")?;
+                    continue;
+                }
+                if reset {
+                    peer.reset();
+                }
+                return Err(Gone);
+            }
+        });
+        let shop = Shop::selling(upstream, "");
+        let mut client = shop.gateway.connect();
+        for warm in [false, true] {
+            for request in [
+                Request::get("/api/inventory/x"),
+                Request::post("/api/inventory/x", "hello"),
+            ] {
+                if warm {
+                    client.ask(&Request::get("/api/inventory/warm")).is(200);
+                }
+                shop.inventory.take();
+                client.ask(&request).is_refusal(502, "upstream_reset");
+                let times = shop.inventory.take().len();
+                assert!(times == 1 || warm && times == 2, "sent {times} times");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_behind_an_answer_are_nobodys_answer() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n";
+    let poisons = [
+        format!("{head}X-Seen: /still-here\r\n\r\nok{head}\r\nNO"),
+        format!("{head}\r\nokX"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nHTTP/1.1 500 No\r\n\r\n".into(),
+        "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 500 No\r\n\r\n".into(),
+    ];
+    for poison in poisons {
+        let shop = Shop::selling(Upstream::answering(poison), "");
+        let mut client = shop.gateway.connect();
+        for round in 0..6 {
+            let mut other = shop.gateway.connect();
+            let client = if round % 2 == 0 {
+                &mut client
+            } else {
+                &mut other
+            };
+            let response = client.ask(&Request::get("/api/inventory/x"));
+            let fine = matches!(
+                (response.status, response.body.as_slice()),
+                (200, b"ok") | (204, b"") | (502, _)
+            );
+            assert!(fine, "{} {}", response.status, response.text());
+        }
+    }
+}
+
+#[test]
+fn bytes_that_come_while_a_connection_rests_are_nobodys_answer() {
+    let upstream = Upstream::start(|peer| {
+        loop {
+            let request = peer.request()?;
+            peer.reply(&request, b"ok")?;
+            // Late enough that the gateway has pooled the connection.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")?;
+        }
+    });
+    let shop = Shop::selling(upstream, "");
+    for round in 0..3 {
+        let response = shop.ask(&Request::get("/api/inventory/x"));
+        assert_eq!(response.is(200).text(), "ok", "round {round}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_connection_rests_no_longer_than_it_may() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"300ms\"",
+        upstream.url()
+    ));
+    gateway.ask(&Request::get("/a")).is(200);
+    upstream.wait_for_open(0);
+    gateway.ask(&Request::get("/a")).is(200);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[test]
+fn a_connection_whose_upload_did_not_end_is_not_kept() {
+    // Answers as soon as it has the head, and takes what follows for the next request.
+    let upstream = Upstream::start(|peer| {
+        loop {
+            let head = peer.head()?;
+            peer.reply(&head, b"early")?;
+            peer.record(&head);
+            if head.method == "POST" {
+                peer.wait_closed();
+                return Err(Gone);
+            }
+        }
+    });
+    let shop = Shop::selling(upstream, "");
+    let request = Request::post("/api/inventory/x", "0123456789");
+    let mut client = shop.gateway.connect();
+    client.send(request.head_bytes()).send("01234");
+    assert_eq!(client.answer().is(200).text(), "early");
+    drop(client);
+    shop.inventory.wait_for_open(0);
+    for _ in 0..3 {
+        Shop::still_serves(&mut shop.gateway.connect());
+    }
+}
+
+/// Serves one request on each connection, reads a second one, and closes without a word.
+fn dies_on_its_second_request() -> Upstream {
+    Upstream::start(|peer| {
+        let request = peer.request()?;
+        peer.reply(&request, b"")?;
+        peer.request()?;
+        Err(Gone)
+    })
+}

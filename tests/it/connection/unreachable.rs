@@ -1,0 +1,112 @@
+//! Upstreams that are not there, and that come back.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Gateway, Request, Shop, Upstream, eventually};
+
+#[test]
+fn an_upstream_that_does_not_listen_gets_502_at_once() {
+    let shop = Shop::selling(Upstream::down(|_| Ok(())), "");
+    let mut client = shop.gateway.connect();
+    for request in [
+        Request::get("/api/inventory/x"),
+        Request::post("/api/inventory/x", "hello"),
+    ] {
+        let begun = Instant::now();
+        let response = client.ask(&request);
+        response.is_refusal(502, "upstream_unreachable");
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "took {:?}",
+            begun.elapsed()
+        );
+        let text = response.text();
+        let port = shop.inventory.address().port().to_string();
+        assert!(
+            !text.contains(&port) && !text.contains("os error"),
+            "internal detail in {text}"
+        );
+    }
+    client
+        .ask(&Request::get("/api/orders/x").with_key())
+        .is(200);
+}
+
+#[test]
+fn an_upstream_that_comes_back_is_used_again() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    for _ in 0..3 {
+        Shop::still_serves(&mut client);
+        shop.inventory.go_down();
+        for request in [
+            Request::get("/api/inventory/x"),
+            Request::post("/api/inventory/x", "hello"),
+        ] {
+            client.ask(&request).is(502);
+        }
+        client.ask(&Request::get("/health")).is(200);
+        shop.inventory.come_up();
+        eventually("the upstream to be used again", || {
+            let response = client.ask(&Request::get("/api/inventory/x"));
+            (response.status == 200).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_gets_502() {
+    let gateway = Gateway::start("[routes]\n\"/a\" = \"http://no-such-name.invalid:80\"");
+    let response = gateway.ask(&Request::get("/a"));
+    response.is_refusal(502, "upstream_unreachable");
+    assert!(
+        !response.text().contains("no-such-name"),
+        "{}",
+        response.text()
+    );
+}
+
+#[test]
+fn a_name_with_several_addresses_is_reached_on_any() {
+    // `localhost` is ::1 first where there is IPv6; the upstream listens on 127.0.0.1 only.
+    let upstream = Upstream::echo();
+    let url = upstream.url().replace("127.0.0.1", "localhost");
+    let gateway = Gateway::start(&format!("[routes]\n\"/a\" = \"{url}\""));
+    for _ in 0..3 {
+        gateway.ask(&Request::get("/a")).is(200);
+    }
+}
+
+#[test]
+fn a_connection_that_is_not_accepted_times_out() {
+    // A listener whose queue is full: the kernel drops further attempts to connect.
+    let full =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
+    full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .expect("bind");
+    full.listen(0).expect("listen");
+    let address = full
+        .local_addr()
+        .expect("an address")
+        .as_socket()
+        .expect("of a socket");
+    let mut waiting = Vec::new();
+    while let Ok(stream) =
+        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200))
+    {
+        waiting.push(stream);
+        assert!(waiting.len() < 64, "the queue never fills");
+    }
+
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://{address}\"]\nconnect_timeout = \"300ms\""
+    ));
+    let begun = Instant::now();
+    let response = gateway.ask(&Request::get("/a"));
+    assert!(matches!(response.status, 502 | 504), "{}", response.text());
+    assert!(
+        begun.elapsed() < Duration::from_secs(3),
+        "took {:?}",
+        begun.elapsed()
+    );
+}

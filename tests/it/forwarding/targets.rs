@@ -1,0 +1,127 @@
+//! The target that is forwarded: the canonical path without the prefix, the query byte for byte.
+
+use crate::support::{Request, Shop, each};
+
+#[test]
+fn paths_that_are_canonical_pass_as_they_are() {
+    let shop = Shop::open();
+    let paths = [
+        "/7",
+        "/a/b/c/",
+        "/b%20c%C3%A9;p=1/~x!$&'()*+,=:@",
+        "/a%252Fb",
+        "/a%3Fb%23",
+        "/.well-known/x",
+        "/..a/a../...",
+        "/a;b=c",
+        "/%7Bid%7D",
+        "/-._~",
+    ];
+    each(paths, |path| {
+        shop.ask(&Request::get(&format!("/api/inventory{path}")))
+            .is(200);
+        assert_eq!(shop.inventory.only().target, *path);
+    });
+}
+
+#[test]
+fn other_spellings_are_made_canonical_before_anything_else() {
+    let shop = Shop::open();
+    let rows = [
+        ("/api/inventory", "/"),
+        ("/api/inventory/", "/"),
+        ("/api/inventory?x=1", "/?x=1"),
+        ("/api/inventory/%61%2d%7E", "/a-~"),
+        ("/api/inventory/%c3%a9", "/%C3%A9"),
+        ("/api//inventory///a//", "/a/"),
+        ("/api/./inventory/a/./b/../c", "/a/c"),
+        ("/api/inventory/a/..", "/"),
+        ("/api/inventory/a/.", "/a/"),
+        ("/%61pi/inventor%79/x", "/x"),
+        ("/../../api/inventory/x", "/x"),
+        ("/api/orders/../inventory/x", "/x"),
+        ("/api/orders/%2e%2E/inventory/x", "/x"),
+    ];
+    each(rows, |(sent, forwarded)| {
+        shop.ask(&Request::get(sent)).is(200);
+        assert_eq!(shop.inventory.only().target, *forwarded);
+    });
+}
+
+#[test]
+fn a_query_is_kept_byte_for_byte() {
+    let shop = Shop::open();
+    let queries = [
+        "q=%26%2F&e=&f=a+b&&g",
+        "?a?b",
+        "a=/../b//c",
+        "a=http://x/y",
+        "%00%zz%",
+        "",
+        "%2e%2e/%2f",
+        "a=b\\c",
+        "'",
+    ];
+    each(queries, |query| {
+        shop.ask(&Request::get(&format!("/api/inventory/x?{query}")))
+            .is(200);
+        assert_eq!(shop.inventory.only().target, format!("/x?{query}"));
+    });
+}
+
+#[test]
+fn an_encoded_slash_is_refused_unless_the_route_keeps_it() {
+    let shop = Shop::open();
+    shop.ask(&Request::get("/api/inventory/a%2Fb"))
+        .is_refusal(400, "ambiguous_path");
+    shop.ask(&Request::get("/api/inventory/a%2fb"))
+        .is_refusal(400, "ambiguous_path");
+
+    let upstream = crate::support::Upstream::echo();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/keep\" = {{ upstream = \"{}\", encoded_slash = \"keep\" }}",
+        upstream.url()
+    ));
+    gateway.ask(&Request::get("/keep/a%2fb")).is(200);
+    assert_eq!(upstream.only().target, "/a%2Fb");
+    gateway
+        .ask(&Request::get("/keep/..%2fb"))
+        .is_refusal(400, "ambiguous_path");
+}
+
+#[test]
+fn ambiguous_paths_are_refused_and_the_connection_goes_on() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    let paths = [
+        "/a\\b",
+        "/a%5Cb",
+        "/a%5cb",
+        "/a%00",
+        "/a%0a",
+        "/a%0D%0Ab",
+        "/a%7f",
+        "/a%1f",
+        "/%",
+        "/%z1",
+        "/%u002e",
+        "/..;x/y",
+        "/.;/y",
+        "/..%2fx",
+        "/x%2f..",
+        "/%2e%2e%2fx",
+        "/%c0%ae%c0%ae/x",
+        "/%c0%af",
+        "/..%3bx/y",
+    ];
+    each(paths, |path| {
+        let response = client.ask(&Request::get(&format!("/api/inventory{path}")));
+        response.is_refusal(400, "ambiguous_path");
+        let detail = response.json()["detail"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(detail.len() > 10, "detail says which part: {detail:?}");
+    });
+    Shop::still_serves(&mut client);
+}

@@ -1,0 +1,216 @@
+//! Stopping: what was accepted is served, nothing new is; a deadline ends what does not end by
+//! itself, and a second signal ends everything.
+
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Broken, Client, Ending, Gateway, Gone, Request, Shop, Upstream, eventually};
+
+#[test]
+fn no_accepted_request_fails_under_load() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let shop = Shop::open();
+        let address = shop.gateway.address();
+        let (served, counts) = channel();
+        let clients: Vec<_> = (0..8)
+            .map(|nth| {
+                let served = served.clone();
+                std::thread::spawn(move || ask_until_refused(address, nth, &served))
+            })
+            .collect();
+        drop(served);
+        for _ in 0..200 {
+            counts.recv().expect("the clients are served");
+        }
+        shop.gateway.signal(signal);
+        let Shop { mut gateway, .. } = shop;
+        assert_eq!(gateway.wait_exit().code(), Some(0));
+        for client in clients {
+            client
+                .join()
+                .expect("every request that was accepted was served");
+        }
+        // As many lines as answers: nothing was served unlogged.
+        let answers = 200 + counts.iter().count();
+        assert_eq!(gateway.access_log(answers).len(), answers);
+    }
+}
+
+/// Asks over connections that are kept as long as the gateway wishes, half of the clients over a
+/// new one each time, until no connection can be made. Anything but an answer is a failure.
+fn ask_until_refused(
+    address: std::net::SocketAddr,
+    nth: usize,
+    served: &std::sync::mpsc::Sender<()>,
+) {
+    loop {
+        match TcpStream::connect_timeout(&address, crate::support::PATIENCE) {
+            Ok(probe) => drop(probe),
+            Err(_) => return,
+        }
+        let Some(mut client) = Client::try_to(address) else {
+            return;
+        };
+        loop {
+            let response = client.ask(&Request::post("/api/inventory/x", "hello"));
+            assert_eq!(response.is(200).text(), "hello");
+            let _ = served.send(());
+            if response.announces_close() || nth.is_multiple_of(2) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_finished() {
+    let (go, wait) = channel::<()>();
+    let shop = Shop::selling(answers_when_told(wait), "");
+    let mut client = shop.gateway.connect();
+    client.send(Request::get("/api/inventory/slow").bytes());
+    shop.inventory.wait_for("the request", |_| true);
+    shop.gateway.signal(Signal::TERM);
+    // Nothing new is accepted meanwhile.
+    let address = shop.gateway.address();
+    eventually("connections to be refused", || {
+        TcpStream::connect(address).is_err().then_some(())
+    });
+    go.send(()).expect("the upstream waits");
+    let response = client.answer();
+    assert_eq!(response.is(200).text(), "slow");
+    assert!(response.announces_close(), "{:?}", response.fields);
+    client.is_closed();
+    let Shop { mut gateway, .. } = shop;
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn a_deadline_ends_what_does_not_end_by_itself() {
+    let (_go, wait) = channel::<()>();
+    let shop = Shop::selling(
+        answers_when_told(wait),
+        "[server]\ndrain_timeout = \"700ms\"",
+    );
+    let mut client = shop.gateway.connect();
+    client.send(Request::get("/api/inventory/slow").bytes());
+    shop.inventory.wait_for("the request", |_| true);
+    let begun = Instant::now();
+    shop.gateway.signal(Signal::TERM);
+    let Shop { mut gateway, .. } = shop;
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    let took = begun.elapsed();
+    assert!(
+        took > Duration::from_millis(500) && took < Duration::from_secs(6),
+        "{took:?}"
+    );
+    match client.ending() {
+        Ending::Nothing(Broken::Closed | Broken::Reset) => {}
+        Ending::Whole(response) => assert!(response.status >= 500, "{}", response.status),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        gateway.access_log(1).len(),
+        1,
+        "it has its line all the same"
+    );
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (_go, wait) = channel::<()>();
+    let shop = Shop::selling(answers_when_told(wait), "");
+    let mut client = shop.gateway.connect();
+    client.send(Request::get("/api/inventory/slow").bytes());
+    shop.inventory.wait_for("the request", |_| true);
+    shop.gateway.signal(Signal::TERM);
+    shop.gateway.wait_log("the drain", |line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("drain"))
+    });
+    let Shop { mut gateway, .. } = shop;
+    assert!(gateway.is_running());
+    let begun = Instant::now();
+    gateway.signal(Signal::TERM);
+    gateway.wait_exit();
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "took {:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn resting_connections_do_not_hold_up_the_end() {
+    let shop = Shop::open();
+    let mut resting: Vec<_> = (0..20).map(|_| shop.gateway.connect()).collect();
+    for client in &mut resting {
+        Shop::still_serves(client);
+    }
+    let silent = shop.gateway.connect();
+    let begun = Instant::now();
+    shop.gateway.signal(Signal::TERM);
+    let Shop { mut gateway, .. } = shop;
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert!(
+        begun.elapsed() < Duration::from_secs(6),
+        "took {:?}",
+        begun.elapsed()
+    );
+    for client in &mut resting {
+        client.is_closed();
+    }
+    drop(silent);
+}
+
+#[test]
+fn a_tunnel_is_waited_for_until_the_deadline() {
+    let upstream = Upstream::start(|peer| {
+        peer.head()?;
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        )?;
+        loop {
+            let bytes = peer.some()?;
+            peer.send(&bytes)?;
+        }
+    });
+    let shop = Shop::selling(upstream, "[server]\ndrain_timeout = \"1500ms\"");
+    let mut client = shop.gateway.connect();
+    let handshake = Request::get("/api/inventory/ws")
+        .field("Connection", "Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    client.send(handshake.bytes());
+    client.head().is(101);
+    shop.gateway.signal(Signal::TERM);
+    shop.gateway.wait_log("the drain", |line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("drain"))
+    });
+    client.send("still open");
+    assert_eq!(client.take(10), b"still open");
+    let Shop { mut gateway, .. } = shop;
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    client.is_closed();
+    let lines: Gateway = gateway;
+    assert_eq!(lines.access_log(1)[0]["status"], 101);
+}
+
+/// Takes a request and answers it when told to.
+fn answers_when_told(told: std::sync::mpsc::Receiver<()>) -> Upstream {
+    let told = std::sync::Mutex::new(told);
+    Upstream::start(move |peer| {
+        let request = peer.request()?;
+        let told = told
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        told.recv().map_err(|_| Gone)?;
+        peer.reply(&request, b"slow")
+    })
+}

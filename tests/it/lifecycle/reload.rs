@@ -1,0 +1,243 @@
+//! Reloading on SIGHUP: whole or not at all, and nobody who is being served notices.
+
+use std::sync::atomic::Ordering;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::Load;
+use crate::support::{Gateway, KEY, Request, Shop, Upstream, eventually, hash_of};
+
+/// How many reloads the log tells of so far.
+fn reloads(gateway: &Gateway) -> usize {
+    gateway
+        .log()
+        .iter()
+        .filter(|line| {
+            line["message"]
+                .as_str()
+                .is_some_and(|m| m.starts_with("reloaded"))
+        })
+        .count()
+}
+
+/// Replaces the file, reloads, and waits until it is in force.
+fn reload(gateway: &Gateway, config: &str) {
+    let before = reloads(gateway);
+    gateway.rewrite(config);
+    gateway.signal(Signal::HUP);
+    eventually("the reload", || (reloads(gateway) > before).then_some(()));
+}
+
+#[test]
+fn a_hundred_reloads_under_load_disturb_nobody() {
+    let shop = Shop::open();
+    let plain = Shop::config(&shop.inventory, &shop.orders, "");
+    let other = format!(
+        "{plain}\n[[route]]\nprefix = \"/marker\"\nupstream = \"{}\"",
+        shop.inventory.url()
+    );
+    let load = Load::default();
+    std::thread::scope(|scope| {
+        let requests = [
+            Request::get("/api/inventory/x"),
+            Request::post("/api/inventory/x", vec![b'x'; 20_000]),
+            Request::post("/api/orders/x", vec![b'x'; 5_000])
+                .chunked(700)
+                .with_key(),
+            Request::get("/api/orders/x").with_key(),
+        ];
+        for request in requests {
+            let (gateway, load) = (&shop.gateway, &load);
+            scope.spawn(move || load.keep_asking(gateway, &request));
+        }
+        let stop_in_any_case = scopeguard(&load);
+        for round in 0..100 {
+            let (config, marker) = if round % 2 == 0 {
+                (&other, 200)
+            } else {
+                (&plain, 404)
+            };
+            reload(&shop.gateway, config);
+            shop.ask(&Request::get("/marker")).is(marker);
+        }
+        drop(stop_in_any_case);
+    });
+    assert!(
+        load.served.load(Ordering::Relaxed) > 400,
+        "there was no load"
+    );
+    assert!(
+        shop.inventory.connections() < 20,
+        "pools did not survive: {}",
+        shop.inventory.connections()
+    );
+}
+
+/// Ends the load when it is dropped, so that a failure does not hang the test.
+fn scopeguard(load: &Load) -> impl Drop + '_ {
+    struct Stop<'l>(&'l Load);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+    Stop(load)
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_is_logged() {
+    let shop = Shop::open();
+    let good = Shop::config(&shop.inventory, &shop.orders, "");
+    let mut client = shop.gateway.connect();
+    let bad = [
+        good.replace("protected", "protcted"),
+        good.replace("[access]", "[access"),
+        good.replace(&hash_of(KEY), "sha256:short"),
+        String::new(),
+        "\u{0}".into(),
+    ];
+    for (nth, bad) in bad.iter().enumerate() {
+        if bad.is_empty() {
+            std::fs::remove_file(shop.gateway.dir().join("tollgate.toml"))
+                .expect("remove the file");
+        } else {
+            shop.gateway.rewrite(bad);
+        }
+        shop.gateway.signal(Signal::HUP);
+        eventually("the error to be logged", || {
+            let errors = shop
+                .gateway
+                .log()
+                .into_iter()
+                .filter(|line| line["level"] == "ERROR");
+            (errors.count() > nth).then_some(())
+        });
+        Shop::still_serves(&mut client);
+        client.ask(&Request::get("/api/orders/x")).is(401);
+        client
+            .ask(&Request::get("/api/orders/x").with_key())
+            .is(200);
+    }
+    assert!(
+        shop.gateway.log_text().contains("did you mean"),
+        "{}",
+        shop.gateway.log_text()
+    );
+    reload(&shop.gateway, &good);
+    Shop::still_serves(&mut client);
+}
+
+#[test]
+fn the_log_says_first_what_became_public() {
+    let shop = Shop::open();
+    let more = "[clients.another]\nkeys = [\"sha256:0000000000000000000000000000000000000000000000000000000000000000\"]";
+    let open = Shop::config(&shop.inventory, &shop.orders, more)
+        .replace("protected = [\"/api/orders\"]", "protected = []");
+    let before = shop.gateway.log().len();
+    reload(&shop.gateway, &open);
+    shop.ask(&Request::get("/api/orders/x")).is(200);
+
+    let lines: Vec<String> = shop.gateway.log()[before..]
+        .iter()
+        .map(Value::to_string)
+        .collect();
+    let about = |words: [&str; 2]| {
+        lines
+            .iter()
+            .position(|line| words.iter().all(|word| line.contains(word)))
+    };
+    let public = about(["public", "/api/orders"]).unwrap_or_else(|| panic!("{lines:#?}"));
+    let client = about(["client", "another"]).unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(public < client, "{lines:#?}");
+    // What opens a door is more than a piece of news.
+    assert!(lines[public].contains("WARN"), "{}", lines[public]);
+}
+
+#[test]
+fn what_needs_a_restart_is_named_and_the_rest_applies() {
+    let shop = Shop::open();
+    let more = "[server]\nworkers = 3\nmax_connections = 77\n[limits]\nanonymous = { requests = 5, per = \"1h\" }";
+    let before = shop.gateway.log().len();
+    reload(
+        &shop.gateway,
+        &Shop::config(&shop.inventory, &shop.orders, more),
+    );
+    let warnings: String = shop.gateway.log()[before..]
+        .iter()
+        .filter(|line| line["level"] == "WARN")
+        .map(Value::to_string)
+        .collect();
+    for name in ["workers", "max_connections"] {
+        assert!(warnings.contains(name), "{name} is not named in {warnings}");
+    }
+    assert!(
+        shop.ask(&Request::get("/api/inventory/x"))
+            .fields
+            .has("ratelimit")
+    );
+}
+
+#[test]
+fn a_request_in_flight_keeps_what_it_began_with() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let slow = Upstream::start(move |peer| {
+        let request = peer.request()?;
+        let wait = wait
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        wait.recv().map_err(|_| crate::support::Gone)?;
+        peer.reply(&request, b"slow")
+    });
+    let shop = Shop::selling(slow, "");
+    let mut client = shop.gateway.connect();
+    client.send(Request::get("/api/inventory/x").bytes());
+    shop.inventory.wait_for("the request", |_| true);
+    let gone =
+        Shop::config(&shop.inventory, &shop.orders, "").replace("/api/inventory", "/api/elsewhere");
+    reload(&shop.gateway, &gone);
+    shop.ask(&Request::get("/api/inventory/x"))
+        .is_refusal(404, "no_route");
+    go.send(()).expect("the upstream waits");
+    assert_eq!(client.answer().is(200).text(), "slow");
+}
+
+#[test]
+fn counters_survive_and_a_new_limit_applies_to_them() {
+    let limit =
+        |requests| format!("[limits]\nanonymous = {{ requests = {requests}, per = \"1h\" }}");
+    let shop = Shop::with(&limit(10));
+    for _ in 0..6 {
+        shop.ask(&Request::get("/api/inventory/x")).is(200);
+    }
+    let config = |requests| Shop::config(&shop.inventory, &shop.orders, &limit(requests));
+    reload(&shop.gateway, &config(8));
+    for status in [200, 200, 429] {
+        shop.ask(&Request::get("/api/inventory/x")).is(status);
+    }
+    reload(&shop.gateway, &config(9));
+    for status in [200, 429] {
+        shop.ask(&Request::get("/api/inventory/x")).is(status);
+    }
+}
+
+#[test]
+fn a_key_that_was_taken_away_ends_on_open_connections_too() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    client
+        .ask(&Request::get("/api/orders/x").with_key())
+        .is(200);
+    let config = Shop::config(&shop.inventory, &shop.orders, "");
+    reload(
+        &shop.gateway,
+        &config.replace(&hash_of(KEY), &hash_of("another-key")),
+    );
+    client
+        .ask(&Request::get("/api/orders/x").with_key())
+        .is_refusal(401, "invalid_api_key");
+    client
+        .ask(&Request::get("/api/orders/x").field("x-api-key", "another-key"))
+        .is(200);
+}

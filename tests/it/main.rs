@@ -1,0 +1,18 @@
+//! Tollgate as its users meet it: the real binary, started on a free port, between clients and
+//! upstreams that speak raw bytes. A test starts an upstream, starts a gateway, asks, asserts.
+//! `support` holds the harness; every other module is one class of behaviour.
+
+mod support;
+
+mod access_log;
+mod cli;
+mod connection;
+mod forwarding;
+mod framing;
+mod harness;
+mod identity;
+mod layering;
+mod lifecycle;
+mod limits;
+mod rate_limits;
+mod refusals;

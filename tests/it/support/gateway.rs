@@ -1,0 +1,313 @@
+//! The gateway under test: the real binary with a configuration of the test's own, on a port that
+//! the system picks. Its operator log is collected and printed when the test fails.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{Client, Response};
+use super::request::Request;
+use super::wait::{PATIENCE, eventually};
+
+/// A running gateway; killed when it is dropped.
+pub(crate) struct Gateway {
+    child: Child,
+    log: Arc<Log>,
+    address: SocketAddr,
+    dir: TempDir,
+}
+
+/// The operator log, line by line as it comes.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+/// A `tollgate` command that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Gateway {
+    /// Starts a gateway with this configuration, to which `listen` and, if it has none, `[log]`
+    /// are added, and waits until it listens.
+    pub(crate) fn start(config: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("tollgate.toml"), complete(config)).expect("write the file");
+        Self::start_in(dir)
+    }
+
+    /// Starts a gateway on the complete `tollgate.toml` of a folder.
+    pub(crate) fn start_in(dir: TempDir) -> Self {
+        let stdout = std::fs::File::create(dir.path().join("stdout")).expect("create a file");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(["run", "-c"])
+            .arg(dir.path().join("tollgate.toml"))
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start the gateway");
+        let log = Arc::<Log>::default();
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let collecting = Arc::clone(&log);
+        std::thread::spawn(move || collecting.collect(stderr));
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut gateway = Self {
+            child,
+            log,
+            address,
+            dir,
+        };
+        let line = gateway.wait_log("the gateway to listen", |line| {
+            line["message"] == "listening"
+        });
+        let address = line["address"].as_str().and_then(|text| text.parse().ok());
+        gateway.address = address.unwrap_or_else(|| panic!("no address in {line}"));
+        gateway
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Asks one request on a connection of its own.
+    pub(crate) fn ask(&self, request: &Request) -> Response {
+        self.connect().ask(request)
+    }
+
+    /// The folder that holds the configuration and the logs.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Replaces the configuration file in one step, as `mv` does, without telling the gateway.
+    pub(crate) fn rewrite(&self, config: &str) {
+        self.rewrite_raw(&complete(config));
+    }
+
+    /// Like [`Gateway::rewrite`], with every byte of the file as given.
+    pub(crate) fn rewrite_raw(&self, text: &str) {
+        let new = self.dir().join("tollgate.toml.new");
+        std::fs::write(&new, text).expect("write the file");
+        std::fs::rename(new, self.dir().join("tollgate.toml")).expect("rename the file");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), signal).expect("signal the gateway");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait_exit(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        eventually("the gateway to exit", || {
+            child.try_wait().expect("wait for the gateway")
+        })
+    }
+
+    /// Whether the process still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child
+            .try_wait()
+            .expect("wait for the gateway")
+            .is_none()
+    }
+
+    /// Waits for a line of the operator log that `fits`. Members of `fields` are looked up as if
+    /// they stood at the top.
+    pub(crate) fn wait_log(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.log.wait(what, |lines| {
+            lines.iter().map(|line| flat(line)).find(&fits)
+        })
+    }
+
+    /// The operator log so far.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        self.log.lock().0.iter().map(|line| flat(line)).collect()
+    }
+
+    /// The operator log so far, as it was written.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.lock().0.join("\n")
+    }
+
+    /// Where the access log is.
+    pub(crate) fn access_path(&self) -> PathBuf {
+        self.dir().join("access.log")
+    }
+
+    /// Waits until the access log has at least that many lines, and returns them all.
+    pub(crate) fn access_log(&self, at_least: usize) -> Vec<Value> {
+        let path = self.access_path();
+        eventually(
+            &format!("{at_least} access lines in {}", path.display()),
+            || {
+                let lines = access_lines(&path);
+                (lines.len() >= at_least).then_some(lines)
+            },
+        )
+    }
+
+    /// Ends the gateway in order, and returns its whole access log.
+    pub(crate) fn finish(self) -> Vec<Value> {
+        self.finish_and_keep().0
+    }
+
+    /// Like [`Gateway::finish`], and keeps the folder.
+    pub(crate) fn finish_and_keep(mut self) -> (Vec<Value>, TempDir) {
+        self.signal(Signal::TERM);
+        let status = self.wait_exit();
+        assert_eq!(status.code(), Some(0), "exit after SIGTERM");
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        let dir = std::mem::replace(&mut self.dir, empty);
+        (access_lines(&dir.path().join("access.log")), dir)
+    }
+
+    /// The memory that the process holds, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the status of a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<usize>().ok());
+        kib.expect("a resident set size") * 1024
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the gateway's log:\n{}\n---", self.log_text());
+        }
+    }
+}
+
+impl Log {
+    fn collect(&self, stderr: impl std::io::Read) {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            self.lock().0.push(line);
+            self.changed.notify_all();
+        }
+        self.lock().1 = true;
+        self.changed.notify_all();
+    }
+
+    fn wait<T>(&self, what: &str, ask: impl Fn(&[String]) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.lock();
+        loop {
+            if let Some(answer) = ask(&lines.0) {
+                return answer;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (ended, text) = (lines.1, lines.0.join("\n"));
+            assert!(
+                !ended,
+                "the gateway ended while waiting for {what}; its log:\n{text}"
+            );
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; the log:\n{text}"
+            );
+            let woken = self.changed.wait_timeout(lines, left);
+            lines = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs `tollgate` with these arguments to its end.
+pub(crate) fn tollgate(args: &[&str]) -> Finished {
+    tollgate_reading(args, "")
+}
+
+/// Runs `tollgate` with these arguments and this standard input to its end.
+pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start tollgate");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("wait for tollgate").is_none() {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let output = child.wait_with_output();
+            panic!("`tollgate {args:?}` did not end: {output:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = child
+        .wait_with_output()
+        .expect("read what tollgate printed");
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A test's configuration with what every test needs: a free port, logs that can be read.
+fn complete(config: &str) -> String {
+    let mut text = String::new();
+    if !config
+        .lines()
+        .any(|line| line.trim_start().starts_with("listen"))
+    {
+        text.push_str("listen = \"127.0.0.1:0\"\n");
+    }
+    text.push_str(config);
+    if !config.lines().any(|line| line.trim() == "[log]") {
+        text.push_str("\n[log]\nformat = \"json\"\naccess = \"access.log\"\n");
+    }
+    text
+}
+
+/// A line of the operator log with the members of `fields` lifted to the top.
+fn flat(line: &str) -> Value {
+    let mut value = serde_json::from_str(line).unwrap_or(Value::Null);
+    let fields = value.get_mut("fields").map(Value::take);
+    if let (Some(top), Some(Value::Object(fields))) = (value.as_object_mut(), fields) {
+        top.extend(fields);
+    }
+    value
+}
+
+/// All whole lines of an access log. A line that is not a JSON object fails the test.
+fn access_lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |line: &str| {
+        let value: Result<Value, _> = serde_json::from_str(line);
+        value
+            .ok()
+            .filter(Value::is_object)
+            .unwrap_or_else(|| panic!("access line {line:?}"))
+    };
+    whole.lines().map(parse).collect()
+}

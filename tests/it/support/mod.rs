@@ -1,0 +1,24 @@
+//! The harness: a gateway process, an upstream that records and misbehaves, a client that reads
+//! strictly. Every wait has a deadline, every port is picked by the system, and everything that
+//! was started is stopped when the test ends.
+
+mod client;
+mod gateway;
+mod message;
+mod peer;
+pub(crate) mod redis;
+mod request;
+mod shop;
+mod table;
+mod upstream;
+mod wait;
+
+pub(crate) use client::{Client, Ending, Response};
+pub(crate) use gateway::{Finished, Gateway, tollgate, tollgate_reading};
+pub(crate) use message::Broken;
+pub(crate) use peer::{Gone, Peer, Seen};
+pub(crate) use request::{Request, latin1};
+pub(crate) use shop::{KEY, Shop, hash_of};
+pub(crate) use table::each;
+pub(crate) use upstream::Upstream;
+pub(crate) use wait::{PATIENCE, eventually, noise};

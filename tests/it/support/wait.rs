@@ -1,0 +1,28 @@
+//! Waiting with a deadline, and bytes to send.
+
+use std::time::{Duration, Instant};
+
+/// The longest that anything in these tests is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks again and again until there is an answer, and fails the test if none comes in time.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Bytes without a pattern that a mistake could reproduce; the same ones for the same length.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fastrand::Rng::with_seed(len as u64).fill(&mut bytes);
+    bytes
+}
