@@ -10,14 +10,31 @@ pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::limit::Policy;
+use crate::limit::{Policy, Subject};
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
 #[derive(Debug)]
 pub struct Client {
+    /// What downstream, the log and the counters call it.
     pub name: ClientName,
+    subject: Subject,
     /// The limit that holds for all keys of this client together, its tier already applied.
     pub policy: Option<Arc<Policy>>,
+}
+
+impl Client {
+    /// A client of that name.
+    #[must_use]
+    pub fn new(name: ClientName, policy: Option<Arc<Policy>>) -> Self {
+        let subject = Subject::Client(name.clone());
+        Self { name, subject, policy }
+    }
+
+    /// Under what its requests are counted.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
 }
 
 /// A name that is safe in a header, a log line and a Redis key: 1 to 128 characters of `A-Za-z0-9._-`.

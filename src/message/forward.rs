@@ -226,14 +226,23 @@ pub fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// Appends one field with a number for its value.
 pub fn put_number(out: &mut Vec<u8>, name: &[u8], value: u64) {
-    // Writing to a vector cannot fail.
-    out.extend_from_slice(name);
-    let _ = write!(out, ": {value}\r\n");
+    put(out, name, itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends an address; an IPv4-mapped one as the IPv4 address that it is.
 pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
-    let _ = write!(out, "{}", address.to_canonical());
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
 }
 
 /// Compares field names.

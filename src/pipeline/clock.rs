@@ -1,14 +1,17 @@
 //! The wall clock as log lines and `Date` fields show it, formatted once a second.
 
-use std::cell::RefCell;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// A worker's formatted clock.
-#[derive(Debug, Default)]
+/// A worker's formatted clock. It goes by the monotonic clock that a request is timed with anyway,
+/// and looks at the wall clock once a second.
+#[derive(Debug)]
 pub struct WallClock {
     second: RefCell<Second>,
+    /// One moment on both clocks.
+    anchor: Cell<(Instant, Duration)>,
 }
 
 #[derive(Debug, Default)]
@@ -20,34 +23,48 @@ struct Second {
     http: String,
 }
 
+/// How long the two clocks are taken to run alike.
+const ALIKE: Duration = Duration::from_secs(1);
+
+impl Default for WallClock {
+    fn default() -> Self {
+        let anchor = Cell::new((Instant::now(), since_epoch()));
+        Self { second: RefCell::default(), anchor }
+    }
+}
+
 impl WallClock {
     /// Appends the value of a `Date` field for this moment.
-    pub fn put_http(&self, out: &mut Vec<u8>) {
-        self.at(now(), |second| {
-            out.extend_from_slice(second.http.as_bytes())
-        });
+    pub fn put_http(&self, out: &mut Vec<u8>, at: Instant) {
+        self.show(self.wall(at), |second| out.extend_from_slice(second.http.as_bytes()));
     }
 
     /// Appends a moment as `2026-01-31T12:00:00.123Z`.
-    pub fn put_iso(&self, out: &mut Vec<u8>, since_epoch: Duration) {
-        self.at(since_epoch, |second| {
-            out.extend_from_slice(second.iso.as_bytes())
-        });
-        let millis = since_epoch.subsec_millis();
+    pub fn put_iso(&self, out: &mut Vec<u8>, at: Instant) {
+        let wall = self.wall(at);
+        self.show(wall, |second| out.extend_from_slice(second.iso.as_bytes()));
+        let millis = wall.subsec_millis();
         let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
-        out.extend_from_slice(&[
-            b'.',
-            digit(millis / 100),
-            digit(millis / 10),
-            digit(millis),
-            b'Z',
-        ]);
+        out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
     }
 
-    fn at(&self, since_epoch: Duration, show: impl FnOnce(&Second)) {
+    /// The wall clock's time at a moment not long ago.
+    fn wall(&self, at: Instant) -> Duration {
+        let (mut then, mut wall) = self.anchor.get();
+        if at.saturating_duration_since(then) > ALIKE {
+            (then, wall) = (Instant::now(), since_epoch());
+            self.anchor.set((then, wall));
+        }
+        match at.checked_duration_since(then) {
+            Some(later) => wall.saturating_add(later),
+            None => wall.saturating_sub(then.saturating_duration_since(at)),
+        }
+    }
+
+    fn show(&self, wall: Duration, show: impl FnOnce(&Second)) {
         let mut second = self.second.borrow_mut();
-        if second.at != since_epoch.as_secs() || second.iso.is_empty() {
-            *second = Second::format(since_epoch.as_secs());
+        if second.at != wall.as_secs() || second.iso.is_empty() {
+            *second = Second::format(wall.as_secs());
         }
         show(&second);
     }
@@ -69,11 +86,8 @@ impl Second {
 }
 
 /// The time since the epoch; zero for a clock that is set before it.
-#[must_use]
-pub fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -82,13 +96,19 @@ mod tests {
 
     #[test]
     fn a_moment_looks_as_the_standards_say() {
-        let (clock, mut iso) = (WallClock::default(), Vec::new());
-        clock.put_iso(&mut iso, Duration::from_millis(784_111_777_045));
-        assert_eq!(iso, b"1994-11-06T08:49:37.045Z");
-        assert_eq!(clock.second.borrow().http, "Sun, 06 Nov 1994 08:49:37 GMT");
-        iso.clear();
-        clock.put_iso(&mut iso, Duration::from_secs(784_111_778));
-        assert_eq!(iso, b"1994-11-06T08:49:38.000Z");
-        clock.put_iso(&mut iso, Duration::MAX);
+        let (clock, at) = (WallClock::default(), Instant::now());
+        clock.anchor.set((at, Duration::from_millis(784_111_777_045)));
+        let shown = |at| {
+            let mut iso = Vec::new();
+            clock.put_iso(&mut iso, at);
+            String::from_utf8(iso).unwrap()
+        };
+        assert_eq!(shown(at), "1994-11-06T08:49:37.045Z");
+        assert_eq!(shown(at + Duration::from_millis(955)), "1994-11-06T08:49:38.000Z");
+        let mut http = Vec::new();
+        clock.put_http(&mut http, at);
+        assert_eq!(http, b"Sun, 06 Nov 1994 08:49:37 GMT");
+        clock.anchor.set((at, Duration::MAX));
+        assert_eq!(shown(at), "1970-01-01T00:00:00.999Z", "a clock that is set wrong stops nothing");
     }
 }

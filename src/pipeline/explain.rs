@@ -2,7 +2,6 @@
 //! left out, and each says what it decided and why.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -90,7 +89,7 @@ pub fn explain(
     snapshot: &Snapshot,
     head: &RequestHead,
     peer: IpAddr,
-    as_client: Option<&Arc<Client>>,
+    as_client: Option<&Client>,
 ) -> Explanation {
     let address = caller(peer, &head.fields, |hop| snapshot.trusts(hop));
     let mut told = Explanation {
@@ -114,7 +113,7 @@ fn tell(
     snapshot: &Snapshot,
     head: &RequestHead,
     address: IpAddr,
-    as_client: Option<&Arc<Client>>,
+    as_client: Option<&Client>,
 ) -> Result<(), Rejection> {
     let body = request_body(head)?;
     let target = RequestTarget::parse(head.target(), &head.method)
@@ -131,7 +130,7 @@ fn tell(
 
     told.client_kind = Some("invalid");
     let caller = match as_client {
-        Some(client) => Caller::Identified(Arc::clone(client)),
+        Some(client) => Caller::Identified(client),
         None => identify(&snapshot.access, &head.fields, address)?,
     };
     told.client_kind = Some(if caller.client().is_some() {
@@ -148,11 +147,11 @@ fn tell(
         .protected
         .find(path.as_str())
         .map(|prefix| prefix.as_str().to_owned());
-    protect(&snapshot.access.protected, &path, caller.clone())?;
+    protect(&snapshot.access.protected, &path, caller)?;
 
     let route = resolve(&snapshot.routes, host, &head.method, &path);
     let cost = route.as_ref().map_or(1, |route| route.cost.get());
-    told.limits = applies(&snapshot.limits, &caller)
+    told.limits = applies(&snapshot.limits, caller)
         .map(|(policy, _)| LimitLine {
             policy: policy.name.to_string(),
             requests: policy.limit.requests(),

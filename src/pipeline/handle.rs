@@ -54,7 +54,7 @@ pub async fn handle(
     let host = record.host;
     let request = Request {
         worker,
-        current: current.clone(),
+        current: &current,
         head,
         target,
         host,
@@ -68,7 +68,10 @@ pub async fn handle(
         return answer(Reply::Healthy(&request), worker, &record, None, client).await;
     }
     let mut report = None;
-    let outcome = catch(run(&request, client, &record, &mut report)).await;
+    let outcome = {
+        let mut work = pin!(run(&request, client, &record, &mut report));
+        poll_fn(|cx| catch(|| work.as_mut().poll(cx))).await
+    };
     let rejection = match outcome {
         Ok(Ok(after)) => return after,
         Ok(Err(rejection)) => rejection,
@@ -109,16 +112,12 @@ fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
     Ok((target, body))
 }
 
-/// Runs a request so that a bug in it ends this request and nothing else.
-async fn catch<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    let mut work = pin!(work);
-    poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(cause(&*panic))),
-        },
-    )
-    .await
+/// Polls a request so that a bug in it ends this request and nothing else.
+fn catch<T>(poll: impl FnOnce() -> Poll<T>) -> Poll<Result<T, String>> {
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(cause(&*panic))),
+    }
 }
 
 fn cause(panic: &(dyn Any + Send)) -> String {

@@ -2,7 +2,6 @@
 //! else is refused on every route, for a key that cannot be read is not the same as none.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,16 +12,18 @@ use super::rejection::Rejection;
 use super::snapshot::Access;
 
 /// Who is calling.
-#[derive(Debug, Clone)]
-pub enum Caller {
+#[derive(Debug, Clone, Copy)]
+pub enum Caller<'s> {
+    /// By its address.
     Anonymous(IpAddr),
-    Identified(Arc<Client>),
+    /// By its key.
+    Identified(&'s Client),
 }
 
-impl Caller {
+impl<'s> Caller<'s> {
     /// The configured client, if it is one.
     #[must_use]
-    pub fn client(&self) -> Option<&Arc<Client>> {
+    pub fn client(self) -> Option<&'s Client> {
         match self {
             Self::Anonymous(_) => None,
             Self::Identified(client) => Some(client),
@@ -31,17 +32,17 @@ impl Caller {
 }
 
 /// Identifies the caller by the key it sent. `address` is where the request comes from.
-pub fn identify(access: &Access, fields: &Fields, address: IpAddr) -> Result<Caller, Rejection> {
+pub fn identify<'s>(
+    access: &'s Access,
+    fields: &Fields,
+    address: IpAddr,
+) -> Result<Caller<'s>, Rejection> {
     let mut keys = fields.get_all_named(&access.names.api_key);
     let Some(key) = keys.next() else {
         return Ok(Caller::Anonymous(address));
     };
     // Of two keys it is not for us to choose which one counts.
     let readable = keys.next().is_none() && !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
-    let client = readable
-        .then(|| access.keys.find(key, Timestamp::now))
-        .flatten();
-    client
-        .map(|client| Caller::Identified(Arc::clone(client)))
-        .ok_or(Rejection::InvalidApiKey)
+    let client = if readable { access.keys.find(key, Timestamp::now) } else { None };
+    client.map(|client| Caller::Identified(client)).ok_or(Rejection::InvalidApiKey)
 }

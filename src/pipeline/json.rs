@@ -20,7 +20,7 @@ pub(super) fn put_number(out: &mut Vec<u8>, name: &str, number: Option<u64>) {
     let Some(number) = number else {
         return out.extend_from_slice(b"null");
     };
-    let _ = write!(out, "{number}");
+    put_digits(out, number);
 }
 
 /// Appends a duration in milliseconds to the microsecond, or `null` for none.
@@ -29,12 +29,15 @@ pub(super) fn put_millis(out: &mut Vec<u8>, name: &str, time: Option<Duration>) 
     let Some(time) = time else {
         return out.extend_from_slice(b"null");
     };
-    let _ = write!(
-        out,
-        "{}.{:03}",
-        time.as_millis(),
-        time.subsec_micros() % 1000
-    );
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    put_digits(out, micros / 1000);
+    let rest = u32::try_from(micros % 1000).unwrap_or(0);
+    let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
+    out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+}
+
+fn put_digits(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {

@@ -40,9 +40,9 @@ async fn run<'r>(
     request: &Request<'r>,
     client: &mut Downstream<'_>,
     record: &Record<'r>,
-    report: &mut Option<Report>,
+    report: &mut Option<Report<'r>>,
 ) -> Result<After, Rejection> {
-    let snapshot = &*request.current.snapshot;
+    let snapshot: &'r snapshot::Snapshot = &request.current.snapshot;
     let path = record.set_path(RequestPath::parse(request.target.path)?);
     let caller = record.note_caller(identify(
         &snapshot.access,

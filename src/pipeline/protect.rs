@@ -8,24 +8,24 @@ use super::rejection::Rejection;
 
 /// A caller that may come to this path. Only this stage makes one.
 #[derive(Debug)]
-pub struct Admitted {
-    caller: Caller,
+pub struct Admitted<'s> {
+    caller: Caller<'s>,
 }
 
-impl Admitted {
+impl<'s> Admitted<'s> {
     /// Who is calling.
     #[must_use]
-    pub fn caller(&self) -> &Caller {
-        &self.caller
+    pub fn caller(&self) -> Caller<'s> {
+        self.caller
     }
 }
 
 /// Lets a caller in, unless it is anonymous and the path protected.
-pub fn protect(
+pub fn protect<'s>(
     protected: &ProtectedPrefixes,
     path: &RequestPath<'_>,
-    caller: Caller,
-) -> Result<Admitted, Rejection> {
+    caller: Caller<'s>,
+) -> Result<Admitted<'s>, Rejection> {
     match caller {
         Caller::Anonymous(_) if protected.find(path.as_str()).is_some() => {
             Err(Rejection::ApiKeyRequired)

@@ -1,15 +1,16 @@
 //! What the access log tells of a request. A record is begun with the request and writes its one
 //! line when it is dropped, whatever happened in between: served, refused, or the client gone.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, StatusCode, Version};
 
 use crate::client::Client;
+use crate::message::forward::put_address;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::request_id;
@@ -18,7 +19,6 @@ use crate::upstream::Upstream;
 use crate::wire::fields::Known;
 use crate::wire::head::RequestHead;
 
-use super::clock;
 use super::identify::Caller;
 use super::json;
 use super::rejection::Rejection;
@@ -34,7 +34,6 @@ const CLIENT_CLOSED: u16 = 499;
 pub struct Record<'r> {
     worker: &'r Worker,
     begun: Instant,
-    at: Duration,
     /// `None` when no head could be read.
     head: Option<&'r RequestHead>,
     pub request_id: RequestId<'r>,
@@ -42,10 +41,11 @@ pub struct Record<'r> {
     /// Where the request came from, as far as is known.
     pub address: IpAddr,
     path: OnceCell<RequestPath<'r>>,
-    client: OnceCell<ClientKind>,
-    route: OnceCell<Arc<Route>>,
-    upstream: OnceCell<Arc<Upstream>>,
-    pub endpoint: Cell<Option<SocketAddr>>,
+    client: Cell<ClientKind<'r>>,
+    route: Cell<Option<&'r Route>>,
+    upstream: Cell<Option<&'r Upstream>>,
+    /// The address that the last attempt went to, as text.
+    pub endpoint: RefCell<Option<Rc<str>>>,
     pub attempts: Cell<u32>,
     /// The status that was sent.
     pub status: Cell<Option<StatusCode>>,
@@ -58,10 +58,13 @@ pub struct Record<'r> {
 }
 
 /// Who called, as the log tells it.
-#[derive(Debug)]
-enum ClientKind {
+#[derive(Debug, Clone, Copy, Default)]
+enum ClientKind<'r> {
+    /// It did not come as far as being identified.
+    #[default]
+    Unknown,
     Anonymous,
-    Identified(Arc<Client>),
+    Identified(&'r Client),
     /// It sent a key that is not one.
     Invalid,
 }
@@ -113,7 +116,6 @@ impl<'r> Record<'r> {
         Self {
             worker,
             begun: Instant::now(),
-            at: clock::now(),
             head,
             request_id: RequestId::of(head, id),
             host: head
@@ -121,10 +123,10 @@ impl<'r> Record<'r> {
                 .unwrap_or_default(),
             address,
             path: OnceCell::new(),
-            client: OnceCell::new(),
-            route: OnceCell::new(),
-            upstream: OnceCell::new(),
-            endpoint: Cell::new(None),
+            client: Cell::default(),
+            route: Cell::new(None),
+            upstream: Cell::new(None),
+            endpoint: RefCell::new(None),
             attempts: Cell::new(0),
             status: Cell::new(None),
             code: Cell::new(None),
@@ -153,19 +155,22 @@ impl<'r> Record<'r> {
     }
 
     /// Notes who the caller turned out to be, or not to be.
-    pub fn note_caller(&self, identified: Result<Caller, Rejection>) -> Result<Caller, Rejection> {
-        let _ = self.client.set(match &identified {
+    pub fn note_caller(
+        &self,
+        identified: Result<Caller<'r>, Rejection>,
+    ) -> Result<Caller<'r>, Rejection> {
+        self.client.set(match &identified {
             Ok(Caller::Anonymous(_)) => ClientKind::Anonymous,
-            Ok(Caller::Identified(client)) => ClientKind::Identified(Arc::clone(client)),
+            Ok(Caller::Identified(client)) => ClientKind::Identified(client),
             Err(_) => ClientKind::Invalid,
         });
         identified
     }
 
     /// Notes where the request goes.
-    pub fn note_route(&self, route: &Arc<Route>, upstream: &Arc<Upstream>) {
-        let _ = self.route.set(Arc::clone(route));
-        let _ = self.upstream.set(Arc::clone(upstream));
+    pub fn note_route(&self, route: &'r Route, upstream: &'r Upstream) {
+        self.route.set(Some(route));
+        self.upstream.set(Some(upstream));
     }
 
     fn status_number(&self) -> u16 {
@@ -192,22 +197,21 @@ impl<'r> Record<'r> {
 
     fn put_json(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"time\":\"");
-        self.worker.clock.put_iso(out, self.at);
+        self.worker.clock.put_iso(out, self.begun);
         out.extend_from_slice(b"\",\"request_id\":\"");
         out.extend_from_slice(self.request_id.bytes());
         out.push(b'"');
         let (client, kind) = match self.client.get() {
-            // It did not come as far as being identified.
-            None => (None, None),
-            Some(ClientKind::Anonymous) => (None, Some("anonymous")),
-            Some(ClientKind::Identified(client)) => {
-                (Some(client.name.as_str()), Some("identified"))
-            }
-            Some(ClientKind::Invalid) => (None, Some("invalid")),
+            ClientKind::Unknown => (None, None),
+            ClientKind::Anonymous => (None, Some("anonymous")),
+            ClientKind::Identified(client) => (Some(client.name.as_str()), Some("identified")),
+            ClientKind::Invalid => (None, Some("invalid")),
         };
         json::put_text(out, "client", client.map(str::as_bytes));
         json::put_text(out, "client_kind", kind.map(str::as_bytes));
-        let _ = write!(out, ",\"ip\":\"{}\"", self.address.to_canonical());
+        out.extend_from_slice(b",\"ip\":\"");
+        put_address(out, self.address);
+        out.push(b'"');
         json::put_text(
             out,
             "method",
@@ -234,12 +238,8 @@ impl<'r> Record<'r> {
             "upstream",
             self.upstream.get().map(|upstream| upstream.name.as_bytes()),
         );
-        match self.endpoint.get() {
-            Some(endpoint) => {
-                let _ = write!(out, ",\"endpoint\":\"{endpoint}\"");
-            }
-            None => json::put_text(out, "endpoint", None),
-        }
+        let endpoint = self.endpoint.borrow();
+        json::put_text(out, "endpoint", endpoint.as_deref().map(str::as_bytes));
         json::put_number(out, "attempts", Some(u64::from(self.attempts.get())));
         json::put_millis(out, "duration_ms", Some(self.begun.elapsed()));
         json::put_millis(out, "upstream_ms", self.upstream_time.get());
@@ -252,15 +252,15 @@ impl<'r> Record<'r> {
     }
 
     fn put_pretty(&self, out: &mut Vec<u8>) {
-        self.worker.clock.put_iso(out, self.at);
+        self.worker.clock.put_iso(out, self.begun);
         let method = self.head.map_or("-", |head| head.method.as_str());
         // A canonical path has no control characters that a terminal would obey.
         let path = self.path.get().map_or("-", RequestPath::as_str);
         let client = match self.client.get() {
-            Some(ClientKind::Identified(client)) => client.name.as_str(),
-            Some(ClientKind::Anonymous) => "anonymous",
-            Some(ClientKind::Invalid) => "invalid key",
-            None => "-",
+            ClientKind::Identified(client) => client.name.as_str(),
+            ClientKind::Anonymous => "anonymous",
+            ClientKind::Invalid => "invalid key",
+            ClientKind::Unknown => "-",
         };
         let millis = self.begun.elapsed().as_secs_f64() * 1000.0;
         let _ = write!(

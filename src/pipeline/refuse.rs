@@ -55,7 +55,7 @@ pub(super) async fn answer(
     reply: Reply<'_>,
     worker: &Worker,
     record: &Record<'_>,
-    report: Option<&Report>,
+    report: Option<&Report<'_>>,
     client: &mut Downstream<'_>,
 ) -> After {
     let goes_on = goes_on(reply, client);
@@ -96,7 +96,7 @@ fn put_reply(
     reply: Reply<'_>,
     worker: &Worker,
     record: &Record<'_>,
-    report: Option<&Report>,
+    report: Option<&Report<'_>>,
     goes_on: bool,
 ) {
     let (request, rejection) = match reply {
@@ -126,7 +126,7 @@ fn put_reply(
     put_number(out, b"Content-Length", body.len() as u64);
     put(out, b"Cache-Control", b"no-store");
     out.extend_from_slice(b"Date: ");
-    worker.clock.put_http(out);
+    worker.clock.put_http(out, record.begun());
     out.extend_from_slice(b"\r\n");
     let current = worker.current();
     put(

@@ -1,7 +1,6 @@
 //! What the stages know of a request, and the client's connection as far as they use it.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use crate::message::target::RequestTarget;
 use crate::wire::alarm::Alarm;
@@ -16,7 +15,8 @@ use super::worker::{Current, Worker};
 #[derive(Debug)]
 pub struct Request<'r> {
     pub worker: &'r Worker,
-    pub current: Rc<Current>,
+    /// By what it is judged.
+    pub current: &'r Current,
     pub head: &'r RequestHead,
     pub target: RequestTarget<'r>,
     /// The host that is asked for, with its port as it came.

@@ -90,7 +90,9 @@ impl Client<'_> {
                 return Next::Ended;
             }
         }
-        let due = Instant::now() + snapshot.header_timeout;
+        let header_timeout = snapshot.header_timeout;
+        // Most heads come in one piece, and need no clock.
+        let mut due = None;
         let (buffers, limits) = (&self.worker.buffers, &snapshot.head_limits);
         let mut scanner = HeadScanner::default();
         let mut blank = 0;
@@ -116,7 +118,10 @@ impl Client<'_> {
             let (mut reader, _) = self.connection.halves();
             let alarm = &mut self.alarm;
             let read = poll_fn(|cx| match reader.poll_fill(cx, buffers) {
-                Poll::Pending => alarm.poll_due(cx, due).map(|()| None),
+                Poll::Pending => {
+                    let due = *due.get_or_insert_with(|| Instant::now() + header_timeout);
+                    alarm.poll_due(cx, due).map(|()| None)
+                },
                 Poll::Ready(read) => Poll::Ready(Some(read)),
             });
             match read.await {

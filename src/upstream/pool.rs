@@ -33,7 +33,10 @@ struct Resting {
 #[derive(Debug)]
 pub struct Link {
     pub connection: Connection,
+    /// The endpoint's address.
     pub peer: SocketAddr,
+    /// The same, as the log tells it.
+    pub peer_text: Rc<str>,
     /// Whether it has served an exchange before; such a one may have died unnoticed.
     pub reused: bool,
     /// How long it may rest: the upstream's `idle_timeout`, or less if the service said so.
@@ -55,8 +58,7 @@ impl Pool {
     ///
     /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
     /// not be sent a second time.
-    pub fn take(&self, ask_kernel: bool) -> Option<Link> {
-        let now = Instant::now();
+    pub fn take(&self, ask_kernel: bool, now: Instant) -> Option<Link> {
         let mut resting = self.resting.borrow_mut();
         while let Some(Resting { mut link, since }) = resting.pop() {
             let old = now.saturating_duration_since(since) >= link.rest;
@@ -76,18 +78,19 @@ impl Pool {
         Ok(Link {
             connection: Connection::new(socket),
             peer,
+            peer_text: peer.to_string().into(),
             reused: false,
             rest: upstream.idle_timeout,
         })
     }
 
     /// Keeps a connection whose exchange has ended in good order.
-    pub fn give(&self, link: Link) {
+    pub fn give(&self, link: Link, now: Instant) {
         let mut resting = self.resting.borrow_mut();
         if resting.len() < KEPT && !link.rest.is_zero() && self.addresses.contain(link.peer) {
             resting.push(Resting {
                 link,
-                since: Instant::now(),
+                since: now,
             });
         }
     }

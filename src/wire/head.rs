@@ -12,7 +12,7 @@ use super::host;
 /// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
 /// More fields than any limit allows.
-const MOST_FIELDS: usize = 1024;
+const MOST_FIELDS: usize = 256;
 /// How many empty lines before a request line are read past (RFC 9112 section 2.2).
 const MOST_BLANK: usize = 8;
 
@@ -21,7 +21,7 @@ const MOST_BLANK: usize = 8;
 pub struct HeadLimits {
     /// From its first byte to the end of its empty line.
     pub max_bytes: usize,
-    /// At most 1024.
+    /// At most 256.
     pub max_fields: usize,
 }
 

@@ -1,7 +1,7 @@
 //! The service's half of an exchange: its answer is read, its head made the client's, its body
 //! passed on as it comes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{StatusCode, Version};
 
@@ -77,10 +77,9 @@ pub(super) async fn answer(
         }
         request.worker.buffers.give_head(head.into_storage());
     };
-    exchange
-        .record
-        .upstream_time
-        .set(Some(exchange.record.begun().elapsed()));
+    let now = Instant::now();
+    shared.progress.set(now);
+    exchange.record.upstream_time.set(Some(now.saturating_duration_since(exchange.record.begun())));
     let length = response_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
     let keep = (keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose)
@@ -117,6 +116,7 @@ async fn pass_on(
     let mut out = buffers.take();
     put_head(
         exchange,
+        shared,
         &mut out,
         &head,
         framing,
@@ -166,6 +166,7 @@ async fn pass_on(
 /// Appends the whole head of an answer as the client gets it.
 fn put_head(
     exchange: &Exchange<'_, '_>,
+    shared: &Shared,
     out: &mut Vec<u8>,
     head: &ResponseHead,
     framing: BodyLength,
@@ -181,9 +182,7 @@ fn put_head(
             .is_some_and(|report| report.has_fields(&snapshot.limits)),
         connection,
     };
-    put_answer(out, head, framing, &answer, |out| {
-        request.worker.clock.put_http(out)
-    });
+    put_answer(out, head, framing, &answer, |out| request.worker.clock.put_http(out, shared.progress.get()));
     if let Some(report) = exchange.report {
         report.put_fields(&snapshot.limits, out);
     }
@@ -211,6 +210,7 @@ async fn switch(
     let mut out = exchange.request.worker.buffers.take();
     put_head(
         exchange,
+        shared,
         &mut out,
         head,
         BodyLength::None,
@@ -247,7 +247,6 @@ async fn read_head(
             Ok(0) | Err(_) => return Err(AnswerError::Ended),
             Ok(_) => shared.heard.set(true),
         }
-        shared.progress.set(std::time::Instant::now());
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Exchange<'e, 'r> {
     pub upstream: &'e Upstream,
     pub request: &'e Request<'r>,
     pub record: &'e Record<'r>,
-    pub report: Option<&'e Report>,
+    pub report: Option<&'e Report<'r>>,
     pub websocket: bool,
     /// How the request's body is framed on its way up.
     pub coding: Coding,
@@ -35,6 +35,8 @@ pub(super) struct Exchange<'e, 'r> {
 
 /// What the two directions tell each other.
 pub(super) struct Shared {
+    /// The connection to the service had been made before.
+    pub kept: bool,
     /// When the last byte moved, in either direction.
     pub progress: Cell<Instant>,
     /// When the request had been sent whole, or would not be read any further.
@@ -92,7 +94,7 @@ impl Exchange<'_, '_> {
         client: &mut Downstream<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Answered, Failure> {
-        let shared = Shared::begin();
+        let shared = Shared { kept: link.reused, ..Shared::begin(self.record.begun()) };
         let (mut from_service, mut to_service) = link.connection.halves();
         let mut down = pin!(answer(self, &shared, &mut from_service, &mut client.writer));
         let mut up = pin!(upload(
@@ -120,9 +122,10 @@ impl Exchange<'_, '_> {
 }
 
 impl Shared {
-    pub fn begin() -> Self {
+    pub fn begin(now: Instant) -> Self {
         Self {
-            progress: Cell::new(Instant::now()),
+            kept: false,
+            progress: Cell::new(now),
             uploaded: Cell::new(None),
             refused_upload: Cell::new(false),
             waits_for_client: Cell::new(false),

@@ -10,11 +10,14 @@ mod pass;
 mod tunnel;
 mod upload;
 
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
 use http::{Method, Version};
 
 use crate::message::forward::{Forwarding, put_request};
 use crate::route::Route;
-use crate::upstream::{ConnectError, Link, Pool, Upstream};
+use crate::upstream::{ConnectError, Link, Pool};
 use crate::wire::body::Coding;
 use crate::wire::fields::Known;
 use crate::wire::framing::BodyLength;
@@ -31,10 +34,10 @@ use super::resolve::put_target;
 /// has not been sent anything yet.
 pub async fn proxy<'r>(
     route: &Route,
-    permit: &Permit,
+    permit: &Permit<'r>,
     request: &Request<'r>,
     client: &mut Downstream<'_>,
-    report: Option<&Report>,
+    report: Option<&Report<'r>>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let snapshot = &request.current.snapshot;
@@ -54,7 +57,7 @@ pub async fn proxy<'r>(
     };
     let mut out = request.worker.buffers.take();
     put_head(&mut out, &exchange, permit);
-    let sent = match exchange.pass(&Shared::begin()).gather(
+    let sent = match exchange.pass(&Shared::begin(record.begun())).gather(
         &mut client.body,
         client.reader.input,
         &mut out,
@@ -77,7 +80,7 @@ async fn send(
 ) -> Result<After, Rejection> {
     let pool = &exchange.request.current.pools[exchange.route.upstream];
     let repeatable = exchange.uploaded && exchange.request.head.method.is_idempotent();
-    let mut kept = pool.take(!repeatable);
+    let mut kept = pool.take(!repeatable, exchange.record.begun());
     loop {
         let mut link = match kept.take() {
             Some(link) => link,
@@ -87,7 +90,7 @@ async fn send(
             .record
             .attempts
             .set(exchange.record.attempts.get() + 1);
-        exchange.record.endpoint.set(Some(link.peer));
+        exchange.record.endpoint.replace(Some(Rc::clone(&link.peer_text)));
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
                 let buffers = &exchange.request.worker.buffers;
@@ -149,7 +152,7 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
 
 fn keep(
     mut link: Link,
-    hint: Option<std::time::Duration>,
+    hint: Option<Duration>,
     pool: &Pool,
     exchange: &Exchange<'_, '_>,
 ) {
@@ -157,10 +160,10 @@ fn keep(
         hint.min(exchange.upstream.idle_timeout)
     });
     link.connection.rest(&exchange.request.worker.buffers);
-    pool.give(link);
+    pool.give(link, Instant::now());
 }
 
-fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit) {
+fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>) {
     let (request, route) = (exchange.request, exchange.route);
     let authority = exchange.upstream.endpoint.authority();
     let prefix = route.prefix.as_str();

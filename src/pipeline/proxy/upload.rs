@@ -53,7 +53,9 @@ pub(super) async fn upload(
         Err(FirstWriteError::Nothing(_)) => return UploadEnd::NothingSent,
         Err(FirstWriteError::Something(_)) => shared.refused_upload.set(true),
     }
-    shared.uploaded.set(Some(Instant::now()));
+    // A request that left at once, on a connection that had not to be made, began just now.
+    let sent = if shared.kept && exchange.uploaded { exchange.record.begun() } else { Instant::now() };
+    shared.uploaded.set(Some(sent));
     watch(exchange, shared, from).await
 }
 
