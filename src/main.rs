@@ -2,7 +2,9 @@
 #[global_allocator]
 static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
-    if let Err(e) = tollgate::app::run(std::path::Path::new("x")) {
+    if let Err(e) = tollgate::app::run(std::path::Path::new(
+        &std::env::args().nth(1).unwrap_or("tollgate.toml".into()),
+    )) {
         eprintln!("{e}");
     }
 }

@@ -17,8 +17,16 @@ impl ApiKeyHash {
     }
 
     /// Parses `sha256:` and 64 hexadecimal digits.
-    pub fn parse(_text: &str) -> Result<Self, InvalidHash> {
-        Err(InvalidHash)
+    pub fn parse(text: &str) -> Result<Self, InvalidHash> {
+        let hex = text
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64 && hex.is_ascii())
+            .ok_or(InvalidHash)?;
+        let mut hash = [0; 32];
+        for (at, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).map_err(|_| InvalidHash)?;
+        }
+        Ok(Self(hash))
     }
 }
 

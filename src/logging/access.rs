@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::Sink;
 
 /// A buffer of this size is handed over at once.
-const BATCH: usize = 32 * 1024;
+const BATCH: usize = 64 * 1024;
 /// How long a line may wait in the buffer.
 const PATIENCE: Duration = Duration::from_millis(100);
 

@@ -20,7 +20,7 @@ use crate::wire::fields::Known;
 use crate::wire::head::RequestHead;
 
 use super::identify::Caller;
-use super::json;
+use super::json::{self, member};
 use super::rejection::Rejection;
 use super::worker::Worker;
 
@@ -207,47 +207,59 @@ impl<'r> Record<'r> {
             ClientKind::Identified(client) => (Some(client.name.as_str()), Some("identified")),
             ClientKind::Invalid => (None, Some("invalid")),
         };
-        json::put_text(out, "client", client.map(str::as_bytes));
-        json::put_text(out, "client_kind", kind.map(str::as_bytes));
+        json::put_text(out, member!("client"), client.map(str::as_bytes));
+        json::put_text(out, member!("client_kind"), kind.map(str::as_bytes));
         out.extend_from_slice(b",\"ip\":\"");
         put_address(out, self.address);
         out.push(b'"');
         json::put_text(
             out,
-            "method",
+            member!("method"),
             self.head.map(|head| head.method.as_str().as_bytes()),
         );
         let host = Some(host_without_port(self.host)).filter(|host| !host.is_empty());
-        json::put_text(out, "host", host);
+        json::put_text(out, member!("host"), host);
         json::put_text(
             out,
-            "path",
+            member!("path"),
             self.path.get().map(|path| path.as_str().as_bytes()),
         );
         json::put_text(
             out,
-            "route",
+            member!("route"),
             self.route
                 .get()
                 .map(|route| route.prefix.as_str().as_bytes()),
         );
-        json::put_number(out, "status", Some(u64::from(self.status_number())));
-        json::put_text(out, "code", self.code_or_gone().map(str::as_bytes));
+        json::put_number(
+            out,
+            member!("status"),
+            Some(u64::from(self.status_number())),
+        );
+        json::put_text(out, member!("code"), self.code_or_gone().map(str::as_bytes));
         json::put_text(
             out,
-            "upstream",
+            member!("upstream"),
             self.upstream.get().map(|upstream| upstream.name.as_bytes()),
         );
         let endpoint = self.endpoint.borrow();
-        json::put_text(out, "endpoint", endpoint.as_deref().map(str::as_bytes));
-        json::put_number(out, "attempts", Some(u64::from(self.attempts.get())));
-        json::put_millis(out, "duration_ms", Some(self.begun.elapsed()));
-        json::put_millis(out, "upstream_ms", self.upstream_time.get());
-        json::put_number(out, "bytes_in", Some(self.bytes_in.get()));
-        json::put_number(out, "bytes_out", Some(self.bytes_out.get()));
-        json::put_text(out, "protocol", self.protocol().map(str::as_bytes));
+        json::put_text(
+            out,
+            member!("endpoint"),
+            endpoint.as_deref().map(str::as_bytes),
+        );
+        json::put_number(
+            out,
+            member!("attempts"),
+            Some(u64::from(self.attempts.get())),
+        );
+        json::put_millis(out, member!("duration_ms"), Some(self.begun.elapsed()));
+        json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
+        json::put_number(out, member!("bytes_in"), Some(self.bytes_in.get()));
+        json::put_number(out, member!("bytes_out"), Some(self.bytes_out.get()));
+        json::put_text(out, member!("protocol"), self.protocol().map(str::as_bytes));
         let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
-        json::put_text(out, "user_agent", agent);
+        json::put_text(out, member!("user_agent"), agent);
         out.extend_from_slice(b"}\n");
     }
 

@@ -43,8 +43,10 @@ pub struct Access {
 /// How much.
 #[derive(Debug)]
 pub struct Limits {
-    /// For anonymous callers, counted per address. Clients carry their own policy.
+    /// For anonymous callers, counted per address.
     pub anonymous: Option<Arc<Policy>>,
+    /// For clients without a tier; each carries the policy that holds for it.
+    pub identified: Option<Arc<Policy>>,
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.
     pub ipv6_prefix: u8,

@@ -2,7 +2,6 @@
 //! between two requests are woken; those within one are left to finish.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Instant;
@@ -13,9 +12,10 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct Connections {
     began: Cell<Option<Instant>>,
-    next: Cell<u64>,
     live: Cell<usize>,
-    resting: RefCell<HashMap<u64, Waker>>,
+    /// Whom to wake, by the number of the seat.
+    resting: RefCell<Vec<Option<Waker>>>,
+    free: RefCell<Vec<usize>>,
     ended: Notify,
 }
 
@@ -23,15 +23,18 @@ pub struct Connections {
 #[derive(Debug)]
 pub struct Seat {
     connections: Rc<Connections>,
-    number: u64,
+    number: usize,
 }
 
 impl Connections {
     /// Takes a place for a connection that has been accepted.
     #[must_use]
     pub fn seat(self: &Rc<Self>) -> Seat {
-        let number = self.next.get();
-        self.next.set(number.wrapping_add(1));
+        let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            let mut resting = self.resting.borrow_mut();
+            resting.push(None);
+            resting.len() - 1
+        });
         self.live.set(self.live.get() + 1);
         Seat {
             connections: Rc::clone(self),
@@ -42,7 +45,12 @@ impl Connections {
     /// Begins the drain and wakes whoever rests.
     pub fn drain(&self) {
         self.began.set(Some(Instant::now()));
-        for (_, waker) in self.resting.take() {
+        for waker in self
+            .resting
+            .borrow_mut()
+            .iter_mut()
+            .filter_map(Option::take)
+        {
             waker.wake();
         }
     }
@@ -67,11 +75,12 @@ impl Seat {
         let began = self.connections.began.get();
         if began.is_none() {
             let mut resting = self.connections.resting.borrow_mut();
-            match resting.get(&self.number) {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
-                _ => {
-                    resting.insert(self.number, cx.waker().clone());
-                }
+            if let Some(waker) = resting.get_mut(self.number)
+                && !waker
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                *waker = Some(cx.waker().clone());
             }
         }
         began
@@ -81,7 +90,10 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let connections = &self.connections;
-        connections.resting.borrow_mut().remove(&self.number);
+        if let Some(waker) = connections.resting.borrow_mut().get_mut(self.number) {
+            *waker = None;
+        }
+        connections.free.borrow_mut().push(self.number);
         connections.live.set(connections.live.get() - 1);
         if connections.live.get() == 0 {
             connections.ended.notify_one();

@@ -121,7 +121,7 @@ impl Client<'_> {
                 Poll::Pending => {
                     let due = *due.get_or_insert_with(|| Instant::now() + header_timeout);
                     alarm.poll_due(cx, due).map(|()| None)
-                },
+                }
                 Poll::Ready(read) => Poll::Ready(Some(read)),
             });
             match read.await {

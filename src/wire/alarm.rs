@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep_until};
@@ -14,6 +14,8 @@ use tokio::time::{Sleep, sleep_until};
 #[derive(Debug, Default)]
 pub struct Alarm {
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes.
+    waker: Option<Waker>,
 }
 
 impl Alarm {
@@ -23,8 +25,20 @@ impl Alarm {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(due.into())));
         if timer.deadline().into_std() > due {
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
             timer.as_mut().reset(due.into());
+        } else if self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+            && !timer.is_elapsed()
+        {
+            // It will wake this task, and there is nothing else to ask of it.
+            return Poll::Pending;
         }
+        self.waker = Some(cx.waker().clone());
         while timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= due {
                 return Poll::Ready(());
