@@ -66,7 +66,12 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
         }
     };
     let head = head(question)?;
-    Ok(explain(snapshot, &head, question.from, client.map(|client| &**client)))
+    Ok(explain(
+        snapshot,
+        &head,
+        question.from,
+        client.map(|client| &**client),
+    ))
 }
 
 /// Writes the request as a client would and reads it as the gateway does.

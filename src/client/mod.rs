@@ -27,7 +27,11 @@ impl Client {
     #[must_use]
     pub fn new(name: ClientName, policy: Option<Arc<Policy>>) -> Self {
         let subject = Subject::Client(name.clone());
-        Self { name, subject, policy }
+        Self {
+            name,
+            subject,
+            policy,
+        }
     }
 
     /// Under what its requests are counted.

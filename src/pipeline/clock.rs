@@ -29,14 +29,19 @@ const ALIKE: Duration = Duration::from_secs(1);
 impl Default for WallClock {
     fn default() -> Self {
         let anchor = Cell::new((Instant::now(), since_epoch()));
-        Self { second: RefCell::default(), anchor }
+        Self {
+            second: RefCell::default(),
+            anchor,
+        }
     }
 }
 
 impl WallClock {
     /// Appends the value of a `Date` field for this moment.
     pub fn put_http(&self, out: &mut Vec<u8>, at: Instant) {
-        self.show(self.wall(at), |second| out.extend_from_slice(second.http.as_bytes()));
+        self.show(self.wall(at), |second| {
+            out.extend_from_slice(second.http.as_bytes())
+        });
     }
 
     /// Appends a moment as `2026-01-31T12:00:00.123Z`.
@@ -45,7 +50,13 @@ impl WallClock {
         self.show(wall, |second| out.extend_from_slice(second.iso.as_bytes()));
         let millis = wall.subsec_millis();
         let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
-        out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+        out.extend_from_slice(&[
+            b'.',
+            digit(millis / 100),
+            digit(millis / 10),
+            digit(millis),
+            b'Z',
+        ]);
     }
 
     /// The wall clock's time at a moment not long ago.
@@ -87,7 +98,9 @@ impl Second {
 
 /// The time since the epoch; zero for a clock that is set before it.
 fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -97,18 +110,27 @@ mod tests {
     #[test]
     fn a_moment_looks_as_the_standards_say() {
         let (clock, at) = (WallClock::default(), Instant::now());
-        clock.anchor.set((at, Duration::from_millis(784_111_777_045)));
+        clock
+            .anchor
+            .set((at, Duration::from_millis(784_111_777_045)));
         let shown = |at| {
             let mut iso = Vec::new();
             clock.put_iso(&mut iso, at);
             String::from_utf8(iso).unwrap()
         };
         assert_eq!(shown(at), "1994-11-06T08:49:37.045Z");
-        assert_eq!(shown(at + Duration::from_millis(955)), "1994-11-06T08:49:38.000Z");
+        assert_eq!(
+            shown(at + Duration::from_millis(955)),
+            "1994-11-06T08:49:38.000Z"
+        );
         let mut http = Vec::new();
         clock.put_http(&mut http, at);
         assert_eq!(http, b"Sun, 06 Nov 1994 08:49:37 GMT");
         clock.anchor.set((at, Duration::MAX));
-        assert_eq!(shown(at), "1970-01-01T00:00:00.999Z", "a clock that is set wrong stops nothing");
+        assert_eq!(
+            shown(at),
+            "1970-01-01T00:00:00.999Z",
+            "a clock that is set wrong stops nothing"
+        );
     }
 }

@@ -43,6 +43,12 @@ pub fn identify<'s>(
     };
     // Of two keys it is not for us to choose which one counts.
     let readable = keys.next().is_none() && !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
-    let client = if readable { access.keys.find(key, Timestamp::now) } else { None };
-    client.map(|client| Caller::Identified(client)).ok_or(Rejection::InvalidApiKey)
+    let client = if readable {
+        access.keys.find(key, Timestamp::now)
+    } else {
+        None
+    };
+    client
+        .map(|client| Caller::Identified(client))
+        .ok_or(Rejection::InvalidApiKey)
 }

@@ -88,10 +88,7 @@ impl Pool {
     pub fn give(&self, link: Link, now: Instant) {
         let mut resting = self.resting.borrow_mut();
         if resting.len() < KEPT && !link.rest.is_zero() && self.addresses.contain(link.peer) {
-            resting.push(Resting {
-                link,
-                since: now,
-            });
+            resting.push(Resting { link, since: now });
         }
     }
 

@@ -4,18 +4,13 @@
 use std::mem::MaybeUninit;
 
 use http::{Method, StatusCode, Version};
-use memchr::memchr_iter;
 
-use super::fields::{Field, Fields, HeadStorage, Known, Span};
+use super::fields::{Fields, HeadStorage, Known, Span};
 use super::host;
+use super::lines::{check_lines, list_fields};
 
-/// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
-pub const MAX_REQUEST_LINE: usize = 16 * 1024;
 /// More fields than any limit allows.
 const MOST_FIELDS: usize = 256;
-/// How many empty lines before a request line are read past (RFC 9112 section 2.2).
-const MOST_BLANK: usize = 8;
-
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -43,70 +38,6 @@ pub enum HeadError {
     /// It is HTTP, but not 1.0 or 1.1.
     #[error("This port speaks HTTP/1.1 and HTTP/1.0.")]
     Version,
-}
-
-/// Finds the end of a head while its bytes arrive. Each byte is looked at once, however few come at
-/// a time.
-#[derive(Debug, Default)]
-pub struct HeadScanner {
-    seen: usize,
-    line_start: usize,
-    lines: usize,
-}
-
-impl HeadScanner {
-    /// The head's length once its empty line has arrived. `bytes` starts with the head and has all
-    /// that it had at the last call.
-    pub fn find_end(
-        &mut self,
-        bytes: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
-        if bytes.first().is_some_and(|b| !is_token_byte(*b)) {
-            return Err(HeadError::Malformed(
-                "The request does not begin with a method.",
-            ));
-        }
-        for at in memchr_iter(b'\n', &bytes[self.seen..]) {
-            let end = self.seen + at;
-            if end == 0 || bytes[end - 1] != b'\r' {
-                return Err(HeadError::Malformed("A line does not end with CR LF."));
-            }
-            let empty = end - 1 == self.line_start;
-            if self.lines == 0 && end - 1 > MAX_REQUEST_LINE.min(limits.max_bytes) {
-                return Err(HeadError::RequestLineTooLong);
-            }
-            if empty {
-                let length = end + 1;
-                return if length > limits.max_bytes {
-                    Err(HeadError::TooLarge)
-                } else {
-                    Ok(Some(length))
-                };
-            }
-            self.line_start = end + 1;
-            self.lines += 1;
-        }
-        self.seen = bytes.len();
-        if self.lines == 0 && bytes.len() > MAX_REQUEST_LINE.min(limits.max_bytes) {
-            Err(HeadError::RequestLineTooLong)
-        } else if bytes.len() > limits.max_bytes {
-            Err(HeadError::TooLarge)
-        } else {
-            Ok(None)
-        }
-    }
-}
-
-/// How many bytes of empty lines stand before a request line; they are to be read past.
-#[must_use]
-pub fn leading_blank(bytes: &[u8]) -> usize {
-    bytes
-        .chunks_exact(2)
-        .take(MOST_BLANK)
-        .take_while(|pair| *pair == b"\r\n")
-        .count()
-        * 2
 }
 
 /// The head of a request.
@@ -244,62 +175,12 @@ impl ResponseHead {
     }
 }
 
-/// Reads the fields of a trailer section, its empty line included.
-pub(super) fn trailer_fields(storage: HeadStorage) -> Result<Fields, HeadError> {
-    const MOST: usize = 64;
-    let HeadStorage { bytes, mut list } = storage;
-    check_lines(&bytes)?;
-    let mut room = [httparse::EMPTY_HEADER; MOST];
-    match httparse::parse_headers(&bytes, &mut room) {
-        Ok(httparse::Status::Complete((length, parsed))) if length == bytes.len() => {
-            list_fields(parsed, &bytes, &mut list)?;
-        }
-        Ok(_) | Err(_) => return Err(HeadError::Malformed("The trailer section is malformed.")),
-    }
-    Ok(Fields { bytes, list })
-}
-
 fn version(minor: u8) -> Version {
     if minor == 0 {
         Version::HTTP_10
     } else {
         Version::HTTP_11
     }
-}
-
-/// httparse takes a bare LF for the end of a line; other readers do not.
-fn check_lines(bytes: &[u8]) -> Result<(), HeadError> {
-    let bare = |at: usize| at == 0 || bytes[at - 1] != b'\r';
-    if memchr_iter(b'\n', bytes).any(bare) {
-        return Err(HeadError::Malformed("A line does not end with CR LF."));
-    }
-    Ok(())
-}
-
-fn list_fields(
-    parsed: &[httparse::Header<'_>],
-    bytes: &[u8],
-    list: &mut Vec<Field>,
-) -> Result<(), HeadError> {
-    list.clear();
-    for field in parsed {
-        if field
-            .value
-            .iter()
-            .any(|b| matches!(b, 0..=8 | 10..=31 | 127))
-        {
-            return Err(HeadError::Malformed(
-                "A header field has control characters.",
-            ));
-        }
-        let name = field.name.as_bytes();
-        list.push(Field {
-            name: Span::of(bytes, name),
-            value: Span::of(bytes, super::fields::trim(field.value)),
-            known: Known::of(name),
-        });
-    }
-    Ok(())
 }
 
 fn request_error(error: httparse::Error, bytes: &[u8]) -> HeadError {
@@ -328,26 +209,4 @@ fn has_other_version(bytes: &[u8]) -> bool {
         },
         _ => false,
     }
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(
-            b,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }

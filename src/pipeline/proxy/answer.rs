@@ -11,7 +11,8 @@ use crate::message::answer::{
 use crate::wire::body::{Body, Coding};
 use crate::wire::fields::{Fields, Known};
 use crate::wire::framing::{BodyLength, keeps_alive, response_body};
-use crate::wire::head::{HeadLimits, HeadScanner, ResponseHead};
+use crate::wire::head::{HeadLimits, ResponseHead};
+use crate::wire::scan::HeadScanner;
 use crate::wire::stream::{Reader, Writer};
 
 use super::exchange::{Exchange, Shared};
@@ -79,7 +80,10 @@ pub(super) async fn answer(
     };
     let now = Instant::now();
     shared.progress.set(now);
-    exchange.record.upstream_time.set(Some(now.saturating_duration_since(exchange.record.begun())));
+    exchange
+        .record
+        .upstream_time
+        .set(Some(now.saturating_duration_since(exchange.record.begun())));
     let length = response_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
     let keep = (keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose)
@@ -182,7 +186,9 @@ fn put_head(
             .is_some_and(|report| report.has_fields(&snapshot.limits)),
         connection,
     };
-    put_answer(out, head, framing, &answer, |out| request.worker.clock.put_http(out, shared.progress.get()));
+    put_answer(out, head, framing, &answer, |out| {
+        request.worker.clock.put_http(out, shared.progress.get())
+    });
     if let Some(report) = exchange.report {
         report.put_fields(&snapshot.limits, out);
     }

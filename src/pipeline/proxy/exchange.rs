@@ -94,7 +94,10 @@ impl Exchange<'_, '_> {
         client: &mut Downstream<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Answered, Failure> {
-        let shared = Shared { kept: link.reused, ..Shared::begin(self.record.begun()) };
+        let shared = Shared {
+            kept: link.reused,
+            ..Shared::begin(self.record.begun())
+        };
         let (mut from_service, mut to_service) = link.connection.halves();
         let mut down = pin!(answer(self, &shared, &mut from_service, &mut client.writer));
         let mut up = pin!(upload(

@@ -90,7 +90,10 @@ async fn send(
             .record
             .attempts
             .set(exchange.record.attempts.get() + 1);
-        exchange.record.endpoint.replace(Some(Rc::clone(&link.peer_text)));
+        exchange
+            .record
+            .endpoint
+            .replace(Some(Rc::clone(&link.peer_text)));
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
                 let buffers = &exchange.request.worker.buffers;
@@ -150,12 +153,7 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
     })
 }
 
-fn keep(
-    mut link: Link,
-    hint: Option<Duration>,
-    pool: &Pool,
-    exchange: &Exchange<'_, '_>,
-) {
+fn keep(mut link: Link, hint: Option<Duration>, pool: &Pool, exchange: &Exchange<'_, '_>) {
     link.rest = hint.map_or(exchange.upstream.idle_timeout, |hint| {
         hint.min(exchange.upstream.idle_timeout)
     });

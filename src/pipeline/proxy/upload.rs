@@ -54,7 +54,11 @@ pub(super) async fn upload(
         Err(FirstWriteError::Something(_)) => shared.refused_upload.set(true),
     }
     // A request that left at once, on a connection that had not to be made, began just now.
-    let sent = if shared.kept && exchange.uploaded { exchange.record.begun() } else { Instant::now() };
+    let sent = if shared.kept && exchange.uploaded {
+        exchange.record.begun()
+    } else {
+        Instant::now()
+    };
     shared.uploaded.set(Some(sent));
     watch(exchange, shared, from).await
 }
