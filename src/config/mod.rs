@@ -47,10 +47,13 @@ pub fn load(_p: &std::path::Path, _e: &dyn Fn(&str) -> Option<String>) -> Result
         cost: std::num::NonZeroU32::MIN,
     };
     let mut keys = KeyTableBuilder::default();
-    let c = Arc::new(Client::new(ClientName::parse("mobile-app").unwrap(), Some(Arc::new(Policy {
+    let c = Arc::new(Client::new(
+        ClientName::parse("mobile-app").unwrap(),
+        Some(Arc::new(Policy {
             name: "identified".into(),
             limit: Limit::new(100_000_000, Duration::from_secs(60)).unwrap(),
-        }))));
+        })),
+    ));
     keys.add(ApiKeyHash::of(b"test-key-1"), c.clone(), None, None)
         .unwrap();
     Ok(Loaded {

@@ -15,7 +15,8 @@ use crate::pipeline::{Worker, handle, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
 use crate::wire::framing::BodyLength;
-use crate::wire::head::{HeadScanner, RequestHead, leading_blank};
+use crate::wire::head::RequestHead;
+use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
 
 use super::drain::Seat;

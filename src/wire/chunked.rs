@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use super::fields::{Fields, HeadStorage};
-use super::head::trailer_fields;
+use super::lines::trailer_fields;
 
 /// The chunk that ends a body; the trailer section and an empty line follow it.
 pub const LAST_CHUNK: &[u8] = b"0\r\n";

@@ -150,6 +150,7 @@ pub struct Fields {
 
 impl Fields {
     /// All fields, in their order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = FieldRef<'_>> + Clone {
         self.list.iter().map(|field| FieldRef {
             name: field.name.get(&self.bytes),
@@ -196,7 +197,7 @@ impl Fields {
     }
 
     /// The items of a comma-separated list, which may be spread over several fields (RFC 9110
-    /// section 5.6.1), without blanks and empty ones.
+    /// section 5.6.1), without blanks and empty ones. Not for lists with quoted strings.
     pub fn list_items(&self, known: Known) -> impl Iterator<Item = &[u8]> {
         let items = self
             .get_all(known)
@@ -242,5 +243,107 @@ impl From<Fields> for HeadStorage {
         bytes.clear();
         list.clear();
         Self { bytes, list }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::lines::trailer_fields;
+    use super::*;
+
+    fn fields(text: &str) -> Fields {
+        trailer_fields(HeadStorage::from(format!("{text}\r\n").into_bytes())).unwrap()
+    }
+
+    fn texts<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a str> {
+        values.map(|v| std::str::from_utf8(v).unwrap()).collect()
+    }
+
+    #[test]
+    fn names_are_known_in_any_letter_case() {
+        let rows = [
+            ("host", Known::Host),
+            ("HOST", Known::Host),
+            ("Te", Known::Te),
+            ("Proxy-Authentication-Info", Known::ProxyAuthenticationInfo),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("x-forwarded-prefix", Known::XForwarded),
+            ("X-Forwarded-A-Name-Longer-Than-All", Known::XForwarded),
+            ("X-RateLimit-Remaining", Known::XRateLimit),
+        ];
+        for (name, known) in rows {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_known_ones_are_others() {
+        for name in [
+            "",
+            "hos",
+            "hosts",
+            "x-forwarded",
+            "x-forwarde\u{17f}-for",
+            "content_length",
+            "proxy-authentication-info2",
+            "proxy-authentication-inf",
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn order_letter_case_and_repeats_are_kept() {
+        let fields = fields("B: 2\r\na:\t 1 \t\r\nB:\r\nHost: x\r\nb: 3\r\n");
+        let seen: Vec<_> = fields
+            .iter()
+            .map(|field| (field.name, field.value))
+            .collect();
+        let expected: [(&[u8], &[u8]); 5] = [
+            (b"B", b"2"),
+            (b"a", b"1"),
+            (b"B", b""),
+            (b"Host", b"x"),
+            (b"b", b"3"),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!((fields.len(), fields.is_empty()), (5, false));
+        assert_eq!(fields.get(Known::Host), Some(&b"x"[..]));
+        assert!(fields.has(Known::Host) && !fields.has(Known::Te));
+        let name = HeaderName::from_static("b");
+        assert_eq!(texts(fields.get_all_named(&name)), ["2", "", "3"]);
+    }
+
+    #[test]
+    fn a_list_may_be_spread_over_fields_and_have_empty_items() {
+        let fields = fields("Connection: a,, b\t\r\nTE: x\r\nconnection: ,\r\nConnection:c\r\n");
+        assert_eq!(texts(fields.list_items(Known::Connection)), ["a", "b", "c"]);
+        assert_eq!(fields.get_all(Known::Connection).count(), 3);
+        assert_eq!(fields.list_items(Known::Upgrade).count(), 0);
+    }
+
+    #[test]
+    fn recycled_storage_keeps_its_room_and_forgets_its_bytes() {
+        let storage = HeadStorage::from(fields("A: 1\r\nB: 2\r\n"));
+        assert!(storage.bytes.is_empty() && storage.list.is_empty());
+        assert!(storage.bytes.capacity() >= 14 && storage.list.capacity() >= 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_finds_its_part_again(whole in ".{0,40}", from in 0..40_usize, len in 0..40_usize) {
+            let whole = whole.as_bytes();
+            let from = from.min(whole.len());
+            let part = &whole[from..(from + len).min(whole.len())];
+            prop_assert_eq!(Span::of(whole, part).get(whole), part);
+        }
+
+        #[test]
+        fn a_name_is_known_by_its_lower_case_alone(name in "[a-zA-Z_-]{0,30}") {
+            let lower = name.to_ascii_lowercase();
+            prop_assert_eq!(Known::of(name.as_bytes()), Known::of(lower.as_bytes()));
+        }
     }
 }

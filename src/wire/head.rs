@@ -4,18 +4,13 @@
 use std::mem::MaybeUninit;
 
 use http::{Method, StatusCode, Version};
-use memchr::memchr_iter;
 
-use super::fields::{Field, Fields, HeadStorage, Known, Span};
+use super::fields::{Fields, HeadStorage, Known, Span};
 use super::host;
+use super::lines::{check_lines, list_fields};
 
-/// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
-pub const MAX_REQUEST_LINE: usize = 16 * 1024;
 /// More fields than any limit allows.
 const MOST_FIELDS: usize = 256;
-/// How many empty lines before a request line are read past (RFC 9112 section 2.2).
-const MOST_BLANK: usize = 8;
-
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -43,70 +38,6 @@ pub enum HeadError {
     /// It is HTTP, but not 1.0 or 1.1.
     #[error("This port speaks HTTP/1.1 and HTTP/1.0.")]
     Version,
-}
-
-/// Finds the end of a head while its bytes arrive. Each byte is looked at once, however few come at
-/// a time.
-#[derive(Debug, Default)]
-pub struct HeadScanner {
-    seen: usize,
-    line_start: usize,
-    lines: usize,
-}
-
-impl HeadScanner {
-    /// The head's length once its empty line has arrived. `bytes` starts with the head and has all
-    /// that it had at the last call.
-    pub fn find_end(
-        &mut self,
-        bytes: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
-        if bytes.first().is_some_and(|b| !is_token_byte(*b)) {
-            return Err(HeadError::Malformed(
-                "The request does not begin with a method.",
-            ));
-        }
-        for at in memchr_iter(b'\n', &bytes[self.seen..]) {
-            let end = self.seen + at;
-            if end == 0 || bytes[end - 1] != b'\r' {
-                return Err(HeadError::Malformed("A line does not end with CR LF."));
-            }
-            let empty = end - 1 == self.line_start;
-            if self.lines == 0 && end - 1 > MAX_REQUEST_LINE.min(limits.max_bytes) {
-                return Err(HeadError::RequestLineTooLong);
-            }
-            if empty {
-                let length = end + 1;
-                return if length > limits.max_bytes {
-                    Err(HeadError::TooLarge)
-                } else {
-                    Ok(Some(length))
-                };
-            }
-            self.line_start = end + 1;
-            self.lines += 1;
-        }
-        self.seen = bytes.len();
-        if self.lines == 0 && bytes.len() > MAX_REQUEST_LINE.min(limits.max_bytes) {
-            Err(HeadError::RequestLineTooLong)
-        } else if bytes.len() > limits.max_bytes {
-            Err(HeadError::TooLarge)
-        } else {
-            Ok(None)
-        }
-    }
-}
-
-/// How many bytes of empty lines stand before a request line; they are to be read past.
-#[must_use]
-pub fn leading_blank(bytes: &[u8]) -> usize {
-    bytes
-        .chunks_exact(2)
-        .take(MOST_BLANK)
-        .take_while(|pair| *pair == b"\r\n")
-        .count()
-        * 2
 }
 
 /// The head of a request.
@@ -140,6 +71,10 @@ impl RequestHead {
         else {
             return Err(HeadError::Malformed("The request line is malformed."));
         };
+        if !bytes.starts_with(method.as_bytes()) {
+            // httparse reads past empty lines.
+            return Err(HeadError::Malformed("The request line is malformed."));
+        }
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| HeadError::Malformed("The method is not a token."))?;
         let target = target.as_bytes();
@@ -212,10 +147,10 @@ impl ResponseHead {
             &mut room[..limits.max_fields.min(MOST_FIELDS)],
         );
         match status {
-            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            Ok(_) => return Err(malformed),
+            Ok(httparse::Status::Complete(length))
+                if length == bytes.len() && bytes.starts_with(b"HTTP/") => {}
             Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyFields),
-            Err(_) => return Err(malformed),
+            Ok(_) | Err(_) => return Err(malformed),
         }
         let (Some(code), Some(minor)) = (parsed.code, parsed.version) else {
             return Err(malformed);
@@ -244,62 +179,12 @@ impl ResponseHead {
     }
 }
 
-/// Reads the fields of a trailer section, its empty line included.
-pub(super) fn trailer_fields(storage: HeadStorage) -> Result<Fields, HeadError> {
-    const MOST: usize = 64;
-    let HeadStorage { bytes, mut list } = storage;
-    check_lines(&bytes)?;
-    let mut room = [httparse::EMPTY_HEADER; MOST];
-    match httparse::parse_headers(&bytes, &mut room) {
-        Ok(httparse::Status::Complete((length, parsed))) if length == bytes.len() => {
-            list_fields(parsed, &bytes, &mut list)?;
-        }
-        Ok(_) | Err(_) => return Err(HeadError::Malformed("The trailer section is malformed.")),
-    }
-    Ok(Fields { bytes, list })
-}
-
 fn version(minor: u8) -> Version {
     if minor == 0 {
         Version::HTTP_10
     } else {
         Version::HTTP_11
     }
-}
-
-/// httparse takes a bare LF for the end of a line; other readers do not.
-fn check_lines(bytes: &[u8]) -> Result<(), HeadError> {
-    let bare = |at: usize| at == 0 || bytes[at - 1] != b'\r';
-    if memchr_iter(b'\n', bytes).any(bare) {
-        return Err(HeadError::Malformed("A line does not end with CR LF."));
-    }
-    Ok(())
-}
-
-fn list_fields(
-    parsed: &[httparse::Header<'_>],
-    bytes: &[u8],
-    list: &mut Vec<Field>,
-) -> Result<(), HeadError> {
-    list.clear();
-    for field in parsed {
-        if field
-            .value
-            .iter()
-            .any(|b| matches!(b, 0..=8 | 10..=31 | 127))
-        {
-            return Err(HeadError::Malformed(
-                "A header field has control characters.",
-            ));
-        }
-        let name = field.name.as_bytes();
-        list.push(Field {
-            name: Span::of(bytes, name),
-            value: Span::of(bytes, super::fields::trim(field.value)),
-            known: Known::of(name),
-        });
-    }
-    Ok(())
 }
 
 fn request_error(error: httparse::Error, bytes: &[u8]) -> HeadError {
@@ -320,34 +205,195 @@ fn request_error(error: httparse::Error, bytes: &[u8]) -> HeadError {
 /// Whether the request line ends with a version that exists in form, but is not spoken here.
 fn has_other_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
-    match line.split(|b| *b == b' ').collect::<Vec<_>>()[..] {
-        [_, _, version] => match version.strip_prefix(b"HTTP/") {
-            Some([major]) => major.is_ascii_digit(),
-            Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
-            _ => false,
-        },
+    let version = line.splitn(3, |b| *b == b' ').nth(2).unwrap_or_default();
+    match version.strip_prefix(b"HTTP/") {
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
         _ => false,
     }
 }
 
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(
-            b,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        max_bytes: 64 * 1024,
+        max_fields: 100,
+    };
+
+    fn request(head: &[u8]) -> Result<RequestHead, HeadError> {
+        RequestHead::parse(HeadStorage::from(head.to_vec()), &LIMITS)
+    }
+
+    fn response(head: &[u8]) -> Result<ResponseHead, HeadError> {
+        ResponseHead::parse(HeadStorage::from(head.to_vec()), &LIMITS)
+    }
+
+    fn line(line: &str) -> Result<RequestHead, HeadError> {
+        request(format!("{line}\r\nHost: a\r\n\r\n").as_bytes())
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_stands() {
+        let head =
+            request(b"get /a?b=%41 HTTP/1.1\r\nX-B: \t1 \r\nhost:a:80\r\nx-b:\r\n\r\n").unwrap();
+        assert_eq!(head.method.as_str(), "get");
+        assert_eq!(head.target(), b"/a?b=%41");
+        assert_eq!(head.version, Version::HTTP_11);
+        let seen: Vec<_> = head.fields.iter().map(|f| (f.name, f.value)).collect();
+        let expected: [(&[u8], &[u8]); 3] = [(b"X-B", b"1"), (b"host", b"a:80"), (b"x-b", b"")];
+        assert_eq!(seen, expected);
+        for target in ["*", "http://a/b", "a:443", "/\u{e9}", "/\\\"<>^`{|}#"] {
+            let read = line(&format!("GET {target} HTTP/1.0")).unwrap();
+            assert_eq!(read.target(), target.as_bytes());
+            assert_eq!(read.version, Version::HTTP_10);
+        }
+    }
+
+    #[test]
+    fn other_versions_are_told_apart_from_no_version() {
+        for version in [
+            "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/0.9", "HTTP/9.9", "HTTP/1.2",
+        ] {
+            let refused = line(&format!("GET / {version}")).unwrap_err();
+            assert_eq!(refused, HeadError::Version, "{version}");
+        }
+        let preface = request(b"PRI * HTTP/2.0\r\n\r\n").unwrap_err();
+        assert_eq!(preface, HeadError::Version);
+        for version in [
+            "",
+            "HTTP",
+            "http/1.1",
+            "HTTP/1.",
+            "HTTP/x.1",
+            "HTTP/1.1x",
+            "HTTP/10.1",
+        ] {
+            let refused = line(&format!("GET / {version}")).unwrap_err();
+            assert!(matches!(refused, HeadError::Malformed(_)), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_request_line_has_three_parts_and_two_blanks() {
+        for text in [
+            "GET",
+            "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET / x HTTP/1.1",
+            "GET\t/ HTTP/1.1",
+            "GET /\tHTTP/1.1",
+            " GET / HTTP/1.1",
+            " / HTTP/1.1",
+            "\r\nGET / HTTP/1.1",
+            "G\u{e9}T / HTTP/1.1",
+            "GET: / HTTP/1.1",
+            "GET /\0 HTTP/1.1",
+            "GET /\u{7f} HTTP/1.1",
+            "GET / HTTP/2.0 HTTP/1.1",
+        ] {
+            let refused = line(text).unwrap_err();
+            assert!(matches!(refused, HeadError::Malformed(_)), "{text:?}");
+        }
+        assert!(request(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn a_head_is_all_there_is() {
+        for bytes in [
+            "",
+            "GET / HTTP/1.1\r\nHost: a\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\nG",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        ] {
+            assert!(request(bytes.as_bytes()).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn http_1_1_has_exactly_one_host() {
+        let with = |version: &str, fields: &str| {
+            request(format!("GET / HTTP/{version}\r\n{fields}\r\n").as_bytes()).is_ok()
+        };
+        assert!(with("1.1", "hOST: a\r\n"));
+        assert!(with("1.0", "Host: a\r\n"));
+        assert!(with("1.0", ""));
+        for fields in [
+            "",
+            "Host: a\r\nHost: a\r\n",
+            "Host: a\r\nX: y\r\nhost: b\r\n",
+            "Host:\r\n",
+        ] {
+            assert!(!with("1.1", fields), "{fields:?}");
+        }
+        assert!(!with("1.0", "Host: a\r\nHost: a\r\n"));
+        assert!(!with("1.0", "Host: a/b\r\n"));
+    }
+
+    #[test]
+    fn there_are_no_more_fields_than_allowed() {
+        let head = |n: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n));
+        assert_eq!(request(head(99).as_bytes()).unwrap().fields.len(), 100);
+        let refused = request(head(100).as_bytes()).unwrap_err();
+        assert_eq!(refused, HeadError::TooManyFields);
+    }
+
+    #[test]
+    fn the_same_storage_serves_head_after_head() {
+        let mut storage = HeadStorage::from(Vec::with_capacity(100));
+        let at = storage.bytes.as_ptr();
+        for host in ["first", "2nd"] {
+            storage.bytes.extend_from_slice(b"GET / HTTP/1.1\r\nHost: ");
+            storage.bytes.extend_from_slice(host.as_bytes());
+            storage.bytes.extend_from_slice(b"\r\n\r\n");
+            let head = RequestHead::parse(storage, &LIMITS).unwrap();
+            assert_eq!(head.fields.get(Known::Host), Some(host.as_bytes()));
+            assert_eq!(head.fields.len(), 1);
+            storage = head.into_storage();
+        }
+        assert_eq!(storage.bytes.as_ptr(), at, "the buffer is the same");
+    }
+
+    #[test]
+    fn a_response_is_read_as_it_stands() {
+        let head = response(b"HTTP/1.0 299 A  b\r\nSet-Cookie: a\r\n\r\n").unwrap();
+        assert_eq!(
+            (head.status.as_u16(), head.version),
+            (299, Version::HTTP_10)
+        );
+        assert_eq!(head.reason(), b"A  b");
+        assert_eq!(head.fields.get(Known::SetCookie), Some(&b"a"[..]));
+        for without in ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {
+            assert_eq!(response(without.as_bytes()).unwrap().reason(), b"");
+        }
+        // What is not ASCII is left out.
+        let head = response(b"HTTP/1.1 200 caf\xe9\r\nA: b\r\n\r\n").unwrap();
+        assert_eq!(head.reason(), b"");
+    }
+
+    #[test]
+    fn a_malformed_response_is_refused() {
+        for bytes in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 099 Low\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 +20 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\rX: y\r\n\r\n",
+            "HTTP/1.1 200 OK\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: y\0\r\n\r\n",
+            "garbage\r\n\r\n",
+        ] {
+            assert!(response(bytes.as_bytes()).is_err(), "{bytes:?}");
+        }
+    }
 }

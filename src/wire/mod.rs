@@ -9,4 +9,6 @@ pub mod fields;
 pub mod framing;
 pub mod head;
 pub mod host;
+mod lines;
+pub mod scan;
 pub mod stream;

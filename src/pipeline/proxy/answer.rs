@@ -11,7 +11,8 @@ use crate::message::answer::{
 use crate::wire::body::{Body, Coding};
 use crate::wire::fields::{Fields, Known};
 use crate::wire::framing::{BodyLength, keeps_alive, response_body};
-use crate::wire::head::{HeadLimits, HeadScanner, ResponseHead};
+use crate::wire::head::{HeadLimits, ResponseHead};
+use crate::wire::scan::HeadScanner;
 use crate::wire::stream::{Reader, Writer};
 
 use super::exchange::{Exchange, Shared};

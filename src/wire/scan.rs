@@ -1,0 +1,221 @@
+//! Finds the end of a head while its bytes arrive, and refuses early what can't become one. It
+//! stands before the parsing of a head, so that a head is parsed once, when it is whole.
+
+use memchr::memchr_iter;
+
+use super::head::{HeadError, HeadLimits};
+use super::lines::is_token_byte;
+
+/// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
+pub const MAX_REQUEST_LINE: usize = 16 * 1024;
+/// How many empty lines before a request line are read past (RFC 9112 section 2.2).
+const MOST_BLANK: usize = 8;
+
+/// Finds the end of a head. Each byte is looked at once, however few come at a time, and where a
+/// head ends does not depend on how they come.
+#[derive(Debug, Default)]
+pub struct HeadScanner {
+    seen: usize,
+    line_start: usize,
+    lines: usize,
+}
+
+impl HeadScanner {
+    /// The head's length once its empty line has arrived. `bytes` starts with the head and has all
+    /// that it had at the last call.
+    pub fn find_end(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
+        // A lone CR may be half of an empty line before the request line.
+        if bytes.first().is_some_and(|b| !is_token_byte(*b)) && bytes != b"\r" {
+            return Err(HeadError::Malformed(
+                "The message does not begin with a token.",
+            ));
+        }
+        let allowed = &bytes[..bytes.len().min(limits.max_bytes)];
+        let before = self.seen.min(allowed.len());
+        for at in memchr_iter(b'\n', &allowed[before..]) {
+            let lf = before + at;
+            if self.lines == 0 && lf > MAX_REQUEST_LINE + 1 {
+                return Err(HeadError::RequestLineTooLong);
+            }
+            if lf == 0 || allowed[lf - 1] != b'\r' {
+                return Err(HeadError::Malformed("A line does not end with CR LF."));
+            }
+            if lf - 1 == self.line_start {
+                return Ok(Some(lf + 1));
+            }
+            self.line_start = lf + 1;
+            self.lines += 1;
+        }
+        self.seen = allowed.len();
+        if has_bare_cr(&allowed[before.saturating_sub(1)..]) {
+            return Err(HeadError::Malformed("A CR is not followed by LF."));
+        }
+        self.not_yet(bytes.len(), limits)
+    }
+
+    /// What to say of `arrived` bytes without the end of a head.
+    fn not_yet(&self, arrived: usize, limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
+        let too_large = arrived > limits.max_bytes;
+        if self.lines == 0 && (too_large || arrived > MAX_REQUEST_LINE + 1) {
+            Err(HeadError::RequestLineTooLong)
+        } else if too_large {
+            Err(HeadError::TooLarge)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+/// Whether a CR is known not to end a line. Looked for only in heads that have not ended yet:
+/// parsing refuses it in the others.
+fn has_bare_cr(bytes: &[u8]) -> bool {
+    memchr_iter(b'\r', bytes).any(|cr| bytes.get(cr + 1).is_some_and(|next| *next != b'\n'))
+}
+
+/// How many bytes of empty lines stand before a request line; they are to be read past.
+#[must_use]
+pub fn leading_blank(bytes: &[u8]) -> usize {
+    bytes
+        .chunks_exact(2)
+        .take(MOST_BLANK)
+        .take_while(|pair| *pair == b"\r\n")
+        .count()
+        * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        max_bytes: 64 * 1024,
+        max_fields: 100,
+    };
+
+    /// What is found when the bytes come in pieces of that size.
+    fn found(bytes: &[u8], piece: usize, limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
+        let mut scanner = HeadScanner::default();
+        let cuts = (piece..bytes.len()).step_by(piece).chain([bytes.len()]);
+        for cut in cuts {
+            match scanner.find_end(&bytes[..cut], limits)? {
+                None => {}
+                end => return Ok(end),
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn a_head_ends_with_its_first_empty_line() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\n\r\n";
+        for piece in 1..bytes.len() {
+            assert_eq!(found(bytes, piece, &LIMITS), Ok(Some(27)), "{piece}");
+        }
+        assert_eq!(found(&bytes[..26], 1, &LIMITS), Ok(None));
+        assert_eq!(found(b"", 1, &LIMITS), Ok(None));
+    }
+
+    #[test]
+    fn what_cannot_become_a_head_is_refused_before_it_has_ended() {
+        for bytes in [
+            "\n",
+            "\r\r",
+            " GET",
+            "\r\n",
+            "\u{16}\u{3}\u{1}",
+            "(GET",
+            "GET /\n",
+            "G\r\nA\n",
+            "G\rA",
+        ] {
+            for piece in [1, 100] {
+                let refused = found(bytes.as_bytes(), piece, &LIMITS);
+                assert!(matches!(refused, Err(HeadError::Malformed(_))), "{bytes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_line_has_a_longest_length_however_it_comes() {
+        let head = |line: usize| format!("{}\r\n\r\n", "G".repeat(line)).into_bytes();
+        for piece in [1, 3, 16 * 1024 + 1, 20_000] {
+            let fits = head(MAX_REQUEST_LINE);
+            assert_eq!(
+                found(&fits, piece, &LIMITS),
+                Ok(Some(fits.len())),
+                "{piece}"
+            );
+            for arrived in [MAX_REQUEST_LINE + 2, MAX_REQUEST_LINE + 5] {
+                let beyond = &head(MAX_REQUEST_LINE + 1)[..arrived];
+                let refused = found(beyond, piece, &LIMITS);
+                assert_eq!(refused, Err(HeadError::RequestLineTooLong), "{piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_has_a_largest_size_however_it_comes() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let limits = |max_bytes| HeadLimits {
+            max_bytes,
+            max_fields: 1,
+        };
+        for piece in [1, 2, 27] {
+            assert_eq!(found(head, piece, &limits(27)), Ok(Some(27)), "{piece}");
+            for most in 16..27 {
+                let refused = found(head, piece, &limits(most));
+                assert_eq!(refused, Err(HeadError::TooLarge), "{piece} {most}");
+            }
+            for most in 0..16 {
+                let refused = found(head, piece, &limits(most));
+                assert_eq!(
+                    refused,
+                    Err(HeadError::RequestLineTooLong),
+                    "{piece} {most}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn some_empty_lines_before_a_request_are_blank() {
+        let rows = [
+            ("", 0),
+            ("\r", 0),
+            ("\r\n", 2),
+            ("\r\n\r", 2),
+            ("\r\n\r\nGET", 4),
+            ("G\r\n", 0),
+            ("\n\r\n", 0),
+        ];
+        for (bytes, blank) in rows {
+            assert_eq!(leading_blank(bytes.as_bytes()), blank, "{bytes:?}");
+        }
+        assert_eq!(leading_blank("\r\n".repeat(20).as_bytes()), 16);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_does_not_depend_on_the_pieces(
+            bytes in "([GA: ]{0,9}(\r\n|\r\n|\r\n|\r|\n)){0,9}",
+            piece in 1..70_usize,
+            max_bytes in 1..70_usize,
+        ) {
+            let limits = HeadLimits { max_bytes, max_fields: 100 };
+            let pieces = found(bytes.as_bytes(), piece, &limits);
+            let whole = found(bytes.as_bytes(), usize::MAX, &limits);
+            if has_bare_cr(bytes.as_bytes()) {
+                // Its refusal may be left to parsing, which sees the head when it is whole.
+                prop_assert!(pieces == whole || matches!(pieces, Err(HeadError::Malformed(_))));
+            } else {
+                prop_assert_eq!(pieces, whole);
+            }
+        }
+    }
+}
