@@ -86,7 +86,8 @@ pub fn load(_p: &std::path::Path, _e: &dyn Fn(&str) -> Option<String>) -> Result
                     name: "anonymous".into(),
                     limit: Limit::new(100_000_000, Duration::from_secs(60)).unwrap(),
                 })),
-                identified: None, headers: LimitHeaders::Standard,
+                identified: None,
+                headers: LimitHeaders::Standard,
                 ipv6_prefix: 64,
             },
             routes: RouteTable::new(vec![route("/api/inventory", 0), route("/api/orders", 1)])
