@@ -2,6 +2,7 @@
 //! wires things together and starts long-lived threads.
 
 use std::io::{self, IsTerminal};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -207,10 +208,11 @@ impl Gateway {
 
 fn start_worker(parts: WorkerParts, stopped: mpsc::Sender<String>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("worker".into()).spawn(move || {
-        let done = run_worker(parts);
-        let why = done
-            .err()
-            .map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+        let why = match catch_unwind(AssertUnwindSafe(|| run_worker(parts))) {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it ran into a bug".to_owned(),
+        };
         // Whoever waits for this may have given up already.
         let _ = stopped.blocking_send(why);
     })

@@ -40,3 +40,23 @@ pub enum EncodedSlash {
     Reject,
     Keep,
 }
+
+#[cfg(test)]
+mod testing {
+    use super::{EncodedSlash, PathPrefix, Route};
+
+    /// A route with nothing special about it.
+    pub(super) fn route(prefix: &str, upstream: usize) -> Route {
+        Route {
+            prefix: PathPrefix::parse(prefix).unwrap(),
+            hosts: Vec::new(),
+            methods: Vec::new(),
+            upstream,
+            strip_prefix: true,
+            timeout: std::time::Duration::from_secs(30),
+            body_limit: None,
+            encoded_slash: EncodedSlash::Reject,
+            cost: std::num::NonZeroU32::MIN,
+        }
+    }
+}

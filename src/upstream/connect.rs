@@ -15,6 +15,9 @@ use super::Endpoint;
 /// How long a resolved name is believed. The system's resolver does not tell a record's lifetime.
 const BELIEVED: Duration = Duration::from_secs(10);
 
+/// How long a name that is looked up in the background may take.
+const RESOLVE: Duration = Duration::from_secs(5);
+
 /// An endpoint's addresses.
 #[derive(Debug)]
 pub(super) struct Addresses {
@@ -78,7 +81,11 @@ impl Addresses {
             .borrow()
             .until
             .is_some_and(|until| until <= Instant::now());
-        if old && let Err(error) = self.resolve().await {
+        if !old {
+            return;
+        }
+        let resolved = timeout(RESOLVE, self.resolve()).await;
+        if let Ok(Err(error)) = resolved {
             tracing::debug!(host = %self.host, %error, "a name cannot be resolved; the known addresses serve on");
         }
     }

@@ -14,6 +14,8 @@ use super::{Endpoint, Upstream};
 /// How many resting connections one worker keeps to one endpoint.
 const KEPT: usize = 256;
 
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
 /// One worker's connections to one endpoint.
 #[derive(Debug)]
 pub struct Pool {
@@ -21,6 +23,8 @@ pub struct Pool {
     resting: RefCell<Vec<Resting>>,
     /// Whether any request has used this pool since the last sweep.
     used: Cell<bool>,
+    /// When the log was last told that the endpoint cannot be reached.
+    told: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl Pool {
             addresses: Addresses::new(endpoint),
             resting: RefCell::default(),
             used: Cell::new(false),
+            told: Cell::new(None),
         }
     }
 
@@ -82,6 +87,17 @@ impl Pool {
             reused: false,
             rest: upstream.idle_timeout,
         })
+    }
+
+    /// Whether the log should be told that the endpoint cannot be reached: once a second is enough,
+    /// however many requests that concerns.
+    pub fn should_tell(&self, now: Instant) -> bool {
+        let lately = |told: Instant| now.saturating_duration_since(told) < TOLD_EVERY;
+        let tell = !self.told.get().is_some_and(lately);
+        if tell {
+            self.told.set(Some(now));
+        }
+        tell
     }
 
     /// Keeps a connection whose exchange has ended in good order.

@@ -142,8 +142,15 @@ fn fail(exchange: &Exchange<'_, '_>, failure: Failure) -> Result<After, Rejectio
 async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejection> {
     let connected = pool.connect(exchange.upstream).await;
     connected.map_err(|error| {
-        exchange.record.attempts.set(exchange.record.attempts.get() + 1);
-        tracing::warn!(upstream = %exchange.upstream.name, %error, request_id = exchange.record.request_id.text(), "an upstream cannot be reached");
+        exchange
+            .record
+            .attempts
+            .set(exchange.record.attempts.get() + 1);
+        if pool.should_tell(Instant::now()) {
+            let (upstream, request_id) =
+                (&exchange.upstream.name, exchange.record.request_id.text());
+            tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+        }
         match error {
             ConnectError::TimedOut(_) => Rejection::UpstreamTimeout,
             ConnectError::Resolve(_) | ConnectError::NoAddress | ConnectError::Refused { .. } => {
