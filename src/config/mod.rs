@@ -1,110 +1,165 @@
 //! The configuration file: what the user wrote, checked as a whole, and compiled into what the
 //! program runs on. A file with a problem changes nothing.
+//!
+//! In the order of its life: `disk` reads it, `tree` parses TOML or JSON into one shape with
+//! places, `expand` fills in variables, `file` mirrors the schema, `later` refuses what is not done
+//! yet, `compile` makes [`Settings`] and the [`Snapshot`]; `lint` warns of what is allowed and odd.
 
+mod compile;
+mod disk;
+mod expand;
+mod file;
+mod kinds;
+mod later;
+mod problems;
+mod reader;
+mod secrets;
 mod settings;
+mod source;
+mod suggest;
+mod tree;
+mod units;
 
+pub use disk::Unreadable;
+pub use expand::Environment;
+pub use problems::Problems;
 pub use settings::{AccessLog, LogFormat, Settings};
+pub use tree::Format;
 
-/// stub
-pub struct Loaded {
-    pub settings: Settings,
-    pub snapshot: crate::pipeline::snapshot::Snapshot,
-    pub lints: Vec<String>,
-    pub files: Vec<std::path::PathBuf>,
-}
+use std::path::{Path, PathBuf};
+
+use crate::pipeline::snapshot::Snapshot;
+
+use self::problems::Problem;
+use self::tree::Node;
+
+/// A configuration without problems.
 #[derive(Debug)]
-pub struct Problems;
-impl std::fmt::Display for Problems {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
+pub struct Loaded {
+    /// What only a restart changes.
+    pub settings: Settings,
+    /// What a reload changes.
+    pub snapshot: Snapshot,
+    /// What is allowed, and most likely not meant.
+    pub lints: Vec<String>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads files for [`parse`].
+pub type Files<'f> = &'f dyn Fn(&Path) -> Result<String, Unreadable>;
+
+/// The environment of this process.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads, checks and compiles the configuration in the file at `path`.
+///
+/// # Errors
+/// All problems of the file and of those that it names.
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
+    let mut reading = Reading::new(environment, &disk::read);
+    let tree = reading.file(path, path, "give another with `-c FILE`");
+    let folder = path.parent().unwrap_or(Path::new(""));
+    reading.compile(tree, folder)
+}
+
+/// Checks and compiles a configuration that is at hand already. `name` stands for it in problems,
+/// and is where relative paths start; files that it names are read by `files`.
+///
+/// # Errors
+/// All problems of the text and of the files that it names.
+pub fn parse(
+    name: &str,
+    text: &str,
+    format: Format,
+    environment: Environment<'_>,
+    files: Files<'_>,
+) -> Result<Loaded, Problems> {
+    let mut reading = Reading::new(environment, files);
+    let tree = reading.text(name, text, format);
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    reading.compile(tree, folder)
+}
+
+/// A configuration that is being read.
+struct Reading<'r> {
+    environment: Environment<'r>,
+    disk: Files<'r>,
+    read: Vec<PathBuf>,
+    problems: Problems,
+}
+
+impl<'r> Reading<'r> {
+    fn new(environment: Environment<'r>, disk: Files<'r>) -> Self {
+        Self {
+            environment,
+            disk,
+            read: Vec::new(),
+            problems: Problems::default(),
+        }
     }
-}
-pub fn environment(n: &str) -> Option<String> {
-    std::env::var(n).ok()
-}
-pub fn load(_p: &std::path::Path, _e: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
-    use crate::{client::*, limit::*, pipeline::snapshot::*, route::*, upstream::*};
-    use std::sync::Arc;
-    use std::time::Duration;
-    let env = |n: &str, d: &str| std::env::var(n).unwrap_or(d.into());
-    let up = |n: &str, p: &str| {
-        Arc::new(Upstream {
-            name: n.into(),
-            endpoint: Endpoint::parse(p).unwrap(),
-            connect_timeout: Duration::from_secs(2),
-            idle_timeout: Duration::from_secs(60),
-        })
-    };
-    let route = |p: &str, u| Route {
-        prefix: PathPrefix::parse(p).unwrap(),
-        hosts: vec![],
-        methods: vec![],
-        upstream: u,
-        strip_prefix: true,
-        timeout: Duration::from_secs(30),
-        body_limit: None,
-        encoded_slash: EncodedSlash::Reject,
-        cost: std::num::NonZeroU32::MIN,
-    };
-    let mut keys = KeyTableBuilder::default();
-    let c = Arc::new(Client::new(
-        ClientName::parse("mobile-app").unwrap(),
-        Some(Arc::new(Policy {
-            name: "identified".into(),
-            limit: Limit::new(100_000_000, Duration::from_secs(60)).unwrap(),
-        })),
-    ));
-    keys.add(ApiKeyHash::of(b"test-key-1"), c.clone(), None, None)
-        .unwrap();
-    Ok(Loaded {
-        settings: Settings {
-            listen: vec![env("LISTEN", "127.0.0.1:3000").parse().unwrap()],
-            workers: env("WORKERS", "2").parse().unwrap(),
-            max_connections: 10000,
-            drain_timeout: Duration::from_secs(30),
-            watch: false,
-            max_keys: 1000000,
-            redis: None,
-            log_level: tracing::Level::INFO,
-            log_format: LogFormat::Auto,
-            access_log: AccessLog::File(env("ACCESS", "/tmp/access.log").into()),
-        },
-        snapshot: Snapshot {
-            access: Access {
-                keys: keys.build(),
-                clients: vec![c],
-                protected: ProtectedPrefixes::new(vec![PathPrefix::parse("/api/orders").unwrap()]),
-                names: crate::message::forward::Names {
-                    api_key: "x-api-key".parse().unwrap(),
-                    forward_api_key: false,
-                    client: "x-client-id".parse().unwrap(),
-                    request_id: "x-request-id".parse().unwrap(),
-                },
-            },
-            limits: Limits {
-                anonymous: Some(Arc::new(Policy {
-                    name: "anonymous".into(),
-                    limit: Limit::new(100_000_000, Duration::from_secs(60)).unwrap(),
-                })),
-                identified: None,
-                headers: LimitHeaders::Standard,
-                ipv6_prefix: 64,
-            },
-            routes: RouteTable::new(vec![route("/api/inventory", 0), route("/api/orders", 1)])
-                .unwrap(),
-            upstreams: vec![
-                up("inventory", &env("A", "http://127.0.0.1:4001")),
-                up("orders", &env("B", "http://127.0.0.1:4002")),
-            ],
-            trusted_proxies: vec![],
-            head_limits: crate::wire::head::HeadLimits {
-                max_bytes: 65536,
-                max_fields: 100,
-            },
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-        },
-        lints: vec![],
-        files: vec![],
-    })
+
+    /// Reads a file, which is known to the user as `name`, into a tree.
+    fn file(&mut self, path: &Path, name: &Path, help: &str) -> Option<Node> {
+        self.read.push(path.to_owned());
+        match (self.disk)(path) {
+            Ok(text) => self.text(&name.to_string_lossy(), &text, Format::of(path)),
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", name.display());
+                self.problems.add(Problem::without_place(message).help(help));
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
+        let source = self.problems.sources.add(name, text);
+        let mut tree = tree::parse(text, format, source, &mut self.problems)?;
+        secrets::strike(&tree, &mut self.problems);
+        expand::expand(&mut tree, self.environment, &mut self.problems);
+        Some(tree)
+    }
+
+    fn compile(mut self, tree: Option<Node>, folder: &Path) -> Result<Loaded, Problems> {
+        let Some(mut file) = tree.and_then(|tree| file::read(tree, &mut self.problems)) else {
+            return Err(self.problems);
+        };
+        self.routes_file(&mut file, folder);
+        later::refuse(&file, &mut self.problems);
+        let compiled = compile::compile(&file, folder, &mut self.problems);
+        match compiled {
+            Some((settings, snapshot)) if self.problems.is_empty() => Ok(Loaded {
+                settings,
+                snapshot,
+                lints: Vec::new(),
+                files: self.read,
+            }),
+            _ => Err(self.problems),
+        }
+    }
+
+    /// Adds the routes of the file that `routes_file` names.
+    fn routes_file(&mut self, file: &mut file::File, folder: &Path) {
+        let Some(routes_file) = &file.routes_file else {
+            return;
+        };
+        let path = folder.join(&routes_file.value);
+        match (self.disk)(&path) {
+            Ok(text) => {
+                let tree = self.text(&path.to_string_lossy(), &text, Format::of(&path));
+                if let Some(tree) = tree {
+                    file.routes.extend(file::flat_routes(tree, &mut self.problems));
+                }
+            }
+            Err(error) => {
+                let message = format!("cannot read `{}`: {error}", path.display());
+                let problem = Problem::at(routes_file.span, message);
+                self.problems.add(problem.label("named here"));
+            }
+        }
+        self.read.push(path);
+    }
 }

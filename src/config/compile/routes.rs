@@ -1,0 +1,231 @@
+//! Routes, and the upstreams they lead to.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::config::file::{RouteTable as Written, UpstreamTable};
+use crate::config::kinds::SizeOrOff;
+use crate::config::problems::{Problem, Problems};
+use crate::config::source::{At, Span};
+use crate::config::suggest::closest;
+use crate::route::{Route, RouteTable};
+use crate::upstream::{Endpoint, Upstream};
+
+use super::access::path_prefix;
+use super::{check_name, or};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Compiles all routes and upstreams.
+pub(super) fn compile(
+    routes: &[Written],
+    upstreams: &[UpstreamTable],
+    problems: &mut Problems,
+) -> (RouteTable, Vec<Arc<Upstream>>) {
+    given_twice(routes, problems);
+    let mut upstreams = Upstreams::compile(upstreams, problems);
+    let mut compiled = Vec::new();
+    for written in routes {
+        if let Some(route) = route(written, &mut upstreams, problems) {
+            compiled.push((route, written.prefix.span));
+        }
+    }
+    (table(compiled, problems), upstreams.list)
+}
+
+/// A prefix stands once in the maps, however many files they are in. What the long form may repeat
+/// is for the route table to say.
+fn given_twice(routes: &[Written], problems: &mut Problems) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for Written { prefix, .. } in routes.iter().filter(|route| route.in_map) {
+        if let Some(first) = seen.insert(&prefix.value, prefix.span) {
+            let message = format!("the route `{}` is given twice", prefix.value);
+            let problem = Problem::at(prefix.span, message).label("given again here");
+            problems.add(problem.also(first, "first given here"));
+        }
+    }
+}
+
+/// Makes the table, leaving out routes that no request can tell from another.
+fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
+    let (mut routes, mut spans): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
+    loop {
+        match RouteTable::new(routes.clone()) {
+            Ok(table) => return table,
+            Err(error) => {
+                let (first, second) = (spans[error.first], spans[error.second]);
+                let problem = Problem::at(second, error.to_string()).label("this route");
+                problems.add(
+                    problem
+                        .also(first, "and this one")
+                        .help("give one of them other `hosts` or `methods`"),
+                );
+                routes.remove(error.second);
+                spans.remove(error.second);
+            }
+        }
+    }
+}
+
+fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) -> Option<Route> {
+    let prefix = path_prefix(&written.prefix, problems);
+    let upstream = written.upstream.as_ref();
+    let upstream = upstream.and_then(|target| upstreams.find(target, problems));
+    let hosts: Option<Vec<_>> = all(&written.hosts, |name| host(name, problems));
+    let methods: Option<Vec<_>> = all(&written.methods, |name| method(name, problems));
+    Some(Route {
+        prefix: prefix?,
+        hosts: hosts?,
+        methods: methods?,
+        upstream: upstream?,
+        strip_prefix: or(written.strip_prefix, true),
+        timeout: or(written.timeout, TIMEOUT),
+        body_limit: or(written.body_limit, SizeOrOff(None)).0,
+        encoded_slash: or(written.encoded_slash, Default::default()),
+        cost: NonZeroU32::MIN,
+    })
+}
+
+/// Compiles each, so that each is complained about, before any is missed.
+fn all<T>(texts: &[At<String>], mut compile: impl FnMut(&At<String>) -> Option<T>) -> Option<Vec<T>> {
+    let compiled: Vec<_> = texts.iter().map(&mut compile).collect();
+    compiled.into_iter().collect()
+}
+
+fn host(written: &At<String>, problems: &mut Problems) -> Option<String> {
+    let text = written.value.to_ascii_lowercase();
+    let name = text.strip_suffix('.').unwrap_or(&text);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !name.is_empty() && name.len() <= 255 && name.bytes().all(plain),
+    };
+    if good {
+        return Some(name.to_owned());
+    }
+    let why = if text.contains("://") {
+        "write the name without `http://`".to_owned()
+    } else if text.contains('*') {
+        "there are no wildcards: name each host".to_owned()
+    } else if let Some((name, _)) = text.rsplit_once(':').filter(|_| bracketed.is_none()) {
+        format!("write `{name}`: ports are not compared")
+    } else {
+        "a name such as `api.example.com`, or an address".to_owned()
+    };
+    let message = format!("`{}` is no name of a host", written.value);
+    problems.add(Problem::at(written.span, message).label(why));
+    None
+}
+
+fn method(written: &At<String>, problems: &mut Problems) -> Option<Method> {
+    let text = written.value.as_str();
+    let upper = text.to_ascii_uppercase();
+    let why = match Method::from_bytes(text.as_bytes()) {
+        Ok(Method::CONNECT | Method::TRACE) => "CONNECT and TRACE are always refused".to_owned(),
+        Ok(method) if text == upper => return Some(method),
+        Ok(_) => format!("write `{upper}`: the case of methods counts"),
+        Err(_) => "a method is a word such as `GET`".to_owned(),
+    };
+    let message = format!("`{text}` is no method of a route");
+    problems.add(Problem::at(written.span, message).label(why));
+    None
+}
+
+/// The upstreams compiled so far.
+struct Upstreams {
+    list: Vec<Arc<Upstream>>,
+    /// An upstream with a problem is here all the same, without a place in the list.
+    by_name: HashMap<String, Option<usize>>,
+    /// Those that routes name by their URL.
+    by_endpoint: HashMap<Endpoint, usize>,
+}
+
+impl Upstreams {
+    fn compile(tables: &[UpstreamTable], problems: &mut Problems) -> Self {
+        let mut upstreams = Self {
+            list: Vec::new(),
+            by_name: HashMap::new(),
+            by_endpoint: HashMap::new(),
+        };
+        for table in tables {
+            check_name("an upstream", &table.name, problems);
+            let endpoint = first_endpoint(table, problems);
+            let place = endpoint.map(|endpoint| {
+                upstreams.list.push(Arc::new(Upstream {
+                    name: table.name.value.as_str().into(),
+                    endpoint,
+                    connect_timeout: or(table.connect_timeout, CONNECT_TIMEOUT),
+                    idle_timeout: or(table.idle_timeout, IDLE_TIMEOUT),
+                }));
+                upstreams.list.len() - 1
+            });
+            upstreams.by_name.insert(table.name.value.clone(), place);
+        }
+        upstreams
+    }
+
+    /// The place of the upstream that a route names, or of the one that it gives the URL of.
+    fn find(&mut self, target: &At<String>, problems: &mut Problems) -> Option<usize> {
+        let text = target.value.as_str();
+        if text.contains("://") {
+            let endpoint = endpoint(target, problems)?;
+            if let Some(place) = self.by_endpoint.get(&endpoint) {
+                return Some(*place);
+            }
+            let place = self.list.len();
+            self.by_endpoint.insert(endpoint.clone(), place);
+            self.list.push(Arc::new(Upstream {
+                name: endpoint.to_string().into(),
+                endpoint,
+                connect_timeout: CONNECT_TIMEOUT,
+                idle_timeout: IDLE_TIMEOUT,
+            }));
+            return Some(place);
+        }
+        if let Some(place) = self.by_name.get(text) {
+            return *place;
+        }
+        let problem = Problem::at(target.span, format!("there is no upstream `{text}`"));
+        problems.add(
+            match closest(text, self.by_name.keys().map(String::as_str)) {
+                Some(meant) => problem.label(format!("did you mean `{meant}`?")),
+                None if text.contains([':', '/', '.']) => {
+                    problem.label(format!("if this is an address, write `http://{text}`"))
+                }
+                None => problem.help(format!("add `[upstreams.{text}]`, or write a URL")),
+            },
+        );
+        None
+    }
+}
+
+/// Compiles all endpoints of an upstream, and takes the first: more are refused elsewhere.
+fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<Endpoint> {
+    let endpoints = table.endpoints.as_ref()?;
+    if endpoints.value.is_empty() {
+        let message = format!("the upstream `{}` has no endpoint", table.name.value);
+        problems.add(Problem::at(endpoints.span, message));
+    }
+    let compiled: Vec<_> = endpoints
+        .value
+        .iter()
+        .map(|one| endpoint(&one.url, problems))
+        .collect();
+    compiled.into_iter().collect::<Option<Vec<_>>>()?.into_iter().next()
+}
+
+fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<Endpoint> {
+    Endpoint::parse(&url.value)
+        .map_err(|error| {
+            let problem = Problem::at(url.span, "this is not the URL of an endpoint");
+            problems.add(problem.label(error.to_string()));
+        })
+        .ok()
+}

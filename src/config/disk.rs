@@ -1,0 +1,72 @@
+//! Reads configuration files, and says clearly why one cannot be read.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// No configuration is larger; what is, is another file given by mistake.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Why a file cannot be read as a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("there is no such file")]
+    Missing,
+    #[error("it is a directory")]
+    Directory,
+    #[error("it is larger than 16 MiB")]
+    TooLarge,
+    #[error("it is not UTF-8: see line {line}")]
+    NotUtf8 {
+        line: usize,
+    },
+    #[error("{0}")]
+    System(io::Error),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => Self::System(error),
+        }
+    }
+}
+
+/// Reads a file whole.
+pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Unreadable::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Unreadable::NotUtf8 { line }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let why = || read(&file).unwrap_err().to_string();
+
+        assert_eq!(why(), "there is no such file");
+        fs::write(&file, b"a = 1\nb = \"\xff\"\n").unwrap();
+        assert_eq!(why(), "it is not UTF-8: see line 2");
+        File::create(&file).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(why(), "it is larger than 16 MiB");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert_eq!(why(), "it is a directory");
+    }
+}

@@ -1,0 +1,155 @@
+//! What the schema has and this version does not do yet. It is refused, never ignored: a limit that
+//! silently does not hold is worse than a gateway that does not start. Values that ask for what is
+//! done anyway are fine.
+
+use super::file::{Algorithm, File, LimitTable, RedisMode};
+use super::problems::{Problem, Problems};
+use super::source::Span;
+
+/// Complains about all that is not supported yet.
+pub(super) fn refuse(file: &File, problems: &mut Problems) {
+    let mut refused = Refused(problems);
+    routes(file, &mut refused);
+    limits(file, &mut refused);
+    redis(file, &mut refused);
+    if let Some(listen) = &file.admin.listen
+        && listen.value != "off"
+    {
+        refused.add(
+            listen.span,
+            "`admin.listen`",
+            "leave it out, or write \"off\": there is no admin port yet",
+        );
+    }
+}
+
+struct Refused<'p>(&'p mut Problems);
+
+impl Refused<'_> {
+    fn add(&mut self, span: Span, what: &str, instead: &str) {
+        let message = format!("{what} is not supported yet");
+        self.0.add(Problem::at(span, message).help(instead));
+    }
+}
+
+fn routes(file: &File, refused: &mut Refused<'_>) {
+    for route in &file.routes {
+        if let Some(limit) = route.limits.first() {
+            refused.add(
+                limit.span,
+                "`limits` on a route",
+                "leave it out: a caller's own limit holds on all routes",
+            );
+        }
+        if let Some(cost) = route.cost.filter(|cost| cost.value != 1) {
+            refused.add(
+                cost.span,
+                "`cost`",
+                "leave it out: every request counts as one",
+            );
+        }
+    }
+    for upstream in &file.upstreams {
+        let Some(endpoints) = &upstream.endpoints else {
+            continue;
+        };
+        if endpoints.value.len() > 1 {
+            refused.add(
+                endpoints.span,
+                "more than one endpoint",
+                "give it one, such as the address of a load balancer",
+            );
+        }
+        for weight in endpoints.value.iter().filter_map(|one| one.weight) {
+            refused.add(
+                weight.span,
+                "`weight`",
+                "leave it out: with one endpoint it says nothing",
+            );
+        }
+    }
+}
+
+fn limits(file: &File, refused: &mut Refused<'_>) {
+    let own = [&file.limits.anonymous, &file.limits.identified];
+    let own = own.into_iter().flatten();
+    let tiers = file.limits.tiers.iter().map(|(_, limit)| limit);
+    for limit in own.chain(tiers) {
+        algorithm(limit, refused);
+    }
+    for policy in &file.limits.policies {
+        refused.add(
+            policy.name.span,
+            "`limits.policies`",
+            "leave it out: `anonymous`, `identified` and tiers are the limits there are",
+        );
+    }
+    if let Some(state) = &file.limits.state_file {
+        refused.add(
+            state.span,
+            "`limits.state_file`",
+            "leave it out; counters in Redis outlive a restart",
+        );
+    }
+}
+
+fn algorithm(limit: &LimitTable, refused: &mut Refused<'_>) {
+    if let Some(algorithm) = limit
+        .algorithm
+        .filter(|algorithm| algorithm.value != Algorithm::FixedWindow)
+    {
+        refused.add(
+            algorithm.span,
+            "another algorithm than \"fixed-window\"",
+            "leave it out, or write \"fixed-window\"",
+        );
+    }
+    if let Some(burst) = limit.burst {
+        refused.add(
+            burst.span,
+            "`burst`",
+            "leave it out: a fixed window admits all of its requests at once if they come so",
+        );
+    }
+}
+
+fn redis(file: &File, refused: &mut Refused<'_>) {
+    let Some(redis) = &file.limits.redis else {
+        return;
+    };
+    if let Some(mode) = redis.mode.filter(|mode| mode.value != RedisMode::Single) {
+        refused.add(
+            mode.span,
+            "another mode than \"single\"",
+            "leave it out, or write \"single\", and give the address of one Redis",
+        );
+    }
+    if let Some(url) = redis.url.as_ref().filter(|url| url.value.len() > 1) {
+        refused.add(
+            url.span,
+            "more than one `url`",
+            "give the address of one Redis",
+        );
+    }
+    if let Some(master) = &redis.master {
+        refused.add(
+            master.span,
+            "`limits.redis.master`",
+            "leave it out: it belongs to Sentinel",
+        );
+    }
+    let files = [
+        ("`limits.redis.ca`", &redis.ca),
+        ("`limits.redis.cert`", &redis.cert),
+        ("`limits.redis.key`", &redis.key),
+    ];
+    for (what, path) in files {
+        if let Some(path) = path {
+            refused.add(
+                path.span,
+                what,
+                "leave it out: there is no TLS to Redis yet",
+            );
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! TOML into a tree with places. The parser recovers from errors, so several are reported at once.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue, Error};
+
+use crate::config::problems::Problem;
+use crate::config::source::At;
+use super::{Entry, Node, Parsed, ToSpan, Value};
+
+/// Parses a document.
+pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        let range = document.span();
+        let value = table(document.into_inner(), text, span);
+        return Ok(Node {
+            value,
+            span: span(range),
+        });
+    }
+    Err(problems(errors, text, span))
+}
+
+/// The first error of each line: what follows it there is most often its consequence.
+fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem> {
+    let start = |error: &Error| error.span().map_or(0, |range| range.start);
+    errors.sort_by_key(start);
+    errors.dedup_by_key(|error| text.get(..start(error)).map(|before| before.matches('\n').count()));
+    let problem = |error: Error| {
+        let label = match error.message() {
+            "duplicate key" => "this has been given before",
+            message => message,
+        };
+        Problem::at(span(error.span().unwrap_or_default()), "this is not TOML").label(label)
+    };
+    errors.into_iter().map(problem).collect()
+}
+
+fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> Node {
+    let range = value.span();
+    let value = match value.into_inner() {
+        DeValue::String(string) => Value::Text(string.into_owned()),
+        DeValue::Integer(number) => integer(&number),
+        DeValue::Float(_) => Value::OtherNumber,
+        DeValue::Boolean(boolean) => Value::Boolean(boolean),
+        DeValue::Datetime(time) => Value::Time(time.to_string()),
+        DeValue::Array(list) => {
+            Value::List(list.into_iter().map(|one| node(one, text, span)).collect())
+        }
+        DeValue::Table(entries) => table(entries, text, span),
+    };
+    Node {
+        value,
+        span: span(range),
+    }
+}
+
+fn integer(number: &DeInteger<'_>) -> Value {
+    i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::OtherNumber, Value::Integer)
+}
+
+fn table(table: DeTable<'_>, text: &str, span: ToSpan<'_>) -> Value {
+    let mut entries: Vec<(Range<usize>, Entry)> = table
+        .into_iter()
+        .map(|(key, value)| {
+            let range = key.span();
+            let key = At {
+                value: key.into_inner().into_owned(),
+                span: span(range.clone()),
+            };
+            let node = node(value, text, span);
+            (range, Entry { key, node })
+        })
+        .collect();
+    // The parser keeps its tables sorted by name.
+    entries.sort_by_key(|(range, _)| range.start);
+    Value::Table(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::source::{Sources, Span};
+
+    use super::*;
+
+    fn parsed(text: &str) -> (Parsed, Sources) {
+        let mut sources = Sources::default();
+        let id = sources.add("x.toml", text);
+        (parse(text, &|range| Span::new(id, range)), sources)
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text = "b = [1.5, 0x1F]\n[a]\nat = 1979-05-27T07:32:00Z\n[[r]]\nx.y = 'z'\n";
+        let (tree, sources) = parsed(text);
+        let mut seen = Vec::new();
+        walk(&tree.unwrap(), &mut |key, node| {
+            let key = key.map_or("", |key| sources.text(key.span));
+            seen.push(format!("{key}: {} {}", node.value.noun(), sources.text(node.span)));
+        });
+        assert_eq!(
+            seen,
+            [
+                ": a table ",
+                "b: a list [1.5, 0x1F]",
+                ": a number with a fraction, or too large a number 1.5",
+                ": a whole number 0x1F",
+                "a: a table [a]",
+                "at: a date 1979-05-27T07:32:00Z",
+                "r: a list [[r]]",
+                ": a table [[r]]",
+                "x: a table x",
+                "y: a string 'z'",
+            ]
+        );
+    }
+
+    fn walk(node: &Node, see: &mut dyn FnMut(Option<&At<String>>, &Node)) {
+        see_below(None, node, see);
+    }
+
+    fn see_below(
+        key: Option<&At<String>>,
+        node: &Node,
+        see: &mut dyn FnMut(Option<&At<String>>, &Node),
+    ) {
+        see(key, node);
+        match &node.value {
+            Value::List(list) => list.iter().for_each(|one| see_below(None, one, see)),
+            Value::Table(entries) => entries
+                .iter()
+                .for_each(|entry| see_below(Some(&entry.key), &entry.node, see)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn several_errors_are_reported_one_a_line() {
+        let (tree, _) = parsed("a = \nb = \"x\nc = 1 2 3\n[d]\n[d]\n");
+        assert_eq!(tree.unwrap_err().len(), 4);
+    }
+}
