@@ -3,7 +3,7 @@
 static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     if let Err(e) = tollgate::app::run(std::path::Path::new(
-        &std::env::args().nth(1).unwrap_or("tollgate.toml".into()),
+        &std::env::args().last().unwrap_or("tollgate.toml".into()),
     )) {
         eprintln!("{e}");
     }

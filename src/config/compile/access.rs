@@ -132,7 +132,7 @@ pub(super) fn clients(
         });
         let policy = limits.of_client(table.tier.as_ref(), problems);
         // Its keys are checked even if its name is none.
-        let client = name.ok().map(|name| Arc::new(Client { name, policy }));
+        let client = name.ok().map(|name| Arc::new(Client::new(name, policy)));
         for key in &table.keys {
             let hash = hash(key, &mut seen, problems);
             if let (Some(hash), Some(client)) = (hash, &client) {

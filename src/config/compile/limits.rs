@@ -43,6 +43,7 @@ pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled 
     Compiled {
         limits: Limits {
             anonymous,
+            identified: identified.clone(),
             headers: or(table.headers, Default::default()),
             ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(128),
         },
