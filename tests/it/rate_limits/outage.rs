@@ -51,7 +51,7 @@ fn local_counts_the_full_limit_in_this_process() {
     assert_eq!(storm(&[&outage.gateway], 1, 15, &request()), (15, 0));
     outage.redis.kill();
     assert_eq!(storm(&[&outage.gateway], 8, 5, &request()), (20, 20));
-    outage.redis.restart(None);
+    outage.redis.restart();
     assert!(
         outage.healed(&request()) >= 17,
         "what was counted here is not carried over"
@@ -71,7 +71,7 @@ fn open_admits_without_a_word() {
         "nothing is known: {:?}",
         response.fields
     );
-    outage.redis.restart(None);
+    outage.redis.restart();
     let left = eventually("the gateway to count in Redis again", || {
         let response = outage.gateway.ask(&request());
         response
@@ -97,7 +97,7 @@ fn closed_refuses_with_503() {
     // What is not limited goes on.
     client.ask(&Request::get("/api/inventory/x")).is(200);
     client.ask(&Request::get("/health")).is(200);
-    outage.redis.restart(None);
+    outage.redis.restart();
     assert_eq!(outage.healed(&request()), 19);
 }
 
@@ -139,7 +139,7 @@ fn the_gateway_starts_without_redis_and_finds_it_later() {
         begun.elapsed()
     );
     gateway.ask(&request()).is(200);
-    redis.restart(None);
+    redis.restart();
     let outage = Outage {
         gateway,
         redis,
