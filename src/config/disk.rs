@@ -17,9 +17,7 @@ pub enum Unreadable {
     #[error("it is larger than 16 MiB")]
     TooLarge,
     #[error("it is not UTF-8: see line {line}")]
-    NotUtf8 {
-        line: usize,
-    },
+    NotUtf8 { line: usize },
     #[error("{0}")]
     System(io::Error),
 }
@@ -37,7 +35,9 @@ impl From<io::Error> for Unreadable {
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(Unreadable::TooLarge);
     }

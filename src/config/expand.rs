@@ -82,7 +82,8 @@ impl Wrong {
         match self {
             Self::NotClosed => {
                 let span = narrow("${").unwrap_or(text);
-                Problem::at(span, "a `${` without its `}`").help("write `${NAME}` or `${NAME:-default}`")
+                Problem::at(span, "a `${` without its `}`")
+                    .help("write `${NAME}` or `${NAME:-default}`")
             }
             Self::NoName(inside) => {
                 let span = narrow(&format!("${{{inside}}}")).unwrap_or(text);

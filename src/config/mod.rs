@@ -109,7 +109,8 @@ impl<'r> Reading<'r> {
             Ok(text) => self.text(&name.to_string_lossy(), &text, Format::of(path)),
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", name.display());
-                self.problems.add(Problem::without_place(message).help(help));
+                self.problems
+                    .add(Problem::without_place(message).help(help));
                 None
             }
         }
@@ -151,7 +152,8 @@ impl<'r> Reading<'r> {
             Ok(text) => {
                 let tree = self.text(&path.to_string_lossy(), &text, Format::of(&path));
                 if let Some(tree) = tree {
-                    file.routes.extend(file::flat_routes(tree, &mut self.problems));
+                    file.routes
+                        .extend(file::flat_routes(tree, &mut self.problems));
                 }
             }
             Err(error) => {

@@ -223,7 +223,10 @@ error: second
         }
         let text = problems.to_string();
         assert_eq!(text.matches("error: wrong").count(), 50);
-        assert!(text.ends_with("\n... and 10 more\n\n60 problems\n"), "{text}");
+        assert!(
+            text.ends_with("\n... and 10 more\n\n60 problems\n"),
+            "{text}"
+        );
     }
 
     #[test]

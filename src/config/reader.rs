@@ -64,12 +64,19 @@ impl Table {
     /// Takes a key out, whatever its value is.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.known.push(key);
-        let index = self.entries.iter().position(|entry| entry.key.value == key)?;
+        let index = self
+            .entries
+            .iter()
+            .position(|entry| entry.key.value == key)?;
         Some(self.entries.remove(index))
     }
 
     /// Reads a key's value, if the key is there.
-    pub(super) fn read<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<At<T>> {
+    pub(super) fn read<T: Read>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<At<T>> {
         let node = self.take(key)?.node;
         read(&node, &self.path_of(key), problems)
     }
@@ -135,7 +142,11 @@ impl Table {
     }
 
     /// Reads a list. Elements that do not fit are complained about and left out.
-    pub(super) fn list<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Vec<At<T>> {
+    pub(super) fn list<T: Read>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Vec<At<T>> {
         let Some(entry) = self.take(key) else {
             return Vec::new();
         };
@@ -147,7 +158,14 @@ impl Table {
                 .collect(),
             Value::Broken => Vec::new(),
             value => {
-                complain(&path, "a list", &value, entry.node.span, Wrong::Kind, problems);
+                complain(
+                    &path,
+                    "a list",
+                    &value,
+                    entry.node.span,
+                    Wrong::Kind,
+                    problems,
+                );
                 Vec::new()
             }
         }
@@ -166,10 +184,7 @@ impl Table {
             _ => std::slice::from_ref(&node),
         };
         // All are read before any is missed, so that each is complained about.
-        let read: Vec<Option<At<T>>> = nodes
-            .iter()
-            .map(|one| read(one, &path, problems))
-            .collect();
+        let read: Vec<Option<At<T>>> = nodes.iter().map(|one| read(one, &path, problems)).collect();
         Some(At {
             value: read.into_iter().collect::<Option<_>>()?,
             span: node.span,
@@ -210,26 +225,32 @@ impl Table {
     /// Complains about all keys that nobody has asked for.
     pub(super) fn finish(self, problems: &mut Problems) {
         let mut asked = HashSet::new();
-        let known: Vec<_> = self.known.iter().filter(|key| asked.insert(**key)).collect();
+        let known: Vec<_> = self
+            .known
+            .iter()
+            .filter(|key| asked.insert(**key))
+            .collect();
         for Entry { key, .. } in &self.entries {
             let problem = Problem::at(key.span, format!("unknown key `{}`", key.value));
             let elsewhere = home(&key.value).filter(|home| *home != self.path);
-            problems.add(if let Some(meant) = closest(&key.value, known.iter().copied().copied()) {
-                problem.label(format!("did you mean `{meant}`?"))
-            } else if let Some(home) = elsewhere {
-                problem.label(if home.is_empty() {
-                    "this belongs at the top of the file, before the first table".to_owned()
+            problems.add(
+                if let Some(meant) = closest(&key.value, known.iter().copied().copied()) {
+                    problem.label(format!("did you mean `{meant}`?"))
+                } else if let Some(home) = elsewhere {
+                    problem.label(if home.is_empty() {
+                        "this belongs at the top of the file, before the first table".to_owned()
+                    } else {
+                        format!("this belongs in `[{home}]`")
+                    })
                 } else {
-                    format!("this belongs in `[{home}]`")
-                })
-            } else {
-                let mut list = String::new();
-                for key in &known {
-                    let comma = if list.is_empty() { "" } else { ", " };
-                    let _ = write!(list, "{comma}{key}");
-                }
-                problem.help(format!("the keys here are {list}"))
-            });
+                    let mut list = String::new();
+                    for key in &known {
+                        let comma = if list.is_empty() { "" } else { ", " };
+                        let _ = write!(list, "{comma}{key}");
+                    }
+                    problem.help(format!("the keys here are {list}"))
+                },
+            );
         }
     }
 }

@@ -133,27 +133,51 @@ mod tests {
             (duration("10"), "`10` needs a unit: write `10s`"),
             (duration("soon"), "write a number and a unit, such as `10s`"),
             (duration("-1s"), "write a number and a unit, such as `10s`"),
-            (duration("10 s"), "write `10s`: the units are ms, s, m, h, d"),
-            (duration("10min"), "write `10m`: the units are ms, s, m, h, d"),
+            (
+                duration("10 s"),
+                "write `10s`: the units are ms, s, m, h, d",
+            ),
+            (
+                duration("10min"),
+                "write `10m`: the units are ms, s, m, h, d",
+            ),
             (duration("10S"), "write `10s`: the units are ms, s, m, h, d"),
             (
                 duration("1.5s"),
                 "write a whole number of a smaller unit: the units are ms, s, m, h, d",
             ),
-            (duration("1y"), "`y` is not a unit: the units are ms, s, m, h, d"),
+            (
+                duration("1y"),
+                "`y` is not a unit: the units are ms, s, m, h, d",
+            ),
             (duration("0s"), "a duration is longer than nothing"),
             (duration("367d"), "no duration is longer than 366 days"),
-            (duration("99999999999999999999s"), "`99999999999999999999s` is too much"),
-            (duration("18446744073709551615d"), "`18446744073709551615d` is too much"),
+            (
+                duration("99999999999999999999s"),
+                "`99999999999999999999s` is too much",
+            ),
+            (
+                duration("18446744073709551615d"),
+                "`18446744073709551615d` is too much",
+            ),
         ] {
             assert_eq!(wrong.unwrap_err(), expected);
         }
         for (wrong, expected) in [
             (size("64"), "`64` needs a unit: write `64KiB`"),
-            (size("64kb"), "write `64KiB`: the units are B, KiB, MiB, GiB"),
+            (
+                size("64kb"),
+                "write `64KiB`: the units are B, KiB, MiB, GiB",
+            ),
             (size("1m"), "write `1MiB`: the units are B, KiB, MiB, GiB"),
-            (size("1TiB"), "`TiB` is not a unit: the units are B, KiB, MiB, GiB"),
-            (size("18446744073709551615GiB"), "`18446744073709551615GiB` is too much"),
+            (
+                size("1TiB"),
+                "`TiB` is not a unit: the units are B, KiB, MiB, GiB",
+            ),
+            (
+                size("18446744073709551615GiB"),
+                "`18446744073709551615GiB` is too much",
+            ),
         ] {
             assert_eq!(wrong.unwrap_err(), expected);
         }

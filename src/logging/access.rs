@@ -72,3 +72,10 @@ impl AccessLines {
         }
     }
 }
+
+impl Drop for AccessLines {
+    /// Requests that are cut when the worker ends still leave their lines.
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}

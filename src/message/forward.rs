@@ -19,6 +19,20 @@ use super::hop::ConnectionOptions;
 /// client sends under them never reaches downstream.
 const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-username"];
 
+/// Names, or beginnings of names, that say how to read or keep a message; with those that the gateway
+/// knows by name they are what RFC 9110 section 6.5.1 keeps out of trailers.
+const CONTROLS: [&[u8]; 9] = [
+    b"content-",
+    b"if-",
+    b"range",
+    b"vary",
+    b"age",
+    b"expires",
+    b"pragma",
+    b"max-forwards",
+    b"www-authenticate",
+];
+
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 
 /// The longest name that is checked for being another's twin with underscores; all names that
@@ -47,6 +61,7 @@ impl Names {
     pub fn passes_as_trailer(&self, field: FieldRef<'_>) -> bool {
         let plain = |name: &[u8]| {
             Known::of(name) == Known::Other
+                && !CONTROLS.iter().any(|control| starts_with(name, control))
                 && !self.is_identity(name)
                 && !same(name, self.api_key.as_ref())
                 && !same(name, self.request_id.as_ref())
@@ -248,6 +263,11 @@ pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
 /// Compares field names.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
+}
+
+fn starts_with(name: &[u8], beginning: &[u8]) -> bool {
+    name.get(..beginning.len())
+        .is_some_and(|start| same(start, beginning))
 }
 
 /// Hands `judge` the name with hyphens for its underscores, or `None` if it has no underscores.

@@ -43,6 +43,10 @@ async fn run<'r>(
     report: &mut Option<Report<'r>>,
 ) -> Result<After, Rejection> {
     let snapshot: &'r snapshot::Snapshot = &request.current.snapshot;
+    if request.target.path == b"*" {
+        // OPTIONS about the gateway as a whole: nothing here answers that.
+        return Err(Rejection::NoRoute);
+    }
     let path = record.set_path(RequestPath::parse(request.target.path)?);
     let caller = record.note_caller(identify(
         &snapshot.access,

@@ -1,12 +1,10 @@
 //! Accepting connections, up to the configured number.
 
-use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -59,8 +57,21 @@ impl Accepting {
                 }
             }
         }
-        while let Some((socket, peer)) = at_hand(&listener).await {
-            self.serve(socket, peer.ip()).await;
+        self.run_dry(listener).await;
+    }
+
+    /// Accepts what has already arrived, and closes. Asked of the kernel itself: the runtime may not
+    /// have been told of it yet.
+    async fn run_dry(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok((socket, peer)) = listener.accept() {
+            if socket.set_nonblocking(true).is_ok()
+                && let Ok(socket) = TcpStream::from_std(socket)
+            {
+                self.serve(socket, peer.ip()).await;
+            }
         }
     }
 
@@ -76,15 +87,6 @@ impl Accepting {
             drop((seat, place));
         });
     }
-}
-
-/// A connection that has already arrived, if there is one.
-async fn at_hand(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
-    poll_fn(|cx| match listener.poll_accept(cx) {
-        Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
-        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 /// Errors of a connection that ended before it was accepted (accept(2)); the next may be fine.

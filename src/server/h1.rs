@@ -134,17 +134,18 @@ impl Client<'_> {
         }
     }
 
-    /// Waits for the next request to begin; `false` if none will.
+    /// Waits for the next request to begin, and reads its first bytes; `false` if none will come.
     async fn rest(&mut self, patience: Duration) -> bool {
         let due = Instant::now() + patience;
+        let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
-            if let Poll::Ready(readable) = self.connection.poll_readable(cx) {
-                return Poll::Ready(readable.is_ok());
+            if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
+                return Poll::Ready(read.is_ok_and(|n| n > 0));
             }
-            let due = self
-                .seat
-                .drain_began(cx)
-                .map_or(due, |began| due.min(began + LAST_CALL));
+            // Readiness may have been announced for nothing, and a buffer been taken for it.
+            self.connection.rest(buffers);
+            let began = self.seat.drain_began(cx);
+            let due = began.map_or(due, |began| due.min(began + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })
         .await

@@ -85,6 +85,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_deadline_that_comes_nearer_wakes_in_time() {
+        let mut alarm = Alarm::default();
+        let far = Instant::now() + Duration::from_secs(60);
+        std::future::poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, far)))
+            .await
+            .is_pending();
+        let near = Instant::now() + Duration::from_millis(20);
+        let woken = std::future::poll_fn(|cx| alarm.poll_due(cx, near));
+        tokio::time::timeout(Duration::from_secs(10), woken)
+            .await
+            .expect("woken long before");
+    }
+
+    #[tokio::test]
     async fn work_that_takes_too_long_is_given_up() {
         let endless = std::future::pending::<io::Result<()>>();
         let error = Alarm::default()

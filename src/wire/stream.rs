@@ -53,11 +53,6 @@ impl Connection {
         &mut self.input
     }
 
-    /// Ready once something can be read, the end of the stream included. Needs no buffer.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_read_ready(cx)
-    }
-
     /// Whether the peer is known to have closed, or to have sent what nobody asked for. Costs no
     /// system call and so may miss what has arrived just now.
     #[must_use]
@@ -82,7 +77,7 @@ impl Connection {
 
     /// Gives the buffer back while the connection rests.
     pub fn rest(&mut self, buffers: &Buffers) {
-        if self.input.is_empty() {
+        if self.input.is_empty() && self.input.bytes.capacity() > 0 {
             buffers.give(std::mem::take(&mut self.input.bytes));
             self.input.start = 0;
         }

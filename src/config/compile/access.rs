@@ -173,7 +173,9 @@ fn hash(
             }
             _ => problem
                 .label("a hash is `sha256:` and 64 hexadecimal digits")
-                .help("keys themselves do not belong here: `tollgate keys hash` makes a key's hash"),
+                .help(
+                    "keys themselves do not belong here: `tollgate keys hash` makes a key's hash",
+                ),
         });
         return None;
     };

@@ -93,7 +93,10 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
 }
 
 /// Compiles each, so that each is complained about, before any is missed.
-fn all<T>(texts: &[At<String>], mut compile: impl FnMut(&At<String>) -> Option<T>) -> Option<Vec<T>> {
+fn all<T>(
+    texts: &[At<String>],
+    mut compile: impl FnMut(&At<String>) -> Option<T>,
+) -> Option<Vec<T>> {
     let compiled: Vec<_> = texts.iter().map(&mut compile).collect();
     compiled.into_iter().collect()
 }
@@ -102,7 +105,9 @@ fn host(written: &At<String>, problems: &mut Problems) -> Option<String> {
     let text = written.value.to_ascii_lowercase();
     let name = text.strip_suffix('.').unwrap_or(&text);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     let good = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !name.is_empty() && name.len() <= 255 && name.bytes().all(plain),
@@ -218,7 +223,11 @@ fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<Endp
         .iter()
         .map(|one| endpoint(&one.url, problems))
         .collect();
-    compiled.into_iter().collect::<Option<Vec<_>>>()?.into_iter().next()
+    compiled
+        .into_iter()
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .next()
 }
 
 fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<Endpoint> {

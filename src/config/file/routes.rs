@@ -105,7 +105,14 @@ pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec
             }),
             value => {
                 let what = "a URL or the name of an upstream";
-                complain(&join("", &key.value), what, &value, node.span, Wrong::Kind, problems);
+                complain(
+                    &join("", &key.value),
+                    what,
+                    &value,
+                    node.span,
+                    Wrong::Kind,
+                    problems,
+                );
                 None
             }
         };

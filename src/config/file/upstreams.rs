@@ -60,7 +60,9 @@ fn endpoints(table: &mut Table, problems: &mut Problems) -> Option<At<Vec<Endpoi
     match entry.node.value {
         Value::List(list) => {
             let all = list.len();
-            let read = list.into_iter().filter_map(|node| endpoint(node, &path, problems));
+            let read = list
+                .into_iter()
+                .filter_map(|node| endpoint(node, &path, problems));
             let value: Vec<_> = read.collect();
             // One that is missing has been complained about; without it the rest says nothing.
             (value.len() == all).then_some(At { value, span })

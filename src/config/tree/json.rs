@@ -70,9 +70,13 @@ impl Reader<'_> {
                 .map_or(Value::OtherNumber, Value::Integer),
             ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
             ast::Value::NullKeyword(_) => Value::Null,
-            ast::Value::Array(array) => {
-                Value::List(array.elements.into_iter().map(|one| self.node(one)).collect())
-            }
+            ast::Value::Array(array) => Value::List(
+                array
+                    .elements
+                    .into_iter()
+                    .map(|one| self.node(one))
+                    .collect(),
+            ),
             ast::Value::Object(object) => self.table(object),
         };
         Node { value, span }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
+use super::{Entry, Node, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::At;
-use super::{Entry, Node, Parsed, ToSpan, Value};
 
 /// Parses a document.
 pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
@@ -27,7 +27,10 @@ pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
 fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem> {
     let start = |error: &Error| error.span().map_or(0, |range| range.start);
     errors.sort_by_key(start);
-    errors.dedup_by_key(|error| text.get(..start(error)).map(|before| before.matches('\n').count()));
+    errors.dedup_by_key(|error| {
+        text.get(..start(error))
+            .map(|before| before.matches('\n').count())
+    });
     let problem = |error: Error| {
         let label = match error.message() {
             "duplicate key" => "this has been given before",
@@ -98,7 +101,11 @@ mod tests {
         let mut seen = Vec::new();
         walk(&tree.unwrap(), &mut |key, node| {
             let key = key.map_or("", |key| sources.text(key.span));
-            seen.push(format!("{key}: {} {}", node.value.noun(), sources.text(node.span)));
+            seen.push(format!(
+                "{key}: {} {}",
+                node.value.noun(),
+                sources.text(node.span)
+            ));
         });
         assert_eq!(
             seen,

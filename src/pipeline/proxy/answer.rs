@@ -242,7 +242,11 @@ async fn read_head(
     let buffers = &exchange.request.worker.buffers;
     let mut scanner = HeadScanner::default();
     loop {
-        let end = scanner.find_end(from.input.bytes(), &LIMITS);
+        let begun = from.input.bytes();
+        if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {
+            return Err(AnswerError::Invalid("it is not HTTP"));
+        }
+        let end = scanner.find_end(begun, &LIMITS);
         if let Some(end) = end.map_err(|_| AnswerError::Invalid("its head is malformed"))? {
             let mut storage = buffers.take_head();
             storage.bytes = from.input.take(end, std::mem::take(&mut storage.bytes));

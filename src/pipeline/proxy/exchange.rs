@@ -143,6 +143,10 @@ impl Shared {
     fn due(&self, exchange: &Exchange<'_, '_>) -> Instant {
         match self.uploaded.get() {
             Some(sent) if !self.answering.get() => sent + exchange.route.timeout,
+            None if self.waits_for_client.get() => {
+                let patience = exchange.request.current.snapshot.idle_timeout;
+                self.progress.get() + patience.min(exchange.upstream.idle_timeout)
+            }
             _ => self.progress.get() + exchange.upstream.idle_timeout,
         }
     }
