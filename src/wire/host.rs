@@ -126,15 +126,16 @@ mod tests {
 
     #[test]
     fn a_host_is_split_from_its_port() {
-        let rows: [(&[u8], (&[u8], Option<&[u8]>)); 5] = [
-            (b"a", (b"a", None)),
-            (b"a:80", (b"a", Some(b"80"))),
-            (b"a:", (b"a", Some(b""))),
-            (b"[::1]", (b"[::1]", None)),
-            (b"[::1]:8", (b"[::1]", Some(b"8"))),
+        let rows = [
+            ("a", "a", None),
+            ("a:80", "a", Some("80")),
+            ("a:", "a", Some("")),
+            ("[::1]", "[::1]", None),
+            ("[::1]:8", "[::1]", Some("8")),
         ];
-        for (host, parts) in rows {
-            assert_eq!(split(host), parts);
+        for (host, name, port) in rows {
+            let parts = (name.as_bytes(), port.map(str::as_bytes));
+            assert_eq!(split(host.as_bytes()), parts);
         }
     }
 }
