@@ -4,8 +4,8 @@
 
 use std::io::Write;
 
-use super::fields::{Fields, HeadStorage};
-use super::lines::trailer_fields;
+use super::fields::Fields;
+use super::trailers::TrailerSection;
 
 /// The chunk that ends a body; the trailer section and an empty line follow it.
 pub const LAST_CHUNK: &[u8] = b"0\r\n";
@@ -15,8 +15,6 @@ const MOST_DIGITS: u8 = 16;
 /// Extensions are allowed, unread and useless: beyond these sizes they are an attack.
 const MOST_EXTENSION: usize = 4 * 1024;
 const MOST_EXTENSIONS: usize = 64 * 1024;
-/// The trailer section.
-const MOST_TRAILERS: usize = 16 * 1024;
 
 /// Reads a chunked body.
 #[derive(Debug, Default)]
@@ -25,15 +23,29 @@ pub struct ChunkDecoder {
     /// Bytes of extensions, in this line and in all lines.
     extension: usize,
     extensions: usize,
-    trailers: Vec<u8>,
+    section: TrailerSection,
+    trailers: Option<Fields>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Size { value: u64, digits: u8 },
-    Extension { size: u64 },
-    SizeLf { size: u64 },
-    Data { left: u64 },
+    Size {
+        value: u64,
+        digits: u8,
+    },
+    /// Blanks between a size and an extension: RFC 9112 section 7.1.1 has them read past.
+    Blanks {
+        size: u64,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeLf {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     Trailers,
@@ -53,26 +65,43 @@ impl Default for State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// All of the input was framing, `consumed` bytes of it; more has to be read.
-    NeedMore { consumed: usize },
+    NeedMore {
+        /// All of the input.
+        consumed: usize,
+    },
     /// After `skip` bytes of framing come `len` bytes of the body. The caller takes both.
-    Data { skip: usize, len: usize },
+    Data {
+        /// Bytes of framing.
+        skip: usize,
+        /// Bytes of the body; at least one.
+        len: usize,
+    },
     /// The body ended after `consumed` bytes.
-    End { consumed: usize },
+    End {
+        /// Up to where the next message begins.
+        consumed: usize,
+    },
 }
 
 /// Why a chunked body is refused. The texts are for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkError {
+    /// Not 1 to 16 hexadecimal digits, or more than a counter holds.
     #[error("A chunk's size is malformed.")]
     Size,
+    /// There are control characters in them.
     #[error("A chunk's extensions are malformed.")]
     Extension,
+    /// More than 4 KiB in a line or 64 KiB in a body.
     #[error("The chunk extensions are larger than is accepted here.")]
     ExtensionsTooLarge,
+    /// It is longer or shorter than its size says.
     #[error("A chunk does not end with CR LF.")]
     End,
+    /// Its fields are not what a head's have to be, or more than 64.
     #[error("The trailer section is malformed.")]
     Trailers,
+    /// More than 16 KiB.
     #[error("The trailer section is larger than is accepted here.")]
     TrailersTooLarge,
 }
@@ -87,6 +116,7 @@ impl ChunkDecoder {
                 State::Trailers => return self.read_trailers(input, at),
                 State::Ended => break,
                 State::Size { value, digits } => self.state = Self::size(value, digits, byte)?,
+                State::Blanks { size } => self.state = self.read_blanks(size, byte)?,
                 State::Extension { size } => self.state = self.read_extension(size, byte)?,
                 State::SizeLf { size } => self.state = Self::size_line_ends(size, byte)?,
                 State::DataCr if byte == b'\r' => self.state = State::DataLf,
@@ -107,11 +137,7 @@ impl ChunkDecoder {
 
     /// The trailer section, once the body has ended, if it had any fields.
     pub fn trailers(&mut self) -> Option<Fields> {
-        let bytes = std::mem::take(&mut self.trailers);
-        if bytes.len() <= 2 {
-            return None;
-        }
-        trailer_fields(HeadStorage::from(bytes)).ok()
+        self.trailers.take()
     }
 
     fn size(value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
@@ -130,23 +156,36 @@ impl ChunkDecoder {
         match byte {
             b'\r' if digits > 0 => Ok(State::SizeLf { size: value }),
             b';' if digits > 0 => Ok(State::Extension { size: value }),
+            b' ' | b'\t' if digits > 0 => Ok(State::Blanks { size: value }),
+            _ => Err(ChunkError::Size),
+        }
+    }
+
+    fn read_blanks(&mut self, size: u64, byte: u8) -> Result<State, ChunkError> {
+        self.count_extension()?;
+        match byte {
+            b' ' | b'\t' => Ok(State::Blanks { size }),
+            b';' => Ok(State::Extension { size }),
             _ => Err(ChunkError::Size),
         }
     }
 
     fn read_extension(&mut self, size: u64, byte: u8) -> Result<State, ChunkError> {
-        self.extension += 1;
-        self.extensions += 1;
+        self.count_extension()?;
         match byte {
             b'\r' => Ok(State::SizeLf { size }),
-            b'\t' | b' '..=b'~' | 0x80..
-                if self.extension > MOST_EXTENSION || self.extensions > MOST_EXTENSIONS =>
-            {
-                Err(ChunkError::ExtensionsTooLarge)
-            }
             b'\t' | b' '..=b'~' | 0x80.. => Ok(State::Extension { size }),
             _ => Err(ChunkError::Extension),
         }
+    }
+
+    fn count_extension(&mut self) -> Result<(), ChunkError> {
+        self.extension += 1;
+        self.extensions += 1;
+        if self.extension > MOST_EXTENSION || self.extensions > MOST_EXTENSIONS {
+            return Err(ChunkError::ExtensionsTooLarge);
+        }
+        Ok(())
     }
 
     fn size_line_ends(size: u64, byte: u8) -> Result<State, ChunkError> {
@@ -168,30 +207,19 @@ impl ChunkDecoder {
         Step::Data { skip, len }
     }
 
-    /// Gathers the trailer section up to its empty line.
-    fn read_trailers(&mut self, input: &[u8], mut at: usize) -> Result<Step, ChunkError> {
-        while let Some(&byte) = input.get(at) {
-            at += 1;
-            self.trailers.push(byte);
-            if byte == b'\n' {
-                match self.trailers[..] {
-                    [b'\r', b'\n'] | [.., b'\r', b'\n', b'\r', b'\n'] => {
-                        self.state = State::Ended;
-                        if self.trailers.len() > 2 {
-                            trailer_fields(HeadStorage::from(self.trailers.clone()))
-                                .map_err(|_| ChunkError::Trailers)?;
-                        }
-                        return Ok(Step::End { consumed: at });
-                    }
-                    [.., b'\r', b'\n'] => {}
-                    _ => return Err(ChunkError::Trailers),
+    fn read_trailers(&mut self, input: &[u8], at: usize) -> Result<Step, ChunkError> {
+        Ok(match self.section.read(&input[at..])? {
+            Some(section) => {
+                self.trailers = section.fields;
+                self.state = State::Ended;
+                Step::End {
+                    consumed: at + section.consumed,
                 }
             }
-            if self.trailers.len() > MOST_TRAILERS {
-                return Err(ChunkError::TrailersTooLarge);
-            }
-        }
-        Ok(Step::NeedMore { consumed: at })
+            None => Step::NeedMore {
+                consumed: input.len(),
+            },
+        })
     }
 }
 
@@ -208,69 +236,158 @@ pub fn put_chunk(out: &mut Vec<u8>, data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn decode(mut input: &[u8], pieces: usize) -> Result<(Vec<u8>, usize), ChunkError> {
-        let (mut decoder, mut body, mut at_hand, mut used) =
-            (ChunkDecoder::default(), Vec::new(), Vec::new(), 0);
+    /// What was read: the body, how many bytes it took in all, and its trailers.
+    #[derive(Debug, PartialEq)]
+    struct Decoded {
+        body: Vec<u8>,
+        used: usize,
+        trailers: Vec<(Vec<u8>, Vec<u8>)>,
+    }
+
+    /// Decodes what comes in pieces of that size; `None` if the body has not ended.
+    fn decode(mut input: &[u8], piece: usize) -> Result<Option<Decoded>, ChunkError> {
+        let (mut decoder, mut body, mut at_hand) = (ChunkDecoder::default(), vec![], vec![]);
+        let whole = input.len();
         loop {
             match decoder.next(&at_hand)? {
                 Step::NeedMore { consumed } => {
-                    used += consumed;
-                    at_hand.drain(..consumed);
+                    assert_eq!(consumed, at_hand.len());
                     if input.is_empty() {
-                        return Ok((body, 0));
+                        return Ok(None);
                     }
-                    let (piece, rest) = input.split_at(pieces.min(input.len()));
-                    at_hand.extend_from_slice(piece);
-                    input = rest;
+                    let (next, rest) = input.split_at(piece.min(input.len()));
+                    (at_hand, input) = (next.to_vec(), rest);
                 }
                 Step::Data { skip, len } => {
+                    assert!(len > 0);
                     body.extend_from_slice(&at_hand[skip..skip + len]);
-                    used += skip + len;
                     at_hand.drain(..skip + len);
                 }
-                Step::End { consumed } => return Ok((body, used + consumed)),
+                Step::End { consumed } => {
+                    let used = whole - input.len() - at_hand.len() + consumed;
+                    let fields = decoder.trailers().unwrap_or_default();
+                    let owned = fields.iter().map(|f| (f.name.to_vec(), f.value.to_vec()));
+                    return Ok(Some(Decoded {
+                        body,
+                        used,
+                        trailers: owned.collect(),
+                    }));
+                }
             }
         }
     }
 
+    fn refused(coded: &str) -> ChunkError {
+        let whole = decode(coded.as_bytes(), usize::MAX);
+        assert_eq!(decode(coded.as_bytes(), 1), whole, "{coded:?}");
+        whole.expect_err(coded)
+    }
+
     #[test]
     fn a_body_is_the_same_however_it_is_cut() {
-        let coded = b"5;a=\"x;y\"\r\nhello\r\n006\r\n world\r\n0\r\nX-Sum: 1\r\n\r\nGET";
-        for pieces in 1..coded.len() {
-            let (body, used) = decode(coded, pieces).unwrap();
-            assert_eq!(
-                (&body[..], used),
-                (&b"hello world"[..], coded.len() - 3),
-                "{pieces}"
-            );
+        let coded =
+            b"5;a=\"x;y\"\r\nhello\r\n006 \t; b\r\n world\r\n0\r\nX-Sum: 1\r\nY:\r\n\r\nGET";
+        for piece in 1..=coded.len() {
+            let read = decode(coded, piece).unwrap().unwrap();
+            assert_eq!(read.body, b"hello world", "{piece}");
+            assert_eq!(read.used, coded.len() - 3, "{piece}");
+            let trailers = [(b"X-Sum".to_vec(), b"1".to_vec()), (b"Y".to_vec(), vec![])];
+            assert_eq!(read.trailers, trailers, "{piece}");
+        }
+        for cut in 0..coded.len() - 3 {
+            assert_eq!(decode(&coded[..cut], 7), Ok(None), "{cut}");
         }
     }
 
     #[test]
     fn what_two_readers_could_read_differently_is_refused() {
-        for coded in [
-            "5\nhello\r\n0\r\n\r\n",
-            "5\r\nhello0\r\n\r\n",
-            "+5\r\nhello\r\n0\r\n\r\n",
-            "0x5\r\nhello\r\n",
-            "\r\n",
-            " 5\r\nhello",
-            "5 \r\nhello\r\n0\r\n\r\n",
-            "6\r\nhello\r\n0\r\n\r\n",
-            "5\r\nhello\r\r0\r\n\r\n",
-            "5;\nx\r\nhello\r\n",
-            "10000000000000000\r\n",
-            "ffffffffffffffff\r\n",
-            "5;\x00\r\nhello\r\n",
-            "0\r\nX : y\r\n\r\n",
-            "0\r\n x\r\n\r\n",
-            "0\r\nX: y\n\r\n",
-            "0\r\nno-colon\r\n\r\n",
+        use ChunkError::{End, Extension, Size, Trailers};
+        for (coded, error) in [
+            ("\r\n", Size),
+            (" 5\r\n", Size),
+            ("5 \r\n", Size),
+            ("5 5\r\n", Size),
+            ("+5\r\n", Size),
+            ("-5\r\n", Size),
+            ("0x5\r\n", Size),
+            (";a\r\n", Size),
+            ("5\n", Size),
+            ("5\r\r\n", Size),
+            ("5;a\r\r\n", Size),
+            ("8000000000000000\r\n", Size),
+            ("ffffffffffffffff\r\n", Size),
+            ("00000000000000005\r\n", Size),
+            ("5;\n", Extension),
+            ("5;\0\r\n", Extension),
+            ("5;a=\"\u{7f}\"\r\n", Extension),
+            ("5\r\nhello0\r\n\r\n", End),
+            ("6\r\nhello\r\n0\r\n\r\n", End),
+            ("5\r\nhello\n", End),
+            ("5\r\nhello\r\r\n", End),
+            ("0\r\nX : y\r\n\r\n", Trailers),
+            ("0\r\n\n", Trailers),
         ] {
-            assert!(decode(coded.as_bytes(), 1000).is_err(), "{coded:?}");
-            assert!(decode(coded.as_bytes(), 1).is_err(), "{coded:?}");
+            assert_eq!(refused(coded), error, "{coded:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_chunk_is_one_that_a_counter_holds() {
+        let input = b"7fffffffffffffff\r\nab";
+        let step = ChunkDecoder::default().next(input);
+        assert_eq!(step, Ok(Step::Data { skip: 18, len: 2 }));
+    }
+
+    #[test]
+    fn extensions_are_bounded() {
+        let long = |n: usize| format!("5;{}\r\nhello\r\n", "x".repeat(n));
+        let ended = |chunks: String| chunks + "0\r\n\r\n";
+        assert!(decode(ended(long(4095)).as_bytes(), 100).unwrap().is_some());
+        assert_eq!(refused(&long(4096)), ChunkError::ExtensionsTooLarge);
+        assert_eq!(
+            refused(&long(4095).repeat(17)),
+            ChunkError::ExtensionsTooLarge
+        );
+        let blanks = format!("5{};\r\n", " ".repeat(4096));
+        assert_eq!(refused(&blanks), ChunkError::ExtensionsTooLarge);
+    }
+
+    #[test]
+    fn a_decoder_that_has_ended_stays_at_the_end() {
+        let mut decoder = ChunkDecoder::default();
+        assert_eq!(decoder.next(b"0\r\n\r\nG"), Ok(Step::End { consumed: 5 }));
+        assert_eq!(decoder.next(b"G"), Ok(Step::End { consumed: 0 }));
+        assert!(decoder.trailers().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_chunks_is_read_back(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),
+            piece in 1..100_usize,
+        ) {
+            let mut coded = vec![];
+            for data in &pieces {
+                put_chunk(&mut coded, data);
+            }
+            coded.extend_from_slice(LAST_CHUNK);
+            coded.extend_from_slice(b"\r\n");
+            let read = decode(&coded, piece).unwrap().unwrap();
+            prop_assert_eq!(read.body, pieces.concat());
+            prop_assert_eq!(read.used, coded.len());
+        }
+
+        #[test]
+        fn any_bytes_are_read_alike_however_they_are_cut(
+            coded in "([0-3]{1,2}( ?;a)?\r\n|[a-c\r\n]{0,3}\r\n|X: y\r\n|\n|0\r\n\r\n){0,12}",
+            piece in 1..20_usize,
+        ) {
+            let whole = decode(coded.as_bytes(), usize::MAX);
+            prop_assert_eq!(decode(coded.as_bytes(), piece), whole);
         }
     }
 }

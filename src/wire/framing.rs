@@ -13,6 +13,7 @@ pub enum BodyLength {
     None,
     /// So many bytes; zero is said, too.
     Fixed(u64),
+    /// As long as its chunks.
     Chunked,
     /// Up to the end of the stream; only responses can be.
     UntilClose,
@@ -21,16 +22,22 @@ pub enum BodyLength {
 /// Why a message's length is refused. The texts are for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
+    /// Two ends, and readers that choose differently: the classic of request smuggling.
     #[error("Transfer-Encoding and Content-Length do not go together.")]
     LengthAndCoding,
+    /// Not `1*DIGIT`, or more than a counter holds.
     #[error("Content-Length is not a number of bytes.")]
     BadContentLength,
+    /// Equal ones, too: another reader may take a list of them for something else.
     #[error("There is more than one Content-Length.")]
     RepeatedContentLength,
+    /// A coding that would have to be decoded to find the end.
     #[error("The only transfer coding that is known here is chunked.")]
     UnknownCoding,
+    /// Chunked, but not in a way that says where the body ends.
     #[error("The last transfer coding has to be chunked, once and without parameters.")]
     ChunkedNotLast,
+    /// RFC 9112 section 6.1 calls its framing faulty.
     #[error("HTTP/1.0 has no Transfer-Encoding.")]
     CodingInHttp10,
 }
@@ -74,26 +81,29 @@ fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, Fra
         .transpose()
 }
 
+/// `chunked` in one field, alone: codings before it are not decoded here, and empty items of a list
+/// are where lenient readers part.
 fn chunked(fields: &Fields) -> Result<BodyLength, FramingError> {
-    let mut codings = fields.list_items(Known::TransferEncoding);
-    match (codings.next(), codings.next()) {
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(BodyLength::Chunked),
-        (Some(first), rest) => {
-            let begins = |coding: &[u8]| {
-                coding.len() >= 7
-                    && coding[..7].eq_ignore_ascii_case(b"chunked")
-                    && matches!(coding.get(7), None | Some(b';' | b' ' | b'\t'))
-            };
-            let last = codings.last().or(rest).unwrap_or(first);
-            let known = begins(first) || !last.eq_ignore_ascii_case(b"chunked");
-            Err(if known && begins(first) {
-                FramingError::ChunkedNotLast
-            } else {
-                FramingError::UnknownCoding
-            })
-        }
-        (None, _) => Err(FramingError::UnknownCoding),
+    let mut values = fields.get_all(Known::TransferEncoding);
+    let alone = |value: &[u8]| value.eq_ignore_ascii_case(b"chunked");
+    if values.next().is_some_and(alone) && values.next().is_none() {
+        return Ok(BodyLength::Chunked);
     }
+    let codings = || fields.list_items(Known::TransferEncoding);
+    let chunked = codings().filter(|coding| is_chunked(coding)).count();
+    let at_the_end = codings().last().is_some_and(alone);
+    let others = codings().count() > chunked;
+    Err(match chunked {
+        0 => FramingError::UnknownCoding,
+        1 if at_the_end && others => FramingError::UnknownCoding,
+        _ => FramingError::ChunkedNotLast,
+    })
+}
+
+/// Whether a coding is `chunked`, with or without parameters.
+fn is_chunked(coding: &[u8]) -> bool {
+    let name = coding.split(|b| matches!(b, b';' | b' ' | b'\t')).next();
+    name.is_some_and(|name| name.eq_ignore_ascii_case(b"chunked"))
 }
 
 /// `1*DIGIT` (RFC 9110 section 8.6), and a number that every reader can hold.
@@ -117,4 +127,212 @@ pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
         kept = kept || option.eq_ignore_ascii_case(b"keep-alive");
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::HeadStorage;
+    use super::super::head::HeadLimits;
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        max_bytes: 64 * 1024,
+        max_fields: 100,
+    };
+
+    fn request(version: &str, fields: &str) -> RequestHead {
+        let head = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
+        RequestHead::parse(HeadStorage::from(head.into_bytes()), &LIMITS).unwrap()
+    }
+
+    fn of_request(fields: &str) -> Result<BodyLength, FramingError> {
+        request_body(&request("1.1", fields))
+    }
+
+    fn of_response(line: &str, fields: &str, method: &Method) -> Result<BodyLength, FramingError> {
+        let head = format!("HTTP/{line}\r\n{fields}\r\n").into_bytes();
+        let head = ResponseHead::parse(HeadStorage::from(head), &LIMITS).unwrap();
+        response_body(&head, method)
+    }
+
+    #[test]
+    fn a_request_says_how_long_its_body_is() {
+        let longest = format!("Content-Length: {}\r\n", i64::MAX);
+        let rows = [
+            ("", BodyLength::None),
+            ("Content-Length: 0\r\n", BodyLength::Fixed(0)),
+            ("content-length:\t0042 \r\n", BodyLength::Fixed(42)),
+            (&longest, BodyLength::Fixed(u64::MAX / 2)),
+            ("Transfer-Encoding: chunked\r\n", BodyLength::Chunked),
+            ("TRANSFER-encoding:\tCHUNKED \r\n", BodyLength::Chunked),
+        ];
+        for (fields, length) in rows {
+            assert_eq!(of_request(fields), Ok(length), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_digits_that_a_counter_holds() {
+        for length in [
+            "",
+            "+5",
+            "-5",
+            "5 5",
+            "5,",
+            "5, 5",
+            "5,6",
+            "0x5",
+            "5.0",
+            "5e0",
+            "\u{b2}5",
+            "'5'",
+            "5;",
+            "9223372036854775808",
+            "18446744073709551616",
+            "99999999999999999999999999",
+        ] {
+            let refused = of_request(&format!("Content-Length: {length}\r\n"));
+            assert_eq!(refused, Err(FramingError::BadContentLength), "{length:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_one_length_or_one_coding() {
+        for second in ["5", "6", ""] {
+            let twice = format!("Content-Length: 5\r\ncontent-length: {second}\r\n");
+            let refused = of_request(&twice);
+            assert_eq!(
+                refused,
+                Err(FramingError::RepeatedContentLength),
+                "{twice:?}"
+            );
+        }
+        for both in [
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "transfer-encoding: x\r\nX: y\r\ncontent-length: 0\r\n",
+            "Transfer-Encoding:\r\nContent-Length: 5\r\n",
+        ] {
+            assert_eq!(
+                of_request(both),
+                Err(FramingError::LengthAndCoding),
+                "{both:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_coding_is_chunked_once_and_alone() {
+        use FramingError::{ChunkedNotLast, UnknownCoding};
+        let rows = [
+            ("", UnknownCoding),
+            (",", UnknownCoding),
+            ("gzip", UnknownCoding),
+            ("identity", UnknownCoding),
+            ("xchunked", UnknownCoding),
+            ("chunkedx", UnknownCoding),
+            ("\"chunked\"", UnknownCoding),
+            ("cow, chunk", UnknownCoding),
+            ("gzip, chunked", UnknownCoding),
+            ("gzip\r\nTransfer-Encoding: chunked", UnknownCoding),
+            ("chunked, gzip", ChunkedNotLast),
+            ("gzip, chunked, gzip", ChunkedNotLast),
+            ("chunked, chunked", ChunkedNotLast),
+            ("chunked\r\nTransfer-Encoding: chunked", ChunkedNotLast),
+            ("chunked\r\nTransfer-Encoding:", ChunkedNotLast),
+            ("chunked,", ChunkedNotLast),
+            (", chunked", ChunkedNotLast),
+            ("chunked;q=0.5", ChunkedNotLast),
+            ("gzip, chunked ;q=1", ChunkedNotLast),
+            ("chunked chunked", ChunkedNotLast),
+        ];
+        for (coding, error) in rows {
+            let refused = of_request(&format!("Transfer-Encoding: {coding}\r\n"));
+            assert_eq!(refused, Err(error), "{coding:?}");
+        }
+        let old = request_body(&request("1.0", "Transfer-Encoding: chunked\r\n"));
+        assert_eq!(old, Err(FramingError::CodingInHttp10));
+    }
+
+    #[test]
+    fn the_length_of_a_response_depends_on_what_was_asked() {
+        let (get, head) = (&Method::GET, &Method::HEAD);
+        let rows = [
+            (
+                "1.1 200 OK",
+                "Content-Length: 5\r\n",
+                get,
+                BodyLength::Fixed(5),
+            ),
+            (
+                "1.1 200 OK",
+                "Transfer-Encoding: chunked\r\n",
+                get,
+                BodyLength::Chunked,
+            ),
+            ("1.1 200 OK", "", get, BodyLength::UntilClose),
+            ("1.0 500", "", get, BodyLength::UntilClose),
+            (
+                "1.1 200 OK",
+                "Content-Length: 5\r\n",
+                head,
+                BodyLength::None,
+            ),
+            (
+                "1.1 200 OK",
+                "Transfer-Encoding: chunked\r\n",
+                head,
+                BodyLength::None,
+            ),
+            ("1.1 304 x", "Content-Length: 5\r\n", get, BodyLength::None),
+            ("1.1 204 x", "Content-Length: 5\r\n", get, BodyLength::None),
+            ("1.1 103 x", "", get, BodyLength::None),
+            ("1.1 101 x", "", get, BodyLength::None),
+        ];
+        for (line, fields, method, length) in rows {
+            assert_eq!(
+                of_response(line, fields, method),
+                Ok(length),
+                "{line} {fields:?}"
+            );
+        }
+        for fields in [
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: 5\r\nContent-Length: 5\r\n",
+            "Content-Length: +5\r\n",
+            "Transfer-Encoding: gzip\r\n",
+        ] {
+            assert!(
+                of_response("1.1 200 OK", fields, get).is_err(),
+                "{fields:?}"
+            );
+        }
+        let old = of_response("1.0 200 OK", "Transfer-Encoding: chunked\r\n", get);
+        assert_eq!(old, Err(FramingError::CodingInHttp10));
+    }
+
+    #[test]
+    fn close_wins_and_http_1_0_has_to_ask_to_live_on() {
+        let rows = [
+            ("1.1", "", true),
+            ("1.1", "Connection: x, upgrade\r\n", true),
+            ("1.1", "Connection: Close\r\n", false),
+            (
+                "1.1",
+                "Connection: keep-alive\r\nconnection: x, CLOSE\r\n",
+                false,
+            ),
+            ("1.1", "Connection: closed\r\n", true),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.0", "Connection: keep-alive, close\r\n", false),
+        ];
+        for (version, fields, kept) in rows {
+            let head = request(version, fields);
+            assert_eq!(
+                keeps_alive(head.version, &head.fields),
+                kept,
+                "{version} {fields:?}"
+            );
+        }
+    }
 }

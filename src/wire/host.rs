@@ -59,3 +59,83 @@ fn is_name_byte(b: u8) -> bool {
                 | b'='
         )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_with_and_without_ports_are_hosts() {
+        for host in [
+            "a",
+            "a.test",
+            "A-b_c~.test.",
+            "a:80",
+            "a:",
+            "a:65535",
+            "a:00080",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::ffff:1.2.3.4]:443",
+            "!$&'()*+,;=",
+        ] {
+            assert!(is_valid(host.as_bytes()), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_told() {
+        for host in [
+            "",
+            ":",
+            ":80",
+            "a:65536",
+            "a:000080",
+            "a:8o",
+            "a:-1",
+            "a:+1",
+            "a:80:80",
+            "a b",
+            "a\tb",
+            "a/b",
+            "a?b",
+            "a#b",
+            "u@a",
+            "a\\b",
+            "%61",
+            "\u{e9}",
+            "a\u{7f}",
+            "::1",
+            "[]",
+            "[::1",
+            "::1]",
+            "[::1]x",
+            "[::1]]",
+            "[[::1]",
+            "[a]",
+            "[::1%25eth0]",
+            "[v1.x]",
+            "[1.2.3.4]",
+            "[::1]:x",
+            "http://a",
+            "a, b",
+        ] {
+            assert!(!is_valid(host.as_bytes()), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_split_from_its_port() {
+        let rows = [
+            ("a", "a", None),
+            ("a:80", "a", Some("80")),
+            ("a:", "a", Some("")),
+            ("[::1]", "[::1]", None),
+            ("[::1]:8", "[::1]", Some("8")),
+        ];
+        for (host, name, port) in rows {
+            let parts = (name.as_bytes(), port.map(str::as_bytes));
+            assert_eq!(split(host.as_bytes()), parts);
+        }
+    }
+}

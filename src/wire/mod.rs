@@ -12,3 +12,4 @@ pub mod host;
 mod lines;
 pub mod scan;
 pub mod stream;
+mod trailers;
