@@ -1,0 +1,44 @@
+# Each target is one command that a newcomer may want. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt lint doc deny fuzz bench bench-idle bench-stream
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the gateway in front of two sample services, with requests to try
+	@exec scripts/demo.sh
+
+test: ## check everything that must hold: formatting, lints, documentation, all tests
+	@exec scripts/test.sh
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## run clippy, warnings denied
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## build the documentation of the code
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+deny: ## check licences, sources and duplicates of the dependencies (installs cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny --locked check bans licenses sources
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (60); needs nightly and cargo-fuzz
+	@exec scripts/fuzz.sh
+
+bench: bench-build ## compare with nginx and a bare TCP forwarder: CPU, latency, memory
+	@python3 bench/run.py
+	@python3 bench/idle.py
+
+bench-idle: bench-build ## only the memory of idle connections
+	@python3 bench/idle.py
+
+bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
+	@python3 bench/stream.py
+
+.PHONY: bench-build
+bench-build:
+	@scripts/needs.sh cc python3 nginx wrk
+	cargo build --release --locked --bin tollgate --example tcp_forwarder --example bench_upstream

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Builds and runs the gateway with the repository's tollgate.toml in front of two sample services,
+# each a process of its own, and prints requests to try. Ctrl-C stops everything; so does the end
+# of any of the three. Other ports: PORT=3100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+key=demo-key-mobile-app
+gateway_port=${PORT:-3000}
+inventory_port=${INVENTORY_PORT:-4001}
+orders_port=${ORDERS_PORT:-4002}
+gateway=http://127.0.0.1:$gateway_port
+target=${CARGO_TARGET_DIR:-target}/debug
+scratch=$(mktemp -d)
+names=()
+pids=()
+
+fail() {
+    echo "demo: $*" >&2
+    exit 1
+}
+
+# The gateway, started last, goes first, so that what is in flight can still be answered.
+stop_all() {
+    trap - EXIT
+    local running i
+    read -r -d '' -a running < <(jobs -p) || true
+    # A second Ctrl-C asks again, upon which the gateway does not wait any longer.
+    trap 'kill "${running[@]}" 2>/dev/null || true' INT TERM HUP
+    for ((i = ${#running[@]} - 1; i >= 0; i--)); do
+        kill "${running[i]}" 2>/dev/null || true
+        while kill -0 "${running[i]}" 2>/dev/null; do
+            wait "${running[i]}" 2>/dev/null || true
+        done
+    done
+    rm -rf "$scratch"
+}
+
+start() {
+    local name=$1
+    shift
+    names+=("$name")
+    # Its own process group: Ctrl-C reaches only this script, which stops the others in order.
+    set -m
+    "$@" </dev/null &
+    set +m
+    pids+=($!)
+}
+
+require_all() {
+    local i
+    for i in "${!pids[@]}"; do
+        if ! kill -0 "${pids[i]}" 2>/dev/null; then
+            fail "${names[i]} has stopped; its last words are above"
+        fi
+    done
+}
+
+require_free() {
+    if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
+        fail "port $1 is taken; stop what listens there, or choose another: $2=PORT make demo"
+    fi
+}
+
+# status PORT PATH [FIELD]: the status of an answer, or nothing.
+status() {
+    {
+        exec 3<>"/dev/tcp/127.0.0.1/$1" &&
+            printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n' \
+                "$2" "${3:+$3$'\r\n'}" >&3 &&
+            read -r -t 5 _ code _ <&3 && echo "$code"
+        exec 3>&-
+    } 2>/dev/null || true
+}
+
+wait_for() {
+    local name=$1 port=$2 path=$3 tries
+    for ((tries = 0; tries < 100; tries++)); do
+        if [ "$(status "$port" "$path")" = 200 ]; then
+            return
+        fi
+        require_all
+        sleep 0.1
+    done
+    fail "$name does not answer on port $port"
+}
+
+trap stop_all EXIT
+trap 'exit 0' INT TERM HUP
+
+scripts/needs.sh cc
+echo "building (unoptimised: quick to build, slower to run)"
+cargo build --locked --bin tollgate --example inventory --example orders
+
+require_free "$gateway_port" PORT
+require_free "$inventory_port" INVENTORY_PORT
+require_free "$orders_port" ORDERS_PORT
+
+config=tollgate.toml
+if [ "$gateway_port $inventory_port $orders_port" != "3000 4001 4002" ]; then
+    config=$scratch/tollgate.toml
+    sed "s/:3000\"/:$gateway_port\"/; s/:4001\"/:$inventory_port\"/; s/:4002\"/:$orders_port\"/" \
+        tollgate.toml >"$config"
+fi
+
+start "the inventory service" "$target/examples/inventory" "$inventory_port"
+start "the orders service" "$target/examples/orders" "$orders_port"
+wait_for "the inventory service" "$inventory_port" /
+wait_for "the orders service" "$orders_port" /
+start "the gateway" "$target/tollgate" run -c "$config"
+wait_for "the gateway" "$gateway_port" /health
+if [ "$(status "$gateway_port" /api/orders "x-api-key: $key")" != 200 ]; then
+    fail "the demo key does not open /api/orders; is its hash still in tollgate.toml?"
+fi
+
+cat <<END
+
+Tollgate listens on $gateway ($config). Try in another terminal:
+
+  everybody may see the inventory          curl -i $gateway/api/inventory
+  orders need a key: 401                   curl -i $gateway/api/orders
+  a wrong key: 401, on any route           curl -i -H 'x-api-key: wrong' $gateway/api/inventory
+  with the demo key                        curl -i -H 'x-api-key: $key' $gateway/api/orders
+  create one                               curl -i -H 'x-api-key: $key' -d '{"item":7,"quantity":2}' $gateway/api/orders
+  what the service gets to see             curl -H 'x-api-key: $key' $gateway/api/orders/echo
+  ten events, one a second                 curl -N $gateway/api/inventory/events
+  60 a minute without a key, then 429      for i in \$(seq 70); do curl -s -o /dev/null -w '%{http_code}\n' $gateway/api/inventory; done | uniq -c
+
+The access log follows. Ctrl-C stops everything.
+
+END
+
+while true; do
+    require_all
+    # In the background, because a trap waits for what runs in the foreground.
+    sleep 0.5 &
+    wait $!
+done

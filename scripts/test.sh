@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands. The first step that fails ends it, by name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+    local name=$1
+    shift
+    echo
+    echo "== $name"
+    "$@" || {
+        echo
+        echo "make test: failed at: $name" >&2
+        exit 1
+    }
+}
+
+step "needs" scripts/needs.sh cc rustfmt clippy redis-server
+step "formatting" cargo fmt --all --check
+step "lints" cargo clippy --locked --all-targets -- -D warnings
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+step "one version of each crate" scripts/duplicates.sh
+# Last the largest suite, so that the output ends with its result.
+step "documentation tests" cargo test --locked --doc
+step "tests" cargo test --locked --lib --bins --tests
