@@ -1,6 +1,10 @@
-//! A path prefix: whole segments of a canonical path.
+//! A path prefix: whole segments of a canonical path. Requests are compared in their canonical
+//! form, so a prefix that is not in that form could never match; it is refused when the
+//! configuration is compiled, together with what would be right.
 
 use std::fmt;
+
+use crate::message::path::{AmbiguousPath, RequestPath};
 
 /// A canonical path without a trailing slash; `/` stands for every path.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -8,19 +12,71 @@ pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
     /// Parses a prefix as it stands in the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not its own canonical path, and wildcards: a prefix covers all that is
+    /// below it by itself.
     pub fn parse(text: &str) -> Result<Self, InvalidPrefix> {
-        Ok(Self(text.into()))
+        if !text.starts_with('/') {
+            return Err(InvalidPrefix::NoLeadingSlash {
+                right: rooted(text),
+            });
+        }
+        if let Some(mark) = text.chars().find(|c| matches!(c, '?' | '#')) {
+            return Err(InvalidPrefix::QueryOrFragment { mark });
+        }
+        if text.contains(['*', '{', '}']) {
+            return Err(InvalidPrefix::Wildcard {
+                right: before_wildcard(text),
+            });
+        }
+        let canonical = RequestPath::parse(text.as_bytes())?;
+        let canonical = canonical.as_str();
+        let right = match canonical.trim_end_matches('/') {
+            "" => "/",
+            trimmed => trimmed,
+        };
+        if right == text {
+            Ok(Self(text.into()))
+        } else if canonical == text {
+            Err(InvalidPrefix::TrailingSlash {
+                right: right.to_owned(),
+            })
+        } else {
+            Err(InvalidPrefix::NotCanonical {
+                right: right.to_owned(),
+            })
+        }
     }
 
-    /// stub
-    pub fn strip<'p>(&self, path: &'p str) -> &'p str {
-        let r = &path[self.0.len()..];
-        if r.is_empty() { "/" } else { r }
-    }
     /// The prefix as text: `/` or `/a/b`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether `path` (a canonical path) is the prefix itself or lies below it.
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.segments())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// What is left of a path that the prefix covers: `/` or a path that starts with one. A path
+    /// that it does not cover is left as it is.
+    #[must_use]
+    pub fn strip<'p>(&self, path: &'p str) -> &'p str {
+        match path.strip_prefix(self.segments()) {
+            Some("") => "/",
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
+    }
+
+    /// The prefix as a text that the slash of the next segment follows: empty for `/`.
+    fn segments(&self) -> &str {
+        if &*self.0 == "/" { "" } else { &self.0 }
     }
 }
 
@@ -30,9 +86,158 @@ impl fmt::Debug for PathPrefix {
     }
 }
 
+/// The prefix that a text without its leading slash was probably meant to be.
+fn rooted(text: &str) -> Option<String> {
+    // A whole URL in the place of a prefix is another mistake than a forgotten slash.
+    let right = format!("/{text}");
+    (!text.contains("://") && PathPrefix::parse(&right).is_ok()).then_some(right)
+}
+
+/// The whole segments in front of the first wildcard.
+fn before_wildcard(text: &str) -> Option<String> {
+    let literal = text.split(['*', '{', '}']).next()?;
+    let (segments, _) = literal.rsplit_once('/')?;
+    let right = if segments.is_empty() { "/" } else { segments };
+    PathPrefix::parse(right).ok().map(|_| right.to_owned())
+}
+
 /// Why a text is no prefix, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPrefix {
-    #[error("a prefix starts with `/`")]
-    NoLeadingSlash,
+    /// It does not begin at the root.
+    #[error("a prefix starts with `/`{}", write(right.as_deref()))]
+    NoLeadingSlash {
+        /// The prefix that was probably meant.
+        right: Option<String>,
+    },
+    /// A query or a fragment, which are not part of a path.
+    #[error("a prefix is a path alone: `{mark}` cannot stand in it")]
+    QueryOrFragment {
+        /// `?` or `#`.
+        mark: char,
+    },
+    /// A pattern; there are none.
+    #[error("a prefix has no wildcards, it covers every path below it{}", write(right.as_deref()))]
+    Wildcard {
+        /// The prefix that covers at least what the pattern would have.
+        right: Option<String>,
+    },
+    /// It ends in a slash.
+    #[error("a prefix ends without a slash{}", write(Some(right)))]
+    TrailingSlash {
+        /// The prefix without it.
+        right: String,
+    },
+    /// Requests are compared in their canonical form, so this one would never match.
+    #[error("a prefix is written as a canonical path{}", write(Some(right)))]
+    NotCanonical {
+        /// The canonical form.
+        right: String,
+    },
+    /// No request with such a path is accepted.
+    #[error("no request with this path would be accepted: {0}")]
+    Ambiguous(#[from] AmbiguousPath),
+}
+
+fn write(right: Option<&str>) -> String {
+    right.map_or_else(String::new, |right| format!(": write `{right}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(text: &str) -> PathPrefix {
+        PathPrefix::parse(text).unwrap()
+    }
+
+    #[test]
+    fn canonical_paths_are_prefixes() {
+        for text in [
+            "/",
+            "/api",
+            "/api/orders",
+            "/a.b/~c_d-e",
+            "/caf%C3%A9",
+            "/a;b=1/x:y@z",
+        ] {
+            assert_eq!(prefix(text).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn the_right_spelling_is_told() {
+        let table = [
+            ("", Some("/")),
+            ("api/orders", Some("/api/orders")),
+            ("http://localhost:4001", None),
+            ("/api/", Some("/api")),
+            ("/api/*", Some("/api")),
+            ("/api/ord*", Some("/api")),
+            ("/*", Some("/")),
+            ("/users/{id}/orders", Some("/users")),
+            ("//api", Some("/api")),
+            ("/api//orders", Some("/api/orders")),
+            ("/api/./orders/", Some("/api/orders")),
+            ("/api/../orders", Some("/orders")),
+            ("/..", Some("/")),
+            ("/%61pi", Some("/api")),
+            ("/caf%c3%a9", Some("/caf%C3%A9")),
+            ("/café", Some("/caf%C3%A9")),
+            ("/a b", Some("/a%20b")),
+            ("/api?x=1", None),
+            ("/api#top", None),
+            (r"/api\orders", None),
+            ("/api%5Corders", None),
+            ("/api%00", None),
+            ("/api\t", None),
+            ("/api%4", None),
+            ("/a/..;x/b", None),
+        ];
+        for (text, right) in table {
+            let error = PathPrefix::parse(text).expect_err(text).to_string();
+            match right {
+                Some(right) => {
+                    assert!(
+                        error.ends_with(&format!(": write `{right}`")),
+                        "{text}: {error}"
+                    );
+                    prefix(right);
+                }
+                None => assert!(!error.contains("write"), "{text}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn whole_segments_are_covered() {
+        let orders = prefix("/api/orders");
+        for path in ["/api/orders", "/api/orders/", "/api/orders/7/x"] {
+            assert!(orders.covers(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/api",
+            "/api/order",
+            "/api/orders-admin",
+            "/API/orders",
+            "/x/api/orders",
+        ] {
+            assert!(!orders.covers(path), "{path}");
+        }
+        assert!(prefix("/").covers("/"));
+        assert!(prefix("/").covers("/a/b/"));
+    }
+
+    #[test]
+    fn what_is_left_starts_with_a_slash() {
+        let orders = prefix("/api/orders");
+        assert_eq!(orders.strip("/api/orders"), "/");
+        assert_eq!(orders.strip("/api/orders/"), "/");
+        assert_eq!(orders.strip("/api/orders/7/"), "/7/");
+        assert_eq!(orders.strip("/api/orders-admin"), "/api/orders-admin");
+        assert_eq!(orders.strip("/"), "/");
+        assert_eq!(prefix("/").strip("/"), "/");
+        assert_eq!(prefix("/").strip("/a/b"), "/a/b");
+    }
 }
