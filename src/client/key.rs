@@ -1,12 +1,14 @@
-//! The digest of an API key. Keys themselves are never stored: the configuration holds digests,
-//! and a request's key is hashed before it is compared with anything.
+//! An API key and its digest. Keys themselves are never stored: the configuration holds digests,
+//! and a request's key is hashed before it is compared with anything. A fresh key is shown once.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 digest of an API key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// The SHA-256 digest of an API key. `Display` writes it as the configuration has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeyHash([u8; 32]);
 
 impl ApiKeyHash {
@@ -16,17 +18,44 @@ impl ApiKeyHash {
         Self(Sha256::digest(key).into())
     }
 
-    /// Parses `sha256:` and 64 hexadecimal digits.
+    /// Parses `sha256:` and 64 hexadecimal digits of either case.
     pub fn parse(text: &str) -> Result<Self, InvalidHash> {
-        let hex = text
-            .strip_prefix("sha256:")
-            .filter(|hex| hex.len() == 64 && hex.is_ascii())
-            .ok_or(InvalidHash)?;
-        let mut hash = [0; 32];
-        for (at, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).map_err(|_| InvalidHash)?;
+        let digits = text.strip_prefix("sha256:").ok_or(InvalidHash)?;
+        let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+            return Err(InvalidHash);
+        };
+        if pairs.len() != 32 {
+            return Err(InvalidHash);
         }
-        Ok(Self(hash))
+        let mut digest = [0; 32];
+        for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+            *byte = hex_value(*high)? << 4 | hex_value(*low)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+fn hex_value(digit: u8) -> Result<u8, InvalidHash> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(InvalidHash),
+    }
+}
+
+impl Hash for ApiKeyHash {
+    /// Eight bytes are enough: a digest is uniform in all its parts, whatever keys are chosen.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+impl fmt::Display for ApiKeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        write_hex(f, &self.0)
     }
 }
 
@@ -36,7 +65,117 @@ impl fmt::Debug for ApiKeyHash {
     }
 }
 
-/// A text that is not a key's digest.
+/// A text that is not a key's digest. It may be a key, so it is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a key's hash is `sha256:` and 64 hexadecimal digits")]
 pub struct InvalidHash;
+
+/// A fresh API key: `tg_` and 256 random bits in hexadecimal digits, so that it can be selected
+/// with a double click and is found by those who search their code for secrets.
+pub struct ApiKey(SecretString);
+
+impl ApiKey {
+    /// Makes a key from the operating system's random source.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(format!("tg_{}", Hex(&bytes)).into()))
+    }
+
+    /// The key itself, to be shown once to who will use it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The digest that goes into the configuration.
+    #[must_use]
+    pub fn hash(&self) -> ApiKeyHash {
+        ApiKeyHash::of(self.expose().as_bytes())
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(..)")
+    }
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no random bytes from the operating system: {0}")]
+pub struct NoRandomness(#[from] getrandom::Error);
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, self.0)
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-2, appendix B.1.
+    const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        assert_eq!(ApiKeyHash::of(b"abc"), ApiKeyHash::parse(ABC).unwrap());
+        assert_eq!(ApiKeyHash::of(b"abc").to_string(), ABC);
+    }
+
+    #[test]
+    fn hexadecimal_digits_have_either_case() {
+        let upper = format!("sha256:{}", ABC["sha256:".len()..].to_uppercase());
+        assert_eq!(ApiKeyHash::parse(&upper), ApiKeyHash::parse(ABC));
+    }
+
+    #[test]
+    fn other_texts_are_no_hash_and_are_not_repeated() {
+        let digits = &ABC["sha256:".len()..];
+        for text in [
+            "",
+            "sha256:",
+            digits,
+            "tg_0123",
+            &format!("SHA256:{digits}"),
+            &format!("sha512:{digits}"),
+            &format!("sha256: {}", &digits[1..]),
+            &format!("{ABC}0"),
+            &format!("{ABC}00"),
+            &ABC[..ABC.len() - 1],
+            &ABC[..ABC.len() - 2],
+            &ABC.replace("ba", "bg"),
+            &ABC.replace("ba", "é"),
+            &ABC.replace("ba", "+a"),
+        ] {
+            let error = ApiKeyHash::parse(text).expect_err(text).to_string();
+            assert_eq!(error, "a key's hash is `sha256:` and 64 hexadecimal digits");
+        }
+    }
+
+    #[test]
+    fn a_fresh_key_is_long_unique_and_found_by_its_hash() {
+        let (one, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
+        assert_ne!(one.expose(), other.expose());
+        let digits = one.expose().strip_prefix("tg_").unwrap();
+        assert_eq!(digits.len(), 64);
+        assert!(digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_eq!(one.hash(), ApiKeyHash::of(one.expose().as_bytes()));
+        assert_eq!(ApiKeyHash::parse(&one.hash().to_string()), Ok(one.hash()));
+    }
+
+    #[test]
+    fn neither_key_nor_digest_shows_in_debug() {
+        let key = ApiKey::generate().unwrap();
+        assert_eq!(format!("{key:?}"), "ApiKey(..)");
+        assert_eq!(format!("{:?}", key.hash()), "ApiKeyHash(..)");
+    }
+}

@@ -4,7 +4,7 @@
 mod key;
 mod table;
 
-pub use key::{ApiKeyHash, InvalidHash};
+pub use key::{ApiKey, ApiKeyHash, InvalidHash, NoRandomness};
 pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
 
 use std::fmt;
