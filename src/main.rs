@@ -1,10 +1,11 @@
-//! stub
+//! The `tollgate` program.
+
+use std::process::ExitCode;
+
+/// Heads and bodies come and go at a rate that the system's allocator takes more time for.
 #[global_allocator]
-static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
-fn main() {
-    if let Err(e) = tollgate::app::run(std::path::Path::new(
-        &std::env::args().last().unwrap_or("tollgate.toml".into()),
-    )) {
-        eprintln!("{e}");
-    }
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    tollgate::cli::main()
 }

@@ -1,6 +1,184 @@
-//! stub
+//! The command line: what the user typed, and which command does it. Errors go to standard error.
+//! Exits with 0 when done, 1 when it failed, 2 when the command line itself is wrong.
+
+mod check;
 mod explain;
+mod keys;
 mod run;
-fn print(_t: &str) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate                                     serve what ./tollgate.toml describes
+  tollgate check -c conf/tollgate.toml         is the file good?
+  tollgate explain GET /api/orders/7 --client mobile-app
+  tollgate keys new mobile-app                 make a key for a client
+
+Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log.";
+
+/// An API gateway: who is calling, what may they reach, how much, and then a streaming reverse proxy.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, after_help = EXAMPLES, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Args)]
+struct Config {
+    /// The configuration: TOML, or JSON in a file called `.json`
+    #[arg(
+        short = 'c',
+        long = "config",
+        value_name = "FILE",
+        default_value = "tollgate.toml",
+        global = true
+    )]
+    file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop; what `tollgate` alone does
+    Run,
+    /// Check the configuration, and warn of what is odd in it
+    Check,
+    /// Tell what would become of a request, and why; nothing is sent or counted
+    Explain(Explain),
+    /// Make keys for clients, and their hashes
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The method, such as GET
+    method: String,
+    /// A path with its query, or a whole URL
+    url: String,
+    /// Ask as this client, without one of its keys
+    #[arg(long, value_name = "NAME", conflicts_with = "headers")]
+    client: Option<String>,
+    /// A header field of the request; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The address that the request comes from
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    from: IpAddr,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Print a fresh key, this once, and the lines of the configuration that let it in
+    New {
+        /// The client that the key is for
+        client: String,
+    },
+    /// Read a key from standard input and print its hash
+    Hash,
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(wrong) => {
+            // Help and version are no errors, and go to standard output.
+            let code = u8::try_from(wrong.exit_code()).unwrap_or(2);
+            let _ = wrong.print();
+            return ExitCode::from(code);
+        }
+    };
+    let file = &line.config.file;
+    match line.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(file),
+        Command::Check => check::run(file),
+        Command::Explain(asked) => {
+            let question = explain::Question {
+                method: &asked.method,
+                url: &asked.url,
+                client: asked.client.as_deref(),
+                headers: &asked.headers,
+                from: asked.from,
+                json: asked.json,
+            };
+            explain::run(file, &question)
+        }
+        Command::Keys(Keys::New { client }) => keys::new(&client),
+        Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),
+    }
+}
+
+/// Prints a command's result. Whoever reads it may stop before its end (`tollgate ... | head`),
+/// which is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("cannot write the result: {error}")),
+    }
+}
+
+/// Says why a command failed.
+fn fail(why: &str) -> ExitCode {
+    complain(&format!("tollgate: {why}\n"));
+    ExitCode::FAILURE
+}
+
+/// Writes to standard error. If that is closed, there is nobody to tell.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_file_may_be_named_before_and_after_the_command() {
+        for line in [
+            &["tollgate", "-c", "x.toml"][..],
+            &["tollgate", "run", "-c", "x.toml"],
+            &["tollgate", "-c", "x.toml", "check"],
+            &["tollgate", "check", "--config", "x.toml"],
+        ] {
+            let parsed = CommandLine::try_parse_from(line).unwrap();
+            assert_eq!(parsed.config.file, PathBuf::from("x.toml"));
+        }
+        let parsed = CommandLine::try_parse_from(["tollgate"]).unwrap();
+        assert_eq!(parsed.config.file, PathBuf::from("tollgate.toml"));
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_2() {
+        for line in [
+            &["tollgate", "serve"][..],
+            &["tollgate", "keys"],
+            &["tollgate", "keys", "new"],
+            &["tollgate", "explain", "GET"],
+            &["tollgate", "explain", "GET", "/", "--from", "here"],
+        ] {
+            assert_eq!(CommandLine::try_parse_from(line).unwrap_err().exit_code(), 2);
+        }
+    }
 }

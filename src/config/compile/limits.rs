@@ -18,7 +18,6 @@ const TAKEN: [&str; 2] = ["anonymous", "identified"];
 /// The compiled limits.
 pub(super) struct Compiled {
     pub limits: Limits,
-    identified: Option<Arc<Policy>>,
     /// A tier with a problem is here all the same, without a policy.
     tiers: HashMap<String, Option<Arc<Policy>>>,
 }
@@ -43,11 +42,10 @@ pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled 
     Compiled {
         limits: Limits {
             anonymous,
-            identified: identified.clone(),
+            identified,
             headers: or(table.headers, Default::default()),
             ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(128),
         },
-        identified,
         tiers,
     }
 }
@@ -78,7 +76,7 @@ impl Compiled {
         problems: &mut Problems,
     ) -> Option<Arc<Policy>> {
         let Some(tier) = tier else {
-            return self.identified.clone();
+            return self.limits.identified.clone();
         };
         if let Some(policy) = self.tiers.get(&tier.value) {
             return policy.clone();

@@ -1,0 +1,57 @@
+//! `tollgate check`: is the configuration good, and is anything odd in it?
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config::{self, Loaded};
+
+/// Runs the command.
+pub(super) fn run(file: &Path) -> ExitCode {
+    match config::load(file, &config::environment) {
+        Ok(loaded) => {
+            for lint in &loaded.lints {
+                super::complain(&format!("warning: {lint}\n"));
+            }
+            super::print(&format!("{}: good\n{}\n", file.display(), summary(&loaded)))
+        }
+        Err(problems) => {
+            super::complain(&problems.render(colours()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether problems are shown in colours.
+pub(super) fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+}
+
+/// What the configuration holds, in a line.
+fn summary(loaded: &Loaded) -> String {
+    let snapshot = &loaded.snapshot;
+    let limits = &snapshot.limits;
+    let limit = |policy: &Option<std::sync::Arc<crate::limit::Policy>>| {
+        policy.as_ref().map_or("none".to_owned(), |policy| {
+            let window = policy.limit.window().as_secs();
+            format!("{} per {window} s", policy.limit.requests())
+        })
+    };
+    format!(
+        "{}, {}, {}; limits: anonymous {}, identified {}",
+        counted(snapshot.routes.routes().len(), "route"),
+        counted(snapshot.access.protected.iter().count(), "protected prefix"),
+        counted(snapshot.access.clients.len(), "client"),
+        limit(&limits.anonymous),
+        limit(&limits.identified),
+    )
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let ending = match (number, what.ends_with('x')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{number} {what}{ending}")
+}
