@@ -189,7 +189,7 @@ impl Gateway {
                 tracing::info!("reloaded");
             }
             Err(problems) => {
-                tracing::error!(%problems, "not reloaded; the old configuration stays")
+                tracing::error!(%problems, "not reloaded; the old configuration stays");
             }
         }
     }

@@ -85,8 +85,20 @@ mod tests {
     #[test]
     fn what_no_client_could_send_is_refused() {
         for input in [
-            &b""[..], b"\n", b"\r\n", b"secret\n\n", b" secret", b"secret ", b"secret \n", b"\tx",
-            "geheim\u{e4}".as_bytes(), b"a\0b", b"a\nb", b"a,b", b"\x7f", &[b'x'; 5000],
+            &b""[..],
+            b"\n",
+            b"\r\n",
+            b"secret\n\n",
+            b" secret",
+            b"secret ",
+            b"secret \n",
+            b"\tx",
+            "geheim\u{e4}".as_bytes(),
+            b"a\0b",
+            b"a\nb",
+            b"a,b",
+            b"\x7f",
+            &[b'x'; 5000],
         ] {
             assert!(usable(input).is_err(), "{input:?}");
         }

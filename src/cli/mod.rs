@@ -125,7 +125,10 @@ pub fn main() -> ExitCode {
 /// which is no failure.
 fn print(text: &str) -> ExitCode {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&format!("cannot write the result: {error}")),
@@ -178,7 +181,10 @@ mod tests {
             &["tollgate", "explain", "GET"],
             &["tollgate", "explain", "GET", "/", "--from", "here"],
         ] {
-            assert_eq!(CommandLine::try_parse_from(line).unwrap_err().exit_code(), 2);
+            assert_eq!(
+                CommandLine::try_parse_from(line).unwrap_err().exit_code(),
+                2
+            );
         }
     }
 }

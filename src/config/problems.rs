@@ -143,7 +143,7 @@ impl Problems {
         for (span, label, kind) in annotations {
             if span.source == id {
                 let label = Some(*label).filter(|label| !label.is_empty());
-                snippet = snippet.annotation(kind.clone().span(within(text, *span)).label(label));
+                snippet = snippet.annotation((*kind).span(within(text, *span)).label(label));
             }
         }
         group.element(snippet)

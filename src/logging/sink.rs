@@ -73,6 +73,7 @@ impl Sink {
     }
 
     /// How many lines have been lost since the last call.
+    #[must_use]
     pub fn take_lost(&self) -> u64 {
         self.counts.lost.swap(0, Ordering::Relaxed)
     }
@@ -95,7 +96,7 @@ fn write_batches(target: &Target, mut output: Output, batches: &Receiver<Batch>,
             match Output::open(target) {
                 Ok(new) => output = new,
                 Err(error) => {
-                    tracing::error!(%error, "the log cannot be reopened; going on with the old file")
+                    tracing::error!(%error, "the log cannot be reopened; going on with the old file");
                 }
             }
         }

@@ -40,7 +40,7 @@ impl WallClock {
     /// Appends the value of a `Date` field for this moment.
     pub fn put_http(&self, out: &mut Vec<u8>, at: Instant) {
         self.show(self.wall(at), |second| {
-            out.extend_from_slice(second.http.as_bytes())
+            out.extend_from_slice(second.http.as_bytes());
         });
     }
 

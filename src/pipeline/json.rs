@@ -52,7 +52,7 @@ fn put_digits(out: &mut Vec<u8>, number: u64) {
 /// whatever was sent.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
     // Without an early end, so that the compiler checks many bytes at once.
-    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'"') & (b != b'\\');
+    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'"') && (b != b'\\');
     if text.iter().fold(true, |all, b| all & plain(*b)) {
         return out.extend_from_slice(text);
     }

@@ -31,7 +31,7 @@ const CLIENT_CLOSED: u16 = 499;
 /// The access log's view of one request. Stages note what they find out; both directions of a
 /// running exchange count into it, hence the cells.
 #[derive(Debug)]
-pub struct Record<'r> {
+pub(super) struct Record<'r> {
     worker: &'r Worker,
     begun: Instant,
     /// `None` when no head could be read.
@@ -71,7 +71,7 @@ enum ClientKind<'r> {
 
 /// A request's id: its own, or one made here.
 #[derive(Debug, Clone, Copy)]
-pub enum RequestId<'r> {
+pub(super) enum RequestId<'r> {
     Sent(&'r [u8]),
     Made(request_id::MadeId),
 }
@@ -90,7 +90,7 @@ impl<'r> RequestId<'r> {
 
     /// The id's characters.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Sent(id) => id,
             Self::Made(id) => id,
@@ -99,7 +99,7 @@ impl<'r> RequestId<'r> {
 
     /// The id as text; ids are ASCII.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(self.bytes()).unwrap_or("")
     }
 }
@@ -107,7 +107,7 @@ impl<'r> RequestId<'r> {
 impl<'r> Record<'r> {
     /// Begins the record of a request; without a head, of one that could not be read.
     #[must_use]
-    pub fn begin(
+    pub(super) fn begin(
         worker: &'r Worker,
         address: IpAddr,
         head: Option<&'r RequestHead>,
@@ -139,23 +139,23 @@ impl<'r> Record<'r> {
 
     /// When the request began.
     #[must_use]
-    pub fn begun(&self) -> Instant {
+    pub(super) fn begun(&self) -> Instant {
         self.begun
     }
 
     /// Notes the canonical path, and keeps it for those who ask.
-    pub fn set_path(&self, path: RequestPath<'r>) -> &RequestPath<'r> {
+    pub(super) fn set_path(&self, path: RequestPath<'r>) -> &RequestPath<'r> {
         self.path.get_or_init(|| path)
     }
 
     /// The canonical path, once there is one.
     #[must_use]
-    pub fn path(&self) -> Option<&RequestPath<'r>> {
+    pub(super) fn path(&self) -> Option<&RequestPath<'r>> {
         self.path.get()
     }
 
     /// Notes who the caller turned out to be, or not to be.
-    pub fn note_caller(
+    pub(super) fn note_caller(
         &self,
         identified: Result<Caller<'r>, Rejection>,
     ) -> Result<Caller<'r>, Rejection> {
@@ -168,7 +168,7 @@ impl<'r> Record<'r> {
     }
 
     /// Notes where the request goes.
-    pub fn note_route(&self, route: &'r Route, upstream: &'r Upstream) {
+    pub(super) fn note_route(&self, route: &'r Route, upstream: &'r Upstream) {
         self.route.set(Some(route));
         self.upstream.set(Some(upstream));
     }
@@ -294,9 +294,9 @@ impl Drop for Record<'_> {
         }
         self.worker.access_lines.add(|out| {
             if self.worker.pretty_access {
-                self.put_pretty(out)
+                self.put_pretty(out);
             } else {
-                self.put_json(out)
+                self.put_json(out);
             }
         });
     }

@@ -4,13 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 
-use crate::message::answer::{ConnectionHeader, connection_header, put_connection, put_status};
+use crate::message::answer::{connection_header, put_connection, put_status};
 use crate::message::forward::{put, put_number};
 use crate::wire::fields::Known;
 use crate::wire::framing::BodyLength;
-use crate::wire::stream::Writer;
 
 use super::handle::HEALTHY;
 use super::rate_limit::Report;

@@ -33,7 +33,7 @@ impl Accepting {
     /// Accepts until the drain begins, and then what has already arrived: closing a listening
     /// socket resets what waits in it. A connection that finds no room waits here, and those
     /// behind it in the kernel's backlog.
-    pub async fn run(self, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
+    pub(super) async fn run(self, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
         let mut drain = pin!(phase.wait_for(|phase| *phase == Phase::Draining));
         let mut complained = false;
         loop {

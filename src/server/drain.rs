@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// One worker's connections.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub(super) struct Connections {
     began: Cell<Option<Instant>>,
     live: Cell<usize>,
     /// Whom to wake, by the number of the seat.
@@ -21,7 +21,7 @@ pub struct Connections {
 
 /// A connection's place among them, up to its end.
 #[derive(Debug)]
-pub struct Seat {
+pub(super) struct Seat {
     connections: Rc<Connections>,
     number: usize,
 }
@@ -29,7 +29,7 @@ pub struct Seat {
 impl Connections {
     /// Takes a place for a connection that has been accepted.
     #[must_use]
-    pub fn seat(self: &Rc<Self>) -> Seat {
+    pub(super) fn seat(self: &Rc<Self>) -> Seat {
         let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut resting = self.resting.borrow_mut();
             resting.push(None);
@@ -43,7 +43,7 @@ impl Connections {
     }
 
     /// Begins the drain and wakes whoever rests.
-    pub fn drain(&self) {
+    pub(super) fn drain(&self) {
         self.began.set(Some(Instant::now()));
         for waker in self
             .resting
@@ -56,7 +56,7 @@ impl Connections {
     }
 
     /// Waits until the last connection has ended.
-    pub async fn all_ended(&self) {
+    pub(super) async fn all_ended(&self) {
         while self.live.get() > 0 {
             self.ended.notified().await;
         }
@@ -64,14 +64,14 @@ impl Connections {
 
     /// How many there are.
     #[must_use]
-    pub fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.live.get()
     }
 }
 
 impl Seat {
     /// When the drain began, if it has. Otherwise the task is woken when it does.
-    pub fn drain_began(&self, cx: &mut Context<'_>) -> Option<Instant> {
+    pub(super) fn drain_began(&self, cx: &mut Context<'_>) -> Option<Instant> {
         let began = self.connections.began.get();
         if began.is_none() {
             let mut resting = self.connections.resting.borrow_mut();

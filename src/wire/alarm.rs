@@ -79,15 +79,15 @@ mod tests {
         let now = Instant::now();
         let mut poll =
             async |due| std::future::poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, due))).await;
-        assert!(poll(now + Duration::from_secs(60)).await.is_pending());
+        assert!(poll(now + Duration::from_mins(1)).await.is_pending());
         assert!(poll(now).await.is_ready());
-        assert!(poll(now + Duration::from_secs(60)).await.is_pending());
+        assert!(poll(now + Duration::from_mins(1)).await.is_pending());
     }
 
     #[tokio::test]
     async fn a_deadline_that_comes_nearer_wakes_in_time() {
         let mut alarm = Alarm::default();
-        let far = Instant::now() + Duration::from_secs(60);
+        let far = Instant::now() + Duration::from_mins(1);
         std::future::poll_fn(|cx| Poll::Ready(alarm.poll_due(cx, far)))
             .await
             .is_pending();
@@ -107,7 +107,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let done = Alarm::default()
-            .limit(Duration::from_secs(60), async { Ok(7) })
+            .limit(Duration::from_mins(1), async { Ok(7) })
             .await;
         assert_eq!(done.unwrap(), 7);
     }

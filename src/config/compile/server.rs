@@ -28,10 +28,11 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(10);
 /// Compiles what is fixed when the program starts.
 pub(super) fn settings(file: &File, folder: &Path, problems: &mut Problems) -> Option<Settings> {
     let server = &file.server;
-    let redis = match &file.limits.redis {
-        Some(table) => Some(redis(table, problems)),
-        None => None,
-    };
+    let redis = file
+        .limits
+        .redis
+        .as_ref()
+        .map(|table| redis(table, problems));
     let workers = match or(server.workers, 0) {
         0 => available_parallelism().map_or(1, usize::from),
         number => size(number),

@@ -10,11 +10,11 @@ mod server;
 mod upstreams;
 
 pub(super) use access::{AccessTable, ClientTable, KeyEntry};
-pub(super) use limits::{Algorithm, LimitTable, LimitsTable, PolicyTable};
+pub(super) use limits::{Algorithm, LimitTable, LimitsTable};
 pub(super) use redis::{RedisMode, RedisTable};
 pub(super) use routes::{RouteTable, flat_routes};
 pub(super) use server::{AdminTable, LogTable, ServerTable};
-pub(super) use upstreams::{EndpointEntry, UpstreamTable};
+pub(super) use upstreams::UpstreamTable;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -187,7 +187,7 @@ fn put_head(
         connection,
     };
     put_answer(out, head, framing, &answer, |out| {
-        request.worker.clock.put_http(out, shared.progress.get())
+        request.worker.clock.put_http(out, shared.progress.get());
     });
     if let Some(report) = exchange.report {
         report.put_fields(&snapshot.limits, out);

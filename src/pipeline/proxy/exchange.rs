@@ -73,7 +73,7 @@ pub(super) enum Failure {
 
 impl Exchange<'_, '_> {
     /// How the request's body is passed on.
-    pub fn pass<'p>(&'p self, shared: &'p Shared) -> Pass<'p> {
+    pub(super) fn pass<'p>(&'p self, shared: &'p Shared) -> Pass<'p> {
         Pass {
             coding: self.coding,
             names: &self.request.current.snapshot.access.names,
@@ -88,7 +88,7 @@ impl Exchange<'_, '_> {
     /// Runs the exchange over `link`, up to the end of the answer or, with a WebSocket, up to the
     /// switch of protocols. `out` is what is sent first: the head and what was at hand of the body.
     /// It is kept as it is until all of it has been sent.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         link: &mut Link,
         client: &mut Downstream<'_>,
@@ -125,7 +125,7 @@ impl Exchange<'_, '_> {
 }
 
 impl Shared {
-    pub fn begin(now: Instant) -> Self {
+    pub(super) fn begin(now: Instant) -> Self {
         Self {
             kept: false,
             progress: Cell::new(now),

@@ -32,7 +32,7 @@ use super::resolve::put_target;
 
 /// Sends the request on and streams the answer to the client. A rejection means that the client
 /// has not been sent anything yet.
-pub async fn proxy<'r>(
+pub(super) async fn proxy<'r>(
     route: &Route,
     permit: &Permit<'r>,
     request: &Request<'r>,

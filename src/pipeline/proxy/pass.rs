@@ -55,7 +55,7 @@ pub(super) enum PassError {
 
 impl Pass<'_> {
     /// Appends to `out` what is at hand of the body; says how far that was.
-    pub fn gather(
+    pub(super) fn gather(
         &self,
         body: &mut Body,
         input: &mut Input,
@@ -82,7 +82,7 @@ impl Pass<'_> {
     }
 
     /// Passes on all that is still to come of the body, after what already stands in `out`.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         body: &mut Body,
         from: &mut Reader<'_>,
