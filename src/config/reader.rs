@@ -81,14 +81,15 @@ impl Table {
         read(&node, &self.path_of(key), problems)
     }
 
-    /// Reads the value of a key that has to be there.
+    /// Reads the value of a key that has to be there; `what` says what it is if it is missing.
     pub(super) fn require<T: Read>(
         &mut self,
         key: &'static str,
+        what: &str,
         problems: &mut Problems,
     ) -> Option<At<T>> {
         if !self.has(key) {
-            self.missing(key, T::WHAT, problems);
+            self.missing(key, what, problems);
         }
         self.read(key, problems)
     }
