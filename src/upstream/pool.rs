@@ -36,6 +36,7 @@ struct Resting {
 /// A connection to an endpoint, and what has to be known to keep it.
 #[derive(Debug)]
 pub struct Link {
+    /// The connection itself.
     pub connection: Connection,
     /// The endpoint's address.
     pub peer: SocketAddr,

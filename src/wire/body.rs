@@ -27,6 +27,7 @@ pub enum Piece {
     Data(usize),
     /// More has to be read first.
     NeedMore,
+    /// That was all of it.
     End,
 }
 
@@ -110,6 +111,7 @@ impl Body {
 pub enum Coding {
     /// Bytes as they are: under a `Content-Length`, or up to the end of the stream.
     Identity,
+    /// In chunks, for a length that is not known beforehand.
     Chunked,
 }
 
