@@ -54,9 +54,8 @@ impl Body {
     pub fn next(&mut self, input: &mut Input) -> Result<Piece, ChunkError> {
         match &mut self.rest {
             Rest::Nothing => Ok(Piece::End),
-            Rest::UntilClose if input.is_empty() => Ok(Piece::NeedMore),
+            Rest::UntilClose | Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
             Rest::UntilClose => Ok(Piece::Data(input.bytes().len())),
-            Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
             Rest::Bytes(left) => {
                 let at_hand = input.bytes().len();
                 Ok(Piece::Data(
