@@ -121,14 +121,6 @@ fn via_goes_on_from_what_it_was() {
 }
 
 #[test]
-fn the_answer_carries_via_too() {
-    let shop = Shop::open();
-    let response = shop.ask(&Request::get("/api/inventory/x"));
-    let via = response.fields.items("via");
-    assert!(via.len() == 1 && via[0].starts_with("1.1 "), "{via:?}");
-}
-
-#[test]
 fn a_route_may_keep_its_prefix_and_an_endpoint_has_a_path_of_its_own() {
     let upstream = crate::support::Upstream::echo();
     let url = upstream.url();
