@@ -11,6 +11,7 @@ mod expand;
 mod file;
 mod kinds;
 mod later;
+mod lint;
 mod problems;
 mod reader;
 mod secrets;
@@ -27,6 +28,8 @@ pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
 
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
 
@@ -132,12 +135,15 @@ impl<'r> Reading<'r> {
         later::refuse(&file, &mut self.problems);
         let compiled = compile::compile(&file, folder, &mut self.problems);
         match compiled {
-            Some((settings, snapshot)) if self.problems.is_empty() => Ok(Loaded {
-                settings,
-                snapshot,
-                lints: Vec::new(),
-                files: self.read,
-            }),
+            Some((settings, snapshot)) if self.problems.is_empty() => {
+                let sources = &self.problems.sources;
+                Ok(Loaded {
+                    lints: lint::lint(&file, &snapshot, Timestamp::now(), sources),
+                    settings,
+                    snapshot,
+                    files: self.read,
+                })
+            }
             _ => Err(self.problems),
         }
     }

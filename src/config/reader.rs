@@ -81,14 +81,15 @@ impl Table {
         read(&node, &self.path_of(key), problems)
     }
 
-    /// Reads the value of a key that has to be there.
+    /// Reads the value of a key that has to be there; `what` says what it is if it is missing.
     pub(super) fn require<T: Read>(
         &mut self,
         key: &'static str,
+        what: &str,
         problems: &mut Problems,
     ) -> Option<At<T>> {
         if !self.has(key) {
-            self.missing(key, T::WHAT, problems);
+            self.missing(key, what, problems);
         }
         self.read(key, problems)
     }
@@ -237,11 +238,7 @@ impl Table {
                 if let Some(meant) = closest(&key.value, known.iter().copied().copied()) {
                     problem.label(format!("did you mean `{meant}`?"))
                 } else if let Some(home) = elsewhere {
-                    problem.label(if home.is_empty() {
-                        "this belongs at the top of the file, before the first table".to_owned()
-                    } else {
-                        format!("this belongs in `[{home}]`")
-                    })
+                    problem.label(belongs(home))
                 } else {
                     let mut list = String::new();
                     for key in &known {
@@ -308,8 +305,17 @@ pub(super) fn join(path: &str, key: &str) -> String {
     }
 }
 
+/// Says where a key belongs.
+pub(super) fn belongs(home: &str) -> String {
+    if home.is_empty() {
+        "this belongs at the top of the file, before the first table".to_owned()
+    } else {
+        format!("this belongs in `[{home}]`")
+    }
+}
+
 /// The table that a key is at home in, for those that are easily put elsewhere.
-fn home(key: &str) -> Option<&'static str> {
+pub(super) fn home(key: &str) -> Option<&'static str> {
     Some(match key {
         "listen" | "routes_file" | "routes" | "route" | "upstreams" | "access" | "clients"
         | "limits" | "server" | "admin" | "log" => "",

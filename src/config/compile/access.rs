@@ -8,9 +8,10 @@ use http::HeaderName;
 use crate::client::{ApiKeyHash, Client, ClientName, KeyTable, KeyTableBuilder};
 use crate::config::file::{AccessTable, ClientTable, KeyEntry, ServerTable};
 use crate::config::problems::{Problem, Problems};
+use crate::config::reader::{belongs, home};
 use crate::config::source::{At, Span};
 use crate::message::forward::Names;
-use crate::route::{PathPrefix, ProtectedPrefixes};
+use crate::route::{InvalidPrefix, PathPrefix, ProtectedPrefixes};
 use crate::wire::fields::Known;
 
 use super::limits::Compiled;
@@ -109,8 +110,13 @@ pub(super) fn path_prefix(prefix: &At<String>, problems: &mut Problems) -> Optio
     match PathPrefix::parse(&prefix.value) {
         Ok(prefix) => Some(prefix),
         Err(error) => {
+            let why = match (&error, home(&prefix.value)) {
+                // In TOML, what stands below `[routes]` is a route.
+                (InvalidPrefix::NoLeadingSlash { .. }, Some(home)) => belongs(home),
+                _ => error.to_string(),
+            };
             let message = format!("`{}` is no path prefix", prefix.value);
-            problems.add(Problem::at(prefix.span, message).label(error.to_string()));
+            problems.add(Problem::at(prefix.span, message).label(why));
             None
         }
     }

@@ -51,7 +51,12 @@ pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled 
 }
 
 fn policy(name: &str, limit: &LimitTable, problems: &mut Problems) -> Option<Arc<Policy>> {
-    let (requests, per) = (limit.requests?, limit.per?);
+    let per = limit.per?;
+    let requests = limit.requests.unwrap_or(At {
+        // It has been complained about; `per` can be checked all the same.
+        value: 1,
+        span: per.span,
+    });
     match Limit::new(requests.value, per.value) {
         Ok(limit) => Some(Arc::new(Policy {
             name: name.into(),

@@ -92,7 +92,7 @@ fn key(node: Node, path: &str, problems: &mut Problems) -> Option<KeyEntry> {
         }),
         Value::Table(_) => {
             let mut table = Table::of(node, path, problems)?;
-            let hash = table.require("hash", problems);
+            let hash = table.require("hash", "a hash such as \"sha256:...\"", problems);
             let not_before = table.read("not_before", problems);
             let expires_at = table.read("expires_at", problems);
             table.finish(problems);

@@ -89,7 +89,7 @@ impl LimitTable {
     fn take(table: &mut Table, problems: &mut Problems) -> Self {
         Self {
             requests: table.require_number("requests", 1..=MOST_REQUESTS, problems),
-            per: table.require("per", problems),
+            per: table.require("per", "a duration such as \"1m\"", problems),
             algorithm: table.read("algorithm", problems),
             burst: table.number("burst", 1..=MOST_REQUESTS, problems),
         }

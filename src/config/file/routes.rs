@@ -9,6 +9,8 @@ use crate::config::source::{At, Span};
 use crate::config::tree::{Entry, Node, Value};
 use crate::route::EncodedSlash;
 
+const TARGET: &str = "a URL or the name of an upstream";
+
 /// One route.
 pub(in crate::config) struct RouteTable {
     /// The whole route, for problems of no single key.
@@ -70,7 +72,7 @@ fn long_form(node: Node, routes: &mut Vec<RouteTable>, problems: &mut Problems) 
     };
     for node in list {
         if let Some(mut table) = Table::of(node, "route", problems) {
-            match table.require("prefix", problems) {
+            match table.require("prefix", "a path such as \"/api/orders\"", problems) {
                 Some(prefix) => routes.push(RouteTable::read(prefix, false, table, problems)),
                 // Its other keys may have problems too.
                 None => drop(RouteTable::read(
@@ -104,10 +106,9 @@ pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec
                 span: node.span,
             }),
             value => {
-                let what = "a URL or the name of an upstream";
                 complain(
                     &join("", &key.value),
-                    what,
+                    TARGET,
                     &value,
                     node.span,
                     Wrong::Kind,
@@ -144,7 +145,7 @@ impl RouteTable {
             span: if in_map { prefix.span } else { table.span },
             in_map,
             prefix,
-            upstream: table.require("upstream", problems),
+            upstream: table.require("upstream", TARGET, problems),
             hosts: table.list("hosts", problems),
             methods: table.list("methods", problems),
             strip_prefix: table.read("strip_prefix", problems),

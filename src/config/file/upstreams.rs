@@ -85,7 +85,7 @@ fn endpoint(node: Node, path: &str, problems: &mut Problems) -> Option<EndpointE
         }),
         Value::Table(_) => {
             let mut table = Table::of(node, path, problems)?;
-            let url = table.require("url", problems);
+            let url = table.require("url", "a URL such as \"http://10.0.0.1:4002\"", problems);
             let weight = table.number("weight", 1..=1_000_000, problems);
             table.finish(problems);
             Some(EndpointEntry { url: url?, weight })

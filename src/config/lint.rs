@@ -1,0 +1,179 @@
+//! What is allowed, and most likely not meant. Lints never keep a gateway from starting: `check`
+//! shows them, and so does the log at the start.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::pipeline::snapshot::Snapshot;
+
+use super::file::{ClientTable, File};
+use super::source::{Sources, Span};
+
+/// A key that expires within this time should have a successor by now.
+const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Looks for what is odd in a configuration without problems: each a line that begins with its place.
+pub(super) fn lint(
+    file: &File,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    sources: &Sources,
+) -> Vec<String> {
+    let mut lints = Lints(Vec::new());
+    protection(file, snapshot, &mut lints);
+    unused(file, &mut lints);
+    for client in &file.clients {
+        keys(client, now, &mut lints);
+    }
+    limits(file, &mut lints);
+    trust(file, &mut lints);
+    lints.0.sort_by_key(|(span, _)| *span);
+    lints
+        .0
+        .into_iter()
+        .map(|(span, text)| match span {
+            Some(span) => format!("{}: {text}", sources.place(span)),
+            None => text,
+        })
+        .collect()
+}
+
+struct Lints(Vec<(Option<Span>, String)>);
+
+impl Lints {
+    fn add(&mut self, span: Span, text: String) {
+        self.0.push((Some(span), text));
+    }
+}
+
+fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
+    let protected = &snapshot.access.protected;
+    for (index, prefix) in file.access.protected.iter().enumerate() {
+        let text = prefix.value.as_str();
+        let wider = file
+            .access
+            .protected
+            .iter()
+            .enumerate()
+            .find(|(other, wide)| {
+                let under = is_under(text, &wide.value);
+                // Of two that are the same, the second is the one too many.
+                *other != index && under && (*other < index || !is_under(&wide.value, text))
+            });
+        if let Some((_, wider)) = wider {
+            let text = format!("`{text}` is protected already by `{}`", wider.value);
+            lints.add(prefix.span, text);
+        }
+        let leads_there = |route: &str| is_under(route, text) || is_under(text, route);
+        if !file
+            .routes
+            .iter()
+            .any(|route| leads_there(&route.prefix.value))
+        {
+            let text = format!("`{text}` is protected, but no route leads there");
+            lints.add(prefix.span, text);
+        }
+    }
+    for route in &file.routes {
+        let path = route.prefix.value.as_str();
+        if protected.find(path).is_some() {
+            continue;
+        }
+        // `/api/orders-export` beside a protected `/api/orders`.
+        let beside = protected
+            .iter()
+            .map(|prefix| prefix.as_str())
+            .find(|prefix| {
+                path.get(..prefix.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            });
+        if let Some(beside) = beside {
+            let text = format!(
+                "the route `{path}` is public: `{beside}` protects whole segments, and this is another one"
+            );
+            lints.add(route.prefix.span, text);
+        }
+    }
+}
+
+/// Whether a path lies under a prefix, or is it, as protection compares them.
+fn is_under(path: &str, prefix: &str) -> bool {
+    prefix == "/"
+        || path.get(..prefix.len()).is_some_and(|start| {
+            start.eq_ignore_ascii_case(prefix)
+                && (path.len() == prefix.len() || path.as_bytes()[prefix.len()] == b'/')
+        })
+}
+
+fn unused(file: &File, lints: &mut Lints) {
+    let used: HashSet<_> = file
+        .routes
+        .iter()
+        .filter_map(|route| route.upstream.as_ref())
+        .map(|target| target.value.as_str())
+        .collect();
+    for upstream in &file.upstreams {
+        if !used.contains(upstream.name.value.as_str()) {
+            let text = format!("no route leads to the upstream `{}`", upstream.name.value);
+            lints.add(upstream.name.span, text);
+        }
+    }
+    let used: HashSet<_> = file
+        .clients
+        .iter()
+        .filter_map(|client| client.tier.as_ref())
+        .map(|tier| tier.value.as_str())
+        .collect();
+    for (name, _) in &file.limits.tiers {
+        if !used.contains(name.value.as_str()) {
+            let text = format!("no client is of the tier `{}`", name.value);
+            lints.add(name.span, text);
+        }
+    }
+    if file.routes.is_empty() {
+        lints.0.push((
+            None,
+            "there are no routes: every request is answered with 404".to_owned(),
+        ));
+    }
+}
+
+fn keys(client: &ClientTable, now: Timestamp, lints: &mut Lints) {
+    let name = &client.name.value;
+    if client.keys.is_empty() {
+        let text = format!("the client `{name}` has no keys: nobody can call as it");
+        lints.add(client.name.span, text);
+    }
+    for key in &client.keys {
+        let Some(expires_at) = key.expires_at else {
+            continue;
+        };
+        let left = expires_at.value.duration_since(now);
+        if left <= SignedDuration::ZERO {
+            let text = format!("a key of `{name}` has expired at {}", expires_at.value);
+            lints.add(expires_at.span, text);
+        } else if left <= SOON {
+            let text = format!("a key of `{name}` expires soon, at {}", expires_at.value);
+            lints.add(expires_at.span, text);
+        }
+    }
+}
+
+fn limits(file: &File, lints: &mut Lints) {
+    let limits = &file.limits;
+    let any = limits.anonymous.is_some() || limits.identified.is_some() || !limits.tiers.is_empty();
+    if !any {
+        let text = "there are no limits: any caller may take all that the services can give";
+        lints.0.push((None, text.to_owned()));
+    }
+}
+
+fn trust(file: &File, lints: &mut Lints) {
+    for network in &file.server.trusted_proxies {
+        if network.value.prefix_len() == 0 {
+            let text = "everybody is trusted to say for whom a request is: callers choose their own address, and with it their limit";
+            lints.add(network.span, text.to_owned());
+        }
+    }
+}
