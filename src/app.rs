@@ -29,14 +29,19 @@ pub enum StartError {
     /// The configuration has problems, rendered for a reader.
     #[error("{0}")]
     Config(config::Problems),
+    /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The access log's file cannot be opened.
     #[error("cannot open the access log: {0}")]
     AccessLog(io::Error),
+    /// The store for limits cannot be made.
     #[error("cannot use Redis: {0}")]
     Redis(String),
+    /// No thread, no runtime, no signals.
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
+    /// It should have run as long as the gateway.
     #[error("a worker stopped by itself: {0}")]
     Worker(String),
 }

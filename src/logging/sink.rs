@@ -16,8 +16,11 @@ const QUEUE: usize = 128;
 /// Where a sink writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
+    /// Standard output.
     Stdout,
+    /// Standard error.
     Stderr,
+    /// A file that is appended to.
     File(PathBuf),
 }
 

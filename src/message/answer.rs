@@ -12,10 +12,13 @@ use super::hop::ConnectionOptions;
 /// What an answer's head says beside what downstream said.
 #[derive(Debug)]
 pub struct Answer<'a> {
+    /// The field that tells the request's id.
     pub request_id_header: &'a HeaderName,
+    /// The request's id.
     pub request_id: &'a [u8],
     /// Whether the gateway reports a limit of its own; then downstream's report is dropped.
     pub reports_limit: bool,
+    /// What the client is told about its connection.
     pub connection: ConnectionHeader,
 }
 
@@ -26,6 +29,7 @@ pub enum ConnectionHeader {
     Silent,
     /// It goes on, which an HTTP/1.0 client has to be told.
     KeepAlive,
+    /// It ends after this answer.
     Close,
     /// It becomes a WebSocket.
     Upgrade,

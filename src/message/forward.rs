@@ -42,9 +42,13 @@ const TWIN: usize = 128;
 /// The field names that the configuration decides.
 #[derive(Debug)]
 pub struct Names {
+    /// Where clients send their key.
     pub api_key: HeaderName,
+    /// Whether downstream gets the key as well.
     pub forward_api_key: bool,
+    /// Where downstream is told the client's name.
     pub client: HeaderName,
+    /// Where the request's id travels.
     pub request_id: HeaderName,
 }
 
@@ -73,16 +77,21 @@ impl Names {
 /// Where a request came from and where it goes, as far as downstream is told.
 #[derive(Debug)]
 pub struct Forwarding<'a> {
+    /// The field names that the configuration decides.
     pub names: &'a Names,
     /// The address of the connection's other end.
     pub peer: IpAddr,
     /// Whether the peer's own `Forwarded` and `X-Forwarded-*` are believed and passed on.
     pub trusted: bool,
+    /// The host that was asked for, with its port as it came.
     pub host: &'a [u8],
+    /// The client's name, if it is an identified one.
     pub client: Option<&'a str>,
+    /// The request's id.
     pub request_id: &'a [u8],
     /// The route's prefix, if it is taken off the path.
     pub prefix: Option<&'a str>,
+    /// The connection is asked to become a WebSocket.
     pub websocket: bool,
     /// The request came as HTTP/1.0, in which `Expect: 100-continue` has no meaning.
     pub http10: bool,

@@ -24,20 +24,29 @@ use super::snapshot::Snapshot;
 /// What would become of a request, stage by stage; later stages are empty once one has refused it.
 #[derive(Debug, Default, Serialize)]
 pub struct Explanation {
+    /// As it came.
     pub method: String,
     /// The target as it came.
     pub target: String,
+    /// Without its port.
     pub host: String,
+    /// The canonical path.
     pub path: Option<String>,
     /// How the path came about; empty if it was canonical as it came.
     pub path_steps: Vec<&'static str>,
+    /// The client's name, if it is an identified one.
     pub client: Option<String>,
     /// `anonymous`, `identified` or `invalid`.
     pub client_kind: Option<&'static str>,
+    /// Where the request comes from.
     pub ip: String,
+    /// The protected prefix that it lies under.
     pub protected_by: Option<String>,
+    /// The limits that it would count against.
     pub limits: Vec<LimitLine>,
+    /// The route that wins.
     pub route: Option<RouteLine>,
+    /// The routes that were passed over, the nearest first.
     pub near_misses: Vec<NearMissLine>,
     /// The URL that would be sent.
     pub sends: Option<String>,
@@ -48,38 +57,54 @@ pub struct Explanation {
 /// A limit that the request would count against.
 #[derive(Debug, Serialize)]
 pub struct LimitLine {
+    /// The limit's name.
     pub policy: String,
+    /// How many requests a window admits.
     pub requests: u64,
+    /// How long a window lasts.
     pub per_seconds: u64,
     /// Who is counted: `client mobile-app` or `ip 192.0.2.7`.
     pub by: String,
+    /// As how many requests this one counts.
     pub cost: u32,
 }
 
 /// The route that wins.
 #[derive(Debug, Serialize)]
 pub struct RouteLine {
+    /// Its prefix.
     pub prefix: String,
+    /// The hosts it is for; empty: any.
     pub hosts: Vec<String>,
+    /// The methods it is for; empty: any.
     pub methods: Vec<String>,
+    /// Where it leads.
     pub upstream: String,
+    /// Why it wins.
     pub why: &'static str,
 }
 
 /// A route that could have been meant.
 #[derive(Debug, Serialize)]
 pub struct NearMissLine {
+    /// Its prefix.
     pub prefix: String,
+    /// The hosts it is for; empty: any.
     pub hosts: Vec<String>,
+    /// The methods it is for; empty: any.
     pub methods: Vec<String>,
+    /// Why it lost.
     pub why: &'static str,
 }
 
 /// A refusal, as the client would be told.
 #[derive(Debug, Serialize)]
 pub struct Refusal {
+    /// The answer's status.
     pub status: u16,
+    /// The stable name of the reason.
     pub code: &'static str,
+    /// The sentence that the client is told.
     pub detail: String,
 }
 

@@ -51,9 +51,9 @@ fn put_digits(out: &mut Vec<u8>, number: u64) {
 /// Appends text from a client. What is not UTF-8 is read as Latin-1, so that a line is valid JSON
 /// whatever was sent.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    // Without an early end, so that the compiler checks many bytes at once.
-    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'"') && (b != b'\\');
-    if text.iter().fold(true, |all, b| all & plain(*b)) {
+    // Counted to the end, without a branch, so that the compiler checks many bytes at once.
+    let special = |b: &&u8| !matches!(**b, b' '..=b'~') || matches!(**b, b'"' | b'\\');
+    if text.iter().filter(special).count() == 0 {
         return out.extend_from_slice(text);
     }
     match std::str::from_utf8(text) {

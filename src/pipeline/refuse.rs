@@ -81,9 +81,9 @@ fn goes_on(reply: Reply<'_>, client: &Downstream<'_>) -> bool {
         Reply::Rejected(request, _) | Reply::Healthy(request) => request,
     };
     let short = match request.body {
-        BodyLength::None => true,
         BodyLength::Fixed(length) => length <= READ_PAST,
-        BodyLength::Chunked | BodyLength::UntilClose => true,
+        // How long a chunked one is shows when it is read past.
+        BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => true,
     };
     // Told no, a client that asked first may or may not send its body (RFC 9110 section 10.1.1).
     let asked = request.head.fields.has(Known::Expect) && !client.body.is_finished();

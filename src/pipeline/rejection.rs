@@ -17,57 +17,146 @@ use crate::wire::head::HeadError;
 pub enum Rejection {
     /// The text says what is wrong with the request.
     BadRequest(Cow<'static, str>),
+    /// The text says which part of the path has two readings.
     AmbiguousPath(Cow<'static, str>),
+    /// A key that is not one.
     InvalidApiKey,
+    /// No key, on a protected path.
     ApiKeyRequired,
+    /// Nothing is served there.
     NoRoute,
+    /// Something is, but not with this method.
     MethodNotAllowed {
+        /// The methods that are.
         allow: String,
     },
+    /// The client did not send its request in time.
     RequestTimeout,
+    /// The body is longer than the route takes.
     BodyTooLarge {
+        /// In bytes.
         limit: u64,
     },
+    /// The request line is too long.
     UriTooLong,
+    /// The caller's limit is used up.
     RateLimited(Decision),
+    /// The text says which bound was passed.
     HeadersTooLarge(Cow<'static, str>),
     /// A bug; its cause is in the log.
     Internal,
+    /// The text says what is not.
     NotImplemented(Cow<'static, str>),
+    /// No connection could be made.
     UpstreamUnreachable,
+    /// The connection ended before the answer began.
     UpstreamReset,
+    /// The answer was not HTTP, or ambiguous.
     UpstreamInvalid,
+    /// Redis does not answer, and the configuration says to refuse then.
     LimiterUnavailable,
+    /// No connection, or no answer, in time.
     UpstreamTimeout,
+    /// Neither HTTP/1.1 nor HTTP/1.0.
     VersionNotSupported,
-}
-
-/// How a rejection is told.
-struct Telling {
-    status: StatusCode,
-    /// The short message, `error` and `title` of the problem.
-    error: &'static str,
-    code: &'static str,
-    detail: Cow<'static, str>,
 }
 
 impl Rejection {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.telling().status
+        self.telling().0
     }
 
     /// The stable name of the reason: in the problem, the log and the counters.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.telling().code
+        self.telling().2
     }
 
-    /// The sentence that the client is told.
+    /// Status, short message and code. Without a wildcard: a new reason has to be told, too.
+    fn telling(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest(_) => (S::BAD_REQUEST, "Bad request", "bad_request"),
+            Self::AmbiguousPath(_) => (S::BAD_REQUEST, "Ambiguous path", "ambiguous_path"),
+            Self::InvalidApiKey => (S::UNAUTHORIZED, "Invalid API key", "invalid_api_key"),
+            Self::ApiKeyRequired => (S::UNAUTHORIZED, "API key required", "api_key_required"),
+            Self::NoRoute => (S::NOT_FOUND, "No route found", "no_route"),
+            Self::MethodNotAllowed { .. } => (
+                S::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+                "method_not_allowed",
+            ),
+            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Request timeout", "request_timeout"),
+            Self::BodyTooLarge { .. } => (
+                S::PAYLOAD_TOO_LARGE,
+                "Request body too large",
+                "body_too_large",
+            ),
+            Self::UriTooLong => (S::URI_TOO_LONG, "URI too long", "uri_too_long"),
+            Self::RateLimited(_) => (S::TOO_MANY_REQUESTS, "Too many requests", "rate_limited"),
+            Self::HeadersTooLarge(_) => (
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Request headers too large",
+                "headers_too_large",
+            ),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "Internal error", "internal"),
+            Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "Not implemented", "not_implemented"),
+            Self::UpstreamUnreachable => (S::BAD_GATEWAY, "Bad gateway", "upstream_unreachable"),
+            Self::UpstreamReset => (S::BAD_GATEWAY, "Bad gateway", "upstream_reset"),
+            Self::UpstreamInvalid => (S::BAD_GATEWAY, "Bad gateway", "upstream_invalid"),
+            Self::LimiterUnavailable => (
+                S::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable",
+                "limiter_unavailable",
+            ),
+            Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
+            Self::VersionNotSupported => (
+                S::HTTP_VERSION_NOT_SUPPORTED,
+                "HTTP version not supported",
+                "version_not_supported",
+            ),
+        }
+    }
+
+    /// The sentence that the client is told. Addresses and the system's errors are for the log.
     #[must_use]
     pub fn detail(&self) -> Cow<'static, str> {
-        self.telling().detail
+        let detail = match self {
+            Self::BadRequest(detail)
+            | Self::AmbiguousPath(detail)
+            | Self::HeadersTooLarge(detail)
+            | Self::NotImplemented(detail) => return detail.clone(),
+            Self::BodyTooLarge { limit } => {
+                return format!("A request body may have {limit} bytes here.").into();
+            }
+            Self::InvalidApiKey => {
+                "The API key sent with the request is not one that is accepted here."
+            }
+            Self::ApiKeyRequired => "This path is for identified clients; send an API key.",
+            Self::NoRoute => "Nothing is served under this path.",
+            Self::MethodNotAllowed { .. } => {
+                "This path does not take the method; the Allow field lists those that it takes."
+            }
+            Self::RequestTimeout => "The request did not arrive in time.",
+            Self::UriTooLong => "The request line is longer than is accepted here.",
+            Self::RateLimited(_) => {
+                "The limit is used up; the Retry-After field says in how many seconds to try again."
+            }
+            Self::Internal => "The gateway failed; its log has the cause under the request id.",
+            Self::UpstreamUnreachable => "The service behind the gateway cannot be reached.",
+            Self::UpstreamReset => {
+                "The service behind the gateway closed the connection without an answer."
+            }
+            Self::UpstreamInvalid => {
+                "The service behind the gateway sent an answer that is not valid HTTP."
+            }
+            Self::LimiterUnavailable => "Requests cannot be counted at the moment.",
+            Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
+            Self::VersionNotSupported => "This port speaks HTTP/1.1 and HTTP/1.0.",
+        };
+        detail.into()
     }
 
     /// Whether nothing more can be understood on this connection.
@@ -82,131 +171,6 @@ impl Rejection {
                 | Self::NotImplemented(_)
                 | Self::VersionNotSupported
         )
-    }
-
-    fn telling(&self) -> Telling {
-        let tell = |status, error, code, detail: &'static str| Telling {
-            status,
-            error,
-            code,
-            detail: detail.into(),
-        };
-        match self {
-            Self::BadRequest(detail) => Telling {
-                status: StatusCode::BAD_REQUEST,
-                error: "Bad request",
-                code: "bad_request",
-                detail: detail.clone(),
-            },
-            Self::AmbiguousPath(detail) => Telling {
-                status: StatusCode::BAD_REQUEST,
-                error: "Ambiguous path",
-                code: "ambiguous_path",
-                detail: detail.clone(),
-            },
-            Self::InvalidApiKey => tell(
-                StatusCode::UNAUTHORIZED,
-                "Invalid API key",
-                "invalid_api_key",
-                "The API key sent with the request is not one that is accepted here.",
-            ),
-            Self::ApiKeyRequired => tell(
-                StatusCode::UNAUTHORIZED,
-                "API key required",
-                "api_key_required",
-                "This path is for identified clients; send an API key.",
-            ),
-            Self::NoRoute => tell(
-                StatusCode::NOT_FOUND,
-                "No route found",
-                "no_route",
-                "Nothing is served under this path.",
-            ),
-            Self::MethodNotAllowed { .. } => tell(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Method not allowed",
-                "method_not_allowed",
-                "This path does not take the method; the Allow field lists those that it takes.",
-            ),
-            Self::RequestTimeout => tell(
-                StatusCode::REQUEST_TIMEOUT,
-                "Request timeout",
-                "request_timeout",
-                "The request did not arrive in time.",
-            ),
-            Self::BodyTooLarge { limit } => Telling {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                error: "Request body too large",
-                code: "body_too_large",
-                detail: format!("A request body may have {limit} bytes here.").into(),
-            },
-            Self::UriTooLong => tell(
-                StatusCode::URI_TOO_LONG,
-                "URI too long",
-                "uri_too_long",
-                "The request line is longer than is accepted here.",
-            ),
-            Self::RateLimited(_) => tell(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many requests",
-                "rate_limited",
-                "The limit is used up; the Retry-After field says in how many seconds to try again.",
-            ),
-            Self::HeadersTooLarge(detail) => Telling {
-                status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                error: "Request headers too large",
-                code: "headers_too_large",
-                detail: detail.clone(),
-            },
-            Self::Internal => tell(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Internal error",
-                "internal",
-                "The gateway failed; its log has the cause under the request id.",
-            ),
-            Self::NotImplemented(detail) => Telling {
-                status: StatusCode::NOT_IMPLEMENTED,
-                error: "Not implemented",
-                code: "not_implemented",
-                detail: detail.clone(),
-            },
-            Self::UpstreamUnreachable => tell(
-                StatusCode::BAD_GATEWAY,
-                "Bad gateway",
-                "upstream_unreachable",
-                "The service behind the gateway cannot be reached.",
-            ),
-            Self::UpstreamReset => tell(
-                StatusCode::BAD_GATEWAY,
-                "Bad gateway",
-                "upstream_reset",
-                "The service behind the gateway closed the connection without an answer.",
-            ),
-            Self::UpstreamInvalid => tell(
-                StatusCode::BAD_GATEWAY,
-                "Bad gateway",
-                "upstream_invalid",
-                "The service behind the gateway sent an answer that is not valid HTTP.",
-            ),
-            Self::LimiterUnavailable => tell(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable",
-                "limiter_unavailable",
-                "Requests cannot be counted at the moment.",
-            ),
-            Self::UpstreamTimeout => tell(
-                StatusCode::GATEWAY_TIMEOUT,
-                "Upstream timed out",
-                "upstream_timeout",
-                "The service behind the gateway did not answer in time.",
-            ),
-            Self::VersionNotSupported => tell(
-                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "HTTP version not supported",
-                "version_not_supported",
-                "This port speaks HTTP/1.1 and HTTP/1.0.",
-            ),
-        }
     }
 
     /// Appends the fields that only this reason has.
@@ -230,17 +194,12 @@ impl Rejection {
     /// The problem's JSON.
     #[must_use]
     pub fn problem(&self, request_id: &str) -> Vec<u8> {
-        let Telling {
-            status,
-            error,
-            code,
-            detail,
-        } = self.telling();
+        let (status, error, code) = self.telling();
         let problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{code}"),
             "title": error,
             "status": status.as_u16(),
-            "detail": detail,
+            "detail": self.detail(),
             "error": error,
             "code": code,
             "request_id": request_id,
@@ -282,5 +241,31 @@ impl From<FramingError> for Rejection {
 impl From<ChunkError> for Rejection {
     fn from(why: ChunkError) -> Self {
         Self::BadRequest(why.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_has_the_members_of_rfc_9457_and_our_own() {
+        let problem = Rejection::Internal.problem("id-1");
+        let problem: serde_json::Value = serde_json::from_slice(&problem).unwrap();
+        assert_eq!(problem["type"], "urn:tollgate:problem:internal");
+        assert_eq!(
+            (&problem["title"], &problem["error"]),
+            (&"Internal error".into(), &"Internal error".into())
+        );
+        assert_eq!(
+            (&problem["status"], &problem["code"]),
+            (&500.into(), &"internal".into())
+        );
+        assert_eq!(problem["request_id"], "id-1");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty())
+        );
     }
 }

@@ -14,13 +14,17 @@ use super::worker::{Current, Worker};
 /// A request whose head has been read and understood.
 #[derive(Debug)]
 pub struct Request<'r> {
+    /// The worker that it stays on.
     pub worker: &'r Worker,
     /// By what it is judged.
     pub current: &'r Current,
+    /// Its head as it came.
     pub head: &'r RequestHead,
+    /// The parts of its target.
     pub target: RequestTarget<'r>,
     /// The host that is asked for, with its port as it came.
     pub host: &'r [u8],
+    /// How its body is framed.
     pub body: BodyLength,
     /// The address of the connection's other end.
     pub peer: IpAddr,
@@ -41,16 +45,20 @@ impl Request<'_> {
 /// The client's connection while a request is being answered.
 #[derive(Debug)]
 pub struct Downstream<'c> {
+    /// What the client sends.
     pub reader: Reader<'c>,
+    /// What the client is sent.
     pub writer: Writer<'c>,
     /// What is still to come of the request's body.
     pub body: Body,
+    /// The connection's one timer.
     pub alarm: &'c mut Alarm,
 }
 
 /// What becomes of the client's connection after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
+    /// It takes the next request.
     GoesOn,
     /// It ends in good order: everything sent still has to reach the client.
     Close,

@@ -18,11 +18,17 @@ use crate::wire::head::HeadLimits;
 /// The compiled configuration, as far as a reload may change it.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// Who may come in.
     pub access: Access,
+    /// How much.
     pub limits: Limits,
+    /// Where to.
     pub routes: RouteTable,
+    /// What routes lead to, by their index.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// Whose word about the caller's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// How large a request's head may be.
     pub head_limits: HeadLimits,
     /// The longest that a request's head may take from its first byte to its last.
     pub header_timeout: Duration,
@@ -33,10 +39,13 @@ pub struct Snapshot {
 /// Who may come in.
 #[derive(Debug)]
 pub struct Access {
+    /// All keys of all clients.
     pub keys: KeyTable,
     /// All clients, sorted by name, for `explain --client`.
     pub clients: Vec<Arc<Client>>,
+    /// What anonymous callers are kept out of.
     pub protected: ProtectedPrefixes,
+    /// The field names that the configuration decides.
     pub names: Names,
 }
 
@@ -47,6 +56,7 @@ pub struct Limits {
     pub anonymous: Option<Arc<Policy>>,
     /// For clients without a tier; each carries the policy that holds for it.
     pub identified: Option<Arc<Policy>>,
+    /// How answers report a limit.
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.
     pub ipv6_prefix: u8,

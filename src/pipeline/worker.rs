@@ -21,11 +21,15 @@ pub struct Worker {
     snapshots: Arc<ArcSwap<Snapshot>>,
     current: RefCell<Rc<Current>>,
     pools: Pools,
+    /// Counts requests.
     pub limiter: Limiter,
+    /// Spare buffers.
     pub buffers: Buffers,
+    /// Where access lines gather.
     pub access_lines: AccessLines,
     /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
+    /// The time of day, formatted.
     pub clock: WallClock,
     /// No connection goes on after the request that it is serving.
     pub draining: Cell<bool>,

@@ -17,6 +17,7 @@ use http::Method;
 /// One route, ready to be used.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// What its paths begin with.
     pub prefix: PathPrefix,
     /// Host names in lower case, without port. Empty: any.
     pub hosts: Vec<String>,
@@ -24,20 +25,25 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// Index into the snapshot's upstreams.
     pub upstream: usize,
+    /// Whether the prefix is taken off before the path goes on.
     pub strip_prefix: bool,
     /// The longest wait for the head of the answer, from the moment the request is sent.
     pub timeout: Duration,
     /// Bytes; `None` is off.
     pub body_limit: Option<u64>,
+    /// What becomes of paths with `%2F`.
     pub encoded_slash: EncodedSlash,
+    /// As how many requests one counts.
     pub cost: NonZeroU32,
 }
 
 /// What a route does with `%2F` in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodedSlash {
+    /// Such paths are refused.
     #[default]
     Reject,
+    /// They go on as they are.
     Keep,
 }
 

@@ -13,6 +13,7 @@ const BACKLOG: i32 = 4096;
 pub struct Listeners {
     /// One list a worker, one socket an address.
     pub per_worker: Vec<Vec<TcpListener>>,
+    /// With the ports that were chosen for port 0.
     pub addresses: Vec<SocketAddr>,
 }
 

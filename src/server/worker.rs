@@ -26,23 +26,32 @@ const REDIS_AT_START: Duration = Duration::from_secs(1);
 /// What the whole gateway is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Nothing is accepted yet.
     Starting,
+    /// Connections are accepted.
     Serving,
+    /// What is in flight is finished, nothing new begins.
     Draining,
 }
 
 /// What a worker is made of; all of it can be sent to its thread.
 #[derive(Debug)]
 pub struct WorkerParts {
+    /// Bound and listening, one an address.
     pub listeners: Vec<StdListener>,
+    /// What a reload swaps.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Where requests are counted.
     pub store: Arc<LimitStore>,
     /// `None`: no access log.
     pub access_log: Option<Arc<Sink>>,
+    /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
     /// Shared by all workers: how many more connections there may be.
     pub room: Arc<Semaphore>,
+    /// How long what is in flight may take once the drain has begun.
     pub drain_timeout: Duration,
+    /// What the gateway is doing.
     pub phase: watch::Receiver<Phase>,
     /// Told once when the worker is ready to accept.
     pub ready: mpsc::Sender<()>,

@@ -36,15 +36,21 @@ struct Known {
 /// Why an endpoint could not be reached. The text is for the log, not for the client.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// The resolver has no answer.
     #[error("its name cannot be resolved: {0}")]
     Resolve(#[source] io::Error),
+    /// The resolver's answer is empty.
     #[error("its name has no address")]
     NoAddress,
+    /// The last address that was tried does not take connections.
     #[error("cannot connect to {address}: {source}")]
     Refused {
+        /// That address.
         address: SocketAddr,
+        /// What the system says.
         source: io::Error,
     },
+    /// Nothing answered in the time there was.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
 }

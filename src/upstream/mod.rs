@@ -18,7 +18,9 @@ use std::time::Duration;
 pub struct Upstream {
     /// The configured name, or the endpoint's URL when a route names it directly.
     pub name: Arc<str>,
+    /// Where it is.
     pub endpoint: Endpoint,
+    /// The longest that connecting may take.
     pub connect_timeout: Duration,
     /// No byte in either direction; also how long a kept connection is pooled.
     pub idle_timeout: Duration,

@@ -36,6 +36,7 @@ struct Resting {
 /// A connection to an endpoint, and what has to be known to keep it.
 #[derive(Debug)]
 pub struct Link {
+    /// The connection itself.
     pub connection: Connection,
     /// The endpoint's address.
     pub peer: SocketAddr,
@@ -66,9 +67,10 @@ impl Pool {
     pub fn take(&self, ask_kernel: bool, now: Instant) -> Option<Link> {
         let mut resting = self.resting.borrow_mut();
         while let Some(Resting { mut link, since }) = resting.pop() {
-            let old = now.saturating_duration_since(since) >= link.rest;
+            let young = now.saturating_duration_since(since) < link.rest;
             let connection = &link.connection;
-            if !old && !connection.is_stale() && !(ask_kernel && connection.is_surely_stale()) {
+            let stale = connection.is_stale() || (ask_kernel && connection.is_surely_stale());
+            if young && !stale {
                 link.reused = true;
                 return Some(link);
             }

@@ -63,7 +63,7 @@ impl Alarm {
             Poll::Pending => self
                 .poll_due(cx, due)
                 .map(|()| Err(io::ErrorKind::TimedOut.into())),
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         })
         .await
     }

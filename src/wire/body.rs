@@ -27,6 +27,7 @@ pub enum Piece {
     Data(usize),
     /// More has to be read first.
     NeedMore,
+    /// That was all of it.
     End,
 }
 
@@ -53,9 +54,8 @@ impl Body {
     pub fn next(&mut self, input: &mut Input) -> Result<Piece, ChunkError> {
         match &mut self.rest {
             Rest::Nothing => Ok(Piece::End),
-            Rest::UntilClose if input.is_empty() => Ok(Piece::NeedMore),
+            Rest::UntilClose | Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
             Rest::UntilClose => Ok(Piece::Data(input.bytes().len())),
-            Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
             Rest::Bytes(left) => {
                 let at_hand = input.bytes().len();
                 Ok(Piece::Data(
@@ -110,6 +110,7 @@ impl Body {
 pub enum Coding {
     /// Bytes as they are: under a `Content-Length`, or up to the end of the stream.
     Identity,
+    /// In chunks, for a length that is not known beforehand.
     Chunked,
 }
 

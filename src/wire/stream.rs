@@ -217,6 +217,7 @@ pub enum FirstWriteError {
     /// Not a byte has left: what was to be sent can safely be sent on another connection.
     #[error("nothing could be sent")]
     Nothing(#[source] io::Error),
+    /// How much of it arrived is not known.
     #[error("the connection broke while sending")]
     Something(#[source] io::Error),
 }

@@ -31,11 +31,19 @@ const INTERIM: u32 = 64;
 pub(super) struct Answered {
     /// Whether the client's connection may go on; it was told so.
     pub goes_on: bool,
-    /// How long the service lets the connection rest, if it may be kept: `None` says that it may
-    /// not, `Some(None)` that the service did not say.
-    pub keep: Option<Option<Duration>>,
+    /// Whether the service's connection may be kept.
+    pub keep: Keep,
     /// The protocol was switched; what follows is a tunnel.
     pub switched: bool,
+}
+
+/// Whether a connection to a service may be kept after its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    No,
+    Yes,
+    /// It may, but the service lets it rest no longer than this.
+    AtMost(Duration),
 }
 
 /// Why an answer could not be passed on.
@@ -86,8 +94,11 @@ pub(super) async fn answer(
         .set(Some(now.saturating_duration_since(exchange.record.begun())));
     let length = response_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
-    let keep = (keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose)
-        .then(|| rest_hint(&head.fields));
+    let keep = if keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose {
+        rest_hint(&head.fields).map_or(Keep::Yes, Keep::AtMost)
+    } else {
+        Keep::No
+    };
     pass_on(exchange, shared, head, length, keep, from, to).await
 }
 
@@ -96,7 +107,7 @@ async fn pass_on(
     shared: &Shared,
     head: ResponseHead,
     length: BodyLength,
-    keep: Option<Option<Duration>>,
+    keep: Keep,
     from: &mut Reader<'_>,
     to: &mut Writer<'_>,
 ) -> Result<Answered, AnswerError> {
@@ -143,7 +154,7 @@ async fn pass_on(
     let passed = async {
         let taken = pass.gather(&mut body, from.input, &mut out)?;
         shared.answering.set(true);
-        to.write_all(&out).await.map_err(PassError::Write)?;
+        to.write_all(&out).await.map_err(|_| PassError::Write)?;
         out.clear();
         if taken == Taken::Whole {
             Ok(())
@@ -156,12 +167,17 @@ async fn pass_on(
     match passed {
         Ok(()) => Ok(Answered {
             goes_on,
-            keep: keep.filter(|_| from.input.is_empty()),
+            // What came after the answer is not the answer to anything.
+            keep: if from.input.is_empty() {
+                keep
+            } else {
+                Keep::No
+            },
             switched: false,
         }),
-        Err(PassError::Write(_)) => Err(AnswerError::ClientGone),
+        Err(PassError::Write) => Err(AnswerError::ClientGone),
         Err(PassError::Framing(_)) => Err(AnswerError::Invalid("its chunks are malformed")),
-        Err(PassError::CutOff | PassError::Read(_) | PassError::TooLarge { .. }) => {
+        Err(PassError::CutOff | PassError::Read | PassError::TooLarge { .. }) => {
             Err(AnswerError::Ended)
         }
     }
@@ -229,7 +245,7 @@ async fn switch(
     written.map_err(|_| AnswerError::ClientGone)?;
     Ok(Answered {
         goes_on: false,
-        keep: None,
+        keep: Keep::No,
         switched: true,
     })
 }

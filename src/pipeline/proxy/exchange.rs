@@ -114,7 +114,7 @@ impl Exchange<'_, '_> {
                 return Poll::Ready(Err(shared.upload_ended(end)));
             }
             if let Poll::Ready(answered) = down.as_mut().poll(cx) {
-                return Poll::Ready(answered.map_err(|error| shared.answer_failed(error)));
+                return Poll::Ready(answered.map_err(|error| shared.answer_failed(&error)));
             }
             alarm
                 .poll_due(cx, shared.due(self))
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    fn answer_failed(&self, error: AnswerError) -> Failure {
+    fn answer_failed(&self, error: &AnswerError) -> Failure {
         match error {
             AnswerError::ClientGone => Failure::ClientGone,
             AnswerError::Ended if !self.heard.get() => Failure::NoAnswer,
@@ -189,11 +189,10 @@ impl Shared {
     fn timed_out(&self) -> Failure {
         match (self.answering.get(), self.uploaded.get()) {
             (true, _) => self.broken("upstream_timeout"),
-            (false, Some(_)) => Failure::Rejected(Rejection::UpstreamTimeout),
             (false, None) if self.waits_for_client.get() => {
                 Failure::Rejected(Rejection::RequestTimeout)
             }
-            (false, None) => Failure::Rejected(Rejection::UpstreamTimeout),
+            (false, _) => Failure::Rejected(Rejection::UpstreamTimeout),
         }
     }
 }

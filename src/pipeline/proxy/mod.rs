@@ -11,7 +11,7 @@ mod tunnel;
 mod upload;
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{Method, Version};
 
@@ -22,6 +22,7 @@ use crate::wire::body::Coding;
 use crate::wire::fields::Known;
 use crate::wire::framing::BodyLength;
 
+use self::answer::Keep;
 use self::exchange::{Exchange, Failure, Shared};
 use self::pass::Taken;
 use super::rate_limit::{Permit, Report};
@@ -66,7 +67,7 @@ pub(super) async fn proxy<'r>(
             exchange.uploaded = taken == Taken::Whole;
             send(&exchange, client, &mut out).await
         }
-        Err(error) => Err(upload::refusal(error)),
+        Err(error) => Err(upload::refusal(&error)),
     };
     request.worker.buffers.give(out);
     sent
@@ -108,8 +109,8 @@ async fn send(
                 return Ok(After::Close);
             }
             Ok(answered) => {
-                if let (Some(hint), true) = (answered.keep, client.body.is_finished()) {
-                    keep(link, hint, pool, exchange);
+                if client.body.is_finished() {
+                    keep(link, answered.keep, pool, exchange);
                 }
                 return Ok(if answered.goes_on {
                     After::GoesOn
@@ -160,10 +161,13 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
     })
 }
 
-fn keep(mut link: Link, hint: Option<Duration>, pool: &Pool, exchange: &Exchange<'_, '_>) {
-    link.rest = hint.map_or(exchange.upstream.idle_timeout, |hint| {
-        hint.min(exchange.upstream.idle_timeout)
-    });
+fn keep(mut link: Link, keep: Keep, pool: &Pool, exchange: &Exchange<'_, '_>) {
+    let longest = exchange.upstream.idle_timeout;
+    link.rest = match keep {
+        Keep::No => return,
+        Keep::Yes => longest,
+        Keep::AtMost(rest) => rest.min(longest),
+    };
     link.connection.rest(&exchange.request.worker.buffers);
     pool.give(link, Instant::now());
 }

@@ -2,7 +2,6 @@
 //! slow receiver slows the sender down and nothing piles up here.
 
 use std::cell::Cell;
-use std::io;
 use std::time::Instant;
 
 use crate::message::forward::{Names, put};
@@ -49,8 +48,10 @@ pub(super) enum PassError {
     },
     /// The sender ended the stream before the body.
     CutOff,
-    Read(io::Error),
-    Write(io::Error),
+    /// The sender's connection broke.
+    Read,
+    /// The receiver's connection broke.
+    Write,
 }
 
 impl Pass<'_> {
@@ -96,7 +97,7 @@ impl Pass<'_> {
                 _ => self.gather(body, from.input, out)?,
             };
             if !out.is_empty() {
-                to.write_all(out).await.map_err(PassError::Write)?;
+                to.write_all(out).await.map_err(|_| PassError::Write)?;
                 out.clear();
                 self.progress.set(Instant::now());
             }
@@ -107,7 +108,7 @@ impl Pass<'_> {
                     if self.fill(body, from).await? == 0 {
                         body.finish();
                         self.put_end(out, None);
-                        return to.write_all(out).await.map_err(PassError::Write);
+                        return to.write_all(out).await.map_err(|_| PassError::Write);
                     }
                 }
             }
@@ -126,7 +127,7 @@ impl Pass<'_> {
                     self.count(n)?;
                     to.write_all(&input.bytes()[..n])
                         .await
-                        .map_err(PassError::Write)?;
+                        .map_err(|_| PassError::Write)?;
                     body.used(n, input);
                     self.progress.set(Instant::now());
                 }
@@ -141,7 +142,7 @@ impl Pass<'_> {
 
     async fn fill(&self, body: &Body, from: &mut Reader<'_>) -> Result<usize, PassError> {
         self.waits.set(true);
-        let n = from.fill(self.buffers).await.map_err(PassError::Read)?;
+        let n = from.fill(self.buffers).await.map_err(|_| PassError::Read)?;
         self.waits.set(false);
         self.progress.set(Instant::now());
         if n == 0 && !body.ends_with_stream() {

@@ -45,9 +45,9 @@ pub(super) async fn upload(
             match exchange.pass(shared).run(body, from, to, out).await {
                 Ok(()) => {}
                 // The service may have answered before it stopped reading.
-                Err(PassError::Write(_)) => shared.refused_upload.set(true),
-                Err(PassError::Read(_)) => return UploadEnd::ClientGone,
-                Err(error) => return UploadEnd::Refused(refusal(error)),
+                Err(PassError::Write) => shared.refused_upload.set(true),
+                Err(PassError::Read) => return UploadEnd::ClientGone,
+                Err(error) => return UploadEnd::Refused(refusal(&error)),
             }
         }
         Err(FirstWriteError::Nothing(_)) => return UploadEnd::NothingSent,
@@ -64,11 +64,11 @@ pub(super) async fn upload(
 }
 
 /// How a body that cannot be passed on is refused.
-pub(super) fn refusal(error: PassError) -> Rejection {
+pub(super) fn refusal(error: &PassError) -> Rejection {
     match error {
-        PassError::Framing(error) => error.into(),
-        PassError::TooLarge { limit } => Rejection::BodyTooLarge { limit },
-        PassError::CutOff | PassError::Read(_) | PassError::Write(_) => {
+        PassError::Framing(error) => (*error).into(),
+        PassError::TooLarge { limit } => Rejection::BodyTooLarge { limit: *limit },
+        PassError::CutOff | PassError::Read | PassError::Write => {
             Rejection::BadRequest("the connection ended before the request did".into())
         }
     }
