@@ -71,3 +71,15 @@ pub struct DuplicateKey {
     /// The client that had the key first.
     pub owner: String,
 }
+
+impl KeyTable {
+    /// All keys with their client and the times from which on and until which each counts, in no
+    /// particular order.
+    pub fn iter(
+        &self,
+    ) -> impl Iterator<Item = (&ApiKeyHash, &Client, Option<Timestamp>, Option<Timestamp>)> {
+        self.by_hash
+            .iter()
+            .map(|(hash, key)| (hash, &*key.client, key.not_before, key.expires_at))
+    }
+}

@@ -98,7 +98,7 @@ fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
 }
 
 /// Whether a path lies under a prefix, or is it, as protection compares them.
-fn is_under(path: &str, prefix: &str) -> bool {
+pub(super) fn is_under(path: &str, prefix: &str) -> bool {
     prefix == "/"
         || path.get(..prefix.len()).is_some_and(|start| {
             start.eq_ignore_ascii_case(prefix)

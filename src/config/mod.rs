@@ -5,6 +5,7 @@
 //! places, `expand` fills in variables, `file` mirrors the schema, `later` refuses what is not done
 //! yet, `compile` makes [`Settings`] and the [`Snapshot`]; `lint` warns of what is allowed and odd.
 
+mod changes;
 mod compile;
 mod disk;
 mod expand;
@@ -21,6 +22,7 @@ mod suggest;
 mod tree;
 mod units;
 
+pub use changes::{Change, ChangeKind, changes};
 pub use disk::Unreadable;
 pub use expand::Environment;
 pub use problems::Problems;

@@ -1,0 +1,110 @@
+//! What became public: the one change that nobody wants to find out about from others.
+
+use crate::config::lint::is_under;
+use crate::pipeline::snapshot::Snapshot;
+use crate::route::{PathPrefix, Route};
+
+use super::{ChangeKind, Changes, names};
+
+/// Notes what anonymous callers reach now and did not reach before.
+pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+    for prefix in old.access.protected.iter() {
+        if new.access.protected.find(prefix.as_str()).is_none() {
+            no_longer_protected(prefix, old, new, changes);
+        }
+    }
+    for route in new.routes.routes() {
+        if new.access.protected.find(route.prefix.as_str()).is_some() {
+            continue;
+        }
+        let leads_to = |snapshot: &Snapshot, route: &Route| {
+            snapshot.upstreams[route.upstream].endpoint.to_string()
+        };
+        let now = leads_to(new, route);
+        match old
+            .routes
+            .routes()
+            .iter()
+            .find(|old| same_requests(old, route))
+        {
+            None => changes.add(format!(
+                "new public route `{}`{} to {now}",
+                route.prefix.as_str(),
+                conditions(route),
+            )),
+            // One that was protected until now has been told of above.
+            Some(before) => {
+                let then = leads_to(old, before);
+                if then != now {
+                    changes.add(format!(
+                        "the public route `{}`{} leads to {now} instead of {then}",
+                        route.prefix.as_str(),
+                        conditions(route),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn no_longer_protected(prefix: &PathPrefix, old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+    let mut open: Vec<&str> = Vec::new();
+    for route in new.routes.routes() {
+        let path = route.prefix.as_str();
+        // A route may lie under the prefix, or the prefix within what the route takes.
+        let was_protected = old.access.protected.find(path).is_some();
+        let is_public = new.access.protected.find(path).is_none();
+        let opened = (was_protected && is_public) || is_under(prefix.as_str(), path);
+        if opened && !open.contains(&path) {
+            open.push(path);
+        }
+    }
+    let still: Vec<&str> = new
+        .access
+        .protected
+        .iter()
+        .map(PathPrefix::as_str)
+        .filter(|narrower| prefix.covers(narrower))
+        .collect();
+    let mut text = format!("`{}` is no longer protected", prefix.as_str());
+    if !still.is_empty() {
+        text.push_str(&format!(", except for {}", names(still)));
+    }
+    if open.is_empty() {
+        text.push_str("; no route leads there");
+        changes.add_as(ChangeKind::Applied, text);
+    } else {
+        let open = names(open);
+        text.push_str(&format!("; anonymous callers reach it by the route {open}"));
+        changes.add(text);
+    }
+}
+
+/// Whether two routes take the same requests.
+pub(super) fn same_requests(one: &Route, other: &Route) -> bool {
+    let same = |one: &[String], other: &[String]| one.iter().all(|name| other.contains(name));
+    let methods = |one: &Route, other: &Route| {
+        one.methods
+            .iter()
+            .all(|method| other.methods.contains(method))
+    };
+    one.prefix == other.prefix
+        && same(&one.hosts, &other.hosts)
+        && same(&other.hosts, &one.hosts)
+        && methods(one, other)
+        && methods(other, one)
+}
+
+/// For which hosts and methods a route is, if not for all.
+pub(super) fn conditions(route: &Route) -> String {
+    let mut text = String::new();
+    if !route.methods.is_empty() {
+        let methods = route.methods.iter().map(http::Method::as_str);
+        text.push_str(&format!(" for {}", names(methods)));
+    }
+    if !route.hosts.is_empty() {
+        let hosts = route.hosts.iter().map(String::as_str);
+        text.push_str(&format!(" on {}", names(hosts)));
+    }
+    text
+}

@@ -1,0 +1,238 @@
+//! Routes, upstreams, limits, and all single values.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::config::settings::Settings;
+use crate::limit::{Limit, Policy, RedisSettings};
+use crate::pipeline::snapshot::Snapshot;
+use crate::route::{Route, RouteTable};
+use crate::upstream::Upstream;
+
+use super::Changes;
+use super::public::{conditions, same_requests};
+
+/// Notes what holds from now on.
+pub(super) fn snapshots(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+    routes(old, new, changes);
+    upstreams(&old.upstreams, &new.upstreams, changes);
+    limits(old, new, changes);
+
+    let (then, now) = (&old.access.names, &new.access.names);
+    value(
+        "access.api_key_header",
+        &then.api_key,
+        &now.api_key,
+        changes,
+    );
+    value("access.client_header", &then.client, &now.client, changes);
+    let forwarded = (then.forward_api_key, now.forward_api_key);
+    value(
+        "access.forward_api_key",
+        &forwarded.0,
+        &forwarded.1,
+        changes,
+    );
+    value(
+        "server.request_id_header",
+        &then.request_id,
+        &now.request_id,
+        changes,
+    );
+    let (then, now) = (&old.limits, &new.limits);
+    value("limits.headers", &then.headers, &now.headers, changes);
+    value(
+        "limits.ipv6_prefix",
+        &then.ipv6_prefix,
+        &now.ipv6_prefix,
+        changes,
+    );
+    let (then, now) = (&old.trusted_proxies, &new.trusted_proxies);
+    value("server.trusted_proxies", then, now, changes);
+    let (then, now) = (&old.head_limits, &new.head_limits);
+    value("server.max_head", &then.max_bytes, &now.max_bytes, changes);
+    value(
+        "server.max_headers",
+        &then.max_fields,
+        &now.max_fields,
+        changes,
+    );
+    value(
+        "server.header_timeout",
+        &old.header_timeout,
+        &new.header_timeout,
+        changes,
+    );
+    value(
+        "server.idle_timeout",
+        &old.idle_timeout,
+        &new.idle_timeout,
+        changes,
+    );
+}
+
+fn value<T: PartialEq + Debug>(key: &str, then: &T, now: &T, changes: &mut Changes) {
+    if then != now {
+        changes.add(format!("`{key}` is {now:?} instead of {then:?}"));
+    }
+}
+
+fn routes(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+    let name = |route: &Route| format!("`{}`{}", route.prefix.as_str(), conditions(route));
+    let upstream = |snapshot: &Snapshot, route: &Route| {
+        let upstream = &snapshot.upstreams[route.upstream];
+        upstream.name.to_string()
+    };
+    let find = |table: &RouteTable, route: &Route| {
+        let mut routes = table.routes().iter();
+        routes.find(|other| same_requests(other, route)).cloned()
+    };
+    for route in old.routes.routes() {
+        if find(&new.routes, route).is_none() {
+            changes.add(format!("the route {} is gone", name(route)));
+        }
+    }
+    for route in new.routes.routes() {
+        let name = name(route);
+        let now = upstream(new, route);
+        // Where a public one leads has been told of among what became public.
+        let told = new.access.protected.find(route.prefix.as_str()).is_none();
+        let Some(before) = find(&old.routes, route) else {
+            if !told {
+                changes.add(format!("new route {name} to {now}"));
+            }
+            continue;
+        };
+        let then = upstream(old, &before);
+        if then != now && !told {
+            changes.add(format!("the route {name} leads to {now} instead of {then}"));
+        }
+        let rules = |route: &Route| {
+            (
+                route.strip_prefix,
+                route.timeout,
+                route.body_limit,
+                route.encoded_slash,
+                route.cost,
+            )
+        };
+        if rules(&before) != rules(route) {
+            changes.add(format!("the route {name} has other rules"));
+        }
+    }
+}
+
+fn upstreams(old: &[Arc<Upstream>], new: &[Arc<Upstream>], changes: &mut Changes) {
+    for now in new {
+        let Some(then) = old.iter().find(|then| then.name == now.name) else {
+            continue;
+        };
+        if then.endpoint != now.endpoint {
+            let (then, now) = (&then.endpoint, now);
+            changes.add(format!(
+                "the upstream `{}` is {} instead of {then}",
+                now.name, now.endpoint
+            ));
+        }
+        let timeouts = |upstream: &Upstream| (upstream.connect_timeout, upstream.idle_timeout);
+        if timeouts(then) != timeouts(now) {
+            changes.add(format!("the upstream `{}` has other time-outs", now.name));
+        }
+    }
+}
+
+fn limits(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+    let (then, now) = (policies(old), policies(new));
+    let mut names: Vec<&str> = then.keys().chain(now.keys()).copied().collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let (then, now) = (then.get(name), now.get(name));
+        if then != now {
+            changes.add(format!(
+                "the limit `{name}` is {} instead of {}",
+                shown(now),
+                shown(then)
+            ));
+        }
+    }
+    let policy = |policy: Option<&Arc<Policy>>| {
+        policy.map_or("no limit".to_owned(), |policy| {
+            format!("the limit `{}`", policy.name)
+        })
+    };
+    for client in &new.access.clients {
+        let before = &old.access.clients;
+        if let Some(before) = before.iter().find(|before| before.name == client.name) {
+            let (then, now) = (
+                policy(before.policy.as_ref()),
+                policy(client.policy.as_ref()),
+            );
+            if then != now {
+                let name = client.name.as_str();
+                changes.add(format!("the client `{name}` has {now} instead of {then}"));
+            }
+        }
+    }
+}
+
+/// All limits by name.
+fn policies(snapshot: &Snapshot) -> BTreeMap<&str, Limit> {
+    let limits = &snapshot.limits;
+    let tiers = snapshot.access.clients.iter().map(|client| &client.policy);
+    [&limits.anonymous, &limits.identified]
+        .into_iter()
+        .chain(tiers)
+        .flatten()
+        .map(|policy| (&*policy.name, policy.limit))
+        .collect()
+}
+
+fn shown(limit: Option<&Limit>) -> String {
+    limit.map_or("none".to_owned(), |limit| {
+        format!("{} per {:?}", limit.requests(), limit.window())
+    })
+}
+
+/// Notes what does not hold before the next start.
+pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
+    let changed = [
+        ("listen", old.listen != new.listen),
+        ("server.workers", old.workers != new.workers),
+        (
+            "server.max_connections",
+            old.max_connections != new.max_connections,
+        ),
+        (
+            "server.drain_timeout",
+            old.drain_timeout != new.drain_timeout,
+        ),
+        ("server.watch", old.watch != new.watch),
+        ("limits.max_keys", old.max_keys != new.max_keys),
+        (
+            "limits.redis",
+            !same_redis(old.redis.as_ref(), new.redis.as_ref()),
+        ),
+        ("log.level", old.log_level != new.log_level),
+        ("log.format", old.log_format != new.log_format),
+        ("log.access", old.access_log != new.access_log),
+    ];
+    for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+        changes.add(format!("`{key}` has changed, which takes a restart"));
+    }
+}
+
+fn same_redis(then: Option<&RedisSettings>, now: Option<&RedisSettings>) -> bool {
+    let facts = |redis: &RedisSettings| {
+        (
+            redis.url.expose_secret().to_owned(),
+            redis.on_failure,
+            redis.deadline,
+            redis.key_prefix.clone(),
+        )
+    };
+    then.map(facts) == now.map(facts)
+}
