@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::config::{self, AccessLog, Loaded, LogFormat, Settings};
+use crate::config::{self, AccessLog, ChangeKind, Loaded, LogFormat, Settings, changes};
 use crate::limit::{Clock, LimitStore};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
@@ -187,15 +187,28 @@ impl Gateway {
 
     /// Swaps in what the file says now, whole, or leaves everything as it is.
     fn reload(&self) {
-        let _ = &self.files;
-        match config::load(&self.file, &config::environment) {
-            Ok(loaded) => {
-                self.snapshots.store(Arc::new(loaded.snapshot));
-                tracing::info!("reloaded");
-            }
+        let loaded = match config::load(&self.file, &config::environment) {
+            Ok(loaded) => loaded,
             Err(problems) => {
-                tracing::error!(%problems, "not reloaded; the old configuration stays");
+                let problems = problems.to_string();
+                return tracing::error!(problems, "not reloaded; what was served is served on");
             }
+        };
+        let old = self.snapshots.swap(Arc::new(loaded.snapshot));
+        let changes = changes(
+            (&self.settings, &old),
+            (&loaded.settings, &self.snapshots.load()),
+        );
+        tracing::info!(changes = changes.len(), "reloaded");
+        for change in &changes {
+            match change.kind {
+                ChangeKind::Public => tracing::warn!("{change}"),
+                ChangeKind::Applied => tracing::info!("{change}"),
+                ChangeKind::NeedsRestart => tracing::warn!("{change}"),
+            }
+        }
+        for lint in &loaded.lints {
+            tracing::warn!("{lint}");
         }
     }
 
