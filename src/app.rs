@@ -60,7 +60,7 @@ pub fn run(file: &Path) -> Result<(), StartError> {
 struct Gateway {
     file: PathBuf,
     settings: Settings,
-    files: Vec<PathBuf>,
+    files: config::ReadFiles,
     snapshots: Arc<ArcSwap<Snapshot>>,
     store: Arc<LimitStore>,
     access_log: Option<Arc<Sink>>,

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 /// No configuration is larger; what is, is another file given by mistake.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -34,6 +36,14 @@ impl From<io::Error> for Unreadable {
 
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
+    String::from_utf8(bytes(path)?).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Unreadable::NotUtf8 { line }
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
     File::open(path)?
         .take(LARGEST + 1)
@@ -41,11 +51,40 @@ pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
     if bytes.len() as u64 > LARGEST {
         return Err(Unreadable::TooLarge);
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Unreadable::NotUtf8 { line }
-    })
+    Ok(bytes)
+}
+
+/// The files that a configuration was read from, and what they held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadFiles {
+    /// With the digest of each file's content, or nothing if it could not be read.
+    list: Vec<(PathBuf, Option<Digest>)>,
+}
+
+type Digest = [u8; 32];
+
+impl ReadFiles {
+    /// Their paths, in the order in which they were read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.list.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Notes what a file held.
+    pub(super) fn note(&mut self, path: PathBuf, text: Option<&str>) {
+        let digest = text.map(|text| Sha256::digest(text).into());
+        self.list.push((path, digest));
+    }
+
+    /// The same files, and what they hold now.
+    pub(super) fn again(&self) -> Self {
+        let again = |path: &Path| bytes(path).ok().map(|bytes| Sha256::digest(bytes).into());
+        Self {
+            list: self
+                .paths()
+                .map(|path| (path.to_owned(), again(path)))
+                .collect(),
+        }
+    }
 }
 
 #[cfg(test)]

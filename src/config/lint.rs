@@ -84,10 +84,11 @@ fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
         let beside = protected
             .iter()
             .map(|prefix| prefix.as_str())
-            .find(|prefix| {
+            .filter(|prefix| {
                 path.get(..prefix.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-            });
+            })
+            .max_by_key(|prefix| prefix.len());
         if let Some(beside) = beside {
             let text = format!(
                 "the route `{path}` is public: `{beside}` protects whole segments, and this is another one"
@@ -129,6 +130,13 @@ fn unused(file: &File, lints: &mut Lints) {
         if !used.contains(name.value.as_str()) {
             let text = format!("no client is of the tier `{}`", name.value);
             lints.add(name.span, text);
+        }
+    }
+    for route in &file.routes {
+        if route.prefix.value == "/health" {
+            let text =
+                "`GET /health` is answered by the gateway itself, and never gets to this route";
+            lints.add(route.prefix.span, text.to_owned());
         }
     }
     if file.routes.is_empty() {

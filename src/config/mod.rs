@@ -21,15 +21,17 @@ mod source;
 mod suggest;
 mod tree;
 mod units;
+mod watch;
 
 pub use changes::{Change, ChangeKind, changes};
-pub use disk::Unreadable;
+pub use disk::{ReadFiles, Unreadable};
 pub use expand::Environment;
 pub use problems::Problems;
 pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
+pub use watch::Watch;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -48,7 +50,7 @@ pub struct Loaded {
     /// What is allowed, and most likely not meant.
     pub lints: Vec<String>,
     /// Every file that was read.
-    pub files: Vec<PathBuf>,
+    pub files: ReadFiles,
 }
 
 /// Reads files for [`parse`].
@@ -66,7 +68,14 @@ pub fn environment(name: &str) -> Option<String> {
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(environment, &disk::read);
-    let tree = reading.file(path, path, "give another with `-c FILE`");
+    let tree = reading.file(path).unwrap_or_else(|error| {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        let problem = Problem::without_place(message);
+        reading
+            .problems
+            .add(problem.help("`-c FILE` names another"));
+        None
+    });
     let folder = path.parent().unwrap_or(Path::new(""));
     reading.compile(tree, folder)
 }
@@ -93,7 +102,6 @@ pub fn parse(
 struct Reading<'r> {
     environment: Environment<'r>,
     disk: Files<'r>,
-    read: Vec<PathBuf>,
     problems: Problems,
 }
 
@@ -102,23 +110,16 @@ impl<'r> Reading<'r> {
         Self {
             environment,
             disk,
-            read: Vec::new(),
             problems: Problems::default(),
         }
     }
 
-    /// Reads a file, which is known to the user as `name`, into a tree.
-    fn file(&mut self, path: &Path, name: &Path, help: &str) -> Option<Node> {
-        self.read.push(path.to_owned());
-        match (self.disk)(path) {
-            Ok(text) => self.text(&name.to_string_lossy(), &text, Format::of(path)),
-            Err(error) => {
-                let message = format!("cannot read `{}`: {error}", name.display());
-                self.problems
-                    .add(Problem::without_place(message).help(help));
-                None
-            }
-        }
+    /// Reads a file into a tree.
+    fn file(&mut self, path: &Path) -> Result<Option<Node>, Unreadable> {
+        let text = (self.disk)(path);
+        let read = text.as_ref().ok().map(String::as_str);
+        self.problems.files.note(path.to_owned(), read);
+        Ok(self.text(&path.to_string_lossy(), &text?, Format::of(path)))
     }
 
     fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
@@ -143,7 +144,7 @@ impl<'r> Reading<'r> {
                     lints: lint::lint(&file, &snapshot, Timestamp::now(), sources),
                     settings,
                     snapshot,
-                    files: self.read,
+                    files: self.problems.files,
                 })
             }
             _ => Err(self.problems),
@@ -156,20 +157,17 @@ impl<'r> Reading<'r> {
             return;
         };
         let path = folder.join(&routes_file.value);
-        match (self.disk)(&path) {
-            Ok(text) => {
-                let tree = self.text(&path.to_string_lossy(), &text, Format::of(&path));
-                if let Some(tree) = tree {
-                    file.routes
-                        .extend(file::flat_routes(tree, &mut self.problems));
-                }
+        match self.file(&path) {
+            Ok(Some(tree)) => {
+                let routes = file::flat_routes(tree, &mut self.problems);
+                file.routes.extend(routes);
             }
+            Ok(None) => {}
             Err(error) => {
                 let message = format!("cannot read `{}`: {error}", path.display());
                 let problem = Problem::at(routes_file.span, message);
                 self.problems.add(problem.label("named here"));
             }
         }
-        self.read.push(path);
     }
 }

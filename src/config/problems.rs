@@ -5,6 +5,7 @@ use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::disk::ReadFiles;
 use super::source::{SourceId, Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.
@@ -63,6 +64,7 @@ impl Problem {
 #[derive(Default)]
 pub struct Problems {
     pub(super) sources: Sources,
+    pub(super) files: ReadFiles,
     list: Vec<Problem>,
 }
 
@@ -70,6 +72,12 @@ impl Problems {
     /// Notes a problem.
     pub(super) fn add(&mut self, problem: Problem) {
         self.list.push(problem);
+    }
+
+    /// The files that were read: one of them has to change before all is well.
+    #[must_use]
+    pub fn files(&self) -> &ReadFiles {
+        &self.files
     }
 
     /// How many there are.
