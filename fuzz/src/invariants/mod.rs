@@ -4,6 +4,7 @@
 pub mod chunks;
 pub mod framing;
 pub mod head;
+pub mod header_rules;
 
 use tollgate::wire::fields::{Fields, HeadStorage};
 use tollgate::wire::head::{HeadLimits, RequestHead, ResponseHead};
