@@ -12,7 +12,9 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::config::{self, AccessLog, Loaded, LogFormat, Settings};
+use crate::config::{
+    self, AccessLog, ChangeKind, Loaded, LogFormat, ReadFiles, Settings, Watch, changes,
+};
 use crate::limit::{Clock, LimitStore};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
@@ -174,29 +176,56 @@ impl Gateway {
         has_stopped: &mut mpsc::Receiver<String>,
     ) -> Result<(), StartError> {
         let mut lost_lines = tokio::time::interval(LOST_LINES);
+        let mut watch = self
+            .settings
+            .watch
+            .then(|| Watch::start(self.files.clone()));
         loop {
             tokio::select! {
                 () = signals.stop.asked() => return Ok(()),
                 why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
-                _ = signals.reload.recv() => self.reload(),
+                _ = signals.reload.recv() => {
+                    let files = self.reload();
+                    watch.iter_mut().for_each(|watch| watch.follow(files.clone()));
+                }
+                () = changed(&mut watch) => {
+                    let files = self.reload();
+                    watch.iter_mut().for_each(|watch| watch.follow(files.clone()));
+                }
                 _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
                 _ = lost_lines.tick() => self.report_lost_lines(),
             }
         }
     }
 
-    /// Swaps in what the file says now, whole, or leaves everything as it is.
-    fn reload(&self) {
-        let _ = &self.files;
-        match config::load(&self.file, &config::environment) {
-            Ok(loaded) => {
-                self.snapshots.store(Arc::new(loaded.snapshot));
-                tracing::info!("reloaded");
-            }
+    /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
+    /// were read.
+    fn reload(&self) -> ReadFiles {
+        let loaded = match config::load(&self.file, &config::environment) {
+            Ok(loaded) => loaded,
             Err(problems) => {
-                tracing::error!(%problems, "not reloaded; the old configuration stays");
+                let (files, problems) = (problems.files().clone(), problems.to_string());
+                tracing::error!(problems, "not reloaded; what was served is served on");
+                return files;
+            }
+        };
+        let old = self.snapshots.swap(Arc::new(loaded.snapshot));
+        let changes = changes(
+            (&self.settings, &old),
+            (&loaded.settings, &self.snapshots.load()),
+        );
+        tracing::info!(changes = changes.len(), "reloaded");
+        for change in &changes {
+            match change.kind {
+                ChangeKind::Public => tracing::warn!("now public: {change}"),
+                ChangeKind::Applied => tracing::info!("{change}"),
+                ChangeKind::NeedsRestart => tracing::warn!("{change}"),
             }
         }
+        for lint in &loaded.lints {
+            tracing::warn!("{lint}");
+        }
+        loaded.files
     }
 
     fn report_lost_lines(&self) {
@@ -208,6 +237,14 @@ impl Gateway {
         {
             tracing::warn!(lost, "access lines could not be written");
         }
+    }
+}
+
+/// Waits until the watched files have changed; for ever if none are watched.
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
     }
 }
 

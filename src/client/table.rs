@@ -1,6 +1,9 @@
-//! Which client a key belongs to, and from when to when.
+//! Which client a key belongs to, and from when to when. Only digests are looked up, so the time
+//! that a look-up takes says nothing about a key that would be accepted.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,13 +13,15 @@ use super::{ApiKeyHash, Client};
 /// All keys of all clients, by digest.
 #[derive(Debug, Default)]
 pub struct KeyTable {
-    by_hash: HashMap<ApiKeyHash, Key>,
+    by_hash: HashMap<ApiKeyHash, Key, BuildHasherDefault<Uniform>>,
 }
 
 #[derive(Debug)]
 struct Key {
     client: Arc<Client>,
+    /// The first moment at which the key counts.
     not_before: Option<Timestamp>,
+    /// The first moment at which it does not count any more.
     expires_at: Option<Timestamp>,
 }
 
@@ -26,8 +31,27 @@ impl KeyTable {
     #[must_use]
     pub fn find(&self, key: &[u8], now: impl FnOnce() -> Timestamp) -> Option<&Arc<Client>> {
         let key = self.by_hash.get(&ApiKeyHash::of(key))?;
-        let _ = (&key.not_before, &key.expires_at, now);
-        Some(&key.client)
+        key.in_force(now).then_some(&key.client)
+    }
+
+    /// All keys with their client and the times from which on and until which each counts, in no
+    /// particular order.
+    pub fn iter(
+        &self,
+    ) -> impl Iterator<Item = (&ApiKeyHash, &Client, Option<Timestamp>, Option<Timestamp>)> {
+        self.by_hash
+            .iter()
+            .map(|(hash, key)| (hash, &*key.client, key.not_before, key.expires_at))
+    }
+}
+
+impl Key {
+    fn in_force(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        if self.not_before.is_none() && self.expires_at.is_none() {
+            return true;
+        }
+        let now = now();
+        self.not_before.is_none_or(|from| from <= now) && self.expires_at.is_none_or(|to| now < to)
     }
 }
 
@@ -38,7 +62,11 @@ pub struct KeyTableBuilder {
 }
 
 impl KeyTableBuilder {
-    /// Adds a key of `client`.
+    /// Adds a key of `client` that counts from `not_before` on and no more at `expires_at`.
+    ///
+    /// # Errors
+    ///
+    /// A digest that was added before, for whichever client; the first stays.
     pub fn add(
         &mut self,
         hash: ApiKeyHash,
@@ -46,15 +74,19 @@ impl KeyTableBuilder {
         not_before: Option<Timestamp>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), DuplicateKey> {
-        self.table.by_hash.insert(
-            hash,
-            Key {
-                client,
-                not_before,
-                expires_at,
-            },
-        );
-        Ok(())
+        match self.table.by_hash.entry(hash) {
+            Entry::Occupied(first) => Err(DuplicateKey {
+                owner: first.get().client.name.as_str().to_owned(),
+            }),
+            Entry::Vacant(free) => {
+                free.insert(Key {
+                    client,
+                    not_before,
+                    expires_at,
+                });
+                Ok(())
+            }
+        }
     }
 
     /// The finished table.
@@ -72,14 +104,119 @@ pub struct DuplicateKey {
     pub owner: String,
 }
 
-impl KeyTable {
-    /// All keys with their client and the times from which on and until which each counts, in no
-    /// particular order.
-    pub fn iter(
-        &self,
-    ) -> impl Iterator<Item = (&ApiKeyHash, &Client, Option<Timestamp>, Option<Timestamp>)> {
-        self.by_hash
-            .iter()
-            .map(|(hash, key)| (hash, &*key.client, key.not_before, key.expires_at))
+/// Takes a digest's own bits for its hash. They are uniform already, and who can choose keys so
+/// that their digests collide has still no way to put them into the table.
+#[derive(Debug, Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write_u64(&mut self, bits: u64) {
+        self.0 = bits;
+    }
+
+    /// A digest writes one `u64`. Anything else is hashed too, only not well.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientName;
+
+    fn client(name: &str) -> Arc<Client> {
+        Arc::new(Client::new(ClientName::parse(name).unwrap(), None))
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn no_clock() -> Timestamp {
+        panic!("the clock was read for a key without a lifetime")
+    }
+
+    fn name(found: Option<&Arc<Client>>) -> Option<&str> {
+        found.map(|client| client.name.as_str())
+    }
+
+    #[test]
+    fn every_key_leads_to_its_client() {
+        let mut keys = KeyTableBuilder::default();
+        let clients: Vec<_> = (0..50).map(|n| client(&format!("client-{n}"))).collect();
+        for n in 0..200 {
+            let hash = ApiKeyHash::of(format!("key-{n}").as_bytes());
+            keys.add(hash, Arc::clone(&clients[n % 50]), None, None)
+                .unwrap();
+        }
+        let keys = keys.build();
+        for n in 0..200 {
+            let found = keys.find(format!("key-{n}").as_bytes(), no_clock);
+            assert_eq!(name(found), Some(format!("client-{}", n % 50).as_str()));
+        }
+        for unknown in ["", "key-200", "KEY-1", "key-1 ", "client-1"] {
+            assert!(
+                keys.find(unknown.as_bytes(), no_clock).is_none(),
+                "{unknown}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_is_not_a_key() {
+        let mut keys = KeyTableBuilder::default();
+        let hash = ApiKeyHash::of(b"k");
+        keys.add(hash, client("a"), None, None).unwrap();
+        let keys = keys.build();
+        assert!(keys.find(hash.to_string().as_bytes(), no_clock).is_none());
+    }
+
+    #[test]
+    fn a_lifetime_includes_its_first_moment_and_excludes_its_last() {
+        let table = [
+            (
+                Some(at(10)),
+                Some(at(20)),
+                vec![10, 15, 19],
+                vec![9, 20, 21],
+            ),
+            (Some(at(10)), None, vec![10, 1_000], vec![9, -5]),
+            (None, Some(at(20)), vec![-5, 19], vec![20]),
+            (Some(at(20)), Some(at(10)), vec![], vec![5, 10, 15, 20, 25]),
+        ];
+        for (from, to, within, without) in table {
+            let mut keys = KeyTableBuilder::default();
+            keys.add(ApiKeyHash::of(b"k"), client("a"), from, to)
+                .unwrap();
+            let keys = keys.build();
+            for second in within {
+                assert_eq!(name(keys.find(b"k", || at(second))), Some("a"), "{second}");
+            }
+            for second in without {
+                assert_eq!(name(keys.find(b"k", || at(second))), None, "{second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_by_its_first_owner_s_name() {
+        let mut keys = KeyTableBuilder::default();
+        let hash = ApiKeyHash::of(b"k");
+        keys.add(hash, client("first"), None, None).unwrap();
+        for second in ["second", "first"] {
+            let error = keys.add(hash, client(second), None, None).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "this key already belongs to client `first`"
+            );
+        }
+        assert_eq!(name(keys.build().find(b"k", no_clock)), Some("first"));
     }
 }

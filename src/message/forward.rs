@@ -35,10 +35,6 @@ const CONTROLS: [&[u8]; 9] = [
 
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 
-/// The longest name that is checked for being another's twin with underscores; all names that
-/// matter are shorter.
-const TWIN: usize = 128;
-
 /// The field names that the configuration decides.
 #[derive(Debug)]
 pub struct Names {
@@ -53,9 +49,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// Whether `name` says who the caller is, or proves it.
-    fn is_identity(&self, name: &[u8]) -> bool {
-        same(name, self.client.as_ref()) || IDENTITY.iter().any(|id| same(name, id))
+    /// Whether only the gateway says what is said under `name`.
+    fn is_own(&self, name: &[u8]) -> bool {
+        alike(name, self.client.as_ref())
+            || alike(name, self.request_id.as_ref())
+            || IDENTITY.iter().any(|id| alike(name, id))
     }
 
     /// Whether a field may stand in a trailer section that is passed on: nothing that frames,
@@ -63,14 +61,11 @@ impl Names {
     /// 6.5.1). Every name that this gateway knows by name is of that kind.
     #[must_use]
     pub fn passes_as_trailer(&self, field: FieldRef<'_>) -> bool {
-        let plain = |name: &[u8]| {
-            Known::of(name) == Known::Other
-                && !CONTROLS.iter().any(|control| starts_with(name, control))
-                && !self.is_identity(name)
-                && !same(name, self.api_key.as_ref())
-                && !same(name, self.request_id.as_ref())
-        };
-        plain(field.name) && with_hyphens(field.name, |twin| twin.is_none_or(plain))
+        field.known == Known::Other
+            && !is_twin(field.name)
+            && !CONTROLS.iter().any(|control| begins(field.name, control))
+            && !self.is_own(field.name)
+            && !alike(field.name, self.api_key.as_ref())
     }
 }
 
@@ -120,7 +115,7 @@ pub fn put_request(
     }
 
     put_framing(out, body);
-    put_forwarded(out, fields, to);
+    put_forwarded(out, fields, &options, to);
     put(out, to.names.request_id.as_ref(), to.request_id);
     if let Some(client) = to.client {
         put(out, to.names.client.as_ref(), client.as_bytes());
@@ -141,27 +136,14 @@ fn passes_downstream(
     options: &ConnectionOptions<'_>,
     to: &Forwarding<'_>,
 ) -> bool {
-    if options.name(field.name) {
+    if options.name(field.name) || to.names.is_own(field.name) {
         return false;
     }
+    if alike(field.name, to.names.api_key.as_ref()) {
+        return to.names.forward_api_key && same(field.name, to.names.api_key.as_ref());
+    }
     match field.known {
-        Known::Other => {
-            let names = to.names;
-            let set_here =
-                |name: &[u8]| names.is_identity(name) || same(name, names.request_id.as_ref());
-            if same(field.name, names.api_key.as_ref()) {
-                return names.forward_api_key;
-            }
-            // CGI, WSGI and PHP turn `X_Client_Id` and `X-Client-Id` into one variable.
-            !set_here(field.name)
-                && with_hyphens(field.name, |twin| {
-                    twin.is_none_or(|twin| {
-                        Known::of(twin) == Known::Other
-                            && !set_here(twin)
-                            && !same(twin, names.api_key.as_ref())
-                    })
-                })
-        }
+        Known::Other => !is_twin(field.name),
         Known::Host
         | Known::Connection
         | Known::ContentLength
@@ -179,56 +161,56 @@ fn passes_downstream(
         }
         Known::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
         Known::Expect => !to.http10,
-        // The names that the configuration decides may be among the well-known ones.
-        _ => {
-            let names = to.names;
-            if same(field.name, names.api_key.as_ref()) {
-                return names.forward_api_key;
-            }
-            !names.is_identity(field.name) && !same(field.name, names.request_id.as_ref())
-        }
+        _ => true,
     }
 }
 
-fn put_forwarded(out: &mut Vec<u8>, fields: &Fields, to: &Forwarding<'_>) {
+fn put_forwarded(
+    out: &mut Vec<u8>,
+    fields: &Fields,
+    options: &ConnectionOptions<'_>,
+    to: &Forwarding<'_>,
+) {
+    let believed = |name: &[u8]| to.trusted && !options.name(name);
     out.extend_from_slice(b"X-Forwarded-For: ");
-    if to.trusted {
-        for chain in fields
-            .get_all(Known::XForwardedFor)
-            .filter(|chain| !chain.is_empty())
-        {
-            out.extend_from_slice(chain);
-            out.extend_from_slice(b", ");
-        }
+    if believed(b"x-forwarded-for") {
+        put_chain(out, fields, Known::XForwardedFor);
     }
     put_address(out, to.peer);
     out.extend_from_slice(b"\r\n");
-    if !(to.trusted && fields.has(Known::XForwardedProto)) {
+    if !(fields.has(Known::XForwardedProto) && believed(b"x-forwarded-proto")) {
         out.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
     }
-    if !(to.trusted && fields.has(Known::XForwardedHost)) {
+    if !(fields.has(Known::XForwardedHost) && believed(b"x-forwarded-host")) {
         put(out, b"X-Forwarded-Host", to.host);
     }
     if let Some(prefix) = to.prefix {
         // Prefixes add up along a chain of proxies that each take one off.
         let before = fields
             .iter()
-            .find(|field| to.trusted && same(field.name, PREFIX));
+            .find(|field| same(field.name, PREFIX) && believed(PREFIX));
         out.extend_from_slice(b"X-Forwarded-Prefix: ");
         out.extend_from_slice(before.map_or(b"", |field| field.value));
         out.extend_from_slice(prefix.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"Via: ");
-    for via in fields.get_all(Known::Via).filter(|via| !via.is_empty()) {
-        out.extend_from_slice(via);
-        out.extend_from_slice(b", ");
+    if !options.name(b"via") {
+        put_chain(out, fields, Known::Via);
     }
     out.extend_from_slice(if to.http10 {
         b"1.0 tollgate\r\n"
     } else {
         b"1.1 tollgate\r\n"
     });
+}
+
+/// Appends what the proxies before this one have said, for this one to add to it.
+fn put_chain(out: &mut Vec<u8>, fields: &Fields, known: Known) {
+    for chain in fields.get_all(known).filter(|chain| !chain.is_empty()) {
+        out.extend_from_slice(chain);
+        out.extend_from_slice(b", ");
+    }
 }
 
 /// Appends the field that frames a body of this length.
@@ -274,20 +256,35 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-fn starts_with(name: &[u8], beginning: &[u8]) -> bool {
-    name.get(..beginning.len())
-        .is_some_and(|start| same(start, beginning))
+/// Compares field names as CGI, WSGI and PHP do, which turn `X_Client_Id` and `X-Client-Id` into one
+/// variable.
+fn alike(a: &[u8], b: &[u8]) -> bool {
+    let fold = |b: &u8| {
+        if *b == b'_' {
+            b'-'
+        } else {
+            b.to_ascii_lowercase()
+        }
+    };
+    a.len() == b.len() && a.iter().map(fold).eq(b.iter().map(fold))
 }
 
-/// Hands `judge` the name with hyphens for its underscores, or `None` if it has no underscores.
-fn with_hyphens(name: &[u8], judge: impl FnOnce(Option<&[u8]>) -> bool) -> bool {
-    if memchr::memchr(b'_', name).is_none() || name.len() > TWIN {
-        return judge(None);
+/// Whether a name begins like that, with hyphens and underscores as one.
+fn begins(name: &[u8], beginning: &[u8]) -> bool {
+    name.get(..beginning.len())
+        .is_some_and(|start| alike(start, beginning))
+}
+
+/// Whether a name is that of a field that matters here, but for its underscores.
+fn is_twin(name: &[u8]) -> bool {
+    if memchr::memchr(b'_', name).is_none() {
+        return false;
     }
-    let mut twin = [0; TWIN];
-    let twin = &mut twin[..name.len()];
+    // Longer than any name that matters but for those of which only the beginning does.
+    let mut twin = [0; 32];
+    let length = name.len().min(twin.len());
     for (to, from) in twin.iter_mut().zip(name) {
         *to = if *from == b'_' { b'-' } else { *from };
     }
-    judge(Some(twin))
+    Known::of(&twin[..length]) != Known::Other
 }

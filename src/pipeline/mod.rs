@@ -56,6 +56,9 @@ async fn run<'r>(
     let admitted = protect(&snapshot.access.protected, path, caller)?;
     // Found before it is counted, for a route has a cost; told afterwards, for a 404 counts too.
     let route = resolve(&snapshot.routes, request.host, &request.head.method, path);
+    if let Ok(route) = &route {
+        record.note_route(route);
+    }
     let cost = route
         .as_ref()
         .map_or(std::num::NonZeroU32::MIN, |route| route.cost);
@@ -68,7 +71,7 @@ async fn run<'r>(
     )
     .await?;
     let route = route?;
-    record.note_route(route, &snapshot.upstreams[route.upstream]);
+    record.note_upstream(&snapshot.upstreams[route.upstream]);
     resolve::check(route, path, request.body)?;
     proxy(route, &permit, request, client, report.as_ref(), record).await
 }

@@ -167,9 +167,13 @@ impl<'r> Record<'r> {
         identified
     }
 
-    /// Notes where the request goes.
-    pub(super) fn note_route(&self, route: &'r Route, upstream: &'r Upstream) {
+    /// Notes by which route the request goes, or would go.
+    pub(super) fn note_route(&self, route: &'r Route) {
         self.route.set(Some(route));
+    }
+
+    /// Notes that it goes on, and where.
+    pub(super) fn note_upstream(&self, upstream: &'r Upstream) {
         self.upstream.set(Some(upstream));
     }
 

@@ -1,38 +1,52 @@
-//! A path prefix: whole segments of a canonical path.
+//! A path prefix: whole segments of a canonical path. Requests are compared in their canonical
+//! form, so a prefix that is not in that form could never match; it is refused when the
+//! configuration is compiled, together with what would be right.
 
 use std::fmt;
 
-use crate::message::path::RequestPath;
+use crate::message::path::{AmbiguousPath, RequestPath};
 
 /// A canonical path without a trailing slash; `/` stands for every path.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
-    /// Parses a prefix as it stands in the configuration. It has to be canonical as written: another
-    /// spelling would never be compared with anything.
+    /// Parses a prefix as it stands in the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not its own canonical path; wildcards, for a prefix covers all that is below
+    /// it by itself; parameters (`;`) and encoded slashes, which protection reads more widely than
+    /// routing, so that one prefix would mean two things.
     pub fn parse(text: &str) -> Result<Self, InvalidPrefix> {
         if !text.starts_with('/') {
             return Err(InvalidPrefix::NoLeadingSlash {
-                right: text.to_owned(),
+                right: rooted(text),
             });
         }
-        if let Some(special) = text.chars().find(|c| matches!(c, '?' | '#' | '*' | ';')) {
-            return Err(InvalidPrefix::Special(special));
+        if let Some(mark) = text.chars().find(|c| matches!(c, '?' | '#' | ';')) {
+            return Err(InvalidPrefix::Mark { mark });
         }
-        let canonical = RequestPath::parse(text.as_bytes())
-            .map_err(|why| InvalidPrefix::Ambiguous(why.to_string()))?;
+        if text.contains(['*', '{', '}']) {
+            return Err(InvalidPrefix::Wildcard {
+                right: before_wildcard(text),
+            });
+        }
+        let canonical = RequestPath::parse(text.as_bytes())?;
         if canonical.has_encoded_slash() {
-            return Err(InvalidPrefix::Ambiguous(
-                "The path has an encoded slash (%2F).".into(),
-            ));
+            return Err(InvalidPrefix::EncodedSlash);
         }
-        let right = match canonical.as_str() {
-            "/" => "/",
-            path => path.trim_end_matches('/'),
+        let canonical = canonical.as_str();
+        let right = match canonical.trim_end_matches('/') {
+            "" => "/",
+            trimmed => trimmed,
         };
         if right == text {
             Ok(Self(text.into()))
+        } else if canonical == text {
+            Err(InvalidPrefix::TrailingSlash {
+                right: right.to_owned(),
+            })
         } else {
             Err(InvalidPrefix::NotCanonical {
                 right: right.to_owned(),
@@ -46,33 +60,32 @@ impl PathPrefix {
         &self.0
     }
 
-    /// Whether `path`, a canonical path, lies under the prefix.
+    /// Whether `path` (a canonical path) is the prefix itself or lies below it.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
-        let rest = if &*self.0 == "/" {
-            Some("")
-        } else {
-            path.strip_prefix(&*self.0)
-        };
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(self.before_slash())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// What is left of a path under the prefix; starts with `/`.
+    /// What is left of a path that the prefix covers: `/` or a path that starts with one. A path
+    /// that it does not cover is left as it is.
     #[must_use]
     pub fn strip<'p>(&self, path: &'p str) -> &'p str {
-        if &*self.0 == "/" {
-            return path;
-        }
-        match path.strip_prefix(&*self.0) {
+        match path.strip_prefix(self.before_slash()) {
             Some("") => "/",
-            Some(rest) => rest,
-            None => path,
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
         }
     }
 
     /// The segments; none for `/`.
     pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|segment| !segment.is_empty())
+    }
+
+    /// The prefix as a text that the slash of the next segment follows: empty for `/`.
+    fn before_slash(&self) -> &str {
+        if &*self.0 == "/" { "" } else { &self.0 }
     }
 }
 
@@ -82,75 +95,177 @@ impl fmt::Debug for PathPrefix {
     }
 }
 
+/// The prefix that a text without its leading slash was probably meant to be.
+fn rooted(text: &str) -> Option<String> {
+    // A whole URL in the place of a prefix is another mistake than a forgotten slash.
+    let right = format!("/{text}");
+    (!text.contains("://") && PathPrefix::parse(&right).is_ok()).then_some(right)
+}
+
+/// The whole segments in front of the first wildcard.
+fn before_wildcard(text: &str) -> Option<String> {
+    let literal = text.split(['*', '{', '}']).next()?;
+    let (segments, _) = literal.rsplit_once('/')?;
+    let right = if segments.is_empty() { "/" } else { segments };
+    PathPrefix::parse(right).ok().map(|_| right.to_owned())
+}
+
 /// Why a text is no prefix, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPrefix {
-    /// A path starts with one.
-    #[error("a prefix starts with a slash: write `/{right}`")]
+    /// It does not begin at the root.
+    #[error("a prefix starts with `/`{}", write(right.as_deref()))]
     NoLeadingSlash {
-        /// The text as it came.
+        /// The prefix that was probably meant.
+        right: Option<String>,
+    },
+    /// A query or a fragment, which are not part of a path, or parameters.
+    #[error("a prefix is a path without query, fragment and parameters: it has no `{mark}`")]
+    Mark {
+        /// `?`, `#` or `;`.
+        mark: char,
+    },
+    /// `%2F`: within a segment to some, between two to others.
+    #[error("a prefix has no encoded slash (%2F)")]
+    EncodedSlash,
+    /// A pattern; there are none.
+    #[error("a prefix has no wildcards, it covers every path below it{}", write(right.as_deref()))]
+    Wildcard {
+        /// The prefix that covers at least what the pattern would have.
+        right: Option<String>,
+    },
+    /// It ends in a slash.
+    #[error("a prefix ends without a slash{}", write(Some(right)))]
+    TrailingSlash {
+        /// The prefix without it.
         right: String,
     },
-    /// Prefixes are not patterns, and have no query, fragment or parameters.
-    #[error("a prefix has no `{0}`: it is compared as it stands, by whole segments")]
-    Special(char),
-    /// Not a path that any request could have.
-    #[error("no request can have this path. {0}")]
-    Ambiguous(String),
-    /// Another spelling of the path that is meant.
-    #[error("a prefix is written as requests' paths are compared: write `{right}`")]
+    /// Requests are compared in their canonical form, so this one would never match.
+    #[error("a prefix is written as a canonical path{}", write(Some(right)))]
     NotCanonical {
-        /// The right spelling.
+        /// The canonical form.
         right: String,
     },
+    /// No request with such a path is accepted.
+    #[error("no request can have this path. {0}")]
+    Ambiguous(#[from] AmbiguousPath),
+}
+
+fn write(right: Option<&str>) -> String {
+    right.map_or_else(String::new, |right| format!(": write `{right}`"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn prefix(text: &str) -> PathPrefix {
+        PathPrefix::parse(text).unwrap()
+    }
+
     #[test]
-    fn a_prefix_is_its_own_canonical_path() {
-        for text in ["/", "/api", "/api/orders", "/caf%C3%A9", "/.well-known"] {
-            assert_eq!(PathPrefix::parse(text).unwrap().as_str(), text);
-        }
-        for (text, told) in [
-            ("api", "write `/api`"),
-            ("", "starts with a slash"),
-            ("/api/", "write `/api`"),
-            ("//api", "write `/api`"),
-            ("/a/../b", "write `/b`"),
-            ("/caf%c3%a9", "write `/caf%C3%A9`"),
-            ("/%61", "write `/a`"),
-            ("/a?b", "no `?`"),
-            ("/a/*", "no `*`"),
-            ("/a#b", "no `#`"),
-            ("/a\\b", "backslash"),
-            ("/a%2Fb", "encoded slash"),
-            ("/café", "write `/caf%C3%A9`"),
+    fn canonical_paths_are_prefixes() {
+        for text in [
+            "/",
+            "/api",
+            "/api/orders",
+            "/a.b/~c_d-e",
+            "/caf%C3%A9",
+            "/.well-known",
+            "/a=1/x:y@z",
         ] {
-            let error = PathPrefix::parse(text).unwrap_err().to_string();
-            assert!(error.contains(told), "{text}: {error}");
+            assert_eq!(prefix(text).as_str(), text);
         }
     }
 
     #[test]
-    fn whole_segments_count() {
-        let prefix = PathPrefix::parse("/api/orders").unwrap();
-        assert!(
-            prefix.covers("/api/orders")
-                && prefix.covers("/api/orders/")
-                && prefix.covers("/api/orders/7")
-        );
-        assert!(
-            !prefix.covers("/api/orders-admin")
-                && !prefix.covers("/API/orders")
-                && !prefix.covers("/api")
-        );
-        assert_eq!(prefix.strip("/api/orders"), "/");
-        assert_eq!(prefix.strip("/api/orders/7"), "/7");
-        let root = PathPrefix::parse("/").unwrap();
-        assert!(root.covers("/") && root.covers("/a"));
-        assert_eq!(root.strip("/a/b"), "/a/b");
+    fn the_right_spelling_is_told() {
+        let table = [
+            ("", Some("/")),
+            ("api/orders", Some("/api/orders")),
+            ("http://localhost:4001", None),
+            ("/api/", Some("/api")),
+            ("/api/*", Some("/api")),
+            ("/api/ord*", Some("/api")),
+            ("/*", Some("/")),
+            ("/users/{id}/orders", Some("/users")),
+            ("//api", Some("/api")),
+            ("/api//orders", Some("/api/orders")),
+            ("/api/./orders/", Some("/api/orders")),
+            ("/api/../orders", Some("/orders")),
+            ("/..", Some("/")),
+            ("/%61pi", Some("/api")),
+            ("/caf%c3%a9", Some("/caf%C3%A9")),
+            ("/café", Some("/caf%C3%A9")),
+            ("/a b", Some("/a%20b")),
+            ("/api?x=1", None),
+            ("/api#top", None),
+            ("/a;v=1", None),
+            ("/a%2Fb", None),
+            ("/a%2fb", None),
+            (r"/api\orders", None),
+            ("/api%5Corders", None),
+            ("/api%00", None),
+            ("/api\t", None),
+            ("/api%4", None),
+            ("/a/..;x/b", None),
+        ];
+        for (text, right) in table {
+            let error = PathPrefix::parse(text).expect_err(text).to_string();
+            match right {
+                Some(right) => {
+                    assert!(
+                        error.ends_with(&format!(": write `{right}`")),
+                        "{text}: {error}"
+                    );
+                    prefix(right);
+                }
+                None => assert!(!error.contains("write"), "{text}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn segments_are_those_between_slashes() {
+        let segments = |text| {
+            prefix(text)
+                .segments()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(segments("/api/orders"), ["api", "orders"]);
+        assert!(segments("/").is_empty());
+    }
+
+    #[test]
+    fn whole_segments_are_covered() {
+        let orders = prefix("/api/orders");
+        for path in ["/api/orders", "/api/orders/", "/api/orders/7/x"] {
+            assert!(orders.covers(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/api",
+            "/api/order",
+            "/api/orders-admin",
+            "/API/orders",
+            "/x/api/orders",
+        ] {
+            assert!(!orders.covers(path), "{path}");
+        }
+        assert!(prefix("/").covers("/"));
+        assert!(prefix("/").covers("/a/b/"));
+    }
+
+    #[test]
+    fn what_is_left_starts_with_a_slash() {
+        let orders = prefix("/api/orders");
+        assert_eq!(orders.strip("/api/orders"), "/");
+        assert_eq!(orders.strip("/api/orders/"), "/");
+        assert_eq!(orders.strip("/api/orders/7/"), "/7/");
+        assert_eq!(orders.strip("/api/orders-admin"), "/api/orders-admin");
+        assert_eq!(orders.strip("/"), "/");
+        assert_eq!(prefix("/").strip("/"), "/");
+        assert_eq!(prefix("/").strip("/a/b"), "/a/b");
     }
 }

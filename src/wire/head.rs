@@ -56,7 +56,7 @@ impl RequestHead {
     /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
     pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
         let HeadStorage { bytes, mut list } = storage;
-        check_lines(&bytes)?;
+        check_lines(&bytes, limits)?;
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed
@@ -137,7 +137,7 @@ impl ResponseHead {
     /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
     pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
         let HeadStorage { bytes, mut list } = storage;
-        check_lines(&bytes)?;
+        check_lines(&bytes, limits)?;
         let malformed = HeadError::Malformed("The response's head is malformed.");
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         let mut parsed = httparse::Response::new(&mut []);
@@ -278,7 +278,6 @@ mod tests {
     #[test]
     fn a_request_line_has_three_parts_and_two_blanks() {
         for text in [
-            "GET",
             "GET  / HTTP/1.1",
             "GET /  HTTP/1.1",
             "GET / HTTP/1.1 ",
@@ -340,6 +339,8 @@ mod tests {
         assert_eq!(request(head(99).as_bytes()).unwrap().fields.len(), 100);
         let refused = request(head(100).as_bytes()).unwrap_err();
         assert_eq!(refused, HeadError::TooManyFields);
+        let refused = request(head(99).repeat(200).as_bytes()).unwrap_err();
+        assert_eq!(refused, HeadError::TooLarge);
     }
 
     #[test]
@@ -370,7 +371,6 @@ mod tests {
         for without in ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {
             assert_eq!(response(without.as_bytes()).unwrap().reason(), b"");
         }
-        // What is not ASCII is left out.
         let head = response(b"HTTP/1.1 200 caf\xe9\r\nA: b\r\n\r\n").unwrap();
         assert_eq!(head.reason(), b"");
     }

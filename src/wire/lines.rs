@@ -5,13 +5,20 @@
 use memchr::memchr_iter;
 
 use super::fields::{Field, Fields, HeadStorage, Known, Span, trim};
-use super::head::HeadError;
+use super::head::{HeadError, HeadLimits};
 
-/// The most fields of a trailer section.
-const MOST_TRAILERS: usize = 64;
+/// How large a trailer section may be.
+pub(super) const TRAILER_LIMITS: HeadLimits = HeadLimits {
+    max_bytes: 16 * 1024,
+    max_fields: 64,
+};
 
-/// httparse takes a bare LF for the end of a line; other readers do not.
-pub(super) fn check_lines(bytes: &[u8]) -> Result<(), HeadError> {
+/// Refuses what is too large, and lines that end with a bare LF: httparse takes them, other readers
+/// do not.
+pub(super) fn check_lines(bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
+    if bytes.len() > limits.max_bytes {
+        return Err(HeadError::TooLarge);
+    }
     let bare = |at: usize| at == 0 || bytes[at - 1] != b'\r';
     if memchr_iter(b'\n', bytes).any(bare) {
         return Err(HeadError::Malformed("A line does not end with CR LF."));
@@ -45,8 +52,8 @@ pub(super) fn list_fields(
 /// Reads the fields of a trailer section, its empty line included.
 pub(super) fn trailer_fields(storage: HeadStorage) -> Result<Fields, HeadError> {
     let HeadStorage { bytes, mut list } = storage;
-    check_lines(&bytes)?;
-    let mut room = [httparse::EMPTY_HEADER; MOST_TRAILERS];
+    check_lines(&bytes, &TRAILER_LIMITS)?;
+    let mut room = [httparse::EMPTY_HEADER; TRAILER_LIMITS.max_fields];
     match httparse::parse_headers(&bytes, &mut room) {
         Ok(httparse::Status::Complete((length, parsed))) if length == bytes.len() => {
             list_fields(parsed, &bytes, &mut list)?;

@@ -5,10 +5,7 @@ use memchr::memchr;
 
 use super::chunked::ChunkError;
 use super::fields::{Fields, HeadStorage};
-use super::lines::trailer_fields;
-
-/// The largest section.
-const MOST_BYTES: usize = 16 * 1024;
+use super::lines::{TRAILER_LIMITS, trailer_fields};
 
 /// The part of a trailer section that has arrived.
 #[derive(Debug, Default)]
@@ -32,7 +29,7 @@ impl TrailerSection {
         while consumed < input.len() {
             let rest = &input[consumed..];
             let line = &rest[..memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1)];
-            if self.bytes.len() + line.len() > MOST_BYTES {
+            if self.bytes.len() + line.len() > TRAILER_LIMITS.max_bytes {
                 return Err(ChunkError::TrailersTooLarge);
             }
             self.bytes.extend_from_slice(line);
@@ -117,9 +114,9 @@ mod tests {
         let bytes = |n: usize| format!("X: {}\r\n\r\n", "y".repeat(n - 7));
         let fields = |n: usize| format!("{}\r\n", "X: y\r\n".repeat(n));
         for piece in [1, 100_000] {
-            let most = read(&bytes(MOST_BYTES), piece);
-            assert_eq!(most, Ok(Some((1, MOST_BYTES))));
-            let beyond = read(&bytes(MOST_BYTES + 1), piece);
+            let most = read(&bytes(TRAILER_LIMITS.max_bytes), piece);
+            assert_eq!(most, Ok(Some((1, TRAILER_LIMITS.max_bytes))));
+            let beyond = read(&bytes(TRAILER_LIMITS.max_bytes + 1), piece);
             assert_eq!(beyond, Err(ChunkError::TrailersTooLarge));
             assert!(read(&fields(64), piece).is_ok());
             assert_eq!(read(&fields(65), piece), Err(ChunkError::Trailers));

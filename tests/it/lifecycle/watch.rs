@@ -36,7 +36,8 @@ fn a_file_written_in_place_is_reloaded_and_a_bad_one_is_not() {
     let gateway = Gateway::start(&config(&upstream, "/one"));
     let path = gateway.dir().join("tollgate.toml");
     let text = std::fs::read_to_string(&path).expect("the file");
-    std::fs::write(&path, &text[..text.len() / 2]).expect("write half of it");
+    let broken = format!("{text}\n[unfinished");
+    std::fs::write(&path, broken).expect("write what is not whole");
     gateway.wait_log("the error", |line| line["level"] == "ERROR");
     gateway.ask(&Request::get("/one")).is(200);
     std::fs::write(&path, text.replace("/one", "/two")).expect("write it all");

@@ -1,0 +1,339 @@
+//! What is passed on of a request's fields: whatever a client sends, downstream gets exactly one
+//! well-formed head, framed as decided, and nothing of what only the gateway may say.
+
+use std::net::IpAddr;
+
+use http::{HeaderName, Method, Version};
+use tollgate::message::forward::{Forwarding, Names, put_request};
+use tollgate::wire::fields::{FieldRef, Fields, HeadStorage, Known};
+use tollgate::wire::framing::{BodyLength, request_body};
+use tollgate::wire::head::{HeadLimits, RequestHead};
+use tollgate::wire::scan::HeadScanner;
+
+use super::request;
+
+/// The head that goes out is larger than the one that came in.
+const SENT: HeadLimits = HeadLimits {
+    max_bytes: 16 * 1024,
+    max_fields: 100,
+};
+const TARGET: &str = "/7?a=b";
+const HOST: &str = "shop.test:81";
+const REQUEST_ID: &str = "r-1";
+
+/// What the gateway does with a request, as the input decides it.
+struct Case {
+    names: Names,
+    peer: IpAddr,
+    trusted: bool,
+    client: Option<&'static str>,
+    prefix: Option<&'static str>,
+    websocket: bool,
+    http10: bool,
+}
+
+impl Case {
+    fn of(flags: u8, more: u8) -> Self {
+        let is = |bit: u8| flags & bit != 0;
+        let name = HeaderName::from_static;
+        let (api_key, client, request_id) = match more & 3 {
+            0 => ("x-api-key", "x-client-id", "x-request-id"),
+            1 => ("authorization", "x_user_id", "x-correlation-id"),
+            // Names that a configuration refuses do no harm either.
+            2 => ("x_api_key", "x-forwarded-user", "x-forwarded-request-id"),
+            _ => ("cookie", "from", "x_request_id"),
+        };
+        Self {
+            names: Names {
+                api_key: name(api_key),
+                forward_api_key: is(1),
+                client: name(client),
+                request_id: name(request_id),
+            },
+            peer: if is(2) {
+                IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x0a00, 1])
+            } else {
+                IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 9])
+            },
+            trusted: is(4),
+            client: is(8).then_some("mobile-app"),
+            prefix: is(16).then_some("/api/orders"),
+            websocket: is(32),
+            http10: is(64),
+        }
+    }
+
+    fn peer(&self) -> &'static str {
+        if matches!(self.peer, IpAddr::V6(address) if address.to_ipv4_mapped().is_some()) {
+            "10.0.0.1"
+        } else {
+            "2001:db8::9"
+        }
+    }
+}
+
+/// Two bytes say what the gateway does, the rest are lines of fields.
+pub fn check(input: &[u8]) {
+    let [flags, more, lines @ ..] = input else {
+        return;
+    };
+    let case = Case::of(*flags, *more);
+    let version = if case.http10 { "1.0" } else { "1.1" };
+    let line = format!("POST /api/orders/7?a=b HTTP/{version}\r\nHost: shop.test\r\n");
+    let Some(asked) = request(&[line.as_bytes(), lines, b"\r\n\r\n"].concat()) else {
+        return;
+    };
+    let Ok(body) = request_body(&asked) else {
+        return;
+    };
+    let mut out = Vec::new();
+    put_request(
+        &mut out,
+        &asked.method,
+        |out| out.extend_from_slice(TARGET.as_bytes()),
+        &asked.fields,
+        body,
+        &Forwarding {
+            names: &case.names,
+            peer: case.peer,
+            trusted: case.trusted,
+            host: HOST.as_bytes(),
+            client: case.client,
+            request_id: REQUEST_ID.as_bytes(),
+            prefix: case.prefix,
+            websocket: case.websocket,
+            http10: case.http10,
+        },
+    );
+    let found = HeadScanner::default().find_end(&out, &SENT);
+    assert_eq!(found, Ok(Some(out.len())), "one head and nothing else");
+    let sent = RequestHead::parse(HeadStorage::from(out), &SENT).expect("it is well-formed");
+    assert_eq!(sent.method, Method::POST);
+    assert_eq!(sent.target(), TARGET.as_bytes());
+    assert_eq!(sent.version, Version::HTTP_11);
+
+    let check = Check {
+        case: &case,
+        asked: &asked.fields,
+        sent: &sent.fields,
+    };
+    check.framing(body, &sent);
+    check.hop();
+    check.forwarded();
+    check.identity();
+    check.twins();
+    check.the_rest();
+}
+
+struct Check<'c> {
+    case: &'c Case,
+    asked: &'c Fields,
+    sent: &'c Fields,
+}
+
+impl Check<'_> {
+    /// The values sent under a name, in which hyphens and underscores count as one.
+    fn sent(&self, name: &str) -> Vec<String> {
+        let fields = self
+            .sent
+            .iter()
+            .filter(|field| folded(field.name) == folded(name.as_bytes()));
+        fields.map(|field| text(field.value)).collect()
+    }
+
+    fn asked(&self, known: Known) -> Vec<String> {
+        self.asked.get_all(known).map(text).collect()
+    }
+
+    /// Whether `Connection` names a field.
+    fn is_named(&self, name: &[u8]) -> bool {
+        let ordinary = ["close", "keep-alive", "upgrade", "te"];
+        self.asked.list_items(Known::Connection).any(|option| {
+            option.eq_ignore_ascii_case(name) && !ordinary.contains(&&*text(option).to_lowercase())
+        })
+    }
+
+    fn framing(&self, body: BodyLength, sent: &RequestHead) {
+        assert_eq!(self.sent("host"), [HOST]);
+        let (lengths, codings) = match body {
+            BodyLength::Fixed(length) => (vec![length.to_string()], vec![]),
+            BodyLength::Chunked => (vec![], vec!["chunked".to_owned()]),
+            BodyLength::None | BodyLength::UntilClose => (vec![], vec![]),
+        };
+        assert_eq!(self.sent("content-length"), lengths);
+        assert_eq!(self.sent("transfer-encoding"), codings);
+        assert_eq!(request_body(sent), Ok(body));
+    }
+
+    /// RFC 9110 section 7.6.1.
+    fn hop(&self) {
+        for name in [
+            "keep-alive",
+            "proxy-connection",
+            "proxy-authorization",
+            "http2-settings",
+        ] {
+            assert_eq!(self.sent(name), [""; 0], "{name}");
+        }
+        let trailers = self
+            .asked
+            .list_items(Known::Te)
+            .any(|te| te.eq_ignore_ascii_case(b"trailers"));
+        let (connection, upgrade, te) = match (self.case.websocket, trailers) {
+            (true, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
+            (false, true) => (vec!["te"], vec![], vec!["trailers"]),
+            (false, false) => (vec![], vec![], vec![]),
+        };
+        assert_eq!(self.sent("connection"), connection);
+        assert_eq!(self.sent("upgrade"), upgrade);
+        assert_eq!(self.sent("te"), te);
+        let expected = !self.case.http10 && !self.is_named(b"expect");
+        assert!(expected || self.sent("expect").is_empty());
+        for field in self.sent.iter().filter(|field| self.is_named(field.name)) {
+            let name = folded(field.name);
+            assert!(self.is_set_here(&name), "{name} is named by Connection");
+        }
+    }
+
+    /// What the gateway says itself, whatever the client says.
+    fn is_set_here(&self, name: &str) -> bool {
+        let names = &self.case.names;
+        let own = [
+            "host",
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-host",
+        ];
+        own.contains(&name)
+            || name == folded(names.request_id.as_ref())
+            || (self.case.client.is_some() && name == folded(names.client.as_ref()))
+            || (self.case.prefix.is_some() && name == "x-forwarded-prefix")
+    }
+
+    fn forwarded(&self) {
+        let case = self.case;
+        let own_via = if case.http10 {
+            "1.0 tollgate"
+        } else {
+            "1.1 tollgate"
+        };
+        let [via] = &self.sent("via")[..] else {
+            panic!("there is one Via");
+        };
+        let mut chain = if self.is_named(b"via") {
+            vec![]
+        } else {
+            self.asked(Known::Via)
+        };
+        chain.retain(|via| !via.is_empty());
+        chain.push(own_via.to_owned());
+        assert_eq!(*via, chain.join(", "));
+
+        let believed = |known, name: &[u8]| -> Vec<String> {
+            let believed = case.trusted && !self.is_named(name);
+            let mut values = if believed { self.asked(known) } else { vec![] };
+            values.retain(|value| !value.is_empty() || known != Known::XForwardedFor);
+            values
+        };
+        let mut chain = believed(Known::XForwardedFor, b"x-forwarded-for");
+        chain.push(case.peer().to_owned());
+        assert_eq!(self.sent("x-forwarded-for"), [chain.join(", ")]);
+        for (known, name, own) in [
+            (Known::XForwardedProto, "x-forwarded-proto", "http"),
+            (Known::XForwardedHost, "x-forwarded-host", HOST),
+        ] {
+            let mut values = believed(known, name.as_bytes());
+            if values.is_empty() {
+                values.push(own.to_owned());
+            }
+            assert_eq!(self.sent(name), values, "{name}");
+        }
+        let prefixes = self.sent("x-forwarded-prefix");
+        if let Some(prefix) = case.prefix {
+            assert_eq!(prefixes.len(), 1);
+            assert!(prefixes[0].ends_with(prefix) && (case.trusted || prefixes[0] == prefix));
+        }
+        if !case.trusted {
+            assert_eq!(self.sent("forwarded"), [""; 0]);
+            assert_eq!(self.sent("x-real-ip"), [""; 0]);
+            for field in self.sent.iter() {
+                let name = folded(field.name);
+                assert!(
+                    !name.starts_with("x-forwarded-") || self.is_set_here(&name),
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    fn identity(&self) {
+        let names = &self.case.names;
+        let client: Vec<_> = self.case.client.into_iter().collect();
+        assert_eq!(self.sent(names.client.as_str()), client);
+        for name in ["x-client-id", "x-client-name", "x-consumer-username"] {
+            if folded(name.as_bytes()) != folded(names.client.as_ref()) {
+                assert_eq!(self.sent(name), [""; 0], "{name}");
+            }
+        }
+        assert_eq!(self.sent(names.request_id.as_str()), [REQUEST_ID]);
+        let key = names.api_key.as_str();
+        let exact = self.sent.get_all_named(&names.api_key).map(text);
+        let mut asked: Vec<_> = self.asked.get_all_named(&names.api_key).map(text).collect();
+        if !names.forward_api_key || self.is_named(key.as_bytes()) {
+            asked.clear();
+        }
+        assert_eq!(exact.collect::<Vec<_>>(), asked);
+        assert_eq!(self.sent(key), asked, "and no twin of it");
+    }
+
+    /// CGI, WSGI and PHP make one variable of `X_Forwarded_For` and `X-Forwarded-For`.
+    fn twins(&self) {
+        let own = |field: &FieldRef<'_>| {
+            let names = &self.case.names;
+            [&names.api_key, &names.client, &names.request_id]
+                .iter()
+                .any(|name| field.name.eq_ignore_ascii_case(name.as_ref()))
+        };
+        for field in self.sent.iter().filter(|field| field.name.contains(&b'_')) {
+            let name = folded(field.name);
+            let known = Known::of(name.as_bytes());
+            assert!(known == Known::Other || own(&field), "a twin of {name}");
+        }
+    }
+
+    /// Everything else arrives as it was sent, in its order.
+    fn the_rest(&self) {
+        let names = &self.case.names;
+        let rest = |fields: &Fields| -> Vec<(String, String)> {
+            let configured = [&names.api_key, &names.client, &names.request_id];
+            let is_rest = |field: &FieldRef<'_>| {
+                let name = folded(field.name);
+                let identity = ["x-client-id", "x-client-name", "x-consumer-username"];
+                Known::of(name.as_bytes()) == Known::Other
+                    && !identity.contains(&&*name)
+                    && !configured
+                        .iter()
+                        .any(|other| folded(other.as_ref()) == name)
+                    && !self.is_named(field.name)
+            };
+            let fields = fields.iter().filter(is_rest);
+            fields
+                .map(|field| (text(field.name), text(field.value)))
+                .collect()
+        };
+        assert_eq!(rest(self.sent), rest(self.asked));
+    }
+}
+
+fn folded(name: &[u8]) -> String {
+    text(name).to_ascii_lowercase().replace('_', "-")
+}
+
+/// Byte for byte, so that nothing is lost.
+fn text(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
