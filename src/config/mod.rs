@@ -19,6 +19,8 @@ mod secrets;
 mod settings;
 mod source;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod units;
 mod watch;

@@ -1,6 +1,6 @@
 //! Routes, and the upstreams they lead to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use http::Method;
 use crate::config::file::{RouteTable as Written, UpstreamTable};
 use crate::config::kinds::SizeOrOff;
 use crate::config::problems::{Problem, Problems};
+use crate::config::reader::home;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::route::{EncodedSlash, Route, RouteTable};
@@ -28,28 +29,32 @@ pub(super) fn compile(
     upstreams: &[UpstreamTable],
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
-    given_twice(routes, problems);
+    let again = given_twice(routes, problems);
     let mut upstreams = Upstreams::compile(upstreams, problems);
     let mut compiled = Vec::new();
-    for written in routes {
-        if let Some(route) = route(written, &mut upstreams, problems) {
+    for (index, written) in routes.iter().enumerate() {
+        let route = route(written, &mut upstreams, problems);
+        if let Some(route) = route.filter(|_| !again.contains(&index)) {
             compiled.push((route, written.prefix.span));
         }
     }
     (table(compiled, problems), upstreams.list)
 }
 
-/// A prefix stands once in the maps, however many files they are in. What the long form may repeat
-/// is for the route table to say.
-fn given_twice(routes: &[Written], problems: &mut Problems) {
+/// Finds those that are given again: a prefix stands once in the maps, however many files they are
+/// in. What the long form may repeat is for the route table to say.
+fn given_twice(routes: &[Written], problems: &mut Problems) -> HashSet<usize> {
     let mut seen: HashMap<&str, Span> = HashMap::new();
-    for Written { prefix, .. } in routes.iter().filter(|route| route.in_map) {
+    let mut again = HashSet::new();
+    for (index, Written { prefix, .. }) in routes.iter().enumerate().filter(|(_, one)| one.in_map) {
         if let Some(first) = seen.insert(&prefix.value, prefix.span) {
             let message = format!("the route `{}` is given twice", prefix.value);
             let problem = Problem::at(prefix.span, message).label("given again here");
             problems.add(problem.also(first, "first given here"));
+            again.insert(index);
         }
     }
+    again
 }
 
 /// Makes the table, leaving out routes that no request can tell from another.
@@ -75,6 +80,10 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
 
 fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) -> Option<Route> {
     let prefix = path_prefix(&written.prefix, problems);
+    if prefix.is_none() && home(&written.prefix.value).is_some() {
+        // This was not meant to be a route at all.
+        return None;
+    }
     let upstream = written.upstream.as_ref();
     let upstream = upstream.and_then(|target| upstreams.find(target, problems));
     let hosts: Option<Vec<_>> = all(&written.hosts, |name| host(name, problems));
@@ -233,7 +242,7 @@ fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<Endp
 fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<Endpoint> {
     Endpoint::parse(&url.value)
         .map_err(|error| {
-            let problem = Problem::at(url.span, "this is not the URL of an endpoint");
+            let problem = Problem::at(url.span, "malformed endpoint");
             problems.add(problem.label(error.to_string()));
         })
         .ok()

@@ -1,0 +1,305 @@
+//! What users see of files with problems, to the letter: keys, names, and syntax.
+
+use super::*;
+
+#[test]
+fn a_slip_in_a_key() {
+    assert_complaints(
+        r#"[access]
+protcted = ["/api/orders"]
+forward_api_key = "no"
+[server]
+colour = "red"
+"#,
+        r#"error: unknown key `protcted`
+ --> tollgate.toml:2:1
+  |
+2 | protcted = ["/api/orders"]
+  | ^^^^^^^^ did you mean `protected`?
+
+error: `access.forward_api_key` takes true or false
+ --> tollgate.toml:3:19
+  |
+3 | forward_api_key = "no"
+  |                   ^^^^ this is a string
+
+error: unknown key `colour`
+ --> tollgate.toml:5:1
+  |
+5 | colour = "red"
+  | ^^^^^^
+  |
+  = help: the keys here are workers, trusted_proxies, request_id_header, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
+
+3 problems
+"#,
+    );
+}
+
+#[test]
+fn keys_in_the_wrong_place() {
+    assert_complaints(
+        r#"workers = 4
+[routes]
+"/api/orders" = "http://localhost:4002"
+listen = "127.0.0.1:3000"
+[log]
+trusted_proxies = []
+"#,
+        r#"error: unknown key `workers`
+ --> tollgate.toml:1:1
+  |
+1 | workers = 4
+  | ^^^^^^^ this belongs in `[server]`
+
+error: `listen` is no path prefix
+ --> tollgate.toml:4:1
+  |
+4 | listen = "127.0.0.1:3000"
+  | ^^^^^^ this belongs at the top of the file, before the first table
+
+error: unknown key `trusted_proxies`
+ --> tollgate.toml:6:1
+  |
+6 | trusted_proxies = []
+  | ^^^^^^^^^^^^^^^ this belongs in `[server]`
+
+3 problems
+"#,
+    );
+}
+
+#[test]
+fn names_that_lead_nowhere() {
+    assert_complaints(
+        r#"[routes]
+"/api/orders" = "ordres"
+"/api/search" = "localhost:4003"
+"/api/stock" = "warehouse"
+[upstreams.orders]
+endpoints = ["http://localhost:4002"]
+[clients.web]
+tier = "silver"
+"#,
+        r#"error: there is no upstream `ordres`
+ --> tollgate.toml:2:17
+  |
+2 | "/api/orders" = "ordres"
+  |                 ^^^^^^^^ did you mean `orders`?
+
+error: there is no upstream `localhost:4003`
+ --> tollgate.toml:3:17
+  |
+3 | "/api/search" = "localhost:4003"
+  |                 ^^^^^^^^^^^^^^^^ if this is an address, write `http://localhost:4003`
+
+error: there is no upstream `warehouse`
+ --> tollgate.toml:4:16
+  |
+4 | "/api/stock" = "warehouse"
+  |                ^^^^^^^^^^^
+  |
+  = help: add `[upstreams.warehouse]`, or write a URL
+
+error: there is no tier `silver`
+ --> tollgate.toml:8:8
+  |
+8 | tier = "silver"
+  |        ^^^^^^^^
+  |
+  = help: add `[limits.tiers.silver]`
+
+4 problems
+"#,
+    );
+}
+
+#[test]
+fn routes_that_no_request_can_tell_apart() {
+    assert_complaints(
+        r#"[routes]
+"/api/orders" = "http://localhost:4002"
+[[route]]
+prefix = "/api/orders"
+upstream = "http://localhost:4003"
+[[route]]
+prefix = "/api/orders"
+upstream = "http://localhost:4004"
+methods = ["GET"]
+"#,
+        r#"error: no request can tell these two routes apart
+ --> tollgate.toml:4:10
+  |
+2 | "/api/orders" = "http://localhost:4002"
+  | ------------- and this one
+3 | [[route]]
+4 | prefix = "/api/orders"
+  |          ^^^^^^^^^^^^^ this route
+  |
+  = help: give one of them other `hosts` or `methods`
+
+1 problem
+"#,
+    );
+}
+
+#[test]
+fn keys_that_are_none() {
+    assert_complaints(
+        r#"[clients.mobile-app]
+keys = [
+  "demo-key-mobile-app",
+  "sha256:53a04f1fc0c388b7",
+  { hash = "sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at = "2026-01-01T00:00:00Z" },
+]
+[clients."web app"]
+keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
+[clients.tablet]
+keys = { hash = "x" }
+"#,
+        r#"error: this is not the hash of a key
+ --> tollgate.toml:3:3
+  |
+3 |   "*******************",
+  |   ^^^^^^^^^^^^^^^^^^^^^ a hash is `sha256:` and 64 hexadecimal digits
+  |
+  = help: keys themselves do not belong here: `tollgate keys hash` makes a key's hash
+
+error: this is not the hash of a key
+ --> tollgate.toml:4:3
+  |
+4 |   "sha256:53a04f1fc0c388b7",
+  |   ^^^^^^^^^^^^^^^^^^^^^^^^^ 16 hexadecimal digits instead of 64
+
+error: this key expires before it begins to hold
+ --> tollgate.toml:5:137
+  |
+5 | ...acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at = "2026-01-01T00:00:00Z" },
+  |                                       ----------------------               ^^^^^^^^^^^^^^^^^^^^^^
+  |                                       |
+  |                                       it begins to hold here
+
+error: `web app` is no name for a client
+ --> tollgate.toml:7:10
+  |
+7 | [clients."web app"]
+  |          ^^^^^^^^^ a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -
+
+error: this key is given twice
+ --> tollgate.toml:8:9
+  |
+5 |   { hash = "sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at...
+  |            ------------------------------------------------------------------------- first given here
+...
+8 | keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ given again here
+  |
+  = help: a key says who is calling, so it belongs to one client, once
+
+error: `clients.tablet.keys` takes a list of hashes such as ["sha256:..."]
+  --> tollgate.toml:10:8
+   |
+10 | keys = { hash = "*" }
+   |        ^^^^^^^^^^^^^^ this is a table
+
+6 problems
+"#,
+    );
+}
+
+#[test]
+fn what_is_not_toml() {
+    assert_complaints(
+        r#"listen = "127.0.0.1:3000
+[routes]
+"/api/orders" = http://localhost:4002
+"/a" = "http://a"
+"/a" = "http://b"
+"#,
+        r#"error: this is not TOML
+ --> tollgate.toml:1:25
+  |
+1 | listen = "127.0.0.1:3000
+  |                         ^ invalid basic string, expected `"`
+
+error: this is not TOML
+ --> tollgate.toml:3:17
+  |
+3 | "/api/orders" = http://localhost:4002
+  |                 ^^^^^^^^^^^^^^^^^^^^^ string values must be quoted, expected literal string
+
+error: this is not TOML
+ --> tollgate.toml:5:1
+  |
+5 | "/a" = "http://b"
+  | ^^^^ this has been given before
+
+3 problems
+"#,
+    );
+}
+
+#[test]
+fn variables_that_are_not_set() {
+    assert_complaints(
+        r#"listen = "${ADDRESS}:3000"
+[log]
+access = "${HOME}/${1}/access.log"
+level = "${LEVEL:-info"
+[limits.redis]
+url = "redis://:${REDIS_PASSWORD}@localhost"
+"#,
+        r#"error: the variable `ADDRESS` is not set
+ --> tollgate.toml:1:11
+  |
+1 | listen = "${ADDRESS}:3000"
+  |           ^^^^^^^^^^ needed here
+  |
+  = help: set it, or give a default: `${ADDRESS:-default}`
+
+error: this is not the name of a variable
+ --> tollgate.toml:3:19
+  |
+3 | access = "${HOME}/${1}/access.log"
+  |                   ^^^^ letters, digits and `_`, not starting with a digit
+  |
+  = help: write `${NAME}` or `${NAME:-default}`
+
+error: a `${` without its `}`
+ --> tollgate.toml:4:10
+  |
+4 | level = "${LEVEL:-info"
+  |          ^^
+  |
+  = help: write `${NAME}` or `${NAME:-default}`
+
+error: the variable `REDIS_PASSWORD` is not set
+ --> tollgate.toml:6:17
+  |
+6 | url = "redis://*${REDIS_PASSWORD}@localhost"
+  |                 ^^^^^^^^^^^^^^^^^ needed here
+  |
+  = help: set it, or give a default: `${REDIS_PASSWORD:-default}`
+
+4 problems
+"#,
+    );
+}
+
+#[test]
+fn addresses_given_twice() {
+    assert_complaints(
+        r#"listen = ["127.0.0.1:3000", "[::1]:3000", "127.0.0.1:3000"]
+"#,
+        r#"error: `127.0.0.1:3000` is given twice
+ --> tollgate.toml:1:43
+  |
+1 | listen = ["127.0.0.1:3000", "[::1]:3000", "127.0.0.1:3000"]
+  |           ----------------                ^^^^^^^^^^^^^^^^ given again here
+  |           |
+  |           first given here
+
+1 problem
+"#,
+    );
+}

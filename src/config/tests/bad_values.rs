@@ -1,0 +1,358 @@
+//! What users see of values that do not fit, to the letter.
+
+use super::*;
+
+#[test]
+fn malformed_prefixes_hosts_and_methods() {
+    assert_complaints(
+        r#"[access]
+protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+[[route]]
+prefix = "/b"
+upstream = "http://localhost:4002"
+hosts = ["*.example.com", "example.com:80"]
+methods = ["get", "TRACE", "GET,PUT"]
+"#,
+        r#"error: `api` is no path prefix
+ --> tollgate.toml:2:14
+  |
+2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+  |              ^^^^^ a prefix starts with `/`: write `/api`
+
+error: `/api/` is no path prefix
+ --> tollgate.toml:2:21
+  |
+2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+  |                     ^^^^^^^ a prefix ends without a slash: write `/api`
+
+error: `/a//b` is no path prefix
+ --> tollgate.toml:2:30
+  |
+2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+  |                              ^^^^^^^ a prefix is written as a canonical path: write `/a/b`
+
+error: `/a/../b` is no path prefix
+ --> tollgate.toml:2:39
+  |
+2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+  |                                       ^^^^^^^^^ a prefix is written as a canonical path: write `/b`
+
+error: `/a?b` is no path prefix
+ --> tollgate.toml:2:50
+  |
+2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
+  |                                                  ^^^^^^ a prefix is a path without query, fragment and parameters: it has no `?`
+
+error: `*.example.com` is no name of a host
+ --> tollgate.toml:6:10
+  |
+6 | hosts = ["*.example.com", "example.com:80"]
+  |          ^^^^^^^^^^^^^^^ there are no wildcards: name each host
+
+error: `example.com:80` is no name of a host
+ --> tollgate.toml:6:27
+  |
+6 | hosts = ["*.example.com", "example.com:80"]
+  |                           ^^^^^^^^^^^^^^^^ write `example.com`: ports are not compared
+
+error: `get` is no method of a route
+ --> tollgate.toml:7:12
+  |
+7 | methods = ["get", "TRACE", "GET,PUT"]
+  |            ^^^^^ write `GET`: the case of methods counts
+
+error: `TRACE` is no method of a route
+ --> tollgate.toml:7:19
+  |
+7 | methods = ["get", "TRACE", "GET,PUT"]
+  |                   ^^^^^^^ CONNECT and TRACE are always refused
+
+error: `GET,PUT` is no method of a route
+ --> tollgate.toml:7:28
+  |
+7 | methods = ["get", "TRACE", "GET,PUT"]
+  |                            ^^^^^^^^^ a method is a word such as `GET`
+
+10 problems
+"#,
+    );
+}
+
+#[test]
+fn endpoints_that_are_none() {
+    assert_complaints(
+        r#"[routes]
+"/a" = "https://localhost"
+"/b" = "ftp://localhost"
+"/c" = "http://localhost:99999"
+"/d" = "http://user:secret@localhost"
+"/e" = "http://localhost/base/"
+[upstreams.none]
+endpoints = []
+[upstreams.missing]
+"#,
+        r#"error: malformed endpoint
+ --> tollgate.toml:2:8
+  |
+2 | "/a" = "https://localhost"
+  |        ^^^^^^^^^^^^^^^^^^^ TLS to upstreams is not supported yet: write an http:// URL
+
+error: malformed endpoint
+ --> tollgate.toml:3:8
+  |
+3 | "/b" = "ftp://localhost"
+  |        ^^^^^^^^^^^^^^^^^ this is not the URL of an endpoint: write it like http://10.0.0.1:8080
+
+error: malformed endpoint
+ --> tollgate.toml:4:8
+  |
+4 | "/c" = "http://localhost:99999"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^ `localhost:99999` is not a host and a port
+
+error: malformed endpoint
+ --> tollgate.toml:5:8
+  |
+5 | "/d" = "http://***********@localhost"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ an endpoint's URL has no user and no password
+
+error: the upstream `none` has no endpoint
+ --> tollgate.toml:8:13
+  |
+8 | endpoints = []
+  |             ^^
+
+error: `upstreams.missing` has no `endpoints`
+ --> tollgate.toml:9:1
+  |
+9 | [upstreams.missing]
+  | ^^^^^^^^^^^^^^^^^^^ give it a list of URLs such as ["http://10.0.0.1:4002"]
+
+6 problems
+"#,
+    );
+}
+
+#[test]
+fn limits_that_are_none() {
+    assert_complaints(
+        r#"[limits]
+anonymous = { requests = 0, per = "1500ms" }
+identified = { requests = 600 }
+headers = "ledacy"
+ipv6_prefix = 129
+[limits.tiers.identified]
+requests = 6
+per = 60
+[limits.redis]
+url = "redis://user:secret@localhost:port"
+deadline = "1h"
+key_prefix = "{tollgate}"
+"#,
+        r#"error: `limits.anonymous.requests` takes a number from 1 to 999999999999999
+ --> tollgate.toml:2:26
+  |
+2 | anonymous = { requests = 0, per = "1500ms" }
+  |                          ^
+
+error: a window is whole seconds, from one second to 366 days
+ --> tollgate.toml:2:35
+  |
+2 | anonymous = { requests = 0, per = "1500ms" }
+  |                                   ^^^^^^^^
+
+error: `limits.identified` has no `per`
+ --> tollgate.toml:3:14
+  |
+3 | identified = { requests = 600 }
+  |              ^^^^^^^^^^^^^^^^^^ give it a duration such as "1m"
+
+error: `limits.headers` takes "standard", "legacy", "both" or "off"
+ --> tollgate.toml:4:11
+  |
+4 | headers = "ledacy"
+  |           ^^^^^^^^ did you mean "legacy"?
+
+error: `limits.ipv6_prefix` takes a number from 1 to 128
+ --> tollgate.toml:5:15
+  |
+5 | ipv6_prefix = 129
+  |               ^^^
+
+error: a tier cannot be called `identified`
+ --> tollgate.toml:6:15
+  |
+6 | [limits.tiers.identified]
+  |               ^^^^^^^^^^ a limit of its own has this name
+
+error: `limits.tiers.identified.per` takes a duration such as "30s"
+ --> tollgate.toml:8:7
+  |
+8 | per = 60
+  |       ^^ write "60s"
+
+error: `limits.redis.url` is no address of Redis
+  --> tollgate.toml:10:7
+   |
+10 | url = "redis://***********@localhost:port"
+   |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the URL of Redis is written `redis://[user:password@]host[:port][/database]`
+
+error: `limits.redis.deadline` takes at most "10s"
+  --> tollgate.toml:11:12
+   |
+11 | deadline = "1h"
+   |            ^^^^ requests would wait for so long
+
+error: `limits.redis.key_prefix` takes what keys may begin with
+  --> tollgate.toml:12:14
+   |
+12 | key_prefix = "{tollgate}"
+   |              ^^^^^^^^^^^^ 1 to 64 characters of A-Z a-z 0-9 . _ - : /
+
+10 problems
+"#,
+    );
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    assert_complaints(
+        r#"listen = 3000
+routes = []
+[server]
+max_head = 65536
+header_timeout = 10
+idle_timeout = "10"
+drain_timeout = "half a minute"
+watch = 1
+workers = -1
+trusted_proxies = ["10.0.0.1/8", "proxy"]
+[log]
+level = "information"
+access = ""
+"#,
+        r#"error: `listen` takes an address such as "0.0.0.0:3000" or "[::]:3000"
+ --> tollgate.toml:1:10
+  |
+1 | listen = 3000
+  |          ^^^^ write "0.0.0.0:3000"
+
+error: `routes` takes a table
+ --> tollgate.toml:2:10
+  |
+2 | routes = []
+  |          ^^ this is a list
+
+error: `server.max_head` takes a size such as "64KiB"
+ --> tollgate.toml:4:12
+  |
+4 | max_head = 65536
+  |            ^^^^^ write "65536B"
+
+error: `server.header_timeout` takes a duration such as "30s"
+ --> tollgate.toml:5:18
+  |
+5 | header_timeout = 10
+  |                  ^^ write "10s"
+
+error: `server.idle_timeout` takes a duration such as "30s"
+ --> tollgate.toml:6:16
+  |
+6 | idle_timeout = "10"
+  |                ^^^^ `10` needs a unit: write `10s`
+
+error: `server.drain_timeout` takes a duration such as "30s"
+ --> tollgate.toml:7:17
+  |
+7 | drain_timeout = "half a minute"
+  |                 ^^^^^^^^^^^^^^^ write a number and a unit, such as `10s`
+
+error: `server.watch` takes true or false
+ --> tollgate.toml:8:9
+  |
+8 | watch = 1
+  |         ^ this is a whole number
+
+error: `server.workers` takes a number from 0 to 1024
+ --> tollgate.toml:9:11
+  |
+9 | workers = -1
+  |           ^^
+
+error: `server.trusted_proxies` takes a network such as "10.0.0.0/8", or an address
+  --> tollgate.toml:10:20
+   |
+10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
+   |                    ^^^^^^^^^^^^ write "10.0.0.0/8"
+
+error: `server.trusted_proxies` takes a network such as "10.0.0.0/8", or an address
+  --> tollgate.toml:10:34
+   |
+10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
+   |                                  ^^^^^^^ this is neither a network nor an address
+
+error: `log.level` takes "error", "warn", "info", "debug" or "trace"
+  --> tollgate.toml:12:9
+   |
+12 | level = "information"
+   |         ^^^^^^^^^^^^^ this is none of them
+
+error: `log.access` takes a path
+  --> tollgate.toml:13:10
+   |
+13 | access = ""
+   |          ^^ this is empty
+
+12 problems
+"#,
+    );
+}
+
+#[test]
+fn fields_that_are_taken() {
+    assert_complaints(
+        r#"[access]
+api_key_header = "Host"
+client_header = "x_client_id"
+[server]
+request_id_header = "X-Client-Id:"
+"#,
+        r#"error: `access.api_key_header` takes the name of a header field such as "x-api-key"
+ --> tollgate.toml:2:18
+  |
+2 | api_key_header = "Host"
+  |                  ^^^^^^ this field has a meaning of its own
+
+error: `access.client_header` takes the name of a header field such as "x-client-id"
+ --> tollgate.toml:3:17
+  |
+3 | client_header = "x_client_id"
+  |                 ^^^^^^^^^^^^^ write `x-client-id`
+
+error: `server.request_id_header` takes the name of a header field such as "x-request-id"
+ --> tollgate.toml:5:21
+  |
+5 | request_id_header = "X-Client-Id:"
+  |                     ^^^^^^^^^^^^^^ a name has letters, digits and `-`
+
+3 problems
+"#,
+    );
+}
+
+#[test]
+fn fields_that_are_the_same() {
+    assert_complaints(
+        r#"[access]
+api_key_header = "X-Caller"
+client_header = "x-caller"
+"#,
+        r#"error: `access.api_key_header` and `access.client_header` are the same
+ --> tollgate.toml:3:17
+  |
+3 | client_header = "x-caller"
+  |                 ^^^^^^^^^^ both are `x-caller`
+
+1 problem
+"#,
+    );
+}

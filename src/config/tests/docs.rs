@@ -1,0 +1,3 @@
+//! The examples of the documentation are configurations that load.
+
+use super::*;

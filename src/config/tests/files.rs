@@ -1,0 +1,164 @@
+//! Configurations on disk, and the files that they name.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::config::{AccessLog, load};
+
+fn in_folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// The problems, with the folder's own path left out.
+fn problems(folder: &tempfile::TempDir, file: &str) -> String {
+    let root = folder.path().to_str().unwrap();
+    let problems = load(&folder.path().join(file), &environment).unwrap_err();
+    problems.to_string().replace(root, "")
+}
+
+#[test]
+fn routes_come_from_a_file_beside() {
+    for (name, text) in [
+        ("more/routes.json", "{\"/b\": \"http://b\", \"/c\": \"u\"}"),
+        (
+            "more/routes.toml",
+            "\"/b\" = \"http://b\"\n\"/c\" = \"u\"\n",
+        ),
+    ] {
+        let main = format!(
+            "routes_file = \"{name}\"\n[routes]\n\"/a\" = \"http://a\"\n\
+             [upstreams.u]\nendpoints = [\"http://u\"]\n"
+        );
+        let folder = in_folder(&[
+            ("conf/tollgate.toml", &main),
+            (&format!("conf/{name}"), text),
+        ]);
+        let path = folder.path().join("conf/tollgate.toml");
+        let loaded = load(&path, &environment).unwrap();
+        let prefixes: Vec<_> = loaded
+            .snapshot
+            .routes
+            .routes()
+            .iter()
+            .map(|route| route.prefix.as_str())
+            .collect();
+        assert_eq!(prefixes, ["/a", "/b", "/c"]);
+        let files: Vec<_> = loaded.files.paths().collect();
+        assert_eq!(files, [path, folder.path().join("conf").join(name)]);
+    }
+}
+
+#[test]
+fn problems_of_that_file_carry_its_name() {
+    let main = "routes_file = \"routes.json\"\n[routes]\n\"/a\" = \"http://a\"\n";
+    let folder = in_folder(&[
+        ("tollgate.toml", main),
+        ("routes.json", "{\n  \"/a\": \"http://b\",\n  \"b\": 7\n}\n"),
+    ]);
+    let expected = "\
+error: the route `/a` is given twice
+ --> /routes.json:2:3
+  |
+2 |   \"/a\": \"http://b\",
+  |   ^^^^ given again here
+  |
+  = note: first given here: /tollgate.toml:3:1
+
+error: `b` is no path prefix
+ --> /routes.json:3:3
+  |
+3 |   \"b\": 7
+  |   ^^^ a prefix starts with `/`: write `/b`
+
+error: `b` takes a URL or the name of an upstream
+ --> /routes.json:3:8
+  |
+3 |   \"b\": 7
+  |        ^ this is a whole number
+
+3 problems
+";
+    assert_eq!(problems(&folder, "tollgate.toml"), expected);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = in_folder(&[("tollgate.toml", "routes_file = \"none.json\"\n")]);
+    let expected = "\
+error: cannot read `/none.json`: there is no such file
+ --> /tollgate.toml:1:15
+  |
+1 | routes_file = \"none.json\"
+  |               ^^^^^^^^^^^ named here
+
+1 problem
+";
+    assert_eq!(problems(&folder, "tollgate.toml"), expected);
+
+    let said = problems(&folder, "tollgate.json");
+    assert!(
+        said.starts_with("error: cannot read `/tollgate.json`: there is no such file\n"),
+        "{said}"
+    );
+    let said = problems(&folder, "");
+    assert!(said.contains("it is a directory"), "{said}");
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let log = |access: &str| {
+        let text = format!("[log]\naccess = \"{access}\"\n");
+        let folder = in_folder(&[("conf/tollgate.toml", &text)]);
+        let path = folder.path().join("conf/tollgate.toml");
+        let loaded = load(&path, &environment).unwrap();
+        (loaded.settings.access_log, folder.path().join("conf"))
+    };
+    let (written, folder) = log("logs/access.log");
+    assert_eq!(written, AccessLog::File(folder.join("logs/access.log")));
+    let (written, _) = log("/var/log/access.log");
+    assert_eq!(
+        written,
+        AccessLog::File(Path::new("/var/log/access.log").into())
+    );
+    let (written, _) = log("${HOME}/access.log");
+    assert_eq!(
+        written,
+        AccessLog::File(Path::new("/home/gate/access.log").into())
+    );
+    assert_eq!(log("off").0, AccessLog::Off);
+    assert_eq!(log("stdout").0, AccessLog::Stdout);
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let loaded = good("[limits.redis]\nurl = \"redis://u:${PASSWORD}@h\"\n");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+
+    for text in [
+        "[limits.redis]\nurl = \"redis://u:${PASSWORD}@h:x\"\n",
+        "[limits.redis]\nurl = \"redis://u:hunter2@h:x\"\n",
+        "[limits.redis]\nurl = \"redis://u:hunter2@h\" x\n",
+        "[limits.redis]\nurl = \"redis://${USER:-u:hunter2}@h:x\"\n",
+        "[limits.redis]\nurl = [\"redis://u:hunter2@h\", \"redis://u:hunter2@i\"]\n",
+        "[routes]\n\"/a\" = \"http://u:hunter2@h\"\n",
+        "[routes]\n\"/a\" = \"http://u:${PASSWORD}@h\"\n",
+        "[clients.a]\nkeys = [\"hunter2\"]\n",
+        "[clients.a]\nkeys = [\"sha256:hunter2\"]\n",
+        "[clients.a]\nkeys = [\"${PASSWORD}\"]\n",
+        "[clients.a]\nkeys = [{ hash = \"hunter2\" }]\n",
+        "[clients.a]\nkeys = \"hunter2\"\n",
+        "[clients.a]\nkeys = { hunter2 = \"hunter2\" }\n",
+    ] {
+        let problems = read(text).unwrap_err();
+        assert!(!problems.to_string().contains("\"hunter2"), "{problems}");
+        assert!(!problems.to_string().contains(":hunter2"), "{problems}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+}

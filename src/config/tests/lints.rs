@@ -1,0 +1,63 @@
+//! What is allowed and odd is said, once each, with its place; what is not odd is not.
+
+use super::*;
+
+#[test]
+fn the_demo_is_not_odd() {
+    let demo = good(include_str!("../../../tollgate.toml"));
+    assert_eq!(demo.lints, [""; 0]);
+}
+
+#[test]
+fn each_oddity_is_said() {
+    let key = "sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6";
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let text = format!(
+        r#"[routes]
+"/api/orders" = "http://x"
+"/API/orders-export" = "http://x"
+"/health" = "http://x"
+[access]
+protected = ["/api/orders", "/api/invoices", "/Api/Orders/7"]
+[upstreams.b]
+endpoints = ["http://y"]
+[clients.a]
+[clients.c]
+keys = [
+  {{ hash = "{key}", expires_at = 2020-01-01T00:00:00Z }},
+  {{ hash = "{}", expires_at = "{soon}" }},
+]
+[limits.tiers.gold]
+requests = 1
+per = "1s"
+[server]
+trusted_proxies = ["0.0.0.0/0"]
+"#,
+        key.replace("53a", "63a"),
+    );
+    let lints = good(&text).lints;
+    let expected = [
+        "tollgate.toml:3:1: the route `/API/orders-export` is public",
+        "tollgate.toml:4:1: `GET /health` is answered by the gateway itself",
+        "tollgate.toml:6:29: `/api/invoices` is protected, but no route leads there",
+        "tollgate.toml:6:46: `/Api/Orders/7` is protected already by `/api/orders`",
+        "tollgate.toml:7:12: no route leads to the upstream `b`",
+        "tollgate.toml:9:10: the client `a` has no keys",
+        "tollgate.toml:12:100: a key of `c` has expired at 2020-01-01T00:00:00Z",
+        "tollgate.toml:13:100: a key of `c` expires soon",
+        "tollgate.toml:15:15: no client is of the tier `gold`",
+        "tollgate.toml:19:20: everybody is trusted",
+    ];
+    for (lint, expected) in lints.iter().zip(expected) {
+        assert!(lint.starts_with(expected), "{lint:?} is not {expected:?}");
+    }
+    assert_eq!(lints.len(), expected.len(), "{lints:#?}");
+}
+
+#[test]
+fn an_empty_file_has_neither_routes_nor_limits() {
+    let lints = good("").lints;
+    assert_eq!(lints.len(), 2);
+    assert!(lints[0].starts_with("there are no routes"));
+    assert!(lints[1].starts_with("there are no limits"));
+}

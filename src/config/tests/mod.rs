@@ -1,0 +1,45 @@
+//! Tests of the configuration as a whole, each from the text that a user writes.
+
+mod bad_files;
+mod bad_values;
+mod defaults;
+mod docs;
+mod files;
+mod formats;
+mod lints;
+mod not_yet;
+mod properties;
+
+use super::{Format, Loaded, Problems, Unreadable, parse};
+
+/// Reads a TOML configuration that stands alone, with `HOME` and `PASSWORD` in the environment.
+fn read(text: &str) -> Result<Loaded, Problems> {
+    parse("tollgate.toml", text, Format::Toml, &environment, &|_| {
+        Err(Unreadable::Missing)
+    })
+}
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "HOME" => Some("/home/gate".to_owned()),
+        "PASSWORD" => Some("hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+/// Reads a good one.
+fn good(text: &str) -> Loaded {
+    read(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What is said of a bad one.
+fn complaints(text: &str) -> String {
+    read(text).expect_err("there are problems").to_string()
+}
+
+/// Checks all that is said of a bad one, to the letter.
+#[track_caller]
+fn assert_complaints(text: &str, expected: &str) {
+    let said = complaints(text);
+    assert_eq!(said, expected, "\n{said}");
+}
