@@ -157,11 +157,10 @@ fn is_settled(digits: &[u8]) -> bool {
         return false;
     };
     !(high.is_ascii_lowercase() || low.is_ascii_lowercase())
-        && byte_of(digits).is_some_and(|byte| match byte {
-            b'%' | b'/' | b';' | b'\\' | 0x7f => false,
-            // Bytes that may begin an overlong sequence.
-            0xc0 | 0xc1 | 0xe0 | 0xf0 | 0xf8 | 0xfc => false,
-            byte => byte >= b' ' && !is_unreserved(byte),
+        && byte_of(digits).is_some_and(|byte| {
+            let hides = matches!(byte, b'%' | b'/' | b';' | b'\\' | 0x7f);
+            let may_be_overlong = matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0 | 0xf8 | 0xfc);
+            byte >= b' ' && !is_unreserved(byte) && !hides && !may_be_overlong
         })
 }
 
