@@ -1,7 +1,10 @@
 //! The seeds of the fuzz targets, put through what the targets call: an input that once found a
 //! fault, or that is there to find one, is tried by every run of the tests.
 
-#[expect(unreachable_pub, reason = "it is public where the fuzz targets call it")]
+#[expect(
+    unreachable_pub,
+    reason = "it is public where the fuzz targets call it"
+)]
 #[path = "../../fuzz/src/invariants/mod.rs"]
 mod invariants;
 
