@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use memchr::memchr_iter;
 use sha2::{Digest as _, Sha256};
 
 /// No configuration is larger; what is, is another file given by mistake.
@@ -12,14 +13,22 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// Why a file cannot be read as a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
+    /// It is not there.
     #[error("there is no such file")]
     Missing,
+    /// It is no file.
     #[error("it is a directory")]
     Directory,
+    /// It is too large to be a configuration.
     #[error("it is larger than 16 MiB")]
     TooLarge,
+    /// It is no text.
     #[error("it is not UTF-8: see line {line}")]
-    NotUtf8 { line: usize },
+    NotUtf8 {
+        /// The first line that is not, from 1.
+        line: usize,
+    },
+    /// The system does not let us.
     #[error("{0}")]
     System(io::Error),
 }
@@ -38,7 +47,7 @@ impl From<io::Error> for Unreadable {
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
     String::from_utf8(bytes(path)?).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = memchr_iter(b'\n', good).count() + 1;
         Unreadable::NotUtf8 { line }
     })
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::pipeline::snapshot::Snapshot;
+use crate::route::PathPrefix;
 
 use super::file::{ClientTable, File};
 use super::source::{Sources, Span};
@@ -83,7 +84,7 @@ fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
         // `/api/orders-export` beside a protected `/api/orders`.
         let beside = protected
             .iter()
-            .map(|prefix| prefix.as_str())
+            .map(PathPrefix::as_str)
             .filter(|prefix| {
                 path.get(..prefix.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(prefix))

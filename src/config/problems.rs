@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: all of it at once, each problem with its file, line and
 //! column, the offending text, and what would be right.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -109,12 +109,10 @@ impl Problems {
         }
         let rest = list.len().saturating_sub(MOST_SHOWN);
         if rest > 0 {
-            text.push_str(&format!("... and {rest} more\n\n"));
+            let _ = write!(text, "... and {rest} more\n\n");
         }
-        text.push_str(&match self.list.len() {
-            1 => "1 problem\n".to_owned(),
-            number => format!("{number} problems\n"),
-        });
+        let ending = if list.len() == 1 { "" } else { "s" };
+        let _ = writeln!(text, "{} problem{ending}", list.len());
         text
     }
 

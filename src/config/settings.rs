@@ -9,10 +9,13 @@ use crate::limit::RedisSettings;
 /// The compiled configuration, as far as only a restart can change it.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Where clients connect; never empty.
     pub listen: Vec<SocketAddr>,
     /// At least one; already resolved from "one per available core".
     pub workers: usize,
+    /// Beyond it new connections wait in the kernel's backlog.
     pub max_connections: usize,
+    /// How long requests in flight may take once the gateway has been told to stop.
     pub drain_timeout: Duration,
     /// Reload by itself when a file has changed and stayed the same for a second.
     pub watch: bool,
@@ -20,8 +23,11 @@ pub struct Settings {
     pub max_keys: usize,
     /// Absent: counters live in this process.
     pub redis: Option<RedisSettings>,
+    /// What the operator's log tells, at least.
     pub log_level: tracing::Level,
+    /// How lines of both logs look.
     pub log_format: LogFormat,
+    /// Where access lines go.
     pub access_log: AccessLog,
 }
 
@@ -31,15 +37,20 @@ pub enum LogFormat {
     /// Pretty on a terminal, JSON elsewhere.
     #[default]
     Auto,
+    /// One object a line.
     Json,
+    /// For people.
     Pretty,
 }
 
 /// Where access lines go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AccessLog {
+    /// To standard output.
     #[default]
     Stdout,
+    /// Nowhere.
     Off,
+    /// To a file, which is opened anew on SIGUSR1.
     File(PathBuf),
 }

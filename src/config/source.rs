@@ -30,20 +30,11 @@ impl Span {
     }
 }
 
-/// A value, and where it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A value, and where it was written. It may be a secret, so this has no `Debug`.
+#[derive(Clone, Copy)]
 pub(super) struct At<T> {
     pub value: T,
     pub span: Span,
-}
-
-impl<T> At<T> {
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
-        At {
-            value: change(self.value),
-            span: self.span,
-        }
-    }
 }
 
 /// A file's name, as the user knows it, and its text without secrets.

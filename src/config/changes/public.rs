@@ -1,5 +1,7 @@
 //! What became public: the one change that nobody wants to find out about from others.
 
+use std::fmt::Write as _;
+
 use crate::config::lint::is_under;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::{PathPrefix, Route};
@@ -68,14 +70,14 @@ fn no_longer_protected(prefix: &PathPrefix, old: &Snapshot, new: &Snapshot, chan
         .collect();
     let mut text = format!("`{}` is no longer protected", prefix.as_str());
     if !still.is_empty() {
-        text.push_str(&format!(", except for {}", names(still)));
+        let _ = write!(text, ", except for {}", names(still));
     }
     if open.is_empty() {
         text.push_str("; no route leads there");
         changes.add_as(ChangeKind::Applied, text);
     } else {
         let open = names(open);
-        text.push_str(&format!("; anonymous callers reach it by the route {open}"));
+        let _ = write!(text, "; anonymous callers reach it by the route {open}");
         changes.add(text);
     }
 }
@@ -100,11 +102,11 @@ pub(super) fn conditions(route: &Route) -> String {
     let mut text = String::new();
     if !route.methods.is_empty() {
         let methods = route.methods.iter().map(http::Method::as_str);
-        text.push_str(&format!(" for {}", names(methods)));
+        let _ = write!(text, " for {}", names(methods));
     }
     if !route.hosts.is_empty() {
         let hosts = route.hosts.iter().map(String::as_str);
-        text.push_str(&format!(" on {}", names(hosts)));
+        let _ = write!(text, " on {}", names(hosts));
     }
     text
 }

@@ -166,7 +166,9 @@ fn limits(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
     };
     for client in &new.access.clients {
         let before = &old.access.clients;
-        if let Some(before) = before.iter().find(|before| before.name == client.name) {
+        let found =
+            before.binary_search_by(|before| before.name.as_str().cmp(client.name.as_str()));
+        if let Some(before) = found.ok().and_then(|index| before.get(index)) {
             let (then, now) = (
                 policy(before.policy.as_ref()),
                 policy(client.policy.as_ref()),
@@ -182,12 +184,12 @@ fn limits(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
 /// All limits by name.
 fn policies(snapshot: &Snapshot) -> BTreeMap<&str, Limit> {
     let limits = &snapshot.limits;
-    let tiers = snapshot.access.clients.iter().map(|client| &client.policy);
+    let of_clients = snapshot.access.clients.iter().map(|client| &client.policy);
     [&limits.anonymous, &limits.identified]
         .into_iter()
-        .chain(tiers)
+        .chain(of_clients)
         .flatten()
-        .map(|policy| (&*policy.name, policy.limit))
+        .map(|limited| (&*limited.name, limited.limit))
         .collect()
 }
 
@@ -199,7 +201,7 @@ fn shown(limit: Option<&Limit>) -> String {
 
 /// Notes what does not hold before the next start.
 pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
-    let changed = [
+    let differing = [
         ("listen", old.listen != new.listen),
         ("server.workers", old.workers != new.workers),
         (
@@ -220,19 +222,19 @@ pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
         ("log.format", old.log_format != new.log_format),
         ("log.access", old.access_log != new.access_log),
     ];
-    for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+    for (key, _) in differing.iter().filter(|(_, differs)| *differs) {
         changes.add(format!("`{key}` has changed, which takes a restart"));
     }
 }
 
 fn same_redis(then: Option<&RedisSettings>, now: Option<&RedisSettings>) -> bool {
-    let facts = |redis: &RedisSettings| {
-        (
-            redis.url.expose_secret().to_owned(),
-            redis.on_failure,
-            redis.deadline,
-            redis.key_prefix.clone(),
-        )
-    };
-    then.map(facts) == now.map(facts)
+    match (then, now) {
+        (Some(then), Some(now)) => {
+            then.url.expose_secret() == now.url.expose_secret()
+                && then.on_failure == now.on_failure
+                && then.deadline == now.deadline
+                && then.key_prefix == now.key_prefix
+        }
+        (then, now) => then.is_none() && now.is_none(),
+    }
 }

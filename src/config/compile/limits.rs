@@ -7,7 +7,7 @@ use crate::config::file::{LimitTable, LimitsTable};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::config::suggest::closest;
-use crate::limit::{InvalidLimit, Limit, Policy};
+use crate::limit::{InvalidLimit, Limit, LimitHeaders, Policy};
 use crate::pipeline::snapshot::Limits;
 
 use super::{check_name, or};
@@ -43,7 +43,7 @@ pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled 
         limits: Limits {
             anonymous,
             identified,
-            headers: or(table.headers, Default::default()),
+            headers: or(table.headers, LimitHeaders::default()),
             ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(128),
         },
         tiers,

@@ -12,7 +12,7 @@ use crate::config::kinds::SizeOrOff;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
-use crate::route::{Route, RouteTable};
+use crate::route::{EncodedSlash, Route, RouteTable};
 use crate::upstream::{Endpoint, Upstream};
 
 use super::access::path_prefix;
@@ -87,7 +87,7 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
         strip_prefix: or(written.strip_prefix, true),
         timeout: or(written.timeout, TIMEOUT),
         body_limit: or(written.body_limit, SizeOrOff(None)).0,
-        encoded_slash: or(written.encoded_slash, Default::default()),
+        encoded_slash: or(written.encoded_slash, EncodedSlash::default()),
         cost: NonZeroU32::MIN,
     })
 }

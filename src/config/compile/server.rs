@@ -12,9 +12,9 @@ use ipnet::IpNet;
 use crate::config::file::{File, LogTable, RedisTable, ServerTable};
 use crate::config::kinds::Size;
 use crate::config::problems::{Problem, Problems};
-use crate::config::settings::{AccessLog, Settings};
+use crate::config::settings::{AccessLog, LogFormat, Settings};
 use crate::config::source::{At, Span};
-use crate::limit::{RedisSettings, check_redis_url};
+use crate::limit::{OnFailure, RedisSettings, check_redis_url};
 use crate::wire::head::HeadLimits;
 
 use super::or;
@@ -49,7 +49,7 @@ pub(super) fn settings(file: &File, folder: &Path, problems: &mut Problems) -> O
             None => None,
         },
         log_level: or(file.log.level, tracing::Level::INFO),
-        log_format: or(file.log.format, Default::default()),
+        log_format: or(file.log.format, LogFormat::default()),
         access_log: access_log(&file.log, folder),
     })
 }
@@ -87,7 +87,7 @@ fn redis(table: &RedisTable, problems: &mut Problems) -> Option<RedisSettings> {
     let key_prefix = key_prefix(table, problems);
     Some(RedisSettings {
         url: url?.value.into(),
-        on_failure: or(table.on_failure, Default::default()),
+        on_failure: or(table.on_failure, OnFailure::default()),
         deadline: or(table.deadline, Duration::from_millis(25)),
         key_prefix: key_prefix?,
     })

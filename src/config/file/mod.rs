@@ -25,6 +25,10 @@ use super::source::At;
 use super::tree::Node;
 
 /// The whole file.
+#[expect(
+    clippy::struct_field_names,
+    reason = "fields are called as the keys are"
+)]
 pub(super) struct File {
     pub listen: Option<At<Vec<At<SocketAddr>>>>,
     pub routes_file: Option<At<PathBuf>>,

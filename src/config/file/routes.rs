@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::kinds::{SizeOrOff, word};
 use crate::config::problems::Problems;
 use crate::config::reader::{Read, Table, Wrong, complain, join};
-use crate::config::source::{At, Span};
+use crate::config::source::At;
 use crate::config::tree::{Entry, Node, Value};
 use crate::route::EncodedSlash;
 
@@ -13,8 +13,6 @@ const TARGET: &str = "a URL or the name of an upstream";
 
 /// One route.
 pub(in crate::config) struct RouteTable {
-    /// The whole route, for problems of no single key.
-    pub span: Span,
     /// It stands in a map, in which every prefix stands once; not in a `[[route]]`.
     pub in_map: bool,
     pub prefix: At<String>,
@@ -125,7 +123,6 @@ pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec
 impl RouteTable {
     fn plain(prefix: At<String>, upstream: Option<At<String>>) -> Self {
         Self {
-            span: prefix.span,
             in_map: true,
             prefix,
             upstream,
@@ -142,7 +139,6 @@ impl RouteTable {
 
     fn read(prefix: At<String>, in_map: bool, mut table: Table, problems: &mut Problems) -> Self {
         let route = Self {
-            span: if in_map { prefix.span } else { table.span },
             in_map,
             prefix,
             upstream: table.require("upstream", TARGET, problems),

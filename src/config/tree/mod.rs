@@ -1,5 +1,6 @@
 //! What TOML and JSON have in common: a tree of values, each with its place. Everything after the
-//! parsers works on this tree, so the two formats cannot come to differ.
+//! parsers works on this tree, so the two formats cannot come to differ. Values may be secrets:
+//! nothing here has a `Debug`.
 
 mod json;
 mod toml;
@@ -10,14 +11,12 @@ use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, SourceId, Span};
 
 /// A value and its place.
-#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub value: Value,
     pub span: Span,
 }
 
 /// A value as it was written.
-#[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
     Integer(i64),
@@ -36,7 +35,6 @@ pub(super) enum Value {
 }
 
 /// A key with its value.
-#[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub key: At<String>,
     pub node: Node,

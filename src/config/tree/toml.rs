@@ -99,7 +99,7 @@ mod tests {
         let text = "b = [1.5, 0x1F]\n[a]\nat = 1979-05-27T07:32:00Z\n[[r]]\nx.y = 'z'\n";
         let (tree, sources) = parsed(text);
         let mut seen = Vec::new();
-        walk(&tree.unwrap(), &mut |key, node| {
+        walk(&tree.ok().unwrap(), &mut |key, node| {
             let key = key.map_or("", |key| sources.text(key.span));
             seen.push(format!(
                 "{key}: {} {}",
@@ -146,6 +146,6 @@ mod tests {
     #[test]
     fn several_errors_are_reported_one_a_line() {
         let (tree, _) = parsed("a = \nb = \"x\nc = 1 2 3\n[d]\n[d]\n");
-        assert_eq!(tree.unwrap_err().len(), 4);
+        assert_eq!(tree.err().unwrap().len(), 4);
     }
 }
