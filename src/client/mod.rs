@@ -73,3 +73,20 @@ impl fmt::Debug for ClientName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -")]
 pub struct InvalidClientName;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_in_a_header_a_log_line_and_a_key() {
+        let longest = "x".repeat(128);
+        for name in ["a", "mobile-app", "A.b_c-9", longest.as_str()] {
+            assert_eq!(ClientName::parse(name).unwrap().as_str(), name);
+        }
+        let too_long = "x".repeat(129);
+        for name in ["", "a b", "a:b", "a{b}", "a\r\nx: y", "café", "a/b", too_long.as_str()] {
+            assert_eq!(ClientName::parse(name), Err(InvalidClientName), "{name}");
+        }
+    }
+}

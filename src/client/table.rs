@@ -110,14 +110,10 @@ pub struct DuplicateKey {
 struct Uniform(u64);
 
 impl Hasher for Uniform {
-    fn write_u64(&mut self, bits: u64) {
-        self.0 = bits;
-    }
-
-    /// A digest writes one `u64`. Anything else is hashed too, only not well.
+    /// Keeps the last eight bytes: a digest writes no more.
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+            self.0 = self.0 << 8 | u64::from(*byte);
         }
     }
 

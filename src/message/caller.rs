@@ -36,3 +36,73 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
         .ok()
         .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fields::HeadStorage;
+    use crate::wire::head::{HeadLimits, RequestHead};
+
+    /// Who called, if `10.0.0.0/8` is trusted and the fields are these.
+    fn called(peer: &str, fields: &str) -> String {
+        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let limits = HeadLimits {
+            max_bytes: 4096,
+            max_fields: 32,
+        };
+        let head = RequestHead::parse(HeadStorage::from(text.into_bytes()), &limits).unwrap();
+        let trusts = |address: IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10);
+        caller(peer.parse().unwrap(), &head.fields, trusts).to_string()
+    }
+
+    #[test]
+    fn a_stranger_answers_for_itself() {
+        assert_eq!(
+            called("192.0.2.1", "X-Forwarded-For: 203.0.113.9\r\n"),
+            "192.0.2.1"
+        );
+        assert_eq!(called("::ffff:192.0.2.1", ""), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_from_the_right() {
+        assert_eq!(
+            called("10.0.0.1", "X-Forwarded-For: 203.0.113.9\r\n"),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            called(
+                "10.0.0.1",
+                "X-Forwarded-For: 1.1.1.1, 203.0.113.9, 10.0.0.2\r\n"
+            ),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            called(
+                "::ffff:10.0.0.1",
+                "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: [2001:db8::1]:443\r\n"
+            ),
+            "2001:db8::1"
+        );
+        assert_eq!(
+            called("10.0.0.1", "X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n"),
+            "10.0.0.3"
+        );
+        assert_eq!(called("10.0.0.1", ""), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_chain() {
+        assert_eq!(
+            called(
+                "10.0.0.1",
+                "X-Forwarded-For: 1.1.1.1, unknown, 10.0.0.2\r\n"
+            ),
+            "10.0.0.2"
+        );
+        assert_eq!(
+            called("10.0.0.1", "X-Forwarded-For: _hidden\r\n"),
+            "10.0.0.1"
+        );
+    }
+}

@@ -3,7 +3,10 @@
 
 pub mod answer;
 pub mod caller;
+pub mod escapes;
 pub mod forward;
 pub mod hop;
 pub mod path;
+#[cfg(test)]
+pub(crate) mod readings;
 pub mod target;

@@ -43,11 +43,11 @@ impl<'a> RequestTarget<'a> {
                 query: None,
                 authority: None,
             }),
-            _ => Self::absolute(target),
+            _ => Self::absolute(target, method),
         }
     }
 
-    fn absolute(target: &'a [u8]) -> Result<Self, InvalidTarget> {
+    fn absolute(target: &'a [u8], method: &Method) -> Result<Self, InvalidTarget> {
         let after = |scheme: &[u8]| {
             let (head, rest) = target.split_at_checked(scheme.len())?;
             head.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -63,6 +63,14 @@ impl<'a> RequestTarget<'a> {
         // The rules for a host leave no room for a user and a password.
         if !host::is_valid(authority) {
             return Err(InvalidTarget::Authority);
+        }
+        // RFC 9112 section 3.2.4: this is how `OPTIONS *` comes by way of a proxy.
+        if path.is_empty() && *method == Method::OPTIONS {
+            return Ok(Self {
+                path: b"*",
+                query: None,
+                authority: Some(authority),
+            });
         }
         Ok(Self::split(path, Some(authority)))
     }
@@ -140,7 +148,21 @@ mod tests {
             assert_eq!(parts(target), Err(InvalidTarget::Authority), "{target}");
         }
         assert_eq!(parts("/a#b"), Err(InvalidTarget::Fragment));
-        assert!(RequestTarget::parse(b"*", &Method::OPTIONS).is_ok());
+    }
+
+    #[test]
+    fn options_may_ask_about_the_server_as_a_whole() {
+        for (target, path) in [
+            ("*", "*"),
+            ("http://h", "*"),
+            ("http://h/", "/"),
+            ("http://h?", "/"),
+        ] {
+            let target = RequestTarget::parse(target.as_bytes(), &Method::OPTIONS).unwrap();
+            assert_eq!(target.path, path.as_bytes());
+        }
+        let target = RequestTarget::parse(b"*?q", &Method::OPTIONS);
+        assert_eq!(target, Err(InvalidTarget::Form));
     }
 
     #[test]

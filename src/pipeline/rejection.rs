@@ -212,7 +212,12 @@ impl Rejection {
 
 impl From<AmbiguousPath> for Rejection {
     fn from(why: AmbiguousPath) -> Self {
-        Self::AmbiguousPath(why.to_string().into())
+        match why {
+            // A target starts with a slash or is the `*` of `OPTIONS *`, which asks about the
+            // server as a whole: there is nothing in front of services to ask about.
+            AmbiguousPath::NoLeadingSlash => Self::NoRoute,
+            _ => Self::AmbiguousPath(why.to_string().into()),
+        }
     }
 }
 

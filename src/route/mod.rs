@@ -1,13 +1,17 @@
 //! Routes: which requests go to which upstream, and under which rules. Compiled from the
 //! configuration; looked up once a request on the canonical path.
 
+mod choices;
+mod near_miss;
 mod prefix;
 mod protected;
 mod table;
 
+pub use choices::Indistinguishable;
+pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
 pub use protected::ProtectedPrefixes;
-pub use table::{Indistinguishable, NearMiss, Resolved, RouteTable, WhyLost};
+pub use table::{Resolved, RouteTable};
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,125 +1,217 @@
-//! An endpoint's URL, taken apart once.
+//! An endpoint's URL, taken apart once when the configuration is compiled. The request path only
+//! reads the finished pieces: where to connect to, what `Host` an own request names, and what
+//! stands in front of every path. A URL that could be read in two ways is refused.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::message::path::RequestPath;
+use crate::message::path::{AmbiguousPath, RequestPath};
 use crate::wire::host;
+
+/// The port of `http` when a URL names none.
+const HTTP_PORT: u16 = 80;
 
 /// `http://host:port/base`, ready to connect to and to put in front of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// A name, an IPv4 address, or an IPv6 address without brackets.
+    /// A name in lower case, an IPv4 address, or an IPv6 address without brackets.
     pub host: Box<str>,
-    /// 80 unless the URL says otherwise.
+    /// Never zero.
     pub port: u16,
     /// Canonical, without a trailing slash; empty for none.
     pub base_path: Box<str>,
     authority: Box<str>,
 }
 
-/// Why a text is no endpoint, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEndpoint {
-    /// It has another shape altogether.
-    #[error("this is not the URL of an endpoint: write it like http://10.0.0.1:8080")]
-    Malformed,
-    /// TLS comes later.
-    #[error("TLS to upstreams is not supported yet: write an http:// URL")]
-    Https,
-    /// Credentials do not belong here.
-    #[error("an endpoint's URL has no user and no password")]
-    UserInfo,
-    /// A request brings its own query.
-    #[error("an endpoint's URL has no query and no fragment")]
-    Query,
-    /// The host or the port is not one.
-    #[error("`{0}` is not a host and a port")]
-    Authority(String),
-    /// The base path is not canonical.
-    #[error("the path of an endpoint's URL is put in front of requests' paths: {0}")]
-    Path(String),
-}
-
 impl Endpoint {
-    /// Parses a URL as it stands in the configuration.
+    /// Parses a URL as it stands in the configuration: `http://host[:port][/base]`.
     pub fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
-        let after = |scheme: &str| {
-            url.get(..scheme.len())
-                .filter(|s| s.eq_ignore_ascii_case(scheme))
-                .map(|s| &url[s.len()..])
-        };
-        if after("https://").is_some() {
-            return Err(InvalidEndpoint::Https);
-        }
-        let rest = after("http://").ok_or(InvalidEndpoint::Malformed)?;
-        if rest.contains(['?', '#']) {
-            return Err(InvalidEndpoint::Query);
+        let rest = after_scheme(url)?;
+        if let Some(mark) = rest.chars().find(|c| matches!(c, '?' | '#')) {
+            return Err(InvalidEndpoint::QueryOrFragment { mark });
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(InvalidEndpoint::UserInfo);
         }
-        let invalid = || InvalidEndpoint::Authority(authority.to_owned());
-        if !host::is_valid(authority.as_bytes()) {
-            return Err(invalid());
-        }
-        let (name, port) = host::split(authority.as_bytes());
-        let name = &authority[..name.len()];
-        let port = match port
-            .and_then(|port| std::str::from_utf8(port).ok())
-            .filter(|port| !port.is_empty())
-        {
-            None => 80,
-            Some(port) => port
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or_else(invalid)?,
+        let (host, port) = split_port(authority)?;
+        let host = parse_host(host)?;
+        let port = parse_port(port)?;
+        let bracketed = Bracketed(&host);
+        let authority = match port {
+            HTTP_PORT => bracketed.to_string(),
+            port => format!("{bracketed}:{port}"),
         };
-        let host = name
-            .strip_prefix('[')
-            .and_then(|name| name.strip_suffix(']'))
-            .unwrap_or(name);
         Ok(Self {
-            host: host.into(),
+            base_path: parse_base(path)?,
+            authority: authority.into(),
+            host,
             port,
-            base_path: base_path(path)?.into(),
-            authority: if port == 80 {
-                name.into()
-            } else {
-                format!("{name}:{port}").into()
-            },
         })
     }
 
-    /// `host:port` as a `Host` field has it; without the port if that is 80.
+    /// The endpoint as a `Host` field names it: `host:port`, or `host` alone for port 80.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 }
 
-fn base_path(path: &str) -> Result<&str, InvalidEndpoint> {
-    let trimmed = path.strip_suffix('/').unwrap_or(path);
-    if trimmed.is_empty() {
-        return Ok("");
-    }
-    let canonical = RequestPath::parse(trimmed.as_bytes())
-        .map_err(|why| InvalidEndpoint::Path(why.to_string()))?;
-    if canonical.as_str() == trimmed {
-        Ok(trimmed)
+/// What follows `http://`.
+fn after_scheme(url: &str) -> Result<&str, InvalidEndpoint> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(InvalidEndpoint::NoScheme);
+    };
+    if scheme.eq_ignore_ascii_case("http") {
+        Ok(rest)
+    } else if scheme.eq_ignore_ascii_case("https") {
+        Err(InvalidEndpoint::TlsNotSupportedYet)
     } else {
-        Err(InvalidEndpoint::Path(format!(
-            "write it as `{}`",
-            canonical.as_str().trim_end_matches('/')
-        )))
+        Err(InvalidEndpoint::OtherScheme)
+    }
+}
+
+/// Takes an authority apart. An address of IPv6 without brackets has no certain end.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), InvalidEndpoint> {
+    if let Ok(address) = authority.parse::<Ipv6Addr>() {
+        return Err(InvalidEndpoint::NoBrackets { address });
+    }
+    let (host, port) = host::split(authority.as_bytes());
+    // Both were cut at ASCII characters, so they are text still.
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| InvalidEndpoint::Host);
+    Ok((text(host)?, port.map(text).transpose()?))
+}
+
+fn parse_port(port: Option<&str>) -> Result<u16, InvalidEndpoint> {
+    let Some(port) = port else {
+        return Ok(HTTP_PORT);
+    };
+    // Digits only: `+80` would be parsed too.
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse() {
+        Ok(port @ 1..) if digits => Ok(port),
+        _ => Err(InvalidEndpoint::Port),
+    }
+}
+
+/// A host as it is connected to.
+fn parse_host(host: &str) -> Result<Box<str>, InvalidEndpoint> {
+    if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        let address: Ipv6Addr = address.parse().map_err(|_| InvalidEndpoint::Host)?;
+        return Ok(address.to_string().into());
+    }
+    let host = host.to_ascii_lowercase();
+    let name = host.strip_suffix('.').unwrap_or(&host);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") {
+        // `127.1` and `0x7f.1` are addresses to some resolvers and names to others.
+        let address: Result<Ipv4Addr, _> = host.parse();
+        return address
+            .map(|address| address.to_string().into())
+            .map_err(|_| InvalidEndpoint::Host);
+    }
+    if name.len() <= 253 && name.split('.').all(is_label) {
+        Ok(host.into())
+    } else {
+        Err(InvalidEndpoint::Host)
+    }
+}
+
+/// A part of a domain name (RFC 1123 section 2.1), and the underscore that container networks use.
+fn is_label(label: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=63).contains(&label.len())
+        && label.bytes().all(inner)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpoint> {
+    if path.is_empty() {
+        return Ok("".into());
+    }
+    let canonical = RequestPath::parse(path.as_bytes())?;
+    let right = canonical.as_str();
+    if right == path {
+        // What follows starts with a slash, so one at the end means the same as none.
+        Ok(right.strip_suffix('/').unwrap_or(right).into())
+    } else {
+        Err(InvalidEndpoint::BasePath {
+            right: right.to_owned(),
+        })
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.base_path)
+        let Self {
+            host,
+            port,
+            base_path,
+            authority: _,
+        } = self;
+        write!(f, "http://{}:{port}{base_path}", Bracketed(host))
     }
+}
+
+/// A host as a URL has it: an IPv6 address in brackets.
+struct Bracketed<'a>(&'a str);
+
+impl fmt::Display for Bracketed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(':') {
+            write!(f, "[{}]", self.0)
+        } else {
+            f.write_str(self.0)
+        }
+    }
+}
+
+/// Why a text is no endpoint, and what would be right. A URL may hold a password by mistake, so
+/// none of it is repeated but what has been read as host or path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEndpoint {
+    /// Not a URL.
+    #[error("an endpoint is written `http://host:port`")]
+    NoScheme,
+    /// `https://`.
+    #[error("TLS to upstreams is not supported yet: write `http://host:port`")]
+    TlsNotSupportedYet,
+    /// A scheme that no version will speak.
+    #[error("only `http://` endpoints are spoken to")]
+    OtherScheme,
+    /// A user's name or password in front of the host.
+    #[error("a user name or password cannot stand in an endpoint's URL")]
+    UserInfo,
+    /// A query or a fragment: what goes downstream is the request's own.
+    #[error("an endpoint's URL ends with its path: `{mark}` cannot stand in it")]
+    QueryOrFragment {
+        /// `?` or `#`.
+        mark: char,
+    },
+    /// An IPv6 address that its port could not be told from.
+    #[error("an IPv6 address stands in brackets: write `[{address}]`")]
+    NoBrackets {
+        /// The address.
+        address: Ipv6Addr,
+    },
+    /// Neither a domain name nor an address.
+    #[error(
+        "the host is neither a domain name, nor an IPv4 address, nor an IPv6 address in brackets"
+    )]
+    Host,
+    /// Not a port that can be connected to.
+    #[error("the port is a number from 1 to 65535")]
+    Port,
+    /// The base path has another canonical form.
+    #[error("the path is not in its canonical form: write `{right}`")]
+    BasePath {
+        /// The canonical form.
+        right: String,
+    },
+    /// The base path can be read in more than one way.
+    #[error("{0}")]
+    AmbiguousBasePath(#[from] AmbiguousPath),
 }
 
 #[cfg(test)]
@@ -127,8 +219,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_taken_apart() {
-        for (url, host, port, base, authority) in [
+    fn a_url_is_taken_apart() {
+        let table = [
             (
                 "http://localhost:4001",
                 "localhost",
@@ -136,45 +228,157 @@ mod tests {
                 "",
                 "localhost:4001",
             ),
-            ("HTTP://10.0.0.1", "10.0.0.1", 80, "", "10.0.0.1"),
-            ("http://[::1]:8080/", "::1", 8080, "", "[::1]:8080"),
-            ("http://h.test:80/a/b/", "h.test", 80, "/a/b", "h.test"),
-        ] {
-            let endpoint = Endpoint::parse(url).unwrap();
-            assert_eq!(
-                (
-                    &*endpoint.host,
-                    endpoint.port,
-                    &*endpoint.base_path,
-                    endpoint.authority()
-                ),
-                (host, port, base, authority)
-            );
+            ("http://localhost", "localhost", 80, "", "localhost"),
+            ("http://localhost:80/", "localhost", 80, "", "localhost"),
+            (
+                "HTTP://Orders.Internal:8080",
+                "orders.internal",
+                8080,
+                "",
+                "orders.internal:8080",
+            ),
+            (
+                "http://10.0.0.1:4002/v1",
+                "10.0.0.1",
+                4002,
+                "/v1",
+                "10.0.0.1:4002",
+            ),
+            ("http://h:1/base/path/", "h", 1, "/base/path", "h:1"),
+            ("http://[::1]:4001/x", "::1", 4001, "/x", "[::1]:4001"),
+            (
+                "http://[2001:DB8:0::1]",
+                "2001:db8::1",
+                80,
+                "",
+                "[2001:db8::1]",
+            ),
+            (
+                "http://my_service:65535",
+                "my_service",
+                65535,
+                "",
+                "my_service:65535",
+            ),
+            (
+                "http://example.com.:81",
+                "example.com.",
+                81,
+                "",
+                "example.com.:81",
+            ),
+            ("http://3com.net", "3com.net", 80, "", "3com.net"),
+        ];
+        for (url, host, port, base, authority) in table {
+            let endpoint = Endpoint::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+            assert_eq!(&*endpoint.host, host, "{url}");
+            assert_eq!(endpoint.port, port, "{url}");
+            assert_eq!(&*endpoint.base_path, base, "{url}");
+            assert_eq!(endpoint.authority(), authority, "{url}");
         }
-        assert_eq!(
-            Endpoint::parse("http://[::1]:8080/a").unwrap().to_string(),
-            "http://[::1]:8080/a"
-        );
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        for (url, told) in [
-            ("localhost:4001", "write it like"),
-            ("", "write it like"),
-            ("https://h", "not supported yet"),
-            ("http://u:p@h", "no user"),
-            ("http://h?x", "no query"),
-            ("http://", "`` is not"),
-            ("http://h:0", "`h:0` is not"),
-            ("http://h:99999", "is not"),
-            ("http://h/a//b", "write it as `/a/b`"),
-            ("http://h/..;/", "turns into"),
-            ("http://a b", "is not"),
-            ("http://::1", "is not"),
+    fn what_is_displayed_is_the_same_endpoint() {
+        let table = [
+            ("http://localhost", "http://localhost:80"),
+            ("http://[0:0::1]:4001/x/", "http://[::1]:4001/x"),
+            ("http://A.example:81/v1", "http://a.example:81/v1"),
+        ];
+        for (url, displayed) in table {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!(endpoint.to_string(), displayed);
+            assert_eq!(Endpoint::parse(displayed), Ok(endpoint));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        use InvalidEndpoint::{Host, NoScheme, OtherScheme, Port, TlsNotSupportedYet, UserInfo};
+        let table = [
+            ("", NoScheme),
+            ("localhost:4001", NoScheme),
+            ("http:/localhost", NoScheme),
+            ("//localhost", NoScheme),
+            ("https://orders", TlsNotSupportedYet),
+            ("HTTPS://orders:443/x", TlsNotSupportedYet),
+            ("ftp://orders", OtherScheme),
+            (" http://orders", OtherScheme),
+            ("http://u:p@orders", UserInfo),
+            ("http://u@orders:80/", UserInfo),
+            ("http://", Host),
+            ("http:///base", Host),
+            ("http://:80", Host),
+            ("http://.", Host),
+            ("http://a..b", Host),
+            ("http://-a", Host),
+            ("http://a-.b", Host),
+            ("http://a b", Host),
+            ("http://a%20b", Host),
+            ("http://café", Host),
+            ("http://a\\b", Host),
+            ("http://127.1", Host),
+            ("http://256.0.0.1", Host),
+            ("http://2130706433", Host),
+            ("http://0x7f000001", Host),
+            ("http://[::1", Host),
+            ("http://[fe80::1%25eth0]", Host),
+            ("http://[127.0.0.1]", Host),
+            ("http://[::1]x", Host),
+            ("http://a]", Host),
+            ("http://h:", Port),
+            ("http://h:0", Port),
+            ("http://h:65536", Port),
+            ("http://h:+80", Port),
+            ("http://h:80x", Port),
+            ("http://h:8:9", Port),
+        ];
+        for (url, expected) in table {
+            assert_eq!(Endpoint::parse(url), Err(expected), "{url}");
+        }
+        let label = "x".repeat(64);
+        let name = [&*"x".repeat(63); 4].join(".");
+        for host in [label, name] {
+            assert_eq!(Endpoint::parse(&format!("http://{host}")), Err(Host));
+        }
+    }
+
+    #[test]
+    fn the_right_spelling_is_told() {
+        let table = [
+            ("http://::1", Some("[::1]")),
+            ("http://fe80::2/x", Some("[fe80::2]")),
+            ("http://h//base", Some("/base")),
+            ("http://h/a/../b", Some("/b")),
+            ("http://h/%7euser", Some("/~user")),
+            ("http://h/a?x=1", None),
+            ("http://h?x=1", None),
+            ("http://h/a#x", None),
+            ("http://h/a%5Cb", None),
+            ("http://h/a%", None),
+        ];
+        for (url, right) in table {
+            let error = Endpoint::parse(url).expect_err(url).to_string();
+            match right {
+                Some(right) => assert!(error.ends_with(&format!("write `{right}`")), "{error}"),
+                None => assert!(!error.contains("write"), "{url}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for url in [
+            "http://u:secret@h",
+            "https://u:secret@h",
+            "u:secret@h",
+            "http://u:secret@h/%",
         ] {
-            let error = Endpoint::parse(url).unwrap_err().to_string();
-            assert!(error.contains(told), "{url}: {error}");
+            let error = Endpoint::parse(url).expect_err(url);
+            assert!(
+                !format!("{error} {error:?}").contains("secret"),
+                "{error:?}"
+            );
         }
     }
 }

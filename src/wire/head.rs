@@ -9,14 +9,14 @@ use super::fields::{Fields, HeadStorage, Known, Span};
 use super::host;
 use super::lines::{check_lines, list_fields};
 
-/// More fields than any limit allows.
-const MOST_FIELDS: usize = 256;
+/// The most fields that a limit may allow.
+pub const MOST_FIELDS: usize = 256;
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
     /// From its first byte to the end of its empty line.
     pub max_bytes: usize,
-    /// At most 256.
+    /// At most [`MOST_FIELDS`].
     pub max_fields: usize,
 }
 

@@ -7,6 +7,7 @@ mod support;
 mod access_log;
 mod cli;
 mod connection;
+mod corpus;
 mod forwarding;
 mod framing;
 mod harness;

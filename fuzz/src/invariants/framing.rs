@@ -23,7 +23,7 @@ pub fn check(bytes: &[u8]) {
 fn check_request(bytes: &[u8]) {
     if let Some(head) = request(bytes) {
         let expected = declared(head.version, &head.fields);
-        let length = request_body(&head).ok();
+        let length = request_body(&head).map_err(|_| Disputed);
         assert_eq!(
             length,
             expected.map(|length| length.unwrap_or(BodyLength::None))
@@ -41,17 +41,22 @@ fn check_response(bytes: &[u8]) {
         let bodiless =
             method == Method::HEAD || matches!(head.status.as_u16(), 100..=199 | 204 | 304);
         let expected = match (expected, bodiless) {
-            (None, _) => None,
-            (Some(_), true) => Some(BodyLength::None),
-            (Some(length), false) => Some(length.unwrap_or(BodyLength::UntilClose)),
+            (Err(Disputed), _) => Err(Disputed),
+            (Ok(_), true) => Ok(BodyLength::None),
+            (Ok(length), false) => Ok(length.unwrap_or(BodyLength::UntilClose)),
         };
-        assert_eq!(response_body(&head, &method).ok(), expected);
+        let length = response_body(&head, &method).map_err(|_| Disputed);
+        assert_eq!(length, expected);
     }
     check_connection(head.version, &head.fields);
 }
 
-/// What is said about a body: `None` if two readers could disagree, `Some(None)` if nothing.
-fn declared(version: Version, fields: &Fields) -> Option<Option<BodyLength>> {
+/// Two readers could disagree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Disputed;
+
+/// What is said about a body, if anything is.
+fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, Disputed> {
     let values = |wanted: &str| -> Vec<String> {
         let named = |name: &[u8]| String::from_utf8_lossy(name).to_lowercase() == wanted;
         let fields = fields.iter().filter(|field| named(field.name));
@@ -61,7 +66,7 @@ fn declared(version: Version, fields: &Fields) -> Option<Option<BodyLength>> {
     let lengths = values("content-length");
     let codings = values("transfer-encoding");
     match (&lengths[..], &codings[..]) {
-        ([], []) => Some(None),
+        ([], []) => Ok(None),
         ([length], []) if !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit()) => {
             let digits = length.trim_start_matches('0');
             let length = match digits {
@@ -69,12 +74,13 @@ fn declared(version: Version, fields: &Fields) -> Option<Option<BodyLength>> {
                 digits => digits.parse().unwrap_or(u128::MAX),
             };
             let fits = u64::try_from(length).ok().filter(|n| *n <= u64::MAX / 2);
-            fits.map(|length| Some(BodyLength::Fixed(length)))
+            let length = fits.map(BodyLength::Fixed).ok_or(Disputed)?;
+            Ok(Some(length))
         }
         ([], [coding]) if coding == "chunked" && version == Version::HTTP_11 => {
-            Some(Some(BodyLength::Chunked))
+            Ok(Some(BodyLength::Chunked))
         }
-        _ => None,
+        _ => Err(Disputed),
     }
 }
 

@@ -2,9 +2,11 @@
 //! public interface and on second opinions: httparse, and naive readings written down here.
 
 pub mod chunks;
+pub mod config;
 pub mod framing;
 pub mod head;
 pub mod header_rules;
+pub mod path;
 
 use tollgate::wire::fields::{Fields, HeadStorage};
 use tollgate::wire::head::{HeadLimits, RequestHead, ResponseHead};

@@ -11,6 +11,7 @@ use crate::config::reader::{Read, Table, Wrong};
 use crate::config::settings::LogFormat;
 use crate::config::source::At;
 use crate::config::tree::Value;
+use crate::wire::head::MOST_FIELDS;
 
 /// The most workers; no machine has more cores.
 const MOST_WORKERS: u64 = 1024;
@@ -56,7 +57,7 @@ impl ServerTable {
             request_id_header: table.read("request_id_header", problems),
             max_connections: table.number("max_connections", 1..=10_000_000, problems),
             max_head: table.read("max_head", problems),
-            max_headers: table.number("max_headers", 1..=1000, problems),
+            max_headers: table.number("max_headers", 1..=MOST_FIELDS as u64, problems),
             header_timeout: table.read("header_timeout", problems),
             idle_timeout: table.read("idle_timeout", problems),
             drain_timeout: table.read("drain_timeout", problems),

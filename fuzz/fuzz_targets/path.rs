@@ -1,0 +1,4 @@
+//! See `invariants::path`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tollgate_fuzz::invariants::path::check(input));

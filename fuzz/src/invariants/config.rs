@@ -1,0 +1,83 @@
+//! The configuration: whatever a file says, it is either compiled into something that the other
+//! parts can live with, or its problems can be shown.
+
+use std::path::Path;
+
+use http::Method;
+use tollgate::config::{self, Format, Loaded, Problems, Unreadable};
+use tollgate::route::Resolved;
+use tollgate::wire::head::MOST_FIELDS;
+
+/// The first byte says whether the rest is JSON or TOML.
+pub fn check(input: &[u8]) {
+    let Some((format, text)) = input.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    let format = if format & 1 == 0 {
+        Format::Toml
+    } else {
+        Format::Json
+    };
+    match (parse(text, format), parse(text, format)) {
+        (Ok(loaded), Ok(again)) => {
+            let settings = format!("{:?}", loaded.settings);
+            assert_eq!(settings, format!("{:?}", again.settings));
+            check_loaded(&loaded);
+        }
+        (Err(problems), Err(again)) => {
+            assert!(!problems.is_empty());
+            let shown = problems.render(false);
+            assert_eq!(shown, again.render(false));
+            let count = problems.len();
+            let ending = if count == 1 { "" } else { "s" };
+            assert!(
+                shown.ends_with(&format!("{count} problem{ending}\n")),
+                "{shown}"
+            );
+            assert!(problems.render(true).len() >= shown.len());
+        }
+        _ => panic!("the same text is good once and bad once"),
+    }
+}
+
+fn parse(text: &str, format: Format) -> Result<Loaded, Problems> {
+    let environment = |name: &str| match name {
+        "SIZE" => Some("64KiB".to_owned()),
+        "EMPTY" => Some(String::new()),
+        "ODD" => Some("${SIZE}\"\n\0".to_owned()),
+        _ => None,
+    };
+    let files = |path: &Path| match path.to_str() {
+        Some("/etc/routes.json") => Ok(r#"{"/b": "http://[::1]:1"}"#.to_owned()),
+        _ => Err(Unreadable::Missing),
+    };
+    config::parse("/etc/tollgate.toml", text, format, &environment, &files)
+}
+
+fn check_loaded(loaded: &Loaded) {
+    let (settings, snapshot) = (&loaded.settings, &loaded.snapshot);
+    assert!(!settings.listen.is_empty());
+    assert!(settings.max_connections > 0 && settings.max_keys > 0);
+    let limits = snapshot.head_limits;
+    assert!((1024..=16 * 1024 * 1024).contains(&limits.max_bytes));
+    assert!(
+        (1..=MOST_FIELDS).contains(&limits.max_fields),
+        "as many as heads can have"
+    );
+    let names = &snapshot.access.names;
+    let distinct = [&names.api_key, &names.client, &names.request_id];
+    assert!((0..3).all(|at| !distinct[..at].contains(&distinct[at])));
+    for route in snapshot.routes.routes() {
+        assert!(route.upstream < snapshot.upstreams.len());
+        let host = route.hosts.first().map_or("any.test", |host| host);
+        let method = route.methods.first().unwrap_or(&Method::GET);
+        let path = route.prefix.as_str();
+        match snapshot.routes.find(host.as_bytes(), method, path) {
+            Resolved::Route(found) => assert_eq!(found.prefix, route.prefix),
+            other => panic!("{path} of {host} is not found: {other:?}"),
+        }
+    }
+}

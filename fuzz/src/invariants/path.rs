@@ -1,0 +1,135 @@
+//! The canonical path: final, read alike by every service, never out of its prefix, and never
+//! around a protected one.
+
+use tollgate::message::path::RequestPath;
+use tollgate::route::{PathPrefix, ProtectedPrefixes};
+
+const PREFIXES: [&str; 3] = ["/", "/api/orders", "/a"];
+
+/// The bytes are a path.
+pub fn check(input: &[u8]) {
+    let steps = RequestPath::steps(input);
+    let Ok(path) = RequestPath::parse(input) else {
+        assert!(steps.is_empty());
+        return;
+    };
+    let text = path.as_str();
+    assert_eq!(steps.is_empty(), text.as_bytes() == input, "{steps:?}");
+    check_shape(text, path.has_encoded_slash());
+    let again = RequestPath::parse(text.as_bytes()).expect("it is a path");
+    assert_eq!(again, path, "a canonical path is final");
+    assert_eq!(
+        read(text.as_bytes()),
+        read(input),
+        "it is the path that was meant"
+    );
+    for service in lenient(text.as_bytes()) {
+        let up = |segment: &&[u8]| matches!(*segment, b"." | b"..");
+        assert!(
+            !service.split(|b| *b == b'/').any(|segment| up(&segment)),
+            "{text}"
+        );
+    }
+    for prefix in PREFIXES {
+        check_prefix(prefix, text, path.has_encoded_slash());
+    }
+}
+
+/// Only what RFC 3986 lets stand in a path, in its one normal spelling.
+fn check_shape(text: &str, encoded_slash: bool) {
+    assert!(text.starts_with('/') && !text.contains("//"), "{text}");
+    assert_eq!(encoded_slash, text.contains("%2F"));
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte == b'%' {
+            let digits = std::str::from_utf8(&rest[..2]).expect("two digits follow");
+            assert_eq!(digits, digits.to_ascii_uppercase());
+            let byte = u8::from_str_radix(digits, 16).expect("they are hexadecimal");
+            assert!(
+                !is_unreserved(byte) && !byte.is_ascii_control() && byte != b'\\',
+                "{text}"
+            );
+            rest = &rest[2..];
+        } else {
+            assert!(
+                is_unreserved(*byte) || b"!$&'()*+,;=:@/".contains(byte),
+                "{text}"
+            );
+        }
+    }
+}
+
+/// A service appends what is left under a prefix to a path of its own, and stays below that.
+fn check_prefix(prefix: &str, text: &str, encoded_slash: bool) {
+    let route = PathPrefix::parse(prefix).expect("it is a prefix");
+    if route.covers(text) {
+        let rest = route.strip(text);
+        assert!(rest.starts_with('/'));
+        let sent = format!("/base{rest}");
+        let seen = RequestPath::parse(sent.as_bytes()).expect("it is a path");
+        assert_eq!(seen.as_str(), sent, "nothing climbs out of /base");
+    }
+    let wanted = read(prefix.to_ascii_lowercase().as_bytes());
+    let protected = ProtectedPrefixes::new(vec![route]);
+    let reaches = |path: &[u8]| {
+        let service = read(&path.to_ascii_lowercase());
+        let service: Vec<Vec<u8>> = service.iter().map(|segment| cut(segment)).collect();
+        service.starts_with(&wanted)
+    };
+    // Whether a service sees the segments as they are or decodes their slashes first.
+    if reaches(text.as_bytes()) || (encoded_slash && reaches(&decoded(text.as_bytes()))) {
+        assert!(protected.find(text).is_some(), "{text} reaches {prefix}");
+    }
+}
+
+/// The segments of a path, decoded once, walked as a service walks them.
+fn read(path: &[u8]) -> Vec<Vec<u8>> {
+    let mut segments = Vec::new();
+    for segment in path.split(|b| *b == b'/').map(decoded) {
+        match &segment[..] {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    segments
+}
+
+/// What services make of a path that decode it once or twice, and cut parameters off or not.
+fn lenient(path: &[u8]) -> Vec<Vec<u8>> {
+    let once = decoded(path);
+    let twice = decoded(&once);
+    let mut readings = vec![path.to_vec(), once, twice];
+    for at in 0..readings.len() {
+        let segments: Vec<_> = readings[at].split(|b| *b == b'/').map(cut).collect();
+        readings.push(segments.join(&b'/'));
+    }
+    readings
+}
+
+fn cut(segment: &[u8]) -> Vec<u8> {
+    let first = segment.split(|b| *b == b';').next();
+    first.unwrap_or_default().to_vec()
+}
+
+/// Broken escapes stay as they are.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        let digit = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
+        if let (b'%', Some(high), Some(low)) = (byte, digit(0), digit(1)) {
+            out.push(u8::try_from(high << 4 | low).expect("two digits make a byte"));
+            rest = &after[2..];
+        } else {
+            out.push(*byte);
+            rest = after;
+        }
+    }
+    out
+}
+
+fn is_unreserved(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-._~".contains(&b)
+}
