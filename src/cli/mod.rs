@@ -65,7 +65,7 @@ struct Explain {
     /// A path with its query, or a whole URL
     url: String,
     /// Ask as this client, without one of its keys
-    #[arg(long, value_name = "NAME", conflicts_with = "headers")]
+    #[arg(long, value_name = "NAME")]
     client: Option<String>,
     /// A header field of the request; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]

@@ -95,25 +95,25 @@ endpoints = []
  --> tollgate.toml:2:8
   |
 2 | "/a" = "https://localhost"
-  |        ^^^^^^^^^^^^^^^^^^^ TLS to upstreams is not supported yet: write an http:// URL
+  |        ^^^^^^^^^^^^^^^^^^^ TLS to upstreams is not supported yet: write `http://host:port`
 
 error: malformed endpoint
  --> tollgate.toml:3:8
   |
 3 | "/b" = "ftp://localhost"
-  |        ^^^^^^^^^^^^^^^^^ this is not the URL of an endpoint: write it like http://10.0.0.1:8080
+  |        ^^^^^^^^^^^^^^^^^ only `http://` endpoints are spoken to
 
 error: malformed endpoint
  --> tollgate.toml:4:8
   |
 4 | "/c" = "http://localhost:99999"
-  |        ^^^^^^^^^^^^^^^^^^^^^^^^ `localhost:99999` is not a host and a port
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^ the port is a number from 1 to 65535
 
 error: malformed endpoint
  --> tollgate.toml:5:8
   |
 5 | "/d" = "http://***********@localhost"
-  |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ an endpoint's URL has no user and no password
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ a user name or password cannot stand in an endpoint's URL
 
 error: the upstream `none` has no endpoint
  --> tollgate.toml:8:13

@@ -139,5 +139,5 @@ fn one_url_is_one_upstream() {
         .map(|upstream| upstream.name.to_string())
         .collect();
     names.sort();
-    assert_eq!(names, ["http://localhost", "http://localhost:81"]);
+    assert_eq!(names, ["http://localhost:80", "http://localhost:81"]);
 }
