@@ -123,6 +123,28 @@ fn bytes_behind_an_answer_are_nobodys_answer() {
 }
 
 #[test]
+fn a_body_where_none_may_be_is_nobodys_answer() {
+    let body = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let rows = [
+        ("HEAD", format!("HTTP/1.1 200 OK\r\n{length}")),
+        ("GET", format!("HTTP/1.1 304 Not Modified\r\n{length}")),
+        ("GET", format!("HTTP/1.1 204 No Content\r\n{length}")),
+    ];
+    for (method, answer) in rows {
+        let shop = Shop::selling(Upstream::answering(answer.as_str()), "");
+        let mut client = shop.gateway.connect();
+        for _ in 0..4 {
+            let status = client.ask(&Request::new(method, "/api/inventory/x")).status;
+            assert!(
+                matches!(status, 200 | 204 | 304 | 502),
+                "{status} after {answer:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn bytes_that_come_while_a_connection_rests_are_nobodys_answer() {
     let upstream = Upstream::start(|peer| {
         loop {
