@@ -2,10 +2,13 @@
 
 use crate::wire::fields::{Fields, Known};
 
-/// What `Connection` names besides the options that every proxy handles by itself.
+/// What `Connection` names.
 #[derive(Debug)]
 pub struct ConnectionOptions<'a> {
-    /// Empty, and not allocated, for nearly every message.
+    /// The most frequent option. No field is called so (RFC 9112 section 9.6), unless by malice.
+    close: bool,
+    /// But for those whose fields never pass anyway. Empty, and not allocated, for nearly every
+    /// message.
     named: Vec<&'a [u8]>,
 }
 
@@ -13,24 +16,23 @@ impl<'a> ConnectionOptions<'a> {
     /// Reads the options of a message.
     #[must_use]
     pub fn of(fields: &'a Fields) -> Self {
-        let ordinary = |option: &[u8]| {
-            [&b"close"[..], b"keep-alive", b"upgrade", b"te"]
-                .iter()
-                .any(|known| option.eq_ignore_ascii_case(known))
+        let mut close = false;
+        let rare = |option: &&[u8]| {
+            close |= is(option, b"close");
+            let frequent = [&b"close"[..], b"keep-alive", b"upgrade", b"te"];
+            !frequent.iter().any(|known| is(option, known))
         };
-        Self {
-            named: fields
-                .list_items(Known::Connection)
-                .filter(|option| !ordinary(option))
-                .collect(),
-        }
+        let named = fields.list_items(Known::Connection).filter(rare).collect();
+        Self { close, named }
     }
 
     /// Whether `name` is named.
     #[must_use]
     pub fn name(&self, name: &[u8]) -> bool {
-        self.named
-            .iter()
-            .any(|option| option.eq_ignore_ascii_case(name))
+        self.named.iter().any(|option| is(option, name)) || (self.close && is(name, b"close"))
     }
+}
+
+fn is(a: &[u8], b: &[u8]) -> bool {
+    a.eq_ignore_ascii_case(b)
 }
