@@ -19,7 +19,7 @@ lint: ## run clippy, warnings denied
 	cargo clippy --locked --all-targets -- -D warnings
 
 doc: ## build the documentation of the code
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 deny: ## check licences, sources and duplicates of the dependencies (installs cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked

@@ -20,13 +20,10 @@ if [ ${#targets[@]} -eq 0 ]; then
     read -r -d '' -a targets <<<"$list" || true
 fi
 for target in "${targets[@]}"; do
+    echo
     echo "== $target"
-    # What is found goes to the first folder; the second, kept in the repository, is only read.
-    mkdir -p "fuzz/corpus/$target"
-    folders=("fuzz/corpus/$target")
-    if [ -d "tests/corpus/$target" ]; then
-        folders+=("tests/corpus/$target")
-    fi
-    cargo +nightly fuzz run "$target" "${folders[@]}" -- \
-        -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1
+    # What is found goes to the first folder; the seeds are only read.
+    mkdir -p "fuzz/found/$target"
+    cargo +nightly fuzz run "$target" "fuzz/found/$target" "fuzz/corpus/$target" -- \
+        -dict=fuzz/http.dict -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1
 done

@@ -17,8 +17,8 @@ step() {
 
 step "needs" scripts/needs.sh cc rustfmt clippy redis-server
 step "formatting" cargo fmt --all --check
-step "lints" cargo clippy --locked --all-targets -- -D warnings
-step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+step "lints" make --no-print-directory lint
+step "documentation" make --no-print-directory doc
 step "one version of each crate" scripts/duplicates.sh
 # Last the largest suite, so that the output ends with its result.
 step "documentation tests" cargo test --locked --doc

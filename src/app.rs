@@ -186,11 +186,11 @@ impl Gateway {
                 why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
                 _ = signals.reload.recv() => {
                     let files = self.reload();
-                    watch.iter_mut().for_each(|watch| watch.follow(files.clone()));
+                    follow(&mut watch, files);
                 }
                 () = changed(&mut watch) => {
                     let files = self.reload();
-                    watch.iter_mut().for_each(|watch| watch.follow(files.clone()));
+                    follow(&mut watch, files);
                 }
                 _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
                 _ = lost_lines.tick() => self.report_lost_lines(),
@@ -237,6 +237,13 @@ impl Gateway {
         {
             tracing::warn!(lost, "access lines could not be written");
         }
+    }
+}
+
+/// Goes on watching what was read last, if anything is watched.
+fn follow(watch: &mut Option<Watch>, files: ReadFiles) {
+    if let Some(watch) = watch {
+        watch.follow(files);
     }
 }
 

@@ -85,7 +85,16 @@ mod tests {
             assert_eq!(ClientName::parse(name).unwrap().as_str(), name);
         }
         let too_long = "x".repeat(129);
-        for name in ["", "a b", "a:b", "a{b}", "a\r\nx: y", "café", "a/b", too_long.as_str()] {
+        for name in [
+            "",
+            "a b",
+            "a:b",
+            "a{b}",
+            "a\r\nx: y",
+            "café",
+            "a/b",
+            too_long.as_str(),
+        ] {
             assert_eq!(ClientName::parse(name), Err(InvalidClientName), "{name}");
         }
     }

@@ -63,19 +63,9 @@ fn put_name(out: &mut Vec<u8>, field: &[u8], name: &str) {
     out.push(b'"');
 }
 
-fn put_parameter(out: &mut Vec<u8>, before: &[u8], mut value: u64) {
+fn put_parameter(out: &mut Vec<u8>, before: &[u8], value: u64) {
     out.extend_from_slice(before);
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit += u8::try_from(value % 10).expect("a remainder of ten is one digit");
-        value /= 10;
-        first -= 1;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[first..]);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub enum AmbiguousPath {
     /// is decoded twice.
     #[error("A segment of the path turns into . or .. when it is decoded or cut at a semicolon.")]
     HiddenDots,
+    /// Some services merge slashes or decode `%2F` before they resolve `..`, others after.
+    #[error("In the path a .. follows an empty segment or an encoded slash (%2F).")]
+    UncertainParent,
 }
 
 impl<'a> RequestPath<'a> {
@@ -52,7 +55,7 @@ impl<'a> RequestPath<'a> {
             });
         }
         let normal = normalize(path)?;
-        let text = remove_dots(&normal);
+        let text = remove_dots(&normal)?;
         let encoded_slash = text.contains("%2F");
         let text = if text.as_bytes() == path {
             // It was canonical, only not plainly so.
@@ -235,28 +238,42 @@ fn hides_dots(segment: &str) -> bool {
     are_a_dot_segment(dots)
 }
 
-/// RFC 3986 section 5.2.4, and repeated slashes merged.
-fn remove_dots(normal: &str) -> String {
-    let mut out = String::with_capacity(normal.len());
+/// RFC 3986 section 5.2.4, then repeated slashes are merged.
+fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
+    let mut out = String::with_capacity(normal.len() + 1);
     let mut segments = normal.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
         match segment {
-            "" | "." if !last => {}
+            "." => {}
             ".." => {
-                out.truncate(out.rfind('/').unwrap_or(0));
-                if last {
-                    out.push('/');
+                let parent = out.rfind('/').unwrap_or(0);
+                if out.get(parent + 1..).is_some_and(is_uncertain) {
+                    return Err(AmbiguousPath::UncertainParent);
                 }
+                out.truncate(parent);
             }
-            "" | "." => out.push('/'),
             segment => {
                 out.push('/');
                 out.push_str(segment);
+                continue;
             }
         }
+        // What a dot segment leaves at the end is a folder.
+        if segments.peek().is_none() {
+            out.push('/');
+        }
     }
-    out
+    let mut before = ' ';
+    out.retain(|c| std::mem::replace(&mut before, c) != '/' || c != '/');
+    Ok(out)
+}
+
+/// Whether services disagree on what a `..` after this segment takes off: to some it is none, to
+/// others it is several.
+fn is_uncertain(segment: &str) -> bool {
+    let mut bytes = Decoded::new(segment).map(|decoded| decoded.byte);
+    let empty = bytes.clone().next().is_none_or(|first| first == b';');
+    empty || bytes.any(|byte| matches!(byte, b'/' | b'\\'))
 }
 
 #[cfg(test)]

@@ -25,6 +25,27 @@ pub(crate) const SERVICES: [&[Step]; 8] = [
 
 /// The segments that such a service sees, empty ones left out, dot segments as they stand.
 pub(crate) fn segments(path: &str, service: &[Step]) -> Vec<Vec<u8>> {
+    let mut segments = all_segments(path, service);
+    segments.retain(|segment| !segment.is_empty());
+    segments
+}
+
+/// Where such a service is led: dot segments are walked, before slashes are merged or after.
+pub(crate) fn walked(path: &str, service: &[Step], merges_first: bool) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for segment in all_segments(path, service) {
+        match segment.as_slice() {
+            b"" if merges_first => {}
+            b"." => {}
+            b".." => drop(out.pop()),
+            _ => out.push(segment),
+        }
+    }
+    out.retain(|segment| !segment.is_empty());
+    out
+}
+
+fn all_segments(path: &str, service: &[Step]) -> Vec<Vec<u8>> {
     let mut path = path.as_bytes().to_vec();
     for step in service {
         path = match step {
@@ -33,10 +54,8 @@ pub(crate) fn segments(path: &str, service: &[Step]) -> Vec<Vec<u8>> {
         };
     }
     let slash = |b: &u8| matches!(b, b'/' | b'\\');
-    path.split(slash)
-        .filter(|segment| !segment.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect()
+    // What stands before the first slash is no segment.
+    path.split(slash).skip(1).map(<[u8]>::to_vec).collect()
 }
 
 fn cut(path: &[u8]) -> Vec<u8> {

@@ -51,9 +51,11 @@ fn put_digits(out: &mut Vec<u8>, number: u64) {
 /// Appends text from a client. What is not UTF-8 is read as Latin-1, so that a line is valid JSON
 /// whatever was sent.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    // Counted to the end, without a branch, so that the compiler checks many bytes at once.
-    let special = |b: &&u8| !matches!(**b, b' '..=b'~') || matches!(**b, b'"' | b'\\');
-    if text.iter().filter(special).count() == 0 {
+    // All of it, without a branch, so that the compiler checks many bytes at once.
+    let special = text.iter().fold(0, |found, &b| {
+        found | u8::from(b < b' ') | u8::from(b > b'~') | u8::from(b == b'"') | u8::from(b == b'\\')
+    });
+    if special == 0 {
         return out.extend_from_slice(text);
     }
     match std::str::from_utf8(text) {

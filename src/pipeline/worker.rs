@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
 
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
@@ -18,7 +19,8 @@ use super::snapshot::Snapshot;
 /// One worker's share of the gateway.
 #[derive(Debug)]
 pub struct Worker {
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Notices a swap by comparing pointers, which costs next to nothing.
+    newest: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     current: RefCell<Rc<Current>>,
     pools: Pools,
     /// Counts requests.
@@ -58,7 +60,7 @@ impl Worker {
             snapshot,
         });
         Self {
-            snapshots,
+            newest: RefCell::new(Cache::new(snapshots)),
             current: RefCell::new(current),
             pools,
             limiter,
@@ -73,9 +75,10 @@ impl Worker {
     /// The snapshot by which a request that begins now is judged.
     #[must_use]
     pub fn current(&self) -> Rc<Current> {
-        let newest = self.snapshots.load();
-        if !Arc::ptr_eq(&newest, &self.current.borrow().snapshot) {
-            let snapshot = Arc::clone(&newest);
+        let mut newest = self.newest.borrow_mut();
+        let newest = newest.load();
+        if !Arc::ptr_eq(newest, &self.current.borrow().snapshot) {
+            let snapshot = Arc::clone(newest);
             let pools = self.pools.of(&snapshot.upstreams);
             self.current.replace(Rc::new(Current { snapshot, pools }));
         }

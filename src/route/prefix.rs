@@ -157,6 +157,8 @@ fn write(right: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn prefix(text: &str) -> PathPrefix {
@@ -267,5 +269,46 @@ mod tests {
         assert_eq!(orders.strip("/"), "/");
         assert_eq!(prefix("/").strip("/"), "/");
         assert_eq!(prefix("/").strip("/a/b"), "/a/b");
+    }
+
+    /// What a text becomes when it is corrected as told, until nothing is told any more.
+    fn corrected(text: &str) -> Option<PathPrefix> {
+        use InvalidPrefix::{NoLeadingSlash, NotCanonical, TrailingSlash, Wildcard};
+        match PathPrefix::parse(text) {
+            Ok(prefix) => Some(prefix),
+            Err(NotCanonical { right } | TrailingSlash { right }) => {
+                Some(PathPrefix::parse(&right).expect("what is told is right"))
+            }
+            Err(NoLeadingSlash { right } | Wildcard { right }) => {
+                right.map(|right| PathPrefix::parse(&right).expect("what is told is right"))
+            }
+            Err(_) => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_right_and_what_is_parsed_covers_itself(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "/", "/", "a", "B", ".", "..", "%2e", "%61", "%2F", "%c3%a9", "é", "*", "{id}",
+                    ";", "?", "\\", "%", " ", "://",
+                ]),
+                0..8,
+            ),
+        ) {
+            if let Some(prefix) = corrected(&pieces.concat()) {
+                let text = prefix.as_str();
+                let canonical = RequestPath::parse(text.as_bytes()).expect("a prefix is a path");
+                prop_assert_eq!(canonical.as_str(), text);
+                prop_assert!(prefix.covers(text));
+                prop_assert_eq!(prefix.strip(text), "/");
+                let below = format!("{}/x/", text.trim_end_matches('/'));
+                prop_assert!(prefix.covers(&below));
+                prop_assert_eq!(prefix.strip(&below), "/x/");
+                let beside = format!("{text}x");
+                prop_assert_eq!(prefix.covers(&beside), text == "/");
+            }
+        }
     }
 }

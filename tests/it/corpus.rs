@@ -6,7 +6,7 @@
     reason = "it is public where the fuzz targets call it"
 )]
 #[path = "../../fuzz/src/invariants/mod.rs"]
-mod invariants;
+pub(crate) mod invariants;
 
 use std::path::Path;
 

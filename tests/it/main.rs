@@ -17,3 +17,4 @@ mod lifecycle;
 mod limits;
 mod rate_limits;
 mod refusals;
+mod wire_oracles;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::super::readings::{SERVICES, segments};
-use super::{AmbiguousPath, RequestPath, is_plainly_canonical};
+use super::super::readings::{SERVICES, segments, walked};
+use super::{AmbiguousPath, RequestPath, is_plainly_canonical, normalize};
 
 fn canonical(path: &str) -> String {
     RequestPath::parse(path.as_bytes())
@@ -48,7 +48,9 @@ fn spellings_of_one_path_become_one() {
 
 #[test]
 fn what_has_two_readings_is_refused() {
-    use AmbiguousPath::{BrokenEscape, Control, HiddenDots, NoLeadingSlash, Overlong};
+    use AmbiguousPath::{
+        BrokenEscape, Control, HiddenDots, NoLeadingSlash, Overlong, UncertainParent,
+    };
     for (path, why) in [
         ("", NoLeadingSlash),
         ("a", NoLeadingSlash),
@@ -83,6 +85,12 @@ fn what_has_two_readings_is_refused() {
         ("/a%2F.;b", HiddenDots),
         ("/a;x%2F..", HiddenDots),
         ("/%f8%80%80%80%ae/a", Overlong),
+        ("//..", UncertainParent),
+        ("/a//../b", UncertainParent),
+        ("/a//b/../../c", UncertainParent),
+        ("/;x/%2e%2e/b", UncertainParent),
+        ("/a%2Fb/..", UncertainParent),
+        ("/a/%252f/../b", UncertainParent),
     ] {
         assert_eq!(
             RequestPath::parse(path.as_bytes()).map(|p| p.as_str().to_owned()),
@@ -149,9 +157,9 @@ fn the_steps_are_told() {
 /// Paths made of what attackers make them of.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
-        "/", "/", ".", "..", "%2e", "%2E", "%2f", "%2F", ";", "%3b", "a", "orders", "api", "%61",
-        "%252e", "%255c", "%252f", "%25", "\\", "%00", "é", "%c3%a9", "%C0", "%e0%80", " ", "|",
-        "~", ":", "%", "%41",
+        "/", "/", ".", "..", "/..", "%2e", "%2E", "%2f", "%2F", ";", "%3b", "a", "orders", "api",
+        "%61", "%252e", "%255c", "%252f", "%25", "\\", "%00", "é", "%c3%a9", "%C0", "%e0%80", " ",
+        "|", "~", ":", "%", "%41",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12)
         .prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -221,6 +229,22 @@ proptest! {
                     prop_assert!(
                         !matches!(segment.as_slice(), b"." | b".."),
                         "{} as read by {service:?}", canonical.as_str()
+                    );
+                }
+            }
+        }
+    }
+
+    /// So whatever prefix a service would have found the request under, it is found under now.
+    #[test]
+    fn a_service_is_led_where_the_path_as_it_came_would_have_led_it(path in hostile()) {
+        if let (Ok(canonical), Ok(came)) = (RequestPath::parse(path.as_bytes()), normalize(path.as_bytes())) {
+            for service in SERVICES {
+                for merges_first in [false, true] {
+                    prop_assert_eq!(
+                        walked(&came, service, merges_first),
+                        walked(canonical.as_str(), service, merges_first),
+                        "{} as read by {:?}, merging first: {}", canonical.as_str(), service, merges_first
                     );
                 }
             }

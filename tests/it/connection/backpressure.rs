@@ -60,12 +60,14 @@ fn an_upstream_that_stops_reading_stops_the_client() {
     let go_on = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&go_on);
     let upstream = Upstream::start(move |peer| {
-        let head = peer.head()?;
-        while head.target == "/large" && !told.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(10));
+        loop {
+            let head = peer.head()?;
+            while head.target == "/large" && !told.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let request = peer.rest_of(head)?;
+            peer.reply(&request, request.body.len().to_string().as_bytes())?;
         }
-        let request = peer.rest_of(head)?;
-        peer.reply(&request, request.body.len().to_string().as_bytes())
     });
     let shop = Shop::selling(upstream, "");
     Shop::still_serves(&mut shop.gateway.connect());

@@ -9,13 +9,15 @@ fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     let answer =
         "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 9\r\n\r\ntoo large";
     let upstream = Upstream::start(move |peer| {
-        let head = peer.head()?;
-        if head.target == "/still-here" {
+        loop {
+            let head = peer.head()?;
+            if head.target != "/still-here" {
+                peer.record(&head);
+                return peer.send(answer);
+            }
             let request = peer.rest_of(head)?;
-            return peer.reply(&request, b"");
+            peer.reply(&request, b"")?;
         }
-        peer.record(&head);
-        peer.send(answer)
     });
     let shop = Shop::selling(upstream, "");
     for chunked in [false, true] {

@@ -1,31 +1,33 @@
 //! Kept connections to upstreams: used again, never for a request that they can't serve, and
 //! never a source of somebody else's answer.
 
-use crate::support::{Gateway, Gone, Request, Shop, Upstream};
+use crate::support::{Gateway, Gone, PATIENCE, Request, Shop, Upstream};
 
 #[test]
 fn a_connection_that_the_upstream_closed_costs_no_error() {
+    let (closed, has_closed) = std::sync::mpsc::channel();
     // Promises to keep the connection, and closes it after each answer.
-    let upstream = Upstream::start(|peer| {
+    let upstream = Upstream::start(move |peer| {
         let request = peer.request()?;
         let body = request.body.clone();
-        peer.reply(&request, &body)
+        peer.reply(&request, &body)?;
+        peer.half_close();
+        let _ = closed.send(());
+        Ok(())
     });
     let shop = Shop::selling(upstream, "");
     let mut client = shop.gateway.connect();
-    for i in 0..20 {
-        client.ask(&Request::get("/api/inventory/x")).is(200);
+    for i in 0..40 {
         let body = format!("body {i}");
-        // The end of the pooled connection has arrived before this one is sent.
-        shop.inventory.wait_for_open(0);
-        assert_eq!(
-            client
-                .ask(&Request::post("/api/inventory/x", body.clone()))
-                .is(200)
-                .text(),
-            body
-        );
-        shop.inventory.wait_for_open(0);
+        let request = match i % 2 {
+            0 => Request::get("/api/inventory/x").body(body.clone()),
+            _ => Request::post("/api/inventory/x", body.clone()),
+        };
+        assert_eq!(client.ask(&request).is(200).text(), body);
+        // The end of the pooled connection is there before the next request is sent.
+        has_closed
+            .recv_timeout(PATIENCE)
+            .expect("the upstream closes");
     }
     assert_eq!(shop.inventory.take().len(), 40, "each exactly once");
 }
@@ -116,6 +118,28 @@ fn bytes_behind_an_answer_are_nobodys_answer() {
                 (200, b"ok") | (204, b"") | (502, _)
             );
             assert!(fine, "{} {}", response.status, response.text());
+        }
+    }
+}
+
+#[test]
+fn a_body_where_none_may_be_is_nobodys_answer() {
+    let body = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let rows = [
+        ("HEAD", format!("HTTP/1.1 200 OK\r\n{length}")),
+        ("GET", format!("HTTP/1.1 304 Not Modified\r\n{length}")),
+        ("GET", format!("HTTP/1.1 204 No Content\r\n{length}")),
+    ];
+    for (method, answer) in rows {
+        let shop = Shop::selling(Upstream::answering(answer.as_str()), "");
+        let mut client = shop.gateway.connect();
+        for _ in 0..4 {
+            let status = client.ask(&Request::new(method, "/api/inventory/x")).status;
+            assert!(
+                matches!(status, 200 | 204 | 304 | 502),
+                "{status} after {answer:?}"
+            );
         }
     }
 }

@@ -81,6 +81,18 @@ fn a_body_that_stops_gets_408() {
 }
 
 #[test]
+fn the_body_of_a_refused_request_is_not_waited_for_either() {
+    let shop = Shop::open();
+    let request = Request::post("/api/orders/x", "0123456789").chunked(3);
+    let mut client = shop.gateway.connect();
+    client
+        .send(request.head_bytes())
+        .send(&request.body_bytes()[..5]);
+    client.answer().is_refusal(401, "api_key_required");
+    client.is_closed();
+}
+
+#[test]
 fn a_body_that_moves_may_take_its_time() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(

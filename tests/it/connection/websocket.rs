@@ -88,6 +88,34 @@ fn bytes_pass_both_ways_after_the_handshake() {
 }
 
 #[test]
+fn bytes_sent_before_the_handshake_is_answered_arrive_behind_it() {
+    let shop = Shop::selling(accepting(), "");
+    let mut client = shop.gateway.connect();
+    let eager = [&handshake("/api/inventory/ws").bytes()[..], b"eager"].concat();
+    client.send(eager);
+    client.head().is(101);
+    assert_eq!(client.take(8 + 5), b"greetingeager");
+    client.send("BYE");
+    assert_eq!(client.take(3), b"BYE");
+    client.is_closed();
+}
+
+#[test]
+fn a_tunnel_survives_a_reload() {
+    let shop = Shop::selling(accepting(), "");
+    let mut client = tunnel(&shop);
+    shop.gateway
+        .rewrite("[routes]\n\"/else\" = \"http://127.0.0.1:1\"");
+    shop.gateway.signal(rustix::process::Signal::HUP);
+    crate::support::eventually("the reload", || {
+        let response = shop.ask(&Request::get("/api/inventory/x"));
+        (response.status == 404).then_some(())
+    });
+    client.send("still there");
+    assert_eq!(client.take(11), b"still there");
+}
+
+#[test]
 fn the_end_of_either_side_ends_the_tunnel() {
     let shop = Shop::selling(accepting(), "");
     let mut client = tunnel(&shop);

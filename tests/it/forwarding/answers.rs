@@ -9,7 +9,7 @@ fn an_answer_that_is_not_http_gets_502() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(10_000));
     let answers = [
         "garbage\r\n\r\n",
-        "SSH-2.0-OpenSSH_9.9\r\n",
+        "SSH-2.0-OpenSSH_9.9\r\n\r\n",
         "HTTP/1.1 20 OK\r\n\r\n",
         "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n",

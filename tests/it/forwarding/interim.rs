@@ -150,3 +150,21 @@ fn an_expectation_that_nobody_knows_does_not_hang() {
         response.status
     );
 }
+
+#[test]
+fn interim_answers_without_end_are_no_answer() {
+    let upstream = Upstream::start(|peer| {
+        peer.request()?;
+        loop {
+            peer.send("HTTP/1.1 100 Continue\r\n\r\n")?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"500ms\" }}",
+        upstream.url()
+    ));
+    let status = gateway.ask(&Request::get("/a")).status;
+    assert!(matches!(status, 502 | 504), "{status}");
+    upstream.wait_for_open(0);
+}

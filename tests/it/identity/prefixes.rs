@@ -95,6 +95,27 @@ methods = ["POST"]
 }
 
 #[test]
+fn a_route_is_chosen_by_the_authority_of_an_absolute_target() {
+    let (one, two) = (Upstream::echo(), Upstream::echo());
+    let gateway = Gateway::start(&format!(
+        "[[route]]\nprefix = \"/a\"\nupstream = \"{}\"\nhosts = [\"one.test\"]\n\
+         [[route]]\nprefix = \"/a\"\nupstream = \"{}\"\nhosts = [\"two.test\"]",
+        one.url(),
+        two.url()
+    ));
+    gateway.ask(&Request::get("/a").host("one.test")).is(200);
+    one.only();
+    gateway
+        .ask(&Request::get("http://two.test/a").host("one.test"))
+        .is(200);
+    two.only();
+    gateway
+        .ask(&Request::get("/a").host("three.test"))
+        .is_refusal(404, "no_route");
+    assert!(one.take().is_empty() && two.take().is_empty());
+}
+
+#[test]
 fn a_path_that_matches_with_other_methods_only_gets_405() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(

@@ -1,8 +1,11 @@
 //! Starting: everything is bound before anything is served, and what can't be done is said.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
-use crate::support::{Gateway, Request, Upstream, tollgate};
+use crate::support::{Broken, Ending, Gateway, Request, Upstream, eventually, tollgate};
+
+const MOMENT: Duration = Duration::from_millis(20);
 
 fn run(text: &str) -> crate::support::Finished {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -77,4 +80,49 @@ fn several_addresses_are_listened_on() {
             .ask(&Request::get("/a"))
             .is(200);
     }
+}
+
+#[test]
+fn ipv6_is_spoken_on_both_sides() {
+    let upstream = Upstream::echo_on_ipv6();
+    let gateway = Gateway::start(&format!(
+        "listen = \"[::1]:0\"\n[routes]\n\"/a\" = \"{}\"\n\
+         [limits]\nanonymous = {{ requests = 9, per = \"1h\" }}",
+        upstream.url()
+    ));
+    assert!(gateway.address().is_ipv6());
+    gateway.ask(&Request::get("/a/x").host("[::1]:80")).is(200);
+    let seen = upstream.only();
+    assert_eq!(seen.fields.one("x-forwarded-for"), Some("::1"));
+    assert_eq!(gateway.access_log(1)[0]["ip"], "::1");
+}
+
+#[test]
+fn running_out_of_files_is_survived() {
+    let upstream = Upstream::echo();
+    let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+    let gateway = Gateway::start_with_files(&config, 60);
+    let mut first = gateway.connect();
+    first.ask(&Request::get("/a")).is(200);
+    // More connections than there are files for: those that are not accepted wait.
+    let mut many: Vec<_> = (0..100).map(|_| gateway.connect()).collect();
+    for client in &mut many {
+        client.send(Request::get("/health").bytes());
+    }
+    gateway.wait_log("the shortage to be reported", |line| {
+        line["level"] == "ERROR"
+    });
+    first.ask(&Request::get("/health")).is(200);
+    // One line, not one for each attempt.
+    assert!(gateway.log().len() < 20, "{}", gateway.log_text());
+    // Whoever was served leaves and makes room for the next.
+    eventually("everybody to be served", || {
+        many.retain_mut(|client| match client.patience(MOMENT).ending() {
+            Ending::Whole(response) => response.status != 200,
+            Ending::Nothing(Broken::Silent) => true,
+            other => panic!("{other:?}"),
+        });
+        many.is_empty().then_some(())
+    });
+    gateway.ask(&Request::get("/a")).is(200);
 }

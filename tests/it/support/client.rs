@@ -104,11 +104,11 @@ impl Client {
             .expect("SO_LINGER");
     }
 
-    /// Limits what the kernel receives on the client's behalf.
+    /// Limits what the kernel receives on the client's behalf. Not to less than a few segments of
+    /// the loopback device: below that, the kernel's timers set the pace.
     pub(crate) fn small_window(&mut self) -> &mut Self {
-        SockRef::from(&self.stream)
-            .set_recv_buffer_size(16 * 1024)
-            .expect("SO_RCVBUF");
+        let socket = SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(256 * 1024).expect("SO_RCVBUF");
         self
     }
 

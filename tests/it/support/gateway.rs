@@ -16,6 +16,8 @@ use super::client::{Client, Response};
 use super::request::Request;
 use super::wait::{PATIENCE, eventually};
 
+const TOLLGATE: &str = env!("CARGO_BIN_EXE_tollgate");
+
 /// A running gateway; killed when it is dropped.
 pub(crate) struct Gateway {
     child: Child,
@@ -43,15 +45,25 @@ impl Gateway {
     /// Starts a gateway with this configuration, to which `listen` and, if it has none, `[log]`
     /// are added, and waits until it listens.
     pub(crate) fn start(config: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(dir.path().join("tollgate.toml"), complete(config)).expect("write the file");
-        Self::start_in(dir)
+        Self::start_in(folder_with(config))
+    }
+
+    /// Like [`Gateway::start`], with no more than that many files and sockets open at once.
+    pub(crate) fn start_with_files(config: &str, files: usize) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = files.to_string();
+        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &limit, TOLLGATE]);
+        Self::spawn(shell, folder_with(config))
     }
 
     /// Starts a gateway on the complete `tollgate.toml` of a folder.
     pub(crate) fn start_in(dir: TempDir) -> Self {
+        Self::spawn(Command::new(TOLLGATE), dir)
+    }
+
+    fn spawn(mut command: Command, dir: TempDir) -> Self {
         let stdout = std::fs::File::create(dir.path().join("stdout")).expect("create a file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        let mut child = command
             .args(["run", "-c"])
             .arg(dir.path().join("tollgate.toml"))
             .stdin(Stdio::null())
@@ -243,7 +255,7 @@ pub(crate) fn tollgate(args: &[&str]) -> Finished {
 
 /// Runs `tollgate` with these arguments and this standard input to its end.
 pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+    let mut child = Command::new(TOLLGATE)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -270,6 +282,12 @@ pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+fn folder_with(config: &str) -> TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join("tollgate.toml"), complete(config)).expect("write the file");
+    dir
 }
 
 /// A test's configuration with what every test needs: a free port, logs that can be read.

@@ -135,6 +135,11 @@ impl Peer {
         }
     }
 
+    /// Says that nothing more will be sent.
+    pub(crate) fn half_close(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
     /// Ends the connection with a reset.
     pub(crate) fn reset(&mut self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
@@ -143,7 +148,7 @@ impl Peer {
 
     /// Closes so that nothing that was sent is lost to a reset, even if bytes come in unread.
     pub(crate) fn close(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.half_close();
         self.wire.patience(Duration::from_secs(1));
         self.wait_closed();
     }

@@ -5,7 +5,7 @@
 //! without another process taking the port meanwhile.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -56,15 +56,18 @@ impl Upstream {
     pub(crate) fn down(
         script: impl Fn(&mut Peer) -> Result<(), Gone> + Send + Sync + 'static,
     ) -> Self {
-        let port = bound(0);
+        Self::down_on(Ipv4Addr::LOCALHOST.into(), Arc::new(script))
+    }
+
+    fn down_on(ip: IpAddr, script: Arc<Script>) -> Self {
+        let port = bound(SocketAddr::from((ip, 0)));
         let address = port
             .local_addr()
-            .expect("an address")
-            .as_socket()
-            .expect("of a socket");
+            .ok()
+            .and_then(|address| address.as_socket());
         Self {
-            address,
-            script: Arc::new(script),
+            address: address.expect("the address of a socket"),
+            script,
             records: Arc::default(),
             listening: Mutex::default(),
             _port: port,
@@ -73,13 +76,14 @@ impl Upstream {
 
     /// An upstream that answers every request with 200 and the request's own body.
     pub(crate) fn echo() -> Self {
-        Self::start(|peer| {
-            loop {
-                let request = peer.request()?;
-                let body = request.body.clone();
-                peer.reply(&request, &body)?;
-            }
-        })
+        Self::start(echo)
+    }
+
+    /// The same on the IPv6 loopback address.
+    pub(crate) fn echo_on_ipv6() -> Self {
+        let upstream = Self::down_on(Ipv6Addr::LOCALHOST.into(), Arc::new(echo));
+        upstream.come_up();
+        upstream
     }
 
     /// An upstream that answers every request with these bytes and keeps the connection.
@@ -103,7 +107,7 @@ impl Upstream {
     }
 
     pub(crate) fn come_up(&self) {
-        let socket = bound(self.address.port());
+        let socket = bound(self.address);
         socket.listen(256).expect("listen");
         let listener = TcpListener::from(socket);
         let accepting = listener.try_clone().expect("clone a listener");
@@ -255,12 +259,19 @@ fn accept(listener: &TcpListener, script: &Arc<Script>, records: &Arc<Records>) 
     }
 }
 
-/// A socket on a port of the loopback address, shared with others that ask for the same.
-fn bound(port: u16) -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("socket");
+fn echo(peer: &mut Peer) -> Result<(), Gone> {
+    loop {
+        let request = peer.request()?;
+        let body = request.body.clone();
+        peer.reply(&request, &body)?;
+    }
+}
+
+/// A socket on a port of a loopback address, shared with others that ask for the same.
+fn bound(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("socket");
     socket.set_reuse_port(true).expect("SO_REUSEPORT");
     socket.set_reuse_address(true).expect("SO_REUSEADDR");
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     socket.bind(&address.into()).expect("bind a loopback port");
     socket
 }
