@@ -1,43 +1,29 @@
 //! What is allowed, and most likely not meant. Lints never keep a gateway from starting: `check`
 //! shows them, and so does the log at the start.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::pipeline::snapshot::Snapshot;
-use crate::route::PathPrefix;
-
 use super::file::{ClientTable, File};
+use super::problems::MOST_SHOWN;
 use super::source::{Sources, Span};
 
 /// A key that expires within this time should have a successor by now.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Looks for what is odd in a configuration without problems: each a line that begins with its place.
-pub(super) fn lint(
-    file: &File,
-    snapshot: &Snapshot,
-    now: Timestamp,
-    sources: &Sources,
-) -> Vec<String> {
+pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<String> {
     let mut lints = Lints(Vec::new());
-    protection(file, snapshot, &mut lints);
+    protection(file, &mut lints);
     unused(file, &mut lints);
     for client in &file.clients {
         keys(client, now, &mut lints);
     }
     limits(file, &mut lints);
     trust(file, &mut lints);
-    lints.0.sort_by_key(|(span, _)| *span);
-    lints
-        .0
-        .into_iter()
-        .map(|(span, text)| match span {
-            Some(span) => format!("{}: {text}", sources.place(span)),
-            None => text,
-        })
-        .collect()
+    lints.show(sources)
 }
 
 struct Lints(Vec<(Option<Span>, String)>);
@@ -46,50 +32,65 @@ impl Lints {
     fn add(&mut self, span: Span, text: String) {
         self.0.push((Some(span), text));
     }
+
+    fn show(mut self, sources: &Sources) -> Vec<String> {
+        self.0.sort_by_key(|(span, _)| *span);
+        let rest = self.0.len().saturating_sub(MOST_SHOWN);
+        let shown = self
+            .0
+            .into_iter()
+            .take(MOST_SHOWN)
+            .map(|(span, text)| match span {
+                Some(span) => format!("{}: {text}", sources.place(span)),
+                None => text,
+            });
+        let more = (rest > 0).then(|| format!("... and {rest} more"));
+        shown.chain(more).collect()
+    }
 }
 
-fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
-    let protected = &snapshot.access.protected;
-    for (index, prefix) in file.access.protected.iter().enumerate() {
-        let text = prefix.value.as_str();
-        let wider = file
-            .access
-            .protected
-            .iter()
-            .enumerate()
-            .find(|(other, wide)| {
-                let under = is_under(text, &wide.value);
-                // Of two that are the same, the second is the one too many.
-                *other != index && under && (*other < index || !is_under(&wide.value, text))
-            });
-        if let Some((_, wider)) = wider {
-            let text = format!("`{text}` is protected already by `{}`", wider.value);
+fn protection(file: &File, lints: &mut Lints) {
+    let routes: HashSet<String> = file
+        .routes
+        .iter()
+        .map(|route| route.prefix.value.to_ascii_lowercase())
+        .collect();
+    let on_the_way: HashSet<&str> = routes.iter().flat_map(|route| above(route)).collect();
+    let mut protected: HashMap<String, &str> = HashMap::new();
+    for prefix in &file.access.protected {
+        let lower = prefix.value.to_ascii_lowercase();
+        let leads_there =
+            on_the_way.contains(lower.as_str()) || above(&lower).any(|path| routes.contains(path));
+        if !leads_there {
+            let text = format!("`{}` is protected, but no route leads there", prefix.value);
             lints.add(prefix.span, text);
         }
-        let leads_there = |route: &str| is_under(route, text) || is_under(text, route);
-        if !file
-            .routes
-            .iter()
-            .any(|route| leads_there(&route.prefix.value))
-        {
-            let text = format!("`{text}` is protected, but no route leads there");
-            lints.add(prefix.span, text);
+        match protected.entry(lower) {
+            Entry::Occupied(first) => lints.add(prefix.span, already(&prefix.value, first.get())),
+            Entry::Vacant(free) => drop(free.insert(&prefix.value)),
         }
     }
+    for prefix in &file.access.protected {
+        let lower = prefix.value.to_ascii_lowercase();
+        if let Some(wider) = above(&lower).skip(1).find_map(|path| protected.get(path)) {
+            lints.add(prefix.span, already(&prefix.value, wider));
+        }
+    }
+    routes_beside(file, &protected, lints);
+}
+
+/// Finds public routes whose text goes on where a protected prefix ends.
+fn routes_beside(file: &File, protected: &HashMap<String, &str>, lints: &mut Lints) {
+    let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
     for route in &file.routes {
-        let path = route.prefix.value.as_str();
-        if protected.find(path).is_some() {
+        let path = &route.prefix.value;
+        let lower = path.to_ascii_lowercase();
+        if above(&lower).any(|path| protected.contains_key(path)) {
             continue;
         }
         // `/api/orders-export` beside a protected `/api/orders`.
-        let beside = protected
-            .iter()
-            .map(PathPrefix::as_str)
-            .filter(|prefix| {
-                path.get(..prefix.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-            })
-            .max_by_key(|prefix| prefix.len());
+        let mut longest_first = lengths.iter().rev();
+        let beside = longest_first.find_map(|length| protected.get(lower.get(..*length)?));
         if let Some(beside) = beside {
             let text = format!(
                 "the route `{path}` is public: `{beside}` protects whole segments, and this is another one"
@@ -97,6 +98,17 @@ fn protection(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
             lints.add(route.prefix.span, text);
         }
     }
+}
+
+fn already(prefix: &str, wider: &str) -> String {
+    format!("`{prefix}` is protected already by `{wider}`")
+}
+
+/// A path and all that it lies under: `/a/b`, `/a`, `/`.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.bytes().enumerate().rev().filter(|(_, b)| *b == b'/');
+    let shorter = ends.map(|(end, _)| path.get(..end.max(1)).unwrap_or(path));
+    std::iter::once(path).chain(shorter.skip_while(move |shorter| *shorter == path))
 }
 
 /// Whether a path lies under a prefix, or is it, as protection compares them.

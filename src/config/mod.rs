@@ -143,7 +143,7 @@ impl<'r> Reading<'r> {
             Some((settings, snapshot)) if self.problems.is_empty() => {
                 let sources = &self.problems.sources;
                 Ok(Loaded {
-                    lints: lint::lint(&file, &snapshot, Timestamp::now(), sources),
+                    lints: lint::lint(&file, Timestamp::now(), sources),
                     settings,
                     snapshot,
                     files: self.problems.files,

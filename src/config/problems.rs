@@ -2,14 +2,18 @@
 //! column, the offending text, and what would be right.
 
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::disk::ReadFiles;
-use super::source::{SourceId, Sources, Span};
+use super::source::{Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.
-const MOST_SHOWN: usize = 50;
+pub(super) const MOST_SHOWN: usize = 50;
+
+/// Two places that are so many bytes apart are not shown in one piece of the file.
+const FAR: usize = 16 * 1024;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
@@ -119,16 +123,18 @@ impl Problems {
     fn group<'p>(&'p self, problem: &'p Problem) -> Group<'p> {
         let mut group = Group::with_title(Level::ERROR.primary_title(&problem.message));
         if let Some(at) = problem.at {
+            let (near, far): (Vec<_>, Vec<_>) = problem
+                .also
+                .iter()
+                .partition(|(span, _)| is_near(*span, at));
             let mut annotations = vec![(at, problem.label.as_str(), AnnotationKind::Primary)];
-            for (span, label) in &problem.also {
+            for (span, label) in near {
                 annotations.push((*span, label, AnnotationKind::Context));
             }
-            group = self.with_snippet(group, at.source, &annotations);
-            for (span, label) in &problem.also {
-                if span.source != at.source {
-                    let place = self.sources.place(*span);
-                    group = group.element(Level::NOTE.message(format!("{label}: {place}")));
-                }
+            group = group.element(self.snippet(at, &annotations));
+            for (span, label) in far {
+                let place = self.sources.place(*span);
+                group = group.element(Level::NOTE.message(format!("{label}: {place}")));
             }
         }
         if let Some(help) = &problem.help {
@@ -137,38 +143,46 @@ impl Problems {
         group
     }
 
-    fn with_snippet<'p>(
+    fn snippet<'p>(
         &'p self,
-        group: Group<'p>,
-        id: SourceId,
+        at: Span,
         annotations: &[(Span, &'p str, AnnotationKind)],
-    ) -> Group<'p> {
-        let source = self.sources.get(id);
+    ) -> Snippet<'p, Annotation<'p>> {
+        let source = self.sources.get(at.source);
         let text = source.text();
-        let mut snippet = Snippet::source(text).path(&source.name);
-        for (span, label, kind) in annotations {
-            if span.source == id {
-                let label = Some(*label).filter(|label| !label.is_empty());
-                snippet = snippet.annotation((*kind).span(within(text, *span)).label(label));
-            }
+        let mut marked: Vec<_> = annotations
+            .iter()
+            .map(|(span, label, kind)| (within(text, *span), *label, *kind))
+            .collect();
+        let start = marked.iter().map(|(range, ..)| range.start).min();
+        let end = marked.iter().map(|(range, ..)| range.end).max();
+        // The renderer would look at all of a large file, for each of its problems.
+        let (lines, first_line) = source.lines(start.unwrap_or(0)..end.unwrap_or(0));
+        for (range, ..) in &mut marked {
+            *range = range.start - lines.start..range.end - lines.start;
         }
-        group.element(snippet)
+        let snippet = Snippet::source(&text[lines])
+            .line_start(first_line)
+            .path(&source.name);
+        snippet.annotations(marked.into_iter().map(|(range, label, kind)| {
+            let label = Some(label).filter(|label| !label.is_empty());
+            kind.span(range).label(label)
+        }))
     }
+}
+
+/// Whether two places can be shown together.
+fn is_near(one: Span, other: Span) -> bool {
+    one.source == other.source && one.start.abs_diff(other.start) < FAR
 }
 
 /// The part of a place that is on its first line and within the text: a table's place may be all
 /// of its lines, and one of them is enough to find it.
-fn within(text: &str, span: Span) -> std::ops::Range<usize> {
-    let mut start = span.start.min(text.len());
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    let mut end = span.end.clamp(start, text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let line = text[start..end].find(['\n', '\r']).unwrap_or(end - start);
-    start..start + line
+fn within(text: &str, span: Span) -> Range<usize> {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.floor_char_boundary(span.end.max(start));
+    let line = text[start..end].find(['\n', '\r']);
+    start..line.map_or(end, |line| start + line)
 }
 
 impl fmt::Display for Problems {

@@ -4,6 +4,8 @@
 use std::iter::repeat_n;
 use std::ops::Range;
 
+use memchr::memchr_iter;
+
 /// Which of the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SourceId(usize);
@@ -57,14 +59,21 @@ impl Source {
 
     /// Line and column of a byte, both from 1; columns are characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let offset = self.text.floor_char_boundary(offset);
+        let (lines, line) = self.lines(offset..offset);
+        (line, self.text[lines.start..offset].chars().count() + 1)
+    }
+
+    /// The whole lines that a range is on, and the number of the first, from 1. The range has to be
+    /// within the text and of whole characters.
+    pub(super) fn lines(&self, range: Range<usize>) -> (Range<usize>, usize) {
+        let (before, after) = (&self.text[..range.start], &self.text[range.end..]);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = after
+            .find('\n')
+            .map_or(self.text.len(), |newline| range.end + newline);
+        let line = memchr_iter(b'\n', &before.as_bytes()[..start]).count() + 1;
+        (start..end, line)
     }
 
     /// Strikes out what stands at a place, except for the names of variables.
@@ -144,8 +153,9 @@ impl Sources {
 /// Where a text has credentials in URLs: between `://` and the last `@` of the URL.
 fn userinfos(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (scheme_end, _) in text.match_indices("://") {
-        let start = scheme_end + 3;
+    let mut from = 0;
+    while let Some(scheme_end) = text[from..].find("://") {
+        let start = from + scheme_end + 3;
         let rest = &text[start..];
         // A password that was not escaped may hold any of `/?#`; only quotes and blanks end it.
         let end = rest
@@ -154,6 +164,7 @@ fn userinfos(text: &str) -> Vec<Range<usize>> {
         if let Some(at) = rest[..end].rfind('@') {
             found.push(start..start + at);
         }
+        from = start + end;
     }
     found
 }

@@ -4,6 +4,7 @@
 mod access;
 mod public;
 mod rest;
+mod routes;
 
 use std::fmt;
 

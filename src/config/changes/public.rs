@@ -6,6 +6,7 @@ use crate::config::lint::is_under;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::{PathPrefix, Route};
 
+use super::routes::{Index, conditions};
 use super::{ChangeKind, Changes, names};
 
 /// Notes what anonymous callers reach now and did not reach before.
@@ -15,6 +16,7 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
             no_longer_protected(prefix, old, new, changes);
         }
     }
+    let before = Index::of(&old.routes);
     for route in new.routes.routes() {
         if new.access.protected.find(route.prefix.as_str()).is_some() {
             continue;
@@ -23,12 +25,7 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
             snapshot.upstreams[route.upstream].endpoint.to_string()
         };
         let now = leads_to(new, route);
-        match old
-            .routes
-            .routes()
-            .iter()
-            .find(|old| same_requests(old, route))
-        {
+        match before.find(route) {
             None => changes.add(format!(
                 "new public route `{}`{} to {now}",
                 route.prefix.as_str(),
@@ -80,33 +77,4 @@ fn no_longer_protected(prefix: &PathPrefix, old: &Snapshot, new: &Snapshot, chan
         let _ = write!(text, "; anonymous callers reach it by the route {open}");
         changes.add(text);
     }
-}
-
-/// Whether two routes take the same requests.
-pub(super) fn same_requests(one: &Route, other: &Route) -> bool {
-    let same = |one: &[String], other: &[String]| one.iter().all(|name| other.contains(name));
-    let methods = |one: &Route, other: &Route| {
-        one.methods
-            .iter()
-            .all(|method| other.methods.contains(method))
-    };
-    one.prefix == other.prefix
-        && same(&one.hosts, &other.hosts)
-        && same(&other.hosts, &one.hosts)
-        && methods(one, other)
-        && methods(other, one)
-}
-
-/// For which hosts and methods a route is, if not for all.
-pub(super) fn conditions(route: &Route) -> String {
-    let mut text = String::new();
-    if !route.methods.is_empty() {
-        let methods = route.methods.iter().map(http::Method::as_str);
-        let _ = write!(text, " for {}", names(methods));
-    }
-    if !route.hosts.is_empty() {
-        let hosts = route.hosts.iter().map(String::as_str);
-        let _ = write!(text, " on {}", names(hosts));
-    }
-    text
 }

@@ -1,4 +1,4 @@
-//! Routes, upstreams, limits, and all single values.
+//! Upstreams, limits, and all single values.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -9,15 +9,14 @@ use secrecy::ExposeSecret;
 use crate::config::settings::Settings;
 use crate::limit::{Limit, Policy, RedisSettings};
 use crate::pipeline::snapshot::Snapshot;
-use crate::route::{Route, RouteTable};
 use crate::upstream::Upstream;
 
 use super::Changes;
-use super::public::{conditions, same_requests};
+use super::routes;
 
 /// Notes what holds from now on.
 pub(super) fn snapshots(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
-    routes(old, new, changes);
+    routes::compare(old, new, changes);
     upstreams(&old.upstreams, &new.upstreams, changes);
     limits(old, new, changes);
 
@@ -77,51 +76,6 @@ pub(super) fn snapshots(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
 fn value<T: PartialEq + Debug>(key: &str, then: &T, now: &T, changes: &mut Changes) {
     if then != now {
         changes.add(format!("`{key}` is {now:?} instead of {then:?}"));
-    }
-}
-
-fn routes(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
-    let name = |route: &Route| format!("`{}`{}", route.prefix.as_str(), conditions(route));
-    let upstream = |snapshot: &Snapshot, route: &Route| {
-        let upstream = &snapshot.upstreams[route.upstream];
-        upstream.name.to_string()
-    };
-    let find = |table: &RouteTable, route: &Route| {
-        let mut routes = table.routes().iter();
-        routes.find(|other| same_requests(other, route)).cloned()
-    };
-    for route in old.routes.routes() {
-        if find(&new.routes, route).is_none() {
-            changes.add(format!("the route {} is gone", name(route)));
-        }
-    }
-    for route in new.routes.routes() {
-        let name = name(route);
-        let now = upstream(new, route);
-        // Where a public one leads has been told of among what became public.
-        let told = new.access.protected.find(route.prefix.as_str()).is_none();
-        let Some(before) = find(&old.routes, route) else {
-            if !told {
-                changes.add(format!("new route {name} to {now}"));
-            }
-            continue;
-        };
-        let then = upstream(old, &before);
-        if then != now && !told {
-            changes.add(format!("the route {name} leads to {now} instead of {then}"));
-        }
-        let rules = |route: &Route| {
-            (
-                route.strip_prefix,
-                route.timeout,
-                route.body_limit,
-                route.encoded_slash,
-                route.cost,
-            )
-        };
-        if rules(&before) != rules(route) {
-            changes.add(format!("the route {name} has other rules"));
-        }
     }
 }
 

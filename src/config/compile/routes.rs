@@ -9,7 +9,7 @@ use http::Method;
 
 use crate::config::file::{RouteTable as Written, UpstreamTable};
 use crate::config::kinds::SizeOrOff;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::reader::home;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
@@ -57,10 +57,11 @@ fn given_twice(routes: &[Written], problems: &mut Problems) -> HashSet<usize> {
     again
 }
 
-/// Makes the table, leaving out routes that no request can tell from another.
+/// Makes the table. Of routes that no request can tell apart the later one is left out, to look for
+/// more; where there are very many, the rest is not looked for, for each costs a whole table.
 fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
     let (mut routes, mut spans): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
-    loop {
+    for _ in 0..MOST_SHOWN {
         match RouteTable::new(routes.clone()) {
             Ok(table) => return table,
             Err(error) => {
@@ -76,6 +77,7 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
             }
         }
     }
+    RouteTable::default()
 }
 
 fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) -> Option<Route> {

@@ -27,9 +27,9 @@ pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
 fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem> {
     let start = |error: &Error| error.span().map_or(0, |range| range.start);
     errors.sort_by_key(start);
-    errors.dedup_by_key(|error| {
-        text.get(..start(error))
-            .map(|before| before.matches('\n').count())
+    errors.dedup_by(|error, before| {
+        let between = text.get(start(before)..start(error));
+        between.is_some_and(|between| !between.contains('\n'))
     });
     let problem = |error: Error| {
         let label = match error.message() {
