@@ -70,39 +70,7 @@ fn every_refusal_is_as_the_contract_says() {
         Err(Gone)
     });
     let invalid = Upstream::answering_once("garbage\r\n\r\n");
-    let gateway = Gateway::start(&format!(
-        r#"
-[routes]
-"/served" = "{}"
-"/down" = "{}"
-"/silent" = {{ upstream = "{}", timeout = "400ms" }}
-"/resetting" = "{}"
-"/invalid" = "{}"
-"/small" = {{ upstream = "{}", body_limit = "1KiB" }}
-[[route]]
-prefix = "/get"
-upstream = "{}"
-methods = ["GET"]
-[access]
-protected = ["/served/secret"]
-[clients.tight]
-keys = ["{}"]
-tier = "tight"
-[limits.tiers.tight]
-requests = 1
-per = "1h"
-[server]
-header_timeout = "600ms"
-"#,
-        served.url(),
-        down.url(),
-        silent.url(),
-        resetting.url(),
-        invalid.url(),
-        served.url(),
-        served.url(),
-        hash_of("tight"),
-    ));
+    let gateway = gateway([&served, &down, &silent, &resetting, &invalid]);
     gateway
         .ask(&Request::get("/served").field("x-api-key", "tight"))
         .is(200);
@@ -133,6 +101,37 @@ header_timeout = "600ms"
     assert!(tested.is_disjoint(&excepted), "excepted, but tested");
     let all: BTreeSet<_> = tested.union(&excepted).copied().collect();
     assert_eq!(all, CODES.into_iter().collect());
+}
+
+/// A gateway on which every row can come about.
+fn gateway(upstreams: [&Upstream; 5]) -> Gateway {
+    let [served, down, silent, resetting, invalid] = upstreams.map(Upstream::url);
+    Gateway::start(&format!(
+        r#"
+[routes]
+"/served" = "{served}"
+"/down" = "{down}"
+"/silent" = {{ upstream = "{silent}", timeout = "400ms" }}
+"/resetting" = "{resetting}"
+"/invalid" = "{invalid}"
+"/small" = {{ upstream = "{served}", body_limit = "1KiB" }}
+[[route]]
+prefix = "/get"
+upstream = "{served}"
+methods = ["GET"]
+[access]
+protected = ["/served/secret"]
+[clients.tight]
+keys = ["{}"]
+tier = "tight"
+[limits.tiers.tight]
+requests = 1
+per = "1h"
+[server]
+header_timeout = "600ms"
+"#,
+        hash_of("tight"),
+    ))
 }
 
 #[rustfmt::skip] // One row of the contract, one line.
