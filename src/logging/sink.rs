@@ -94,10 +94,11 @@ impl Sink {
 }
 
 fn write_batches(target: &Target, mut output: Output, batches: &Receiver<Batch>, counts: &Counts) {
+    let mut broken = false;
     for batch in batches {
         if counts.reopen.swap(false, Ordering::AcqRel) {
             match Output::open(target) {
-                Ok(new) => output = new,
+                Ok(new) => (output, broken) = (new, false),
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be reopened; going on with the old file");
                 }
@@ -105,7 +106,14 @@ fn write_batches(target: &Target, mut output: Output, batches: &Receiver<Batch>,
         }
         match batch {
             Batch::Lines { text, count } => {
-                if output.write_all(&text).is_err() {
+                // After a failure the last line may be half a one; the next begins on a line of its own.
+                let separated = if broken {
+                    output.write_all(b"\n")
+                } else {
+                    Ok(())
+                };
+                broken = separated.and_then(|()| output.write_all(&text)).is_err();
+                if broken {
                     counts.lost.fetch_add(count, Ordering::Relaxed);
                 }
             }

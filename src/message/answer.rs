@@ -71,16 +71,13 @@ pub fn put_answer(
             | Known::Upgrade => false,
             Known::ContentLength => tells_length,
             Known::RateLimit | Known::RateLimitPolicy | Known::XRateLimit => !answer.reports_limit,
-            Known::Date => {
-                dated = true;
-                true
-            }
             Known::Other => !field
                 .name
                 .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
             _ => true,
         };
         if passes && !options.name(field.name) {
+            dated |= field.known == Known::Date;
             put(out, field.name, field.value);
         }
     }

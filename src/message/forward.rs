@@ -288,3 +288,6 @@ fn is_twin(name: &[u8]) -> bool {
     }
     Known::of(&twin[..length]) != Known::Other
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub mod snapshot;
 mod worker;
 
 pub use handle::handle;
-pub use refuse::refuse_unread;
+pub use refuse::{note_unread, refuse_unread};
 pub use worker::Worker;
 
 use crate::message::path::RequestPath;

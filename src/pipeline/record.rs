@@ -185,7 +185,11 @@ impl<'r> Record<'r> {
 
     fn code_or_gone(&self) -> Option<&'static str> {
         self.code.get().or(if self.status.get().is_none() {
-            Some("client_closed")
+            Some(if self.worker.cut.get() {
+                "drain_timeout"
+            } else {
+                "client_closed"
+            })
         } else {
             None
         })

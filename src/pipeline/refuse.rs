@@ -49,6 +49,17 @@ pub async fn refuse_unread(
     answer(Reply::Unframed(rejection), worker, &record, None, client).await;
 }
 
+/// Leaves the access line of a request whose client left before it could be read.
+pub fn note_unread(worker: &Worker, peer: IpAddr) {
+    let current = worker.current();
+    drop(Record::begin(
+        worker,
+        peer,
+        None,
+        &current.snapshot.access.names.request_id,
+    ));
+}
+
 /// Sends the answer and says what becomes of the connection.
 pub(super) async fn answer(
     reply: Reply<'_>,
@@ -57,7 +68,7 @@ pub(super) async fn answer(
     report: Option<&Report<'_>>,
     client: &mut Downstream<'_>,
 ) -> After {
-    let goes_on = goes_on(reply, client);
+    let goes_on = goes_on(reply, client, record);
     let mut out = worker.buffers.take();
     put_reply(&mut out, reply, worker, record, report, goes_on);
     let sent = client
@@ -74,7 +85,7 @@ pub(super) async fn answer(
     if goes_on { After::GoesOn } else { After::Close }
 }
 
-fn goes_on(reply: Reply<'_>, client: &Downstream<'_>) -> bool {
+fn goes_on(reply: Reply<'_>, client: &Downstream<'_>, record: &Record<'_>) -> bool {
     let request = match reply {
         Reply::Unframed(_) => return false,
         Reply::Rejected(_, rejection) if rejection.closes() => return false,
@@ -87,7 +98,9 @@ fn goes_on(reply: Reply<'_>, client: &Downstream<'_>) -> bool {
     };
     // Told no, a client that asked first may or may not send its body (RFC 9110 section 10.1.1).
     let asked = request.head.fields.has(Known::Expect) && !client.body.is_finished();
-    request.goes_on() && short && !asked
+    // Of a body that was being passed on it is not certain how far it has been taken.
+    let begun = record.bytes_in.get() > 0 && !client.body.is_finished();
+    request.goes_on() && short && !asked && !begun
 }
 
 fn put_reply(
@@ -158,7 +171,9 @@ async fn read_past(worker: &Worker, client: &mut Downstream<'_>, record: &Record
                 Ok(crate::wire::body::Piece::Data(n)) => {
                     body.used(n, reader.input);
                     seen = seen.saturating_add(n as u64);
-                    record.bytes_in.set(seen);
+                    record
+                        .bytes_in
+                        .set(record.bytes_in.get().saturating_add(n as u64));
                     if seen > READ_PAST {
                         return Ok(false);
                     }

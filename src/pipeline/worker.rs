@@ -35,6 +35,8 @@ pub struct Worker {
     pub clock: WallClock,
     /// No connection goes on after the request that it is serving.
     pub draining: Cell<bool>,
+    /// The drain is over: what is still in flight is cut.
+    pub cut: Cell<bool>,
 }
 
 /// A snapshot, and this worker's pool for each of its upstreams.
@@ -69,6 +71,7 @@ impl Worker {
             pretty_access,
             clock: WallClock::default(),
             draining: Cell::new(false),
+            cut: Cell::new(false),
         }
     }
 

@@ -45,7 +45,7 @@ impl Accepting {
             match accepted {
                 Ok((socket, peer)) => {
                     complained = false;
-                    self.serve(socket, peer.ip()).await;
+                    self.serve(socket, peer.ip().to_canonical()).await;
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -70,7 +70,7 @@ impl Accepting {
             if socket.set_nonblocking(true).is_ok()
                 && let Ok(socket) = TcpStream::from_std(socket)
             {
-                self.serve(socket, peer.ip()).await;
+                self.serve(socket, peer.ip().to_canonical()).await;
             }
         }
     }

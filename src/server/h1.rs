@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::{After, Downstream};
-use crate::pipeline::{Worker, handle, refuse_unread};
+use crate::pipeline::{Worker, handle, note_unread, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
 use crate::wire::framing::BodyLength;
@@ -24,10 +24,12 @@ use super::drain::Seat;
 /// How long a resting connection may still send a request after the drain has begun. A client that
 /// is about to send one when the connection is closed could not know whether it was read.
 const LAST_CALL: Duration = Duration::from_secs(1);
-/// How long, and how much, is read from a client that has been told that the connection ends.
-/// Closing before it has read the last answer would reset the connection and lose the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1024 * 1024;
+/// How long a client that has been told that the connection ends is read from. Closing before it
+/// has read the last answer would reset the connection and lose the answer. How much is no matter:
+/// nothing of it is kept.
+const LINGER: Duration = Duration::from_secs(5);
+/// How many bytes of empty lines before a request are read past (RFC 9112 section 2.2).
+const MOST_BLANK: usize = 16;
 
 /// Serves the connection to its end.
 pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat: &Seat) {
@@ -49,6 +51,7 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat
                 Box::pin(client.refuse(&rejection)).await;
                 After::Close
             }
+            Next::Left => return note_unread(worker, peer),
             Next::Ended => return,
         };
         match after {
@@ -71,6 +74,8 @@ struct Client<'w> {
 enum Next {
     Head(RequestHead),
     Refused(Rejection),
+    /// The client left in the middle of a head.
+    Left,
     /// Nothing, and nothing more will.
     Ended,
 }
@@ -99,9 +104,12 @@ impl Client<'_> {
         let mut blank = 0;
         loop {
             let input = self.connection.input();
-            if blank == 0 {
-                blank = leading_blank(input.bytes());
-                input.consume(blank);
+            // Wherever the reads happen to cut, and not for ever.
+            let more = leading_blank(input.bytes());
+            if more > 0 && blank <= MOST_BLANK {
+                blank += more;
+                input.consume(more);
+                scanner = HeadScanner::default();
             }
             match scanner.find_end(input.bytes(), limits) {
                 Err(error) => return Next::Refused(error.into()),
@@ -128,6 +136,7 @@ impl Client<'_> {
             match read.await {
                 Some(Ok(0)) if begun => return Next::Refused(cut_off()),
                 None if begun => return Next::Refused(Rejection::RequestTimeout),
+                Some(Err(_)) if begun => return Next::Left,
                 Some(Ok(0) | Err(_)) | None => return Next::Ended,
                 Some(Ok(_)) => {}
             }
@@ -136,7 +145,8 @@ impl Client<'_> {
 
     /// Waits for the next request to begin, and reads its first bytes; `false` if none will come.
     async fn rest(&mut self, patience: Duration) -> bool {
-        let due = Instant::now() + patience;
+        let rests = Instant::now();
+        let due = rests + patience;
         let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
@@ -145,7 +155,7 @@ impl Client<'_> {
             // Readiness may have been announced for nothing, and a buffer been taken for it.
             self.connection.rest(buffers);
             let began = self.seat.drain_began(cx);
-            let due = began.map_or(due, |began| due.min(began + LAST_CALL));
+            let due = began.map_or(due, |began| due.min(began.max(rests) + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })
         .await
@@ -178,15 +188,10 @@ impl Client<'_> {
         let buffers = &self.worker.buffers;
         let read_to_end = async {
             writer.finish().await?;
-            let mut seen = reader.input.bytes().len();
             loop {
                 reader.input.consume(usize::MAX);
-                match reader.fill(buffers).await? {
-                    0 => return Ok(()),
-                    n => seen += n,
-                }
-                if seen > LINGER_BYTES {
-                    return Err(io::ErrorKind::FileTooLarge.into());
+                if reader.fill(buffers).await? == 0 {
+                    return Ok(());
                 }
             }
         };

@@ -112,6 +112,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         .await
         .is_err()
     {
+        worker.cut.set(true);
         tracing::warn!(
             connections = connections.live(),
             "the drain timeout is over; what is left is cut"

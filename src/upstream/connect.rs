@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Endpoint;
@@ -24,6 +25,7 @@ pub(super) struct Addresses {
     host: Box<str>,
     port: u16,
     known: RefCell<Known>,
+    looking_up: Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +73,7 @@ impl Addresses {
             host: endpoint.host.clone(),
             port: endpoint.port,
             known: RefCell::new(known),
+            looking_up: Mutex::new(()),
         }
     }
 
@@ -79,50 +82,76 @@ impl Addresses {
         self.known.borrow().addresses.contains(&address)
     }
 
-    /// Resolves the name again if what is known of it is old. What was known stays if that fails:
-    /// a name server that is down must not take the services behind it down.
+    /// Resolves the name again if what is known of it is old. To be called now and then, so that
+    /// requests find it fresh.
     pub(super) async fn refresh(&self) {
-        let old = self
-            .known
-            .borrow()
-            .until
-            .is_some_and(|until| until <= Instant::now());
-        if !old {
-            return;
-        }
-        let resolved = timeout(RESOLVE, self.resolve()).await;
-        if let Ok(Err(error)) = resolved {
-            tracing::debug!(host = %self.host, %error, "a name cannot be resolved; the known addresses serve on");
+        if !self.is_fresh() {
+            let _ = self.resolve(RESOLVE).await;
         }
     }
 
-    async fn resolve(&self) -> Result<Rc<[SocketAddr]>, ConnectError> {
-        let mut addresses: Vec<SocketAddr> = lookup_host((&*self.host, self.port))
-            .await
-            .map_err(ConnectError::Resolve)?
-            .collect();
-        if addresses.is_empty() {
-            return Err(ConnectError::NoAddress);
+    /// The addresses to connect to. Only a name of which nothing fresh is known is waited for; what
+    /// was known of it serves on if it cannot be resolved: a name server that is down must not take
+    /// the services behind it down.
+    async fn current(&self, patience: Duration) -> Result<Rc<[SocketAddr]>, ConnectError> {
+        let known = Rc::clone(&self.known.borrow().addresses);
+        if self.is_fresh() && !known.is_empty() {
+            return Ok(known);
         }
-        addresses.dedup();
-        let addresses: Rc<[SocketAddr]> = addresses.into();
-        self.known.replace(Known {
-            addresses: Rc::clone(&addresses),
-            until: Some(Instant::now() + BELIEVED),
-        });
-        Ok(addresses)
-    }
-
-    async fn current(&self) -> Result<Rc<[SocketAddr]>, ConnectError> {
-        let known = self.known.borrow().clone();
-        let fresh = known.until.is_none_or(|until| until > Instant::now());
-        if fresh && !known.addresses.is_empty() {
-            return Ok(known.addresses);
+        if !known.is_empty() && self.looking_up.try_lock().is_err() {
+            return Ok(known);
         }
-        match self.resolve().await {
-            Err(_) if !known.addresses.is_empty() => Ok(known.addresses),
+        match self.resolve(patience / 2).await {
+            Err(_) if !known.is_empty() => Ok(known),
             resolved => resolved,
         }
+    }
+
+    /// Whether what is known is old, and nobody is asking already.
+    pub(super) fn need_a_look(&self) -> bool {
+        !self.is_fresh() && self.looking_up.try_lock().is_ok()
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.known
+            .borrow()
+            .until
+            .is_none_or(|until| until > Instant::now())
+    }
+
+    /// Looks the name up, one look-up at a time: the system's resolver holds a thread for each, and
+    /// goes on when nobody waits for it any more.
+    async fn resolve(&self, patience: Duration) -> Result<Rc<[SocketAddr]>, ConnectError> {
+        let looking_up = timeout(patience, self.looking_up.lock()).await;
+        let _looking_up = looking_up.map_err(|_| ConnectError::TimedOut(patience))?;
+        if self.is_fresh() {
+            return Ok(Rc::clone(&self.known.borrow().addresses));
+        }
+        let found = match timeout(patience, lookup_host((&*self.host, self.port))).await {
+            Ok(Ok(found)) => Ok(found.collect::<Vec<_>>()),
+            Ok(Err(error)) => Err(ConnectError::Resolve(error)),
+            Err(_) => Err(ConnectError::TimedOut(patience)),
+        };
+        let found = found.and_then(|mut found| {
+            found.dedup();
+            if found.is_empty() {
+                Err(ConnectError::NoAddress)
+            } else {
+                Ok(found)
+            }
+        });
+        let mut known = self.known.borrow_mut();
+        match &found {
+            Ok(found) => known.addresses = found.as_slice().into(),
+            Err(error) => {
+                tracing::debug!(host = %self.host, %error, "a name cannot be resolved");
+            }
+        }
+        // What is known is not asked about again at once, whether that went well or not.
+        if !known.addresses.is_empty() {
+            known.until = Some(Instant::now() + BELIEVED);
+        }
+        found.map(|_| Rc::clone(&known.addresses))
     }
 }
 
@@ -134,7 +163,7 @@ pub(super) async fn connect(
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
     let deadline = Instant::now() + patience;
     let timed_out = |_| ConnectError::TimedOut(patience);
-    let candidates = timeout(patience, addresses.current())
+    let candidates = timeout(patience, addresses.current(patience))
         .await
         .map_err(timed_out)??;
     let mut failure = ConnectError::NoAddress;

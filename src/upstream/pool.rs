@@ -120,10 +120,13 @@ impl Pool {
         });
     }
 
-    /// Resolves the endpoint's name again when it is time.
+    /// Whether it is time to resolve the endpoint's name again: it has been used, or may be.
+    pub fn needs_addresses(&self) -> bool {
+        self.used.replace(!self.resting.borrow().is_empty()) && self.addresses.need_a_look()
+    }
+
+    /// Resolves the endpoint's name again.
     pub async fn refresh_addresses(self: Rc<Self>) {
-        if self.used.replace(!self.resting.borrow().is_empty()) {
-            self.addresses.refresh().await;
-        }
+        self.addresses.refresh().await;
     }
 }

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::pool::Pool;
 use super::{Endpoint, Upstream};
 
@@ -39,13 +41,17 @@ impl Pools {
     /// Drops dead and old connections and resolves names again, as long as the worker runs.
     pub async fn look_after(&self) {
         let mut tick = tokio::time::interval(SWEEP);
+        // A name server that does not answer must not keep the rest from being done.
+        let mut lookups = JoinSet::new();
         loop {
             tick.tick().await;
-            let pools: Vec<Rc<Pool>> = self.by_endpoint.borrow().values().map(Rc::clone).collect();
-            for pool in pools {
+            for pool in self.by_endpoint.borrow().values() {
                 pool.sweep();
-                pool.refresh_addresses().await;
+                if pool.needs_addresses() {
+                    lookups.spawn_local(Rc::clone(pool).refresh_addresses());
+                }
             }
+            while lookups.try_join_next().is_some() {}
         }
     }
 }

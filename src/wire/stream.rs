@@ -192,6 +192,14 @@ impl Writer<'_> {
         self.half.write_all(bytes).await
     }
 
+    /// Writes some of it, at least a byte, waiting for the peer where it must.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.half.write(bytes).await {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            written => written,
+        }
+    }
+
     /// Writes everything, and says of a failure whether nothing at all had been written.
     pub async fn write_first(&mut self, bytes: &[u8]) -> Result<(), FirstWriteError> {
         let written = self

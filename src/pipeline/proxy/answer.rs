@@ -124,10 +124,7 @@ async fn pass_on(
     };
     // A client that is still sending may never have been going to send the rest (RFC 9110 section
     // 10.1.1), so what follows could be anything.
-    let goes_on = request.goes_on()
-        && shared.uploaded.get().is_some()
-        && !shared.refused_upload.get()
-        && framing != BodyLength::UntilClose;
+    let goes_on = request.goes_on() && shared.is_uploaded() && framing != BodyLength::UntilClose;
     let mut out = buffers.take();
     put_head(
         exchange,
@@ -154,7 +151,7 @@ async fn pass_on(
     let passed = async {
         let taken = pass.gather(&mut body, from.input, &mut out)?;
         shared.answering.set(true);
-        to.write_all(&out).await.map_err(|_| PassError::Write)?;
+        pass.write(to, &out).await?;
         out.clear();
         if taken == Taken::Whole {
             Ok(())
@@ -167,8 +164,7 @@ async fn pass_on(
     match passed {
         Ok(()) => Ok(Answered {
             goes_on,
-            // What came after the answer is not the answer to anything.
-            keep: if from.input.is_empty() {
+            keep: if shared.is_uploaded() && from.input.is_empty() {
                 keep
             } else {
                 Keep::No

@@ -139,6 +139,12 @@ impl Shared {
         }
     }
 
+    /// Whether the service has been sent the whole request. Only then may its connection be kept:
+    /// what it has not read yet, it would take for the beginning of the next.
+    pub fn is_uploaded(&self) -> bool {
+        self.uploaded.get().is_some() && !self.refused_upload.get()
+    }
+
     /// By when something has to have happened: the next byte of a body, or the answer's head.
     fn due(&self, exchange: &Exchange<'_, '_>) -> Instant {
         match self.uploaded.get() {

@@ -109,9 +109,7 @@ async fn send(
                 return Ok(After::Close);
             }
             Ok(answered) => {
-                if client.body.is_finished() {
-                    keep(link, answered.keep, pool, exchange);
-                }
+                keep(link, answered.keep, pool, exchange);
                 return Ok(if answered.goes_on {
                     After::GoesOn
                 } else {

@@ -65,9 +65,10 @@ impl Pass<'_> {
         loop {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
-                    self.count(n)?;
                     self.coding.put(out, &input.bytes()[..n]);
+                    // Before anything can fail: what reads on must not read these bytes again.
                     body.used(n, input);
+                    self.count(n)?;
                     if out.len() >= PIECE {
                         return Ok(Taken::Piece);
                     }
@@ -97,9 +98,8 @@ impl Pass<'_> {
                 _ => self.gather(body, from.input, out)?,
             };
             if !out.is_empty() {
-                to.write_all(out).await.map_err(|_| PassError::Write)?;
+                self.write(to, out).await?;
                 out.clear();
-                self.progress.set(Instant::now());
             }
             match taken {
                 Taken::Whole => return Ok(()),
@@ -108,7 +108,7 @@ impl Pass<'_> {
                     if self.fill(body, from).await? == 0 {
                         body.finish();
                         self.put_end(out, None);
-                        return to.write_all(out).await.map_err(|_| PassError::Write);
+                        return self.write(to, out).await;
                     }
                 }
             }
@@ -125,11 +125,8 @@ impl Pass<'_> {
             match body.next(input).map_err(PassError::Framing)? {
                 Piece::Data(n) => {
                     self.count(n)?;
-                    to.write_all(&input.bytes()[..n])
-                        .await
-                        .map_err(|_| PassError::Write)?;
+                    self.write(to, &input.bytes()[..n]).await?;
                     body.used(n, input);
-                    self.progress.set(Instant::now());
                 }
                 Piece::NeedMore => return Ok(Taken::AtHand),
                 Piece::End => {
@@ -138,6 +135,20 @@ impl Pass<'_> {
                 }
             }
         }
+    }
+
+    /// Writes everything; every part that the receiver takes is progress.
+    pub(super) async fn write(
+        &self,
+        to: &mut Writer<'_>,
+        mut bytes: &[u8],
+    ) -> Result<(), PassError> {
+        while !bytes.is_empty() {
+            let written = to.write(bytes).await.map_err(|_| PassError::Write)?;
+            bytes = &bytes[written..];
+            self.progress.set(Instant::now());
+        }
+        Ok(())
     }
 
     async fn fill(&self, body: &Body, from: &mut Reader<'_>) -> Result<usize, PassError> {

@@ -1,0 +1,168 @@
+//! What reaches downstream: in the order that it came, without what is not meant for it, and with
+//! what only the gateway says.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::wire::fields::HeadStorage;
+use crate::wire::head::{HeadLimits, RequestHead};
+
+const LIMITS: HeadLimits = HeadLimits {
+    max_bytes: 64 * 1024,
+    max_fields: 100,
+};
+
+fn parse(lines: &str) -> RequestHead {
+    let head = format!("GET / HTTP/1.1\r\nHost: shop.test\r\n{lines}\r\n").into_bytes();
+    RequestHead::parse(HeadStorage::from(head), &LIMITS).unwrap()
+}
+
+/// The lines sent downstream for these, without the request line.
+fn sent(lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
+    let names = Names {
+        api_key: HeaderName::from_static("x-api-key"),
+        forward_api_key: false,
+        client: HeaderName::from_static("x-client-id"),
+        request_id: HeaderName::from_static("x-request-id"),
+    };
+    let mut to = Forwarding {
+        names: &names,
+        peer: IpAddr::from([192, 0, 2, 7]),
+        trusted: false,
+        host: b"shop.test",
+        client: Some("app"),
+        request_id: b"r1",
+        prefix: Some("/api"),
+        websocket: false,
+        http10: false,
+    };
+    change(&mut to);
+    let (head, mut out) = (parse(lines), vec![]);
+    let target = |out: &mut Vec<u8>| out.push(b'/');
+    put_request(
+        &mut out,
+        &Method::GET,
+        target,
+        &head.fields,
+        BodyLength::None,
+        &to,
+    );
+    let text = String::from_utf8(out).unwrap();
+    let lines = text.strip_suffix("\r\n\r\n").unwrap().split("\r\n");
+    lines.skip(1).map(str::to_owned).collect()
+}
+
+const OWN: [&str; 8] = [
+    "Host: shop.test",
+    "X-Forwarded-For: 192.0.2.7",
+    "X-Forwarded-Proto: http",
+    "X-Forwarded-Host: shop.test",
+    "X-Forwarded-Prefix: /api",
+    "Via: 1.1 tollgate",
+    "x-request-id: r1",
+    "x-client-id: app",
+];
+
+#[test]
+fn the_rest_passes_in_its_order_between_what_the_gateway_says() {
+    let lines = sent("B: 2\r\na: 1\r\nB:\r\nCookie: c\r\n", |_| {});
+    assert_eq!(
+        lines[..5],
+        ["Host: shop.test", "B: 2", "a: 1", "B: ", "Cookie: c"]
+    );
+    assert_eq!(lines[5..], OWN[1..]);
+}
+
+#[test]
+fn a_trusted_proxy_is_believed_and_added_to() {
+    let lines = "X-Forwarded-For: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\nX-Forwarded-Prefix: /v1\r\n\
+                 X-Forwarded-Proto: https\r\nVia: 1.0 a\r\nX-Forwarded-For: 2.2.2.2\r\n";
+    let seen = sent(lines, |to| to.trusted = true);
+    for line in [
+        "Forwarded: for=1.1.1.1",
+        "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Prefix: /v1/api",
+        "Via: 1.0 a, 1.1 tollgate",
+    ] {
+        assert_eq!(
+            seen.iter().filter(|seen| *seen == line).count(),
+            1,
+            "{line}"
+        );
+    }
+    assert_eq!(seen.len(), OWN.len() + 1);
+    let of_others = sent(lines, |_| {});
+    assert_eq!(of_others.len(), OWN.len());
+}
+
+/// Names that hurt and names that do not, in any letter case, and with underscores.
+fn name() -> impl Strategy<Value = String> {
+    let names = vec![
+        "x-a",
+        "x-b",
+        "accept",
+        "host",
+        "via",
+        "te",
+        "close",
+        "keep-alive",
+        "x-api-key",
+        "expect",
+        "x-client-id",
+        "x-client-name",
+        "x-request-id",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-prefix",
+        "forwarded",
+        "x-real-ip",
+        "proxy-connection",
+    ];
+    (prop::sample::select(names), any::<[bool; 2]>()).prop_map(|(name, [upper, twin])| {
+        let name = if upper {
+            name.to_uppercase()
+        } else {
+            name.to_owned()
+        };
+        if twin { name.replace('-', "_") } else { name }
+    })
+}
+
+fn folded(line: &str) -> String {
+    let name = line.split(':').next().unwrap_or_default();
+    name.to_lowercase().replace('_', "-")
+}
+
+proptest! {
+    #[test]
+    fn everything_that_connection_names_is_gone(
+        named in prop::collection::vec(name(), 0..4),
+        others in prop::collection::vec(name().prop_filter("once", |n| n != "host" && n != "HOST"), 0..8),
+        trusted: bool,
+    ) {
+        let others = others.iter().map(|name| format!("{name}: evil\r\n"));
+        let lines = format!("{}Connection: {}\r\n", others.collect::<String>(), named.join(" ,"));
+        for line in sent(&lines, |to| to.trusted = trusted) {
+            let name = line.split(':').next().unwrap();
+            let is_named = named.iter().any(|named| named.eq_ignore_ascii_case(name));
+            prop_assert!(OWN.contains(&&*line) || !is_named, "{line}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_says_who_calls_and_from_where(
+        claims in prop::collection::vec(name().prop_filter("once", |n| n != "host" && n != "HOST"), 0..8),
+    ) {
+        let claims = claims.iter().map(|name| format!("{name}: evil\r\n"));
+        let lines = sent(&claims.collect::<String>(), |_| {});
+        for line in &lines {
+            let harmless = ["x-a", "x-b", "accept", "close", "expect", "via"];
+            prop_assert!(OWN.contains(&&**line) || harmless.contains(&&*folded(line)), "{line}");
+        }
+        for own in OWN.iter().filter(|own| !own.starts_with("Via")) {
+            prop_assert!(lines.iter().filter(|line| folded(line) == folded(own)).eq([own]));
+        }
+    }
+}
