@@ -2,6 +2,9 @@
 //! silently does not hold is worse than a gateway that does not start. Values that ask for what is
 //! done anyway are fine.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use super::file::{Algorithm, File, LimitTable, RedisMode};
 use super::problems::{Problem, Problems};
 use super::source::Span;
@@ -20,6 +23,18 @@ pub(super) fn refuse(file: &File, problems: &mut Problems) {
             "`admin.listen`",
             "leave it out, or write \"off\": there is no admin port yet",
         );
+    }
+}
+
+/// Complains about a file that is called as YAML is; read as TOML, it would be wrong in each line.
+pub(super) fn refuse_yaml(path: &Path, problems: &mut Problems) {
+    let is_yaml = |extension: &OsStr| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    };
+    if path.extension().is_some_and(is_yaml) {
+        let message = format!("`{}`: YAML is not supported yet", path.display());
+        let problem = Problem::without_place(message);
+        problems.add(problem.help("write TOML, or JSON in a file called `.json`"));
     }
 }
 

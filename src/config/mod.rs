@@ -70,6 +70,10 @@ pub fn environment(name: &str) -> Option<String> {
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(environment, &disk::read);
+    later::refuse_yaml(path, &mut reading.problems);
+    if !reading.problems.is_empty() {
+        return Err(reading.problems);
+    }
     let tree = reading.file(path).unwrap_or_else(|error| {
         let message = format!("cannot read `{}`: {error}", path.display());
         let problem = Problem::without_place(message);

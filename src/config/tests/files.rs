@@ -107,6 +107,8 @@ error: cannot read `/none.json`: there is no such file
         said.starts_with("error: cannot read `/tollgate.json`: there is no such file\n"),
         "{said}"
     );
+    let said = problems(&folder, "tollgate.yml");
+    assert!(said.contains("YAML is not supported yet"), "{said}");
     let said = problems(&folder, "");
     assert!(said.contains("it is a directory"), "{said}");
 }
