@@ -53,7 +53,7 @@ pub fn run(file: &Path) -> Result<(), StartError> {
     let loaded = config::load(file, &config::environment).map_err(StartError::Config)?;
     let pretty = is_pretty(loaded.settings.log_format, &io::stderr());
     let operator_log = start_operator_log(loaded.settings.log_level, pretty, pretty)?;
-    let done = Gateway::build(file, loaded).and_then(Gateway::bind_and_run);
+    let done = Gateway::build(file, loaded, Arc::clone(&operator_log)).and_then(Gateway::bind_and_run);
     operator_log.finish(LAST_LINES);
     done
 }
@@ -66,11 +66,12 @@ struct Gateway {
     snapshots: Arc<ArcSwap<Snapshot>>,
     store: Arc<LimitStore>,
     access_log: Option<Arc<Sink>>,
+    operator_log: Arc<Sink>,
     pretty_access: bool,
 }
 
 impl Gateway {
-    fn build(file: &Path, loaded: Loaded) -> Result<Self, StartError> {
+    fn build(file: &Path, loaded: Loaded, operator_log: Arc<Sink>) -> Result<Self, StartError> {
         let Loaded {
             settings,
             snapshot,
@@ -100,6 +101,7 @@ impl Gateway {
             snapshots: Arc::new(ArcSwap::from_pointee(snapshot)),
             store: Arc::new(store),
             access_log,
+            operator_log,
             pretty_access,
         })
     }
@@ -113,6 +115,7 @@ impl Gateway {
         if let Some(log) = &self.access_log {
             log.finish(LAST_LINES);
         }
+        self.report_lost_lines();
         done
     }
 
@@ -229,13 +232,13 @@ impl Gateway {
     }
 
     fn report_lost_lines(&self) {
-        if let Some(lost) = self
-            .access_log
-            .as_ref()
-            .map(|log| log.take_lost())
-            .filter(|lost| *lost > 0)
-        {
+        let lost = self.access_log.as_ref().map_or(0, |log| log.take_lost());
+        if lost > 0 {
             tracing::warn!(lost, "access lines could not be written");
+        }
+        let lost = self.operator_log.take_lost();
+        if lost > 0 {
+            tracing::warn!(lost, "lines of this log could not be written");
         }
     }
 }

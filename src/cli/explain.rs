@@ -175,6 +175,9 @@ fn text(told: &Explanation) -> String {
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
+    if let Some(own) = told.answers {
+        line("answers", own);
+    }
     if let Some(refused) = &told.refused {
         line(
             "refused",

@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::message::caller::caller;
 use crate::message::path::RequestPath;
-use crate::message::target::{RequestTarget, host_without_port};
+use crate::message::target::host_without_port;
 use crate::route::{NearMiss, Route, WhyLost};
 use crate::wire::fields::Known;
-use crate::wire::framing::request_body;
 use crate::wire::head::RequestHead;
 
+use super::handle::{is_health, understand};
 use super::identify::{Caller, identify};
 use super::protect::protect;
 use super::rate_limit::applies;
@@ -48,6 +48,8 @@ pub struct Explanation {
     pub route: Option<RouteLine>,
     /// The routes that were passed over, the nearest first.
     pub near_misses: Vec<NearMissLine>,
+    /// What the gateway would answer by itself, if that is no refusal.
+    pub answers: Option<&'static str>,
     /// The URL that would be sent.
     pub sends: Option<String>,
     /// The refusal, if it would be refused.
@@ -140,14 +142,19 @@ fn tell(
     address: IpAddr,
     as_client: Option<&Client>,
 ) -> Result<(), Rejection> {
-    let body = request_body(head)?;
-    let target = RequestTarget::parse(head.target(), &head.method)
-        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
+    let (target, body) = understand(head)?;
     let host = target
         .authority
         .or_else(|| head.fields.get(Known::Host))
         .unwrap_or_default();
     told.host = String::from_utf8_lossy(host_without_port(host)).into_owned();
+    if is_health(&target, &head.method) {
+        told.answers = Some("200: the gateway's own health check");
+        return Ok(());
+    }
+    if target.path == b\"*\" {
+        return Err(Rejection::NoRoute);
+    }
 
     let path = RequestPath::parse(target.path)?;
     told.path = Some(path.as_str().to_owned());

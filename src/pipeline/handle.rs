@@ -63,7 +63,7 @@ pub async fn handle(
         trusted,
         address,
     };
-    if request.target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
+    if is_health(&request.target, &head.method) {
         record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
         return answer(Reply::Healthy(&request), worker, &record, None, client).await;
     }
@@ -100,7 +100,8 @@ pub async fn handle(
 
 type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);
 
-fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
+/// The parts of a request that have to be understood before any stage can judge it.
+pub(super) fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
     let body = request_body(head)?;
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Rejection::NotImplemented(
@@ -110,6 +111,11 @@ fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {
     let target = RequestTarget::parse(head.target(), &head.method)
         .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
     Ok((target, body))
+}
+
+/// Whether the gateway is asked how it is.
+pub(super) fn is_health(target: &RequestTarget<'_>, method: &Method) -> bool {
+    target.path == b"/health" && matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Polls a request so that a bug in it ends this request and nothing else.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, StatusCode, Version};
+use http::{HeaderName, Method, StatusCode, Version};
 
 use crate::client::Client;
 use crate::message::forward::put_address;
@@ -135,6 +135,12 @@ impl<'r> Record<'r> {
             bytes_out: Cell::new(0),
             logged: Cell::new(true),
         }
+    }
+
+    /// Whether the request was HEAD, to which no answer has a body.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.head.is_some_and(|head| head.method == Method::HEAD)
     }
 
     /// When the request began.

@@ -155,7 +155,8 @@ fn put_reply(
     let version = request.map_or(Version::HTTP_11, |request| request.head.version);
     put_connection(out, connection_header(version, goes_on));
     out.extend_from_slice(b"\r\n");
-    if request.is_none_or(|request| request.head.method != Method::HEAD) {
+    // RFC 9110 section 9.3.2, also where nothing but the method could be made sense of.
+    if !record.is_head() {
         record.bytes_out.set(body.len() as u64);
         out.extend_from_slice(&body);
     }

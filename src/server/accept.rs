@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_local;
@@ -19,6 +20,9 @@ use super::worker::Phase;
 
 /// How long to wait when the process or the machine is out of something, file descriptors mostly.
 const OUT_OF_SOMETHING: Duration = Duration::from_millis(100);
+
+/// How long a drain waits for connections that are being made: a round trip, and then some.
+const HANDSHAKE: Duration = Duration::from_millis(10);
 
 /// What every accepted connection is given.
 #[derive(Debug, Clone)]
@@ -66,11 +70,23 @@ impl Accepting {
         let Ok(listener) = listener.into_std() else {
             return;
         };
-        while let Ok((socket, peer)) = listener.accept() {
-            if socket.set_nonblocking(true).is_ok()
-                && let Ok(socket) = TcpStream::from_std(socket)
-            {
-                self.serve(socket, peer.ip().to_canonical()).await;
+        // A connection that completes between the last accept and the close would be reset. So no
+        // new ones are begun, and those that are begun get the time of a handshake. Clients whose
+        // SYN is dropped send it again, and are refused then.
+        if SockRef::from(&listener).attach_filter(&no_syn()).is_ok() {
+            tokio::time::sleep(HANDSHAKE).await;
+        }
+        loop {
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    if socket.set_nonblocking(true).is_ok()
+                        && let Ok(socket) = TcpStream::from_std(socket)
+                    {
+                        self.serve(socket, peer.ip().to_canonical()).await;
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => break,
             }
         }
     }
@@ -82,11 +98,31 @@ impl Accepting {
         // Small answers must not wait for the client's acknowledgement of earlier ones.
         let _ = socket.set_nodelay(true);
         let (worker, seat) = (Rc::clone(&self.worker), self.connections.seat());
+        // The seat says when it has ended; that is what a drain waits for.
         spawn_local(async move {
             h1::serve(socket, peer, &worker, &seat).await;
             drop((seat, place));
         });
     }
+}
+
+/// A packet filter (classic BPF) that drops what asks for a new connection: of the TCP header's
+/// flags, SYN is set and ACK is not.
+fn no_syn() -> [SockFilter; 5] {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
 }
 
 /// Errors of a connection that ended before it was accepted (accept(2)); the next may be fine.

@@ -118,3 +118,29 @@ fn goes_on_or_ends(shop: &Shop, client: &mut Client) {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_body_over_its_limit_is_not_read_as_a_request() {
+    // The data of one chunk looks like the end of the body and another request.
+    let evil = "\r\n0\r\n\r\nGET /api/inventory/evil HTTP/1.1\r\nHost: gateway.test\r\n\r\n";
+    let upstream = crate::support::Upstream::echo();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/api/inventory\" = {{ upstream = \"{}\", body_limit = \"10B\" }}",
+        upstream.url()
+    ));
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /api/inventory/x HTTP/1.1\r\nHost: gateway.test\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{evil}\r\n0\r\n\r\n",
+        evil.len()
+    ));
+    client.answer().is_refusal(413, "body_too_large");
+    client.is_closed();
+    gateway
+        .ask(&crate::support::Request::get("/api/inventory/y"))
+        .is(200);
+    let seen = upstream.take();
+    assert!(
+        seen.iter()
+            .all(|request| !request.whole || !request.target.contains("evil"))
+    );
+}
