@@ -53,7 +53,8 @@ pub fn run(file: &Path) -> Result<(), StartError> {
     let loaded = config::load(file, &config::environment).map_err(StartError::Config)?;
     let pretty = is_pretty(loaded.settings.log_format, &io::stderr());
     let operator_log = start_operator_log(loaded.settings.log_level, pretty, pretty)?;
-    let done = Gateway::build(file, loaded, Arc::clone(&operator_log)).and_then(Gateway::bind_and_run);
+    let done =
+        Gateway::build(file, loaded, Arc::clone(&operator_log)).and_then(Gateway::bind_and_run);
     operator_log.finish(LAST_LINES);
     done
 }

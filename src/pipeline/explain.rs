@@ -152,7 +152,7 @@ fn tell(
         told.answers = Some("200: the gateway's own health check");
         return Ok(());
     }
-    if target.path == b\"*\" {
+    if target.path == b"*" {
         return Err(Rejection::NoRoute);
     }
 

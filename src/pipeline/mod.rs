@@ -45,7 +45,11 @@ async fn run<'r>(
     let snapshot: &'r snapshot::Snapshot = &request.current.snapshot;
     if request.target.path == b"*" {
         // OPTIONS about the gateway as a whole: nothing here answers that.
-        record.note_caller(identify(&snapshot.access, &request.head.fields, request.address))?;
+        record.note_caller(identify(
+            &snapshot.access,
+            &request.head.fields,
+            request.address,
+        ))?;
         return Err(Rejection::NoRoute);
     }
     let path = record.set_path(RequestPath::parse(request.target.path)?);

@@ -139,7 +139,7 @@ impl<'r> Record<'r> {
 
     /// Whether the request was HEAD, to which no answer has a body.
     #[must_use]
-    pub fn is_head(&self) -> bool {
+    pub(super) fn is_head(&self) -> bool {
         self.head.is_some_and(|head| head.method == Method::HEAD)
     }
 

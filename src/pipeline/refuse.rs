@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{Method, Version};
+use http::Version;
 
 use crate::message::answer::{connection_header, put_connection, put_status};
 use crate::message::forward::{put, put_number};

@@ -2,7 +2,6 @@
 //! pipeline. Between two requests it holds no buffer and costs little.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};

@@ -141,7 +141,7 @@ impl Shared {
 
     /// Whether the service has been sent the whole request. Only then may its connection be kept:
     /// what it has not read yet, it would take for the beginning of the next.
-    pub fn is_uploaded(&self) -> bool {
+    pub(super) fn is_uploaded(&self) -> bool {
         self.uploaded.get().is_some() && !self.refused_upload.get()
     }
 
