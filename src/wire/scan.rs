@@ -28,8 +28,11 @@ impl HeadScanner {
         bytes: &[u8],
         limits: &HeadLimits,
     ) -> Result<Option<usize>, HeadError> {
-        // A lone CR may be half of an empty line before the request line.
-        if bytes.first().is_some_and(|b| !is_token_byte(*b)) && bytes != b"\r" {
+        // It may be half of an empty line, which will be read past.
+        if bytes == b"\r" {
+            return Ok(None);
+        }
+        if bytes.first().is_some_and(|b| !is_token_byte(*b)) {
             return Err(HeadError::Malformed(
                 "The message does not begin with a token.",
             ));

@@ -8,7 +8,10 @@ use tollgate::config::{self, Format, Loaded, Problems, Unreadable};
 use tollgate::route::Resolved;
 use tollgate::wire::head::MOST_FIELDS;
 
-/// The first byte says whether the rest is JSON or TOML.
+/// A password in the URL of Redis, which is never shown.
+const SECRET: &str = "hunter2-hunter2";
+
+/// The first byte says whether the rest is JSON or TOML, and whether it follows on a password.
 pub fn check(input: &[u8]) {
     let Some((format, text)) = input.split_first() else {
         return;
@@ -16,6 +19,15 @@ pub fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
+    let secret = match format & 3 {
+        2 => format!("[limits.redis]\nurl = \"redis://u:{SECRET}@h"),
+        3 => format!("{{\"limits\": {{\"redis\": {{\"url\": \"redis://u:{SECRET}@h"),
+        _ => String::new(),
+    };
+    if text.contains(SECRET) {
+        return;
+    }
+    let text = &(secret + text);
     let format = if format & 1 == 0 {
         Format::Toml
     } else {
@@ -25,12 +37,14 @@ pub fn check(input: &[u8]) {
         (Ok(loaded), Ok(again)) => {
             let settings = format!("{:?}", loaded.settings);
             assert_eq!(settings, format!("{:?}", again.settings));
+            assert!(!settings.contains(SECRET));
             check_loaded(&loaded);
         }
         (Err(problems), Err(again)) => {
             assert!(!problems.is_empty());
             let shown = problems.render(false);
             assert_eq!(shown, again.render(false));
+            assert!(!shown.contains(SECRET), "{shown}");
             let count = problems.len();
             let ending = if count == 1 { "" } else { "s" };
             assert!(
