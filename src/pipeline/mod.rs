@@ -1,6 +1,6 @@
 //! The request path, from top to bottom: [`run`] is the whole of it. Each stage is a function; what
 //! it hands on is a type that only it can make, so that stages in another order do not compile.
-//! Around them, [`handle`] never fails: it answers rejections and sees to it that every request
+//! Around them, [`handle()`] never fails: it answers rejections and sees to it that every request
 //! leaves exactly one line in the access log.
 
 mod clock;
