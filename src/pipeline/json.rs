@@ -22,6 +22,18 @@ pub(super) fn put_text(out: &mut Vec<u8>, member: &[u8], text: Option<&[u8]>) {
     out.push(b'"');
 }
 
+/// Appends `"word"`, or `null` for none, to the start of a member: a word of our own, in which there
+/// is nothing to escape.
+pub(super) fn put_word(out: &mut Vec<u8>, member: &[u8], word: Option<&'static str>) {
+    out.extend_from_slice(member);
+    let Some(word) = word else {
+        return out.extend_from_slice(b"null");
+    };
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
+}
+
 /// Appends a number, or `null` for none, to the start of a member.
 pub(super) fn put_number(out: &mut Vec<u8>, member: &[u8], number: Option<u64>) {
     out.extend_from_slice(member);

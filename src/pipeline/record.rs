@@ -222,7 +222,7 @@ impl<'r> Record<'r> {
             ClientKind::Invalid => (None, Some("invalid")),
         };
         json::put_text(out, member!("client"), client.map(str::as_bytes));
-        json::put_text(out, member!("client_kind"), kind.map(str::as_bytes));
+        json::put_word(out, member!("client_kind"), kind);
         out.extend_from_slice(b",\"ip\":\"");
         put_address(out, self.address);
         out.push(b'"');
@@ -250,7 +250,7 @@ impl<'r> Record<'r> {
             member!("status"),
             Some(u64::from(self.status_number())),
         );
-        json::put_text(out, member!("code"), self.code_or_gone().map(str::as_bytes));
+        json::put_word(out, member!("code"), self.code_or_gone());
         json::put_text(
             out,
             member!("upstream"),
@@ -271,7 +271,7 @@ impl<'r> Record<'r> {
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
         json::put_number(out, member!("bytes_in"), Some(self.bytes_in.get()));
         json::put_number(out, member!("bytes_out"), Some(self.bytes_out.get()));
-        json::put_text(out, member!("protocol"), self.protocol().map(str::as_bytes));
+        json::put_word(out, member!("protocol"), self.protocol());
         let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
         out.extend_from_slice(b"}\n");

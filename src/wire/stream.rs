@@ -192,6 +192,14 @@ impl Writer<'_> {
         self.half.write_all(bytes).await
     }
 
+    /// Writes what the socket takes without waiting; 0 if that is nothing.
+    pub fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.half.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+
     /// Writes some of it, at least a byte, waiting for the peer where it must.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.half.write(bytes).await {

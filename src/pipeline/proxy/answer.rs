@@ -35,6 +35,8 @@ pub(super) struct Answered {
     pub keep: Keep,
     /// The protocol was switched; what follows is a tunnel.
     pub switched: bool,
+    /// When the last of it was read.
+    pub at: Instant,
 }
 
 /// Whether a connection to a service may be kept after its answer.
@@ -170,6 +172,7 @@ async fn pass_on(
                 Keep::No
             },
             switched: false,
+            at: shared.progress.get(),
         }),
         Err(PassError::Write) => Err(AnswerError::ClientGone),
         Err(PassError::Framing(_)) => Err(AnswerError::Invalid("its chunks are malformed")),
@@ -243,6 +246,7 @@ async fn switch(
         goes_on: false,
         keep: Keep::No,
         switched: true,
+        at: shared.progress.get(),
     })
 }
 

@@ -22,7 +22,7 @@ use crate::wire::body::Coding;
 use crate::wire::fields::Known;
 use crate::wire::framing::BodyLength;
 
-use self::answer::Keep;
+use self::answer::{Answered, Keep};
 use self::exchange::{Exchange, Failure, Shared};
 use self::pass::Taken;
 use super::rate_limit::{Permit, Report};
@@ -109,7 +109,7 @@ async fn send(
                 return Ok(After::Close);
             }
             Ok(answered) => {
-                keep(link, answered.keep, pool, exchange);
+                keep(link, &answered, pool, exchange);
                 return Ok(if answered.goes_on {
                     After::GoesOn
                 } else {
@@ -159,15 +159,15 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
     })
 }
 
-fn keep(mut link: Link, keep: Keep, pool: &Pool, exchange: &Exchange<'_, '_>) {
+fn keep(mut link: Link, answered: &Answered, pool: &Pool, exchange: &Exchange<'_, '_>) {
     let longest = exchange.upstream.idle_timeout;
-    link.rest = match keep {
+    link.rest = match answered.keep {
         Keep::No => return,
         Keep::Yes => longest,
         Keep::AtMost(rest) => rest.min(longest),
     };
     link.connection.rest(&exchange.request.worker.buffers);
-    pool.give(link, Instant::now());
+    pool.give(link, answered.at);
 }
 
 fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>) {
