@@ -13,14 +13,14 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::redis::aio::MultiplexedConnection;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
-use super::redis::{CallError, FixedWindow, RedisTarget};
-use super::{MemoryStore, OnFailure, Outcome, Policy, RedisSettings, Subject};
+use super::redis::{CallError, Connection, RedisTarget, Scripts};
+use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict};
 
 /// So many misses in a row open the breaker: one can be a hiccup, and with many requests in flight
 /// a few more are soon there.
@@ -90,28 +90,21 @@ impl RedisLimiter {
     }
 
     /// Decides one request; waits for Redis no longer than the deadline.
-    pub(super) async fn decide(
-        &self,
-        policy: &Policy,
-        subject: &Subject,
-        cost: NonZeroU32,
-    ) -> Outcome {
+    pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         // Cloned, because a connection borrowed across the call could not be taken away meanwhile.
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let script = &self.line.script;
-            let deadline = self.store.settings.deadline;
-            let call = timeout(deadline, script.decide(connection, policy, subject, cost)).await;
-            match in_time(call) {
-                Ok(decision) => {
+            let call = self.line.scripts.decide(connection, checks, cost, 0);
+            match in_time(timeout(self.store.settings.deadline, call).await) {
+                Ok(answer) => {
                     self.line.misses.set(0);
-                    return Outcome::Decided(decision);
+                    return answer.outcome;
                 }
                 Err(cause) => self.line.miss(generation, cause),
             }
         }
-        self.without_redis(policy, subject, cost)
+        self.without_redis(checks, cost)
     }
 
     /// Waits until there is a connection, but not longer than `longest`; says whether there is.
@@ -124,15 +117,34 @@ impl RedisLimiter {
         timeout(longest, connected).await.is_ok()
     }
 
-    fn without_redis(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Outcome {
-        match self.store.settings.on_failure {
-            OnFailure::Local => {
-                let mut decision = self.store.memory.decide(policy, subject, cost);
-                decision.degraded = true;
-                Outcome::Decided(decision)
-            }
-            OnFailure::Open => Outcome::Uncounted,
-            OnFailure::Closed => Outcome::Unavailable,
+    /// Decides as each limit says for this case.
+    fn without_redis(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
+        let on_failure = |check: &Check<'_>| {
+            let policy = check.policy;
+            policy.on_failure.unwrap_or(self.store.settings.on_failure)
+        };
+        let closed =
+            |check: &Check<'_>| check.policy.enforces() && on_failure(check) == OnFailure::Closed;
+        let mut decisions = Decisions::from_elem(None, checks.len());
+        if checks.iter().any(closed) {
+            return Outcome {
+                verdict: Verdict::Unavailable,
+                decisions,
+            };
+        }
+        let local = |place: &usize| on_failure(&checks[*place]) == OnFailure::Local;
+        let places: SmallVec<[usize; 2]> = (0..checks.len()).filter(local).collect();
+        let counted: SmallVec<[Check<'_>; 2]> = places.iter().map(|&place| checks[place]).collect();
+        let outcome = self.store.memory.decide(&counted, cost);
+        for (place, decision) in places.into_iter().zip(outcome.decisions) {
+            decisions[place] = decision.map(|decision| Decision {
+                degraded: true,
+                ..decision
+            });
+        }
+        Outcome {
+            verdict: outcome.verdict,
+            decisions,
         }
     }
 }
@@ -147,8 +159,8 @@ fn in_time<T>(answer: Result<Result<T, CallError>, Elapsed>) -> Result<T, CallEr
 /// is closed.
 #[derive(Debug)]
 struct Line {
-    script: FixedWindow,
-    connection: RefCell<Option<MultiplexedConnection>>,
+    scripts: Scripts,
+    connection: RefCell<Option<Connection>>,
     /// Counts connections, so that a late failure on an old one is not held against the new one.
     generation: Cell<u64>,
     misses: Cell<u32>,
@@ -161,7 +173,7 @@ impl Line {
     /// Without a connection yet.
     fn new(key_prefix: String) -> Self {
         Self {
-            script: FixedWindow::new(key_prefix),
+            scripts: Scripts::new(key_prefix),
             connection: RefCell::default(),
             generation: Cell::default(),
             misses: Cell::default(),
@@ -171,7 +183,7 @@ impl Line {
     }
 
     /// Closes the breaker: requests may use this connection.
-    fn take_up(&self, connection: MultiplexedConnection) {
+    fn take_up(&self, connection: Connection) {
         self.generation.set(self.generation.get().wrapping_add(1));
         self.misses.set(0);
         self.given_up.take();
@@ -235,7 +247,7 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
     };
     let mut driver = pin!(driver);
     let deadline = store.settings.deadline;
-    let proof = timeout(deadline, line.script.prove(connection.clone()));
+    let proof = timeout(deadline, line.scripts.prove(connection.clone()));
     tokio::select! {
         biased;
         () = &mut driver => return CallError::Ended,

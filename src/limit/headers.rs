@@ -20,20 +20,31 @@ pub enum LimitHeaders {
     Off,
 }
 
-/// Appends the field lines, each with its CRLF, that report `decision`.
-pub fn put_fields(out: &mut Vec<u8>, style: LimitHeaders, policy: &Policy, decision: &Decision) {
+/// Appends the field lines, each with its CRLF: which limits there are, and what the `closest` of
+/// them has decided.
+pub fn put_fields<'p>(
+    out: &mut Vec<u8>,
+    style: LimitHeaders,
+    all: impl Iterator<Item = &'p Policy>,
+    closest: &Policy,
+    decision: &Decision,
+) {
     let reset = whole_seconds(decision.reset);
     if matches!(style, LimitHeaders::Standard | LimitHeaders::Both) {
-        put_name(out, b"RateLimit-Policy: ", &policy.name);
-        put_parameter(out, b";q=", policy.limit.requests());
-        put_parameter(out, b";w=", policy.limit.window().as_secs());
-        put_name(out, b"\r\nRateLimit: ", &policy.name);
+        let mut before: &[u8] = b"RateLimit-Policy: ";
+        for policy in all {
+            put_name(out, before, &policy.name);
+            put_parameter(out, b";q=", policy.limit.requests());
+            put_parameter(out, b";w=", policy.limit.window().as_secs());
+            before = b", ";
+        }
+        put_name(out, b"\r\nRateLimit: ", &closest.name);
         put_parameter(out, b";r=", decision.remaining);
         put_parameter(out, b";t=", reset);
         out.extend_from_slice(b"\r\n");
     }
     if matches!(style, LimitHeaders::Legacy | LimitHeaders::Both) {
-        put_parameter(out, b"X-RateLimit-Limit: ", policy.limit.requests());
+        put_parameter(out, b"X-RateLimit-Limit: ", closest.limit.requests());
         put_parameter(out, b"\r\nX-RateLimit-Remaining: ", decision.remaining);
         put_parameter(out, b"\r\nX-RateLimit-Reset: ", reset);
         out.extend_from_slice(b"\r\n");
@@ -44,7 +55,7 @@ pub fn put_fields(out: &mut Vec<u8>, style: LimitHeaders, policy: &Policy, decis
 /// moment too early.
 #[must_use]
 pub fn retry_after(decision: &Decision) -> u64 {
-    whole_seconds(decision.reset).max(1)
+    whole_seconds(decision.retry_after).max(1)
 }
 
 /// Seconds, rounded up: a caller that waits for as long as it was told finds a new window.
@@ -75,25 +86,28 @@ mod tests {
 
     fn fields(style: LimitHeaders, remaining: u64, reset: Duration) -> String {
         let limit = Limit::new(600, Duration::from_mins(1)).unwrap();
-        let policy = Policy {
-            name: "identified".into(),
-            limit,
-        };
+        let policy = Policy::new("identified", limit);
+        let other = Policy::new(
+            "search-burst",
+            Limit::new(20, Duration::from_secs(1)).unwrap(),
+        );
         let decision = Decision {
             admitted: true,
             remaining,
             reset,
+            retry_after: Duration::ZERO,
             degraded: false,
         };
         let mut out = Vec::new();
-        put_fields(&mut out, style, &policy, &decision);
+        let all = [&policy, &other].into_iter();
+        put_fields(&mut out, style, all, &policy, &decision);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn each_style_has_its_fields() {
         let reset = Duration::from_millis(22_001);
-        let standard = "RateLimit-Policy: \"identified\";q=600;w=60\r\nRateLimit: \"identified\";r=417;t=23\r\n";
+        let standard = "RateLimit-Policy: \"identified\";q=600;w=60, \"search-burst\";q=20;w=1\r\nRateLimit: \"identified\";r=417;t=23\r\n";
         let legacy =
             "X-RateLimit-Limit: 600\r\nX-RateLimit-Remaining: 417\r\nX-RateLimit-Reset: 23\r\n";
         assert_eq!(fields(LimitHeaders::Standard, 417, reset), standard);
@@ -119,11 +133,12 @@ mod tests {
 
     #[test]
     fn retry_after_is_rounded_up_and_at_least_one() {
-        let after = |reset| {
-            retry_after(&Decision {
+        let after = |retry_after| {
+            super::retry_after(&Decision {
                 admitted: false,
                 remaining: 0,
-                reset,
+                reset: Duration::ZERO,
+                retry_after,
                 degraded: false,
             })
         };

@@ -1,4 +1,4 @@
-//! What the pipeline asks: may this subject, under this policy, do one more? Behind it stands the
+//! What the pipeline asks: may these subjects, under these policies, do one more? Behind it stands the
 //! store that the configuration names. Without Redis nothing here waits and nothing can fail.
 
 use std::num::NonZeroU32;
@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::failure::{RedisLimiter, RedisStore};
 use super::redis::{InvalidRedisUrl, RedisTarget};
-use super::{Clock, MemoryStore, Outcome, Policy, RedisSettings, Subject};
+use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
 
 /// Where requests are counted: made once, shared by all workers.
 #[derive(Debug)]
@@ -73,14 +73,15 @@ enum Store {
 }
 
 impl Limiter {
-    /// Decides one request, and counts it if it is admitted. All or nothing: a refused request
-    /// spends nothing. May be dropped before it has an answer; the request may then be counted.
-    pub async fn decide(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Outcome {
+    /// Decides one request under all its limits, and counts it if none refuses it. All or nothing:
+    /// a refused request spends nothing. May be dropped before it has an answer; the request may
+    /// then be counted.
+    pub async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         match &self.store {
-            Store::Memory(memory) => Outcome::Decided(memory.decide(policy, subject, cost)),
+            Store::Memory(memory) => memory.decide(checks, cost),
             // Boxed, for a call is large (1.7 KiB), and every request's future would be larger by
             // that, with or without Redis.
-            Store::Redis(redis) => Box::pin(redis.decide(policy, subject, cost)).await,
+            Store::Redis(redis) => Box::pin(redis.decide(checks, cost)).await,
         }
     }
 

@@ -1,15 +1,18 @@
-//! The store in this process: fixed windows in shards behind plain mutexes. It decides when no
+//! The store in this process: counters in shards behind plain mutexes. It decides when no
 //! Redis is configured, and while Redis does not answer. It never fails and never waits for
 //! anything but another decision in the same shard; the bound on its memory is `windows`' affair.
 
 use std::hash::RandomState;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+use super::algorithm::{Judgement, judge};
 use super::rings::Window;
 use super::windows::{self, Windows};
-use super::{Clock, Decision, Policy, Subject};
+use super::{Check, Clock, Decision, Decisions, Outcome};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.
 const MAX_SHARDS: usize = 256;
@@ -44,28 +47,52 @@ impl MemoryStore {
         }
     }
 
-    /// Decides one request, and counts it if it is admitted.
-    pub fn decide(&self, policy: &Policy, subject: &Subject, cost: NonZeroU32) -> Decision {
+    /// Decides one request under all its limits, and counts it if none refuses it.
+    pub fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         let now_ms = self.clock.now_ms();
-        let hash = windows::hash(&self.hasher, &policy.name, subject);
-        let shard = self.shard(hash);
-        // A panic elsewhere cannot leave a window half written that matters more than going on.
-        let mut windows = shard.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = windows.find(hash, &policy.name, subject);
-        if let Some(slot) = found
-            && let Some(decision) = spend(&mut windows, slot, policy, cost, now_ms)
-        {
-            return decision;
+        let cost = u64::from(cost.get());
+        if let [check] = checks {
+            let place = self.place(check);
+            let mut windows = self.lock(place.shard);
+            let weighed = weigh(&windows, place.hash, check, cost, now_ms);
+            let admitted = weighed.judgement.fits || !check.policy.enforces();
+            let decision = settle(&mut windows, &self.hasher, check, &weighed, admitted, cost);
+            return Outcome::of(admitted, Decisions::from_elem(Some(decision), 1));
         }
-        begin(
-            &mut windows,
-            &self.hasher,
-            found,
-            policy,
-            subject,
-            cost,
-            now_ms,
-        )
+        self.decide_together(checks, cost, now_ms)
+    }
+
+    /// Holds the locks of all shards concerned, always in the same order, until all is decided.
+    fn decide_together(&self, checks: &[Check<'_>], cost: u64, now_ms: u64) -> Outcome {
+        let places: SmallVec<[Place; 4]> = checks.iter().map(|check| self.place(check)).collect();
+        let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let mut locked: SmallVec<[MutexGuard<'_, Windows>; 4]> =
+            shards.iter().map(|&shard| self.lock(shard)).collect();
+        let locked_at = |place: &Place| shards.partition_point(|&shard| shard < place.shard);
+        let weighed: SmallVec<[Weighed; 4]> = checks
+            .iter()
+            .zip(&places)
+            .map(|(check, place)| weigh(&locked[locked_at(place)], place.hash, check, cost, now_ms))
+            .collect();
+        let admitted = checks
+            .iter()
+            .zip(&weighed)
+            .all(|(check, weighed)| weighed.judgement.fits || !check.policy.enforces());
+        let decisions = checks.iter().zip(&places).zip(&weighed);
+        let decisions = decisions.map(|((check, place), weighed)| {
+            let windows = &mut locked[locked_at(place)];
+            Some(settle(
+                windows,
+                &self.hasher,
+                check,
+                weighed,
+                admitted,
+                cost,
+            ))
+        });
+        Outcome::of(admitted, decisions.collect())
     }
 
     /// How many counters it holds, those of windows that are over and not yet swept included.
@@ -82,84 +109,97 @@ impl MemoryStore {
     }
 
     /// The table inside a shard goes by the hash's low and highest bits; the shard by others.
-    fn shard(&self, hash: u64) -> &Shard {
+    fn place(&self, check: &Check<'_>) -> Place {
+        let hash = windows::hash(&self.hasher, check.policy.counter(), check.subject);
         let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
-        &self.shards[middle % self.shards.len()]
+        Place {
+            hash,
+            shard: middle % self.shards.len(),
+        }
+    }
+
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Windows> {
+        let shard = &self.shards[shard];
+        // A panic elsewhere cannot leave a window half written that matters more than going on.
+        shard.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Decides within the window in `slot`, unless that is over.
-fn spend(
-    windows: &mut Windows,
-    slot: u32,
-    policy: &Policy,
-    cost: NonZeroU32,
+/// Where a counter is, or would be.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u64,
+    shard: usize,
+}
+
+/// A judgement, and the slot of the counter that it is about.
+#[derive(Debug, Clone, Copy)]
+struct Weighed {
+    judgement: Judgement,
+    slot: Option<u32>,
     now_ms: u64,
-) -> Option<Decision> {
-    let (limit, window_ms) = (policy.limit.requests(), policy.limit.window_ms());
-    let window = windows.window_mut(slot);
-    let mut left_ms = window
-        .ends_ms
-        .checked_sub(now_ms)
-        .filter(|&left| left > 0)?;
-    let spent = window.spent.saturating_add(u64::from(cost.get()));
-    let admitted = spent <= limit;
-    if admitted {
-        window.spent = spent;
-    }
-    let remaining = limit.saturating_sub(window.spent);
-    // A reload has made windows shorter: none may have longer to go than a whole one.
-    if left_ms > window_ms {
-        left_ms = window_ms;
-        window.ends_ms = now_ms.saturating_add(window_ms);
-        windows.requeue(slot, window_ms);
-    }
-    Some(Decision {
-        admitted,
-        remaining,
-        reset: Duration::from_millis(left_ms),
-        degraded: false,
-    })
 }
 
-/// Begins a window, in the slot of one that is over if there is one. A request that costs more
-/// than the whole limit is refused and begins nothing.
-fn begin(
+fn weigh(windows: &Windows, hash: u64, check: &Check<'_>, cost: u64, now_ms: u64) -> Weighed {
+    let slot = windows.find(hash, check.policy.counter(), check.subject);
+    let window = slot.map(|slot| windows.window(slot));
+    let matters = window.filter(|window| window.ends_ms > now_ms);
+    let counter = matters.map(|window| window.counter);
+    Weighed {
+        judgement: judge(check.policy.limit, counter, cost, now_ms),
+        slot,
+        now_ms,
+    }
+}
+
+/// Counts the request, if it is admitted and fits, and says what is to be told of it.
+fn settle(
     windows: &mut Windows,
     hasher: &RandomState,
-    over: Option<u32>,
-    policy: &Policy,
-    subject: &Subject,
-    cost: NonZeroU32,
-    now_ms: u64,
+    check: &Check<'_>,
+    weighed: &Weighed,
+    admitted: bool,
+    cost: u64,
 ) -> Decision {
-    let (limit, reset) = (policy.limit.requests(), policy.limit.window());
-    let spent = u64::from(cost.get());
-    let Some(remaining) = limit.checked_sub(spent) else {
-        return Decision {
-            admitted: false,
-            remaining: limit,
-            reset,
-            degraded: false,
-        };
-    };
-    let window_ms = policy.limit.window_ms();
-    let window = Window {
-        spent,
-        ends_ms: now_ms.saturating_add(window_ms),
-    };
-    match over {
-        Some(slot) => {
-            *windows.window_mut(slot) = window;
-            windows.requeue(slot, window_ms);
-        }
-        None => windows.insert(hasher, policy, subject, window, now_ms),
+    let limit = check.policy.limit;
+    let mut judgement = weighed.judgement;
+    if admitted && judgement.fits {
+        judgement = judgement.spend(limit, cost);
     }
+    keep(windows, hasher, check, &judgement, weighed);
     Decision {
-        admitted: true,
-        remaining,
-        reset,
+        admitted: judgement.fits,
+        remaining: judgement.remaining,
+        reset: Duration::from_millis(judgement.reset_ms),
+        retry_after: Duration::from_millis(judgement.retry_ms),
         degraded: false,
+    }
+}
+
+/// Keeps the counter, in its slot if it has one. A counter of nothing takes no room.
+fn keep(
+    windows: &mut Windows,
+    hasher: &RandomState,
+    check: &Check<'_>,
+    judgement: &Judgement,
+    weighed: &Weighed,
+) {
+    let (limit, counter) = (check.policy.limit, judgement.counter);
+    let window = Window {
+        counter,
+        ends_ms: counter.ends_ms(limit),
+    };
+    match weighed.slot {
+        Some(slot) => {
+            let before = std::mem::replace(windows.window_mut(slot), window);
+            if before.ends_ms != window.ends_ms {
+                windows.requeue(slot, limit.longest_ms());
+            }
+        }
+        None if counter.spent > 0 => {
+            windows.insert(hasher, check.policy, check.subject, window, weighed.now_ms);
+        }
+        None => {}
     }
 }
 
@@ -167,7 +207,7 @@ fn begin(
 mod tests {
     use super::*;
     use crate::client::ClientName;
-    use crate::limit::{Limit, ManualClock};
+    use crate::limit::{Limit, ManualClock, Policy, Subject};
     use std::net::{IpAddr, Ipv4Addr};
 
     const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -179,10 +219,7 @@ mod tests {
 
     fn policy(requests: u64, seconds: u64) -> Policy {
         let limit = Limit::new(requests, Duration::from_secs(seconds)).unwrap();
-        Policy {
-            name: "test".into(),
-            limit,
-        }
+        Policy::new("test", limit)
     }
 
     fn client(name: &str) -> Subject {
@@ -193,10 +230,20 @@ mod tests {
         Subject::Address(IpAddr::V4(Ipv4Addr::from_bits(n)))
     }
 
+    fn decide(
+        store: &MemoryStore,
+        policy: &Policy,
+        subject: &Subject,
+        cost: NonZeroU32,
+    ) -> Decision {
+        let check = Check { policy, subject };
+        store.decide(&[check], cost).only().unwrap()
+    }
+
     /// How much `subject` has spent, as the store tells without counting: a request dearer than
     /// the limit is refused.
     fn spent(store: &MemoryStore, policy: &Policy, subject: &Subject) -> u64 {
-        let decision = store.decide(policy, subject, NonZeroU32::MAX);
+        let decision = decide(store, policy, subject, NonZeroU32::MAX);
         assert!(!decision.admitted);
         policy.limit.requests() - decision.remaining
     }
@@ -205,13 +252,13 @@ mod tests {
     fn a_full_store_lets_finished_windows_go_first_then_the_oldest_address_and_clients_never() {
         let (store, hand) = store(4);
         let (short, long) = (policy(9, 1), policy(9, 60));
-        store.decide(&long, &client("a"), ONE);
-        store.decide(&long, &address(1), ONE);
-        store.decide(&short, &address(2), ONE);
-        store.decide(&long, &address(3), ONE);
+        decide(&store, &long, &client("a"), ONE);
+        decide(&store, &long, &address(1), ONE);
+        decide(&store, &short, &address(2), ONE);
+        decide(&store, &long, &address(3), ONE);
         hand.advance(Duration::from_secs(1));
 
-        store.decide(&long, &address(4), ONE);
+        decide(&store, &long, &address(4), ONE);
         assert_eq!(
             spent(&store, &long, &address(1)),
             1,
@@ -219,7 +266,7 @@ mod tests {
         );
         assert_eq!(store.len(), 4, "the finished window of address 2 made room");
 
-        store.decide(&long, &address(5), ONE);
+        decide(&store, &long, &address(5), ONE);
         assert_eq!(
             spent(&store, &long, &address(1)),
             0,
@@ -229,7 +276,7 @@ mod tests {
             assert_eq!(spent(&store, &long, &address(n)), kept);
         }
         for n in 6..100 {
-            store.decide(&long, &address(n), ONE);
+            decide(&store, &long, &address(n), ONE);
         }
         assert_eq!(spent(&store, &long, &client("a")), 1);
         assert_eq!(store.len(), 4);
@@ -239,12 +286,12 @@ mod tests {
     fn a_window_begun_anew_is_the_youngest() {
         let (store, hand) = store(2);
         let policy = policy(9, 60);
-        store.decide(&policy, &address(1), ONE);
+        decide(&store, &policy, &address(1), ONE);
         hand.advance(Duration::from_secs(1));
-        store.decide(&policy, &address(2), ONE);
+        decide(&store, &policy, &address(2), ONE);
         hand.advance(Duration::from_secs(59));
-        store.decide(&policy, &address(1), ONE);
-        store.decide(&policy, &address(3), ONE);
+        decide(&store, &policy, &address(1), ONE);
+        decide(&store, &policy, &address(3), ONE);
         assert_eq!(spent(&store, &policy, &address(1)), 1);
         assert_eq!(spent(&store, &policy, &address(2)), 0);
     }
@@ -254,10 +301,10 @@ mod tests {
         let (store, _hand) = store(4);
         let policy = policy(9, 60);
         for n in 0..10 {
-            store.decide(&policy, &client(&format!("client-{n}")), ONE);
+            decide(&store, &policy, &client(&format!("client-{n}")), ONE);
         }
         for n in 0..10 {
-            store.decide(&policy, &address(n), ONE);
+            decide(&store, &policy, &address(n), ONE);
         }
         for n in 0..10 {
             assert_eq!(spent(&store, &policy, &client(&format!("client-{n}"))), 1);

@@ -2,6 +2,7 @@
 //! [`Limiter`] decides one request; it counts in this process or in Redis, and says what happens
 //! while Redis does not answer.
 
+mod algorithm;
 mod clock;
 mod failure;
 mod headers;
@@ -17,32 +18,77 @@ pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
-pub use policy::{InvalidLimit, Limit, Policy};
+pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
 pub use redis::{InvalidRedisUrl, check_redis_url};
 pub use subject::{Subject, subject_address};
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+/// One limit that a request is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'c> {
+    /// How much.
+    pub policy: &'c Policy,
+    /// For whom.
+    pub subject: &'c Subject,
+}
+
+/// What the limits of one request say, in their order. Few requests have more than two.
+pub type Decisions = SmallVec<[Option<Decision>; 2]>;
+
 /// What becomes of one request, as far as limits go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it may go on; it has been counted then.
+    pub verdict: Verdict,
+    /// What each limit says. `None`: Redis does not answer and the configuration says to admit, so
+    /// there is nothing to report.
+    pub decisions: Decisions,
+}
+
+/// Whether a request may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was counted, or refused.
-    Decided(Decision),
-    /// Redis does not answer and the configuration says to admit: there is nothing to report.
-    Uncounted,
+pub enum Verdict {
+    /// It may.
+    Admitted,
+    /// It is over a limit.
+    Refused,
     /// Redis does not answer and the configuration says to refuse.
     Unavailable,
 }
 
-/// What a store says of one request.
+impl Outcome {
+    fn of(admitted: bool, decisions: Decisions) -> Self {
+        let verdict = if admitted {
+            Verdict::Admitted
+        } else {
+            Verdict::Refused
+        };
+        Self { verdict, decisions }
+    }
+
+    /// The decision of a request that is held to one limit.
+    pub fn only(&self) -> Option<Decision> {
+        match self.decisions[..] {
+            [decision] => decision,
+            _ => None,
+        }
+    }
+}
+
+/// What one limit says of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// Whether the request may go on; it has been counted then.
+    /// Whether there is room for it. If no limit refuses it, it has been counted then.
     pub admitted: bool,
-    /// What is left in the window after this request.
+    /// What is left after this request.
     pub remaining: u64,
-    /// Until the window ends.
+    /// Until the window ends, or the bucket is full again.
     pub reset: Duration,
+    /// Until a request of this cost is admitted if nothing else is asked for; zero if this one is.
+    pub retry_after: Duration,
     /// Redis did not answer, so this process counted by itself.
     pub degraded: bool,
 }

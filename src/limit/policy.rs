@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::OnFailure;
+
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
 pub(super) const MAX_REQUESTS: u64 = 999_999_999_999_999;
@@ -11,15 +13,35 @@ pub(super) const MAX_REQUESTS: u64 = 999_999_999_999_999;
 /// The longest window.
 const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);
 
-/// So many requests per window; the window starts with its first request. Never zero.
+/// What a Redis script can hold exactly: its numbers are doubles.
+const EXACT: u64 = 1 << 53;
+
+/// How a limit is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithm {
+    /// So many per window; a window starts with its first request.
+    #[default]
+    FixedWindow,
+    /// The window before counts as well, by as much of it as a window that ends now would cover.
+    SlidingWindow,
+    /// A bucket that is filled steadily, the window's requests per window, and holds `burst`.
+    TokenBucket {
+        /// What a full bucket holds.
+        burst: NonZeroU64,
+    },
+}
+
+/// So many requests per window. Never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     requests: NonZeroU64,
     window_seconds: NonZeroU64,
+    algorithm: Algorithm,
 }
 
 impl Limit {
-    /// Makes a limit of `requests` per `window`, which is whole seconds, from one to a year's.
+    /// Makes a limit of `requests` per `window`, which is whole seconds, from one to a year's,
+    /// counted in fixed windows.
     pub fn new(requests: u64, window: Duration) -> Result<Self, InvalidLimit> {
         let requests = NonZeroU64::new(requests).ok_or(InvalidLimit::NoRequests)?;
         if requests.get() > MAX_REQUESTS {
@@ -32,19 +54,63 @@ impl Limit {
         Ok(Self {
             requests,
             window_seconds: seconds,
+            algorithm: Algorithm::FixedWindow,
         })
     }
 
+    /// The same limit, counted in another way.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLimit::Burst`] for a burst beyond the largest limit, and [`InvalidLimit::Exact`]
+    /// for numbers whose product a Redis script could not hold.
+    pub fn counted_by(self, algorithm: Algorithm) -> Result<Self, InvalidLimit> {
+        let limit = Self { algorithm, ..self };
+        let product = match algorithm {
+            Algorithm::FixedWindow => Some(0),
+            // Twice: the script adds two of these.
+            Algorithm::SlidingWindow => limit
+                .requests()
+                .checked_mul(limit.window_ms())
+                .and_then(|product| product.checked_mul(2)),
+            Algorithm::TokenBucket { burst } => {
+                if burst.get() > MAX_REQUESTS {
+                    return Err(InvalidLimit::Burst);
+                }
+                let (_, token) = limit.rate();
+                burst
+                    .get()
+                    .checked_mul(token)
+                    .and_then(|product| product.checked_mul(2))
+            }
+        };
+        match product {
+            Some(product) if product <= EXACT => Ok(limit),
+            _ => Err(InvalidLimit::Exact),
+        }
+    }
+
     /// How many requests a window admits.
-    #[must_use]
     pub fn requests(self) -> u64 {
         self.requests.get()
     }
 
     /// How long a window lasts.
-    #[must_use]
     pub fn window(self) -> Duration {
         Duration::from_secs(self.window_seconds.get())
+    }
+
+    /// How it is counted.
+    pub fn algorithm(self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The most that can be admitted at one moment.
+    pub fn at_once(self) -> u64 {
+        match self.algorithm {
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests(),
+            Algorithm::TokenBucket { burst } => burst.get(),
+        }
     }
 
     /// How long a window lasts, in milliseconds.
@@ -52,18 +118,121 @@ impl Limit {
         // A year is far from overflowing.
         self.window_seconds.get().saturating_mul(1000)
     }
+
+    /// The longest that a counter matters, in milliseconds.
+    pub(super) fn longest_ms(self) -> u64 {
+        match self.algorithm {
+            Algorithm::FixedWindow => self.window_ms(),
+            Algorithm::SlidingWindow => self.window_ms().saturating_mul(2),
+            Algorithm::TokenBucket { burst } => {
+                let (per_ms, token) = self.rate();
+                burst.get().saturating_mul(token).div_ceil(per_ms)
+            }
+        }
+    }
+
+    /// A bucket's rate in whole numbers, as small as they can be: so many units run out in a
+    /// millisecond, and a token is so many units. 600,000 a second are 600 and 1, one a day is 1
+    /// and 86,400,000.
+    pub(super) fn rate(self) -> (u64, u64) {
+        let (requests, window_ms) = (self.requests(), self.window_ms());
+        let common = gcd(requests, window_ms);
+        (requests / common, window_ms / common)
+    }
+
+    /// One of `parts` equal shares of the limit, at least one request.
+    pub(super) fn share(self, parts: u64) -> Self {
+        let part = |whole: NonZeroU64| {
+            NonZeroU64::new(whole.get() / parts.max(1)).unwrap_or(NonZeroU64::MIN)
+        };
+        let algorithm = match self.algorithm {
+            Algorithm::TokenBucket { burst } => Algorithm::TokenBucket { burst: part(burst) },
+            same => same,
+        };
+        Self {
+            requests: part(self.requests),
+            algorithm,
+            ..self
+        }
+    }
 }
 
-/// A limit with the name that counters and headers carry: `anonymous`, `identified` or a tier's.
+/// The greatest common divisor of two numbers of which one is not zero.
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// A limit with the name that counters and headers carry: `anonymous`, `identified`, a tier's, or
+/// that of a policy for routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Characters of `A-Za-z0-9._-` only: it stands in header fields and in the keys of counters.
     pub name: Arc<str>,
+    /// What its counters are called by: counters of another algorithm mean something else.
+    counter: Arc<str>,
     /// How much it admits.
     pub limit: Limit,
+    /// Who shares a counter.
+    pub by: By,
+    /// Whether it refuses, or only tells that it would.
+    pub mode: Mode,
+    /// What becomes of requests while Redis does not answer, if not what holds for all.
+    pub on_failure: Option<OnFailure>,
 }
 
-/// Why two numbers make no limit.
+impl Policy {
+    /// A policy that counts each client by itself and refuses what is over its limit.
+    pub fn new(name: impl Into<Arc<str>>, limit: Limit) -> Self {
+        let name = name.into();
+        let counter = match limit.algorithm {
+            Algorithm::FixedWindow => Arc::clone(&name),
+            Algorithm::SlidingWindow => format!("{name}:sliding-window").into(),
+            Algorithm::TokenBucket { .. } => format!("{name}:token-bucket").into(),
+        };
+        Self {
+            name,
+            counter,
+            limit,
+            by: By::Client,
+            mode: Mode::Enforce,
+            on_failure: None,
+        }
+    }
+
+    /// What its counters are called by.
+    pub(super) fn counter(&self) -> &Arc<str> {
+        &self.counter
+    }
+
+    /// Whether it can refuse a request.
+    pub fn enforces(&self) -> bool {
+        self.mode == Mode::Enforce
+    }
+}
+
+/// What becomes of requests over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// They are refused.
+    #[default]
+    Enforce,
+    /// They are told of in the log, and pass.
+    Shadow,
+}
+
+/// Who shares one counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum By {
+    /// Each client by itself, with all its keys; anonymous callers by address.
+    #[default]
+    Client,
+    /// Each address by itself, whoever calls from there.
+    Ip,
+    /// Everybody who uses the route.
+    Route,
+}
+
+/// Why numbers make no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
     /// A limit of zero.
@@ -75,6 +244,12 @@ pub enum InvalidLimit {
     /// A window that is too short, too long, or not whole seconds.
     #[error("a window is whole seconds, from one second to 366 days")]
     Window,
+    /// A burst beyond what can be counted and reported exactly.
+    #[error("a burst is at most {MAX_REQUESTS} requests")]
+    Burst,
+    /// The numbers are each fine, but too large together.
+    #[error("so many requests in so long a window cannot be counted exactly with this algorithm")]
+    Exact,
 }
 
 #[cfg(test)]
@@ -96,5 +271,35 @@ mod tests {
             Err(InvalidLimit::TooManyRequests)
         );
         assert!(Limit::new(MAX_REQUESTS, MAX_WINDOW).is_ok());
+    }
+
+    #[test]
+    fn what_a_script_cannot_count_exactly_is_no_limit() {
+        let burst = |n| Algorithm::TokenBucket {
+            burst: NonZeroU64::new(n).unwrap(),
+        };
+        let limit = |requests, window| Limit::new(requests, window).unwrap();
+        let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+        let sliding = |limit: Limit| limit.counted_by(Algorithm::SlidingWindow);
+        assert!(sliding(limit(1_000_000, day)).is_ok());
+        assert_eq!(sliding(limit(MAX_REQUESTS, day)), Err(InvalidLimit::Exact));
+        let fast = limit(600_000, second);
+        assert_eq!(fast.rate(), (600, 1));
+        assert!(fast.counted_by(burst(600_000)).is_ok());
+        assert_eq!(limit(1, day).rate(), (1, 86_400_000));
+        assert!(limit(1, day).counted_by(burst(1)).is_ok());
+        assert_eq!(
+            limit(1, day).counted_by(burst(1_000_000_000)),
+            Err(InvalidLimit::Exact)
+        );
+        assert_eq!(fast.counted_by(burst(u64::MAX)), Err(InvalidLimit::Burst));
+    }
+
+    #[test]
+    fn a_share_is_at_least_one_request() {
+        let limit = Limit::new(10, Duration::from_secs(1)).unwrap();
+        assert_eq!(limit.share(3).requests(), 3);
+        assert_eq!(limit.share(11).requests(), 1);
+        assert_eq!(limit.share(0).requests(), 10);
     }
 }

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use super::Subject;
+use super::algorithm::Counter;
 
 /// Where the list of unused slots ends.
 const NONE: u32 = u32::MAX;
 
-/// What has been spent in a window, and when it ends.
+/// What has been counted, and until when it matters.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Window {
-    pub(super) spent: u64,
+    pub(super) counter: Counter,
     pub(super) ends_ms: u64,
 }
 
@@ -25,8 +26,9 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Whether the configuration says how many such keys there are, and not whoever calls.
     pub(super) fn is_client(&self) -> bool {
-        matches!(self.subject, Subject::Client(_))
+        matches!(self.subject, Subject::Client(_) | Subject::Route(_))
     }
 }
 
@@ -223,8 +225,8 @@ mod tests {
 
     /// What `docs/limits.md` says of memory, beside five bytes a key in the index.
     #[test]
-    fn a_window_takes_64_bytes() {
-        assert_eq!(size_of::<Slot>(), 64);
+    fn a_window_takes_80_bytes() {
+        assert_eq!(size_of::<Slot>(), 80);
     }
 
     #[test]

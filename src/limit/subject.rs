@@ -1,8 +1,9 @@
-//! Who is counted: an identified client with all its keys, or the address of an anonymous caller.
+//! Who is counted: an identified client with all its keys, an address, or a route's users together.
 //! Addresses are cut to what one caller holds, or anybody with a home connection's 2^64 IPv6
 //! addresses would have as many limits.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::client::ClientName;
 
@@ -11,8 +12,10 @@ use crate::client::ClientName;
 pub enum Subject {
     /// An identified client, all its keys together.
     Client(ClientName),
-    /// An anonymous caller's address, already cut by [`subject_address`].
+    /// An address, already cut by [`subject_address`].
     Address(IpAddr),
+    /// Everybody who uses the route of this name together.
+    Route(Arc<str>),
 }
 
 /// The address that stands for the caller behind `ip`: an IPv4-mapped address is the IPv4 address,

@@ -54,6 +54,11 @@ impl Windows {
     }
 
     /// The window that [`Windows::find`] has named.
+    pub(super) fn window(&self, slot: u32) -> Window {
+        self.rings.window(slot)
+    }
+
+    /// The same, to spend from it.
     pub(super) fn window_mut(&mut self, slot: u32) -> &mut Window {
         self.rings.window_mut(slot)
     }
@@ -74,12 +79,12 @@ impl Windows {
     ) {
         let key = Key {
             subject: subject.clone(),
-            policy: Arc::clone(&policy.name),
+            policy: Arc::clone(policy.counter()),
         };
         self.make_room(hasher, key.is_client(), now_ms);
         self.clients += usize::from(key.is_client());
         let hash = hash_key(hasher, &key);
-        let slot = self.rings.add(key, window, policy.limit.window_ms());
+        let slot = self.rings.add(key, window, policy.limit.longest_ms());
         let rings = &self.rings;
         self.index
             .insert_unique(hash, slot, |&slot| hash_key(hasher, rings.key(slot)));
@@ -132,6 +137,7 @@ mod tests {
     use super::*;
     use crate::client::ClientName;
     use crate::limit::Limit;
+    use crate::limit::algorithm::Counter;
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::LazyLock;
@@ -150,10 +156,7 @@ mod tests {
 
     fn policy(seconds: u64) -> Policy {
         let limit = Limit::new(1, Duration::from_secs(seconds)).unwrap();
-        Policy {
-            name: "test".into(),
-            limit,
-        }
+        Policy::new("test", limit)
     }
 
     /// Begins a window for `n`, unless it has one that is running; says whether it had.
@@ -161,8 +164,13 @@ mod tests {
         // One key for all: a table is only ever asked with the hasher it was filled with.
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let (subject, length) = (subject(n), policy.limit.window_ms());
-        let window = Window {
+        let counter = Counter {
             spent: 1,
+            at_ms: now + length,
+            ..Counter::default()
+        };
+        let window = Window {
+            counter,
             ends_ms: now + length,
         };
         let found = windows.find(

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::client::Client;
+use crate::limit::{Check, Subject};
 use crate::message::caller::caller;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
@@ -16,7 +17,7 @@ use crate::wire::head::RequestHead;
 use super::handle::{is_health, understand};
 use super::identify::{Caller, identify};
 use super::protect::protect;
-use super::rate_limit::applies;
+use super::rate_limit::Subjects;
 use super::rejection::Rejection;
 use super::resolve::{check, put_target, resolve};
 use super::snapshot::Snapshot;
@@ -183,19 +184,9 @@ fn tell(
 
     let route = resolve(&snapshot.routes, host, &head.method, &path);
     let cost = route.as_ref().map_or(1, |route| route.cost.get());
-    told.limits = applies(&snapshot.limits, caller)
-        .map(|(policy, _)| LimitLine {
-            policy: policy.name.to_string(),
-            requests: policy.limit.requests(),
-            per_seconds: policy.limit.window().as_secs(),
-            by: match &told.client {
-                Some(name) => format!("client {name}"),
-                None => format!("ip {}", told.ip),
-            },
-            cost,
-        })
-        .into_iter()
-        .collect();
+    let subjects = Subjects::new(&snapshot.limits, caller, address);
+    let checks = subjects.checks(&snapshot.limits, route.as_ref().ok().map(|route| &***route));
+    told.limits = checks.iter().map(|check| limit_line(check, cost)).collect();
 
     let near = snapshot
         .routes
@@ -221,6 +212,21 @@ fn tell(
     );
     told.sends = Some(String::from_utf8_lossy(&url).into_owned());
     Ok(())
+}
+
+fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
+    let policy = check.policy;
+    LimitLine {
+        policy: policy.name.to_string(),
+        requests: policy.limit.requests(),
+        per_seconds: policy.limit.window().as_secs(),
+        by: match check.subject {
+            Subject::Client(name) => format!("client {}", name.as_str()),
+            Subject::Address(ip) => format!("ip {ip}"),
+            Subject::Route(name) => format!("route {name}"),
+        },
+        cost,
+    }
 }
 
 fn methods(route: &Route) -> Vec<String> {

@@ -64,14 +64,12 @@ async fn run<'r>(
     if let Ok(route) = &route {
         record.note_route(route);
     }
-    let cost = route
-        .as_ref()
-        .map_or(std::num::NonZeroU32::MIN, |route| route.cost);
     let permit = rate_limit(
         &snapshot.limits,
         &request.worker.limiter,
         admitted,
-        cost,
+        request.address,
+        route.as_ref().ok().map(|route| &***route),
         report,
     )
     .await?;

@@ -1,12 +1,18 @@
 //! Stage 3: how much. An identified client is held to its own limit, all its keys together; an
-//! anonymous caller to the limit of its address.
+//! anonymous caller to the limit of its address; and either to the limits of the route. All of them
+//! are decided at once, all or nothing.
 
-use std::borrow::Cow;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::limit::{
-    Decision, LimitHeaders, Limiter, Outcome, Policy, Subject, put_fields, subject_address,
+    By, Check, Decision, LimitHeaders, Limiter, Policy, Subject, Verdict, put_fields,
+    subject_address,
 };
+use crate::route::Route;
 
 use super::identify::Caller;
 use super::protect::Admitted;
@@ -21,7 +27,6 @@ pub struct Permit<'s> {
 
 impl<'s> Permit<'s> {
     /// Who is calling.
-    #[must_use]
     pub fn caller(&self) -> Caller<'s> {
         self.caller
     }
@@ -30,40 +35,114 @@ impl<'s> Permit<'s> {
 /// What the answer's rate-limit fields tell, whatever becomes of the request afterwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'s> {
-    /// Which limit was counted against.
-    pub policy: &'s Policy,
-    /// What it said.
-    pub decision: Decision,
+    /// The limit that is closest to refusing, or that has refused.
+    closest: &'s Policy,
+    decision: Decision,
+    own: Option<&'s Policy>,
+    of_route: &'s [Arc<Policy>],
+    /// The limit that would have refused the request, did it not only tell so.
+    pub shadow: Option<&'s Policy>,
 }
 
-impl Report<'_> {
+impl<'s> Report<'s> {
     /// Whether it is told at all, and downstream's own report gives way to it.
-    #[must_use]
     pub fn has_fields(&self, limits: &Limits) -> bool {
         limits.headers != LimitHeaders::Off
     }
 
     /// Appends the answer's rate-limit fields.
     pub fn put_fields(&self, limits: &Limits, out: &mut Vec<u8>) {
-        put_fields(out, limits.headers, self.policy, &self.decision);
+        let all = policies(self.own, self.of_route);
+        put_fields(out, limits.headers, all, self.closest, &self.decision);
+    }
+
+    /// Makes a report of what the limits say, unless none of them says anything.
+    fn of(
+        own: Option<&'s Policy>,
+        of_route: &'s [Arc<Policy>],
+        decisions: &[Option<Decision>],
+    ) -> Option<Self> {
+        let decided = policies(own, of_route).zip(decisions);
+        let decided = decided.filter_map(|(policy, decision)| Some((policy, (*decision)?)));
+        // What refuses comes before what only tells, then what has refused, for the longest.
+        let (closest, decision) = decided.clone().min_by_key(|(policy, decision)| {
+            (
+                !policy.enforces(),
+                decision.admitted,
+                std::cmp::Reverse(decision.retry_after),
+                decision.remaining,
+            )
+        })?;
+        let mut over =
+            decided.filter(|(policy, decision)| !policy.enforces() && !decision.admitted);
+        Some(Self {
+            closest,
+            decision,
+            own,
+            of_route,
+            shadow: over.next().map(|(policy, _)| policy),
+        })
     }
 }
 
-/// The limit that holds for a caller, if one does, and under whose name it is counted.
-#[must_use]
-pub fn applies<'s>(
-    limits: &'s Limits,
+/// The limits that a request is held to, its own first.
+fn policies<'s>(
+    own: Option<&'s Policy>,
+    of_route: &'s [Arc<Policy>],
+) -> impl Iterator<Item = &'s Policy> + Clone {
+    own.into_iter()
+        .chain(of_route.iter().map(|policy| &**policy))
+}
+
+/// Whom a request is counted for.
+#[derive(Debug)]
+pub struct Subjects<'s> {
     caller: Caller<'s>,
-) -> Option<(&'s Policy, Cow<'s, Subject>)> {
-    match caller {
-        Caller::Anonymous(address) => {
-            let policy = limits.anonymous.as_ref()?;
-            let address = subject_address(address, limits.ipv6_prefix);
-            Some((policy, Cow::Owned(Subject::Address(address))))
+    address: Subject,
+}
+
+impl<'s> Subjects<'s> {
+    /// Of a request from `address`.
+    pub fn new(limits: &Limits, caller: Caller<'s>, address: IpAddr) -> Self {
+        let address = subject_address(address, limits.ipv6_prefix);
+        Self {
+            caller,
+            address: Subject::Address(address),
         }
-        Caller::Identified(client) => {
-            Some((client.policy.as_ref()?, Cow::Borrowed(client.subject())))
+    }
+
+    /// The caller's own limit, if there is one.
+    pub fn own_policy(&self, limits: &'s Limits) -> Option<&'s Policy> {
+        match self.caller {
+            Caller::Anonymous(_) => limits.anonymous.as_deref(),
+            Caller::Identified(client) => client.policy.as_deref(),
         }
+    }
+
+    /// All limits that a request by `route` is held to, with whom they count it for.
+    pub fn checks<'c>(
+        &'c self,
+        limits: &'s Limits,
+        route: Option<&'c Route>,
+    ) -> SmallVec<[Check<'c>; 2]>
+    where
+        's: 'c,
+    {
+        let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
+        let subject = |policy: &Policy| match (policy.by, route) {
+            (By::Route, Some(route)) => &route.subject,
+            (By::Ip, _) => &self.address,
+            (By::Client | By::Route, _) => self
+                .caller
+                .client()
+                .map_or(&self.address, |client| client.subject()),
+        };
+        policies(self.own_policy(limits), of_route)
+            .map(|policy| Check {
+                policy,
+                subject: subject(policy),
+            })
+            .collect()
     }
 }
 
@@ -72,23 +151,23 @@ pub async fn rate_limit<'s>(
     limits: &'s Limits,
     limiter: &Limiter,
     admitted: Admitted<'s>,
-    cost: NonZeroU32,
+    address: IpAddr,
+    route: Option<&'s Route>,
     report: &mut Option<Report<'s>>,
 ) -> Result<Permit<'s>, Rejection> {
     let caller = admitted.caller();
-    let Some((policy, subject)) = applies(limits, caller) else {
+    let subjects = Subjects::new(limits, caller, address);
+    let checks = subjects.checks(limits, route);
+    if checks.is_empty() {
         return Ok(Permit { caller });
-    };
-    match limiter.decide(policy, &subject, cost).await {
-        Outcome::Decided(decision) => {
-            *report = Some(Report { policy, decision });
-            if decision.admitted {
-                Ok(Permit { caller })
-            } else {
-                Err(Rejection::RateLimited(decision))
-            }
-        }
-        Outcome::Uncounted => Ok(Permit { caller }),
-        Outcome::Unavailable => Err(Rejection::LimiterUnavailable),
+    }
+    let cost = route.map_or(NonZeroU32::MIN, |route| route.cost);
+    let outcome = limiter.decide(&checks, cost).await;
+    let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
+    *report = Report::of(subjects.own_policy(limits), of_route, &outcome.decisions);
+    match (outcome.verdict, report) {
+        (Verdict::Admitted, _) => Ok(Permit { caller }),
+        (Verdict::Refused, Some(report)) => Err(Rejection::RateLimited(report.decision)),
+        (Verdict::Refused | Verdict::Unavailable, _) => Err(Rejection::LimiterUnavailable),
     }
 }

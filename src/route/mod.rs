@@ -14,9 +14,12 @@ pub use protected::ProtectedPrefixes;
 pub use table::{Resolved, RouteTable};
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+
+use crate::limit::{Policy, Subject};
 
 /// One route, ready to be used.
 #[derive(Debug, Clone)]
@@ -39,6 +42,10 @@ pub struct Route {
     pub encoded_slash: EncodedSlash,
     /// As how many requests one counts.
     pub cost: NonZeroU32,
+    /// The limits that hold here, beside each caller's own.
+    pub limits: Vec<Arc<Policy>>,
+    /// Under what everybody who uses it is counted together.
+    pub subject: Subject,
 }
 
 /// What a route does with `%2F` in a path.
@@ -67,6 +74,8 @@ mod testing {
             body_limit: None,
             encoded_slash: EncodedSlash::Reject,
             cost: std::num::NonZeroU32::MIN,
+            limits: Vec::new(),
+            subject: crate::limit::Subject::Route(prefix.into()),
         }
     }
 }

@@ -58,14 +58,11 @@ fn policy(name: &str, limit: &LimitTable, problems: &mut Problems) -> Option<Arc
         span: per.span,
     });
     match Limit::new(requests.value, per.value) {
-        Ok(limit) => Some(Arc::new(Policy {
-            name: name.into(),
-            limit,
-        })),
+        Ok(limit) => Some(Arc::new(Policy::new(name, limit))),
         Err(error) => {
             let span = match error {
                 InvalidLimit::NoRequests | InvalidLimit::TooManyRequests => requests.span,
-                InvalidLimit::Window => per.span,
+                InvalidLimit::Window | InvalidLimit::Burst | InvalidLimit::Exact => per.span,
             };
             problems.add(Problem::at(span, error.to_string()));
             None

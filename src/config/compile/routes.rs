@@ -13,6 +13,7 @@ use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::reader::home;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
+use crate::limit::Subject;
 use crate::route::{EncodedSlash, Route, RouteTable};
 use crate::upstream::{Endpoint, Upstream};
 
@@ -90,8 +91,10 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
     let upstream = upstream.and_then(|target| upstreams.find(target, problems));
     let hosts: Option<Vec<_>> = all(&written.hosts, |name| host(name, problems));
     let methods: Option<Vec<_>> = all(&written.methods, |name| method(name, problems));
+    let prefix = prefix?;
+    let subject = Subject::Route(prefix.as_str().into());
     Some(Route {
-        prefix: prefix?,
+        prefix,
         hosts: hosts?,
         methods: methods?,
         upstream: upstream?,
@@ -100,6 +103,8 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
         body_limit: or(written.body_limit, SizeOrOff(None)).0,
         encoded_slash: or(written.encoded_slash, EncodedSlash::default()),
         cost: NonZeroU32::MIN,
+        limits: Vec::new(),
+        subject,
     })
 }
 

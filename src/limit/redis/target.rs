@@ -13,7 +13,7 @@ use ::redis::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::CallError;
+use super::{CallError, Connection};
 
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
@@ -65,7 +65,7 @@ impl RedisTarget {
     /// Takes as long as it takes: time-outs are the caller's.
     pub(in crate::limit) async fn connect(
         &self,
-    ) -> Result<(MultiplexedConnection, impl Future<Output = ()>), CallError> {
+    ) -> Result<(Connection, impl Future<Output = ()>), CallError> {
         let stream = self.open().await.map_err(CallError::Unreachable)?;
         // A call is one small packet: to wait for more to send with it would cost a round trip.
         stream.set_nodelay(true).map_err(CallError::Unreachable)?;
@@ -80,7 +80,9 @@ impl RedisTarget {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        Ok(MultiplexedConnection::new_with_config(&self.login, stream, config).await?)
+        let connected = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
+        let (connection, driver) = connected?;
+        Ok((Connection::new(connection), driver))
     }
 
     /// Opens a connection to the first of the host's addresses that takes one.

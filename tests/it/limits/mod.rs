@@ -20,10 +20,7 @@ use tollgate::limit::{Decision, Limit, Outcome, Policy, Subject};
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn policy(name: &str, requests: u64, window: Duration) -> Policy {
-    Policy {
-        name: name.into(),
-        limit: Limit::new(requests, window).unwrap(),
-    }
+    Policy::new(name, Limit::new(requests, window).unwrap())
 }
 
 fn client(name: &str) -> Subject {
@@ -38,9 +35,10 @@ fn cost(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
 }
 
-fn decided(outcome: Outcome) -> Decision {
-    match outcome {
-        Outcome::Decided(decision) => decision,
-        other => panic!("no decision but {other:?}"),
+/// The decision of a request that is held to one limit.
+fn decided(outcome: &Outcome) -> Decision {
+    match outcome.only() {
+        Some(decision) => decision,
+        None => panic!("no decision but {outcome:?}"),
     }
 }
