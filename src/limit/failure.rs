@@ -95,7 +95,7 @@ impl RedisLimiter {
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let call = self.line.scripts.decide(connection, checks, cost, 0);
+            let call = self.line.scripts.decide(connection, checks, cost);
             match in_time(timeout(self.store.settings.deadline, call).await) {
                 Ok(answer) => {
                     self.line.misses.set(0);

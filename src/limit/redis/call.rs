@@ -19,7 +19,7 @@ use super::{CallError, Connection};
 const COMMAND_SIZE: usize = 128;
 
 /// How many numbers an answer has before those of each key, and for each key.
-const HEADER: usize = 2;
+const HEADER: usize = 1;
 const PER_KEY: usize = 5;
 
 /// The script calls of one worker.
@@ -43,8 +43,6 @@ struct Code {
 pub(in crate::limit) struct Answer {
     /// Whether it may go on, and what each limit says.
     pub outcome: Outcome,
-    /// How much has been spent beyond the request itself.
-    pub granted: u64,
     /// By what each counter's window is known again, for a refund.
     pub windows: SmallVec<[u64; 2]>,
 }
@@ -67,9 +65,8 @@ impl Scripts {
         }
     }
 
-    /// Decides one request under all its limits, and counts it if none refuses it; `more` is taken
-    /// on top as far as it is there, which only one limit in fixed windows can give. One round trip,
-    /// and a second one if Redis has forgotten the script. May be dropped at any time: what has been
+    /// Decides one request under all its limits, and counts it if none refuses it. One
+    /// round trip, and a second one if Redis has forgotten the script. May be dropped at any time: what has been
     /// sent may then have been counted, and its answer is discarded when it comes.
     ///
     /// On a cluster that is one call for each subject, at the same time. What one of them counted
@@ -79,10 +76,9 @@ impl Scripts {
         connection: Connection,
         checks: &[Check<'_>],
         cost: NonZeroU32,
-        more: u64,
     ) -> Result<Answer, CallError> {
         if !connection.is_cluster() || checks.iter().all(|c| c.subject == checks[0].subject) {
-            return self.decide_at_once(connection, checks, cost, more).await;
+            return self.decide_at_once(connection, checks, cost).await;
         }
         let mut groups: SmallVec<[SmallVec<[usize; 2]>; 3]> = SmallVec::new();
         for (place, check) in checks.iter().enumerate() {
@@ -97,7 +93,7 @@ impl Scripts {
             let connection = connection.clone();
             async move {
                 let checks: SmallVec<[Check<'_>; 2]> = group.iter().map(|&i| checks[i]).collect();
-                self.decide_at_once(connection, &checks, cost, 0).await
+                self.decide_at_once(connection, &checks, cost).await
             }
         });
         let answers = join_all(calls).await;
@@ -110,9 +106,8 @@ impl Scripts {
         mut connection: Connection,
         checks: &[Check<'_>],
         cost: NonZeroU32,
-        more: u64,
     ) -> Result<Answer, CallError> {
-        let put = |command: &mut Cmd| put_checks(command, checks, cost, more);
+        let put = |command: &mut Cmd| put_checks(command, checks, cost);
         let reply = self
             .call(&mut connection, &self.decide, checks, put)
             .await?;
@@ -167,7 +162,6 @@ impl Scripts {
             Some(error) if !checks.iter().zip(&decisions).any(refuses) => Err(error),
             _ => Ok(Answer {
                 outcome: Outcome::of(all_admitted, decisions),
-                granted: 0,
                 windows,
             }),
         }
@@ -207,7 +201,7 @@ impl Scripts {
         let key = format!("{}:{{proof}}", self.key_prefix);
         command.arg("EVAL").arg(self.decide.text).arg(1).arg(key);
         // Never refused, for a refusal writes nothing and would prove less.
-        command.arg(1).arg(0);
+        command.arg(1);
         command
             .arg("fixed")
             .arg(MAX_REQUESTS)
@@ -241,7 +235,7 @@ impl Scripts {
         checks: &[Check<'_>],
         put: impl Fn(&mut Cmd),
     ) -> Cmd {
-        let (keys, args) = (checks.len(), 2 + checks.len() * PER_KEY);
+        let (keys, args) = (checks.len(), 1 + checks.len() * PER_KEY);
         let mut command = Cmd::with_capacity(3 + keys + args, script.len() + keys * COMMAND_SIZE);
         command.arg(name).arg(script).arg(keys);
         let mut key = self.key.borrow_mut();
@@ -259,8 +253,8 @@ fn has_room(decision: Option<Decision>) -> bool {
     decision.is_some_and(|decision| decision.admitted)
 }
 
-fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: NonZeroU32, more: u64) {
-    command.arg(cost.get()).arg(more);
+fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: NonZeroU32) {
+    command.arg(cost.get());
     for check in checks {
         let limit = check.policy.limit;
         let (name, most, a, b) = match limit.algorithm() {
@@ -332,7 +326,6 @@ fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
     }
     Ok(Answer {
         outcome: Outcome::of(numbers[0] == 1, decisions),
-        granted: numbers[1],
         windows,
     })
 }
@@ -404,8 +397,8 @@ mod tests {
     fn only_sensible_numbers_are_an_answer() {
         let numbers =
             |numbers: &[i64]| Value::Array(numbers.iter().map(|&n| Value::Int(n)).collect());
-        let answer = read(numbers(&[1, 7, 1, 9, 1500, 0, 5]), 1).unwrap();
-        assert_eq!((answer.granted, &answer.windows[..]), (7, &[5][..]));
+        let answer = read(numbers(&[1, 1, 9, 1500, 0, 5]), 1).unwrap();
+        assert_eq!(answer.windows[..], [5]);
         let decision = answer.outcome.only().unwrap();
         assert!(decision.admitted);
         assert_eq!(
@@ -414,10 +407,10 @@ mod tests {
         );
         for reply in [
             Value::Nil,
-            numbers(&[1, 0]),
-            numbers(&[1, 0, 1, -9, 1500, 0, 5]),
-            numbers(&[1, 0, 1, 9, 1500, 0, 5, 1, 9, 1500, 0, 5]),
-            Value::Array(vec![Value::Nil; 7]),
+            numbers(&[1]),
+            numbers(&[1, 1, -9, 1500, 0, 5]),
+            numbers(&[1, 1, 9, 1500, 0, 5, 1, 9, 1500, 0, 5]),
+            Value::Array(vec![Value::Nil; 6]),
         ] {
             assert!(matches!(read(reply, 1), Err(CallError::Refused(_))));
         }
