@@ -97,9 +97,9 @@ impl RedisLimiter {
             let generation = self.line.generation.get();
             let call = self.line.scripts.decide(connection, checks, cost);
             match in_time(timeout(self.store.settings.deadline, call).await) {
-                Ok(answer) => {
+                Ok(outcome) => {
                     self.line.misses.set(0);
-                    return answer.outcome;
+                    return outcome;
                 }
                 Err(cause) => self.line.miss(generation, cause),
             }

@@ -12,8 +12,7 @@
 --   ARGV[+4] 1 if this limit refuses, 0 if it only tells that it would
 --
 -- Returns { 1 if admitted or else 0, then for each key: 1 if it has room for this request or else 0, what is left, milliseconds until the window ends or the bucket
--- is full, milliseconds until a request of this cost fits, and `at`, by which `refund.lua` knows the
--- window again }.
+-- is full, milliseconds until a request of this cost fits }.
 --
 -- Time is this server's alone: gateways' clocks may differ. All numbers are below 2^53, so that
 -- doubles hold them exactly, as long as they are not divided by `/`.
@@ -158,6 +157,5 @@ for i, key in ipairs(KEYS) do
   table.insert(answer, limit.remaining)
   table.insert(answer, limit.reset)
   table.insert(answer, limit.retry)
-  table.insert(answer, counter.at)
 end
 return answer
