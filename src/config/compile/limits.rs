@@ -119,9 +119,6 @@ fn limit(written: &LimitTable, problems: &mut Problems) -> Option<Limit> {
 fn smaller(limit: Limit, algorithm: Algorithm) -> String {
     let most = limit.most_exact(algorithm);
     match algorithm {
-        Algorithm::TokenBucket { .. } if most == 0 => {
-            "choose a shorter window, or numbers of which one divides the other".to_owned()
-        }
         Algorithm::TokenBucket { .. } => format!("at this rate a `burst` is at most {most}"),
         Algorithm::FixedWindow | Algorithm::SlidingWindow => {
             format!("in a window of this length at most {most} requests; in a shorter one, more")
