@@ -1,10 +1,13 @@
 //! `tollgate check`: is the configuration good, and is anything odd in it?
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::config::{self, Loaded};
+use crate::limit::{Algorithm, Policy};
 
 /// Runs the command.
 pub(super) fn run(file: &Path) -> ExitCode {
@@ -31,14 +34,27 @@ pub(super) fn colours() -> bool {
 fn summary(loaded: &Loaded) -> String {
     let snapshot = &loaded.snapshot;
     let limits = &snapshot.limits;
-    let limit = |policy: &Option<std::sync::Arc<crate::limit::Policy>>| {
+    let limit = |policy: &Option<Arc<Policy>>| {
         policy.as_ref().map_or("none".to_owned(), |policy| {
             let window = policy.limit.window().as_secs();
-            format!("{} per {window} s", policy.limit.requests())
+            let requests = policy.limit.requests();
+            match policy.limit.algorithm() {
+                Algorithm::FixedWindow => format!("{requests} per {window} s"),
+                other => format!("{requests} per {window} s ({})", other.word()),
+            }
         })
     };
+    let routes = snapshot.routes.routes().iter();
+    let on_routes: HashSet<_> = routes
+        .flat_map(|route| &route.limits)
+        .map(|policy| &*policy.name)
+        .collect();
+    let on_routes = match on_routes.len() {
+        0 => String::new(),
+        number => format!(", {number} on routes"),
+    };
     format!(
-        "{}, {}, {}; limits: anonymous {}, identified {}",
+        "{}, {}, {}; limits: anonymous {}, identified {}{on_routes}",
         counted(snapshot.routes.routes().len(), "route"),
         counted(snapshot.access.protected.iter().count(), "protected prefix"),
         counted(snapshot.access.clients.len(), "client"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
-use crate::pipeline::explain::{Explanation, explain};
+use crate::pipeline::explain::{Explanation, LimitLine, explain};
 use crate::pipeline::snapshot::Snapshot;
 use crate::wire::fields::HeadStorage;
 use crate::wire::head::{HeadLimits, RequestHead};
@@ -141,13 +141,7 @@ fn text(told: &Explanation) -> String {
         line("protection", &protection);
     }
     for limit in &told.limits {
-        line(
-            "limit",
-            &format!(
-                "{}: {} per {} s, counted by {}, this request counts {}",
-                limit.policy, limit.requests, limit.per_seconds, limit.by, limit.cost
-            ),
-        );
+        line("limit", &limit_text(limit));
     }
     if let Some(route) = &told.route {
         line(
@@ -185,6 +179,32 @@ fn text(told: &Explanation) -> String {
         );
     }
     out
+}
+
+fn limit_text(limit: &LimitLine) -> String {
+    let mut text = format!(
+        "{}: {} per {} s",
+        limit.policy, limit.requests, limit.per_seconds
+    );
+    let _ = match (limit.algorithm, limit.burst) {
+        ("fixed-window", _) => Ok(()),
+        (algorithm, None) => write!(text, ", {algorithm}"),
+        (algorithm, Some(burst)) => write!(text, ", {algorithm} with burst {burst}"),
+    };
+    let together = if limit.by.starts_with("route ") {
+        " (everybody together)"
+    } else {
+        ""
+    };
+    let _ = write!(
+        text,
+        ", counted by {}{together}, this request counts {}",
+        limit.by, limit.cost
+    );
+    if limit.mode == "shadow" {
+        text.push_str(", shadow: never refuses");
+    }
+    text
 }
 
 fn conditions(hosts: &[String], methods: &[String]) -> String {

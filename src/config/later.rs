@@ -5,14 +5,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::file::{Algorithm, File, LimitTable, RedisMode};
+use super::file::{File, RedisMode};
 use super::problems::{Problem, Problems};
 use super::source::Span;
 
 /// Complains about all that is not supported yet.
 pub(super) fn refuse(file: &File, problems: &mut Problems) {
     let mut refused = Refused(problems);
-    routes(file, &mut refused);
+    upstreams(file, &mut refused);
     limits(file, &mut refused);
     redis(file, &mut refused);
     if let Some(listen) = &file.admin.listen
@@ -47,23 +47,7 @@ impl Refused<'_> {
     }
 }
 
-fn routes(file: &File, refused: &mut Refused<'_>) {
-    for route in &file.routes {
-        if let Some(limit) = route.limits.first() {
-            refused.add(
-                limit.span,
-                "`limits` on a route",
-                "leave it out: a caller's own limit holds on all routes",
-            );
-        }
-        if let Some(cost) = route.cost.filter(|cost| cost.value != 1) {
-            refused.add(
-                cost.span,
-                "`cost`",
-                "leave it out: every request counts as one",
-            );
-        }
-    }
+fn upstreams(file: &File, refused: &mut Refused<'_>) {
     for upstream in &file.upstreams {
         let Some(endpoints) = &upstream.endpoints else {
             continue;
@@ -86,44 +70,11 @@ fn routes(file: &File, refused: &mut Refused<'_>) {
 }
 
 fn limits(file: &File, refused: &mut Refused<'_>) {
-    let own = [&file.limits.anonymous, &file.limits.identified];
-    let own = own.into_iter().flatten();
-    let tiers = file.limits.tiers.iter().map(|(_, limit)| limit);
-    for limit in own.chain(tiers) {
-        algorithm(limit, refused);
-    }
-    for policy in &file.limits.policies {
-        refused.add(
-            policy.name.span,
-            "`limits.policies`",
-            "leave it out: `anonymous`, `identified` and tiers are the limits there are",
-        );
-    }
     if let Some(state) = &file.limits.state_file {
         refused.add(
             state.span,
             "`limits.state_file`",
             "leave it out; counters in Redis outlive a restart",
-        );
-    }
-}
-
-fn algorithm(limit: &LimitTable, refused: &mut Refused<'_>) {
-    if let Some(algorithm) = limit
-        .algorithm
-        .filter(|algorithm| algorithm.value != Algorithm::FixedWindow)
-    {
-        refused.add(
-            algorithm.span,
-            "another algorithm than \"fixed-window\"",
-            "leave it out, or write \"fixed-window\"",
-        );
-    }
-    if let Some(burst) = limit.burst {
-        refused.add(
-            burst.span,
-            "`burst`",
-            "leave it out: a fixed window admits all of its requests at once if they come so",
         );
     }
 }

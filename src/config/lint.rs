@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::file::{ClientTable, File};
+use super::file::{ClientTable, File, LimitsTable};
 use super::problems::MOST_SHOWN;
-use super::source::{Sources, Span};
+use super::source::{At, Sources, Span};
 
 /// A key that expires within this time should have a successor by now.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -121,30 +121,21 @@ pub(super) fn is_under(path: &str, prefix: &str) -> bool {
 }
 
 fn unused(file: &File, lints: &mut Lints) {
-    let used: HashSet<_> = file
+    let targets = file
         .routes
         .iter()
-        .filter_map(|route| route.upstream.as_ref())
-        .map(|target| target.value.as_str())
-        .collect();
-    for upstream in &file.upstreams {
-        if !used.contains(upstream.name.value.as_str()) {
-            let text = format!("no route leads to the upstream `{}`", upstream.name.value);
-            lints.add(upstream.name.span, text);
-        }
-    }
-    let used: HashSet<_> = file
+        .filter_map(|route| route.upstream.as_ref());
+    let upstreams = file.upstreams.iter().map(|upstream| &upstream.name);
+    unnamed(targets, upstreams, "no route leads to the upstream", lints);
+    let named = file
         .clients
         .iter()
-        .filter_map(|client| client.tier.as_ref())
-        .map(|tier| tier.value.as_str())
-        .collect();
-    for (name, _) in &file.limits.tiers {
-        if !used.contains(name.value.as_str()) {
-            let text = format!("no client is of the tier `{}`", name.value);
-            lints.add(name.span, text);
-        }
-    }
+        .filter_map(|client| client.tier.as_ref());
+    let tiers = file.limits.tiers.iter().map(|(name, _)| name);
+    unnamed(named, tiers, "no client is of the tier", lints);
+    let named = file.routes.iter().flat_map(|route| &route.limits);
+    let policies = file.limits.policies.iter().map(|policy| &policy.name);
+    unnamed(named, policies, "no route is held to the policy", lints);
     for route in &file.routes {
         if route.prefix.value == "/health" {
             let text =
@@ -157,6 +148,19 @@ fn unused(file: &File, lints: &mut Lints) {
             None,
             "there are no routes: every request is answered with 404".to_owned(),
         ));
+    }
+}
+
+/// Finds what nothing names.
+fn unnamed<'f>(
+    named: impl Iterator<Item = &'f At<String>>,
+    all: impl Iterator<Item = &'f At<String>>,
+    why: &str,
+    lints: &mut Lints,
+) {
+    let named: HashSet<&str> = named.map(|name| name.value.as_str()).collect();
+    for name in all.filter(|name| !named.contains(name.value.as_str())) {
+        lints.add(name.span, format!("{why} `{}`", name.value));
     }
 }
 
@@ -183,10 +187,49 @@ fn keys(client: &ClientTable, now: Timestamp, lints: &mut Lints) {
 
 fn limits(file: &File, lints: &mut Lints) {
     let limits = &file.limits;
-    let any = limits.anonymous.is_some() || limits.identified.is_some() || !limits.tiers.is_empty();
-    if !any {
+    let own = limits.anonymous.is_some() || limits.identified.is_some() || !limits.tiers.is_empty();
+    if !own && limits.policies.is_empty() {
         let text = "there are no limits: any caller may take all that the services can give";
         lints.0.push((None, text.to_owned()));
+    }
+    costs(file, lints);
+}
+
+/// Finds routes that are too dear for what callers have at all.
+fn costs(file: &File, lints: &mut Lints) {
+    let LimitsTable {
+        anonymous,
+        identified,
+        tiers,
+        ..
+    } = &file.limits;
+    let is_protected = |path: &str| {
+        let mut protected = file.access.protected.iter();
+        protected.any(|prefix| is_under(path, &prefix.value))
+    };
+    for route in &file.routes {
+        let Some(cost) = route.cost else { continue };
+        // Anonymous callers get no further than protection.
+        let anonymous = anonymous
+            .as_ref()
+            .filter(|_| !is_protected(&route.prefix.value));
+        let own = [
+            ("anonymous", anonymous),
+            ("identified", identified.as_ref()),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(name, limit)| Some((name, limit?)))
+            .chain(tiers.iter().map(|(name, limit)| (&*name.value, limit)));
+        for (name, limit) in own {
+            if let Some(most) = limit.at_once().filter(|most| cost.value > *most) {
+                let text = format!(
+                    "nobody under the limit `{name}` gets to the route `{}`: a request counts as {}, and {most} is all that is ever admitted at once",
+                    route.prefix.value, cost.value
+                );
+                lints.add(cost.span, text);
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod redis;
 mod rings;
 mod subject;
 mod windows;
+mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};

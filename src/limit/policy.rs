@@ -90,6 +90,16 @@ impl Limit {
         }
     }
 
+    /// The most that an algorithm counts exactly: requests in windows of this length, or a burst of
+    /// tokens that come back at this rate.
+    pub fn most_exact(self, algorithm: Algorithm) -> u64 {
+        match algorithm {
+            Algorithm::FixedWindow => MAX_REQUESTS,
+            Algorithm::SlidingWindow => EXACT / self.window_ms() / 2,
+            Algorithm::TokenBucket { .. } => EXACT / self.rate().1 / 2,
+        }
+    }
+
     /// How many requests a window admits.
     #[must_use]
     pub fn requests(self) -> u64 {

@@ -66,8 +66,14 @@ pub struct LimitLine {
     pub requests: u64,
     /// How long a window lasts.
     pub per_seconds: u64,
-    /// Who is counted: `client mobile-app` or `ip 192.0.2.7`.
+    /// `fixed-window`, `sliding-window` or `token-bucket`.
+    pub algorithm: &'static str,
+    /// What a full bucket holds, if it is one.
+    pub burst: Option<u64>,
+    /// Who is counted: `client mobile-app`, `ip 192.0.2.7`, or everybody on `route /api/search`.
     pub by: String,
+    /// `enforce`, or `shadow`: it never refuses.
+    pub mode: &'static str,
     /// As how many requests this one counts.
     pub cost: u32,
 }
@@ -220,11 +226,14 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
         policy: policy.name.to_string(),
         requests: policy.limit.requests(),
         per_seconds: policy.limit.window().as_secs(),
+        algorithm: policy.limit.algorithm().word(),
+        burst: policy.limit.algorithm().burst(),
         by: match check.subject {
             Subject::Client(name) => format!("client {}", name.as_str()),
             Subject::Address(ip) => format!("ip {ip}"),
             Subject::Route(name) => format!("route {name}"),
         },
+        mode: policy.mode.word(),
         cost,
     }
 }

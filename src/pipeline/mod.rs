@@ -64,7 +64,7 @@ async fn run<'r>(
     if let Ok(route) = &route {
         record.note_route(route);
     }
-    let permit = rate_limit(
+    let limited = rate_limit(
         &snapshot.limits,
         &request.worker.limiter,
         admitted,
@@ -72,7 +72,9 @@ async fn run<'r>(
         route.as_ref().ok().map(|route| &***route),
         report,
     )
-    .await?;
+    .await;
+    record.note_shadow(report.as_ref().and_then(|report| report.shadow));
+    let permit = limited?;
     let route = route?;
     record.note_upstream(&snapshot.upstreams[route.upstream]);
     resolve::check(route, path, request.body)?;

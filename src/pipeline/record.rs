@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, Method, StatusCode, Version};
 
 use crate::client::Client;
+use crate::limit::Policy;
 use crate::message::forward::put_address;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
@@ -43,6 +44,8 @@ pub(super) struct Record<'r> {
     path: OnceCell<RequestPath<'r>>,
     client: Cell<ClientKind<'r>>,
     route: Cell<Option<&'r Route>>,
+    /// The limit that would have refused it, did it not only tell so.
+    shadow: Cell<Option<&'r Policy>>,
     upstream: Cell<Option<&'r Upstream>>,
     /// The address that the last attempt went to, as text.
     pub endpoint: RefCell<Option<Rc<str>>>,
@@ -125,6 +128,7 @@ impl<'r> Record<'r> {
             path: OnceCell::new(),
             client: Cell::default(),
             route: Cell::new(None),
+            shadow: Cell::new(None),
             upstream: Cell::new(None),
             endpoint: RefCell::new(None),
             attempts: Cell::new(0),
@@ -176,6 +180,11 @@ impl<'r> Record<'r> {
     /// Notes by which route the request goes, or would go.
     pub(super) fn note_route(&self, route: &'r Route) {
         self.route.set(Some(route));
+    }
+
+    /// Notes which limit would have refused it, if one would.
+    pub(super) fn note_shadow(&self, shadow: Option<&'r Policy>) {
+        self.shadow.set(shadow);
     }
 
     /// Notes that it goes on, and where.
@@ -274,6 +283,9 @@ impl<'r> Record<'r> {
         json::put_word(out, member!("protocol"), self.protocol());
         let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
+        if let Some(policy) = self.shadow.get() {
+            json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));
+        }
         out.extend_from_slice(b"}\n");
     }
 
@@ -296,6 +308,9 @@ impl<'r> Record<'r> {
         );
         if let Some(code) = self.code_or_gone() {
             let _ = write!(out, " {code}");
+        }
+        if let Some(policy) = self.shadow.get() {
+            let _ = write!(out, " shadow={}", policy.name);
         }
         out.push(b'\n');
     }

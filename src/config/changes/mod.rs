@@ -228,6 +228,33 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_routes_and_how_they_count_come_and_go() {
+        let route = r#""/api/orders" = "http://localhost:4002""#;
+        let with = |more: &str| {
+            format!(r#""/api/orders" = {{ upstream = "http://localhost:4002", {more} }}"#)
+        };
+        let policy =
+            "policies.search = { requests = 20, per = \"1s\", by = \"ip\", mode = \"shadow\" }";
+        let lines = log(&[
+            (route, &with(r#"limits = ["search"], cost = 5"#)),
+            (
+                r#"per = "1m""#,
+                r#"per = "1m", algorithm = "token-bucket", burst = 90"#,
+            ),
+            ("[limits]", &format!("[limits]\n{policy}")),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "Applied: the route `/api/orders` has the limit `search` instead of no limit of its own",
+                "Applied: a request to the route `/api/orders` counts as 5 instead of 1",
+                "Applied: the limit `anonymous` is 60 per 60s (token-bucket, burst 90) instead of 60 per 60s",
+                "Applied: the limit `search` is 20 per 1s (by ip, shadow) instead of none",
+            ]
+        );
+    }
+
+    #[test]
     fn rules_and_single_values_are_named() {
         let lines = log(&[
             (

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use crate::config::settings::Settings;
-use crate::limit::{Limit, Policy, RedisSettings};
+use crate::limit::{Policy, RedisSettings};
 use crate::pipeline::snapshot::Snapshot;
 use crate::upstream::Upstream;
 
@@ -136,21 +136,22 @@ fn limits(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
 }
 
 /// All limits by name.
-fn policies(snapshot: &Snapshot) -> BTreeMap<&str, Limit> {
+fn policies(snapshot: &Snapshot) -> BTreeMap<&str, &Policy> {
     let limits = &snapshot.limits;
     let of_clients = snapshot.access.clients.iter().map(|client| &client.policy);
+    let routes = snapshot.routes.routes().iter();
+    let of_routes = routes.flat_map(|route| &route.limits);
     [&limits.anonymous, &limits.identified]
         .into_iter()
         .chain(of_clients)
         .flatten()
-        .map(|limited| (&*limited.name, limited.limit))
+        .chain(of_routes)
+        .map(|policy| (&*policy.name, &**policy))
         .collect()
 }
 
-fn shown(limit: Option<&Limit>) -> String {
-    limit.map_or("none".to_owned(), |limit| {
-        format!("{} per {:?}", limit.requests(), limit.window())
-    })
+fn shown(policy: Option<&&Policy>) -> String {
+    policy.map_or("none".to_owned(), ToString::to_string)
 }
 
 /// Notes what does not hold before the next start.

@@ -68,12 +68,34 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
                 route.timeout,
                 route.body_limit,
                 route.encoded_slash,
-                route.cost,
             )
         };
         if rules(before) != rules(route) {
             changes.add(format!("the route {name} has other rules"));
         }
+        limits(&name, before, route, changes);
+    }
+}
+
+/// Notes which limits hold on a route now, and as how much they count a request there.
+fn limits(name: &str, before: &Route, route: &Route, changes: &mut Changes) {
+    let limits = |route: &Route| match &route.limits[..] {
+        [] => "no limit of its own".to_owned(),
+        [only] => format!("the limit `{}`", only.name),
+        limits => {
+            let limits = limits.iter().map(|policy| &*policy.name);
+            format!("the limits {}", names(limits))
+        }
+    };
+    let (then, now) = (limits(before), limits(route));
+    if then != now {
+        changes.add(format!("the route {name} has {now} instead of {then}"));
+    }
+    let (then, now) = (before.cost, route.cost);
+    if then != now {
+        changes.add(format!(
+            "a request to the route {name} counts as {now} instead of {then}"
+        ));
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn compile(
     let names = access::names(&file.access, &file.server, problems);
     let protected = access::protected(&file.access, problems);
     let (keys, clients) = access::clients(&file.clients, &limits, problems);
-    let (routes, upstreams) = routes::compile(&file.routes, &file.upstreams, problems);
+    let (routes, upstreams) = routes::compile(&file.routes, &file.upstreams, &limits, problems);
     let head_limits = server::head_limits(&file.server, problems);
     let settings = server::settings(file, folder, problems);
     let snapshot = Snapshot {

@@ -13,11 +13,12 @@ use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::reader::home;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
-use crate::limit::Subject;
+use crate::limit::{Policy, Subject};
 use crate::route::{EncodedSlash, Route, RouteTable};
 use crate::upstream::{Endpoint, Upstream};
 
 use super::access::path_prefix;
+use super::limits::Compiled;
 use super::{check_name, or};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,13 +29,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) fn compile(
     routes: &[Written],
     upstreams: &[UpstreamTable],
+    limits: &Compiled,
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
     let again = given_twice(routes, problems);
     let mut upstreams = Upstreams::compile(upstreams, problems);
     let mut compiled = Vec::new();
     for (index, written) in routes.iter().enumerate() {
-        let route = route(written, &mut upstreams, problems);
+        let route = route(written, &mut upstreams, limits, problems);
         if let Some(route) = route.filter(|_| !again.contains(&index)) {
             compiled.push((route, written.prefix.span));
         }
@@ -81,7 +83,12 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
     RouteTable::default()
 }
 
-fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) -> Option<Route> {
+fn route(
+    written: &Written,
+    upstreams: &mut Upstreams,
+    limits: &Compiled,
+    problems: &mut Problems,
+) -> Option<Route> {
     let prefix = path_prefix(&written.prefix, problems);
     if prefix.is_none() && home(&written.prefix.value).is_some() {
         // This was not meant to be a route at all.
@@ -91,6 +98,8 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
     let upstream = upstream.and_then(|target| upstreams.find(target, problems));
     let hosts: Option<Vec<_>> = all(&written.hosts, |name| host(name, problems));
     let methods: Option<Vec<_>> = all(&written.methods, |name| method(name, problems));
+    let limits = limits.of_route(&written.limits, problems);
+    let cost = cost(written, limits.as_deref().unwrap_or_default(), problems);
     let prefix = prefix?;
     let subject = Subject::Route(prefix.as_str().into());
     Some(Route {
@@ -102,10 +111,26 @@ fn route(written: &Written, upstreams: &mut Upstreams, problems: &mut Problems) 
         timeout: or(written.timeout, TIMEOUT),
         body_limit: or(written.body_limit, SizeOrOff(None)).0,
         encoded_slash: or(written.encoded_slash, EncodedSlash::default()),
-        cost: NonZeroU32::MIN,
-        limits: Vec::new(),
+        cost: cost?,
+        limits: limits?,
         subject,
     })
+}
+
+/// Compiles a cost, and refuses one that keeps everybody out.
+fn cost(written: &Written, limits: &[Arc<Policy>], problems: &mut Problems) -> Option<NonZeroU32> {
+    let Some(cost) = written.cost else {
+        return Some(NonZeroU32::MIN);
+    };
+    for policy in limits.iter().filter(|policy| policy.enforces()) {
+        let most = policy.limit.at_once();
+        if cost.value > most {
+            let message = format!("the limit `{}` can never admit this cost", policy.name);
+            let label = format!("at most {most}, for it never admits more at once");
+            problems.add(Problem::at(cost.span, message).label(label));
+        }
+    }
+    NonZeroU32::new(u32::try_from(cost.value).ok()?)
 }
 
 /// Compiles each, so that each is complained about, before any is missed.

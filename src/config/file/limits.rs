@@ -8,7 +8,7 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Read, Table, Wrong, join};
 use crate::config::source::At;
 use crate::config::tree::{Entry, Value};
-use crate::limit::{LimitHeaders, OnFailure};
+use crate::limit::{By, LimitHeaders, Mode, OnFailure};
 
 use super::redis::RedisTable;
 
@@ -47,9 +47,13 @@ pub(in crate::config) enum Algorithm {
     TokenBucket,
 }
 
-/// A named limit for routes. Today it is checked and refused, so only its name is kept.
+/// A named limit for routes.
 pub(in crate::config) struct PolicyTable {
     pub name: At<String>,
+    pub limit: LimitTable,
+    pub by: Option<At<By>>,
+    pub mode: Option<At<Mode>>,
+    pub on_failure: Option<At<OnFailure>>,
 }
 
 impl LimitsTable {
@@ -94,6 +98,11 @@ impl LimitTable {
             burst: table.number("burst", 1..=MOST_REQUESTS, problems),
         }
     }
+
+    /// The dearest request that it can ever admit, if what is written says so.
+    pub(in crate::config) fn at_once(&self) -> Option<u64> {
+        self.burst.or(self.requests).map(|most| most.value)
+    }
 }
 
 fn tiers(limits: &mut Table, problems: &mut Problems) -> Vec<(At<String>, LimitTable)> {
@@ -114,37 +123,51 @@ fn policies(limits: &mut Table, problems: &mut Problems) -> Vec<PolicyTable> {
     let mut policies = Vec::new();
     for Entry { key, node } in limits.named("policies", problems) {
         let path = join("limits.policies", &key.value);
-        if let Some(mut table) = Table::of(node, &path, problems) {
-            LimitTable::take(&mut table, problems);
-            table.read::<By>("by", problems);
-            table.read::<Mode>("mode", problems);
-            table.read::<OnFailure>("on_failure", problems);
-            table.finish(problems);
-        }
-        policies.push(PolicyTable { name: key });
+        let table = Table::of(node, &path, problems);
+        policies.push(PolicyTable::read(key, table, problems));
     }
     policies
 }
 
-/// Who shares a policy's counter.
-struct By;
+impl PolicyTable {
+    /// Without a table it is there all the same: routes that name it are not dangling.
+    fn read(name: At<String>, table: Option<Table>, problems: &mut Problems) -> Self {
+        let Some(mut table) = table else {
+            return Self {
+                name,
+                limit: LimitTable::default(),
+                by: None,
+                mode: None,
+                on_failure: None,
+            };
+        };
+        let policy = Self {
+            name,
+            limit: LimitTable::take(&mut table, problems),
+            by: table.read("by", problems),
+            mode: table.read("mode", problems),
+            on_failure: table.read("on_failure", problems),
+        };
+        table.finish(problems);
+        policy
+    }
+}
 
 impl Read for By {
     const WHAT: &'static str = "\"client\", \"ip\" or \"route\"";
 
     fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("client", ()), ("ip", ()), ("route", ())]).map(|()| Self)
+        let words = [Self::Client, Self::Ip, Self::Route];
+        word(value, &words.map(|by| (by.word(), by)))
     }
 }
-
-/// What becomes of requests over a policy's limit.
-struct Mode;
 
 impl Read for Mode {
     const WHAT: &'static str = "\"enforce\" or \"shadow\"";
 
     fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("enforce", ()), ("shadow", ())]).map(|()| Self)
+        let words = [Self::Enforce, Self::Shadow];
+        word(value, &words.map(|mode| (mode.word(), mode)))
     }
 }
 

@@ -10,7 +10,7 @@ mod server;
 mod upstreams;
 
 pub(super) use access::{AccessTable, ClientTable, KeyEntry};
-pub(super) use limits::{Algorithm, LimitTable, LimitsTable};
+pub(super) use limits::{Algorithm, LimitTable, LimitsTable, PolicyTable};
 pub(super) use redis::{RedisMode, RedisTable};
 pub(super) use routes::{RouteTable, flat_routes};
 pub(super) use server::{AdminTable, LogTable, ServerTable};

@@ -30,6 +30,9 @@ keys = [
 [limits.tiers.gold]
 requests = 1
 per = "1s"
+[limits.policies.search]
+requests = 1
+per = "1s"
 [server]
 trusted_proxies = ["0.0.0.0/0"]
 "#,
@@ -46,7 +49,8 @@ trusted_proxies = ["0.0.0.0/0"]
         "tollgate.toml:12:100: a key of `c` has expired at 2020-01-01T00:00:00Z",
         "tollgate.toml:13:100: a key of `c` expires soon",
         "tollgate.toml:15:15: no client is of the tier `gold`",
-        "tollgate.toml:19:20: everybody is trusted",
+        "tollgate.toml:18:18: no route is held to the policy `search`",
+        "tollgate.toml:22:20: everybody is trusted",
     ];
     for (lint, expected) in lints.iter().zip(expected) {
         assert!(lint.starts_with(expected), "{lint:?} is not {expected:?}");

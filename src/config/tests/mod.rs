@@ -6,6 +6,7 @@ mod defaults;
 mod docs;
 mod files;
 mod formats;
+mod limits;
 mod lints;
 mod not_yet;
 mod properties;
