@@ -10,7 +10,8 @@ import time
 from contextlib import ExitStack
 
 import harness
-from harness import Bench, Failed
+from harness import Failed
+from programs import Bench
 
 CONNECTIONS = int(os.environ.get("IDLE_CONNECTIONS", "8000"))
 PROXIES = [

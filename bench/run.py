@@ -15,7 +15,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import harness
-from harness import Bench, Failed
+from harness import Failed
+from programs import Bench
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("ROUND_SECONDS", "4"))
