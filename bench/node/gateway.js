@@ -35,7 +35,8 @@ async function serve() {
     max: 1_000_000_000,
     timeWindow: '1 minute',
     keyGenerator: (request) => request.client,
-    // Commands of the same turn of the event loop go out together: measured, it costs less.
+    // Commands of one turn of the event loop go out together. Measured: half of Redis' CPU time,
+    // and no difference in this process's.
     redis: new Redis(config.redis, { enableAutoPipelining: true }),
     nameSpace: 'bench-node:',
   })
