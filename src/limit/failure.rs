@@ -20,6 +20,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use super::redis::{CallError, Connection, RedisTarget, Scripts};
+use super::refusals::Refusals;
 use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict};
 
 /// So many misses in a row open the breaker: one can be a hiccup, and with many requests in flight
@@ -72,6 +73,7 @@ impl RedisStore {
 pub(super) struct RedisLimiter {
     store: Arc<RedisStore>,
     line: Rc<Line>,
+    refusals: Refusals,
     /// Ends with the limiter.
     _keeper: JoinSet<()>,
 }
@@ -80,25 +82,32 @@ impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime.
     pub(super) fn start(store: Arc<RedisStore>) -> Self {
         let line = Rc::new(Line::new(store.settings.key_prefix.clone()));
+        let refusals = Refusals::new(store.memory.clock().clone());
         let mut keeper = JoinSet::new();
         keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
         Self {
             store,
             line,
+            refusals,
             _keeper: keeper,
         }
     }
 
     /// Decides one request; waits for Redis no longer than the deadline.
     pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
+        if let Some(refused) = self.refusals.refuse(checks, cost) {
+            return refused;
+        }
         // Cloned, because a connection borrowed across the call could not be taken away meanwhile.
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
+            let sent_ms = self.refusals.now_ms();
             let call = self.line.scripts.decide(connection, checks, cost);
             match in_time(timeout(self.store.settings.deadline, call).await) {
                 Ok(outcome) => {
                     self.line.misses.set(0);
+                    self.refusals.learn(checks, cost, &outcome, sent_ms);
                     return outcome;
                 }
                 Err(cause) => self.line.miss(generation, cause),

@@ -97,6 +97,7 @@ mod tests {
             reset,
             retry_after: Duration::ZERO,
             degraded: false,
+            cached: false,
         };
         let mut out = Vec::new();
         let all = [&policy, &other].into_iter();
@@ -140,6 +141,7 @@ mod tests {
                 reset: Duration::ZERO,
                 retry_after,
                 degraded: false,
+                cached: false,
             })
         };
         assert_eq!(after(Duration::ZERO), 1);

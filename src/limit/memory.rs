@@ -101,6 +101,11 @@ impl MemoryStore {
         Outcome::of(admitted, decisions.collect())
     }
 
+    /// The time that it counts by.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// How many counters it holds, those of windows that are over and not yet swept included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -179,6 +184,7 @@ fn settle(
         reset: Duration::from_millis(judgement.reset_ms),
         retry_after: Duration::from_millis(judgement.retry_ms),
         degraded: false,
+        cached: false,
     }
 }
 

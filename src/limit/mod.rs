@@ -10,6 +10,7 @@ mod limiter;
 mod memory;
 mod policy;
 mod redis;
+mod refusals;
 mod rings;
 mod subject;
 mod windows;
@@ -93,6 +94,8 @@ pub struct Decision {
     pub retry_after: Duration,
     /// Redis did not answer, so this process counted by itself.
     pub degraded: bool,
+    /// Redis was not asked: what it said before still holds.
+    pub cached: bool,
 }
 
 /// What becomes of requests while Redis does not answer.

@@ -172,6 +172,7 @@ fn read(reply: Value, keys: usize) -> Result<Outcome, CallError> {
             reset: Duration::from_millis(of_key[2]),
             retry_after: Duration::from_millis(of_key[3]),
             degraded: false,
+            cached: false,
         })
     });
     Ok(Outcome::of(numbers[0] == 1, decisions.collect()))

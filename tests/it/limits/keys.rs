@@ -84,7 +84,7 @@ async fn keys_name_subject_and_policy_and_always_have_a_ttl() {
 async fn a_request_costs_one_call_and_a_forgotten_script_one_more() {
     let redis = Redis::start();
     let limiter = connected(&redis).await;
-    let (limit, caller) = (policy("test", 5, MINUTE), client("caller"));
+    let (limit, caller) = (policy("test", 50, MINUTE), client("caller"));
     let () = redis.ask(&["CONFIG", "RESETSTAT"]);
     for _ in 0..10 {
         ask(&limiter, &limit, &caller, 1).await;
@@ -94,10 +94,30 @@ async fn a_request_costs_one_call_and_a_forgotten_script_one_more() {
     let () = redis.ask(&["SCRIPT", "FLUSH"]);
     let () = redis.ask(&["CONFIG", "RESETSTAT"]);
     let other = client("other");
-    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 4));
+    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 49));
     assert_eq!((calls(&redis, "evalsha"), calls(&redis, "eval")), (1, 1));
-    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 3));
+    assert_eq!(ask(&limiter, &limit, &other, 1).await, (true, 48));
     assert_eq!((calls(&redis, "evalsha"), calls(&redis, "eval")), (2, 1));
+}
+
+#[tokio::test(flavor = "local")]
+async fn redis_is_not_asked_about_a_caller_that_is_over_its_limit() {
+    let redis = Redis::start();
+    let limiter = connected(&redis).await;
+    let (limit, caller) = (policy("test", 10, MINUTE), client("caller"));
+    let () = redis.ask(&["CONFIG", "RESETSTAT"]);
+    assert_eq!(ask(&limiter, &limit, &caller, 8).await, (true, 2));
+    for _ in 0..100 {
+        assert_eq!(ask(&limiter, &limit, &caller, 3).await, (false, 2));
+    }
+    assert_eq!(calls(&redis, "evalsha"), 2);
+    // What was too dear says nothing about what is cheaper.
+    assert_eq!(ask(&limiter, &limit, &caller, 2).await, (true, 0));
+    for _ in 0..100 {
+        assert_eq!(ask(&limiter, &limit, &caller, 1).await, (false, 0));
+    }
+    assert_eq!(calls(&redis, "evalsha"), 4);
+    assert!(ask(&limiter, &limit, &client("other"), 1).await.0);
 }
 
 #[tokio::test(flavor = "local")]

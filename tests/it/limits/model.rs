@@ -329,7 +329,11 @@ async fn agrees(store: &Store, steps: &[Step]) -> Result<(), TestCaseError> {
             seen
         );
         for (seen, said) in seen.decisions.iter().zip(said) {
-            let seen = seen.expect("Redis answers");
+            // A limit that has refused before may have been enough.
+            let Some(seen) = *seen else {
+                prop_assert!(!admitted);
+                continue;
+            };
             assert_same(store, step, seen, said)?;
         }
     }
@@ -343,7 +347,13 @@ fn assert_same(
     said: Said,
 ) -> Result<(), TestCaseError> {
     let (fits, left, reset, retry) = said;
-    prop_assert_eq!((seen.admitted, seen.remaining), (fits, left), "{:?}", step);
+    prop_assert_eq!(seen.admitted, fits, "{:?}", step);
+    if seen.cached {
+        // Told as it was: more may have come back since, if not enough.
+        prop_assert!(seen.remaining <= left, "{:?}", step);
+    } else {
+        prop_assert_eq!(seen.remaining, left, "{:?}", step);
+    }
     for (seen, said) in [(seen.reset, reset), (seen.retry_after, retry)] {
         let said = Duration::from_millis(said);
         prop_assert!(

@@ -21,7 +21,7 @@ pub(super) struct Store {
 
 enum Time {
     Memory(ManualClock),
-    Redis(Redis),
+    Redis(Redis, ManualClock),
 }
 
 impl Store {
@@ -38,11 +38,13 @@ impl Store {
     /// Counts in a Redis of its own.
     pub(super) async fn redis() -> Self {
         let redis = Redis::start();
-        let limiter = limiter(&settings(&redis));
+        let hand = ManualClock::default();
+        let store = LimitStore::new(1000, Some(&settings(&redis)), Clock::manual(&hand)).unwrap();
+        let limiter = store.for_worker();
         assert!(limiter.wait_ready(NO_HURRY).await);
         Self {
             limiter,
-            time: Time::Redis(redis),
+            time: Time::Redis(redis, hand),
         }
     }
 
@@ -62,7 +64,8 @@ impl Store {
     pub(super) fn pass(&self, time: Duration) {
         match &self.time {
             Time::Memory(hand) => hand.advance(time),
-            Time::Redis(redis) => {
+            Time::Redis(redis, hand) => {
+                hand.advance(time);
                 let passed = i64::try_from(time.as_millis()).unwrap();
                 for key in redis.keys() {
                     let value: String = redis.ask(&["GET", &key]);
@@ -84,7 +87,9 @@ impl Store {
 
     /// Forgets everything that Redis holds.
     pub(super) fn clear(&self) {
-        if let Time::Redis(redis) = &self.time {
+        if let Time::Redis(redis, hand) = &self.time {
+            // Longer than anything is remembered here.
+            hand.advance(Duration::from_hours(24));
             let () = redis.ask(&["FLUSHALL"]);
         }
     }
@@ -93,7 +98,7 @@ impl Store {
     pub(super) fn grace(&self) -> Duration {
         match &self.time {
             Time::Memory(_) => Duration::ZERO,
-            Time::Redis(_) => NO_HURRY,
+            Time::Redis(..) => NO_HURRY,
         }
     }
 }

@@ -1,0 +1,270 @@
+//! What a worker knows to be over its limit, so that Redis can rest: a refused caller mostly asks
+//! again at once, and until its window allows it Redis could only repeat itself.
+
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashTable;
+
+use super::clock::millis;
+use super::{Algorithm, Check, Clock, Decision, Limit, Outcome, Subject, Verdict};
+
+/// So many refusals a worker remembers at most, about 8 MiB; beyond that Redis is asked.
+const MOST: usize = 1 << 16;
+
+/// How often a full table is searched for refusals that are over, at most, in milliseconds.
+const SWEEP_EVERY: u64 = 1000;
+
+/// One worker's knowledge.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    known: RefCell<Known>,
+    hasher: RandomState,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    table: HashTable<Refusal>,
+    swept_ms: u64,
+}
+
+/// A request that Redis has refused. A cheaper one may still be admitted.
+#[derive(Debug)]
+struct Refusal {
+    counter: Arc<str>,
+    subject: Subject,
+    /// A reload may have changed it, and then Redis may think otherwise.
+    limit: Limit,
+    cost: NonZeroU32,
+    remaining: u64,
+    reset_ms: u64,
+    until_ms: u64,
+}
+
+impl Refusals {
+    /// Knows of none.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            known: RefCell::default(),
+            hasher: RandomState::new(),
+            clock,
+        }
+    }
+
+    /// The time that [`Refusals::learn`] is to be told: that at which a call is sent.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Refuses a request that is known to be over one of its limits.
+    pub(super) fn refuse(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Option<Outcome> {
+        let known = self.known.borrow();
+        if known.table.is_empty() {
+            return None;
+        }
+        let now_ms = self.clock.now_ms();
+        let refused = |check: &Check<'_>| {
+            let refusal = known.table.find(self.hash(check), |one| one.is_of(check))?;
+            let holds = check.policy.enforces()
+                && refusal.limit == check.policy.limit
+                && refusal.says_of(cost)
+                && refusal.until_ms > now_ms;
+            holds.then(|| refusal.decision(now_ms))
+        };
+        let decisions: super::Decisions = checks.iter().map(refused).collect();
+        decisions.iter().any(Option::is_some).then_some(Outcome {
+            verdict: Verdict::Refused,
+            decisions,
+        })
+    }
+
+    /// Remembers what Redis has refused, and forgets what was told of counters that have been spent
+    /// from since. `sent_ms` is when it was asked: reckoned from there, a
+    /// refusal ends a little earlier here than it does there, never later.
+    pub(super) fn learn(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+        outcome: &Outcome,
+        sent_ms: u64,
+    ) {
+        if outcome.verdict != Verdict::Refused {
+            return self.forget(checks);
+        }
+        for (check, decision) in checks.iter().zip(&outcome.decisions) {
+            if let Some(decision) = decision
+                && check.policy.enforces()
+                && !decision.admitted
+                && !decision.retry_after.is_zero()
+                // What is dearer than the whole limit may be refused without anything spent.
+                && u64::from(cost.get()) <= check.policy.limit.at_once()
+            {
+                self.remember(check, cost, decision, sent_ms);
+            }
+        }
+    }
+
+    fn forget(&self, checks: &[Check<'_>]) {
+        let mut known = self.known.borrow_mut();
+        if known.table.is_empty() {
+            return;
+        }
+        for check in checks {
+            if let Ok(entry) = known
+                .table
+                .find_entry(self.hash(check), |one| one.is_of(check))
+            {
+                entry.remove();
+            }
+        }
+    }
+
+    fn remember(&self, check: &Check<'_>, cost: NonZeroU32, decision: &Decision, sent_ms: u64) {
+        let ends_in = |time: Duration| sent_ms.saturating_add(millis(time));
+        let refusal = Refusal {
+            counter: Arc::clone(check.policy.counter()),
+            subject: check.subject.clone(),
+            limit: check.policy.limit,
+            cost,
+            remaining: decision.remaining,
+            reset_ms: ends_in(decision.reset),
+            until_ms: ends_in(decision.retry_after),
+        };
+        let mut known = self.known.borrow_mut();
+        let hash = self.hash(check);
+        if let Some(old) = known.table.find_mut(hash, |one| one.is_of(check)) {
+            *old = refusal;
+        } else if known.has_room(sent_ms) {
+            let rehash = |one: &Refusal| self.hasher.hash_one((&*one.counter, &one.subject));
+            known.table.insert_unique(hash, refusal, rehash);
+        }
+    }
+
+    fn hash(&self, check: &Check<'_>) -> u64 {
+        self.hasher
+            .hash_one((&**check.policy.counter(), check.subject))
+    }
+}
+
+impl Known {
+    fn has_room(&mut self, now_ms: u64) -> bool {
+        if self.table.len() >= MOST && now_ms.saturating_sub(self.swept_ms) >= SWEEP_EVERY {
+            self.swept_ms = now_ms;
+            self.table.retain(|refusal| refusal.until_ms > now_ms);
+        }
+        self.table.len() < MOST
+    }
+}
+
+impl Refusal {
+    fn is_of(&self, check: &Check<'_>) -> bool {
+        self.counter == *check.policy.counter() && self.subject == *check.subject
+    }
+
+    /// Whether it says when a request of this cost is admitted. In a fixed window that is when it
+    /// ends, for whatever costs as much or more; elsewhere a dearer one has to wait for longer.
+    fn says_of(&self, cost: NonZeroU32) -> bool {
+        match self.limit.algorithm() {
+            Algorithm::FixedWindow => self.cost <= cost,
+            Algorithm::SlidingWindow | Algorithm::TokenBucket { .. } => self.cost == cost,
+        }
+    }
+
+    fn decision(&self, now_ms: u64) -> Decision {
+        let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(now_ms));
+        Decision {
+            admitted: false,
+            remaining: self.remaining,
+            reset: left(self.reset_ms),
+            retry_after: left(self.until_ms),
+            degraded: false,
+            cached: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientName;
+    use crate::limit::{ManualClock, Policy};
+
+    fn cost(n: u32) -> NonZeroU32 {
+        NonZeroU32::new(n).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_holds_for_what_costs_as_much_until_it_is_over_or_the_limit_has_changed() {
+        let hand = ManualClock::default();
+        let refusals = Refusals::new(Clock::manual(&hand));
+        let policy = |requests| {
+            Policy::new(
+                "test",
+                Limit::new(requests, Duration::from_mins(1)).unwrap(),
+            )
+        };
+        let subject = Subject::Client(ClientName::parse("caller").unwrap());
+        let limit = policy(10);
+        let checks = [Check {
+            policy: &limit,
+            subject: &subject,
+        }];
+        let refused = Decision {
+            admitted: false,
+            remaining: 2,
+            reset: Duration::from_secs(40),
+            retry_after: Duration::from_secs(30),
+            degraded: false,
+            cached: false,
+        };
+        let outcome = Outcome::of(false, std::iter::once(Some(refused)).collect());
+        assert_eq!(refusals.refuse(&checks, cost(3)), None);
+        refusals.learn(&checks, cost(3), &outcome, refusals.now_ms());
+        hand.advance(Duration::from_secs(10));
+
+        assert_eq!(refusals.refuse(&checks, cost(2)), None, "cheaper");
+        let again = refusals.refuse(&checks, cost(4)).unwrap();
+        let decision = again.only().unwrap();
+        assert_eq!(again.verdict, Verdict::Refused);
+        assert!(decision.cached);
+        assert_eq!(decision.retry_after, Duration::from_secs(20));
+        assert_eq!(decision.reset, Duration::from_secs(30));
+
+        let raised = policy(11);
+        let changed = [Check {
+            policy: &raised,
+            subject: &subject,
+        }];
+        assert_eq!(refusals.refuse(&changed, cost(4)), None, "another limit");
+        hand.advance(Duration::from_secs(20));
+        assert_eq!(refusals.refuse(&checks, cost(4)), None, "over");
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let hand = ManualClock::default();
+        let mut known = Known::default();
+        assert!(known.has_room(0));
+        let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
+        for n in 0..MOST as u64 {
+            let refusal = Refusal {
+                counter: "test".into(),
+                subject: Subject::Route("/".into()),
+                limit,
+                cost: cost(1),
+                remaining: 0,
+                reset_ms: 5000,
+                until_ms: 5000,
+            };
+            known.table.insert_unique(n, refusal, |_| n);
+        }
+        hand.advance(Duration::from_secs(5));
+        assert!(!known.has_room(4999), "none is over yet");
+        assert!(!known.has_room(5000), "not searched again so soon");
+        assert!(known.has_room(6000));
+    }
+}
