@@ -28,7 +28,7 @@ deny: ## check licences, sources and duplicates of the dependencies (installs ca
 fuzz: ## run every fuzz target for FUZZ_SECONDS (60); needs nightly and cargo-fuzz
 	@exec scripts/fuzz.sh
 
-bench: bench-build ## compare with nginx and a bare TCP forwarder: CPU, latency, memory
+bench: bench-peers bench-build ## compare with nginx and a TCP forwarder; with Redis: Traefik, Node
 	@python3 bench/run.py
 	@python3 bench/idle.py
 
@@ -38,7 +38,10 @@ bench-idle: bench-build ## only the memory of idle connections
 bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
 	@python3 bench/stream.py
 
-.PHONY: bench-build
+.PHONY: bench-peers bench-build
+bench-peers:
+	@bench/peers.sh
+
 bench-build:
-	@scripts/needs.sh cc python3 nginx wrk
+	@scripts/needs.sh cc python3 nginx
 	cargo build --release --locked --bin tollgate --example tcp_forwarder --example bench_upstream

@@ -1,49 +1,35 @@
 #!/usr/bin/env python3
-"""Compares Tollgate with nginx doing the same work and with a bare TCP forwarder as the floor.
+"""Compares Tollgate with nginx doing the same work and with a bare TCP forwarder as the floor; and
+Tollgate that counts in Redis with Traefik and a Node gateway that count in the same Redis.
 
 Same load (wrk), same upstream, in turns, several rounds; medians. The CPU time is that of the
-proxy's own processes, from /proc. Needs wrk and nginx and the release build: `make bench`.
-Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), PROXIES (floor,nginx,tollgate).
+proxy's own processes, from /proc; that of Redis stands apart. README.md says how it is measured.
+Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), PROXIES (all, separated by commas).
 """
 
 import json
 import os
-import statistics
 import subprocess
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import harness
-from harness import Bench, Failed
+import tables
+from harness import Failed
+from programs import Bench
+from tables import Run
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("ROUND_SECONDS", "4"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "64"))
-PROXIES = os.environ.get("PROXIES", "floor,nginx,tollgate").split(",")
+KNOWN = [*tables.TITLES, *tables.REDIS_TITLES]
+PROXIES = (os.environ.get("PROXIES") or ",".join(KNOWN)).split(",")
 LOG_TIMEOUT = 5
-
-TITLES = {
-    "floor": "TCP forwarder (the floor)",
-    "nginx": "nginx: keys, limit, JSON log",
-    "tollgate": "Tollgate: keys, limit, JSON log",
-}
-
-
-@dataclass
-class Run:
-    """What one load told about one proxy."""
-
-    user_us: float
-    system_us: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-    memory_mib: float
-
-    @property
-    def cpu_us(self):
-        return self.user_us + self.system_us
+WARM_UP_SECONDS = 1
+# V8 compiles what it has seen often: in its first seconds a request costs it three times as much.
+WARM_UP_SECONDS_OF = {"node-redis": 20}
+# It takes permits in batches where nobody can notice; all others ask Redis about each request.
+LEASES = "tollgate-redis"
 
 
 class AccessLog:
@@ -100,85 +86,81 @@ def load(proxy, seconds):
 
 def warm_up(proxy):
     """Sees that a proxy does its work; returns its access log, which the floor does not have."""
-    if proxy.name == "floor":
-        load(proxy, 1)
-        return None
-    proxy.check_pipeline()
-    load(proxy, 1)
-    return AccessLog(proxy)
+    if proxy.name != "floor":
+        proxy.check_pipeline()
+    load(proxy, WARM_UP_SECONDS_OF.get(proxy.name, WARM_UP_SECONDS))
+    return None if proxy.name == "floor" else AccessLog(proxy)
 
 
-def measure(proxy, log):
-    user_before, system_before = proxy.cpu_seconds()
+class Watch:
+    """What a program has used since the watch began."""
+
+    def __init__(self, program):
+        self.program = program
+        self.user, self.system = program.cpu_seconds()
+
+    def cpu_seconds(self):
+        user, system = self.program.cpu_seconds()
+        return user - self.user, system - self.system
+
+
+def measure(proxy, log, redis):
+    """`redis` is None for a proxy that does not count there."""
+    watch, redis_watch = Watch(proxy), redis and Watch(redis)
+    scripts = redis and redis.scripts()
     report = load(proxy, SECONDS)
-    user, system = proxy.cpu_seconds()
-    memory = proxy.memory()
-    if log is not None:
-        log.require(report["requests"])
-    each = 1e6 / report["requests"]
-    return Run(
-        user_us=(user - user_before) * each,
-        system_us=(system - system_before) * each,
-        per_second=report["requests"] / (report["duration_us"] / 1e6),
+    requests = report["requests"]
+    user, system = watch.cpu_seconds()
+    run = Run(
+        user_us=user * 1e6 / requests,
+        system_us=system * 1e6 / requests,
+        per_second=requests / (report["duration_us"] / 1e6),
         p50_ms=report["p50_us"] / 1e3,
         p99_ms=report["p99_us"] / 1e3,
-        memory_mib=memory / 2**20,
+        memory_mib=proxy.memory() / 2**20,
     )
+    if redis:
+        run.redis_us = sum(redis_watch.cpu_seconds()) * 1e6 / requests
+        run.redis_scripts = (redis.scripts() - scripts) / requests
+        require_counted(proxy, run)
+    if log is not None:
+        log.require(requests)
+    return run
 
 
-def table(runs):
-    """The medians as a Markdown table."""
-    medians = {
-        name: Run(*(statistics.median(values) for values in zip(*(vars(r).values() for r in some))))
-        for name, some in runs.items()
-    }
-    cpu = {name: statistics.median(run.cpu_us for run in some) for name, some in runs.items()}
-
-    def ratio(name, to):
-        """Of one round each: what else the machine does changes from round to round."""
-        if to not in runs:
-            return ""
-        pairs = zip(runs[name], runs[to], strict=True)
-        return f"{statistics.median(run.cpu_us / other.cpu_us for run, other in pairs):.2f}"
-
-    columns = ["proxy", "CPU µs a request", "user", "system", "to the floor", "to nginx"]
-    columns += ["requests/s", "p50 ms", "p99 ms", "memory MiB"]
-    lines = [f"| {' | '.join(columns)} |", "|---" + "|--:" * (len(columns) - 1) + "|"]
-    for name, run in medians.items():
-        cells = [TITLES[name], f"{cpu[name]:.1f}", f"{run.user_us:.1f}", f"{run.system_us:.1f}"]
-        cells += [ratio(name, "floor"), ratio(name, "nginx"), f"{run.per_second:,.0f}"]
-        cells += [f"{run.p50_ms:.2f}", f"{run.p99_ms:.2f}", f"{run.memory_mib:.1f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def spread(runs):
-    """The lowest and highest CPU time of each proxy: how far to trust a median."""
-    parts = []
-    for name, some in runs.items():
-        cpu = [run.cpu_us for run in some]
-        parts.append(f"{name} {min(cpu):.1f} to {max(cpu):.1f}")
-    return "CPU µs over the rounds: " + ", ".join(parts) + "."
+def require_counted(proxy, run):
+    """Fails unless Redis was asked: a proxy that passes requests without it measures nothing."""
+    enough = 0 < run.redis_scripts if proxy.name == LEASES else 1 <= run.redis_scripts
+    if not enough:
+        raise Failed(f"{proxy.name} asked Redis {run.redis_scripts:.3f} times a request")
 
 
 def main():
-    if unknown := set(PROXIES) - set(TITLES):
-        raise Failed(f"there is no proxy {', '.join(unknown)}")
+    if unknown := set(PROXIES) - set(KNOWN):
+        raise Failed(f"there is no proxy {', '.join(unknown)}; there are {', '.join(KNOWN)}")
     with Bench() as bench, ExitStack() as running:
         upstream = running.enter_context(bench.upstream())
-        proxies = {name: getattr(bench, name)(upstream.port) for name in PROXIES}
-        logs = {name: warm_up(running.enter_context(proxies[name])) for name in PROXIES}
+        redis = None
+        if any(name in tables.REDIS_TITLES for name in PROXIES):
+            redis = running.enter_context(bench.redis())
+        proxies = {
+            name: running.enter_context(bench.proxy(name, upstream.port, redis and redis.port))
+            for name in PROXIES
+        }
+        logs = {name: warm_up(proxy) for name, proxy in proxies.items()}
         runs = {name: [] for name in proxies}
         for number in range(ROUNDS):
             for name, proxy in proxies.items():
-                run = measure(proxy, logs[name])
+                with_redis = name in tables.REDIS_TITLES
+                run = measure(proxy, logs[name], redis if with_redis else None)
                 runs[name].append(run)
-                each = f"{run.cpu_us:5.1f} µs, {run.per_second:,.0f}/s"
-                print(f"round {number + 1}: {name:9} {each}", flush=True)
-    print(f"\n{table(runs)}\n\n{spread(runs)}")
+                each = f"{run.cpu_us:6.1f} µs, {run.per_second:,.0f}/s"
+                print(f"round {number + 1}: {name:20} {each}", flush=True)
+    print(f"\n{tables.tables(runs)}\n")
     print(
-        f"{harness.machine()}; {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s, "
-        f"{harness.WORKERS} workers each, medians, also of the ratios within a round."
+        f"{harness.machine()}; {CONNECTIONS} connections, one API key, a limit that refuses nobody; "
+        f"{ROUNDS} rounds of {SECONDS} s, {harness.WORKERS} workers each, medians, also of the "
+        "ratios within a round."
     )
 
 

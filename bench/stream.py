@@ -11,7 +11,8 @@ import socket
 import threading
 
 import harness
-from harness import Bench, Failed
+from harness import Failed
+from programs import Bench
 
 MIB = 1 << 20
 SIZE = int(os.environ.get("STREAM_MIB", "1024")) * MIB

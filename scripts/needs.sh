@@ -7,11 +7,17 @@ set -euo pipefail
 package_of() {
     case $1 in
         cc) echo gcc ;;
+        node) echo nodejs ;;
         *) echo "$1" ;;
     esac
 }
 
 has() {
+    # Debian's python3 lacks a part of the module until this package is there; it is no command.
+    if [ "$1" = python3-venv ]; then
+        python3 -c 'import ensurepip' 2>/dev/null
+        return
+    fi
     # A service's program may live in sbin, which is not on everybody's path.
     PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$1" >/dev/null
 }

@@ -102,7 +102,7 @@ fn sliding_window(limit: Limit, counter: Option<Counter>, cost: u64, now_ms: u64
     counter.at_ms = counter.at_ms.min(now_ms);
     let counter = match now_ms.saturating_sub(counter.at_ms) / window_ms {
         0 => counter,
-        1 => Counter {
+        1 if counter.spent > 0 => Counter {
             spent: 0,
             before: counter.spent,
             at_ms: counter.at_ms.saturating_add(window_ms),
@@ -169,8 +169,7 @@ fn token_bucket(
             0
         } else {
             // What never fits may as well be asked again when the bucket is full.
-            let over = wanted.saturating_sub(full);
-            over.min(missing.max(1)).div_ceil(per_ms)
+            wanted.saturating_sub(full).min(missing).div_ceil(per_ms)
         },
         counter: Counter {
             spent: missing,

@@ -95,11 +95,11 @@ impl RedisLimiter {
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let call = self.line.scripts.decide(connection, checks, cost, 0);
+            let call = self.line.scripts.decide(connection, checks, cost);
             match in_time(timeout(self.store.settings.deadline, call).await) {
-                Ok(answer) => {
+                Ok(outcome) => {
                     self.line.misses.set(0);
-                    return answer.outcome;
+                    return outcome;
                 }
                 Err(cause) => self.line.miss(generation, cause),
             }

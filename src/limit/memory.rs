@@ -48,6 +48,7 @@ impl MemoryStore {
     }
 
     /// Decides one request under all its limits, and counts it if none refuses it.
+    #[must_use]
     pub fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         let now_ms = self.clock.now_ms();
         let cost = u64::from(cost.get());
@@ -83,11 +84,16 @@ impl MemoryStore {
         let decisions = checks.iter().zip(&places).zip(&weighed);
         let decisions = decisions.map(|((check, place), weighed)| {
             let windows = &mut locked[locked_at(place)];
+            // What was kept for the checks before this one may have swept its old counter away.
+            let weighed = Weighed {
+                slot: windows.find(place.hash, check.policy.counter(), check.subject),
+                ..*weighed
+            };
             Some(settle(
                 windows,
                 &self.hasher,
                 check,
-                weighed,
+                &weighed,
                 admitted,
                 cost,
             ))
@@ -185,6 +191,10 @@ fn keep(
     weighed: &Weighed,
 ) {
     let (limit, counter) = (check.policy.limit, judgement.counter);
+    if counter.spent == 0 && counter.before == 0 {
+        // A refused request begins no window.
+        return;
+    }
     let window = Window {
         counter,
         ends_ms: counter.ends_ms(limit),
@@ -196,10 +206,7 @@ fn keep(
                 windows.requeue(slot, limit.longest_ms());
             }
         }
-        None if counter.spent > 0 => {
-            windows.insert(hasher, check.policy, check.subject, window, weighed.now_ms);
-        }
-        None => {}
+        None => windows.insert(hasher, check.policy, check.subject, window, weighed.now_ms),
     }
 }
 

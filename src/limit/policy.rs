@@ -101,21 +101,25 @@ impl Limit {
     }
 
     /// How many requests a window admits.
+    #[must_use]
     pub fn requests(self) -> u64 {
         self.requests.get()
     }
 
     /// How long a window lasts.
+    #[must_use]
     pub fn window(self) -> Duration {
         Duration::from_secs(self.window_seconds.get())
     }
 
     /// How it is counted.
+    #[must_use]
     pub fn algorithm(self) -> Algorithm {
         self.algorithm
     }
 
     /// The most that can be admitted at one moment.
+    #[must_use]
     pub fn at_once(self) -> u64 {
         match self.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests(),
@@ -148,22 +152,6 @@ impl Limit {
         let (requests, window_ms) = (self.requests(), self.window_ms());
         let common = gcd(requests, window_ms);
         (requests / common, window_ms / common)
-    }
-
-    /// One of `parts` equal shares of the limit, at least one request.
-    pub(super) fn share(self, parts: u64) -> Self {
-        let part = |whole: NonZeroU64| {
-            NonZeroU64::new(whole.get() / parts.max(1)).unwrap_or(NonZeroU64::MIN)
-        };
-        let algorithm = match self.algorithm {
-            Algorithm::TokenBucket { burst } => Algorithm::TokenBucket { burst: part(burst) },
-            same => same,
-        };
-        Self {
-            requests: part(self.requests),
-            algorithm,
-            ..self
-        }
     }
 }
 
@@ -215,6 +203,7 @@ impl Policy {
     }
 
     /// Whether it can refuse a request.
+    #[must_use]
     pub fn enforces(&self) -> bool {
         self.mode == Mode::Enforce
     }
@@ -303,13 +292,5 @@ mod tests {
             Err(InvalidLimit::Exact)
         );
         assert_eq!(fast.counted_by(burst(u64::MAX)), Err(InvalidLimit::Burst));
-    }
-
-    #[test]
-    fn a_share_is_at_least_one_request() {
-        let limit = Limit::new(10, Duration::from_secs(1)).unwrap();
-        assert_eq!(limit.share(3).requests(), 3);
-        assert_eq!(limit.share(11).requests(), 1);
-        assert_eq!(limit.share(0).requests(), 10);
     }
 }

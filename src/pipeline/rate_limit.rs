@@ -27,6 +27,7 @@ pub struct Permit<'s> {
 
 impl<'s> Permit<'s> {
     /// Who is calling.
+    #[must_use]
     pub fn caller(&self) -> Caller<'s> {
         self.caller
     }
@@ -46,6 +47,7 @@ pub struct Report<'s> {
 
 impl<'s> Report<'s> {
     /// Whether it is told at all, and downstream's own report gives way to it.
+    #[must_use]
     pub fn has_fields(&self, limits: &Limits) -> bool {
         limits.headers != LimitHeaders::Off
     }
@@ -103,6 +105,7 @@ pub struct Subjects<'s> {
 
 impl<'s> Subjects<'s> {
     /// Of a request from `address`.
+    #[must_use]
     pub fn new(limits: &Limits, caller: Caller<'s>, address: IpAddr) -> Self {
         let address = subject_address(address, limits.ipv6_prefix);
         Self {
@@ -112,6 +115,7 @@ impl<'s> Subjects<'s> {
     }
 
     /// The caller's own limit, if there is one.
+    #[must_use]
     pub fn own_policy(&self, limits: &'s Limits) -> Option<&'s Policy> {
         match self.caller {
             Caller::Anonymous(_) => limits.anonymous.as_deref(),
@@ -120,6 +124,7 @@ impl<'s> Subjects<'s> {
     }
 
     /// All limits that a request by `route` is held to, with whom they count it for.
+    #[must_use]
     pub fn checks<'c>(
         &'c self,
         limits: &'s Limits,

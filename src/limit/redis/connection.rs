@@ -15,11 +15,6 @@ impl Connection {
         Self(connection)
     }
 
-    /// Whether keys live on several servers, so that a call can only be about keys of one place.
-    pub(super) fn is_cluster(&self) -> bool {
-        false
-    }
-
     /// Makes a call. What the server answers with is returned even if it is an error.
     pub(super) async fn call(&mut self, command: &Cmd) -> Result<Value, CallError> {
         Ok(self.0.send_packed_command(command).await?)

@@ -4,8 +4,6 @@
 -- KEYS[i]    the counter of one subject under one policy: three numbers, see below. It lives for as
 --            long as it matters.
 -- ARGV[1]    what this request costs, at least 1
--- ARGV[2]    how much more is wanted to be spent later, as far as it is there; 0 mostly. Only with
---            one key, a fixed window.
 -- Then five for each key:
 --   ARGV[+0] "fixed", "sliding" or "bucket"
 --   ARGV[+1] how much a window admits, or a full bucket holds
@@ -13,10 +11,8 @@
 --   ARGV[+3] bucket: how many units a request is; else 0
 --   ARGV[+4] 1 if this limit refuses, 0 if it only tells that it would
 --
--- Returns { 1 if admitted or else 0, how much more has been spent, then for each key: 1 if it has
--- room for this request or else 0, what is left, milliseconds until the window ends or the bucket
--- is full, milliseconds until a request of this cost fits, and `at`, by which `refund.lua` knows the
--- window again }.
+-- Returns { 1 if admitted or else 0, then for each key: 1 if it has room for this request or else 0, what is left, milliseconds until the window ends or the bucket
+-- is full, milliseconds until a request of this cost fits }.
 --
 -- Time is this server's alone: gateways' clocks may differ. All numbers are below 2^53, so that
 -- doubles hold them exactly, as long as they are not divided by `/`.
@@ -25,7 +21,6 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
 
 local cost = tonumber(ARGV[1])
-local more = tonumber(ARGV[2])
 
 local function floor_div(a, b)
   return (a - math.fmod(a, b)) / b
@@ -78,7 +73,7 @@ function judge.sliding(limit, counter)
   counter = counter or { spent = 0, before = 0, at = now }
   counter.at = math.min(counter.at, now)
   local passed = now - counter.at
-  if passed >= 2 * window then
+  if passed >= 2 * window or (passed >= window and counter.spent == 0) then
     counter = { spent = 0, before = 0, at = now }
   elseif passed >= window then
     counter = { spent = 0, before = counter.spent, at = counter.at + window }
@@ -122,13 +117,13 @@ function judge.bucket(limit, counter)
   limit.reset = ceil_div(missing, per_ms)
   limit.retry = 0
   if not limit.fits then
-    limit.retry = ceil_div(math.min(wanted - full, math.max(missing, 1)), per_ms)
+    limit.retry = ceil_div(math.min(wanted - full, missing), per_ms)
   end
 end
 
 local limits, admitted = {}, true
 for i, key in ipairs(KEYS) do
-  local at = 3 + (i - 1) * 5
+  local at = 2 + (i - 1) * 5
   local algorithm = ARGV[at]
   local limit = {
     most = tonumber(ARGV[at + 1]),
@@ -143,18 +138,13 @@ for i, key in ipairs(KEYS) do
   end
 end
 
-local granted = 0
-if admitted and more > 0 then
-  granted = math.min(more, limits[1].remaining - cost)
-end
-
-local answer = { admitted and 1 or 0, granted }
+local answer = { admitted and 1 or 0 }
 for i, key in ipairs(KEYS) do
   local limit = limits[i]
   local counter = limit.counter
   if admitted and limit.fits then
-    counter.spent = counter.spent + (cost + granted) * limit.unit
-    limit.remaining = limit.remaining - cost - granted
+    counter.spent = counter.spent + cost * limit.unit
+    limit.remaining = limit.remaining - cost
     if limit.bucket then
       limit.reset = ceil_div(counter.spent, limit.a)
       limit.ends = now + limit.reset
@@ -167,6 +157,5 @@ for i, key in ipairs(KEYS) do
   table.insert(answer, limit.remaining)
   table.insert(answer, limit.reset)
   table.insert(answer, limit.retry)
-  table.insert(answer, counter.at)
 end
 return answer

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::LocalRuntime;
 use tokio::task::JoinSet;
-use tollgate::limit::{Clock, Decision, MemoryStore, Policy};
+use tollgate::limit::{Check, Clock, Decision, MemoryStore, Policy};
 
 use super::store::{Store, limiter, settings};
-use super::{MINUTE, client, cost, decided, policy};
+use super::{MINUTE, ask_one, client, cost, decided, policy};
 use crate::support::redis::Redis;
 
 /// What eight callers at once ask for, one after the other each; and a limit that is not enough.
@@ -79,7 +79,14 @@ fn threads_that_share_a_memory_store_share_a_limit() {
     .run(&costs(), |(most, callers)| {
         let store = MemoryStore::new(1000, Clock::system());
         let limit = policy("test", most, Duration::from_hours(1));
-        let ask = |n| (n, store.decide(&limit, &client("caller"), cost(n)));
+        let caller = client("caller");
+        let ask = |n| {
+            let check = Check {
+                policy: &limit,
+                subject: &caller,
+            };
+            (n, decided(&store.decide(&[check], cost(n))))
+        };
         let start = Barrier::new(callers.len());
         let admitted: u64 = thread::scope(|scope| {
             let one_caller = |costs: Vec<u32>| {
@@ -120,8 +127,8 @@ fn gateways_that_share_a_redis_share_a_limit() {
                     tasks.spawn_local(async move {
                         let mut asked = Vec::new();
                         for _ in 0..20 {
-                            let outcome = limiter.decide(&limit, &client("caller"), cost(1)).await;
-                            let decision = decided(outcome);
+                            let outcome = ask_one(&limiter, &limit, &client("caller"), 1).await;
+                            let decision = decided(&outcome);
                             assert!(!decision.degraded);
                             asked.push((1, decision));
                         }

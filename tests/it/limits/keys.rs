@@ -5,7 +5,7 @@ use std::time::Duration;
 use tollgate::limit::{Limiter, Policy, Subject};
 
 use super::store::{limiter, settings};
-use super::{MINUTE, address, client, cost, decided, policy};
+use super::{MINUTE, address, ask_one, client, decided, policy};
 use crate::support::redis::Redis;
 
 /// A limiter that is connected to `redis`.
@@ -18,7 +18,7 @@ async fn connected(redis: &Redis) -> Limiter {
 
 /// Asks for `n`; says whether they are admitted, and how many are left.
 async fn ask(limiter: &Limiter, policy: &Policy, subject: &Subject, n: u32) -> (bool, u64) {
-    let decision = decided(limiter.decide(policy, subject, cost(n)).await);
+    let decision = decided(&ask_one(limiter, policy, subject, n).await);
     assert!(!decision.degraded);
     (decision.admitted, decision.remaining)
 }
@@ -142,7 +142,7 @@ async fn counters_outlive_the_gateway() {
 #[tokio::test(flavor = "local")]
 async fn user_password_and_database_of_the_url_are_used() {
     let redis = Redis::start();
-    let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +incrby +pttl +pexpire +select";
+    let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +pttl +time +select";
     let command: Vec<_> = ["ACL", "SETUSER", "gate"]
         .into_iter()
         .chain(rights.split(' '))

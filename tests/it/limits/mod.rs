@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tollgate::client::ClientName;
-use tollgate::limit::{Decision, Limit, Outcome, Policy, Subject};
+use tollgate::limit::{Check, Decision, Limit, Limiter, Outcome, Policy, Subject};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -41,4 +41,9 @@ fn decided(outcome: &Outcome) -> Decision {
         Some(decision) => decision,
         None => panic!("no decision but {outcome:?}"),
     }
+}
+
+/// Asks for `n` under one limit.
+async fn ask_one(limiter: &Limiter, policy: &Policy, subject: &Subject, n: u32) -> Outcome {
+    limiter.decide(&[Check { policy, subject }], cost(n)).await
 }

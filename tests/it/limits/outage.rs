@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tollgate::limit::{
-    Clock, Decision, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings,
+    Clock, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings, Verdict,
 };
 
 use super::log::Log;
 use super::store::settings;
-use super::{MINUTE, client, cost, decided, policy};
+use super::{MINUTE, ask_one, client, decided, policy};
 use crate::support::redis::Redis;
 
 /// So many misses in a row open the breaker.
@@ -44,7 +44,7 @@ fn limit() -> Policy {
 }
 
 async fn ask(limiter: &Limiter) -> Outcome {
-    limiter.decide(&limit(), &client("caller"), cost(1)).await
+    ask_one(limiter, &limit(), &client("caller"), 1).await
 }
 
 /// Asks a limiter that must not wait for anything.
@@ -76,16 +76,8 @@ async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
 async fn healed(limiter: &Limiter) {
     let other = client("other");
     let counted = async || {
-        let outcome = limiter
-            .decide(&policy("test", 999_999, MINUTE), &other, cost(1))
-            .await;
-        matches!(
-            outcome,
-            Outcome::Decided(Decision {
-                degraded: false,
-                ..
-            })
-        )
+        let outcome = ask_one(limiter, &policy("test", 999_999, MINUTE), &other, 1).await;
+        outcome.only().is_some_and(|decision| !decision.degraded)
     };
     eventually(counted).await;
 }
@@ -99,12 +91,12 @@ async fn a_gateway_starts_without_redis_and_heals() {
     let limiter = store.for_worker();
     assert!(!limiter.wait_ready(Duration::from_millis(100)).await);
     for left in (0..10).rev() {
-        let decision = decided(ask_at_once(&limiter).await);
+        let decision = decided(&ask_at_once(&limiter).await);
         assert_eq!((decision.admitted, decision.remaining), (true, left));
         assert!(decision.degraded);
     }
     assert!(
-        !decided(ask_at_once(&limiter).await).admitted,
+        !decided(&ask_at_once(&limiter).await).admitted,
         "this process enforces the limit"
     );
     assert!(!store.is_up());
@@ -113,7 +105,7 @@ async fn a_gateway_starts_without_redis_and_heals() {
     healed(&limiter).await;
     assert!(store.is_up());
     assert_eq!(
-        decided(ask(&limiter).await).remaining,
+        decided(&ask(&limiter).await).remaining,
         9,
         "Redis has not counted these"
     );
@@ -136,10 +128,10 @@ async fn a_killed_redis_is_told_once_for_all_workers_and_heals() {
     eventually(async || !store.is_up()).await;
     for worker in &workers {
         // A worker may be about to learn of it, but never waits the ten seconds of the deadline.
-        assert!(decided(timeout(FAR_TOO_LONG, ask(worker)).await.unwrap()).degraded);
+        assert!(decided(&timeout(FAR_TOO_LONG, ask(worker)).await.unwrap()).degraded);
     }
     for worker in workers.iter().cycle().take(100) {
-        assert!(decided(ask_at_once(worker).await).degraded);
+        assert!(decided(&ask_at_once(worker).await).degraded);
     }
     redis.restart();
     for worker in &workers {
@@ -161,14 +153,13 @@ async fn without_redis_requests_are_counted_here_or_admitted_or_refused_as_confi
         ..settings(&redis)
     };
     let limiter = |on_failure| store(&settings(on_failure)).for_worker();
-    assert!(decided(ask_at_once(&limiter(OnFailure::Local)).await).degraded);
+    assert!(decided(&ask_at_once(&limiter(OnFailure::Local)).await).degraded);
+    let open = ask_at_once(&limiter(OnFailure::Open)).await;
+    assert_eq!((open.verdict, open.only()), (Verdict::Admitted, None));
+    let closed = ask_at_once(&limiter(OnFailure::Closed)).await;
     assert_eq!(
-        ask_at_once(&limiter(OnFailure::Open)).await,
-        Outcome::Uncounted
-    );
-    assert_eq!(
-        ask_at_once(&limiter(OnFailure::Closed)).await,
-        Outcome::Unavailable
+        (closed.verdict, closed.only()),
+        (Verdict::Unavailable, None)
     );
 }
 
@@ -185,7 +176,7 @@ async fn a_frozen_redis_holds_up_a_few_requests_for_the_deadline_and_then_none()
     for n in 0..MISSES_TO_OPEN {
         assert!(store.is_up(), "after {n} misses");
         let begun = Instant::now();
-        assert!(decided(ask(&limiter).await).degraded);
+        assert!(decided(&ask(&limiter).await).degraded);
         assert!(
             begun.elapsed() >= Duration::from_millis(25),
             "{n}: {:?}",
@@ -194,7 +185,7 @@ async fn a_frozen_redis_holds_up_a_few_requests_for_the_deadline_and_then_none()
         assert!(begun.elapsed() < FAR_TOO_LONG, "{n}: {:?}", begun.elapsed());
     }
     for _ in 0..100 {
-        assert!(decided(ask_at_once(&limiter).await).degraded);
+        assert!(decided(&ask_at_once(&limiter).await).degraded);
     }
     eventually(async || !store.is_up()).await;
     redis.resume();
@@ -215,16 +206,16 @@ async fn calls_given_up_do_not_shift_the_answers_of_others() {
     for left in (900..1000).rev() {
         // The first is given up before it is sent, the second after the connection had its turn.
         assert!(
-            poll_once(limiter.decide(&given_up, &caller, cost(1)))
+            poll_once(ask_one(&limiter, &given_up, &caller, 1))
                 .await
                 .is_pending()
         );
         {
-            let mut sent = pin!(limiter.decide(&given_up, &caller, cost(1)));
+            let mut sent = pin!(ask_one(&limiter, &given_up, &caller, 1));
             assert!(poll_once(sent.as_mut()).await.is_pending());
             yield_now().await;
         }
-        let decision = decided(limiter.decide(&kept, &caller, cost(1)).await);
+        let decision = decided(&ask_one(&limiter, &kept, &caller, 1).await);
         assert_eq!((decision.admitted, decision.remaining), (true, left));
     }
 }
@@ -237,7 +228,7 @@ async fn a_wrong_password_is_told_without_the_password_and_heals() {
     settings.url = format!("redis://:hunter2@127.0.0.1:{}", redis.port()).into();
     let limiter = store(&settings).for_worker();
     assert!(!limiter.wait_ready(Duration::from_millis(200)).await);
-    assert!(decided(ask_at_once(&limiter).await).degraded);
+    assert!(decided(&ask_at_once(&limiter).await).degraded);
     eventually(async || !log.lines().is_empty()).await;
 
     let () = redis.ask(&["CONFIG", "SET", "requirepass", "hunter2"]);
@@ -272,9 +263,9 @@ async fn a_redis_that_refuses_to_count_is_done_without_and_heals() {
         assert!(limiter.wait_ready(PATIENCE).await);
         let () = redis.ask(&trouble);
         for _ in 0..MISSES_TO_OPEN {
-            assert!(decided(ask(&limiter).await).degraded);
+            assert!(decided(&ask(&limiter).await).degraded);
         }
-        assert!(decided(ask_at_once(&limiter).await).degraded);
+        assert!(decided(&ask_at_once(&limiter).await).degraded);
         eventually(async || !store.is_up()).await;
         let () = redis.ask(&cure);
         healed(&limiter).await;
@@ -293,10 +284,10 @@ async fn misses_that_are_not_in_a_row_open_no_breaker() {
     for _ in 0..3 {
         let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
         for _ in 0..MISSES_TO_OPEN - 1 {
-            assert!(decided(ask(&limiter).await).degraded);
+            assert!(decided(&ask(&limiter).await).degraded);
         }
         let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
-        assert!(!decided(ask(&limiter).await).degraded);
+        assert!(!decided(&ask(&limiter).await).degraded);
         assert!(store.is_up());
     }
 }
@@ -315,7 +306,7 @@ async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
     let limiter = store.for_worker();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(300) {
-        assert!(decided(ask_at_once(&limiter).await).degraded);
+        assert!(decided(&ask_at_once(&limiter).await).degraded);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(!store.is_up());

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tollgate::limit::{
-    Clock, Decision, LimitStore, Limiter, ManualClock, OnFailure, Policy, RedisSettings, Subject,
+    Check, Clock, Decision, LimitStore, Limiter, ManualClock, OnFailure, Outcome, Policy,
+    RedisSettings, Subject,
 };
 
-use super::{cost, decided};
+use super::{ask_one, cost, decided};
 use crate::support::redis::Redis;
 
 /// So long that a busy machine does not matter to tests that are not about deadlines.
@@ -47,9 +48,14 @@ impl Store {
 
     /// Asks for `n` at once.
     pub(super) async fn ask(&self, policy: &Policy, subject: &Subject, n: u32) -> Decision {
-        let decision = decided(self.limiter.decide(policy, subject, cost(n)).await);
+        let decision = decided(&ask_one(&self.limiter, policy, subject, n).await);
         assert!(!decision.degraded);
         decision
+    }
+
+    /// Asks for `n` under several limits at once.
+    pub(super) async fn ask_all(&self, checks: &[Check<'_>], n: u32) -> Outcome {
+        self.limiter.decide(checks, cost(n)).await
     }
 
     /// Lets time pass: moves the clock, or brings the end of everything that Redis holds closer.
@@ -59,6 +65,15 @@ impl Store {
             Time::Redis(redis) => {
                 let passed = i64::try_from(time.as_millis()).unwrap();
                 for key in redis.keys() {
+                    let value: String = redis.ask(&["GET", &key]);
+                    let mut numbers: Vec<i64> = value
+                        .split(' ')
+                        .map(|number| number.parse().unwrap())
+                        .collect();
+                    // The moment, which is the last of a counter's numbers.
+                    *numbers.last_mut().unwrap() -= passed;
+                    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+                    let () = redis.ask(&["SET", &key, &numbers.join(" "), "KEEPTTL"]);
                     let left: i64 = redis.ask(&["PTTL", &key]);
                     // A TTL that is not above zero deletes the key.
                     let () = redis.ask(&["PEXPIRE", &key, &(left - passed).to_string()]);

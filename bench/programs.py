@@ -1,0 +1,161 @@
+"""The programs of the measurements, each with its configuration filled in: the upstream, Redis,
+and the proxies, without and with Redis. What cannot be started ends the measurement."""
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from harness import HERE, KEY, WORKERS, Failed, Server, free_port
+
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent / "target"))
+RELEASE = TARGET / "release"
+# Where peers.sh puts Traefik.
+TRAEFIK = TARGET / "bench" / "traefik" / "bin" / "traefik"
+GATEWAY = HERE / "node" / "gateway.js"
+
+
+class Redis(Server):
+    """A Redis of its own that keeps nothing on disk."""
+
+    def scripts(self):
+        """How many scripts clients have had it run: each of the proxies counts with one."""
+        wanted = ("cmdstat_eval", "cmdstat_evalsha", "cmdstat_fcall")
+        calls = 0
+        for line in self._info().splitlines():
+            name, _, values = line.partition(":")
+            if name in wanted:
+                calls += int(values.partition(",")[0].removeprefix("calls="))
+        return calls
+
+    def _info(self):
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(b"INFO commandstats\r\n")
+            with connection.makefile("rb") as answers:
+                length = answers.readline()
+                if not length.startswith(b"$"):
+                    raise Failed(f"Redis answered {length!r} to INFO")
+                return answers.read(int(length[1:])).decode()
+
+
+class Bench:
+    """A scratch folder and the programs in it; a `with` removes the folder."""
+
+    def __init__(self, workers=WORKERS):
+        self.workers = workers
+
+    def __enter__(self):
+        self._scratch = tempfile.TemporaryDirectory(prefix="tollgate-bench-")
+        return self
+
+    def __exit__(self, *_):
+        self._scratch.cleanup()
+
+    def _folder(self, name):
+        folder = Path(self._scratch.name) / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _fill(self, template, folder, port, upstream, **more):
+        text = (HERE / template).read_text()
+        values = {
+            "DIR": folder,
+            "PORT": port,
+            "UPSTREAM": upstream,
+            "WORKERS": self.workers,
+            "KEY": KEY,
+            "KEY_HASH": hashlib.sha256(KEY.encode()).hexdigest(),
+            **more,
+        }
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", str(value))
+        file = folder / template
+        file.write_text(text)
+        return file
+
+    def upstream(self):
+        port = free_port()
+        program = _program("examples/bench_upstream")
+        command = [program, f"127.0.0.1:{port}", self.workers]
+        return Server("the upstream", command, port, self._folder("upstream"))
+
+    def floor(self, upstream):
+        port = free_port()
+        program = _program("examples/tcp_forwarder")
+        command = [program, f"127.0.0.1:{port}", f"127.0.0.1:{upstream}", self.workers]
+        return Server("floor", command, port, self._folder("floor"))
+
+    def redis(self):
+        port, folder = free_port(), self._folder("redis")
+        command = [_installed("redis-server"), "--bind", "127.0.0.1", "--port", port]
+        command += ["--dir", folder, "--save", "", "--appendonly", "no"]
+        return Redis("redis", command, port, folder)
+
+    def proxy(self, name, upstream, redis=None):
+        """A proxy by its name; those that are called so count in the Redis on that port."""
+        make = getattr(self, name.replace("-", "_"))
+        return make(upstream, redis) if "-redis" in name else make(upstream)
+
+    def tollgate(self, upstream):
+        port, folder = free_port(), self._folder("tollgate")
+        config = self._fill("tollgate.toml", folder, port, upstream)
+        return Server("tollgate", [_program("tollgate"), "run", "-c", config], port, folder)
+
+    def nginx(self, upstream):
+        port, folder = free_port(), self._folder("nginx")
+        config = self._fill("nginx.conf", folder, port, upstream)
+        # Workers that can read the scratch folder; without root nginx changes no user anyway.
+        user = ["-g", "user root;"] if os.geteuid() == 0 else []
+        command = [_installed("nginx"), "-p", folder, "-e", folder / "nginx.err", "-c", config]
+        return Server("nginx", command + user, port, folder)
+
+    def tollgate_redis(self, upstream, redis):
+        return self._tollgate_redis("tollgate-redis", upstream, redis, "auto")
+
+    def tollgate_redis_exact(self, upstream, redis):
+        return self._tollgate_redis("tollgate-redis-exact", upstream, redis, "off")
+
+    def _tollgate_redis(self, name, upstream, redis, lease):
+        port, folder = free_port(), self._folder(name)
+        more = {"REDIS": redis, "LEASE": lease, "PREFIX": f"bench-{lease}"}
+        config = self._fill("tollgate.toml", folder, port, upstream)
+        addition = self._fill("tollgate-redis.toml", folder, port, upstream, **more)
+        with open(config, "a") as whole:
+            whole.write(addition.read_text())
+        return Server(name, [_program("tollgate"), "run", "-c", config], port, folder)
+
+    def traefik_redis(self, upstream, redis):
+        port, folder = free_port(), self._folder("traefik-redis")
+        self._fill("traefik-routes.yml", folder, port, upstream, REDIS=redis)
+        config = self._fill("traefik.yml", folder, port, upstream)
+        command = [_peer(TRAEFIK), f"--configFile={config}"]
+        return Server("traefik-redis", command, port, folder)
+
+    def node_redis(self, upstream, redis):
+        port, folder = free_port(), self._folder("node-redis")
+        _peer(GATEWAY.parent / "node_modules" / "fastify")
+        config = self._fill("node.json", folder, port, upstream, REDIS=redis)
+        command = ["env", "NODE_ENV=production", _installed("node"), GATEWAY, config]
+        return Server("node-redis", command, port, folder)
+
+
+def _program(name):
+    program = RELEASE / name
+    if not program.exists():
+        raise Failed(f"{program} is missing; `make bench` builds it")
+    return program
+
+
+def _installed(name):
+    program = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise Failed(f"{name} is missing; `make bench` installs it where it can")
+    return program
+
+
+def _peer(path):
+    if not path.exists():
+        raise Failed(f"{path} is missing; `make bench` installs it")
+    return path
