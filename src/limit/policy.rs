@@ -92,6 +92,7 @@ impl Limit {
 
     /// The most that an algorithm counts exactly: requests in windows of this length, or a burst of
     /// tokens that come back at this rate.
+    #[must_use]
     pub fn most_exact(self, algorithm: Algorithm) -> u64 {
         match algorithm {
             Algorithm::FixedWindow => MAX_REQUESTS,
