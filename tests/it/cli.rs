@@ -204,6 +204,73 @@ fn explain_tells_the_whole_way() {
     );
 }
 
+/// A folder whose route has limits of every kind.
+fn with_policies() -> Folder {
+    Folder::with(&format!(
+        r#"
+        [routes]
+        "/search" = {{ upstream = "http://localhost:1", limits = ["burst", "all"], cost = 5 }}
+        [clients.mobile-app]
+        keys = ["{}"]
+        [limits]
+        identified = {{ requests = 600, per = "1m", algorithm = "sliding-window" }}
+        [limits.policies.burst]
+        requests = 20
+        per = "1s"
+        algorithm = "token-bucket"
+        burst = 40
+        by = "ip"
+        [limits.policies.all]
+        requests = 5000
+        per = "1m"
+        by = "route"
+        mode = "shadow"
+        "#,
+        hash_of(KEY)
+    ))
+}
+
+#[test]
+fn explain_tells_of_every_limit() {
+    let folder = with_policies();
+    let question = ["explain", "GET", "/search/x", "--client", "mobile-app"];
+    let done = folder.run(&[&question[..], &["--from", "192.0.2.7"]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for line in [
+        "limit       identified: 600 per 60 s, sliding-window, counted by client mobile-app, this request counts 5",
+        "limit       burst: 20 per 1 s, token-bucket with burst 40, counted by ip 192.0.2.7, this request counts 5",
+        "limit       all: 5000 per 60 s, counted by route /search (everybody together), this request counts 5, shadow: never refuses",
+    ] {
+        assert!(
+            done.stdout.lines().any(|told| told == line),
+            "{line:?} is not in\n{}",
+            done.stdout
+        );
+    }
+    let done = folder.run(&[&question[..], &["--from", "192.0.2.7", "--json"]].concat());
+    let told: serde_json::Value =
+        serde_json::from_str(&done.stdout).unwrap_or_else(|e| panic!("{e}: {done:?}"));
+    assert_eq!(
+        told["limits"][1],
+        serde_json::json!({
+            "policy": "burst", "requests": 20, "per_seconds": 1, "algorithm": "token-bucket",
+            "burst": 40, "by": "ip 192.0.2.7", "mode": "enforce", "cost": 5,
+        })
+    );
+    assert_eq!(told["limits"][2]["mode"], "shadow");
+    assert_eq!(told["limits"][2]["by"], "route /search");
+    assert!(told["limits"][2]["burst"].is_null());
+}
+
+#[test]
+fn check_counts_the_limits_of_routes() {
+    let done = with_policies().run(&["check"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let limits = "limits: anonymous none, identified 600 per 60 s (sliding-window), 2 on routes";
+    assert!(done.stdout.contains(limits), "{done:?}");
+    assert!(done.stderr.is_empty(), "{done:?}");
+}
+
 #[test]
 fn explain_speaks_json_and_keeps_the_key_to_itself() {
     let folder = Folder::with_shop();

@@ -7,7 +7,7 @@ listen = ["127.0.0.1:3000", "[::1]:3000"]
 
 [routes]
 "/api/orders" = "orders"
-"/api/search" = { upstream = "http://10.0.0.9:8080", timeout = "5s", body_limit = "10MiB" }
+"/api/search" = { upstream = "http://10.0.0.9:8080", timeout = "5s", body_limit = "10MiB", limits = ["search"], cost = 5 }
 
 [[route]]
 prefix = "/api/orders"
@@ -33,11 +33,19 @@ keys = [
 tier = "gold"
 
 [limits]
-anonymous = { requests = 60, per = "1m" }
+anonymous = { requests = 60, per = "1m", algorithm = "sliding-window" }
 headers = "both"
 [limits.tiers.gold]
 requests = 6000
 per = "1m"
+[limits.policies.search]
+requests = 20
+per = "1s"
+algorithm = "token-bucket"
+burst = 40
+by = "route"
+mode = "shadow"
+on_failure = "open"
 [limits.redis]
 url = "redis://:${PASSWORD}@127.0.0.1:6379/1"
 on_failure = "closed"
@@ -54,7 +62,7 @@ const JSON: &str = r#"{
   "listen": ["127.0.0.1:3000", "[::1]:3000"],
   "routes": {
     "/api/orders": "orders",
-    "/api/search": { "upstream": "http://10.0.0.9:8080", "timeout": "5s", "body_limit": "10MiB" }
+    "/api/search": { "upstream": "http://10.0.0.9:8080", "timeout": "5s", "body_limit": "10MiB", "limits": ["search"], "cost": 5 }
   },
   "route": [{
     "prefix": "/api/orders", "upstream": "orders", "hosts": ["Admin.example.com"],
@@ -77,9 +85,15 @@ const JSON: &str = r#"{
     }
   },
   "limits": {
-    "anonymous": { "requests": 60, "per": "1m" },
+    "anonymous": { "requests": 60, "per": "1m", "algorithm": "sliding-window" },
     "headers": "both",
     "tiers": { "gold": { "requests": 6000, "per": "1m" } },
+    "policies": {
+      "search": {
+        "requests": 20, "per": "1s", "algorithm": "token-bucket", "burst": 40,
+        "by": "route", "mode": "shadow", "on_failure": "open"
+      }
+    },
     "redis": { "url": "redis://:${PASSWORD}@127.0.0.1:6379/1", "on_failure": "closed" }
   },
   "server": { "workers": 3, "trusted_proxies": ["10.0.0.0/8", "::1"], "watch": true },

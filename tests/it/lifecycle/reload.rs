@@ -245,3 +245,34 @@ fn a_key_that_was_taken_away_ends_on_open_connections_too() {
         .ask(&Request::get("/api/orders/x").field("x-api-key", "another-key"))
         .is(200);
 }
+
+#[test]
+fn a_shadow_that_becomes_a_limit_has_counted() {
+    let (inventory, orders) = (Upstream::echo(), Upstream::echo());
+    let config = |mode: &str, search: &str| {
+        let more = format!(
+            "[[route]]\nprefix = \"/search\"\nupstream = \"{}\"\n{search}\n\
+             [limits.policies.watch]\nrequests = 4\nper = \"1h\"\nmode = \"{mode}\"",
+            inventory.url()
+        );
+        Shop::config(&inventory, &orders, &more)
+    };
+    let gateway = Gateway::start(&config("shadow", "limits = [\"watch\"]"));
+    let search = Request::get("/search/x");
+    for _ in 0..3 {
+        gateway.ask(&search).is(200);
+    }
+    reload(
+        &gateway,
+        &config("enforce", "limits = [\"watch\"]\ncost = 2"),
+    );
+    gateway.ask(&search).is_refusal(429, "rate_limited");
+    for told in [
+        "the limit `watch` is 4 per 3600s instead of 4 per 3600s (shadow)",
+        "a request to the route `/search` counts as 2 instead of 1",
+    ] {
+        gateway.wait_log(told, |line| line.to_string().contains(told));
+    }
+    reload(&gateway, &config("enforce", "limits = []"));
+    gateway.ask(&search).is(200);
+}

@@ -3,8 +3,11 @@
 
 mod fields;
 mod memory;
+mod on_failure;
 mod outage;
+mod routes;
 mod shared;
+mod site;
 mod subjects;
 
 use crate::support::{Gateway, Request, Response};
