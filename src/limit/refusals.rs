@@ -69,22 +69,24 @@ impl Refusals {
         let now_ms = self.clock.now_ms();
         let refused = |check: &Check<'_>| {
             let refusal = known.table.find(self.hash(check), |one| one.is_of(check))?;
-            let holds = check.policy.enforces()
-                && refusal.limit == check.policy.limit
+            let holds = refusal.limit == check.policy.limit
                 && refusal.says_of(cost)
                 && refusal.until_ms > now_ms;
             holds.then(|| refusal.decision(now_ms))
         };
         let decisions: super::Decisions = checks.iter().map(refused).collect();
-        decisions.iter().any(Option::is_some).then_some(Outcome {
+        // What only tells that it would refuse is told of as well, but is no reason.
+        let mut known = checks.iter().zip(&decisions);
+        let refuses = known.any(|(check, known)| check.policy.enforces() && known.is_some());
+        refuses.then_some(Outcome {
             verdict: Verdict::Refused,
             decisions,
         })
     }
 
-    /// Remembers what Redis has refused, and forgets what was told of counters that have been spent
-    /// from since. `sent_ms` is when it was asked: reckoned from there, a
-    /// refusal ends a little earlier here than it does there, never later.
+    /// Remembers what Redis has refused or will refuse, for nothing is left of a fixed window, and
+    /// forgets what it has admitted meanwhile. `sent_ms` is when it was asked: reckoned from there,
+    /// a refusal ends a little earlier here than it does there, never later.
     pub(super) fn learn(
         &self,
         checks: &[Check<'_>],
@@ -92,38 +94,47 @@ impl Refusals {
         outcome: &Outcome,
         sent_ms: u64,
     ) {
-        if outcome.verdict != Verdict::Refused {
-            return self.forget(checks);
-        }
         for (check, decision) in checks.iter().zip(&outcome.decisions) {
-            if let Some(decision) = decision
-                && check.policy.enforces()
-                && !decision.admitted
-                && !decision.retry_after.is_zero()
-                // What is dearer than the whole limit may be refused without anything spent.
-                && u64::from(cost.get()) <= check.policy.limit.at_once()
-            {
-                self.remember(check, cost, decision, sent_ms);
+            let Some(decision) = decision else {
+                continue;
+            };
+            let limit = check.policy.limit;
+            let (cost, wait) = if !decision.admitted {
+                (cost, decision.retry_after)
+            } else if decision.remaining == 0 && limit.algorithm() == Algorithm::FixedWindow {
+                (NonZeroU32::MIN, decision.reset)
+            } else {
+                (cost, Duration::ZERO)
+            };
+            // What is dearer than the whole limit may be refused without anything spent.
+            let fits_at_all = u64::from(cost.get()) <= limit.at_once();
+            if fits_at_all && !wait.is_zero() {
+                self.remember(check, cost, decision, wait, sent_ms);
+            } else if outcome.verdict == Verdict::Admitted {
+                self.forget(check);
             }
         }
     }
 
-    fn forget(&self, checks: &[Check<'_>]) {
+    fn forget(&self, check: &Check<'_>) {
         let mut known = self.known.borrow_mut();
         if known.table.is_empty() {
             return;
         }
-        for check in checks {
-            if let Ok(entry) = known
-                .table
-                .find_entry(self.hash(check), |one| one.is_of(check))
-            {
-                entry.remove();
-            }
+        let hash = self.hash(check);
+        if let Ok(entry) = known.table.find_entry(hash, |one| one.is_of(check)) {
+            entry.remove();
         }
     }
 
-    fn remember(&self, check: &Check<'_>, cost: NonZeroU32, decision: &Decision, sent_ms: u64) {
+    fn remember(
+        &self,
+        check: &Check<'_>,
+        cost: NonZeroU32,
+        decision: &Decision,
+        wait: Duration,
+        sent_ms: u64,
+    ) {
         let ends_in = |time: Duration| sent_ms.saturating_add(millis(time));
         let refusal = Refusal {
             counter: Arc::clone(check.policy.counter()),
@@ -132,7 +143,7 @@ impl Refusals {
             cost,
             remaining: decision.remaining,
             reset_ms: ends_in(decision.reset),
-            until_ms: ends_in(decision.retry_after),
+            until_ms: ends_in(wait),
         };
         let mut known = self.known.borrow_mut();
         let hash = self.hash(check);
