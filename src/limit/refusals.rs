@@ -76,9 +76,9 @@ impl Refusals {
         };
         let decisions: super::Decisions = checks.iter().map(refused).collect();
         // What only tells that it would refuse is told of as well, but is no reason.
-        let mut known = checks.iter().zip(&decisions);
-        let refuses = known.any(|(check, known)| check.policy.enforces() && known.is_some());
-        refuses.then_some(Outcome {
+        let mut all = checks.iter().zip(&decisions);
+        let is_refused = all.any(|(check, found)| check.policy.enforces() && found.is_some());
+        is_refused.then_some(Outcome {
             verdict: Verdict::Refused,
             decisions,
         })

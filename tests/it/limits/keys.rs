@@ -162,7 +162,7 @@ async fn counters_outlive_the_gateway() {
 #[tokio::test(flavor = "local")]
 async fn user_password_and_database_of_the_url_are_used() {
     let redis = Redis::start();
-    let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +pttl +time +select";
+    let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +time +select";
     let command: Vec<_> = ["ACL", "SETUSER", "gate"]
         .into_iter()
         .chain(rights.split(' '))
