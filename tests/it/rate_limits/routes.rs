@@ -75,7 +75,9 @@ fn a_route_adds_its_limit_to_the_callers_own(store: Store) {
         );
         tells(&response, "identified", left, 7100..=7200);
     }
-    // Both refuse: the caller is told of the longer wait.
+    // Both refuse: the caller is told of the longer wait, if the gateway knows of both. While it
+    // remembers one, Redis rests, and does not tell of the other.
+    refused(&site.ask(&plain()), 7100..=7200);
     let response = site.ask(&search());
     refused(&response, 7100..=7200);
     tells(&response, "identified", 0, 7100..=7200);
