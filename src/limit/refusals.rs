@@ -85,7 +85,7 @@ impl Refusals {
     }
 
     /// Remembers what Redis has refused or will refuse, for nothing is left of a fixed window, and
-    /// forgets what it has admitted meanwhile. `sent_ms` is when it was asked: reckoned from there,
+    /// forgets what it has said before. `sent_ms` is when it was asked: reckoned from there,
     /// a refusal ends a little earlier here than it does there, never later.
     pub(super) fn learn(
         &self,
@@ -110,7 +110,7 @@ impl Refusals {
             let fits_at_all = u64::from(cost.get()) <= limit.at_once();
             if fits_at_all && !wait.is_zero() {
                 self.remember(check, cost, decision, wait, sent_ms);
-            } else if outcome.verdict == Verdict::Admitted {
+            } else {
                 self.forget(check);
             }
         }
@@ -253,6 +253,42 @@ mod tests {
         assert_eq!(refusals.refuse(&changed, cost(4)), None, "another limit");
         hand.advance(Duration::from_secs(20));
         assert_eq!(refusals.refuse(&checks, cost(4)), None, "over");
+    }
+
+    #[test]
+    fn what_redis_says_later_replaces_what_it_has_said_before() {
+        let hand = ManualClock::default();
+        let refusals = Refusals::new(Clock::manual(&hand));
+        let policy = |requests, seconds| {
+            Policy::new(
+                "test",
+                Limit::new(requests, Duration::from_secs(seconds)).unwrap(),
+            )
+        };
+        let subject = Subject::Client(ClientName::parse("caller").unwrap());
+        let (long, short) = (policy(20, 90), policy(7, 40));
+        let said = |reset| {
+            let decision = Decision {
+                admitted: false,
+                remaining: 0,
+                reset: Duration::from_secs(reset),
+                retry_after: Duration::from_secs(reset),
+                degraded: false,
+                cached: false,
+            };
+            Outcome::of(false, std::iter::once(Some(decision)).collect())
+        };
+        let checks = |policy| {
+            [Check {
+                policy,
+                subject: &subject,
+            }]
+        };
+        refusals.learn(&checks(&long), cost(1), &said(90), 0);
+        assert!(refusals.refuse(&checks(&long), cost(1)).is_some());
+        // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.
+        refusals.learn(&checks(&short), cost(8), &said(40), 0);
+        assert_eq!(refusals.refuse(&checks(&long), cost(1)), None);
     }
 
     #[test]
