@@ -79,7 +79,7 @@ impl Limiter {
     pub async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         match &self.store {
             Store::Memory(memory) => memory.decide(checks, cost),
-            // Boxed, for a call is large (1.7 KiB), and every request's future would be larger by
+            // Boxed, for a call is large, and every request's future would be larger by
             // that, with or without Redis.
             Store::Redis(redis) => Box::pin(redis.decide(checks, cost)).await,
         }

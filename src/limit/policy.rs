@@ -37,6 +37,8 @@ pub struct Limit {
     requests: NonZeroU64,
     window_seconds: NonZeroU64,
     algorithm: Algorithm,
+    /// See [`Limit::rate`]; made once, for it is asked with every request.
+    rate: (u64, u64),
 }
 
 impl Limit {
@@ -51,10 +53,13 @@ impl Limit {
         if window.subsec_nanos() != 0 || window > MAX_WINDOW {
             return Err(InvalidLimit::Window);
         }
+        let window_ms = seconds.get().saturating_mul(1000);
+        let common = gcd(requests.get(), window_ms);
         Ok(Self {
             requests,
             window_seconds: seconds,
             algorithm: Algorithm::FixedWindow,
+            rate: (requests.get() / common, window_ms / common),
         })
     }
 
@@ -150,9 +155,7 @@ impl Limit {
     /// millisecond, and a token is so many units. 600,000 a second are 600 and 1, one a day is 1
     /// and 86,400,000.
     pub(super) fn rate(self) -> (u64, u64) {
-        let (requests, window_ms) = (self.requests(), self.window_ms());
-        let common = gcd(requests, window_ms);
-        (requests / common, window_ms / common)
+        self.rate
     }
 }
 

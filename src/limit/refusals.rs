@@ -12,8 +12,9 @@ use hashbrown::HashTable;
 use super::clock::millis;
 use super::{Algorithm, Check, Clock, Decision, Limit, Outcome, Subject, Verdict};
 
-/// So many refusals a worker remembers at most, about 8 MiB; beyond that Redis is asked.
-const MOST: usize = 1 << 16;
+/// So many refusals a worker remembers at most; beyond that Redis is asked. At 120 bytes each they
+/// fill a table of 2^16 places, 7.5 MiB, as far as such a table is filled.
+const MOST: usize = (1 << 16) / 8 * 7;
 
 /// How often a full table is searched for refusals that are over, at most, in milliseconds.
 const SWEEP_EVERY: u64 = 1000;
@@ -289,6 +290,11 @@ mod tests {
         // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.
         refusals.learn(&checks(&short), cost(8), &said(40), 0);
         assert_eq!(refusals.refuse(&checks(&long), cost(1)), None);
+    }
+
+    #[test]
+    fn a_refusal_is_as_large_as_its_bound_says() {
+        assert_eq!(size_of::<Refusal>(), 120);
     }
 
     #[test]
