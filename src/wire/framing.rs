@@ -5,6 +5,7 @@ use http::{Method, StatusCode, Version};
 
 use super::fields::{Fields, Known};
 use super::head::{RequestHead, ResponseHead};
+use super::host::number;
 
 /// How long a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,11 +109,7 @@ fn is_chunked(coding: &[u8]) -> bool {
 
 /// `1*DIGIT` (RFC 9110 section 8.6), and a number that every reader can hold.
 fn content_length(value: &[u8]) -> Result<u64, FramingError> {
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let text = std::str::from_utf8(value).ok().filter(|_| digits);
-    let number = text
-        .and_then(|text| text.parse().ok())
-        .filter(|n| i64::try_from(*n).is_ok());
+    let number = number(value).filter(|n| !value.is_empty() && i64::try_from(*n).is_ok());
     number.ok_or(FramingError::BadContentLength)
 }
 

@@ -1,13 +1,12 @@
-//! Heads of requests and responses. httparse finds the parts; the stricter rules of RFC 9112 are
-//! ours: whatever another reader could understand differently is refused.
-
-use std::mem::MaybeUninit;
+//! Heads of requests and responses, read in one pass by the rules of RFC 9112: whatever another
+//! reader could understand differently is refused.
 
 use http::{Method, StatusCode, Version};
 
+use super::cursor::Cursor;
 use super::fields::{Fields, HeadStorage, Known, Span};
 use super::host;
-use super::lines::{check_lines, list_fields};
+use super::lines::{end_line, read_fields};
 
 /// The most fields that a limit may allow.
 pub const MOST_FIELDS: usize = 256;
@@ -56,36 +55,26 @@ impl RequestHead {
     /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
     pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
         let HeadStorage { bytes, mut list } = storage;
-        check_lines(&bytes, limits)?;
-        let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-        let mut parsed = httparse::Request::new(&mut []);
-        let status = parsed
-            .parse_with_uninit_headers(&bytes, &mut room[..limits.max_fields.min(MOST_FIELDS)]);
-        match status {
-            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            Ok(_) => return Err(HeadError::Malformed("The request's head is malformed.")),
-            Err(error) => return Err(request_error(error, &bytes)),
+        let mut cursor = begin(&bytes, limits)?;
+        let malformed = HeadError::Malformed("The request line is malformed.");
+        let method = cursor.token();
+        let method = Method::from_bytes(method.get(&bytes)).map_err(|_| malformed)?;
+        if !cursor.skip(b" ") {
+            return Err(malformed);
         }
-        let (Some(method), Some(target), Some(minor)) =
-            (parsed.method, parsed.path, parsed.version)
-        else {
-            return Err(HeadError::Malformed("The request line is malformed."));
+        let target = cursor.visible();
+        if target.is_empty() || !is_text(target.get(&bytes)) || !cursor.skip(b" ") {
+            return Err(malformed);
+        }
+        let Some(version) = version(&mut cursor) else {
+            return Err(if is_other_version(cursor.rest()) {
+                HeadError::Version
+            } else {
+                malformed
+            });
         };
-        if !bytes.starts_with(method.as_bytes()) {
-            // httparse reads past empty lines.
-            return Err(HeadError::Malformed("The request line is malformed."));
-        }
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| HeadError::Malformed("The method is not a token."))?;
-        let target = target.as_bytes();
-        if target.is_empty() || target.iter().any(|b| *b <= b' ' || *b == 0x7f) {
-            return Err(HeadError::Malformed(
-                "The request target has blanks or control characters.",
-            ));
-        }
-        let target = Span::of(&bytes, target);
-        list_fields(parsed.headers, &bytes, &mut list)?;
-        let version = version(minor);
+        end_line(&mut cursor, "The request line is malformed.")?;
+        read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
         let head = Self {
             method,
             version,
@@ -137,39 +126,36 @@ impl ResponseHead {
     /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
     pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
         let HeadStorage { bytes, mut list } = storage;
-        check_lines(&bytes, limits)?;
-        let malformed = HeadError::Malformed("The response's head is malformed.");
-        let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
-        let mut parsed = httparse::Response::new(&mut []);
-        let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut parsed,
-            &bytes,
-            &mut room[..limits.max_fields.min(MOST_FIELDS)],
-        );
-        match status {
-            Ok(httparse::Status::Complete(length))
-                if length == bytes.len() && bytes.starts_with(b"HTTP/") => {}
-            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyFields),
-            Ok(_) | Err(_) => return Err(malformed),
-        }
-        let (Some(code), Some(minor)) = (parsed.code, parsed.version) else {
+        let mut cursor = begin(&bytes, limits)?;
+        let malformed = HeadError::Malformed("The status line is malformed.");
+        let version = version(&mut cursor).ok_or(malformed)?;
+        if !cursor.skip(b" ") {
             return Err(malformed);
+        }
+        let code = cursor.visible();
+        let status = StatusCode::from_bytes(code.get(&bytes)).map_err(|_| malformed)?;
+        // RFC 9112 section 4 asks for a blank here, also where no text follows; many leave it out.
+        let reason = if cursor.skip(b" ") {
+            cursor.text()
+        } else {
+            Span::default()
         };
-        let status = StatusCode::from_u16(code).map_err(|_| malformed)?;
-        let reason = Span::of(&bytes, parsed.reason.unwrap_or_default().as_bytes());
-        list_fields(parsed.headers, &bytes, &mut list)?;
+        end_line(&mut cursor, "The status line is malformed.")?;
+        read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
         Ok(Self {
             status,
-            version: version(minor),
+            version,
             fields: Fields { bytes, list },
             reason,
         })
     }
 
-    /// The text after the status; may be empty.
+    /// The text after the status; may be empty, and is where it is not ASCII: in which encoding it
+    /// would be, nobody knows.
     #[must_use]
     pub fn reason(&self) -> &[u8] {
-        self.reason.get(&self.fields.bytes)
+        let reason = self.reason.get(&self.fields.bytes);
+        if reason.is_ascii() { reason } else { b"" }
     }
 
     /// Gives the storage back for the next head.
@@ -179,33 +165,34 @@ impl ResponseHead {
     }
 }
 
-fn version(minor: u8) -> Version {
-    if minor == 0 {
-        Version::HTTP_10
+/// Where the reading of a head begins, unless it is too large to be read.
+fn begin<'b>(bytes: &'b [u8], limits: &HeadLimits) -> Result<Cursor<'b>, HeadError> {
+    if bytes.len() > limits.max_bytes {
+        Err(HeadError::TooLarge)
     } else {
-        Version::HTTP_11
+        Ok(Cursor::new(bytes))
     }
 }
 
-fn request_error(error: httparse::Error, bytes: &[u8]) -> HeadError {
-    match error {
-        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-        httparse::Error::Version if has_other_version(bytes) => HeadError::Version,
-        httparse::Error::HeaderName => HeadError::Malformed("A header field's name is malformed."),
-        httparse::Error::HeaderValue => {
-            HeadError::Malformed("A header field's value is malformed.")
-        }
-        httparse::Error::NewLine => HeadError::Malformed("A line does not end with CR LF."),
-        httparse::Error::Token | httparse::Error::Status | httparse::Error::Version => {
-            HeadError::Malformed("The request line is malformed.")
-        }
+/// Whether a target is UTF-8; nearly all are less than that.
+fn is_text(target: &[u8]) -> bool {
+    target.is_ascii() || str::from_utf8(target).is_ok()
+}
+
+/// Moves past a version that is spoken here.
+fn version(cursor: &mut Cursor<'_>) -> Option<Version> {
+    if cursor.skip(b"HTTP/1.1") {
+        Some(Version::HTTP_11)
+    } else if cursor.skip(b"HTTP/1.0") {
+        Some(Version::HTTP_10)
+    } else {
+        None
     }
 }
 
-/// Whether the request line ends with a version that exists in form, but is not spoken here.
-fn has_other_version(bytes: &[u8]) -> bool {
-    let line = bytes.split(|b| *b == b'\r').next().unwrap_or_default();
-    let version = line.splitn(3, |b| *b == b' ').nth(2).unwrap_or_default();
+/// Whether the line ends with a version that exists in form, but is not spoken here.
+fn is_other_version(rest: &[u8]) -> bool {
+    let version = rest.split(|b| *b == b'\r').next().unwrap_or_default();
     match version.strip_prefix(b"HTTP/") {
         Some([major]) => major.is_ascii_digit(),
         Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
@@ -386,6 +373,8 @@ mod tests {
             "HTTP/1.1 2000 OK\r\n\r\n",
             "HTTP/1.1 +20 OK\r\n\r\n",
             "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1 200\tOK\r\n\r\n",
+            "HTTP/1.1 200OK\r\n\r\n",
             "HTTP/1.1 200 OK\rX: y\r\n\r\n",
             "HTTP/1.1 200 OK\n\r\n",
             "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",

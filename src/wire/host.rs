@@ -12,7 +12,7 @@ pub fn is_valid(host: &[u8]) -> bool {
         [b'[', address @ .., b']'] => {
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        name => !name.is_empty() && name.iter().all(|b| is_name_byte(*b)),
+        name => !name.is_empty() && name.iter().all(|b| NAME[usize::from(*b)]),
     };
     named && port.is_none_or(is_port)
 }
@@ -20,8 +20,11 @@ pub fn is_valid(host: &[u8]) -> bool {
 /// Splits a host from its port, if it has one. The brackets of an IPv6 address stay.
 #[must_use]
 pub fn split(host: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let after_brackets = memchr::memrchr(b']', host).map_or(0, |at| at + 1);
-    match memchr::memchr(b':', &host[after_brackets..]) {
+    let after_brackets = match host {
+        [b'[', ..] => host.iter().rposition(|b| *b == b']').map_or(0, |at| at + 1),
+        _ => 0,
+    };
+    match host[after_brackets..].iter().position(|b| *b == b':') {
         Some(at) => (
             &host[..after_brackets + at],
             Some(&host[after_brackets + at + 1..]),
@@ -32,33 +35,45 @@ pub fn split(host: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 fn is_port(port: &[u8]) -> bool {
     // `host:` is a host and an empty port (RFC 3986 section 3.2.3).
-    let digits = port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
-    digits
-        && std::str::from_utf8(port)
-            .is_ok_and(|port| port.is_empty() || port.parse::<u16>().is_ok())
+    port.len() <= 5 && number(port).is_some_and(|port| u16::try_from(port).is_ok())
+}
+
+/// The number that these digits are; none is zero. `None` for other bytes and for what a counter
+/// cannot hold.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, b| match b {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(b - b'0')),
+        _ => None,
+    })
 }
 
 /// Unreserved and sub-delims. No percent: an encoded host could be read in two ways.
-fn is_name_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
-        || matches!(
-            b,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
-}
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        table[b as usize] = b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            );
+        b += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

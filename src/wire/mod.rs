@@ -5,6 +5,7 @@ pub mod alarm;
 pub mod body;
 pub mod buffers;
 pub mod chunked;
+mod cursor;
 pub mod fields;
 pub mod framing;
 pub mod head;

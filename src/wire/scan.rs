@@ -3,8 +3,8 @@
 
 use memchr::memchr_iter;
 
+use super::cursor::is_token_byte;
 use super::head::{HeadError, HeadLimits};
-use super::lines::is_token_byte;
 
 /// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
