@@ -239,16 +239,26 @@ pub fn put_number(out: &mut Vec<u8>, name: &[u8], value: u64) {
 pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            for (at, octet) in address.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            let [first, rest @ ..] = address.octets();
+            put_octet(out, first);
+            for octet in rest {
+                out.push(b'.');
+                put_octet(out, octet);
             }
         }
         // Writing to a vector cannot fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
+}
+
+fn put_octet(out: &mut Vec<u8>, octet: u8) {
+    if octet >= 100 {
+        out.push(b'0' + octet / 100);
+    }
+    if octet >= 10 {
+        out.push(b'0' + octet / 10 % 10);
+    }
+    out.push(b'0' + octet % 10);
 }
 
 /// Compares field names.

@@ -61,13 +61,14 @@ impl WallClock {
 
     /// The wall clock's time at a moment not long ago.
     fn wall(&self, at: Instant) -> Duration {
-        let (mut then, mut wall) = self.anchor.get();
-        if at.saturating_duration_since(then) > ALIKE {
-            (then, wall) = (Instant::now(), since_epoch());
-            self.anchor.set((then, wall));
-        }
+        let (then, wall) = self.anchor.get();
         match at.checked_duration_since(then) {
-            Some(later) => wall.saturating_add(later),
+            Some(later) if later <= ALIKE => wall.saturating_add(later),
+            Some(_) => {
+                let (now, wall) = (Instant::now(), since_epoch());
+                self.anchor.set((now, wall));
+                wall.saturating_sub(now.saturating_duration_since(at))
+            }
             None => wall.saturating_sub(then.saturating_duration_since(at)),
         }
     }

@@ -226,61 +226,44 @@ impl<'r> Record<'r> {
         out.push(b'"');
         let (client, kind) = match self.client.get() {
             ClientKind::Unknown => (None, None),
-            ClientKind::Anonymous => (None, Some("anonymous")),
-            ClientKind::Identified(client) => (Some(client.name.as_str()), Some("identified")),
-            ClientKind::Invalid => (None, Some("invalid")),
+            ClientKind::Anonymous => (None, Some(&b"anonymous"[..])),
+            ClientKind::Identified(client) => {
+                (Some(client.name.as_str()), Some(&b"identified"[..]))
+            }
+            ClientKind::Invalid => (None, Some(&b"invalid"[..])),
         };
-        json::put_text(out, member!("client"), client.map(str::as_bytes));
+        json::put_word(out, member!("client"), client.map(str::as_bytes));
         json::put_word(out, member!("client_kind"), kind);
         out.extend_from_slice(b",\"ip\":\"");
         put_address(out, self.address);
         out.push(b'"');
-        json::put_text(
-            out,
-            member!("method"),
-            self.head.map(|head| head.method.as_str().as_bytes()),
-        );
+        let method = self.head.map(|head| head.method.as_str().as_bytes());
+        json::put_word(out, member!("method"), method);
         let host = Some(host_without_port(self.host)).filter(|host| !host.is_empty());
-        json::put_text(out, member!("host"), host);
-        json::put_text(
-            out,
-            member!("path"),
-            self.path.get().map(|path| path.as_str().as_bytes()),
-        );
-        json::put_text(
-            out,
-            member!("route"),
-            self.route
-                .get()
-                .map(|route| route.prefix.as_str().as_bytes()),
-        );
-        json::put_number(
-            out,
-            member!("status"),
-            Some(u64::from(self.status_number())),
-        );
-        json::put_word(out, member!("code"), self.code_or_gone());
-        json::put_text(
-            out,
-            member!("upstream"),
-            self.upstream.get().map(|upstream| upstream.name.as_bytes()),
-        );
+        json::put_word(out, member!("host"), host);
+        let path = self.path.get().map(|path| path.as_str().as_bytes());
+        json::put_word(out, member!("path"), path);
+        let route = self
+            .route
+            .get()
+            .map(|route| route.prefix.as_str().as_bytes());
+        json::put_word(out, member!("route"), route);
+        json::put_number(out, member!("status"), u64::from(self.status_number()));
+        json::put_word(out, member!("code"), self.code_or_gone().map(str::as_bytes));
+        let upstream = self.upstream.get().map(|upstream| upstream.name.as_bytes());
+        json::put_word(out, member!("upstream"), upstream);
         let endpoint = self.endpoint.borrow();
-        json::put_text(
+        json::put_word(
             out,
             member!("endpoint"),
             endpoint.as_deref().map(str::as_bytes),
         );
-        json::put_number(
-            out,
-            member!("attempts"),
-            Some(u64::from(self.attempts.get())),
-        );
+        json::put_number(out, member!("attempts"), u64::from(self.attempts.get()));
         json::put_millis(out, member!("duration_ms"), Some(self.begun.elapsed()));
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
-        json::put_number(out, member!("bytes_in"), Some(self.bytes_in.get()));
-        json::put_number(out, member!("bytes_out"), Some(self.bytes_out.get()));
-        json::put_word(out, member!("protocol"), self.protocol());
+        json::put_number(out, member!("bytes_in"), self.bytes_in.get());
+        json::put_number(out, member!("bytes_out"), self.bytes_out.get());
+        json::put_word(out, member!("protocol"), self.protocol().map(str::as_bytes));
         let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
         if let Some(policy) = self.shadow.get() {
