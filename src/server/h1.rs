@@ -116,7 +116,7 @@ impl Client<'_> {
                 Err(error) => return Next::Refused(error.into()),
                 Ok(Some(end)) => {
                     let mut storage = buffers.take_head();
-                    storage.bytes = input.take(end, std::mem::take(&mut storage.bytes));
+                    input.move_to(&mut storage.bytes, end);
                     return match RequestHead::parse(storage, limits) {
                         Ok(head) => Next::Head(head),
                         Err(error) => Next::Refused(error.into()),

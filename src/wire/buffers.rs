@@ -9,7 +9,7 @@ use super::fields::HeadStorage;
 pub const SMALL: usize = 8 * 1024;
 /// Buffers that have grown beyond this are not kept.
 const KEPT: usize = 64 * 1024;
-/// How many bytes of buffers, and how many field lists, the free list keeps at most.
+/// How many bytes of buffers, and how many heads of at most [`SMALL`] bytes, the free list keeps.
 const KEPT_IN_ALL: usize = 4 * 1024 * 1024;
 const KEPT_HEADS: usize = 512;
 
@@ -58,11 +58,10 @@ impl Buffers {
     }
 
     /// Takes a head's storage back.
-    pub fn give_head(&self, mut storage: HeadStorage) {
-        self.give(std::mem::take(&mut storage.bytes));
-        let mut spare = self.spare.borrow_mut();
-        if spare.heads.len() < KEPT_HEADS {
-            spare.heads.push(storage);
+    pub fn give_head(&self, storage: HeadStorage) {
+        let heads = &mut self.spare.borrow_mut().heads;
+        if heads.len() < KEPT_HEADS && storage.bytes.capacity() <= SMALL {
+            heads.push(storage);
         }
     }
 }

@@ -113,16 +113,12 @@ impl Input {
         }
     }
 
-    /// Takes the first `n` bytes as a vector of their own, leaving `spare` in its place. When they
-    /// are all there is, as with most heads, nothing is copied.
-    #[must_use]
-    pub fn take(&mut self, n: usize, mut spare: Vec<u8>) -> Vec<u8> {
-        self.compact();
-        let n = n.min(self.bytes.len());
-        spare.clear();
-        spare.extend_from_slice(&self.bytes[n..]);
-        self.bytes.truncate(n);
-        std::mem::replace(&mut self.bytes, spare)
+    /// Moves the first `n` bytes to the end of `to`. For heads, which are short: what follows, often
+    /// longer, stays where it is.
+    pub fn move_to(&mut self, to: &mut Vec<u8>, n: usize) {
+        let bytes = self.bytes();
+        to.extend_from_slice(&bytes[..n.min(bytes.len())]);
+        self.consume(n);
     }
 
     fn compact(&mut self) {

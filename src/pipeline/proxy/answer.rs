@@ -265,7 +265,7 @@ async fn read_head(
         let end = scanner.find_end(begun, &LIMITS);
         if let Some(end) = end.map_err(|_| AnswerError::Invalid("its head is malformed"))? {
             let mut storage = buffers.take_head();
-            storage.bytes = from.input.take(end, std::mem::take(&mut storage.bytes));
+            from.input.move_to(&mut storage.bytes, end);
             return ResponseHead::parse(storage, &LIMITS)
                 .map_err(|_| AnswerError::Invalid("its head is malformed"));
         }
