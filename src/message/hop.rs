@@ -9,7 +9,7 @@ use crate::wire::fields::{Fields, Known};
 const FEW: usize = 8;
 
 /// What `Connection` names.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ConnectionOptions<'a> {
     /// The most frequent option. No field is called so (RFC 9112 section 9.6), unless by malice.
     close: bool,
@@ -22,6 +22,9 @@ impl<'a> ConnectionOptions<'a> {
     /// Reads the options of a message.
     #[must_use]
     pub fn of(fields: &'a Fields) -> Self {
+        if !fields.has(Known::Connection) {
+            return Self::default();
+        }
         let mut close = false;
         let rare = |option: &&[u8]| {
             close |= is(option, b"close");

@@ -116,6 +116,11 @@ known! {
 const ROOM: usize = 32;
 
 impl Known {
+    /// There are fewer than 64.
+    const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+
     /// Tells which field `name` is; letter case does not matter.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
@@ -157,10 +162,23 @@ pub(super) struct Field {
 #[derive(Debug, Default)]
 pub struct Fields {
     pub(super) bytes: Vec<u8>,
-    pub(super) list: Vec<Field>,
+    list: Vec<Field>,
+    /// A bit for each known name that there is. Most that are asked for are not there, and the list
+    /// need not be walked to tell.
+    present: u64,
 }
 
 impl Fields {
+    /// The fields of `list`, which stand in `bytes`.
+    pub(super) fn new(bytes: Vec<u8>, list: Vec<Field>) -> Self {
+        let present = list.iter().fold(0, |bits, field| bits | field.known.bit());
+        Self {
+            bytes,
+            list,
+            present,
+        }
+    }
+
     /// All fields, in their order.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = FieldRef<'_>> + Clone {
@@ -192,12 +210,13 @@ impl Fields {
     /// Whether there is one of that name.
     #[must_use]
     pub fn has(&self, known: Known) -> bool {
-        self.list.iter().any(|field| field.known == known)
+        self.present & known.bit() != 0
     }
 
     /// The values of all of that name.
     pub fn get_all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
-        let of_that_name = self.list.iter().filter(move |field| field.known == known);
+        let list = if self.has(known) { &self.list[..] } else { &[] };
+        let of_that_name = list.iter().filter(move |field| field.known == known);
         of_that_name.map(|field| field.value.get(&self.bytes))
     }
 
@@ -251,6 +270,7 @@ impl From<Fields> for HeadStorage {
         let Fields {
             mut bytes,
             mut list,
+            present: _,
         } = fields;
         bytes.clear();
         list.clear();

@@ -78,7 +78,7 @@ impl RequestHead {
         let head = Self {
             method,
             version,
-            fields: Fields { bytes, list },
+            fields: Fields::new(bytes, list),
             target,
         };
         head.check_host()?;
@@ -145,7 +145,7 @@ impl ResponseHead {
         Ok(Self {
             status,
             version,
-            fields: Fields { bytes, list },
+            fields: Fields::new(bytes, list),
             reason,
         })
     }

@@ -63,7 +63,7 @@ pub(super) fn trailer_fields(storage: HeadStorage) -> Result<Fields, HeadError> 
     }
     let cursor = Cursor::new(&bytes);
     match read_fields(cursor, &bytes, TRAILER_LIMITS.max_fields, &mut list) {
-        Ok(()) => Ok(Fields { bytes, list }),
+        Ok(()) => Ok(Fields::new(bytes, list)),
         Err(_) => Err(HeadError::Malformed("The trailer section is malformed.")),
     }
 }
