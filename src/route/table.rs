@@ -103,18 +103,19 @@ impl RouteTable {
     fn longest(&self, host: &[u8], path: &str) -> Option<&ByMethod> {
         let mut longest = None;
         let mut node = self.nodes.first();
-        let mut segments = path.split('/').skip(1);
+        let mut rest = path.as_bytes();
         while let Some(here) = node {
             let choices = here.choices.as_ref();
             longest = choices.and_then(|c| c.of_host(host)).or(longest);
             // Asked first, so that the rest of a long path is not even split.
-            node = if here.below.is_empty() {
-                None
-            } else {
-                segments
-                    .next()
-                    .and_then(|segment| here.next(segment))
-                    .and_then(|at| self.nodes.get(at))
+            node = match rest {
+                [b'/', after @ ..] if !here.below.is_empty() => {
+                    let end = after.iter().position(|b| *b == b'/');
+                    let (segment, after) = after.split_at(end.unwrap_or(after.len()));
+                    rest = after;
+                    here.next(segment).and_then(|at| self.nodes.get(at))
+                }
+                _ => None,
             };
         }
         longest
@@ -132,11 +133,12 @@ impl RouteTable {
 }
 
 impl Node {
-    fn find(&self, segment: &str) -> Result<usize, usize> {
-        self.below.binary_search_by(|(own, _)| (**own).cmp(segment))
+    fn find(&self, segment: &[u8]) -> Result<usize, usize> {
+        self.below
+            .binary_search_by(|(own, _)| own.as_bytes().cmp(segment))
     }
 
-    fn next(&self, segment: &str) -> Option<usize> {
+    fn next(&self, segment: &[u8]) -> Option<usize> {
         let at = self.find(segment).ok()?;
         self.below.get(at).map(|(_, node)| *node)
     }
@@ -144,7 +146,7 @@ impl Node {
 
 /// The node for `segment` below the node `at`, made if it is not there yet.
 fn below(nodes: &mut Vec<Node>, at: usize, segment: &str) -> usize {
-    match nodes[at].find(segment) {
+    match nodes[at].find(segment.as_bytes()) {
         Ok(found) => nodes[at].below[found].1,
         Err(gap) => {
             let new = nodes.len();
