@@ -109,11 +109,18 @@ impl Exchange<'_, '_> {
             &mut to_service
         ));
         let alarm = &mut *client.alarm;
+        let mut begun = false;
         poll_fn(|cx| {
+            // The request goes first. From then on it is the answer that does: once that has ended,
+            // nobody has to look what the client does.
+            let answer_first = std::mem::replace(&mut begun, true);
+            if answer_first && let Poll::Ready(answered) = down.as_mut().poll(cx) {
+                return Poll::Ready(answered.map_err(|error| shared.answer_failed(&error)));
+            }
             if let Poll::Ready(end) = up.as_mut().poll(cx) {
                 return Poll::Ready(Err(shared.upload_ended(end)));
             }
-            if let Poll::Ready(answered) = down.as_mut().poll(cx) {
+            if !answer_first && let Poll::Ready(answered) = down.as_mut().poll(cx) {
                 return Poll::Ready(answered.map_err(|error| shared.answer_failed(&error)));
             }
             alarm
