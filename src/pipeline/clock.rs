@@ -12,6 +12,7 @@ pub struct WallClock {
     second: RefCell<Second>,
     /// One moment on both clocks.
     anchor: Cell<(Instant, Duration)>,
+    last_look: Cell<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -28,15 +29,28 @@ const ALIKE: Duration = Duration::from_secs(1);
 
 impl Default for WallClock {
     fn default() -> Self {
-        let anchor = Cell::new((Instant::now(), since_epoch()));
+        let now = Instant::now();
         Self {
             second: RefCell::default(),
-            anchor,
+            anchor: Cell::new((now, since_epoch())),
+            last_look: Cell::new(now),
         }
     }
 }
 
 impl WallClock {
+    /// The monotonic clock's time.
+    pub fn look(&self) -> Instant {
+        let now = Instant::now();
+        self.last_look.set(now);
+        now
+    }
+
+    /// What [`WallClock::look`] saw last, for who knows that this was just now.
+    pub fn last_look(&self) -> Instant {
+        self.last_look.get()
+    }
+
     /// Appends the value of a `Date` field for this moment.
     pub fn put_http(&self, out: &mut Vec<u8>, at: Instant) {
         self.show(self.wall(at), |second| {

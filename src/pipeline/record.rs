@@ -82,13 +82,15 @@ pub(super) enum RequestId<'r> {
 impl<'r> RequestId<'r> {
     /// The id that came with a request if it is sane, otherwise a fresh one.
     fn of(head: Option<&'r RequestHead>, name: &HeaderName) -> Self {
-        let mut sent = head
-            .into_iter()
-            .flat_map(|head| head.fields.get_all_named(name));
-        match (sent.next(), sent.next()) {
-            (Some(id), None) if request_id::is_sane(id) => Self::Sent(id),
-            _ => Self::Made(request_id::make()),
+        if let Some(head) = head {
+            let mut sent = head.fields.get_all_named(name);
+            if let (Some(id), None) = (sent.next(), sent.next())
+                && request_id::is_sane(id)
+            {
+                return Self::Sent(id);
+            }
         }
+        Self::Made(request_id::make())
     }
 
     /// The id's characters.
@@ -118,7 +120,7 @@ impl<'r> Record<'r> {
     ) -> Self {
         Self {
             worker,
-            begun: Instant::now(),
+            begun: worker.clock.look(),
             head,
             request_id: RequestId::of(head, id),
             host: head
@@ -218,7 +220,7 @@ impl<'r> Record<'r> {
         })
     }
 
-    fn put_json(&self, out: &mut Vec<u8>) {
+    fn put_json(&self, out: &mut Vec<u8>, took: Duration) {
         out.extend_from_slice(b"{\"time\":\"");
         self.worker.clock.put_iso(out, self.begun);
         out.extend_from_slice(b"\",\"request_id\":\"");
@@ -259,7 +261,7 @@ impl<'r> Record<'r> {
             endpoint.as_deref().map(str::as_bytes),
         );
         json::put_number(out, member!("attempts"), u64::from(self.attempts.get()));
-        json::put_millis(out, member!("duration_ms"), Some(self.begun.elapsed()));
+        json::put_millis(out, member!("duration_ms"), Some(took));
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
         json::put_number(out, member!("bytes_in"), self.bytes_in.get());
         json::put_number(out, member!("bytes_out"), self.bytes_out.get());
@@ -272,7 +274,7 @@ impl<'r> Record<'r> {
         out.extend_from_slice(b"}\n");
     }
 
-    fn put_pretty(&self, out: &mut Vec<u8>) {
+    fn put_pretty(&self, out: &mut Vec<u8>, took: Duration) {
         self.worker.clock.put_iso(out, self.begun);
         let method = self.head.map_or("-", |head| head.method.as_str());
         // A canonical path has no control characters that a terminal would obey.
@@ -283,7 +285,7 @@ impl<'r> Record<'r> {
             ClientKind::Invalid => "invalid key",
             ClientKind::Unknown => "-",
         };
-        let millis = self.begun.elapsed().as_secs_f64() * 1000.0;
+        let millis = took.as_secs_f64() * 1000.0;
         let _ = write!(
             out,
             " {} {method} {path} {millis:.1}ms {client}",
@@ -301,14 +303,20 @@ impl<'r> Record<'r> {
 
 impl Drop for Record<'_> {
     fn drop(&mut self) {
+        // Also where nothing is logged: the next rest of the connection begins at this look.
+        let took = self
+            .worker
+            .clock
+            .look()
+            .saturating_duration_since(self.begun);
         if !self.logged.get() {
             return;
         }
         self.worker.access_lines.add(|out| {
             if self.worker.pretty_access {
-                self.put_pretty(out);
+                self.put_pretty(out, took);
             } else {
-                self.put_json(out);
+                self.put_json(out, took);
             }
         });
     }

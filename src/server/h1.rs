@@ -88,12 +88,13 @@ impl Client<'_> {
         if self.connection.input().is_empty() {
             self.connection.rest(&self.worker.buffers);
             // A connection that has never sent anything is not given the time of one that has.
-            let patience = if rested_before {
-                snapshot.idle_timeout
+            let (since, patience) = if rested_before {
+                // The record of the last request looked at the clock when it ended.
+                (self.worker.clock.last_look(), snapshot.idle_timeout)
             } else {
-                snapshot.header_timeout
+                (self.worker.clock.look(), snapshot.header_timeout)
             };
-            if !self.rest(patience).await {
+            if !self.rest(since, patience).await {
                 return Next::Ended;
             }
         }
@@ -145,9 +146,8 @@ impl Client<'_> {
     }
 
     /// Waits for the next request to begin, and reads its first bytes; `false` if none will come.
-    async fn rest(&mut self, patience: Duration) -> bool {
-        let rests = Instant::now();
-        let due = rests + patience;
+    async fn rest(&mut self, since: Instant, patience: Duration) -> bool {
+        let due = since + patience;
         let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
@@ -156,7 +156,7 @@ impl Client<'_> {
             // Readiness may have been announced for nothing, and a buffer been taken for it.
             self.connection.rest(buffers);
             let began = self.seat.drain_began(cx);
-            let due = began.map_or(due, |began| due.min(began.max(rests) + LAST_CALL));
+            let due = began.map_or(due, |began| due.min(began.max(since) + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })
         .await
