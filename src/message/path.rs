@@ -121,11 +121,10 @@ impl<'a> RequestPath<'a> {
 /// begin a segment, escapes that hide something) is left to the slow way, which decides.
 fn is_plainly_canonical(path: &[u8]) -> bool {
     let mut rest = path;
-    while let [byte, after @ ..] = rest {
-        rest = match *byte {
-            byte if NAME[usize::from(byte)] => after,
-            b'/' if begins_name(after) => after,
-            b'%' if is_settled(after) => &after[2..],
+    while let Some(at) = rest.iter().position(|b| !NAME[usize::from(*b)]) {
+        rest = match &rest[at..] {
+            [b'/', after @ ..] if begins_name(after) => after,
+            [b'%', after @ ..] if is_settled(after) => &after[2..],
             _ => return false,
         };
     }

@@ -112,14 +112,15 @@ impl<'b> Cursor<'b> {
 
     fn all_of(&mut self, class: &Class) -> Span {
         let start = self.at;
-        let rest = self.rest().iter();
-        self.at += rest.take_while(|b| class[usize::from(**b)]).count();
+        let rest = self.rest();
+        let end = rest.iter().position(|b| !class[usize::from(*b)]);
+        self.at += end.unwrap_or(rest.len());
         Span::new(start, self.at)
     }
 }
 
 /// How many bytes stand before the first control character.
-fn before_control(bytes: &[u8]) -> usize {
+pub(super) fn before_control(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut before = 0;
     for word in words {
