@@ -266,16 +266,27 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Compares field names as CGI, WSGI and PHP do, which turn `X_Client_Id` and `X-Client-Id` into one
-/// variable.
-fn alike(a: &[u8], b: &[u8]) -> bool {
-    let fold = |b: &u8| {
-        if *b == b'_' {
+/// Each byte as [`alike`] compares it.
+static FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0_u8;
+    loop {
+        table[b as usize] = if b == b'_' {
             b'-'
         } else {
             b.to_ascii_lowercase()
+        };
+        if b == u8::MAX {
+            break table;
         }
-    };
+        b += 1;
+    }
+};
+
+/// Compares field names as CGI, WSGI and PHP do, which turn `X_Client_Id` and `X-Client-Id` into one
+/// variable.
+fn alike(a: &[u8], b: &[u8]) -> bool {
+    let fold = |b: &u8| FOLDED[usize::from(*b)];
     a.len() == b.len() && a.iter().map(fold).eq(b.iter().map(fold))
 }
 

@@ -112,8 +112,8 @@ known! {
     CacheControl = "cache-control",
 }
 
-/// Room for the longest name in the list, which has 25 letters, and for a round number of them.
-const ROOM: usize = 32;
+/// The longest name in the list.
+const LONGEST: usize = 25;
 
 impl Known {
     /// There are fewer than 64.
@@ -124,14 +124,13 @@ impl Known {
     /// Tells which field `name` is; letter case does not matter.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let length = name.len().min(ROOM);
-        let mut lowered = [0; ROOM];
-        lowered[..length].copy_from_slice(&name[..length]);
-        // Of the bytes that a name may have, none but letters become letters by it, and none a hyphen
-        // or a digit that is not one. All of it, so that many bytes are lowered at once.
-        lowered = lowered.map(|b| b | 0x20);
-        let short = &lowered[..length];
-        match lower(short).filter(|_| length == name.len()) {
+        let mut lowered = [0; LONGEST];
+        let short = &mut lowered[..name.len().min(LONGEST)];
+        for (to, from) in short.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
+        }
+        let whole = name.len() <= LONGEST;
+        match lower(short).filter(|_| whole) {
             Some(known) => known,
             None if short.starts_with(b"x-forwarded-") => Self::XForwarded,
             None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
