@@ -16,6 +16,7 @@ use crate::wire::body::Body;
 use crate::wire::framing::request_body;
 use crate::wire::head::RequestHead;
 
+use super::aside;
 use super::record::Record;
 use super::refuse::{Reply, answer};
 use super::rejection::Rejection;
@@ -43,7 +44,8 @@ pub async fn handle(
     let (target, body) = match understand(head) {
         Ok(understood) => understood,
         Err(rejection) => {
-            return answer(Reply::Unframed(&rejection), worker, &record, None, client).await;
+            let reply = Reply::Unframed(&rejection);
+            return aside(answer(reply, worker, &record, None, client)).await;
         }
     };
     client.body = Body::new(body);
@@ -65,7 +67,8 @@ pub async fn handle(
     };
     if is_health(&request.target, &head.method) {
         record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
-        return answer(Reply::Healthy(&request), worker, &record, None, client).await;
+        let reply = Reply::Healthy(&request);
+        return aside(answer(reply, worker, &record, None, client)).await;
     }
     let mut report = None;
     let outcome = {
@@ -88,14 +91,8 @@ pub async fn handle(
             Rejection::Internal
         }
     };
-    answer(
-        Reply::Rejected(&request, &rejection),
-        worker,
-        &record,
-        report.as_ref(),
-        client,
-    )
-    .await
+    let reply = Reply::Rejected(&request, &rejection);
+    aside(answer(reply, worker, &record, report.as_ref(), client)).await
 }
 
 type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);

@@ -3,6 +3,7 @@
 //! Around them, [`handle()`] never fails: it answers rejections and sees to it that every request
 //! leaves exactly one line in the access log.
 
+mod aside;
 mod clock;
 pub mod explain;
 mod handle;
@@ -19,6 +20,7 @@ pub mod resolve;
 pub mod snapshot;
 mod worker;
 
+pub use aside::aside;
 pub use handle::handle;
 pub use refuse::{note_unread, refuse_unread};
 pub use worker::Worker;

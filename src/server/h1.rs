@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::{After, Downstream};
-use crate::pipeline::{Worker, handle, note_unread, refuse_unread};
+use crate::pipeline::{Worker, aside, handle, note_unread, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
 use crate::wire::framing::BodyLength;
@@ -49,7 +49,7 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat
                 Box::into_pin(Box::write(place, client.answer(head))).await
             }
             Next::Refused(rejection) => {
-                Box::pin(client.refuse(&rejection)).await;
+                aside(client.refuse(&rejection)).await;
                 After::Close
             }
             Next::Left => return note_unread(worker, peer),
@@ -57,7 +57,7 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat
         };
         match after {
             After::GoesOn => rested_before = true,
-            After::Close => return client.linger().await,
+            After::Close => return aside(client.linger()).await,
             After::Cut => return client.cut(),
         }
     }

@@ -15,6 +15,7 @@ use crate::wire::head::{HeadLimits, ResponseHead};
 use crate::wire::scan::HeadScanner;
 use crate::wire::stream::{Reader, Writer};
 
+use super::super::aside;
 use super::exchange::{Exchange, Shared};
 use super::pass::{Pass, PassError, Taken};
 
@@ -69,7 +70,7 @@ pub(super) async fn answer(
     let head = loop {
         let head = read_head(exchange, shared, from).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return switch(exchange, shared, &head, to).await;
+            return aside(switch(exchange, shared, &head, to)).await;
         }
         if !head.status.is_informational() {
             break head;
@@ -80,11 +81,7 @@ pub(super) async fn answer(
         }
         // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
         if request.head.version != Version::HTTP_10 {
-            let mut out = request.worker.buffers.take();
-            put_interim(&mut out, &head);
-            let written = to.write_all(&out).await;
-            request.worker.buffers.give(out);
-            written.map_err(|_| AnswerError::ClientGone)?;
+            aside(pass_interim(exchange, &head, to)).await?;
         }
         request.worker.buffers.give_head(head.into_storage());
     };
@@ -102,6 +99,19 @@ pub(super) async fn answer(
         Keep::No
     };
     pass_on(exchange, shared, head, length, keep, from, to).await
+}
+
+async fn pass_interim(
+    exchange: &Exchange<'_, '_>,
+    head: &ResponseHead,
+    to: &mut Writer<'_>,
+) -> Result<(), AnswerError> {
+    let buffers = &exchange.request.worker.buffers;
+    let mut out = buffers.take();
+    put_interim(&mut out, head);
+    let written = to.write_all(&out).await;
+    buffers.give(out);
+    written.map_err(|_| AnswerError::ClientGone)
 }
 
 async fn pass_on(
@@ -158,7 +168,7 @@ async fn pass_on(
         if taken == Taken::Whole {
             Ok(())
         } else {
-            pass.run(&mut body, from, to, &mut out).await
+            aside(pass.run(&mut body, from, to, &mut out)).await
         }
     };
     let passed = passed.await;

@@ -25,6 +25,8 @@ use crate::wire::framing::BodyLength;
 use self::answer::{Answered, Keep};
 use self::exchange::{Exchange, Failure, Shared};
 use self::pass::Taken;
+use self::tunnel::tunnel;
+use super::aside;
 use super::rate_limit::{Permit, Report};
 use super::record::Record;
 use super::rejection::Rejection;
@@ -85,7 +87,7 @@ async fn send(
     loop {
         let mut link = match kept.take() {
             Some(link) => link,
-            None => connect(exchange, pool).await?,
+            None => aside(connect(exchange, pool)).await?,
         };
         exchange
             .record
@@ -98,14 +100,8 @@ async fn send(
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
                 let buffers = &exchange.request.worker.buffers;
-                tunnel::tunnel(
-                    &mut link,
-                    client,
-                    buffers,
-                    exchange.record,
-                    exchange.upstream.idle_timeout,
-                )
-                .await;
+                let idle = exchange.upstream.idle_timeout;
+                aside(tunnel(&mut link, client, buffers, exchange.record, idle)).await;
                 return Ok(After::Close);
             }
             Ok(answered) => {

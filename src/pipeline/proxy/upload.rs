@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::wire::body::Body;
 use crate::wire::stream::{FirstWriteError, Reader, Writer};
 
+use super::super::aside;
 use super::super::rejection::Rejection;
 use super::exchange::{Exchange, Shared};
 use super::pass::PassError;
@@ -42,7 +43,8 @@ pub(super) async fn upload(
         Ok(()) => {
             out.clear();
             shared.progress.set(Instant::now());
-            match exchange.pass(shared).run(body, from, to, out).await {
+            let pass = exchange.pass(shared);
+            match aside(pass.run(body, from, to, out)).await {
                 Ok(()) => {}
                 // The service may have answered before it stopped reading.
                 Err(PassError::Write) => shared.refused_upload.set(true),
@@ -85,7 +87,7 @@ async fn watch(exchange: &Exchange<'_, '_>, shared: &Shared, from: &mut Reader<'
             Err(_) => return UploadEnd::ClientGone,
         }
     }
-    tokio::time::sleep(HALF_CLOSED).await;
+    aside(tokio::time::sleep(HALF_CLOSED)).await;
     if shared.answering.get() {
         // From here on writing tells whether the client is still there.
         return pending().await;
