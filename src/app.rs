@@ -37,9 +37,6 @@ pub enum StartError {
     /// The access log's file cannot be opened.
     #[error("cannot open the access log: {0}")]
     AccessLog(io::Error),
-    /// The store for limits cannot be made.
-    #[error("cannot use Redis: {0}")]
-    Redis(String),
     /// No thread, no runtime, no signals.
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
@@ -93,8 +90,7 @@ impl Gateway {
             .map(Sink::start)
             .transpose()
             .map_err(StartError::AccessLog)?;
-        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system())
-            .map_err(|error| StartError::Redis(error.to_string()))?;
+        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         Ok(Self {
             file: file.to_owned(),
             settings,

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::file::{File, RedisMode};
+use super::file::File;
 use super::problems::{Problem, Problems};
 use super::source::Span;
 
@@ -14,7 +14,6 @@ pub(super) fn refuse(file: &File, problems: &mut Problems) {
     let mut refused = Refused(problems);
     upstreams(file, &mut refused);
     limits(file, &mut refused);
-    redis(file, &mut refused);
     if let Some(listen) = &file.admin.listen
         && listen.value != "off"
     {
@@ -76,46 +75,5 @@ fn limits(file: &File, refused: &mut Refused<'_>) {
             "`limits.state_file`",
             "leave it out; counters in Redis outlive a restart",
         );
-    }
-}
-
-fn redis(file: &File, refused: &mut Refused<'_>) {
-    let Some(redis) = &file.limits.redis else {
-        return;
-    };
-    if let Some(mode) = redis.mode.filter(|mode| mode.value != RedisMode::Single) {
-        refused.add(
-            mode.span,
-            "another mode than \"single\"",
-            "leave it out, or write \"single\", and give the address of one Redis",
-        );
-    }
-    if let Some(url) = redis.url.as_ref().filter(|url| url.value.len() > 1) {
-        refused.add(
-            url.span,
-            "more than one `url`",
-            "give the address of one Redis",
-        );
-    }
-    if let Some(master) = &redis.master {
-        refused.add(
-            master.span,
-            "`limits.redis.master`",
-            "leave it out: it belongs to Sentinel",
-        );
-    }
-    let files = [
-        ("`limits.redis.ca`", &redis.ca),
-        ("`limits.redis.cert`", &redis.cert),
-        ("`limits.redis.key`", &redis.key),
-    ];
-    for (what, path) in files {
-        if let Some(path) = path {
-            refused.add(
-                path.span,
-                what,
-                "leave it out: there is no TLS to Redis yet",
-            );
-        }
     }
 }

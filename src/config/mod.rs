@@ -33,13 +33,14 @@ pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
 pub use watch::Watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
 
 use self::problems::Problem;
+use self::source::At;
 use self::tree::Node;
 
 /// A configuration without problems.
@@ -141,6 +142,7 @@ impl<'r> Reading<'r> {
             return Err(self.problems);
         };
         self.routes_file(&mut file, folder);
+        self.redis_files(&mut file, folder);
         later::refuse(&file, &mut self.problems);
         let compiled = compile::compile(&file, folder, &mut self.problems);
         match compiled {
@@ -175,5 +177,34 @@ impl<'r> Reading<'r> {
                 self.problems.add(problem.label("named here"));
             }
         }
+    }
+
+    /// Reads the certificates and the key that Redis needs for TLS.
+    fn redis_files(&mut self, file: &mut file::File, folder: &Path) {
+        let Some(redis) = &mut file.limits.redis else {
+            return;
+        };
+        let mut read = |named: &Option<At<PathBuf>>| {
+            let named = named.as_ref()?;
+            let path = folder.join(&named.value);
+            let text = (self.disk)(&path);
+            let read = text.as_ref().ok().map(String::as_str);
+            self.problems.files.note(path.clone(), read);
+            match text {
+                Ok(text) => Some(At {
+                    value: text,
+                    span: named.span,
+                }),
+                Err(error) => {
+                    let message = format!("cannot read `{}`: {error}", path.display());
+                    let problem = Problem::at(named.span, message);
+                    self.problems.add(problem.label("named here"));
+                    None
+                }
+            }
+        };
+        redis.pem.ca = read(&redis.ca);
+        redis.pem.cert = read(&redis.cert);
+        redis.pem.key = read(&redis.key);
     }
 }

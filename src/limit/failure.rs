@@ -3,12 +3,14 @@
 //! or when the connection ends, a breaker opens: requests no longer ask Redis at all, until the
 //! worker's keeper has a new connection and Redis has answered on it as fast as a request needs.
 //!
+//! In a cluster the breaker is each node's own (see `redis::cluster`): a miss says nothing of other
+//! nodes, and is answered alone as without Redis. Only when no node is left is there no connection.
+//!
 //! Each worker has its own connection, breaker and keeper, because a cut connection says nothing of
 //! the others; the log has one line for all of them when things change, not one a request.
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,9 +19,9 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::redis::{CallError, Connection, RedisTarget, Scripts};
+use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
 use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict};
 
@@ -27,16 +29,9 @@ use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSe
 /// a few more are soon there.
 const MISSES_TO_OPEN: u32 = 5;
 
-/// The longest that a new connection may take, name look-up and login included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The pauses between attempts to connect: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-
 /// What the Redis limiters of all workers share.
 #[derive(Debug)]
 pub(super) struct RedisStore {
-    target: RedisTarget,
     settings: RedisSettings,
     memory: Arc<MemoryStore>,
     health: Mutex<Health>,
@@ -44,13 +39,8 @@ pub(super) struct RedisStore {
 
 impl RedisStore {
     /// Falls back, where the settings say so, to `memory`.
-    pub(super) fn new(
-        target: RedisTarget,
-        settings: RedisSettings,
-        memory: Arc<MemoryStore>,
-    ) -> Self {
+    pub(super) fn new(settings: RedisSettings, memory: Arc<MemoryStore>) -> Self {
         Self {
-            target,
             settings,
             memory,
             health: Mutex::default(),
@@ -59,8 +49,9 @@ impl RedisStore {
 
     /// Whether every worker counts in Redis.
     pub(super) fn is_up(&self) -> bool {
+        let all_nodes = self.settings.target.reaches_all_nodes();
         let health = self.health();
-        health.answered && health.workers_without == 0
+        health.answered && health.workers_without == 0 && all_nodes
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
@@ -202,12 +193,17 @@ impl Line {
 
     /// Counts a call that brought no decision, and opens the breaker when it is one too many.
     fn miss(&self, generation: u64, cause: CallError) {
-        if generation != self.generation.get() {
+        let in_cluster = |connection: &Connection| connection.is_cluster();
+        if generation != self.generation.get()
+            || self.connection.borrow().as_ref().is_some_and(in_cluster)
+        {
             return;
         }
         let misses = self.misses.get().saturating_add(1);
         self.misses.set(misses);
-        if misses >= MISSES_TO_OPEN && self.connection.take().is_some() {
+        // A master that has become a replica stays one: who is master now is to be asked at once.
+        let demoted = matches!(cause, CallError::Demoted);
+        if (demoted || misses >= MISSES_TO_OPEN) && self.connection.take().is_some() {
             self.given_up.replace(Some(cause));
             self.changed.notify_waiters();
         }
@@ -230,37 +226,35 @@ async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
         store: &store,
         without: Cell::new(false),
     };
-    let mut pause = PAUSES.0;
+    let mut pauses = Pauses::default();
     loop {
         let begun = Instant::now();
         let cause = serve(&line, &store, &worker).await;
         line.connection.take();
         worker.lost(&cause);
-        // What lasted was no busy loop, whether it served or waited for a connection.
-        if begun.elapsed() >= PAUSES.1 {
-            pause = PAUSES.0;
-        }
-        // Between half and whole: a fleet that lost Redis together must not come back together.
-        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        pause = (pause * 2).min(PAUSES.1);
+        pauses.wait(begun.elapsed()).await;
     }
 }
 
 /// Makes a connection, and drives it for as long as it serves. Says why that ended. A breaker that
 /// has opened ends it too: a connection that has gone silent may be dead without knowing.
 async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> CallError {
-    let connected = timeout(CONNECT_TIMEOUT, store.target.connect()).await;
-    let (connection, driver) = match in_time(connected) {
+    let RedisSettings {
+        target, deadline, ..
+    } = &store.settings;
+    let connected = timeout(target.patience(), target.connect(*deadline)).await;
+    let (connection, mut driver) = match in_time(connected) {
         Ok(connected) => connected,
         Err(cause) => return cause,
     };
-    let mut driver = pin!(driver);
-    let deadline = store.settings.deadline;
-    let proof = timeout(deadline, line.scripts.prove(connection.clone()));
-    tokio::select! {
-        biased;
-        () = &mut driver => return CallError::Ended,
-        proof = proof => if let Err(cause) = in_time(proof) { return cause },
+    // The nodes of a cluster are tried each by itself.
+    if !connection.is_cluster() {
+        let proof = timeout(*deadline, line.scripts.prove(connection.clone()));
+        tokio::select! {
+            biased;
+            () = &mut driver => return CallError::Ended,
+            proof = proof => if let Err(cause) = in_time(proof) { return cause },
+        }
     }
     line.take_up(connection);
     worker.healed();
@@ -293,9 +287,13 @@ enum Trouble {
 impl From<&CallError> for Trouble {
     fn from(cause: &CallError) -> Self {
         match cause {
-            CallError::Unreachable(_) | CallError::Ended | CallError::Silent => Self::Gone,
+            CallError::Unreachable(_)
+            | CallError::Ended
+            | CallError::Silent
+            | CallError::Demoted
+            | CallError::NoNode => Self::Gone,
             CallError::Credentials => Self::LockedOut,
-            CallError::Refused(_) => Self::Refusing,
+            CallError::NoMaster | CallError::Refused(_) => Self::Refusing,
         }
     }
 }
@@ -321,7 +319,7 @@ impl WorkerHealth<'_> {
             OnFailure::Open => "admitting without counting",
             OnFailure::Closed => "refusing what would be counted",
         };
-        let redis = &self.store.target;
+        let redis = &self.store.settings.target;
         tracing::warn!(%redis, %cause, "redis does not answer; {consequence}");
     }
 
@@ -332,7 +330,7 @@ impl WorkerHealth<'_> {
         if health.workers_without > 0 {
             return;
         }
-        let redis = &self.store.target;
+        let redis = &self.store.settings.target;
         if !health.told.is_empty() {
             health.told.clear();
             tracing::info!(%redis, "redis answers again");

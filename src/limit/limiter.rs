@@ -5,10 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use super::failure::{RedisLimiter, RedisStore};
-use super::redis::{InvalidRedisUrl, RedisTarget};
 use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
 
 /// Where requests are counted: made once, shared by all workers.
@@ -21,25 +18,12 @@ pub struct LimitStore {
 impl LimitStore {
     /// Makes a store for at most `max_keys` counters in this process and, if there are settings
     /// for it, for counting in Redis. Nothing is connected yet.
-    ///
-    /// # Errors
-    ///
-    /// The URL of Redis is not one, or asks for what is not supported.
-    pub fn new(
-        max_keys: usize,
-        redis: Option<&RedisSettings>,
-        clock: Clock,
-    ) -> Result<Self, InvalidRedisUrl> {
+    #[must_use]
+    pub fn new(max_keys: usize, redis: Option<&RedisSettings>, clock: Clock) -> Self {
         let memory = Arc::new(MemoryStore::new(max_keys, clock));
-        let redis = match redis {
-            Some(settings) => {
-                let target = RedisTarget::parse(settings.url.expose_secret())?;
-                let store = RedisStore::new(target, settings.clone(), Arc::clone(&memory));
-                Some(Arc::new(store))
-            }
-            None => None,
-        };
-        Ok(Self { memory, redis })
+        let redis =
+            redis.map(|settings| Arc::new(RedisStore::new(settings.clone(), Arc::clone(&memory))));
+        Self { memory, redis }
     }
 
     /// A worker's own access to the store. To be called within that worker's runtime, a

@@ -21,7 +21,9 @@ pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
-pub use redis::{InvalidRedisUrl, check_redis_url};
+pub use redis::{
+    InvalidRedisTarget, InvalidRedisUrl, InvalidTls, RedisTarget, RedisTls, RedisTopology, RedisUrl,
+};
 pub use subject::{Subject, subject_address};
 
 use std::time::Duration;
@@ -110,11 +112,11 @@ pub enum OnFailure {
     Closed,
 }
 
-/// Where and how to reach Redis. The URL is a secret: it may hold a password.
+/// Where and how to reach Redis.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// `redis://[user:password@]host[:port][/database]`.
-    pub url: secrecy::SecretString,
+    /// Where it is. Holds a password, which it does not show.
+    pub target: RedisTarget,
     /// What becomes of requests while it does not answer.
     pub on_failure: OnFailure,
     /// The longest that a request waits for Redis.

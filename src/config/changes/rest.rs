@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-
 use crate::config::settings::Settings;
 use crate::limit::{Policy, RedisSettings};
 use crate::pipeline::snapshot::Snapshot;
@@ -185,7 +183,7 @@ pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
 fn same_redis(then: Option<&RedisSettings>, now: Option<&RedisSettings>) -> bool {
     match (then, now) {
         (Some(then), Some(now)) => {
-            then.url.expose_secret() == now.url.expose_secret()
+            then.target == now.target
                 && then.on_failure == now.on_failure
                 && then.deadline == now.deadline
                 && then.key_prefix == now.key_prefix

@@ -4,6 +4,7 @@
 
 mod access;
 mod limits;
+mod redis;
 mod routes;
 mod server;
 

@@ -1,4 +1,4 @@
-//! Listeners, connections, logs, and the store of counters.
+//! Listeners, connections and logs.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,21 +9,18 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::file::{File, LogTable, RedisTable, ServerTable};
+use crate::config::file::{File, LogTable, ServerTable};
 use crate::config::kinds::Size;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::{AccessLog, LogFormat, Settings};
-use crate::config::source::{At, Span};
-use crate::limit::{OnFailure, RedisSettings, check_redis_url};
+use crate::config::source::Span;
 use crate::wire::head::HeadLimits;
 
-use super::or;
+use super::{or, redis};
 
 const KIB: u64 = 1024;
 /// How many bytes a head may be allowed to have.
 const HEAD: RangeInclusive<u64> = KIB..=16 * KIB * KIB;
-/// A request that waits longer for Redis is better answered without.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Compiles what is fixed when the program starts.
 pub(super) fn settings(file: &File, folder: &Path, problems: &mut Problems) -> Option<Settings> {
@@ -32,7 +29,7 @@ pub(super) fn settings(file: &File, folder: &Path, problems: &mut Problems) -> O
         .limits
         .redis
         .as_ref()
-        .map(|table| redis(table, problems));
+        .map(|table| redis::compile(table, problems));
     let workers = match or(server.workers, 0) {
         0 => available_parallelism().map_or(1, usize::from),
         number => size(number),
@@ -75,52 +72,6 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
         problems.add(problem.label("give it one at least"));
     }
     listen.value.iter().map(|address| address.value).collect()
-}
-
-fn redis(table: &RedisTable, problems: &mut Problems) -> Option<RedisSettings> {
-    if let Some(deadline) = table.deadline.filter(|at| at.value > LONGEST_DEADLINE) {
-        let message = "`limits.redis.deadline` takes at most \"10s\"";
-        let problem = Problem::at(deadline.span, message);
-        problems.add(problem.label("requests would wait for so long"));
-    }
-    let url = url(table, problems);
-    let key_prefix = key_prefix(table, problems);
-    Some(RedisSettings {
-        url: url?.value.into(),
-        on_failure: or(table.on_failure, OnFailure::default()),
-        deadline: or(table.deadline, Duration::from_millis(25)),
-        key_prefix: key_prefix?,
-    })
-}
-
-fn url(table: &RedisTable, problems: &mut Problems) -> Option<At<String>> {
-    let urls = table.url.as_ref()?;
-    let Some(url) = urls.value.first() else {
-        problems.add(Problem::at(urls.span, "`limits.redis.url` has no address"));
-        return None;
-    };
-    for url in &urls.value {
-        if let Err(error) = check_redis_url(&url.value) {
-            let message = "`limits.redis.url` is no address of Redis";
-            problems.add(Problem::at(url.span, message).label(error.to_string()));
-        }
-    }
-    Some(url.clone())
-}
-
-fn key_prefix(table: &RedisTable, problems: &mut Problems) -> Option<String> {
-    let Some(prefix) = &table.key_prefix else {
-        return Some("tollgate".to_owned());
-    };
-    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/');
-    let text = &prefix.value;
-    if (1..=64).contains(&text.len()) && text.bytes().all(safe) {
-        return Some(text.clone());
-    }
-    let message = "`limits.redis.key_prefix` takes what keys may begin with";
-    let label = "1 to 64 characters of A-Z a-z 0-9 . _ - : /";
-    problems.add(Problem::at(prefix.span, message).label(label));
-    None
 }
 
 fn access_log(log: &LogTable, folder: &Path) -> AccessLog {

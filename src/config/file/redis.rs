@@ -24,6 +24,15 @@ pub(in crate::config) struct RedisTable {
     pub ca: Option<At<PathBuf>>,
     pub cert: Option<At<PathBuf>>,
     pub key: Option<At<PathBuf>>,
+    pub pem: Pem,
+}
+
+/// What the files hold that [`RedisTable`] names, once they have been read.
+#[derive(Default)]
+pub(in crate::config) struct Pem {
+    pub ca: Option<At<String>>,
+    pub cert: Option<At<String>>,
+    pub key: Option<At<String>>,
 }
 
 /// What stands behind Redis' address.
@@ -51,6 +60,7 @@ impl RedisTable {
             ca: table.read("ca", problems),
             cert: table.read("cert", problems),
             key: table.read("key", problems),
+            pem: Pem::default(),
         };
         table.finish(problems);
         redis

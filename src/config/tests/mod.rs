@@ -10,6 +10,9 @@ mod limits;
 mod lints;
 mod not_yet;
 mod properties;
+mod redis;
+
+use std::path::Path;
 
 use super::{Format, Loaded, Problems, Unreadable, parse};
 

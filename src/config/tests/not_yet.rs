@@ -4,7 +4,6 @@ use super::*;
 
 #[test]
 fn each_is_refused_by_itself() {
-    let redis = "[limits.redis]\nurl = \"redis://h\"\n";
     for (text, what) in [
         (
             "[upstreams.u]\nendpoints = [\"http://a\", \"http://b\"]".to_owned(),
@@ -22,29 +21,6 @@ fn each_is_refused_by_itself() {
             "[limits]\nstate_file = \"/var/lib/tollgate/limits\"".to_owned(),
             "`limits.state_file`",
         ),
-        (
-            format!("{redis}mode = \"cluster\""),
-            "another mode than \"single\"",
-        ),
-        (
-            format!("{redis}mode = \"sentinel\""),
-            "another mode than \"single\"",
-        ),
-        (
-            format!("{redis}master = \"mymaster\""),
-            "`limits.redis.master`",
-        ),
-        (
-            "[limits.redis]\nurl = [\"redis://a\", \"redis://b\"]".to_owned(),
-            "more than one `url`",
-        ),
-        (
-            "[limits.redis]\nurl = \"rediss://a\"".to_owned(),
-            "TLS to Redis",
-        ),
-        (format!("{redis}ca = \"ca.pem\""), "`limits.redis.ca`"),
-        (format!("{redis}cert = \"cert.pem\""), "`limits.redis.cert`"),
-        (format!("{redis}key = \"key.pem\""), "`limits.redis.key`"),
         (
             "[admin]\nlisten = \"127.0.0.1:9000\"".to_owned(),
             "`admin.listen`",

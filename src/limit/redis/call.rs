@@ -44,17 +44,35 @@ impl Scripts {
         }
     }
 
-    /// Decides one request under all its limits, and counts it if none refuses it. One
-    /// round trip, and a second one if Redis has forgotten the script. May be dropped at any time: what has been
-    /// sent may then have been counted, and its answer is discarded when it comes.
+    /// Decides one request under all its limits, and counts it if none refuses it. One round trip,
+    /// and a second one if Redis has forgotten the script; on a cluster, that for each subject. May
+    /// be dropped at any time: what has been sent may then have been counted, and its answer is
+    /// discarded when it comes.
     pub(in crate::limit) async fn decide(
         &self,
         mut connection: Connection,
         checks: &[Check<'_>],
         cost: NonZeroU32,
     ) -> Result<Outcome, CallError> {
+        let elsewhere = |check: &Check<'_>| check.subject != checks[0].subject;
+        if connection.is_cluster() && checks.iter().any(elsewhere) {
+            let call = self.decide_by_subject(&mut connection, checks, cost);
+            // Boxed, for few need it.
+            return Box::pin(call).await;
+        }
+        let cost = i64::from(cost.get());
+        self.decide_at_once(&mut connection, checks, cost).await
+    }
+
+    /// Decides under limits that one server counts. A `cost` below zero gives back.
+    pub(super) async fn decide_at_once(
+        &self,
+        connection: &mut Connection,
+        checks: &[Check<'_>],
+        cost: i64,
+    ) -> Result<Outcome, CallError> {
         let put = |command: &mut Cmd| put_checks(command, checks, cost);
-        let reply = self.call(&mut connection, checks, put).await?;
+        let reply = self.call(connection, checks, put).await?;
         read(reply, checks.len())
     }
 
@@ -116,8 +134,8 @@ impl Scripts {
     }
 }
 
-fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: NonZeroU32) {
-    command.arg(cost.get());
+fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: i64) {
+    command.arg(cost);
     for check in checks {
         let limit = check.policy.limit;
         let (name, most, a, b) = match limit.algorithm() {

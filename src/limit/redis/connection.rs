@@ -4,19 +4,30 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Value};
 
 use super::CallError;
+use super::cluster::Cluster;
 
 /// A connection that many calls use at once; cheap to clone.
 #[derive(Debug, Clone)]
-pub(in crate::limit) struct Connection(MultiplexedConnection);
+pub(in crate::limit) enum Connection {
+    /// To one server.
+    Server(MultiplexedConnection),
+    /// To all nodes of a cluster.
+    Cluster(Cluster),
+}
 
 impl Connection {
-    /// Uses a connection to one server.
-    pub(super) fn new(connection: MultiplexedConnection) -> Self {
-        Self(connection)
+    /// Whether keys live on several servers, so that a call can only be about keys of one place.
+    pub(in crate::limit) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
-    /// Makes a call. What the server answers with is returned even if it is an error.
+    /// Makes a call: a script with its keys. What the server answers with is returned even if it is
+    /// an error.
     pub(super) async fn call(&mut self, command: &Cmd) -> Result<Value, CallError> {
-        Ok(self.0.send_packed_command(command).await?)
+        match self {
+            Self::Server(connection) => Ok(connection.send_packed_command(command).await?),
+            // Boxed, for it is large, and a call to one server would be larger by that.
+            Self::Cluster(cluster) => Box::pin(cluster.call(command)).await,
+        }
     }
 }

@@ -3,7 +3,8 @@
 --
 -- KEYS[i]    the counter of one subject under one policy: three numbers, see below. It lives for as
 --            long as it matters.
--- ARGV[1]    what this request costs, at least 1
+-- ARGV[1]    what this request costs, at least 1; or, below zero, how much to give back of what was
+--            counted a moment ago
 -- Then five for each key:
 --   ARGV[+0] "fixed", "sliding" or "bucket"
 --   ARGV[+1] how much a window admits, or a full bucket holds
@@ -143,7 +144,7 @@ for i, key in ipairs(KEYS) do
   local limit = limits[i]
   local counter = limit.counter
   if admitted and limit.fits then
-    counter.spent = counter.spent + cost * limit.unit
+    counter.spent = math.max(counter.spent + cost * limit.unit, 0)
     limit.remaining = limit.remaining - cost
     if limit.bucket then
       limit.reset = ceil_div(counter.spent, limit.a)

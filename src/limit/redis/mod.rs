@@ -1,20 +1,34 @@
 //! The store in Redis: one script call decides and counts a request under all its limits, on Redis'
-//! own clock, so that any number of gateways share them exactly. Here is only what a call is; when
-//! it may be made, how long it may take and what happens when it fails is in `failure`.
+//! own clock, so that any number of gateways share them exactly. Here is only what a call is and
+//! where it goes; when it may be made, how long it may take and what happens when it fails is in
+//! `failure`.
 
 mod call;
+mod cluster;
 mod connection;
+mod dial;
+mod pauses;
+mod sentinel;
+mod split;
 mod target;
+mod tls;
+mod url;
 
 pub(super) use call::Scripts;
 pub(super) use connection::Connection;
-pub(super) use target::RedisTarget;
+pub(super) use pauses::Pauses;
 
-pub use target::{InvalidRedisUrl, check_redis_url};
+pub use target::{InvalidRedisTarget, RedisTarget, RedisTopology};
+pub use tls::{InvalidTls, RedisTls};
+pub use url::{InvalidRedisUrl, RedisUrl};
 
 use std::io;
+use std::time::Duration;
 
-use ::redis::{ErrorKind, RedisError};
+use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// The longest that one of several servers may take that are asked in turn for the one to use.
+const STEP: Duration = Duration::from_millis(300);
 
 /// Why a call brought no decision. The text is for the operator and holds no password.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +41,12 @@ pub(super) enum CallError {
     Silent,
     #[error("it does not accept the user or the password")]
     Credentials,
+    #[error("it is a replica now and takes no writes")]
+    Demoted,
+    #[error("the Sentinels name no master of this name")]
+    NoMaster,
+    #[error("no node of the cluster answers for these keys")]
+    NoNode,
     #[error("it answers with an error: {0}")]
     Refused(String),
 }
@@ -35,6 +55,7 @@ impl From<RedisError> for CallError {
     fn from(error: RedisError) -> Self {
         match (error.kind(), error.code()) {
             (ErrorKind::Io, _) => Self::Ended,
+            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => Self::Demoted,
             (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
                 Self::Credentials
             }

@@ -1,110 +1,158 @@
-//! Which Redis, and how to get a connection to it. The connection is made here rather than by the
-//! redis crate, so that its end is ours to see and its name is resolved anew each time: after a
-//! failover the same name leads elsewhere.
+//! Which Redis: one server, the master that Sentinels name, or a cluster; and how to get a
+//! connection to it.
 
 use std::fmt;
-use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use ::redis::RedisConnectionInfo;
 
-use super::{CallError, Connection};
+use super::cluster::{Cluster, Nodes};
+use super::dial::{Dialer, Driver};
+use super::sentinel::Sentinels;
+use super::url::{Endpoint, RedisUrl};
+use super::{CallError, Connection, RedisTls, STEP};
 
-/// How many calls may wait for the connection to take them; more wait in turn.
-const QUEUE: usize = 1024;
+/// The longest that a new connection may take, name look-up and login included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is left alone before TCP asks whether the other side is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// An address, and what to say there first. Holds a password: its `Debug` shows the address only.
+/// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]
-pub(in crate::limit) struct RedisTarget {
-    host: String,
-    port: u16,
+pub struct RedisTarget {
+    endpoints: Vec<Endpoint>,
+    topology: RedisTopology,
     login: RedisConnectionInfo,
+    tls: Option<RedisTls>,
+    /// Which address to try first: the last that could help.
+    first: Arc<AtomicUsize>,
+    nodes: Arc<Nodes>,
+}
+
+/// What stands behind the addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisTopology {
+    /// One server.
+    Single,
+    /// Sentinels, which name the server.
+    Sentinel {
+        /// By which name they know it.
+        master: String,
+    },
+    /// Nodes of a cluster, which name the others.
+    Cluster,
 }
 
 impl RedisTarget {
-    /// Parses `redis://[user:password@]host[:port][/database]`.
-    pub(in crate::limit) fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
-        let (scheme, _) = url.split_once("://").ok_or(InvalidRedisUrl::Malformed)?;
-        match scheme {
-            "redis" | "valkey" => {}
-            "rediss" | "valkeys" => return Err(InvalidRedisUrl::Tls),
-            _ => return Err(InvalidRedisUrl::Malformed),
+    /// Takes one server's URL, or those of several Sentinels or nodes. User, password and database
+    /// are for the servers that count, and are those of the first URL. `tls` is how, where the URLs
+    /// ask for TLS.
+    ///
+    /// # Errors
+    ///
+    /// The URLs don't go together, or not with the rest.
+    pub fn new(
+        urls: &[RedisUrl],
+        topology: RedisTopology,
+        tls: Option<RedisTls>,
+    ) -> Result<Self, InvalidRedisTarget> {
+        let first = urls.first().ok_or(InvalidRedisTarget::NoUrl)?;
+        if topology == RedisTopology::Single && urls.len() > 1 {
+            return Err(InvalidRedisTarget::Several);
         }
-        // The crate's error would repeat parts of the URL.
-        let parsed = url
-            .into_connection_info()
-            .map_err(|_| InvalidRedisUrl::Malformed)?;
-        let ConnectionAddr::Tcp(host, port) = parsed.addr() else {
-            return Err(InvalidRedisUrl::Malformed);
-        };
-        let login = parsed.redis_settings().clone();
-        if login.db() < 0 {
-            return Err(InvalidRedisUrl::Malformed);
+        for (place, url) in urls.iter().enumerate() {
+            if !url.agrees_with(first) {
+                return Err(InvalidRedisTarget::Differs(place));
+            }
         }
-        let login = login
-            .set_protocol(ProtocolVersion::RESP2)
-            .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        if topology == RedisTopology::Cluster && first.login.db() != 0 {
+            return Err(InvalidRedisTarget::ClusterDatabase);
+        }
+        match (&tls, first.is_tls) {
+            (Some(_), false) => return Err(InvalidRedisTarget::NeedlessTls),
+            (None, true) => return Err(InvalidRedisTarget::NoTls),
+            _ => {}
+        }
         Ok(Self {
-            host: host.clone(),
-            port: *port,
-            login,
+            endpoints: urls.iter().map(|url| url.endpoint.clone()).collect(),
+            topology,
+            login: first.login.clone(),
+            tls,
+            first: Arc::default(),
+            nodes: Arc::default(),
         })
     }
 
+    /// Whether every worker reaches all nodes of a cluster; true where there is none.
+    pub(in crate::limit) fn reaches_all_nodes(&self) -> bool {
+        self.nodes.all_answer()
+    }
+
+    /// The longest that [`Self::connect`] may take.
+    pub(in crate::limit) fn patience(&self) -> Duration {
+        let steps = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
+        match self.topology {
+            RedisTopology::Single => CONNECT_TIMEOUT,
+            _ => CONNECT_TIMEOUT.saturating_add(STEP.saturating_mul(steps)),
+        }
+    }
+
     /// Connects and logs in. Nothing happens on the connection unless the second value, its
-    /// driver, is polled; the driver ends when the connection does.
+    /// driver, is polled; the driver ends when the connection does, that to a cluster when no node
+    /// is left. `deadline` is how long a call to a node of a cluster may take.
     ///
     /// Takes as long as it takes: time-outs are the caller's.
     pub(in crate::limit) async fn connect(
         &self,
-    ) -> Result<(Connection, impl Future<Output = ()>), CallError> {
-        let stream = self.open().await.map_err(CallError::Unreachable)?;
-        // A call is one small packet: to wait for more to send with it would cost a round trip.
-        stream.set_nodelay(true).map_err(CallError::Unreachable)?;
-        // Between bursts a connection is idle, and what stands between may forget it silently.
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(KEEPALIVE);
-        SockRef::from(&stream)
-            .set_tcp_keepalive(&keepalive)
-            .map_err(CallError::Unreachable)?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE);
-        let connected = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
-        let (connection, driver) = connected?;
-        Ok((Connection::new(connection), driver))
-    }
-
-    /// Opens a connection to the first of the host's addresses that takes one.
-    async fn open(&self) -> io::Result<TcpStream> {
-        let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in lookup_host((self.host.as_str(), self.port)).await? {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => refused = error,
+        deadline: Duration,
+    ) -> Result<(Connection, Driver), CallError> {
+        let dialer = Dialer {
+            login: self.login.clone(),
+            tls: self.tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+        };
+        let (connection, driver) = match &self.topology {
+            RedisTopology::Single => dialer.open(&self.endpoints[0]).await?,
+            RedisTopology::Sentinel { master } => {
+                let sentinels = Sentinels {
+                    endpoints: self.endpoints.clone(),
+                    master: master.clone(),
+                    first: Arc::clone(&self.first),
+                };
+                sentinels.connect(dialer).await?
             }
-        }
-        Err(refused)
+            RedisTopology::Cluster => {
+                let nodes = Arc::clone(&self.nodes);
+                let connected =
+                    Cluster::connect(dialer, &self.endpoints, &self.first, deadline, nodes);
+                let (cluster, driver) = connected.await?;
+                return Ok((Connection::Cluster(cluster), driver));
+            }
+        };
+        Ok((Connection::Server(connection), driver))
+    }
+}
+
+impl PartialEq for RedisTarget {
+    fn eq(&self, other: &Self) -> bool {
+        self.endpoints == other.endpoints
+            && self.topology == other.topology
+            && self.login.username() == other.login.username()
+            && self.login.password() == other.login.password()
+            && self.login.db() == other.login.db()
+            && self.tls == other.tls
     }
 }
 
 impl fmt::Display for RedisTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        if let RedisTopology::Sentinel { master } = &self.topology {
+            write!(f, "{master} of ")?;
         }
+        for (place, endpoint) in self.endpoints.iter().enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            write!(f, "{comma}{endpoint}")?;
+        }
+        Ok(())
     }
 }
 
@@ -114,63 +162,74 @@ impl fmt::Debug for RedisTarget {
     }
 }
 
-/// Whether the text of a URL leads to a Redis. For the compiler of the configuration, which can
-/// point at the place; nothing is connected.
-///
-/// # Errors
-///
-/// What is wrong with it.
-pub fn check_redis_url(url: &str) -> Result<(), InvalidRedisUrl> {
-    RedisTarget::parse(url).map(drop)
-}
-
-/// Why a URL does not lead to Redis. Does not repeat the URL: it may hold a password.
+/// Why addresses and what is to stand behind them don't go together. Places count from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRedisUrl {
-    /// Not the URL of a Redis.
-    #[error("the URL of Redis is written `redis://[user:password@]host[:port][/database]`")]
-    Malformed,
-    /// A URL that asks for TLS.
-    #[error("TLS to Redis is not supported yet: write `redis://` instead of `rediss://`")]
-    Tls,
+pub enum InvalidRedisTarget {
+    /// There is no address.
+    #[error("it has no address")]
+    NoUrl,
+    /// More than one server.
+    #[error("give one address, or write `mode = \"cluster\"` or `mode = \"sentinel\"`")]
+    Several,
+    /// A URL that says something else than the first.
+    #[error("user, password, database and `rediss://` must be those of the first address")]
+    Differs(usize),
+    /// A cluster has no other databases.
+    #[error("a cluster has database 0 only")]
+    ClusterDatabase,
+    /// Certificates, and URLs without TLS.
+    #[error("TLS needs `rediss://`")]
+    NeedlessTls,
+    /// URLs with TLS, and nobody said how.
+    #[error("`rediss://` needs TLS")]
+    NoTls,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_url_is_taken_apart() {
-        let target = RedisTarget::parse("redis://user:p%40ss@redis.example:6380/3").unwrap();
-        assert_eq!(target.to_string(), "redis.example:6380");
-        assert_eq!(target.login.username(), Some("user"));
-        assert_eq!(target.login.password(), Some("p@ss"));
-        assert_eq!(target.login.db(), 3);
+    fn target(urls: &[&str], topology: RedisTopology) -> Result<RedisTarget, InvalidRedisTarget> {
+        let urls: Vec<_> = urls
+            .iter()
+            .map(|url| RedisUrl::parse(url).unwrap())
+            .collect();
+        RedisTarget::new(&urls, topology, None)
+    }
 
-        let target = RedisTarget::parse("redis://[::1]").unwrap();
-        assert_eq!(target.to_string(), "[::1]:6379");
-        assert_eq!(target.login.password(), None);
+    fn sentinel() -> RedisTopology {
+        RedisTopology::Sentinel {
+            master: "mymaster".into(),
+        }
     }
 
     #[test]
     fn the_password_is_never_shown() {
-        let target = RedisTarget::parse("redis://user:hunter2@localhost").unwrap();
-        assert_eq!(format!("{target:?}"), "RedisTarget(localhost:6379)");
+        let urls = ["redis://user:hunter2@a", "redis://user:hunter2@b:1"];
+        let target = target(&urls, sentinel()).unwrap();
+        assert_eq!(
+            format!("{target:?}"),
+            "RedisTarget(mymaster of a:6379, b:1)"
+        );
     }
 
     #[test]
-    fn other_urls_are_refused_without_repeating_them() {
-        for (url, why) in [
-            ("redis://", InvalidRedisUrl::Malformed),
-            ("localhost:6379", InvalidRedisUrl::Malformed),
-            ("http://localhost", InvalidRedisUrl::Malformed),
-            ("unix:///tmp/redis.sock", InvalidRedisUrl::Malformed),
-            ("redis://localhost:port", InvalidRedisUrl::Malformed),
-            ("redis://localhost/first", InvalidRedisUrl::Malformed),
-            ("redis://localhost/-1", InvalidRedisUrl::Malformed),
-            ("rediss://localhost", InvalidRedisUrl::Tls),
-        ] {
-            assert_eq!(RedisTarget::parse(url).unwrap_err(), why, "{url}");
+    fn addresses_that_do_not_go_together_are_refused() {
+        use InvalidRedisTarget::{ClusterDatabase, Differs, NoTls, NoUrl, Several};
+        use RedisTopology::{Cluster, Single};
+        let refused = |urls: &[&str], topology| target(urls, topology).unwrap_err();
+        assert_eq!(refused(&[], Single), NoUrl);
+        assert_eq!(refused(&["redis://a", "redis://b"], Single), Several);
+        assert_eq!(refused(&["redis://a/1"], Cluster), ClusterDatabase);
+        assert_eq!(refused(&["rediss://a"], Single), NoTls);
+        for second in ["redis://u:q@b/1", "redis://u:p@b/2", "rediss://u:p@b/1"] {
+            assert_eq!(
+                refused(&["redis://u:p@a/1", second], sentinel()),
+                Differs(1)
+            );
+        }
+        for second in ["redis://u:p@b/1", "redis://b", "redis://b/1"] {
+            target(&["redis://u:p@a/1", second], sentinel()).unwrap();
         }
     }
 }

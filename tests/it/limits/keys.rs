@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate::limit::{Limiter, Policy, Subject};
 
-use super::store::{limiter, settings};
+use super::store::{limiter, settings, single};
 use super::{MINUTE, address, ask_one, client, decided, policy};
 use crate::support::redis::Redis;
 
@@ -169,7 +169,7 @@ async fn user_password_and_database_of_the_url_are_used() {
         .collect();
     let () = redis.ask(&command);
     let mut settings = settings(&redis);
-    settings.url = format!("redis://gate:p%40ss@127.0.0.1:{}/3", redis.port()).into();
+    settings.target = single(&format!("redis://gate:p%40ss@127.0.0.1:{}/3", redis.port()));
     let limiter = limiter(&settings);
     assert!(limiter.wait_ready(settings.deadline).await);
     for seconds in [600, 60] {

@@ -10,6 +10,7 @@ mod log;
 mod model;
 mod outage;
 mod store;
+mod topology;
 
 use std::num::NonZeroU32;
 use std::time::Duration;

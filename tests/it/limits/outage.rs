@@ -14,7 +14,7 @@ use tollgate::limit::{
 };
 
 use super::log::Log;
-use super::store::settings;
+use super::store::{settings, single};
 use super::{MINUTE, ask_one, client, decided, policy};
 use crate::support::redis::Redis;
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FAR_TOO_LONG: Duration = Duration::from_secs(1);
 
 fn store(settings: &RedisSettings) -> LimitStore {
-    LimitStore::new(1000, Some(settings), Clock::system()).unwrap()
+    LimitStore::new(1000, Some(settings), Clock::system())
 }
 
 /// Settings as an operator has them who sets nothing but the URL.
@@ -225,7 +225,7 @@ async fn a_wrong_password_is_told_without_the_password_and_heals() {
     let log = Log::capture();
     let redis = Redis::start_with_password("right");
     let mut settings = settings(&redis);
-    settings.url = format!("redis://:hunter2@127.0.0.1:{}", redis.port()).into();
+    settings.target = single(&format!("redis://:hunter2@127.0.0.1:{}", redis.port()));
     let limiter = store(&settings).for_worker();
     assert!(!limiter.wait_ready(Duration::from_millis(200)).await);
     assert!(decided(&ask_at_once(&limiter).await).degraded);
@@ -297,7 +297,7 @@ async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let settings = RedisSettings {
-        url: url.into(),
+        target: single(&url),
         on_failure: OnFailure::Local,
         deadline: Duration::from_secs(10),
         key_prefix: "tollgate".into(),

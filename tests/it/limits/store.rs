@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate::limit::{
     Check, Clock, Decision, LimitStore, Limiter, ManualClock, OnFailure, Outcome, Policy,
-    RedisSettings, Subject,
+    RedisSettings, RedisTarget, RedisTopology, RedisUrl, Subject,
 };
 
 use super::{ask_one, cost, decided};
@@ -28,7 +28,7 @@ impl Store {
     /// Counts in this process.
     pub(super) fn memory() -> Self {
         let hand = ManualClock::default();
-        let store = LimitStore::new(1000, None, Clock::manual(&hand)).unwrap();
+        let store = LimitStore::new(1000, None, Clock::manual(&hand));
         Self {
             limiter: store.for_worker(),
             time: Time::Memory(hand),
@@ -39,7 +39,7 @@ impl Store {
     pub(super) async fn redis() -> Self {
         let redis = Redis::start();
         let hand = ManualClock::default();
-        let store = LimitStore::new(1000, Some(&settings(&redis)), Clock::manual(&hand)).unwrap();
+        let store = LimitStore::new(1000, Some(&settings(&redis)), Clock::manual(&hand));
         let limiter = store.for_worker();
         assert!(limiter.wait_ready(NO_HURRY).await);
         Self {
@@ -103,10 +103,16 @@ impl Store {
     }
 }
 
+/// One server, by its URL.
+pub(super) fn single(url: &str) -> RedisTarget {
+    let url = RedisUrl::parse(url).unwrap();
+    RedisTarget::new(&[url], RedisTopology::Single, None).unwrap()
+}
+
 /// Settings that count in `redis` and are in no hurry.
 pub(super) fn settings(redis: &Redis) -> RedisSettings {
     RedisSettings {
-        url: redis.url().into(),
+        target: single(&redis.url()),
         on_failure: OnFailure::Local,
         deadline: NO_HURRY,
         key_prefix: "tollgate".into(),
@@ -115,7 +121,5 @@ pub(super) fn settings(redis: &Redis) -> RedisSettings {
 
 /// One worker's limiter on a store of its own.
 pub(super) fn limiter(settings: &RedisSettings) -> Limiter {
-    LimitStore::new(1000, Some(settings), Clock::system())
-        .unwrap()
-        .for_worker()
+    LimitStore::new(1000, Some(settings), Clock::system()).for_worker()
 }

@@ -9,6 +9,7 @@ mod routes;
 mod shared;
 mod site;
 mod subjects;
+mod topologies;
 
 use crate::support::{Gateway, Request, Response};
 

@@ -2,6 +2,7 @@
 //! and asked what it holds. It is gone when the test ends.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,30 +20,51 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 pub(crate) struct Redis {
     port: u16,
     password: Option<String>,
+    /// What the command line says beside the usual.
+    more: Vec<String>,
     folder: TempDir,
     process: Child,
 }
 
+/// What a command line says beside the usual, for a port and a folder of a server's own.
+type Arguments<'a> = dyn Fn(u16, &Path) -> Vec<String> + 'a;
+
 impl Redis {
     /// Starts an empty server that asks for no password.
     pub(crate) fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with(None, &|_, _| Vec::new())
     }
 
     /// Starts an empty server that asks for `password`.
     pub(crate) fn start_with_password(password: &str) -> Self {
-        Self::start_with(Some(password.to_owned()))
+        Self::start_with(Some(password.to_owned()), &|_, _| Vec::new())
     }
 
-    fn start_with(password: Option<String>) -> Self {
+    /// Starts an empty server with more arguments. They are asked for again if a port in them turns
+    /// out to be taken.
+    pub(crate) fn start_as(arguments: impl Fn(u16, &Path) -> Vec<String>) -> Self {
+        Self::start_with(None, &arguments)
+    }
+
+    /// Both at once.
+    pub(crate) fn start_with_password_as(
+        password: &str,
+        arguments: impl Fn(u16, &Path) -> Vec<String>,
+    ) -> Self {
+        Self::start_with(Some(password.to_owned()), &arguments)
+    }
+
+    fn start_with(password: Option<String>, arguments: &Arguments<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Another test may take the port between our look and the server's bind.
         for _ in 0..20 {
             let port = free_port();
-            if let Some(process) = launch(port, password.as_deref(), &folder) {
+            let more = arguments(port, folder.path());
+            if let Some(process) = launch(port, password.as_deref(), &folder, &more) {
                 return Self {
                     port,
                     password,
+                    more,
                     folder,
                     process,
                 };
@@ -71,7 +93,8 @@ impl Redis {
     pub(crate) fn restart(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            if let Some(process) = launch(self.port, self.password.as_deref(), &self.folder) {
+            let password = self.password.as_deref();
+            if let Some(process) = launch(self.port, password, &self.folder, &self.more) {
                 self.process = process;
                 return;
             }
@@ -106,6 +129,14 @@ impl Redis {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
+    /// Asks what may fail for now.
+    pub(crate) fn try_ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> Option<T> {
+        let mut call = redis::cmd(command[0]);
+        call.arg(&command[1..]);
+        let mut connection = connect(&self.url()).ok()?;
+        call.query(&mut connection).ok()
+    }
+
     /// All keys, sorted.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
@@ -128,9 +159,11 @@ impl Drop for Redis {
 }
 
 /// Starts a server and waits until it answers; `None` if it ends, as it does when the port is taken.
-fn launch(port: u16, password: Option<&str>, folder: &TempDir) -> Option<Child> {
+fn launch(port: u16, password: Option<&str>, folder: &TempDir, more: &[String]) -> Option<Child> {
     let mut command = Command::new("redis-server");
+    // First, for a file of settings comes first if there is one.
     command
+        .args(more)
         .args([
             "--bind",
             "127.0.0.1",
@@ -196,7 +229,8 @@ fn url(port: u16, password: Option<&str>) -> String {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that is free at this moment.
+pub(crate) fn free_port() -> u16 {
     std::iter::repeat_with(|| fastrand::u16(PORTS))
         .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         .expect("an endless search ends when it finds")

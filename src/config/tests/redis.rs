@@ -1,0 +1,178 @@
+//! What stands behind Redis' address, and TLS to it.
+
+use crate::limit::{RedisTarget, RedisTls, RedisTopology, RedisUrl};
+
+use super::*;
+
+/// Reads a configuration of Redis beside which lie `ca.pem`, `cert.pem` and `key.pem`.
+fn with_files(redis: &str) -> Result<Loaded, Problems> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let files = |path: &Path| match path.to_str() {
+        Some("conf/ca.pem" | "/abs/cert.pem" | "conf/cert.pem") => Ok(cert.clone()),
+        Some("conf/key.pem") => Ok(key.clone()),
+        Some("conf/other-key.pem") => Ok(other.clone()),
+        Some("conf/empty") => Ok(String::new()),
+        _ => Err(Unreadable::Missing),
+    };
+    let text = format!("[limits.redis]\n{redis}\n");
+    let name = "conf/tollgate.toml";
+    parse(name, &text, Format::Toml, &environment, &files)
+}
+
+fn target(redis: &str) -> RedisTarget {
+    let loaded = with_files(redis).unwrap_or_else(|problems| panic!("{problems}"));
+    loaded.settings.redis.unwrap().target
+}
+
+#[test]
+fn sentinels_and_clusters_have_several_addresses() {
+    let urls = [
+        RedisUrl::parse("redis://a").unwrap(),
+        RedisUrl::parse("redis://b:7").unwrap(),
+    ];
+    let topology = RedisTopology::Sentinel {
+        master: "mymaster".to_owned(),
+    };
+    assert_eq!(
+        target(
+            "url = [\"redis://a\", \"redis://b:7\"]\nmode = \"sentinel\"\nmaster = \"mymaster\""
+        ),
+        RedisTarget::new(&urls, topology, None).unwrap()
+    );
+    assert_eq!(
+        target("url = [\"redis://a\", \"redis://b:7\"]\nmode = \"cluster\""),
+        RedisTarget::new(&urls, RedisTopology::Cluster, None).unwrap()
+    );
+    assert_eq!(
+        target("url = \"redis://a\"\nmode = \"cluster\""),
+        RedisTarget::new(&urls[..1], RedisTopology::Cluster, None).unwrap()
+    );
+}
+
+#[test]
+fn certificates_are_read_from_files() {
+    target("url = \"rediss://a\"\nca = \"ca.pem\"");
+    target("url = \"rediss://a\"\nca = \"ca.pem\"\ncert = \"/abs/cert.pem\"\nkey = \"key.pem\"");
+    let loaded = with_files("url = \"rediss://a\"\nca = \"ca.pem\"").unwrap();
+    let files: Vec<_> = loaded.files.paths().collect();
+    assert_eq!(files, [Path::new("conf/ca.pem")], "they are watched");
+}
+
+#[test]
+fn another_certificate_is_another_redis() {
+    // The certificates are made anew by each reading.
+    let redis = "url = \"rediss://a\"\nca = \"ca.pem\"";
+    assert!(target(redis) != target(redis));
+    let tls = RedisTls::parse(Some(&rcgen_pem()), None).unwrap();
+    let urls = [RedisUrl::parse("rediss://a").unwrap()];
+    let one = RedisTarget::new(&urls, RedisTopology::Single, Some(tls)).unwrap();
+    assert!(one == one.clone());
+}
+
+fn rcgen_pem() -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    made.cert.pem()
+}
+
+#[test]
+fn what_does_not_go_together_is_said_where_it_stands() {
+    let list = "url = [\"redis://a\", \"redis://b\"]";
+    for (redis, place, said) in [
+        (
+            "url = \"redis://a\"\nmode = \"sentinel\"".to_owned(),
+            "3:8",
+            "`mode = \"sentinel\"` needs `master`",
+        ),
+        (
+            "url = \"redis://a\"\nmaster = \"mymaster\"".to_owned(),
+            "3:10",
+            "`limits.redis.master` needs `mode = \"sentinel\"`",
+        ),
+        (
+            format!("{list}\nmode = \"sentinel\"\nmaster = \"my master\""),
+            "4:10",
+            "1 to 128 characters, without spaces",
+        ),
+        (
+            list.to_owned(),
+            "2:7",
+            "give one address, or write `mode = \"cluster\"`",
+        ),
+        ("url = []".to_owned(), "2:7", "it has no address"),
+        (
+            "url = [\"redis://a\", \"redis://u:p@b\"]\nmode = \"cluster\"".to_owned(),
+            "2:21",
+            "must be those of the first address",
+        ),
+        (
+            "url = \"redis://a/1\"\nmode = \"cluster\"".to_owned(),
+            "2:7",
+            "a cluster has database 0 only",
+        ),
+    ] {
+        is_said(&redis, place, said);
+    }
+}
+
+#[test]
+fn files_that_do_not_fit_are_said_where_they_are_named() {
+    let tls = "url = \"rediss://a\"";
+    for (redis, place, said) in [
+        (
+            "url = \"redis://a\"\nca = \"ca.pem\"".to_owned(),
+            "3:6",
+            "write `rediss://` in `url`, or leave this out",
+        ),
+        (
+            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\""),
+            "4:8",
+            "`limits.redis.key` is missing",
+        ),
+        (
+            format!("{tls}\nca = \"ca.pem\"\nkey = \"key.pem\""),
+            "4:7",
+            "`limits.redis.cert` is missing",
+        ),
+        (
+            format!("{tls}\nca = \"gone.pem\""),
+            "3:6",
+            "cannot read `conf/gone.pem`: there is no such file",
+        ),
+        (
+            format!("{tls}\nca = \"key.pem\""),
+            "3:6",
+            "it holds no certificates in PEM",
+        ),
+        (
+            format!("{tls}\nca = \"ca.pem\"\ncert = \"empty\"\nkey = \"key.pem\""),
+            "4:8",
+            "it holds no certificate in PEM",
+        ),
+        (
+            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"cert.pem\""),
+            "5:7",
+            "it holds no private key in PEM",
+        ),
+        (
+            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"other-key.pem\""),
+            "5:7",
+            "the key is not that of the certificate",
+        ),
+    ] {
+        is_said(&redis, place, said);
+    }
+}
+
+/// Fails unless that is all that is said, at that place.
+#[track_caller]
+fn is_said(redis: &str, place: &str, said: &str) {
+    let problems = with_files(redis).unwrap_err().to_string();
+    assert!(problems.contains(said), "{redis}\n{problems}");
+    assert!(
+        problems.contains(&format!("tollgate.toml:{place}\n")),
+        "{redis}\n{problems}"
+    );
+    assert!(problems.ends_with("\n1 problem\n"), "{redis}\n{problems}");
+}

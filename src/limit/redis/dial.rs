@@ -1,0 +1,126 @@
+//! Opens a connection to one server: the name is resolved anew each time, for after a failover the
+//! same name leads elsewhere; then TCP, TLS where the URL asks for it, and the login. The connection
+//! is made here rather than by the redis crate, so that its end is ours to see.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::CallError;
+use super::url::{Endpoint, introduce};
+
+/// How many calls may wait for the connection to take them; more wait in turn.
+const QUEUE: usize = 1024;
+
+/// How long an idle connection is left alone before TCP asks whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Makes a connection work for as long as it is polled; ends when the connection does.
+pub(in crate::limit) type Driver = Pin<Box<dyn Future<Output = ()>>>;
+
+/// What is said on each connection first, and how it is protected. Holds a password.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub login: RedisConnectionInfo,
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl Dialer {
+    /// The same without user, password and database.
+    pub(super) fn without_login(&self) -> Self {
+        Self {
+            login: introduce(RedisConnectionInfo::default()),
+            tls: self.tls.clone(),
+        }
+    }
+
+    /// The same user and password, in the database that is always there.
+    pub(super) fn without_database(&self) -> Self {
+        Self {
+            login: self.login.clone().set_db(0),
+            tls: self.tls.clone(),
+        }
+    }
+
+    /// Connects and logs in. Nothing happens on the connection unless its driver is polled.
+    ///
+    /// Takes as long as it takes: time-outs are the caller's.
+    pub(super) async fn open(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<(MultiplexedConnection, Driver), CallError> {
+        let stream = connect(endpoint).await.map_err(CallError::Unreachable)?;
+        let Some(tls) = &self.tls else {
+            return self.log_in(stream).await;
+        };
+        let name = ServerName::try_from(endpoint.host.clone())
+            .map_err(|error| CallError::Unreachable(io::Error::other(error)))?;
+        let stream = TlsConnector::from(Arc::clone(tls))
+            .connect(name, stream)
+            .await
+            .map_err(CallError::Unreachable)?;
+        self.log_in(stream).await
+    }
+
+    async fn log_in(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<(MultiplexedConnection, Driver), CallError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE);
+        let connected = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
+        let (connection, driver) = connected.map_err(|error| match error.kind() {
+            // With TLS 1.3 a server refuses our certificate only now, and the cause says so.
+            ErrorKind::Io => CallError::Unreachable(io::Error::other(error)),
+            _ => error.into(),
+        })?;
+        Ok((connection, Box::pin(driver)))
+    }
+}
+
+/// Makes a call on a connection that nobody else drives yet.
+pub(super) async fn drive<T>(
+    driver: &mut Driver,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::select! {
+        biased;
+        answer = call => answer,
+        () = driver => Err(CallError::Ended),
+    }
+}
+
+/// Opens a connection to the first of the host's addresses that takes one.
+async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host((endpoint.host.as_str(), endpoint.port)).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return prepare(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
+    // A call is one small packet: to wait for more to send with it would cost a round trip.
+    stream.set_nodelay(true)?;
+    // Between bursts a connection is idle, and what stands between may forget it silently.
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(stream)
+}

@@ -1,0 +1,94 @@
+//! Several limits on a cluster. A script reaches the keys of one node only, so that there is one
+//! call for each subject, one after the other. Whoever is over an earlier limit is not counted under
+//! a later one; what an earlier one has counted when a later one refuses is given back. So no more
+//! is admitted than any limit allows, and a count may for a moment be too high.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::super::{Check, Decision, Decisions, Outcome, Verdict};
+use super::{CallError, Connection, Scripts};
+
+/// A window that ends sooner takes what was counted in it along. To give back what the next window
+/// has not counted would admit too many.
+const WORTH_GIVING_BACK: Duration = Duration::from_secs(1);
+
+/// The places of the checks of one subject.
+type Group = SmallVec<[usize; 2]>;
+
+impl Scripts {
+    /// Like [`Self::decide`], a subject at a time. The first that refuses leaves the later ones
+    /// without a decision.
+    pub(super) async fn decide_by_subject(
+        &self,
+        connection: &mut Connection,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+    ) -> Result<Outcome, CallError> {
+        let mut decisions = Decisions::from_elem(None, checks.len());
+        let mut counted: Vec<(Group, SmallVec<[Check<'_>; 2]>)> = Vec::new();
+        for group in by_subject(checks) {
+            let of_group: SmallVec<[Check<'_>; 2]> = group.iter().map(|&at| checks[at]).collect();
+            let cost = i64::from(cost.get());
+            let outcome = self.decide_at_once(connection, &of_group, cost).await?;
+            for (&at, decision) in group.iter().zip(outcome.decisions) {
+                decisions[at] = decision;
+            }
+            if outcome.verdict != Verdict::Admitted {
+                for (group, of_group) in &counted {
+                    self.give_back(connection, group, of_group, cost, &mut decisions)
+                        .await;
+                }
+                return Ok(Outcome::of(false, decisions));
+            }
+            counted.push((group, of_group));
+        }
+        Ok(Outcome::of(true, decisions))
+    }
+
+    /// Takes back what one subject was counted for a request that is refused after all.
+    async fn give_back(
+        &self,
+        connection: &mut Connection,
+        group: &Group,
+        checks: &[Check<'_>],
+        cost: i64,
+        decisions: &mut Decisions,
+    ) {
+        let is_worth_it = |decision: &Decision| {
+            // What has no room was not counted: a limit that only tells.
+            decision.admitted && decision.reset > WORTH_GIVING_BACK
+        };
+        let places = group.iter().zip(checks);
+        let (places, checks): (Group, SmallVec<[Check<'_>; 2]>) = places
+            .filter(|(at, _)| decisions[**at].as_ref().is_some_and(is_worth_it))
+            .map(|(&at, &check)| (at, check))
+            .unzip();
+        if checks.is_empty() {
+            return;
+        }
+        // If this fails, the count stays too high until the window ends.
+        let answer = self.decide_at_once(connection, &checks, -cost).await;
+        let answers = answer.map(|outcome| outcome.decisions).unwrap_or_default();
+        for (&at, answer) in places.iter().zip(answers) {
+            if let (Some(decision), Some(answer)) = (&mut decisions[at], answer) {
+                decision.remaining = answer.remaining;
+                decision.reset = answer.reset;
+            }
+        }
+    }
+}
+
+fn by_subject(checks: &[Check<'_>]) -> SmallVec<[Group; 3]> {
+    let mut groups: SmallVec<[Group; 3]> = SmallVec::new();
+    for (at, check) in checks.iter().enumerate() {
+        let same = |group: &&mut Group| checks[group[0]].subject == check.subject;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(at),
+            None => groups.push(SmallVec::from_slice(&[at])),
+        }
+    }
+    groups
+}

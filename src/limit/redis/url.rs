@@ -1,0 +1,182 @@
+//! The address of a Redis as the configuration writes it: what stands in a URL, and what is wrong
+//! with one. No error repeats the URL, for it may hold a password.
+
+use std::fmt;
+
+use ::redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Endpoint {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Parses `host:port`, in which IPv6 needs no brackets. An empty host is the one that said
+    /// this, `asked`.
+    pub(super) fn parse(text: &str, asked: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        Self::new(host, port.parse().ok()?, asked)
+    }
+
+    /// Makes one of what a node says of another. Nodes write `?` for a name they don't know.
+    pub(super) fn new(host: &str, port: u16, asked: &str) -> Option<Self> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = match host {
+            "" => asked,
+            "?" => return None,
+            host => host,
+        };
+        Some(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// An address, and what to say there first. Holds a password: its `Debug` shows the address only.
+#[derive(Clone)]
+pub struct RedisUrl {
+    pub(super) endpoint: Endpoint,
+    pub(super) login: RedisConnectionInfo,
+    pub(super) is_tls: bool,
+}
+
+impl RedisUrl {
+    /// Parses `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(InvalidRedisUrl)?;
+        let is_tls = match scheme {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return Err(InvalidRedisUrl),
+        };
+        // What could stand there would be ignored, as `#insecure` must not be.
+        if rest.contains(['#', '?']) {
+            return Err(InvalidRedisUrl);
+        }
+        // TLS is ours, so that the crate is built without.
+        let parsed = format!("redis://{rest}");
+        let parsed = parsed
+            .as_str()
+            .into_connection_info()
+            .map_err(|_| InvalidRedisUrl)?;
+        let ConnectionAddr::Tcp(host, port) = parsed.addr() else {
+            return Err(InvalidRedisUrl);
+        };
+        let login = parsed.redis_settings().clone();
+        if login.db() < 0 {
+            return Err(InvalidRedisUrl);
+        }
+        Ok(Self {
+            endpoint: Endpoint {
+                host: host.clone(),
+                port: *port,
+            },
+            login: introduce(login),
+            is_tls,
+        })
+    }
+
+    /// Whether the URL goes over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Whether it says the same of users and databases as another, or leaves it to that one.
+    pub(super) fn agrees_with(&self, first: &Self) -> bool {
+        let bare = self.login.username().is_none() && self.login.password().is_none();
+        let same_login = self.login.username() == first.login.username()
+            && self.login.password() == first.login.password();
+        let db = self.login.db();
+        self.is_tls == first.is_tls && (bare || same_login) && (db == 0 || db == first.login.db())
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({})", self.endpoint)
+    }
+}
+
+/// How this program introduces itself, whoever it logs in as.
+pub(super) fn introduce(login: RedisConnectionInfo) -> RedisConnectionInfo {
+    login
+        .set_protocol(ProtocolVersion::RESP2)
+        .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+}
+
+/// A text is no URL of Redis. Does not repeat it: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the URL of Redis is written `redis://[user:password@]host[:port][/database]`")]
+pub struct InvalidRedisUrl;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url = RedisUrl::parse("redis://user:p%40ss@redis.example:6380/3").unwrap();
+        assert_eq!(url.endpoint.to_string(), "redis.example:6380");
+        assert_eq!(url.login.username(), Some("user"));
+        assert_eq!(url.login.password(), Some("p@ss"));
+        assert_eq!(url.login.db(), 3);
+        assert!(!url.is_tls());
+
+        let url = RedisUrl::parse("rediss://[::1]").unwrap();
+        assert_eq!(url.endpoint.to_string(), "[::1]:6379");
+        assert_eq!(url.login.password(), None);
+        assert!(url.is_tls());
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let url = RedisUrl::parse("redis://user:hunter2@localhost").unwrap();
+        assert_eq!(format!("{url:?}"), "RedisUrl(localhost:6379)");
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        for url in [
+            "redis://",
+            "localhost:6379",
+            "http://localhost",
+            "unix:///tmp/redis.sock",
+            "redis://localhost:port",
+            "redis://localhost/first",
+            "redis://localhost/-1",
+            "rediss://localhost/#insecure",
+            "redis://localhost?protocol=3",
+        ] {
+            assert_eq!(RedisUrl::parse(url).unwrap_err(), InvalidRedisUrl, "{url}");
+        }
+    }
+
+    #[test]
+    fn nodes_name_each_other() {
+        let parse = |text| Endpoint::parse(text, "asked").map(|endpoint| endpoint.to_string());
+        assert_eq!(parse("10.0.0.1:7000").as_deref(), Some("10.0.0.1:7000"));
+        assert_eq!(parse("::1:7000").as_deref(), Some("[::1]:7000"));
+        assert_eq!(parse(":7000").as_deref(), Some("asked:7000"));
+        assert_eq!(parse("?:7000"), None);
+        assert_eq!(parse("host:port"), None);
+        assert_eq!(parse("host"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! TLS: certificates that fit, and some that don't.
+
+use tollgate::limit::{Clock, LimitStore, RedisSettings, RedisTarget, RedisTls, RedisTopology};
+
+use super::super::client;
+use super::super::log::Log;
+use super::{DEADLINE, PATIENCE, healed, left, settings, store, urls};
+use crate::support::redis_cluster::Cluster;
+use crate::support::redis_tls::Certificates;
+
+fn tls(port: u16, tls: RedisTls) -> RedisTarget {
+    let url = format!("rediss://gate:p%40ss@127.0.0.1:{port}/3");
+    RedisTarget::new(&urls(&[url]), RedisTopology::Single, Some(tls)).unwrap()
+}
+
+#[tokio::test(flavor = "local")]
+async fn tls_with_certificates_a_user_a_database_and_a_prefix() {
+    let files = Certificates::new();
+    let (redis, port) = files.redis();
+    let rights = "on >p@ss ~own-prefix:* +eval +evalsha +get +set +pttl +time +select";
+    let command = ["ACL", "SETUSER", "gate"]
+        .into_iter()
+        .chain(rights.split(' '));
+    let () = redis.ask(&command.collect::<Vec<_>>());
+    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
+    let ours = RedisTls::parse(Some(&files.text("ca.pem")), Some((&cert, &key))).unwrap();
+    let settings = RedisSettings {
+        key_prefix: "own-prefix".into(),
+        ..settings(tls(port, ours))
+    };
+    let log = Log::capture();
+    let store = LimitStore::new(1000, Some(&settings), Clock::system());
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await, "{:?}", log.lines());
+    assert_eq!(healed(&limiter, &client("caller")).await, 999);
+    let keyspace: String = redis.ask(&["INFO", "keyspace"]);
+    assert!(
+        keyspace.contains("db3:") && !keyspace.contains("db0:"),
+        "{keyspace}"
+    );
+}
+
+#[tokio::test(flavor = "local")]
+async fn tls_that_does_not_fit_is_told_with_its_reason() {
+    let (files, others) = (Certificates::new(), Certificates::new());
+    let (_redis, port) = files.redis();
+    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
+    let ca = files.text("ca.pem");
+    for (tls_files, reason) in [
+        (RedisTls::parse(Some(&ca), None), "certificate"),
+        (
+            RedisTls::parse(Some(&others.text("ca.pem")), Some((&cert, &key))),
+            "UnknownIssuer",
+        ),
+    ] {
+        let log = Log::capture();
+        let limiter = store(tls(port, tls_files.unwrap())).for_worker();
+        assert!(!limiter.wait_ready(DEADLINE).await);
+        assert_eq!(left(&limiter, &client("caller")).await, None);
+        let lines = log.lines();
+        let told = lines.iter().find(|line| line.contains("WARN")).unwrap();
+        assert!(
+            told.to_lowercase().contains(&reason.to_lowercase()),
+            "{told}"
+        );
+        assert!(!told.contains("p@ss") && !told.contains("p%40ss"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn the_nodes_of_a_cluster_lead_to_each_other_over_tls() {
+    let files = Certificates::new();
+    let servers = Cluster::start_with_tls(&files);
+    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
+    let ours = RedisTls::parse(Some(&files.text("ca.pem")), Some((&cert, &key))).unwrap();
+    let one = &urls(&servers.tls_urls())[..1];
+    let target = RedisTarget::new(one, RedisTopology::Cluster, Some(ours)).unwrap();
+    let store = store(target);
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    for nth in 0..30 {
+        let caller = client(&format!("c{nth}"));
+        assert_eq!(healed(&limiter, &caller).await, 999);
+    }
+    assert!(
+        servers.nodes[..3]
+            .iter()
+            .all(|node| !node.keys().is_empty())
+    );
+    assert!(store.is_up());
+}
