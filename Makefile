@@ -38,7 +38,11 @@ bench-idle: bench-build ## only the memory of idle connections
 bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
 	@python3 bench/stream.py
 
-.PHONY: bench-peers bench-build
+bench-limits: ## what one decision of the store in the process takes, in time and memory
+	cargo test --release --locked --lib how_long_a_million -- --ignored --nocapture
+	cargo run --release --locked --example limit_bench
+
+.PHONY: bench-limits bench-peers bench-build
 bench-peers:
 	@bench/peers.sh
 

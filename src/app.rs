@@ -1,6 +1,8 @@
 //! The gateway's life: built from its configuration, bound, run, drained. The only place that
 //! wires things together and starts long-lived threads.
 
+mod keeper;
+
 use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -15,10 +17,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::config::{
     self, AccessLog, ChangeKind, Loaded, LogFormat, ReadFiles, Settings, Watch, changes,
 };
-use crate::limit::{Clock, LimitStore};
+use crate::limit::{Clock, LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Listeners, Phase, WorkerParts, bind, run_worker};
+
+use keeper::{Keeper, restore};
 
 /// How long the last log lines may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -37,6 +41,14 @@ pub enum StartError {
     /// The access log's file cannot be opened.
     #[error("cannot open the access log: {0}")]
     AccessLog(io::Error),
+    /// The file for counters cannot be used.
+    #[error("cannot use `limits.state_file` {}: {error}", .file.display())]
+    State {
+        /// Where it is, or should be.
+        file: PathBuf,
+        /// Why not.
+        error: StateError,
+    },
     /// No thread, no runtime, no signals.
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
@@ -63,6 +75,7 @@ struct Gateway {
     files: config::ReadFiles,
     snapshots: Arc<ArcSwap<Snapshot>>,
     store: Arc<LimitStore>,
+    state: Option<StateFile>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<Sink>,
     pretty_access: bool,
@@ -91,24 +104,36 @@ impl Gateway {
             .transpose()
             .map_err(StartError::AccessLog)?;
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
+        let state = settings.state_file.as_deref().map(|path| {
+            restore(path, &store).map_err(|error| StartError::State {
+                file: path.to_owned(),
+                error,
+            })
+        });
         Ok(Self {
             file: file.to_owned(),
             settings,
             files,
             snapshots: Arc::new(ArcSwap::from_pointee(snapshot)),
             store: Arc::new(store),
+            state: state.transpose()?,
             access_log,
             operator_log,
             pretty_access,
         })
     }
 
-    fn bind_and_run(self) -> Result<(), StartError> {
+    fn bind_and_run(mut self) -> Result<(), StartError> {
         let listeners = bind(&self.settings.listen, self.settings.workers)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let keep = |file| Keeper::start(file, Arc::clone(&self.store));
+        let keeper = self.state.take().map(keep).transpose()?;
         let done = runtime.block_on(self.serve(listeners));
+        if let Some(keeper) = keeper {
+            keeper.finish();
+        }
         if let Some(log) = &self.access_log {
             log.finish(LAST_LINES);
         }

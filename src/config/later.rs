@@ -13,7 +13,6 @@ use super::source::Span;
 pub(super) fn refuse(file: &File, problems: &mut Problems) {
     let mut refused = Refused(problems);
     upstreams(file, &mut refused);
-    limits(file, &mut refused);
     if let Some(listen) = &file.admin.listen
         && listen.value != "off"
     {
@@ -65,15 +64,5 @@ fn upstreams(file: &File, refused: &mut Refused<'_>) {
                 "leave it out: with one endpoint it says nothing",
             );
         }
-    }
-}
-
-fn limits(file: &File, refused: &mut Refused<'_>) {
-    if let Some(state) = &file.limits.state_file {
-        refused.add(
-            state.span,
-            "`limits.state_file`",
-            "leave it out; counters in Redis outlive a restart",
-        );
     }
 }

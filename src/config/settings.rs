@@ -21,6 +21,8 @@ pub struct Settings {
     pub watch: bool,
     /// How many counters the in-process store may hold.
     pub max_keys: usize,
+    /// Where that store's counters outlive a restart, if they do.
+    pub state_file: Option<PathBuf>,
     /// Absent: counters live in this process.
     pub redis: Option<RedisSettings>,
     /// What the operator's log tells, at least.

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// What the machine's clock begins with: enough that what was counted before a restart, however
+/// long ago, has a time. No window lasts as long.
+const BEGINS_MS: u64 = 1 << 53;
+
 /// A monotonic clock with millisecond ticks, Redis' own grain. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
@@ -30,10 +34,10 @@ impl Clock {
         Self(Source::Manual(hand.clone()))
     }
 
-    /// Milliseconds since the clock was made.
+    /// Milliseconds since some moment before the clock was made.
     pub(super) fn now_ms(&self) -> u64 {
         match &self.0 {
-            Source::System { start } => millis(start.elapsed()),
+            Source::System { start } => BEGINS_MS.saturating_add(millis(start.elapsed())),
             Source::Manual(hand) => hand.now_ms.load(Ordering::Relaxed),
         }
     }

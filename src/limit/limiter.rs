@@ -26,6 +26,11 @@ impl LimitStore {
         Self { memory, redis }
     }
 
+    /// What is counted in this process: everything, or what Redis was not there for.
+    pub(super) fn memory(&self) -> &MemoryStore {
+        &self.memory
+    }
+
     /// A worker's own access to the store. To be called within that worker's runtime, a
     /// `LocalRuntime`, where it starts connecting to Redis.
     #[must_use]

@@ -2,6 +2,10 @@
 //! Redis is configured, and while Redis does not answer. It never fails and never waits for
 //! anything but another decision in the same shard; the bound on its memory is `windows`' affair.
 
+mod copy;
+
+pub(super) use copy::Copied;
+
 use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,8 +14,9 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::algorithm::{Judgement, judge};
+use super::key::{self, Who};
 use super::rings::Window;
-use super::windows::{self, Windows};
+use super::windows::Windows;
 use super::{Check, Clock, Decision, Decisions, Outcome};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.
@@ -109,8 +114,7 @@ impl MemoryStore {
     /// How many counters it holds, those of windows that are over and not yet swept included.
     #[must_use]
     pub fn len(&self) -> usize {
-        let count = |shard: &Shard| shard.0.lock().unwrap_or_else(PoisonError::into_inner).len();
-        self.shards.iter().map(count).sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// Whether nothing is counted.
@@ -121,18 +125,31 @@ impl MemoryStore {
 
     /// The table inside a shard goes by the hash's low and highest bits; the shard by others.
     fn place(&self, check: &Check<'_>) -> Place {
-        let hash = windows::hash(&self.hasher, check.policy.counter(), check.subject);
-        let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
+        let hash = key::hash(
+            &self.hasher,
+            check.policy.counter(),
+            Who::from(check.subject),
+        );
         Place {
             hash,
-            shard: middle % self.shards.len(),
+            shard: self.shard(hash),
         }
     }
 
+    fn shard(&self, hash: u64) -> usize {
+        let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
+        middle % self.shards.len()
+    }
+
     fn lock(&self, shard: usize) -> MutexGuard<'_, Windows> {
-        let shard = &self.shards[shard];
+        self.shards[shard].lock()
+    }
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Windows> {
         // A panic elsewhere cannot leave a window half written that matters more than going on.
-        shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

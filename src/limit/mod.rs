@@ -6,12 +6,15 @@ mod algorithm;
 mod clock;
 mod failure;
 mod headers;
+mod index;
+mod key;
 mod limiter;
 mod memory;
 mod policy;
 mod redis;
 mod refusals;
 mod rings;
+mod state;
 mod subject;
 mod windows;
 mod words;
@@ -24,10 +27,12 @@ pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, RedisTarget, RedisTls, RedisTopology, RedisUrl,
 };
+pub use state::{StateError, StateFile};
 pub use subject::{Subject, subject_address};
 
 use std::time::Duration;
 
+use clock::millis;
 use smallvec::SmallVec;
 
 /// One limit that a request is held to.

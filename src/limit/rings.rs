@@ -3,10 +3,10 @@
 //! searching. Rings and windows live in one vector of slots and name each other by number: links
 //! of eight bytes, and slots that are used again.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use super::Subject;
 use super::algorithm::Counter;
+use super::key::Key;
 
 /// Where the list of unused slots ends.
 const NONE: u32 = u32::MAX;
@@ -18,23 +18,11 @@ pub(super) struct Window {
     pub(super) ends_ms: u64,
 }
 
-/// Who is counted, and under which policy.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) subject: Subject,
-    pub(super) policy: Arc<str>,
-}
-
-impl Key {
-    /// Whether the configuration says how many such keys there are, and not whoever calls.
-    pub(super) fn is_client(&self) -> bool {
-        matches!(self.subject, Subject::Client(_) | Subject::Route(_))
-    }
-}
-
 /// A window with its key, and its neighbours in its ring. A slot without a key is a ring's hub,
-/// where it begins and ends, or unused.
+/// where it begins and ends, or unused. A cache line whole: a decision about a caller whom the
+/// caches have forgotten waits for this one.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot {
     key: Option<Key>,
     window: Window,
@@ -128,6 +116,39 @@ impl Rings {
         fronts.min_by_key(|&front| self.window(front).ends_ms)
     }
 
+    /// Puts the rings for windows of this length in order.
+    pub(super) fn sort(&mut self, window_ms: u64) {
+        let of_length = self
+            .hubs
+            .iter()
+            .filter(|ring| ring.kind.window_ms == window_ms);
+        let rings: Vec<(Kind, u32)> = of_length.map(|ring| (ring.kind, ring.hub)).collect();
+        for (kind, hub) in rings {
+            let next = |&slot: &u32| Some(self.slots[at(slot)].after);
+            let all = std::iter::successors(next(&hub), next).take_while(|&slot| slot != hub);
+            let mut all: Vec<u32> = all.collect();
+            all.sort_by_key(|&slot| self.window(slot).ends_ms);
+            for slot in all {
+                self.unlink(slot);
+                self.append(slot, kind);
+            }
+        }
+    }
+
+    /// The windows in those slots.
+    pub(super) fn in_slots(&self, slots: Range<u32>) -> impl Iterator<Item = (&Key, Window)> {
+        let end = at(slots.end).min(self.slots.len());
+        let slots = self.slots.get(at(slots.start)..end).unwrap_or_default();
+        slots
+            .iter()
+            .filter_map(|slot| Some((slot.key.as_ref()?, slot.window)))
+    }
+
+    /// Whether there is such a slot, used or not.
+    pub(super) fn has_slot(&self, slot: u32) -> bool {
+        at(slot) < self.slots.len()
+    }
+
     fn append(&mut self, slot: u32, kind: Kind) {
         let hub = self.hub(kind);
         let last = self.slots[at(hub)].before;
@@ -170,6 +191,10 @@ impl Rings {
         };
         if self.unused == NONE {
             let slot = u32::try_from(self.slots.len()).expect("2^32 slots need 256 GiB a shard");
+            if self.slots.len() == self.slots.capacity() {
+                // By a quarter, not to twice as many: this is nearly all the memory there is.
+                self.slots.reserve_exact((self.slots.len() / 4).max(4));
+            }
             self.slots.push(fresh);
             return slot;
         }
@@ -225,18 +250,14 @@ mod tests {
 
     /// What `docs/limits.md` says of memory, beside five bytes a key in the index.
     #[test]
-    fn a_window_takes_80_bytes() {
-        assert_eq!(size_of::<Slot>(), 80);
+    fn a_window_takes_a_cache_line() {
+        assert_eq!(size_of::<Slot>(), 64);
     }
 
     #[test]
     fn windows_of_many_lengths_leave_no_rings_behind() {
         let mut rings = Rings::new();
-        let subject = Subject::Address([203, 0, 113, 7].into());
-        let key = Key {
-            subject,
-            policy: "test".into(),
-        };
+        let key = Key::Address(0, [203, 0, 113, 7].into());
         let slot = rings.add(key, Window::default(), 1000);
         for reload in 1..100 {
             rings.requeue(slot, 1000 * reload);

@@ -4,24 +4,33 @@
 //! A client's running window never goes: how many clients there are is for the configuration to
 //! say, how many addresses there are is for an attacker.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
+use std::ops::Range;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
-use super::rings::{Key, Rings, Window};
+use super::index::{Index, MOST_SLOTS};
+use super::key::{Key, Names, Who, hash};
+use super::rings::{Rings, Window};
 use super::{Policy, Subject};
 
 /// How many finished windows a new one sweeps away: more than one, so that the table shrinks to
 /// what is running; few, so that nobody waits for it.
 const SWEPT_PER_INSERT: usize = 2;
 
+/// The length of windows that are in the rings for those from before a restart: theirs are not
+/// known, and no other is of this one. They leave these rings when they begin anew.
+const OF_RESTORED: u64 = 0;
+
+/// No shard holds more, clients or not: a gigabyte. Hubs need slots, too.
+const MOST_WINDOWS: usize = MOST_SLOTS as usize / 2;
+
 /// Windows by key.
 #[derive(Debug)]
 pub(super) struct Windows {
     rings: Rings,
-    /// The slots, by their keys' hash. Holds no key a second time: five bytes a window.
-    index: HashTable<u32>,
+    names: Names,
+    /// The slots, by their keys' hash. Holds no key a second time: four bytes a window.
+    index: Index,
     clients: usize,
     capacity: usize,
 }
@@ -29,11 +38,12 @@ pub(super) struct Windows {
 impl Windows {
     /// Makes room for `capacity` windows; memory is taken as they come.
     pub(super) fn new(capacity: usize) -> Self {
-        // Far below the 2^32 that slots can be numbered with: clients come on top.
-        let capacity = capacity.clamp(1, 1 << 31);
+        // Far below what slots can be numbered with: clients come on top.
+        let capacity = capacity.clamp(1, MOST_WINDOWS / 2);
         Self {
             rings: Rings::new(),
-            index: HashTable::new(),
+            names: Names::default(),
+            index: Index::new(),
             clients: 0,
             capacity,
         }
@@ -46,11 +56,12 @@ impl Windows {
 
     /// The window of `subject` under the policy of that name, running or over.
     pub(super) fn find(&self, hash: u64, policy: &str, subject: &Subject) -> Option<u32> {
-        let same = |&slot: &u32| {
+        let who = Who::from(subject);
+        let same = |slot| {
             let key = self.rings.key(slot);
-            key.subject == *subject && *key.policy == *policy
+            key.who() == who && **self.names.name(key.policy()) == *policy
         };
-        self.index.find(hash, same).copied()
+        self.index.find(hash, same)
     }
 
     /// The window that [`Windows::find`] has named.
@@ -77,17 +88,50 @@ impl Windows {
         window: Window,
         now_ms: u64,
     ) {
-        let key = Key {
-            subject: subject.clone(),
-            policy: Arc::clone(policy.counter()),
-        };
-        self.make_room(hasher, key.is_client(), now_ms);
+        self.make_room(hasher, !matches!(subject, Subject::Address(_)), now_ms);
+        let key = Key::new(self.names.enter(policy.counter()), subject);
+        self.add(hasher, key, window, policy.limit.longest_ms());
+    }
+
+    /// Takes in a window from before a restart, for a key that has none.
+    pub(super) fn restore(
+        &mut self,
+        hasher: &RandomState,
+        policy: &Arc<str>,
+        subject: &Subject,
+        window: Window,
+        now_ms: u64,
+    ) {
+        self.make_room(hasher, !matches!(subject, Subject::Address(_)), now_ms);
+        let key = Key::new(self.names.enter(policy), subject);
+        self.add(hasher, key, window, OF_RESTORED);
+    }
+
+    /// To be told when all windows have been taken in: only now can they be put in order.
+    pub(super) fn restored(&mut self) {
+        self.rings.sort(OF_RESTORED);
+    }
+
+    fn add(&mut self, hasher: &RandomState, key: Key, window: Window, window_ms: u64) {
         self.clients += usize::from(key.is_client());
-        let hash = hash_key(hasher, &key);
-        let slot = self.rings.add(key, window, policy.limit.longest_ms());
-        let rings = &self.rings;
-        self.index
-            .insert_unique(hash, slot, |&slot| hash_key(hasher, rings.key(slot)));
+        let hash = hash_key(hasher, &self.names, &key);
+        let slot = self.rings.add(key, window, window_ms);
+        let (rings, names) = (&self.rings, &self.names);
+        let hash_of = |slot| hash_key(hasher, names, rings.key(slot));
+        self.index.insert(hash, slot, hash_of);
+    }
+
+    /// Shows the windows in those slots; says whether there are slots after them.
+    pub(super) fn show(
+        &self,
+        slots: Range<u32>,
+        mut show: impl FnMut(Who<'_>, &str, Window),
+    ) -> bool {
+        let end = slots.end;
+        for (key, window) in self.rings.in_slots(slots) {
+            show(key.who(), self.names.name(key.policy()), window);
+        }
+        self.rings.has_slot(end)
     }
 
     fn make_room(&mut self, hasher: &RandomState, for_client: bool, now_ms: u64) {
@@ -99,6 +143,12 @@ impl Windows {
             }
         }
         if self.len() < self.capacity {
+            return;
+        }
+        if self.len() >= MOST_WINDOWS
+            && let Some(slot) = self.rings.soonest(|_| true)
+        {
+            self.remove(hasher, slot);
             return;
         }
         // However many clients are configured, addresses keep half of the room: squeezed into
@@ -116,20 +166,15 @@ impl Windows {
             return;
         };
         self.clients -= usize::from(key.is_client());
-        let indexed = self
-            .index
-            .find_entry(hash_key(hasher, &key), |&indexed| indexed == slot);
-        indexed.expect("what is in a ring is in the index").remove();
+        let hash = hash_key(hasher, &self.names, &key);
+        self.names.leave(key.policy());
+        let was_there = self.index.remove(hash, slot);
+        debug_assert!(was_there, "what is in a ring is in the index");
     }
 }
 
-/// Hashes a key. The hasher is keyed: callers choose their addresses.
-pub(super) fn hash(hasher: &RandomState, policy: &str, subject: &Subject) -> u64 {
-    hasher.hash_one((policy, subject))
-}
-
-fn hash_key(hasher: &RandomState, key: &Key) -> u64 {
-    hash(hasher, &key.policy, &key.subject)
+fn hash_key(hasher: &RandomState, names: &Names, key: &Key) -> u64 {
+    hash(hasher, names.name(key.policy()), key.who())
 }
 
 #[cfg(test)]
@@ -174,7 +219,7 @@ mod tests {
             ends_ms: now + length,
         };
         let found = windows.find(
-            hash(&HASHER, &policy.name, &subject),
+            hash(&HASHER, &policy.name, Who::from(&subject)),
             &policy.name,
             &subject,
         );

@@ -282,7 +282,10 @@ mod tests {
                  watch = true\n[log]\nlevel = \"warn\"\nformat = \"json\"\naccess = \"off\"\n\
                  [access]",
             ),
-            ("[limits]", "[limits]\nmax_keys = 5"),
+            (
+                "[limits]",
+                "[limits]\nmax_keys = 5\nstate_file = \"limits\"",
+            ),
         ]);
         let keys: Vec<_> = lines
             .iter()
@@ -296,6 +299,7 @@ mod tests {
                 "server.drain_timeout",
                 "server.watch",
                 "limits.max_keys",
+                "limits.state_file",
                 "limits.redis",
                 "log.level",
                 "log.format",

@@ -167,6 +167,7 @@ pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
         ),
         ("server.watch", old.watch != new.watch),
         ("limits.max_keys", old.max_keys != new.max_keys),
+        ("limits.state_file", old.state_file != new.state_file),
         (
             "limits.redis",
             !same_redis(old.redis.as_ref(), new.redis.as_ref()),

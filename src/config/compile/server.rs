@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::file::{File, LogTable, ServerTable};
+use crate::config::file::{File, LimitsTable, LogTable, ServerTable};
 use crate::config::kinds::Size;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::{AccessLog, LogFormat, Settings};
@@ -41,6 +41,7 @@ pub(super) fn settings(file: &File, folder: &Path, problems: &mut Problems) -> O
         drain_timeout: or(server.drain_timeout, Duration::from_secs(30)),
         watch: or(server.watch, false),
         max_keys: size(or(file.limits.max_keys, 1_000_000)),
+        state_file: state_file(&file.limits, folder),
         redis: match redis {
             Some(redis) => Some(redis?),
             None => None,
@@ -72,6 +73,11 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
         problems.add(problem.label("give it one at least"));
     }
     listen.value.iter().map(|address| address.value).collect()
+}
+
+fn state_file(limits: &LimitsTable, folder: &Path) -> Option<PathBuf> {
+    let path = limits.state_file.as_ref()?;
+    Some(folder.join(&path.value))
 }
 
 fn access_log(log: &LogTable, folder: &Path) -> AccessLog {

@@ -24,6 +24,7 @@ fn what_is_not_written_is_as_documented() {
     assert_eq!(settings.drain_timeout, 30 * SECOND);
     assert!(!settings.watch);
     assert_eq!(settings.max_keys, 1_000_000);
+    assert_eq!(settings.state_file, None);
     assert_eq!(settings.log_level, tracing::Level::INFO);
     assert_eq!(settings.log_format, LogFormat::Auto);
     assert_eq!(settings.access_log, AccessLog::Stdout);

@@ -116,10 +116,13 @@ error: cannot read `/none.json`: there is no such file
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let log = |access: &str| {
-        let text = format!("[log]\naccess = \"{access}\"\n");
+        let text =
+            format!("[log]\naccess = \"{access}\"\n[limits]\nstate_file = \"state/limits\"\n");
         let folder = in_folder(&[("conf/tollgate.toml", &text)]);
         let path = folder.path().join("conf/tollgate.toml");
         let loaded = load(&path, &environment).unwrap();
+        let state = folder.path().join("conf/state/limits");
+        assert_eq!(loaded.settings.state_file, Some(state));
         (loaded.settings.access_log, folder.path().join("conf"))
     };
     let (written, folder) = log("logs/access.log");

@@ -18,10 +18,6 @@ fn each_is_refused_by_itself() {
             "TLS to upstreams",
         ),
         (
-            "[limits]\nstate_file = \"/var/lib/tollgate/limits\"".to_owned(),
-            "`limits.state_file`",
-        ),
-        (
             "[admin]\nlisten = \"127.0.0.1:9000\"".to_owned(),
             "`admin.listen`",
         ),

@@ -8,6 +8,7 @@ mod outage;
 mod routes;
 mod shared;
 mod site;
+mod state;
 mod subjects;
 mod topologies;
 

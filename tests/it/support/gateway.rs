@@ -186,9 +186,14 @@ impl Gateway {
         self.signal(Signal::TERM);
         let status = self.wait_exit();
         assert_eq!(status.code(), Some(0), "exit after SIGTERM");
-        let empty = tempfile::tempdir().expect("a temporary folder");
-        let dir = std::mem::replace(&mut self.dir, empty);
+        let dir = self.into_dir();
         (access_lines(&dir.path().join("access.log")), dir)
+    }
+
+    /// The folder of a gateway that has ended.
+    pub(crate) fn into_dir(mut self) -> TempDir {
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        std::mem::replace(&mut self.dir, empty)
     }
 
     /// The memory that the process holds, in bytes.

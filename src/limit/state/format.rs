@@ -1,0 +1,174 @@
+//! What a state file holds, byte by byte: a head, one record a counter, an end. Numbers are of
+//! eight bytes, little-endian, and names have their length before them in two.
+//!
+//! ```text
+//! head     "tollgate limits 1\n", then when it was written, in milliseconds since 1970
+//! record   kind (1 client, 2 IPv4, 3 IPv6, 4 route), policy, name or address,
+//!          spent, spent in the window before, the counter's time, when it ends
+//! end      0
+//! ```
+//!
+//! The two times are relative to when the file was written; the first may be negative.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::StateError;
+use crate::client::ClientName;
+use crate::limit::algorithm::Counter;
+use crate::limit::key::Who;
+use crate::limit::rings::Window;
+use crate::limit::{MemoryStore, Subject};
+
+const HEAD: &[u8; 18] = b"tollgate limits 1\n";
+/// What the heads of all versions begin with.
+const ANY_HEAD: &[u8] = b"tollgate limits ";
+
+const END: u8 = 0;
+const CLIENT: u8 = 1;
+const IPV4: u8 = 2;
+const IPV6: u8 = 3;
+const ROUTE: u8 = 4;
+
+/// Begins a file.
+pub(super) fn put_head(file: &mut Vec<u8>, wall_ms: u64) {
+    file.extend_from_slice(HEAD);
+    file.extend_from_slice(&wall_ms.to_le_bytes());
+}
+
+/// Adds a counter, if its window still runs; says whether it did.
+pub(super) fn put(
+    file: &mut Vec<u8>,
+    who: Who<'_>,
+    policy: &str,
+    window: Window,
+    now_ms: u64,
+) -> bool {
+    if window.ends_ms <= now_ms {
+        return false;
+    }
+    // Names that the configuration admits are far shorter.
+    let name = match who {
+        Who::Client(name) => name.as_str(),
+        Who::Route(name) => name,
+        Who::Address(_) => "",
+    };
+    let (Ok(policy_length), Ok(name_length)) =
+        (u16::try_from(policy.len()), u16::try_from(name.len()))
+    else {
+        return false;
+    };
+    let kind = match who {
+        Who::Client(_) => CLIENT,
+        Who::Address(IpAddr::V4(_)) => IPV4,
+        Who::Address(IpAddr::V6(_)) => IPV6,
+        Who::Route(_) => ROUTE,
+    };
+    file.push(kind);
+    file.extend_from_slice(&policy_length.to_le_bytes());
+    file.extend_from_slice(policy.as_bytes());
+    match who {
+        Who::Address(IpAddr::V4(address)) => file.extend_from_slice(&address.octets()),
+        Who::Address(IpAddr::V6(address)) => file.extend_from_slice(&address.octets()),
+        Who::Client(_) | Who::Route(_) => {
+            file.extend_from_slice(&name_length.to_le_bytes());
+            file.extend_from_slice(name.as_bytes());
+        }
+    }
+    let counter = window.counter;
+    // Two's complement: the difference is right in both directions.
+    let relative = [counter.at_ms, window.ends_ms].map(|at_ms| at_ms.wrapping_sub(now_ms));
+    for number in [counter.spent, counter.before].into_iter().chain(relative) {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    true
+}
+
+/// Ends a file, save for its checksum.
+pub(super) fn put_end(file: &mut Vec<u8>) {
+    file.push(END);
+}
+
+/// Sees whether a file begins as this version writes it. No error: it begins like no state file.
+pub(super) fn prove_head(file: &mut impl Read) -> Result<(), Option<StateError>> {
+    let mut head = [0; HEAD.len()];
+    match file.read_exact(&mut head) {
+        Ok(()) if head == *HEAD => Ok(()),
+        Ok(()) if head.starts_with(ANY_HEAD) => Err(Some(StateError::Version)),
+        Ok(()) => Err(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(None),
+        Err(error) => Err(Some(error.into())),
+    }
+}
+
+/// Reads a file that is known to be whole into the store.
+pub(super) fn read(file: &mut impl Read, wall_ms: u64, store: &MemoryStore) -> io::Result<()> {
+    array::<{ HEAD.len() }>(file)?;
+    let down_ms = wall_ms.saturating_sub(u64::from_le_bytes(array(file)?));
+    // As of now, when it was written is so long ago.
+    let base_ms = store.clock().now_ms().saturating_sub(down_ms);
+    let mut policies = HashSet::new();
+    loop {
+        let [kind] = array(file)?;
+        if kind == END {
+            return Ok(());
+        }
+        let policy = shared(&mut policies, text(file)?);
+        let subject = subject(kind, file)?;
+        let (spent, before) = (number(file)?, number(file)?);
+        let counter = Counter {
+            spent,
+            before,
+            at_ms: moved(base_ms, number(file)?),
+        };
+        let ends_ms = moved(base_ms, number(file)?);
+        store.restore(&policy, &subject, Window { counter, ends_ms });
+    }
+}
+
+/// A time that is relative to `base_ms`.
+fn moved(base_ms: u64, relative: u64) -> u64 {
+    base_ms.saturating_add_signed(relative.cast_signed())
+}
+
+fn subject(kind: u8, file: &mut impl Read) -> io::Result<Subject> {
+    Ok(match kind {
+        CLIENT => {
+            let name = ClientName::parse(&text(file)?);
+            Subject::Client(name.map_err(|_| io::ErrorKind::InvalidData)?)
+        }
+        IPV4 => Subject::Address(Ipv4Addr::from(array::<4>(file)?).into()),
+        IPV6 => Subject::Address(Ipv6Addr::from(array::<16>(file)?).into()),
+        ROUTE => Subject::Route(text(file)?.into()),
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    })
+}
+
+/// One name for all counters of a policy: the store keeps it as often as it gets it.
+fn shared(policies: &mut HashSet<Arc<str>>, name: String) -> Arc<str> {
+    if let Some(known) = policies.get(name.as_str()) {
+        return Arc::clone(known);
+    }
+    let name: Arc<str> = name.into();
+    policies.insert(Arc::clone(&name));
+    name
+}
+
+fn text(file: &mut impl Read) -> io::Result<String> {
+    let length = u16::from_le_bytes(array(file)?);
+    let mut text = vec![0; length.into()];
+    file.read_exact(&mut text)?;
+    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+fn number(file: &mut impl Read) -> io::Result<u64> {
+    Ok(u64::from_le_bytes(array(file)?))
+}
+
+fn array<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut array = [0; N];
+    file.read_exact(&mut array)?;
+    Ok(array)
+}

@@ -1,0 +1,217 @@
+//! The state file: counters of this process that outlive a restart. It is written whole to a file
+//! beside it, which then takes its place, so that what is there is always one whole copy; and read
+//! once, before the first request. It is proven by a checksum before anything of it is believed.
+//!
+//! Times in it are relative to when it was written, and only the time between writing and reading
+//! goes by the wall clock. So a window never has longer to go than when it was written: a clock
+//! that was set forward ends windows early, and one that was set back makes the restart take no
+//! time at all.
+
+mod format;
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::memory::Copied;
+use super::{LimitStore, MemoryStore, millis};
+
+/// What stands at the end: the SHA-256 of all before it.
+const CHECKSUM: usize = 32;
+
+/// The file may tell who calls from where: it is for the gateway's user only.
+const MODE: u32 = 0o600;
+
+/// Why a state file is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Two gateways would overwrite each other's counters.
+    #[error("another gateway uses it")]
+    InUse,
+    /// A directory, a device, a pipe.
+    #[error("it is not a file")]
+    NotAFile,
+    /// Cut short, or changed.
+    #[error("it is damaged")]
+    Damaged,
+    /// Of a later or earlier version.
+    #[error("another version of the gateway has written it")]
+    Version,
+    /// The system does not let us.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// A state file that belongs to this process until it is dropped.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    /// Locked. A file of its own, for the state file is replaced with each copy; left where it is,
+    /// for whoever deleted it could delete another's.
+    _lock: File,
+}
+
+impl StateFile {
+    /// Makes the file this process' own, and makes sure that it can be written. It need not exist.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => return Err(StateError::NotAFile),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(MODE);
+        let lock = options.open(beside(path, ".lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StateError::InUse,
+            TryLockError::Error(error) => error.into(),
+        })?;
+        let state = Self {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        drop(state.begin()?);
+        fs::remove_file(state.new_path())?;
+        Ok(state)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes in what was written last, save windows that are over, if there is anything; returns
+    /// how many counters there are then.
+    pub fn load(&self, store: &LimitStore) -> Result<usize, StateError> {
+        self.load_at(store.memory(), SystemTime::now())
+    }
+
+    fn load_at(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error.into()),
+        };
+        let body = prove(&mut file)?;
+        file.rewind()?;
+        let mut body = BufReader::new(file.take(body));
+        let read = format::read(&mut body, wall_ms(now), store);
+        store.restored();
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
+            _ => StateError::System(error),
+        })?;
+        Ok(store.len())
+    }
+
+    /// Writes all counters of windows that run; returns how many.
+    pub fn save(&self, store: &LimitStore) -> Result<usize, StateError> {
+        self.save_at(store.memory(), SystemTime::now())
+    }
+
+    fn save_at(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
+        let saved = self.write(store, now);
+        if saved.is_err() {
+            // What is half written would take room for nothing.
+            let _ = fs::remove_file(self.new_path());
+        }
+        saved
+    }
+
+    fn write(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
+        let mut file = self.begin()?;
+        let (mut digest, mut some, mut count) = (Sha256::new(), Vec::new(), 0);
+        let now_ms = store.clock().now_ms();
+        let mut copied = Copied::default();
+        format::put_head(&mut some, wall_ms(now));
+        loop {
+            let more = store.show_some(&mut copied, |who, policy, window| {
+                count += usize::from(format::put(&mut some, who, policy, window, now_ms));
+            });
+            if !more {
+                format::put_end(&mut some);
+            }
+            if !more || some.len() >= AT_ONCE {
+                digest.update(&some);
+                file.write_all(&some)?;
+                some.clear();
+            }
+            if !more {
+                break;
+            }
+        }
+        file.write_all(&digest.finalize())?;
+        file.sync_all()?;
+        fs::rename(self.new_path(), &self.path)?;
+        // The name as well: a file that nobody finds is not saved.
+        let folder = self.path.parent().filter(|at| !at.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(count)
+    }
+
+    /// A new file for the next copy. One that is there was left by a process that was killed, and
+    /// is not written to: it might be a link to somewhere else.
+    fn begin(&self) -> io::Result<File> {
+        match fs::remove_file(self.new_path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(MODE);
+        options.open(self.new_path())
+    }
+
+    fn new_path(&self) -> PathBuf {
+        beside(&self.path, ".new")
+    }
+}
+
+/// How much is gathered before it is written.
+const AT_ONCE: usize = 64 << 10;
+
+/// Reads the file once to see whether it is whole; returns the length of what the checksum is of.
+fn prove(file: &mut File) -> Result<u64, StateError> {
+    format::prove_head(file).map_err(|error| error.unwrap_or(StateError::Damaged))?;
+    file.rewind()?;
+    let length = file.metadata()?.len();
+    let body = length.checked_sub(CHECKSUM as u64);
+    let body = body.ok_or(StateError::Damaged)?;
+    let (mut digest, mut some, mut left) = (Sha256::new(), vec![0; AT_ONCE], body);
+    while left > 0 {
+        let most = usize::try_from(left).map_or(AT_ONCE, |left| left.min(AT_ONCE));
+        let read = file.read(&mut some[..most])?;
+        if read == 0 {
+            return Err(StateError::Damaged);
+        }
+        digest.update(&some[..read]);
+        left -= read as u64;
+    }
+    let mut checksum = [0; CHECKSUM];
+    file.read_exact(&mut checksum)?;
+    if digest.finalize()[..] == checksum {
+        Ok(body)
+    } else {
+        Err(StateError::Damaged)
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// Milliseconds since 1970; a clock that stands before is taken to stand there.
+fn wall_ms(now: SystemTime) -> u64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    millis(since.unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests;
