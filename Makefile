@@ -1,7 +1,7 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny fuzz bench bench-idle bench-stream
+.PHONY: help demo test fmt lint doc deny fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,12 @@ bench-limits: ## what one decision of the store in the process takes, in time an
 	cargo test --release --locked --lib how_long_a_million -- --ignored --nocapture
 	cargo run --release --locked --example limit_bench
 
-.PHONY: bench-limits bench-peers bench-build
+# Only the model itself is optimised, so that nothing else has to be built anew for it.
+sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." assumes otherwise
+	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
+	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
+
+.PHONY: bench-limits bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 

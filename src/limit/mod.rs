@@ -10,6 +10,8 @@ mod index;
 mod key;
 mod limiter;
 mod memory;
+#[cfg(test)]
+mod pictures;
 mod policy;
 mod redis;
 mod refusals;
