@@ -29,8 +29,10 @@ pub(crate) struct Assumptions {
     pub per_connection: f64,
     /// A lease is what the worker has used for the client in so many seconds, ...
     pub lease_seconds: f64,
-    /// ... but at most one part in so many of what is left of the limit, and at least one.
+    /// ... but at most one part in so many of what is left of the limit, and at least one; ...
     pub lease_parts: u64,
+    /// ... and one for limits smaller than this.
+    pub lease_smallest: u64,
     /// How many calls a second one shard of Redis does: one after the other on each of thousands of
     /// connections, and many at once on a few.
     pub shard_calls: Vec<u64>,
@@ -55,8 +57,9 @@ impl Default for Assumptions {
             headroom: 2.0,
             over: 0.05,
             per_connection: 20.0,
-            lease_seconds: 0.1,
+            lease_seconds: 1.0,
             lease_parts: 64,
+            lease_smallest: 1024,
             shard_calls: vec![45_000, 80_000],
             fill: 0.5,
             key_bytes: 190.0,
@@ -97,6 +100,7 @@ impl Assumptions {
             "--per-connection" => self.per_connection = positive(value)?,
             "--lease-seconds" => self.lease_seconds = positive(value)?,
             "--lease-parts" => self.lease_parts = count(value)?.into(),
+            "--lease-smallest" => self.lease_smallest = count(value)?.into(),
             "--shard-calls" => self.shard_calls = counts(value)?,
             "--fill" => self.fill = positive(value)?,
             "--key-bytes" => self.key_bytes = positive(value)?,
@@ -147,9 +151,10 @@ impl fmt::Display for Assumptions {
         )?;
         write!(
             f,
-            "--lease-seconds {} --lease-parts {} --shard-calls {} --fill {} --key-bytes {} --seed {}",
+            "--lease-seconds {} --lease-parts {} --lease-smallest {} --shard-calls {} --fill {} --key-bytes {} --seed {}",
             self.lease_seconds,
             self.lease_parts,
+            self.lease_smallest,
             listed(&self.shard_calls),
             self.fill,
             self.key_bytes,

@@ -32,7 +32,7 @@ const FORMULA: &str = "\
 calls/s = sum over clients of (calls in a window / (window + 1 / the client's requests a second))
 calls in a window, without leases = admitted + workers that were refused (each once, with the reject cache)
 calls in a window, with leases    = leases taken + workers that were refused
-a lease = what the worker has used for the client in the last or this `lease-seconds`, at most 1/`lease-parts` of what is left, at least 1
+a lease = what the worker has used for the client in the last or this `lease-seconds`, at most 1/`lease-parts` of what is left, at least 1; 1 for limits below `lease-smallest`
 shards  = the fewest of which the hottest is asked at most shard-calls * fill calls/s";
 
 fn main() -> ExitCode {

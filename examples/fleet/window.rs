@@ -138,7 +138,12 @@ impl<'a> Player<'a> {
                 window.admitted_leased += 1;
             } else if granted < client.limit {
                 let left = client.limit - granted;
-                let lease = lately.min(left / self.assumptions.lease_parts).max(1);
+                let parts = self.assumptions.lease_parts;
+                let lease = if client.limit >= self.assumptions.lease_smallest {
+                    lately.min(left / parts).max(1)
+                } else {
+                    1
+                };
                 granted += lease;
                 worker.leased = lease - 1;
                 worker.refused_leased = granted == client.limit;

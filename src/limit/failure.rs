@@ -21,9 +21,12 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::leases::{Leases, Permits};
 use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
-use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict};
+use super::{
+    Check, Decision, Decisions, Lease, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict,
+};
 
 /// So many misses in a row open the breaker: one can be a hiccup, and with many requests in flight
 /// a few more are soon there.
@@ -65,6 +68,8 @@ pub(super) struct RedisLimiter {
     store: Arc<RedisStore>,
     line: Rc<Line>,
     refusals: Refusals,
+    /// None: each request asks.
+    leases: Option<Leases>,
     /// Ends with the limiter.
     _keeper: JoinSet<()>,
 }
@@ -73,38 +78,73 @@ impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime.
     pub(super) fn start(store: Arc<RedisStore>) -> Self {
         let line = Rc::new(Line::new(store.settings.key_prefix.clone()));
-        let refusals = Refusals::new(store.memory.clock().clone());
+        let leases =
+            (store.settings.lease == Lease::Auto).then(|| Leases::new(store.settings.deadline));
         let mut keeper = JoinSet::new();
         keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
         Self {
             store,
             line,
-            refusals,
+            refusals: Refusals::new(),
+            leases,
             _keeper: keeper,
         }
     }
 
     /// Decides one request; waits for Redis no longer than the deadline.
     pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        if let Some(refused) = self.refusals.refuse(checks, cost) {
-            return refused;
+        let now_ms = self.store.memory.clock().now_ms();
+        if let Some(outcome) = self.decide_here(checks, cost, now_ms) {
+            return outcome;
         }
         // Cloned, because a connection borrowed across the call could not be taken away meanwhile.
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let sent_ms = self.refusals.now_ms();
-            let call = self.line.scripts.decide(connection, checks, cost);
+            let leases = self.leases.as_ref();
+            let more = leases.map_or_else(Permits::new, |leases| leases.ask(checks, cost, now_ms));
+            let call = self.line.scripts.decide(connection, checks, cost, &more);
             match in_time(timeout(self.store.settings.deadline, call).await) {
-                Ok(outcome) => {
+                Ok(answer) => {
                     self.line.misses.set(0);
-                    self.refusals.learn(checks, cost, &outcome, sent_ms);
-                    return outcome;
+                    self.refusals.learn(checks, cost, &answer.outcome, now_ms);
+                    return match leases {
+                        Some(leases) => leases.take(checks, answer, now_ms),
+                        None => answer.outcome,
+                    };
                 }
                 Err(cause) => self.line.miss(generation, cause),
             }
         }
         self.without_redis(checks, cost)
+    }
+
+    /// Decides what this worker knows without asking: that it has permits for a request, or that a
+    /// limit is used up.
+    fn decide_here(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Option<Outcome> {
+        let leases = self.leases.as_ref();
+        leases
+            .and_then(|leases| leases.spend(checks, cost, now_ms))
+            .or_else(|| self.refusals.refuse(checks, cost, now_ms))
+    }
+
+    /// Returns the permits that have not been spent, as far as that takes no longer than `longest`.
+    pub(super) async fn finish(&self, longest: Duration) {
+        let Some(leases) = &self.leases else {
+            return;
+        };
+        let unused = leases.give_up(self.store.memory.clock().now_ms());
+        let returned = async {
+            for unused in unused {
+                let connection = self.line.connection.borrow().clone();
+                let Some(connection) = connection else {
+                    return;
+                };
+                // What is not returned ends with its window.
+                let _ = self.line.scripts.return_unused(connection, &unused).await;
+            }
+        };
+        let _ = timeout(longest, returned).await;
     }
 
     /// Waits until there is a connection, but not longer than `longest`; says whether there is.

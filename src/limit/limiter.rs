@@ -82,4 +82,12 @@ impl Limiter {
             Store::Redis(redis) => redis.wait_ready(longest).await,
         }
     }
+    /// Returns to Redis what has been taken from it and not been used, as far as that takes no
+    /// longer than `longest`. To be called when no more requests come.
+    pub async fn finish(&self, longest: Duration) {
+        match &self.store {
+            Store::Memory(_) => {}
+            Store::Redis(redis) => redis.finish(longest).await,
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod headers;
 mod index;
 mod key;
+mod leases;
 mod limiter;
 mod memory;
 #[cfg(test)]
@@ -119,6 +120,16 @@ pub enum OnFailure {
     Closed,
 }
 
+/// Whether permits may be taken from Redis several at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lease {
+    /// For busy callers, where it can hardly be noticed.
+    #[default]
+    Auto,
+    /// Each request asks.
+    Off,
+}
+
 /// Where and how to reach Redis.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
@@ -128,6 +139,8 @@ pub struct RedisSettings {
     pub on_failure: OnFailure,
     /// The longest that a request waits for Redis.
     pub deadline: Duration,
+    /// Whether one call may serve several requests.
+    pub lease: Lease,
     /// What the names of all keys begin with. Without braces, which mark what a cluster places
     /// keys by.
     pub key_prefix: String,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use super::clock::millis;
-use super::{Algorithm, Check, Clock, Decision, Limit, Outcome, Subject, Verdict};
+use super::{Algorithm, Check, Decision, Limit, Outcome, Subject, Verdict};
 
 /// So many refusals a worker remembers at most; beyond that Redis is asked. At 120 bytes each they
 /// fill a table of 2^16 places, 7.5 MiB, as far as such a table is filled.
@@ -24,7 +24,6 @@ const SWEEP_EVERY: u64 = 1000;
 pub(super) struct Refusals {
     known: RefCell<Known>,
     hasher: RandomState,
-    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -48,26 +47,24 @@ struct Refusal {
 
 impl Refusals {
     /// Knows of none.
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             known: RefCell::default(),
             hasher: RandomState::new(),
-            clock,
         }
     }
 
-    /// The time that [`Refusals::learn`] is to be told: that at which a call is sent.
-    pub(super) fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
-    }
-
     /// Refuses a request that is known to be over one of its limits.
-    pub(super) fn refuse(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Option<Outcome> {
+    pub(super) fn refuse(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+        now_ms: u64,
+    ) -> Option<Outcome> {
         let known = self.known.borrow();
         if known.table.is_empty() {
             return None;
         }
-        let now_ms = self.clock.now_ms();
         let refused = |check: &Check<'_>| {
             let refusal = known.table.find(self.hash(check), |one| one.is_of(check))?;
             let holds = refusal.limit == check.policy.limit
@@ -203,7 +200,7 @@ impl Refusal {
 mod tests {
     use super::*;
     use crate::client::ClientName;
-    use crate::limit::{ManualClock, Policy};
+    use crate::limit::Policy;
 
     fn cost(n: u32) -> NonZeroU32 {
         NonZeroU32::new(n).unwrap()
@@ -211,8 +208,7 @@ mod tests {
 
     #[test]
     fn a_refusal_holds_for_what_costs_as_much_until_it_is_over_or_the_limit_has_changed() {
-        let hand = ManualClock::default();
-        let refusals = Refusals::new(Clock::manual(&hand));
+        let refusals = Refusals::new();
         let policy = |requests| {
             Policy::new(
                 "test",
@@ -234,12 +230,11 @@ mod tests {
             cached: false,
         };
         let outcome = Outcome::of(false, std::iter::once(Some(refused)).collect());
-        assert_eq!(refusals.refuse(&checks, cost(3)), None);
-        refusals.learn(&checks, cost(3), &outcome, refusals.now_ms());
-        hand.advance(Duration::from_secs(10));
+        assert_eq!(refusals.refuse(&checks, cost(3), 5_000), None);
+        refusals.learn(&checks, cost(3), &outcome, 5_000);
 
-        assert_eq!(refusals.refuse(&checks, cost(2)), None, "cheaper");
-        let again = refusals.refuse(&checks, cost(4)).unwrap();
+        assert_eq!(refusals.refuse(&checks, cost(2), 15_000), None, "cheaper");
+        let again = refusals.refuse(&checks, cost(4), 15_000).unwrap();
         let decision = again.only().unwrap();
         assert_eq!(again.verdict, Verdict::Refused);
         assert!(decision.cached);
@@ -251,15 +246,17 @@ mod tests {
             policy: &raised,
             subject: &subject,
         }];
-        assert_eq!(refusals.refuse(&changed, cost(4)), None, "another limit");
-        hand.advance(Duration::from_secs(20));
-        assert_eq!(refusals.refuse(&checks, cost(4)), None, "over");
+        assert_eq!(
+            refusals.refuse(&changed, cost(4), 15_000),
+            None,
+            "another limit"
+        );
+        assert_eq!(refusals.refuse(&checks, cost(4), 35_000), None, "over");
     }
 
     #[test]
     fn what_redis_says_later_replaces_what_it_has_said_before() {
-        let hand = ManualClock::default();
-        let refusals = Refusals::new(Clock::manual(&hand));
+        let refusals = Refusals::new();
         let policy = |requests, seconds| {
             Policy::new(
                 "test",
@@ -286,10 +283,10 @@ mod tests {
             }]
         };
         refusals.learn(&checks(&long), cost(1), &said(90), 0);
-        assert!(refusals.refuse(&checks(&long), cost(1)).is_some());
+        assert!(refusals.refuse(&checks(&long), cost(1), 0).is_some());
         // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.
         refusals.learn(&checks(&short), cost(8), &said(40), 0);
-        assert_eq!(refusals.refuse(&checks(&long), cost(1)), None);
+        assert_eq!(refusals.refuse(&checks(&long), cost(1), 0), None);
     }
 
     #[test]
@@ -299,7 +296,6 @@ mod tests {
 
     #[test]
     fn what_is_remembered_has_a_bound() {
-        let hand = ManualClock::default();
         let mut known = Known::default();
         assert!(known.has_room(0));
         let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
@@ -315,7 +311,6 @@ mod tests {
             };
             known.table.insert_unique(n, refusal, |_| n);
         }
-        hand.advance(Duration::from_secs(5));
         assert!(!known.has_room(4999), "none is over yet");
         assert!(!known.has_room(5000), "not searched again so soon");
         assert!(known.has_room(6000));

@@ -22,6 +22,8 @@ use super::drain::Connections;
 
 /// How long a start waits for Redis.
 const REDIS_AT_START: Duration = Duration::from_secs(1);
+/// How long an end waits for Redis.
+const REDIS_AT_END: Duration = Duration::from_millis(500);
 
 /// What the whole gateway is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,5 +121,6 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         );
     }
     housekeeping.abort();
+    worker.limiter.finish(REDIS_AT_END).await;
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::config::file::{RedisMode, RedisTable};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::limit::{
-    InvalidRedisTarget, InvalidTls, OnFailure, RedisSettings, RedisTarget, RedisTls, RedisTopology,
-    RedisUrl,
+    InvalidRedisTarget, InvalidTls, Lease, OnFailure, RedisSettings, RedisTarget, RedisTls,
+    RedisTopology, RedisUrl,
 };
 
 use super::or;
@@ -28,6 +28,7 @@ pub(super) fn compile(table: &RedisTable, problems: &mut Problems) -> Option<Red
         target: target?,
         on_failure: or(table.on_failure, OnFailure::default()),
         deadline: or(table.deadline, Duration::from_millis(25)),
+        lease: or(table.lease, Lease::default()),
         key_prefix: key_prefix?,
     })
 }

@@ -8,7 +8,7 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Read, Table, Wrong};
 use crate::config::source::At;
 use crate::config::tree::Value;
-use crate::limit::OnFailure;
+use crate::limit::{Lease, OnFailure};
 
 const URL: &str = "an address such as \"redis://127.0.0.1:6379\"";
 
@@ -21,6 +21,7 @@ pub(in crate::config) struct RedisTable {
     pub on_failure: Option<At<OnFailure>>,
     pub deadline: Option<At<Duration>>,
     pub key_prefix: Option<At<String>>,
+    pub lease: Option<At<Lease>>,
     pub ca: Option<At<PathBuf>>,
     pub cert: Option<At<PathBuf>>,
     pub key: Option<At<PathBuf>>,
@@ -43,13 +44,8 @@ pub(in crate::config) enum RedisMode {
     Cluster,
 }
 
-/// Whether permits may be taken from Redis in batches. Today none are, which is right by either
-/// word: `auto` says that it may be done where it cannot be noticed.
-struct Lease;
-
 impl RedisTable {
     pub(super) fn read(mut table: Table, problems: &mut Problems) -> Self {
-        table.read::<Lease>("lease", problems);
         let redis = Self {
             url: table.require_one_or_more("url", URL, problems),
             mode: table.read("mode", problems),
@@ -57,6 +53,7 @@ impl RedisTable {
             on_failure: table.read("on_failure", problems),
             deadline: table.read("deadline", problems),
             key_prefix: table.read("key_prefix", problems),
+            lease: table.read("lease", problems),
             ca: table.read("ca", problems),
             cert: table.read("cert", problems),
             key: table.read("key", problems),
@@ -101,6 +98,6 @@ impl Read for Lease {
     const WHAT: &'static str = "\"auto\" or \"off\"";
 
     fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("auto", ()), ("off", ())]).map(|()| Self)
+        word(value, &[("auto", Self::Auto), ("off", Self::Off)])
     }
 }

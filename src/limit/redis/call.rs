@@ -8,6 +8,7 @@ use std::time::Duration;
 use ::redis::{Cmd, Script, ServerErrorKind, Value};
 use smallvec::SmallVec;
 
+use super::super::leases::{Permits, Unused};
 use super::super::policy::{Algorithm, MAX_REQUESTS};
 use super::super::{Check, Decision, Outcome, Subject};
 use super::{CallError, Connection};
@@ -16,11 +17,19 @@ use super::{CallError, Connection};
 const COMMAND_SIZE: usize = 128;
 
 /// How many arguments each key comes with.
-const ARGUMENTS: usize = 5;
+const ARGUMENTS: usize = 6;
 
 /// How many numbers an answer has before those of each key, and for each key.
 const HEADER: usize = 1;
-const PER_KEY: usize = 4;
+const PER_KEY: usize = 5;
+
+/// What Redis says of a request.
+#[derive(Debug)]
+pub(in crate::limit) struct Answer {
+    pub outcome: Outcome,
+    /// How many permits for requests to come it has granted, for each check.
+    pub granted: Permits,
+}
 
 /// The script calls of one worker.
 #[derive(Debug)]
@@ -45,7 +54,8 @@ impl Scripts {
     }
 
     /// Decides one request under all its limits, and counts it if none refuses it. One round trip,
-    /// and a second one if Redis has forgotten the script; on a cluster, that for each subject. May
+    /// and a second one if Redis has forgotten the script; on a cluster, that for each subject.
+    /// `more` is how many permits to take for requests to come, for each check; empty if none. May
     /// be dropped at any time: what has been sent may then have been counted, and its answer is
     /// discarded when it comes.
     pub(in crate::limit) async fn decide(
@@ -53,15 +63,38 @@ impl Scripts {
         mut connection: Connection,
         checks: &[Check<'_>],
         cost: NonZeroU32,
-    ) -> Result<Outcome, CallError> {
+        more: &[u64],
+    ) -> Result<Answer, CallError> {
         let elsewhere = |check: &Check<'_>| check.subject != checks[0].subject;
         if connection.is_cluster() && checks.iter().any(elsewhere) {
             let call = self.decide_by_subject(&mut connection, checks, cost);
-            // Boxed, for few need it.
-            return Box::pin(call).await;
+            // Boxed, for few need it. Several calls are no place for permits: what one subject has
+            // granted might have to be given back for the next.
+            let outcome = Box::pin(call).await?;
+            return Ok(Answer {
+                outcome,
+                granted: Permits::from_elem(0, checks.len()),
+            });
         }
         let cost = i64::from(cost.get());
-        self.decide_at_once(&mut connection, checks, cost).await
+        self.decide_at_once(&mut connection, checks, cost, more)
+            .await
+    }
+
+    /// Returns permits that have not been spent.
+    pub(in crate::limit) async fn return_unused(
+        &self,
+        mut connection: Connection,
+        unused: &Unused,
+    ) -> Result<(), CallError> {
+        let checks = [Check {
+            policy: &unused.policy,
+            subject: &unused.subject,
+        }];
+        // Far fewer than a limit has, which is less than half of the range.
+        let permits = i64::try_from(unused.permits).unwrap_or(i64::MAX);
+        let call = self.decide_at_once(&mut connection, &checks, -permits, &[]);
+        call.await.map(drop)
     }
 
     /// Decides under limits that one server counts. A `cost` below zero gives back.
@@ -70,8 +103,9 @@ impl Scripts {
         connection: &mut Connection,
         checks: &[Check<'_>],
         cost: i64,
-    ) -> Result<Outcome, CallError> {
-        let put = |command: &mut Cmd| put_checks(command, checks, cost);
+        more: &[u64],
+    ) -> Result<Answer, CallError> {
+        let put = |command: &mut Cmd| put_checks(command, checks, cost, more);
         let reply = self.call(connection, checks, put).await?;
         read(reply, checks.len())
     }
@@ -93,7 +127,8 @@ impl Scripts {
             .arg(MAX_REQUESTS)
             .arg(1000)
             .arg(0)
-            .arg(1);
+            .arg(1)
+            .arg(0);
         read(connection.call(&command).await?, 1).map(drop)
     }
 
@@ -134,9 +169,9 @@ impl Scripts {
     }
 }
 
-fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: i64) {
+fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: i64, more: &[u64]) {
     command.arg(cost);
-    for check in checks {
+    for (at, check) in checks.iter().enumerate() {
         let limit = check.policy.limit;
         let (name, most, a, b) = match limit.algorithm() {
             Algorithm::FixedWindow => ("fixed", limit.requests(), limit.window_ms(), 0),
@@ -148,6 +183,7 @@ fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: i64) {
         };
         command.arg(name).arg(most).arg(a).arg(b);
         command.arg(u8::from(check.policy.enforces()));
+        command.arg(more.get(at).copied().unwrap_or(0));
     }
 }
 
@@ -168,7 +204,7 @@ fn forgotten(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-fn read(reply: Value, keys: usize) -> Result<Outcome, CallError> {
+fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
     let reply = reply.extract_error()?;
     let unexpected = || CallError::Refused("an answer that is none".into());
     let Value::Array(values) = reply else {
@@ -183,7 +219,8 @@ fn read(reply: Value, keys: usize) -> Result<Outcome, CallError> {
     if numbers.len() != HEADER + keys * PER_KEY {
         return Err(unexpected());
     }
-    let decisions = numbers[HEADER..].chunks_exact(PER_KEY).map(|of_key| {
+    let of_keys = numbers[HEADER..].chunks_exact(PER_KEY);
+    let decisions = of_keys.clone().map(|of_key| {
         Some(Decision {
             admitted: of_key[0] == 1,
             remaining: of_key[1],
@@ -193,7 +230,10 @@ fn read(reply: Value, keys: usize) -> Result<Outcome, CallError> {
             cached: false,
         })
     });
-    Ok(Outcome::of(numbers[0] == 1, decisions.collect()))
+    Ok(Answer {
+        outcome: Outcome::of(numbers[0] == 1, decisions.collect()),
+        granted: of_keys.map(|of_key| of_key[4]).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -238,8 +278,9 @@ mod tests {
     fn only_sensible_numbers_are_an_answer() {
         let numbers =
             |numbers: &[i64]| Value::Array(numbers.iter().map(|&n| Value::Int(n)).collect());
-        let outcome = read(numbers(&[1, 1, 9, 1500, 0]), 1).unwrap();
-        let decision = outcome.only().unwrap();
+        let answer = read(numbers(&[1, 1, 9, 1500, 0, 3]), 1).unwrap();
+        assert_eq!(answer.granted[..], [3]);
+        let decision = answer.outcome.only().unwrap();
         assert!(decision.admitted);
         assert_eq!(
             (decision.remaining, decision.reset),
@@ -248,9 +289,9 @@ mod tests {
         for reply in [
             Value::Nil,
             numbers(&[1]),
-            numbers(&[1, 1, -9, 1500, 0]),
-            numbers(&[1, 1, 9, 1500, 0, 1, 9, 1500, 0]),
-            Value::Array(vec![Value::Nil; 5]),
+            numbers(&[1, 1, -9, 1500, 0, 0]),
+            numbers(&[1, 1, 9, 1500, 0, 0, 1, 9, 1500, 0, 0]),
+            Value::Array(vec![Value::Nil; 6]),
         ] {
             assert!(matches!(read(reply, 1), Err(CallError::Refused(_))));
         }

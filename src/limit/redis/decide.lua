@@ -4,159 +4,152 @@
 -- KEYS[i]    the counter of one subject under one policy: three numbers, see below. It lives for as
 --            long as it matters.
 -- ARGV[1]    what this request costs, at least 1; or, below zero, how much to give back of what was
---            counted a moment ago
--- Then five for each key:
+--            counted before
+-- Then six for each key:
 --   ARGV[+0] "fixed", "sliding" or "bucket"
 --   ARGV[+1] how much a window admits, or a full bucket holds
 --   ARGV[+2] windows: how long one lasts, in milliseconds; bucket: units that come back in one
 --   ARGV[+3] bucket: how many units a request is; else 0
 --   ARGV[+4] 1 if this limit refuses, 0 if it only tells that it would
+--   ARGV[+5] fixed: how much more to count for requests to come, at most; else 0
 --
--- Returns { 1 if admitted or else 0, then for each key: 1 if it has room for this request or else 0, what is left, milliseconds until the window ends or the bucket
--- is full, milliseconds until a request of this cost fits }.
+-- Returns { 1 if admitted or else 0, then for each key: 1 if it has room for this request or else
+-- 0, what is left, milliseconds until the window ends or the bucket is full, milliseconds until a
+-- request of this cost fits, how much has been counted for requests to come }.
 --
 -- Time is this server's alone: gateways' clocks may differ. All numbers are below 2^53, so that
--- doubles hold them exactly, as long as they are not divided by `/`.
+-- doubles hold them exactly, as long as quotients are rounded before they are divided.
+--
+-- Redis runs scripts on one core, so that a call's time bounds what a fleet may ask. Hence flat
+-- code, and locals for what would be looked up by name each time: a function or a table more for each
+-- call costs a twentieth of it.
 
+-- For requests to come at most this part of what is left, lest much lies unused.
+local PART = 64
+
+local keys, args, tonumber, string = KEYS, ARGV, tonumber, string
+local max, min, fmod = math.max, math.min, math.fmod
 local time = redis.call('TIME')
 local now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
+local cost = tonumber(args[1])
 
-local cost = tonumber(ARGV[1])
+-- In `counters` there are six for each key: spent, before, at, when it ceases to matter, how many
+-- units a request is, and whether it is written in any case. Both tables begin as large as one key
+-- needs.
+local admitted, answer, counters = true, { 1, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0 }
 
-local function floor_div(a, b)
-  return (a - math.fmod(a, b)) / b
-end
+for i = 1, #keys do
+  local arg = 6 * i - 4
+  local algorithm, most, a = args[arg], tonumber(args[arg + 1]), tonumber(args[arg + 2])
 
-local function ceil_div(a, b)
-  return floor_div(a, b) + (math.fmod(a, b) > 0 and 1 or 0)
-end
-
--- What a key holds: `spent` in this window, or missing from a full bucket at the time `at`;
--- `before`, what the window before had spent (sliding); `at`, when the window ends (fixed) or
--- began (sliding). What is not three numbers is none of ours, and nothing has been spent. Hence
--- pcall: GET fails on a list, and a caller whose counter is a list must not be unlimited for ever.
-local function read(key)
-  local value = redis.pcall('GET', key)
-  if type(value) ~= 'string' then
-    return nil
+  -- What a key holds: `spent` in this window, or missing from a full bucket at the time `at`;
+  -- `before`, what the window before had spent (sliding); `at`, when the window ends (fixed) or
+  -- began (sliding). What is not three numbers is none of ours, and nothing has been spent. Hence
+  -- pcall: GET fails on a list, and a caller whose counter is a list must not be unlimited for ever.
+  local spent, before, at
+  local value = redis.pcall('GET', keys[i])
+  if type(value) == 'string' then
+    spent, before, at = string.match(value, '^(%d+) (%d+) (%d+)$')
+    spent, before, at = tonumber(spent), tonumber(before), tonumber(at)
   end
-  local spent, before, at = string.match(value, '^(%d+) (%d+) (%d+)$')
-  if not spent then
-    return nil
-  end
-  return { spent = tonumber(spent), before = tonumber(before), at = tonumber(at) }
-end
 
-local function write(key, counter, ends)
-  local value = string.format('%.0f %.0f %.0f', counter.spent, counter.before, counter.at)
-  redis.call('SET', key, value, 'PX', string.format('%.0f', math.max(ends - now, 1)))
-end
-
-local judge = {}
-
-function judge.fixed(limit, counter)
-  local most, window = limit.most, limit.a
-  if not counter or counter.at <= now then
-    counter = { spent = 0, before = 0, at = now + window }
-  elseif counter.at > now + window then
-    -- A reload has made windows shorter: none may have longer to go than a whole one.
-    counter.at, limit.moved = now + window, true
-  end
-  limit.counter, limit.ends, limit.unit = counter, counter.at, 1
-  limit.fits = counter.spent + cost <= most
-  limit.remaining = math.max(most - counter.spent, 0)
-  limit.reset = counter.at - now
-  limit.retry = limit.fits and 0 or limit.reset
-end
-
-function judge.sliding(limit, counter)
-  local most, window = limit.most, limit.a
-  counter = counter or { spent = 0, before = 0, at = now }
-  counter.at = math.min(counter.at, now)
-  local passed = now - counter.at
-  if passed >= 2 * window or (passed >= window and counter.spent == 0) then
-    counter = { spent = 0, before = 0, at = now }
-  elseif passed >= window then
-    counter = { spent = 0, before = counter.spent, at = counter.at + window }
-  end
-  local left = window - (now - counter.at)
-  local used = counter.spent + ceil_div(counter.before * left, window)
-  limit.counter, limit.ends, limit.unit = counter, counter.at + 2 * window, 1
-  limit.fits = used + cost <= most
-  limit.remaining = math.max(most - used, 0)
-  limit.reset = left
-  limit.retry = 0
-  if not limit.fits then
-    local room = most - cost
-    local function fades_at(of, within)
-      return math.min(floor_div(within * window, math.max(of, 1)), window)
+  local ends, fits, remaining, reset, retry
+  local unit, moved = 1, false
+  if algorithm == 'fixed' then
+    local window = a
+    if not spent or at <= now then
+      spent, at = 0, now + window
+    elseif at > now + window then
+      -- A reload has made windows shorter: none may have longer to go than a whole one.
+      at, moved = now + window, true
     end
-    if room < 0 then
-      limit.retry = left
-    elseif room >= counter.spent then
-      limit.retry = math.max(left - fades_at(counter.before, room - counter.spent), 0)
+    before, ends, reset = 0, at, at - now
+    fits = spent + cost <= most
+    remaining = max(most - spent, 0)
+    retry = fits and 0 or reset
+  else
+    local function floor_div(x, y)
+      return (x - fmod(x, y)) / y
+    end
+    local function ceil_div(x, y)
+      return floor_div(x, y) + (fmod(x, y) > 0 and 1 or 0)
+    end
+    spent, before, at = spent or 0, before or 0, min(at or now, now)
+    local passed = now - at
+    if algorithm == 'sliding' then
+      local window = a
+      if passed >= 2 * window or (passed >= window and spent == 0) then
+        spent, before, at = 0, 0, now
+      elseif passed >= window then
+        spent, before, at = 0, spent, at + window
+      end
+      ends = at + 2 * window
+      reset = at + window - now
+      local used, room = spent + ceil_div(before * reset, window), most - cost
+      fits = used <= room
+      remaining = max(most - used, 0)
+      if fits then
+        retry = 0
+      elseif room < 0 then
+        retry = reset
+      elseif room >= spent then
+        retry = max(reset - min(floor_div((room - spent) * window, max(before, 1)), window), 0)
+      else
+        retry = reset + window - min(floor_div(room * window, max(spent, 1)), window)
+      end
     else
-      limit.retry = left + window - fades_at(counter.spent, room)
+      local per_ms = a
+      unit = tonumber(args[arg + 3])
+      -- Compared before they are multiplied: a long time times a high rate would not be exact.
+      local missing = 0
+      if passed < ceil_div(spent, per_ms) then
+        missing = max(spent - passed * per_ms, 0)
+      end
+      local full = most * unit
+      local wanted = missing + cost * unit
+      fits = wanted <= full
+      remaining = floor_div(max(full - missing, 0), unit)
+      retry = fits and 0 or ceil_div(min(wanted - full, missing), per_ms)
+      spent, before, at = missing, 0, now
+      -- When it is full again, if this request is counted.
+      ends = now + ceil_div(max(wanted, 0), per_ms)
+      reset = ceil_div(missing, per_ms)
     end
   end
-end
 
-function judge.bucket(limit, counter)
-  local per_ms, token = limit.a, limit.b
-  counter = counter or { spent = 0, before = 0, at = now }
-  local passed = math.max(now - counter.at, 0)
-  -- Compared before they are multiplied: a long time times a high rate would not be exact.
-  local missing = 0
-  if passed < ceil_div(counter.spent, per_ms) then
-    missing = math.max(counter.spent - passed * per_ms, 0)
-  end
-  local full = limit.most * token
-  local wanted = missing + cost * token
-  limit.counter, limit.unit = { spent = missing, before = 0, at = now }, token
-  limit.fits = wanted <= full
-  limit.remaining = floor_div(math.max(full - missing, 0), token)
-  limit.reset = ceil_div(missing, per_ms)
-  limit.retry = 0
-  if not limit.fits then
-    limit.retry = ceil_div(math.min(wanted - full, missing), per_ms)
-  end
-end
-
-local limits, admitted = {}, true
-for i, key in ipairs(KEYS) do
-  local at = 2 + (i - 1) * 5
-  local algorithm = ARGV[at]
-  local limit = {
-    most = tonumber(ARGV[at + 1]),
-    a = tonumber(ARGV[at + 2]),
-    b = tonumber(ARGV[at + 3]),
-  }
-  judge[algorithm](limit, read(key))
-  limit.bucket = algorithm == 'bucket'
-  limits[i] = limit
-  if ARGV[at + 4] == '1' and not limit.fits then
+  if not fits and args[arg + 4] == '1' then
     admitted = false
   end
+  local c, r = 6 * i - 5, 5 * i - 3
+  counters[c], counters[c + 1], counters[c + 2] = spent, before, at
+  counters[c + 3], counters[c + 4], counters[c + 5] = ends, unit, moved
+  answer[r], answer[r + 1], answer[r + 2] = fits and 1 or 0, remaining, reset
+  answer[r + 3], answer[r + 4] = retry, 0
 end
 
-local answer = { admitted and 1 or 0 }
-for i, key in ipairs(KEYS) do
-  local limit = limits[i]
-  local counter = limit.counter
-  if admitted and limit.fits then
-    counter.spent = math.max(counter.spent + cost * limit.unit, 0)
-    limit.remaining = limit.remaining - cost
-    if limit.bucket then
-      limit.reset = ceil_div(counter.spent, limit.a)
-      limit.ends = now + limit.reset
+for i = 1, #keys do
+  local c, r = 6 * i - 5, 5 * i - 3
+  local spent, ends, counted = counters[c], counters[c + 3], admitted and answer[r] == 1
+  if counted then
+    local more = tonumber(args[6 * i + 1])
+    if more > 0 then
+      local left = answer[r + 1] - cost
+      more = min(more, (left - left % PART) / PART)
+      answer[r + 4] = more
     end
-    write(key, counter, limit.ends)
-  elseif limit.moved then
-    write(key, counter, limit.ends)
+    spent = max(spent + cost * counters[c + 4] + more, 0)
+    answer[r + 1] = answer[r + 1] - cost - more
+    if args[6 * i - 4] == 'bucket' then
+      answer[r + 2] = ends - now
+    end
   end
-  table.insert(answer, limit.fits and 1 or 0)
-  table.insert(answer, limit.remaining)
-  table.insert(answer, limit.reset)
-  table.insert(answer, limit.retry)
+  if counted or counters[c + 5] then
+    local written = string.format('%d %d %d', spent, counters[c + 1], counters[c + 2])
+    redis.call('SET', keys[i], written, 'PX', max(ends - now, 1))
+  end
+end
+
+if not admitted then
+  answer[1] = 0
 end
 return answer

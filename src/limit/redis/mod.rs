@@ -14,7 +14,7 @@ mod target;
 mod tls;
 mod url;
 
-pub(super) use call::Scripts;
+pub(super) use call::{Answer, Scripts};
 pub(super) use connection::Connection;
 pub(super) use pauses::Pauses;
 

@@ -32,7 +32,10 @@ impl Scripts {
         for group in by_subject(checks) {
             let of_group: SmallVec<[Check<'_>; 2]> = group.iter().map(|&at| checks[at]).collect();
             let cost = i64::from(cost.get());
-            let outcome = self.decide_at_once(connection, &of_group, cost).await?;
+            let answer = self
+                .decide_at_once(connection, &of_group, cost, &[])
+                .await?;
+            let outcome = answer.outcome;
             for (&at, decision) in group.iter().zip(outcome.decisions) {
                 decisions[at] = decision;
             }
@@ -70,8 +73,9 @@ impl Scripts {
             return;
         }
         // If this fails, the count stays too high until the window ends.
-        let answer = self.decide_at_once(connection, &checks, -cost).await;
-        let answers = answer.map(|outcome| outcome.decisions).unwrap_or_default();
+        let answer = self.decide_at_once(connection, &checks, -cost, &[]).await;
+        let answers = answer.map(|answer| answer.outcome.decisions);
+        let answers = answers.unwrap_or_default();
         for (&at, answer) in places.iter().zip(answers) {
             if let (Some(decision), Some(answer)) = (&mut decisions[at], answer) {
                 decision.remaining = answer.remaining;

@@ -24,7 +24,7 @@ async fn ask(limiter: &Limiter, policy: &Policy, subject: &Subject, n: u32) -> (
 }
 
 /// How often a command was called since the server last forgot.
-fn calls(redis: &Redis, command: &str) -> u64 {
+pub(super) fn calls(redis: &Redis, command: &str) -> u64 {
     let stats: String = redis.ask(&["INFO", "commandstats"]);
     let line = stats
         .lines()

@@ -6,6 +6,7 @@
 mod contract;
 mod exact;
 mod keys;
+mod leases;
 mod log;
 mod model;
 mod outage;

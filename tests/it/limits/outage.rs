@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tollgate::limit::{
-    Clock, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings, Verdict,
+    Clock, Lease, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings, Verdict,
 };
 
 use super::log::Log;
@@ -299,6 +299,7 @@ async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
     let settings = RedisSettings {
         target: single(&url),
         on_failure: OnFailure::Local,
+        lease: Lease::Off,
         deadline: Duration::from_secs(10),
         key_prefix: "tollgate".into(),
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tollgate::limit::{
-    Check, Clock, Decision, LimitStore, Limiter, ManualClock, OnFailure, Outcome, Policy,
+    Check, Clock, Decision, Lease, LimitStore, Limiter, ManualClock, OnFailure, Outcome, Policy,
     RedisSettings, RedisTarget, RedisTopology, RedisUrl, Subject,
 };
 
@@ -114,6 +114,7 @@ pub(super) fn settings(redis: &Redis) -> RedisSettings {
     RedisSettings {
         target: single(&redis.url()),
         on_failure: OnFailure::Local,
+        lease: Lease::Off,
         deadline: NO_HURRY,
         key_prefix: "tollgate".into(),
     }

@@ -27,6 +27,18 @@ fn two_gateways_admit_exactly_the_limit_together() {
 }
 
 #[test]
+fn permits_that_a_gateway_has_not_spent_are_returned_when_it_drains() {
+    let (redis, inventory, orders) = (Redis::start(), Upstream::echo(), Upstream::echo());
+    let config = config(&inventory, &orders, &redis, 10_000);
+    let request = Request::get("/api/orders/x").with_key();
+    let gateway = Gateway::start(&config);
+    assert_eq!(storm(&[&gateway], 4, 100, &request), (400, 0));
+    gateway.finish();
+    let next = Gateway::start(&config);
+    assert_eq!(remaining(&next.ask(&request)), 10_000 - 401);
+}
+
+#[test]
 fn counters_are_there_after_a_restart() {
     let (redis, inventory, orders) = (Redis::start(), Upstream::echo(), Upstream::echo());
     let config = config(&inventory, &orders, &redis, 10);

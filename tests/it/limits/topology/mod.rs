@@ -8,7 +8,8 @@ mod tls;
 use std::time::{Duration, Instant};
 
 use tollgate::limit::{
-    Clock, LimitStore, Limiter, OnFailure, RedisSettings, RedisTarget, RedisUrl, Subject, Verdict,
+    Clock, Lease, LimitStore, Limiter, OnFailure, RedisSettings, RedisTarget, RedisUrl, Subject,
+    Verdict,
 };
 
 use super::{MINUTE, ask_one, decided, policy};
@@ -29,6 +30,7 @@ fn settings(target: RedisTarget) -> RedisSettings {
     RedisSettings {
         target,
         on_failure: OnFailure::Local,
+        lease: Lease::Off,
         deadline: DEADLINE,
         key_prefix: "tollgate".into(),
     }
