@@ -131,7 +131,7 @@ pub enum Lease {
 }
 
 /// Where and how to reach Redis.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RedisSettings {
     /// Where it is. Holds a password, which it does not show.
     pub target: RedisTarget,

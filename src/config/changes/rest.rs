@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::config::settings::Settings;
-use crate::limit::{Policy, RedisSettings};
+use crate::limit::Policy;
 use crate::pipeline::snapshot::Snapshot;
 use crate::upstream::Upstream;
 
@@ -168,27 +168,12 @@ pub(super) fn settings(old: &Settings, new: &Settings, changes: &mut Changes) {
         ("server.watch", old.watch != new.watch),
         ("limits.max_keys", old.max_keys != new.max_keys),
         ("limits.state_file", old.state_file != new.state_file),
-        (
-            "limits.redis",
-            !same_redis(old.redis.as_ref(), new.redis.as_ref()),
-        ),
+        ("limits.redis", old.redis != new.redis),
         ("log.level", old.log_level != new.log_level),
         ("log.format", old.log_format != new.log_format),
         ("log.access", old.access_log != new.access_log),
     ];
     for (key, _) in differing.iter().filter(|(_, differs)| *differs) {
         changes.add(format!("`{key}` has changed, which takes a restart"));
-    }
-}
-
-fn same_redis(then: Option<&RedisSettings>, now: Option<&RedisSettings>) -> bool {
-    match (then, now) {
-        (Some(then), Some(now)) => {
-            then.target == now.target
-                && then.on_failure == now.on_failure
-                && then.deadline == now.deadline
-                && then.key_prefix == now.key_prefix
-        }
-        (then, now) => then.is_none() && now.is_none(),
     }
 }

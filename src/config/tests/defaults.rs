@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{AccessLog, LogFormat};
-use crate::limit::{LimitHeaders, OnFailure};
+use crate::limit::{Lease, LimitHeaders, OnFailure};
 use crate::route::EncodedSlash;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,6 +32,7 @@ fn what_is_not_written_is_as_documented() {
     assert_eq!(redis.on_failure, OnFailure::Local);
     assert_eq!(redis.deadline, Duration::from_millis(25));
     assert_eq!(redis.key_prefix, "tollgate");
+    assert_eq!(redis.lease, Lease::Auto);
 
     let names = &snapshot.access.names;
     assert_eq!(names.api_key, "x-api-key");
@@ -74,7 +75,7 @@ fn without_redis_counters_live_in_this_process() {
 /// What says no more than its absence is taken, though more would not be supported yet.
 #[test]
 fn what_asks_for_nothing_more_is_taken() {
-    good(
+    let loaded = good(
         r#"
         [[route]]
         prefix = "/a"
@@ -93,6 +94,7 @@ fn what_asks_for_nothing_more_is_taken() {
         listen = "off"
         "#,
     );
+    assert_eq!(loaded.settings.redis.unwrap().lease, Lease::Off);
 }
 
 #[test]
