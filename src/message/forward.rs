@@ -21,7 +21,7 @@ const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-use
 
 /// Names, or beginnings of names, that say how to read or keep a message; with those that the gateway
 /// knows by name they are what RFC 9110 section 6.5.1 keeps out of trailers.
-const CONTROLS: [&[u8]; 9] = [
+const CONTROLS: [&[u8]; 8] = [
     b"content-",
     b"if-",
     b"range",
@@ -29,7 +29,6 @@ const CONTROLS: [&[u8]; 9] = [
     b"age",
     b"expires",
     b"pragma",
-    b"max-forwards",
     b"www-authenticate",
 ];
 
@@ -110,7 +109,10 @@ pub fn put_request(
     let options = ConnectionOptions::of(fields);
     for field in fields.iter() {
         if passes_downstream(field, &options, to) {
-            put(out, field.name, field.value);
+            match field.known {
+                Known::MaxForwards if *method == Method::OPTIONS => put_max_forwards(out, field),
+                _ => put(out, field.name, field.value),
+            }
         }
     }
 
@@ -203,6 +205,28 @@ fn put_forwarded(
     } else {
         b"1.1 tollgate\r\n"
     });
+}
+
+/// How many hops a request may still make, if it says so and that is anything that this gateway
+/// has to heed: RFC 9110 section 7.6.2 leaves it to OPTIONS and TRACE.
+#[must_use]
+pub fn max_forwards(method: &Method, fields: &Fields) -> Option<u64> {
+    if *method != Method::OPTIONS {
+        return None;
+    }
+    fields.get_all(Known::MaxForwards).find_map(hops)
+}
+
+fn hops(value: &[u8]) -> Option<u64> {
+    str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Appends one hop less. What is no number says nothing, and passes as it came.
+fn put_max_forwards(out: &mut Vec<u8>, field: FieldRef<'_>) {
+    match hops(field.value) {
+        Some(hops) => put_number(out, field.name, hops.saturating_sub(1)),
+        None => put(out, field.name, field.value),
+    }
 }
 
 /// Appends what the proxies before this one have said, for this one to add to it.

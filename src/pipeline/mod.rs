@@ -25,6 +25,7 @@ pub use handle::handle;
 pub use refuse::{note_unread, refuse_unread};
 pub use worker::Worker;
 
+use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 
 use self::identify::identify;
@@ -32,6 +33,7 @@ use self::protect::protect;
 use self::proxy::proxy;
 use self::rate_limit::{Report, rate_limit};
 use self::record::Record;
+use self::refuse::{Reply, answer};
 use self::rejection::Rejection;
 use self::request::{After, Downstream, Request};
 use self::resolve::resolve;
@@ -80,5 +82,16 @@ async fn run<'r>(
     let route = route?;
     record.note_upstream(&snapshot.upstreams[route.upstream]);
     resolve::check(route, path, request.body)?;
+    if max_forwards(&request.head.method, &request.head.fields) == Some(0) {
+        let reply = Reply::LastHop(request);
+        return Ok(aside(answer(
+            reply,
+            request.worker,
+            record,
+            report.as_ref(),
+            client,
+        ))
+        .await);
+    }
     proxy(route, &permit, request, client, report.as_ref(), record).await
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::Version;
+use http::{StatusCode, Version};
 
 use crate::message::answer::{connection_header, put_connection, put_status};
 use crate::message::forward::{put, put_number};
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy)]
 pub(super) enum Reply<'a> {
     Healthy(&'a Request<'a>),
+    /// The request was to come no further than here.
+    LastHop(&'a Request<'a>),
     Rejected(&'a Request<'a>, &'a Rejection),
     /// Where the request ends is not known.
     Unframed(&'a Rejection),
@@ -89,7 +91,7 @@ fn goes_on(reply: Reply<'_>, client: &Downstream<'_>, record: &Record<'_>) -> bo
     let request = match reply {
         Reply::Unframed(_) => return false,
         Reply::Rejected(_, rejection) if rejection.closes() => return false,
-        Reply::Rejected(request, _) | Reply::Healthy(request) => request,
+        Reply::Rejected(request, _) | Reply::Healthy(request) | Reply::LastHop(request) => request,
     };
     let short = match request.body {
         BodyLength::Fixed(length) => length <= READ_PAST,
@@ -112,21 +114,18 @@ fn put_reply(
     goes_on: bool,
 ) {
     let (request, rejection) = match reply {
-        Reply::Healthy(request) => (Some(request), None),
+        Reply::Healthy(request) | Reply::LastHop(request) => (Some(request), None),
         Reply::Rejected(request, rejection) => (Some(request), Some(rejection)),
         Reply::Unframed(rejection) => (None, Some(rejection)),
     };
-    let (status, body, kind) = match rejection {
-        Some(rejection) => {
+    let (status, body, kind): (_, _, &[u8]) = match reply {
+        Reply::Healthy(_) => (StatusCode::OK, HEALTHY.to_vec(), b"application/json"),
+        Reply::LastHop(_) => (StatusCode::OK, Vec::new(), b""),
+        Reply::Rejected(_, rejection) | Reply::Unframed(rejection) => {
             record.code.set(Some(rejection.code()));
             let problem = rejection.problem(record.request_id.text());
-            (
-                rejection.status(),
-                problem,
-                &b"application/problem+json"[..],
-            )
+            (rejection.status(), problem, b"application/problem+json")
         }
-        None => (HEALTHY.0, HEALTHY.1.to_vec(), &b"application/json"[..]),
     };
     record.status.set(Some(status));
     put_status(
@@ -134,7 +133,9 @@ fn put_reply(
         status,
         status.canonical_reason().unwrap_or("").as_bytes(),
     );
-    put(out, b"Content-Type", kind);
+    if !kind.is_empty() {
+        put(out, b"Content-Type", kind);
+    }
     put_number(out, b"Content-Length", body.len() as u64);
     put(out, b"Cache-Control", b"no-store");
     out.extend_from_slice(b"Date: ");

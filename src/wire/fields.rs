@@ -110,6 +110,7 @@ known! {
     Allow = "allow",
     ContentType = "content-type",
     CacheControl = "cache-control",
+    MaxForwards = "max-forwards",
 }
 
 /// The longest name in the list.

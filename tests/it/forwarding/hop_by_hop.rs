@@ -163,3 +163,28 @@ fn add(request: Request, field: &&str) -> Request {
     let (name, value) = field.split_once(':').expect("a field");
     request.field(name, value.trim_start_matches(' '))
 }
+
+/// RFC 9110 section 7.6.2.
+#[test]
+fn options_go_as_many_hops_as_they_may() {
+    let shop = Shop::open();
+    let ask = |method: &str, hops: &str| {
+        let request = Request::new(method, "/api/inventory/x").field("Max-Forwards", hops);
+        shop.ask(&request)
+    };
+    let last = ask("OPTIONS", "0");
+    last.is(200);
+    assert!(last.body.is_empty() && last.fields.has("x-request-id"));
+    assert!(shop.inventory.take().is_empty(), "it ends here");
+    let rows = [
+        ("OPTIONS", "1", "0"),
+        ("OPTIONS", "10", "9"),
+        ("OPTIONS", "many", "many"),
+        // It is for OPTIONS alone.
+        ("GET", "0", "0"),
+    ];
+    each(rows, |(method, hops, passed)| {
+        ask(method, hops).is(200);
+        assert_eq!(shop.inventory.only().fields.all("max-forwards"), [*passed]);
+    });
+}
