@@ -1,0 +1,191 @@
+//! What a worker holds for one caller, and how busy that caller is.
+
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Unused;
+use crate::limit::clock::millis;
+use crate::limit::{Check, Decision, Limit, Policy, Subject};
+
+/// What has been spent within this time is taken for what will be. Longer saves little: a caller
+/// that makes a hundred requests in it already costs one call in a hundred.
+const LOOK_BACK_MS: u64 = 1000;
+
+/// `decide.lua` grants at most this part of what is left.
+const PART: u64 = 64;
+
+/// What a worker holds for one caller under one limit, and how busy that caller is.
+#[derive(Debug)]
+pub(super) struct Account {
+    counter: Arc<str>,
+    subject: Subject,
+    /// A reload may change it. Permits under the old one are given up then.
+    limit: Limit,
+    /// Counted in Redis, and not spent yet.
+    permits: u64,
+    /// When their window ends at the latest.
+    ends_ms: u64,
+    /// What was left beside them when Redis last answered.
+    remaining: u64,
+    /// A call is under way that asks for permits. Others that are sent meanwhile ask for none, or
+    /// every request in flight would take as many.
+    asking_until_ms: u64,
+    meter: Meter,
+}
+
+/// How much has been spent lately.
+#[derive(Debug)]
+struct Meter {
+    since_ms: u64,
+    spent: u64,
+    /// In the look-back before.
+    before: u64,
+}
+
+impl Account {
+    /// Of a caller that is new.
+    pub(super) fn new(check: &Check<'_>, now_ms: u64) -> Self {
+        Self {
+            counter: Arc::clone(check.policy.counter()),
+            subject: check.subject.clone(),
+            limit: check.policy.limit,
+            permits: 0,
+            ends_ms: now_ms,
+            remaining: 0,
+            asking_until_ms: now_ms,
+            meter: Meter {
+                since_ms: now_ms,
+                spent: 0,
+                before: 0,
+            },
+        }
+    }
+
+    /// Whether it is that of the caller under the limit.
+    pub(super) fn is_of(&self, check: &Check<'_>) -> bool {
+        self.counter == *check.policy.counter() && self.subject == *check.subject
+    }
+
+    /// Whether it says anything still.
+    pub(super) fn is_in_use(&self, now_ms: u64) -> bool {
+        let has_permits = self.permits > 0 && self.ends_ms > now_ms;
+        has_permits || now_ms.saturating_sub(self.meter.since_ms) < 2 * LOOK_BACK_MS
+    }
+
+    /// Whether its permits are enough.
+    pub(super) fn covers(&self, check: &Check<'_>, cost: NonZeroU32, now_ms: u64) -> bool {
+        self.permits >= u64::from(cost.get())
+            && self.ends_ms > now_ms
+            && self.limit == check.policy.limit
+    }
+
+    /// Whether its limit is still what it was.
+    pub(super) fn is_under(&self, limit: Limit) -> bool {
+        self.limit == limit
+    }
+
+    /// The permits that are here, if their window lasts for longer than `longer_ms`.
+    pub(super) fn unused(self, now_ms: u64, longer_ms: u64) -> Option<Unused> {
+        let worth_it = self.permits > 0 && self.ends_ms > now_ms.saturating_add(longer_ms);
+        worth_it.then(|| Unused {
+            // That of a fixed window is called as its counter is.
+            policy: Policy::new(&*self.counter, self.limit),
+            subject: self.subject,
+            permits: self.permits,
+        })
+    }
+
+    /// Spends permits that are there.
+    pub(super) fn spend(&mut self, cost: NonZeroU32, now_ms: u64) -> Decision {
+        self.meter.count(cost, now_ms);
+        self.permits -= u64::from(cost.get());
+        Decision {
+            admitted: true,
+            remaining: self.remaining.saturating_add(self.permits),
+            reset: Duration::from_millis(self.ends_ms.saturating_sub(now_ms)),
+            retry_after: Duration::ZERO,
+            degraded: false,
+            cached: true,
+        }
+    }
+
+    /// How many permits a request that has to ask Redis should ask for beside its own. Such a call
+    /// takes at most `patience_ms`.
+    pub(super) fn ask(&mut self, cost: NonZeroU32, now_ms: u64, patience_ms: u64) -> u64 {
+        self.meter.count(cost, now_ms);
+        let permits = self.wanted(cost, now_ms);
+        if permits > 0 {
+            self.asking_until_ms = now_ms.saturating_add(patience_ms);
+        }
+        permits
+    }
+
+    /// As many as the caller has lately spent beside this request, or will until the window ends.
+    fn wanted(&self, cost: NonZeroU32, now_ms: u64) -> u64 {
+        if self.asking_until_ms > now_ms {
+            return 0;
+        }
+        let in_look_back = self.meter.in_look_back() - u64::from(cost.get());
+        let left_ms = match self.ends_ms.saturating_sub(now_ms) {
+            0 => LOOK_BACK_MS,
+            left_ms => left_ms.min(LOOK_BACK_MS),
+        };
+        // Both are small: no more is spent in a second than fits in 53 bits by far.
+        let wanted = in_look_back.saturating_mul(left_ms) / LOOK_BACK_MS;
+        wanted.min(self.limit.requests() / PART)
+    }
+
+    /// Takes what Redis has granted and said.
+    pub(super) fn take(
+        &mut self,
+        check: &Check<'_>,
+        decision: &mut Decision,
+        granted: u64,
+        sent_ms: u64,
+    ) {
+        if self.limit != check.policy.limit {
+            return;
+        }
+        let ends_ms = sent_ms.saturating_add(millis(decision.reset));
+        if self.permits == 0 || self.ends_ms <= sent_ms {
+            self.permits = 0;
+            self.ends_ms = ends_ms;
+        } else {
+            // If this is another window already, as after Redis was emptied, then permits of the
+            // old one must not last as long.
+            self.ends_ms = self.ends_ms.min(ends_ms);
+        }
+        self.permits = self.permits.saturating_add(granted);
+        self.remaining = decision.remaining;
+        decision.remaining = decision.remaining.saturating_add(self.permits);
+        if granted > 0 {
+            self.asking_until_ms = sent_ms;
+        }
+    }
+}
+
+impl Hash for Account {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        // As a check is hashed.
+        (&*self.counter, &self.subject).hash(hasher);
+    }
+}
+
+impl Meter {
+    fn count(&mut self, cost: NonZeroU32, now_ms: u64) {
+        let passed = now_ms.saturating_sub(self.since_ms);
+        if passed >= LOOK_BACK_MS {
+            let just_now = passed < 2 * LOOK_BACK_MS;
+            self.before = if just_now { self.spent } else { 0 };
+            self.spent = 0;
+            self.since_ms = now_ms;
+        }
+        self.spent = self.spent.saturating_add(cost.get().into());
+    }
+
+    fn in_look_back(&self) -> u64 {
+        self.spent.max(self.before)
+    }
+}

@@ -1,0 +1,169 @@
+//! Leases by themselves, on a clock and with a Redis of the test's own.
+
+use super::*;
+use crate::client::ClientName;
+use crate::limit::{Decision, Limit};
+
+/// A caller with a limit of 6,400 a minute, and the leases of its worker.
+struct Busy {
+    leases: Leases,
+    policy: Policy,
+    subject: Subject,
+}
+
+impl Busy {
+    fn new() -> Self {
+        let limit = Limit::new(6_400, Duration::from_mins(1)).unwrap();
+        Self {
+            leases: Leases::new(Duration::from_millis(25)),
+            policy: Policy::new("test", limit),
+            subject: Subject::Client(ClientName::parse("caller").unwrap()),
+        }
+    }
+
+    fn checks(&self) -> [Check<'_>; 1] {
+        [Check {
+            policy: &self.policy,
+            subject: &self.subject,
+        }]
+    }
+
+    fn spend(&self, now_ms: u64) -> Option<Decision> {
+        let outcome = self.leases.spend(&self.checks(), NonZeroU32::MIN, now_ms);
+        outcome.and_then(|outcome| outcome.only())
+    }
+
+    /// How many permits it asks for.
+    fn ask(&self, now_ms: u64) -> u64 {
+        self.leases.ask(&self.checks(), NonZeroU32::MIN, now_ms)[0]
+    }
+
+    /// Redis grants as many in a window that lasts for `reset_ms` more.
+    fn take(&self, granted: u64, reset_ms: u64, sent_ms: u64) -> Decision {
+        let decision = Decision {
+            admitted: true,
+            remaining: 1_000,
+            reset: Duration::from_millis(reset_ms),
+            retry_after: Duration::ZERO,
+            degraded: false,
+            cached: false,
+        };
+        let answer = Answer {
+            outcome: Outcome::of(true, std::iter::once(Some(decision)).collect()),
+            granted: Permits::from_elem(granted, 1),
+        };
+        let outcome = self.leases.take(&self.checks(), answer, sent_ms);
+        outcome.only().unwrap()
+    }
+}
+
+#[test]
+fn a_caller_is_given_what_it_has_spent_in_a_second() {
+    let busy = Busy::new();
+    assert_eq!(busy.ask(0), 0, "nothing is known of it yet");
+    busy.take(0, 60_000, 0);
+    assert_eq!(busy.ask(10), 1);
+    assert_eq!(busy.take(1, 59_990, 10).remaining, 1_001);
+    assert_eq!(busy.spend(20).unwrap().remaining, 1_000);
+    assert_eq!(busy.spend(20), None, "there was one");
+    assert_eq!(busy.ask(20), 3);
+    assert_eq!(busy.ask(21), 0, "one call at a time asks for permits");
+    assert_eq!(busy.ask(45), 5, "that one has taken too long");
+    busy.take(0, 59_955, 45);
+    // What was spent in the second before counts as well.
+    assert_eq!(busy.ask(1_080), 5);
+    // And then no more.
+    assert_eq!(busy.ask(3_500), 0);
+}
+
+#[test]
+fn no_more_is_asked_for_than_the_window_has_time_for_or_a_part_of_the_limit() {
+    let busy = Busy::new();
+    for _ in 0..150 {
+        busy.ask(0);
+    }
+    busy.take(1, 60_000, 0);
+    assert_eq!(busy.ask(25), 100, "a 64th of 6,400");
+    busy.take(1, 100, 25);
+    busy.spend(26).unwrap();
+    busy.spend(26).unwrap();
+    assert_eq!(busy.ask(50), 153 * 75 / 1_000, "the window has 75 ms to go");
+}
+
+#[test]
+fn permits_end_with_their_window_as_reckoned_from_when_the_call_was_sent() {
+    let busy = Busy::new();
+    busy.ask(500);
+    busy.take(10, 1_000, 500);
+    assert_eq!(busy.spend(1_499).unwrap().reset, Duration::from_millis(1));
+    assert_eq!(busy.spend(1_500), None);
+    // Those of the next window do not bring them back.
+    busy.ask(1_600);
+    busy.take(1, 1_000, 1_600);
+    assert!(busy.spend(1_700).is_some());
+    assert_eq!(busy.spend(1_700), None);
+}
+
+#[test]
+fn permits_of_a_window_that_is_gone_do_not_last_as_long_as_the_next() {
+    let busy = Busy::new();
+    busy.ask(0);
+    busy.take(2, 1_000, 0);
+    // Redis has been emptied.
+    busy.ask(500);
+    busy.take(2, 60_000, 500);
+    assert!(busy.spend(999).is_some());
+    assert_eq!(busy.spend(1_000), None);
+}
+
+#[test]
+fn what_is_worth_it_is_returned() {
+    let busy = Busy::new();
+    busy.ask(0);
+    busy.take(7, 60_000, 0);
+    busy.spend(1).unwrap();
+    let unused = busy.leases.give_up(1);
+    let [unused] = &unused[..] else {
+        panic!("{unused:?}");
+    };
+    assert_eq!((unused.permits, &unused.subject), (6, &busy.subject));
+    assert_eq!(unused.policy.counter(), busy.policy.counter());
+    assert_eq!(busy.spend(1), None, "they are given up");
+    busy.ask(2);
+    busy.take(7, 1_000, 2);
+    assert!(
+        busy.leases.give_up(2).is_empty(),
+        "the window is nearly over"
+    );
+}
+
+#[test]
+fn each_caller_has_its_own_however_many_there_are() {
+    let busy = Busy::new();
+    let caller = |n| Subject::Client(ClientName::parse(&format!("caller-{n}")).unwrap());
+    for round in 0..3 {
+        for n in 0..1_000 {
+            let checks = [Check {
+                policy: &busy.policy,
+                subject: &caller(n),
+            }];
+            let permits = busy.leases.ask(&checks, NonZeroU32::MIN, 0)[0];
+            // Until the second asks for permits, and then has not been answered.
+            assert_eq!(permits, u64::from(round == 1));
+        }
+    }
+}
+
+#[test]
+fn accounts_have_a_size_and_a_bound() {
+    assert_eq!(size_of::<Account>(), 144);
+    let busy = Busy::new();
+    let mut accounts = Accounts::default();
+    for n in 0..MOST as u64 {
+        let account = Account::new(&busy.checks()[0], 5_000);
+        accounts.table.insert_unique(n, account, |_| n);
+    }
+    assert!(!accounts.has_room(6_999), "all callers were here lately");
+    assert!(!accounts.has_room(7_000), "not searched again so soon");
+    assert!(accounts.has_room(8_000));
+}
