@@ -12,7 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::health::{Health, WorkerHealth};
 use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
 use super::{Check, Decision, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Verdict};
@@ -34,7 +35,7 @@ const MISSES_TO_OPEN: u32 = 5;
 pub(super) struct RedisStore {
     settings: RedisSettings,
     memory: Arc<MemoryStore>,
-    health: Mutex<Health>,
+    health: Health,
 }
 
 impl RedisStore {
@@ -43,19 +44,13 @@ impl RedisStore {
         Self {
             settings,
             memory,
-            health: Mutex::default(),
+            health: Health::default(),
         }
     }
 
     /// Whether every worker counts in Redis.
     pub(super) fn is_up(&self) -> bool {
-        let all_nodes = self.settings.target.reaches_all_nodes();
-        let health = self.health();
-        health.answered && health.workers_without == 0 && all_nodes
-    }
-
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.health.is_up() && self.settings.target.reaches_all_nodes()
     }
 }
 
@@ -222,10 +217,7 @@ impl Line {
 
 /// Keeps a worker connected: connects, proves, serves until that ends, pauses, and again.
 async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
-    let worker = WorkerHealth {
-        store: &store,
-        without: Cell::new(false),
-    };
+    let worker = WorkerHealth::new(&store.health, &store.settings);
     let mut pauses = Pauses::default();
     loop {
         let begun = Instant::now();
@@ -263,86 +255,6 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
         biased;
         cause = line.gave_up() => cause,
         () = &mut driver => CallError::Ended,
-    }
-}
-
-/// What the operator is told: how many workers are without Redis, and what has been said of it.
-#[derive(Debug, Default)]
-struct Health {
-    workers_without: usize,
-    answered: bool,
-    /// What has been reported since Redis last answered everybody: a trouble of another kind
-    /// (unreachable, then a wrong password) is news, one that comes back is not.
-    told: Vec<Trouble>,
-}
-
-/// The kinds of causes that an operator does different things about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    Gone,
-    LockedOut,
-    Refusing,
-}
-
-impl From<&CallError> for Trouble {
-    fn from(cause: &CallError) -> Self {
-        match cause {
-            CallError::Unreachable(_)
-            | CallError::Ended
-            | CallError::Silent
-            | CallError::Demoted
-            | CallError::NoNode => Self::Gone,
-            CallError::Credentials => Self::LockedOut,
-            CallError::NoMaster | CallError::Refused(_) => Self::Refusing,
-        }
-    }
-}
-
-/// One worker's part in it; the worker's end is no news.
-#[derive(Debug)]
-struct WorkerHealth<'a> {
-    store: &'a RedisStore,
-    without: Cell<bool>,
-}
-
-impl WorkerHealth<'_> {
-    fn lost(&self, cause: &CallError) {
-        let mut health = self.store.health();
-        health.workers_without += usize::from(!self.without.replace(true));
-        let trouble = Trouble::from(cause);
-        if health.told.contains(&trouble) {
-            return;
-        }
-        health.told.push(trouble);
-        let consequence = match self.store.settings.on_failure {
-            OnFailure::Local => "counting in this process",
-            OnFailure::Open => "admitting without counting",
-            OnFailure::Closed => "refusing what would be counted",
-        };
-        let redis = &self.store.settings.target;
-        tracing::warn!(%redis, %cause, "redis does not answer; {consequence}");
-    }
-
-    fn healed(&self) {
-        let mut health = self.store.health();
-        health.workers_without -= usize::from(self.without.replace(false));
-        let first = !std::mem::replace(&mut health.answered, true);
-        if health.workers_without > 0 {
-            return;
-        }
-        let redis = &self.store.settings.target;
-        if !health.told.is_empty() {
-            health.told.clear();
-            tracing::info!(%redis, "redis answers again");
-        } else if first {
-            tracing::info!(%redis, "redis answers");
-        }
-    }
-}
-
-impl Drop for WorkerHealth<'_> {
-    fn drop(&mut self) {
-        self.store.health().workers_without -= usize::from(self.without.get());
     }
 }
 

@@ -6,6 +6,7 @@ mod algorithm;
 mod clock;
 mod failure;
 mod headers;
+mod health;
 mod index;
 mod key;
 mod limiter;
