@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::fleet::Fleet;
 use super::health::{Health, WorkerHealth};
 use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
@@ -36,12 +37,14 @@ pub(super) struct RedisStore {
     settings: RedisSettings,
     memory: Arc<MemoryStore>,
     health: Health,
+    fleet: Fleet,
 }
 
 impl RedisStore {
     /// Falls back, where the settings say so, to `memory`.
     pub(super) fn new(settings: RedisSettings, memory: Arc<MemoryStore>) -> Self {
         Self {
+            fleet: Fleet::new(settings.key_prefix.clone()),
             settings,
             memory,
             health: Health::default(),
@@ -51,6 +54,26 @@ impl RedisStore {
     /// Whether every worker counts in Redis.
     pub(super) fn is_up(&self) -> bool {
         self.health.is_up() && self.settings.target.reaches_all_nodes()
+    }
+
+    /// How many gateways share the counters, as far as is known.
+    pub(super) fn instances(&self) -> NonZeroU32 {
+        self.fleet.instances()
+    }
+
+    /// Notes what Redis has said, where this process is to go on from there without it.
+    fn note(&self, checks: &[Check<'_>], outcome: &Outcome, sent_ms: u64) {
+        for (check, decision) in checks.iter().zip(&outcome.decisions) {
+            if let Some(decision) = decision
+                && self.on_failure(check) == OnFailure::Local
+            {
+                self.memory.note(check, decision, sent_ms);
+            }
+        }
+    }
+
+    fn on_failure(&self, check: &Check<'_>) -> OnFailure {
+        check.policy.on_failure.unwrap_or(self.settings.on_failure)
     }
 }
 
@@ -94,6 +117,7 @@ impl RedisLimiter {
                 Ok(outcome) => {
                     self.line.misses.set(0);
                     self.refusals.learn(checks, cost, &outcome, sent_ms);
+                    self.store.note(checks, &outcome, sent_ms);
                     return outcome;
                 }
                 Err(cause) => self.line.miss(generation, cause),
@@ -112,12 +136,18 @@ impl RedisLimiter {
         timeout(longest, connected).await.is_ok()
     }
 
+    /// Tells Redis, if it is there, that this process ends.
+    pub(super) async fn leave(&self) {
+        let connection = self.line.connection.borrow().clone();
+        if let Some(connection) = connection {
+            let longest = self.store.settings.deadline;
+            self.store.fleet.leave(connection, longest).await;
+        }
+    }
+
     /// Decides as each limit says for this case.
     fn without_redis(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        let on_failure = |check: &Check<'_>| {
-            let policy = check.policy;
-            policy.on_failure.unwrap_or(self.store.settings.on_failure)
-        };
+        let on_failure = |check: &Check<'_>| self.store.on_failure(check);
         let closed =
             |check: &Check<'_>| check.policy.enforces() && on_failure(check) == OnFailure::Closed;
         let mut decisions = Decisions::from_elem(None, checks.len());
@@ -130,7 +160,8 @@ impl RedisLimiter {
         let local = |place: &usize| on_failure(&checks[*place]) == OnFailure::Local;
         let places: SmallVec<[usize; 2]> = (0..checks.len()).filter(local).collect();
         let counted: SmallVec<[Check<'_>; 2]> = places.iter().map(|&place| checks[place]).collect();
-        let outcome = self.store.memory.decide(&counted, cost);
+        let instances = self.store.instances();
+        let outcome = self.store.memory.decide_share(&counted, cost, instances);
         for (place, decision) in places.into_iter().zip(outcome.decisions) {
             decisions[place] = decision.map(|decision| Decision {
                 degraded: true,
@@ -217,7 +248,7 @@ impl Line {
 
 /// Keeps a worker connected: connects, proves, serves until that ends, pauses, and again.
 async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
-    let worker = WorkerHealth::new(&store.health, &store.settings);
+    let worker = WorkerHealth::new(&store.health, &store.settings, &store.fleet);
     let mut pauses = Pauses::default();
     loop {
         let begun = Instant::now();
@@ -248,13 +279,18 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
             proof = proof => if let Err(cause) = in_time(proof) { return cause },
         }
     }
-    line.take_up(connection);
+    line.take_up(connection.clone());
     worker.healed();
+    let alive = async {
+        store.fleet.stay(connection).await;
+        std::future::pending().await
+    };
     tokio::select! {
         // First, for without its last user the driver ends too.
         biased;
         cause = line.gave_up() => cause,
         () = &mut driver => CallError::Ended,
+        cause = alive => cause,
     }
 }
 

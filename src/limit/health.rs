@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::fleet::Fleet;
 use super::redis::CallError;
 use super::{OnFailure, RedisSettings};
 
@@ -60,15 +61,17 @@ impl From<&CallError> for Trouble {
 pub(super) struct WorkerHealth<'a> {
     health: &'a Health,
     settings: &'a RedisSettings,
+    fleet: &'a Fleet,
     without: Cell<bool>,
 }
 
 impl<'a> WorkerHealth<'a> {
     /// Of a worker that is about to connect.
-    pub(super) fn new(health: &'a Health, settings: &'a RedisSettings) -> Self {
+    pub(super) fn new(health: &'a Health, settings: &'a RedisSettings, fleet: &'a Fleet) -> Self {
         Self {
             health,
             settings,
+            fleet,
             without: Cell::new(false),
         }
     }
@@ -88,7 +91,8 @@ impl<'a> WorkerHealth<'a> {
             OnFailure::Closed => "refusing what would be counted",
         };
         let redis = &self.settings.target;
-        tracing::warn!(%redis, %cause, "redis does not answer; {consequence}");
+        let instances = self.fleet.instances();
+        tracing::warn!(%redis, %cause, instances, "redis does not answer; {consequence}");
     }
 
     /// It has a connection.

@@ -3,17 +3,18 @@
 //! anything but another decision in the same shard; the bound on its memory is `windows`' affair.
 
 mod copy;
+mod note;
 
 pub(super) use copy::Copied;
 
 use std::hash::RandomState;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::algorithm::{Judgement, judge};
+use super::algorithm::{Counter, Judgement, judge};
 use super::key::{self, Who};
 use super::rings::Window;
 use super::windows::Windows;
@@ -55,21 +56,37 @@ impl MemoryStore {
     /// Decides one request under all its limits, and counts it if none refuses it.
     #[must_use]
     pub fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
+        self.decide_share(checks, cost, NonZeroU32::MIN)
+    }
+
+    /// The same in one of so many instances, each of which enforces its share of the limits. What
+    /// is left is the share's. Counters hold what all instances together have spent, as far as this
+    /// one can tell, so that they mean the same however many there are.
+    pub(super) fn decide_share(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+        instances: NonZeroU32,
+    ) -> Outcome {
         let now_ms = self.clock.now_ms();
-        let cost = u64::from(cost.get());
+        let instances = NonZeroU64::from(instances);
+        let asked = Asked {
+            cost: u64::from(cost.get()).saturating_mul(instances.get()),
+            instances,
+        };
         if let [check] = checks {
             let place = self.place(check);
             let mut windows = self.lock(place.shard);
-            let weighed = weigh(&windows, place.hash, check, cost, now_ms);
+            let weighed = weigh(&windows, place.hash, check, asked, now_ms);
             let admitted = weighed.judgement.fits || !check.policy.enforces();
-            let decision = settle(&mut windows, &self.hasher, check, &weighed, admitted, cost);
+            let decision = settle(&mut windows, &self.hasher, check, &weighed, admitted, asked);
             return Outcome::of(admitted, Decisions::from_elem(Some(decision), 1));
         }
-        self.decide_together(checks, cost, now_ms)
+        self.decide_together(checks, asked, now_ms)
     }
 
     /// Holds the locks of all shards concerned, always in the same order, until all is decided.
-    fn decide_together(&self, checks: &[Check<'_>], cost: u64, now_ms: u64) -> Outcome {
+    fn decide_together(&self, checks: &[Check<'_>], asked: Asked, now_ms: u64) -> Outcome {
         let places: SmallVec<[Place; 4]> = checks.iter().map(|check| self.place(check)).collect();
         let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
         shards.sort_unstable();
@@ -80,7 +97,9 @@ impl MemoryStore {
         let weighed: SmallVec<[Weighed; 4]> = checks
             .iter()
             .zip(&places)
-            .map(|(check, place)| weigh(&locked[locked_at(place)], place.hash, check, cost, now_ms))
+            .map(|(check, place)| {
+                weigh(&locked[locked_at(place)], place.hash, check, asked, now_ms)
+            })
             .collect();
         let admitted = checks
             .iter()
@@ -100,7 +119,7 @@ impl MemoryStore {
                 check,
                 &weighed,
                 admitted,
-                cost,
+                asked,
             ))
         });
         Outcome::of(admitted, decisions.collect())
@@ -153,6 +172,14 @@ impl Shard {
     }
 }
 
+/// What one request asks for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// What it costs, once for each instance.
+    cost: u64,
+    instances: NonZeroU64,
+}
+
 /// Where a counter is, or would be.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -168,13 +195,14 @@ struct Weighed {
     now_ms: u64,
 }
 
-fn weigh(windows: &Windows, hash: u64, check: &Check<'_>, cost: u64, now_ms: u64) -> Weighed {
+fn weigh(windows: &Windows, hash: u64, check: &Check<'_>, asked: Asked, now_ms: u64) -> Weighed {
     let slot = windows.find(hash, check.policy.counter(), check.subject);
     let window = slot.map(|slot| windows.window(slot));
     let matters = window.filter(|window| window.ends_ms > now_ms);
     let counter = matters.map(|window| window.counter);
+    let limit = check.policy.limit.shared_by(asked.instances);
     Weighed {
-        judgement: judge(check.policy.limit, counter, cost, now_ms),
+        judgement: judge(limit, counter, asked.cost, now_ms),
         slot,
         now_ms,
     }
@@ -187,17 +215,18 @@ fn settle(
     check: &Check<'_>,
     weighed: &Weighed,
     admitted: bool,
-    cost: u64,
+    asked: Asked,
 ) -> Decision {
     let limit = check.policy.limit;
     let mut judgement = weighed.judgement;
     if admitted && judgement.fits {
-        judgement = judgement.spend(limit, cost);
+        judgement = judgement.spend(limit, asked.cost);
     }
-    keep(windows, hasher, check, &judgement, weighed);
+    let (slot, now_ms) = (weighed.slot, weighed.now_ms);
+    keep(windows, hasher, check, judgement.counter, slot, now_ms);
     Decision {
         admitted: judgement.fits,
-        remaining: judgement.remaining,
+        remaining: judgement.remaining / asked.instances,
         reset: Duration::from_millis(judgement.reset_ms),
         retry_after: Duration::from_millis(judgement.retry_ms),
         degraded: false,
@@ -210,10 +239,11 @@ fn keep(
     windows: &mut Windows,
     hasher: &RandomState,
     check: &Check<'_>,
-    judgement: &Judgement,
-    weighed: &Weighed,
+    counter: Counter,
+    slot: Option<u32>,
+    now_ms: u64,
 ) {
-    let (limit, counter) = (check.policy.limit, judgement.counter);
+    let limit = check.policy.limit;
     if counter.spent == 0 && counter.before == 0 {
         // A refused request begins no window.
         return;
@@ -222,14 +252,14 @@ fn keep(
         counter,
         ends_ms: counter.ends_ms(limit),
     };
-    match weighed.slot {
+    match slot {
         Some(slot) => {
             let before = std::mem::replace(windows.window_mut(slot), window);
             if before.ends_ms != window.ends_ms {
                 windows.requeue(slot, limit.longest_ms());
             }
         }
-        None => windows.insert(hasher, check.policy, check.subject, window, weighed.now_ms),
+        None => windows.insert(hasher, check.policy, check.subject, window, now_ms),
     }
 }
 

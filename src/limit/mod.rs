@@ -5,6 +5,7 @@
 mod algorithm;
 mod clock;
 mod failure;
+mod fleet;
 mod headers;
 mod health;
 mod index;
