@@ -25,6 +25,9 @@ const COUNTS_FOR: Duration = Duration::from_secs(10);
 /// The longest that a beat may take. Nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How versions of Redis say that a right is missing.
+const NO_RIGHT: [&str; 3] = ["user executing the script", "ACL failure", "NOPERM"];
+
 /// This process among its like.
 #[derive(Debug)]
 pub(super) struct Fleet {
@@ -100,7 +103,7 @@ impl Fleet {
                 self.denied.store(false, Ordering::Relaxed);
                 self.learn(instances, is_new);
             }
-            Census::Denied(cause) => self.tell(&cause),
+            Census::Refused(cause) => self.tell(&cause),
         }
         // The other worker that has said so may have been overtaken by this one.
         if what == Beat::Alive && self.is_leaving.load(Ordering::Relaxed) {
@@ -123,11 +126,12 @@ impl Fleet {
     /// A right that is missing is told of once. Everything else that Redis may refuse for, such as
     /// its memory, requests meet too.
     fn tell(&self, cause: &str) {
-        if cause.contains("NOPERM") && !self.denied.swap(true, Ordering::Relaxed) {
+        let denied = NO_RIGHT.iter().any(|words| cause.contains(words));
+        if denied && !self.denied.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 cause,
-                "redis does not let gateways know of each other: its user lacks one of +zadd +zcard \
-                 +zrem +zremrangebyscore +pexpire; without redis, limits are shared by as many as were last seen"
+                "redis does not let gateways know of each other: the user needs +zadd +zcard +zrem \
+                 +zremrangebyscore +pexpire"
             );
         }
     }

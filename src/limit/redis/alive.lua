@@ -6,8 +6,8 @@
 -- ARGV[2]    "alive" or "ends"
 -- ARGV[3]    how long one counts that is not seen again, in milliseconds
 --
--- Returns { how many are alive, 1 if this one was not among them or else 0 }, or as a text the error
--- of a command that Redis refuses. As an error it would be taken for a trouble with counting.
+-- Returns { how many are alive, 1 if this one was not among them or else 0 }, or as a text which
+-- command Redis refuses and why. As an error it would be taken for a trouble with counting.
 --
 -- Time is this server's alone, in milliseconds.
 
@@ -38,7 +38,7 @@ local answer
 for _, command in ipairs(commands) do
   answer = redis.pcall(unpack(command))
   if type(answer) == 'table' and answer.err then
-    return answer.err
+    return string.lower(command[1]) .. ': ' .. answer.err
   end
   if command[1] == 'ZADD' then
     is_new = answer

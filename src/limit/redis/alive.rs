@@ -22,8 +22,8 @@ pub(in crate::limit) enum Census {
         /// This one was not among them before.
         is_new: bool,
     },
-    /// It does not let the gateway do this.
-    Denied(String),
+    /// It refuses; which command, and why.
+    Refused(String),
 }
 
 /// Tells Redis of the gateway called `id`, which counts for `lasts_ms` if it is not heard of again.
@@ -56,7 +56,7 @@ fn read(answer: Value) -> Result<Census, CallError> {
             }),
             _ => Err(unexpected()),
         },
-        Value::BulkString(error) => Ok(Census::Denied(String::from_utf8_lossy(&error).into())),
+        Value::BulkString(error) => Ok(Census::Refused(String::from_utf8_lossy(&error).into())),
         _ => Err(unexpected()),
     }
 }
@@ -76,8 +76,8 @@ mod tests {
         let count = |instances, is_new| Census::Count { instances, is_new };
         assert_eq!(read(numbers(&[3, 1])).unwrap(), count(3, true));
         assert_eq!(read(numbers(&[-3, 0])).unwrap(), count(0, false));
-        let denied = read(Value::BulkString(b"NOPERM no".to_vec())).unwrap();
-        assert_eq!(denied, Census::Denied("NOPERM no".into()));
+        let refused = read(Value::BulkString(b"zadd: no".to_vec())).unwrap();
+        assert_eq!(refused, Census::Refused("zadd: no".into()));
         for answer in [Value::Nil, numbers(&[]), numbers(&[1]), numbers(&[1, 2, 3])] {
             assert!(matches!(read(answer), Err(CallError::Refused(_))));
         }
