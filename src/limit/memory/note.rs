@@ -221,6 +221,30 @@ mod tests {
         }
     }
 
+    /// `cargo test --release --lib what_a_note_takes -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement, not a check"]
+    fn what_a_note_takes() {
+        const NOTES: u32 = 1_000_000;
+        for callers in [1, 1_000, 1_000_000_u32] {
+            let store = MemoryStore::new(2_000_000, Clock::system());
+            let limit = Limit::new(1_000_000, Duration::from_hours(1)).unwrap();
+            let policy = &Policy::new("test", limit);
+            let decision = Instance::new(1, Algorithm::FixedWindow).ask(1);
+            let name = |n: u32| ClientName::parse(&format!("client-{n}")).unwrap();
+            let subjects: Vec<_> = (0..callers).map(|n| Subject::Client(name(n))).collect();
+            let now_ms = store.clock.now_ms();
+            let note = |n: u32| {
+                let subject = &subjects[(n.wrapping_mul(2_654_435_761) % callers) as usize];
+                store.note(&Check { policy, subject }, &decision, now_ms);
+            };
+            (0..callers.max(1000) * 4).for_each(note);
+            let begun = std::time::Instant::now();
+            (0..NOTES).for_each(note);
+            println!("{callers} callers: {:?} a note", begun.elapsed() / NOTES);
+        }
+    }
+
     proptest! {
         #[test]
         fn all_together_admit_what_is_left_and_never_more(
