@@ -12,7 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::fleet::Fleet;
+use super::health::{Health, WorkerHealth};
 use super::leases::{Leases, Permits};
 use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
@@ -37,28 +39,44 @@ const MISSES_TO_OPEN: u32 = 5;
 pub(super) struct RedisStore {
     settings: RedisSettings,
     memory: Arc<MemoryStore>,
-    health: Mutex<Health>,
+    health: Health,
+    fleet: Fleet,
 }
 
 impl RedisStore {
     /// Falls back, where the settings say so, to `memory`.
     pub(super) fn new(settings: RedisSettings, memory: Arc<MemoryStore>) -> Self {
         Self {
+            fleet: Fleet::new(settings.key_prefix.clone()),
             settings,
             memory,
-            health: Mutex::default(),
+            health: Health::default(),
         }
     }
 
     /// Whether every worker counts in Redis.
     pub(super) fn is_up(&self) -> bool {
-        let all_nodes = self.settings.target.reaches_all_nodes();
-        let health = self.health();
-        health.answered && health.workers_without == 0 && all_nodes
+        self.health.is_up() && self.settings.target.reaches_all_nodes()
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How many gateways share the counters, as far as is known.
+    pub(super) fn instances(&self) -> NonZeroU32 {
+        self.fleet.instances()
+    }
+
+    /// Notes what Redis has said, where this process is to go on from there without it.
+    fn note(&self, checks: &[Check<'_>], outcome: &Outcome, sent_ms: u64) {
+        for (check, decision) in checks.iter().zip(&outcome.decisions) {
+            if let Some(decision) = decision
+                && self.on_failure(check) == OnFailure::Local
+            {
+                self.memory.note(check, decision, sent_ms);
+            }
+        }
+    }
+
+    fn on_failure(&self, check: &Check<'_>) -> OnFailure {
+        check.policy.on_failure.unwrap_or(self.settings.on_failure)
     }
 }
 
@@ -108,6 +126,7 @@ impl RedisLimiter {
                 Ok(answer) => {
                     self.line.misses.set(0);
                     self.refusals.learn(checks, cost, &answer.outcome, now_ms);
+                    self.store.note(checks, &answer.outcome, now_ms);
                     return match leases {
                         Some(leases) => leases.take(checks, answer, now_ms),
                         None => answer.outcome,
@@ -157,12 +176,18 @@ impl RedisLimiter {
         timeout(longest, connected).await.is_ok()
     }
 
+    /// Tells Redis, if it is there, that this process ends.
+    pub(super) async fn leave(&self) {
+        let connection = self.line.connection.borrow().clone();
+        if let Some(connection) = connection {
+            let longest = self.store.settings.deadline;
+            self.store.fleet.leave(connection, longest).await;
+        }
+    }
+
     /// Decides as each limit says for this case.
     fn without_redis(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        let on_failure = |check: &Check<'_>| {
-            let policy = check.policy;
-            policy.on_failure.unwrap_or(self.store.settings.on_failure)
-        };
+        let on_failure = |check: &Check<'_>| self.store.on_failure(check);
         let closed =
             |check: &Check<'_>| check.policy.enforces() && on_failure(check) == OnFailure::Closed;
         let mut decisions = Decisions::from_elem(None, checks.len());
@@ -175,7 +200,8 @@ impl RedisLimiter {
         let local = |place: &usize| on_failure(&checks[*place]) == OnFailure::Local;
         let places: SmallVec<[usize; 2]> = (0..checks.len()).filter(local).collect();
         let counted: SmallVec<[Check<'_>; 2]> = places.iter().map(|&place| checks[place]).collect();
-        let outcome = self.store.memory.decide(&counted, cost);
+        let instances = self.store.instances();
+        let outcome = self.store.memory.decide_share(&counted, cost, instances);
         for (place, decision) in places.into_iter().zip(outcome.decisions) {
             decisions[place] = decision.map(|decision| Decision {
                 degraded: true,
@@ -262,10 +288,7 @@ impl Line {
 
 /// Keeps a worker connected: connects, proves, serves until that ends, pauses, and again.
 async fn keep(line: Rc<Line>, store: Arc<RedisStore>) {
-    let worker = WorkerHealth {
-        store: &store,
-        without: Cell::new(false),
-    };
+    let worker = WorkerHealth::new(&store.health, &store.settings, &store.fleet);
     let mut pauses = Pauses::default();
     loop {
         let begun = Instant::now();
@@ -296,93 +319,18 @@ async fn serve(line: &Line, store: &RedisStore, worker: &WorkerHealth<'_>) -> Ca
             proof = proof => if let Err(cause) = in_time(proof) { return cause },
         }
     }
-    line.take_up(connection);
+    line.take_up(connection.clone());
     worker.healed();
+    let alive = async {
+        store.fleet.stay(connection).await;
+        std::future::pending().await
+    };
     tokio::select! {
         // First, for without its last user the driver ends too.
         biased;
         cause = line.gave_up() => cause,
         () = &mut driver => CallError::Ended,
-    }
-}
-
-/// What the operator is told: how many workers are without Redis, and what has been said of it.
-#[derive(Debug, Default)]
-struct Health {
-    workers_without: usize,
-    answered: bool,
-    /// What has been reported since Redis last answered everybody: a trouble of another kind
-    /// (unreachable, then a wrong password) is news, one that comes back is not.
-    told: Vec<Trouble>,
-}
-
-/// The kinds of causes that an operator does different things about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    Gone,
-    LockedOut,
-    Refusing,
-}
-
-impl From<&CallError> for Trouble {
-    fn from(cause: &CallError) -> Self {
-        match cause {
-            CallError::Unreachable(_)
-            | CallError::Ended
-            | CallError::Silent
-            | CallError::Demoted
-            | CallError::NoNode => Self::Gone,
-            CallError::Credentials => Self::LockedOut,
-            CallError::NoMaster | CallError::Refused(_) => Self::Refusing,
-        }
-    }
-}
-
-/// One worker's part in it; the worker's end is no news.
-#[derive(Debug)]
-struct WorkerHealth<'a> {
-    store: &'a RedisStore,
-    without: Cell<bool>,
-}
-
-impl WorkerHealth<'_> {
-    fn lost(&self, cause: &CallError) {
-        let mut health = self.store.health();
-        health.workers_without += usize::from(!self.without.replace(true));
-        let trouble = Trouble::from(cause);
-        if health.told.contains(&trouble) {
-            return;
-        }
-        health.told.push(trouble);
-        let consequence = match self.store.settings.on_failure {
-            OnFailure::Local => "counting in this process",
-            OnFailure::Open => "admitting without counting",
-            OnFailure::Closed => "refusing what would be counted",
-        };
-        let redis = &self.store.settings.target;
-        tracing::warn!(%redis, %cause, "redis does not answer; {consequence}");
-    }
-
-    fn healed(&self) {
-        let mut health = self.store.health();
-        health.workers_without -= usize::from(self.without.replace(false));
-        let first = !std::mem::replace(&mut health.answered, true);
-        if health.workers_without > 0 {
-            return;
-        }
-        let redis = &self.store.settings.target;
-        if !health.told.is_empty() {
-            health.told.clear();
-            tracing::info!(%redis, "redis answers again");
-        } else if first {
-            tracing::info!(%redis, "redis answers");
-        }
-    }
-}
-
-impl Drop for WorkerHealth<'_> {
-    fn drop(&mut self) {
-        self.store.health().workers_without -= usize::from(self.without.get());
+        cause = alive => cause,
     }
 }
 

@@ -47,6 +47,13 @@ impl LimitStore {
     pub fn is_up(&self) -> bool {
         self.redis.as_ref().is_none_or(|redis| redis.is_up())
     }
+
+    /// How many gateways were last seen to share the counters, this one included.
+    #[must_use]
+    pub fn instances(&self) -> NonZeroU32 {
+        let seen = self.redis.as_ref().map(|redis| redis.instances());
+        seen.unwrap_or(NonZeroU32::MIN)
+    }
 }
 
 /// A worker's access to the store.
@@ -82,12 +89,21 @@ impl Limiter {
             Store::Redis(redis) => redis.wait_ready(longest).await,
         }
     }
+
     /// Returns to Redis what has been taken from it and not been used, as far as that takes no
     /// longer than `longest`. To be called when no more requests come.
     pub async fn finish(&self, longest: Duration) {
         match &self.store {
             Store::Memory(_) => {}
             Store::Redis(redis) => redis.finish(longest).await,
+        }
+    }
+
+    /// Tells the other gateways that this process ends, once for all its workers: without Redis
+    /// their shares of the limits grow. Waits for Redis no longer than a request does.
+    pub async fn leave(&self) {
+        if let Store::Redis(redis) = &self.store {
+            redis.leave().await;
         }
     }
 }

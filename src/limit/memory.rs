@@ -3,21 +3,20 @@
 //! anything but another decision in the same shard; the bound on its memory is `windows`' affair.
 
 mod copy;
+mod decide;
+mod note;
 
 pub(super) use copy::Copied;
 
 use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::algorithm::{Judgement, judge};
+use super::algorithm::Counter;
 use super::key::{self, Who};
 use super::rings::Window;
 use super::windows::Windows;
-use super::{Check, Clock, Decision, Decisions, Outcome};
+use super::{Check, Clock, Outcome};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.
 const MAX_SHARDS: usize = 256;
@@ -55,55 +54,7 @@ impl MemoryStore {
     /// Decides one request under all its limits, and counts it if none refuses it.
     #[must_use]
     pub fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        let now_ms = self.clock.now_ms();
-        let cost = u64::from(cost.get());
-        if let [check] = checks {
-            let place = self.place(check);
-            let mut windows = self.lock(place.shard);
-            let weighed = weigh(&windows, place.hash, check, cost, now_ms);
-            let admitted = weighed.judgement.fits || !check.policy.enforces();
-            let decision = settle(&mut windows, &self.hasher, check, &weighed, admitted, cost);
-            return Outcome::of(admitted, Decisions::from_elem(Some(decision), 1));
-        }
-        self.decide_together(checks, cost, now_ms)
-    }
-
-    /// Holds the locks of all shards concerned, always in the same order, until all is decided.
-    fn decide_together(&self, checks: &[Check<'_>], cost: u64, now_ms: u64) -> Outcome {
-        let places: SmallVec<[Place; 4]> = checks.iter().map(|check| self.place(check)).collect();
-        let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let mut locked: SmallVec<[MutexGuard<'_, Windows>; 4]> =
-            shards.iter().map(|&shard| self.lock(shard)).collect();
-        let locked_at = |place: &Place| shards.partition_point(|&shard| shard < place.shard);
-        let weighed: SmallVec<[Weighed; 4]> = checks
-            .iter()
-            .zip(&places)
-            .map(|(check, place)| weigh(&locked[locked_at(place)], place.hash, check, cost, now_ms))
-            .collect();
-        let admitted = checks
-            .iter()
-            .zip(&weighed)
-            .all(|(check, weighed)| weighed.judgement.fits || !check.policy.enforces());
-        let decisions = checks.iter().zip(&places).zip(&weighed);
-        let decisions = decisions.map(|((check, place), weighed)| {
-            let windows = &mut locked[locked_at(place)];
-            // What was kept for the checks before this one may have swept its old counter away.
-            let weighed = Weighed {
-                slot: windows.find(place.hash, check.policy.counter(), check.subject),
-                ..*weighed
-            };
-            Some(settle(
-                windows,
-                &self.hasher,
-                check,
-                &weighed,
-                admitted,
-                cost,
-            ))
-        });
-        Outcome::of(admitted, decisions.collect())
+        self.decide_share(checks, cost, NonZeroU32::MIN)
     }
 
     /// The time that it counts by.
@@ -160,60 +111,16 @@ struct Place {
     shard: usize,
 }
 
-/// A judgement, and the slot of the counter that it is about.
-#[derive(Debug, Clone, Copy)]
-struct Weighed {
-    judgement: Judgement,
-    slot: Option<u32>,
-    now_ms: u64,
-}
-
-fn weigh(windows: &Windows, hash: u64, check: &Check<'_>, cost: u64, now_ms: u64) -> Weighed {
-    let slot = windows.find(hash, check.policy.counter(), check.subject);
-    let window = slot.map(|slot| windows.window(slot));
-    let matters = window.filter(|window| window.ends_ms > now_ms);
-    let counter = matters.map(|window| window.counter);
-    Weighed {
-        judgement: judge(check.policy.limit, counter, cost, now_ms),
-        slot,
-        now_ms,
-    }
-}
-
-/// Counts the request, if it is admitted and fits, and says what is to be told of it.
-fn settle(
-    windows: &mut Windows,
-    hasher: &RandomState,
-    check: &Check<'_>,
-    weighed: &Weighed,
-    admitted: bool,
-    cost: u64,
-) -> Decision {
-    let limit = check.policy.limit;
-    let mut judgement = weighed.judgement;
-    if admitted && judgement.fits {
-        judgement = judgement.spend(limit, cost);
-    }
-    keep(windows, hasher, check, &judgement, weighed);
-    Decision {
-        admitted: judgement.fits,
-        remaining: judgement.remaining,
-        reset: Duration::from_millis(judgement.reset_ms),
-        retry_after: Duration::from_millis(judgement.retry_ms),
-        degraded: false,
-        cached: false,
-    }
-}
-
 /// Keeps the counter, in its slot if it has one. A counter of nothing takes no room.
 fn keep(
     windows: &mut Windows,
     hasher: &RandomState,
     check: &Check<'_>,
-    judgement: &Judgement,
-    weighed: &Weighed,
+    counter: Counter,
+    slot: Option<u32>,
+    now_ms: u64,
 ) {
-    let (limit, counter) = (check.policy.limit, judgement.counter);
+    let limit = check.policy.limit;
     if counter.spent == 0 && counter.before == 0 {
         // A refused request begins no window.
         return;
@@ -222,14 +129,14 @@ fn keep(
         counter,
         ends_ms: counter.ends_ms(limit),
     };
-    match weighed.slot {
+    match slot {
         Some(slot) => {
             let before = std::mem::replace(windows.window_mut(slot), window);
             if before.ends_ms != window.ends_ms {
                 windows.requeue(slot, limit.longest_ms());
             }
         }
-        None => windows.insert(hasher, check.policy, check.subject, window, weighed.now_ms),
+        None => windows.insert(hasher, check.policy, check.subject, window, now_ms),
     }
 }
 
@@ -237,8 +144,9 @@ fn keep(
 mod tests {
     use super::*;
     use crate::client::ClientName;
-    use crate::limit::{Limit, ManualClock, Policy, Subject};
+    use crate::limit::{Decision, Limit, ManualClock, Policy, Subject};
     use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
 
     const ONE: NonZeroU32 = NonZeroU32::MIN;
 

@@ -5,7 +5,9 @@
 mod algorithm;
 mod clock;
 mod failure;
+mod fleet;
 mod headers;
+mod health;
 mod index;
 mod key;
 mod leases;

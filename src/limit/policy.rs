@@ -133,6 +133,25 @@ impl Limit {
         }
     }
 
+    /// The limit as one of so many instances enforces it, which counts each request as many times:
+    /// it takes it that the others do the same. Where there are more instances than it admits,
+    /// each admits one.
+    pub(super) fn shared_by(self, instances: NonZeroU64) -> Self {
+        match self.algorithm {
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => Self {
+                requests: self.requests.max(instances),
+                ..self
+            },
+            // The rate stays: what comes back to all comes back to each of them so much slower.
+            Algorithm::TokenBucket { burst } => Self {
+                algorithm: Algorithm::TokenBucket {
+                    burst: burst.max(instances),
+                },
+                ..self
+            },
+        }
+    }
+
     /// How long a window lasts, in milliseconds.
     pub(super) fn window_ms(self) -> u64 {
         // A year is far from overflowing.

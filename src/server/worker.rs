@@ -110,6 +110,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         while listening.join_next().await.is_some() {}
         connections.all_ended().await;
     };
+    let all_ended = async { tokio::join!(all_ended, worker.limiter.leave()) };
     if tokio::time::timeout(parts.drain_timeout, all_ended)
         .await
         .is_err()

@@ -3,6 +3,7 @@
 //! where it goes; when it may be made, how long it may take and what happens when it fails is in
 //! `failure`.
 
+mod alive;
 mod call;
 mod cluster;
 mod connection;
@@ -14,6 +15,7 @@ mod target;
 mod tls;
 mod url;
 
+pub(super) use alive::{Beat, Census, beat};
 pub(super) use call::{Answer, Scripts};
 pub(super) use connection::Connection;
 pub(super) use pauses::Pauses;

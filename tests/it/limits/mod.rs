@@ -5,6 +5,7 @@
 
 mod contract;
 mod exact;
+mod fleet;
 mod keys;
 mod leases;
 mod log;

@@ -7,6 +7,7 @@ mod on_failure;
 mod outage;
 mod routes;
 mod shared;
+mod shares;
 mod site;
 mod state;
 mod subjects;

@@ -48,6 +48,14 @@ async fn left(limiter: &Limiter, subject: &Subject) -> Option<u64> {
     (!decision.degraded).then_some(decision.remaining)
 }
 
+async fn eventually(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "it has not happened");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Asks until Redis counts again.
 async fn healed(limiter: &Limiter, subject: &Subject) -> u64 {
     let begun = Instant::now();

@@ -6,7 +6,7 @@ use tollgate::limit::{RedisTarget, RedisTopology};
 
 use super::super::client;
 use super::super::log::Log;
-use super::{DEADLINE, PATIENCE, healed, left, store, urls};
+use super::{DEADLINE, PATIENCE, eventually, healed, left, store, urls};
 use crate::support::redis::Redis;
 use crate::support::redis_sentinel::{MASTER, Sentinel};
 
@@ -38,6 +38,12 @@ async fn the_sentinels_name_another_master_when_one_is_killed() {
     assert_eq!(before, 989, "the replica has counted what the master had");
     assert_eq!(left(&limiter, &caller).await, Some(988));
     assert!(store.is_up());
+    // The replica knows of this gateway, too, and of another that comes now.
+    let other = super::store(sentinel(&servers));
+    let _worker = other.for_worker();
+    for store in [&store, &other] {
+        eventually(|| store.instances().get() == 2).await;
+    }
 }
 
 #[tokio::test(flavor = "local")]

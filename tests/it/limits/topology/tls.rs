@@ -17,10 +17,11 @@ fn tls(port: u16, tls: RedisTls) -> RedisTarget {
 async fn tls_with_certificates_a_user_a_database_and_a_prefix() {
     let files = Certificates::new();
     let (redis, port) = files.redis();
-    let rights = "on >p@ss ~own-prefix:* +eval +evalsha +get +set +pttl +time +select";
+    let rights = "on >p@ss ~own-prefix:* +eval +evalsha +get +set +time +select +zadd +zcard +zrem \
+         +zremrangebyscore +pexpire";
     let command = ["ACL", "SETUSER", "gate"]
         .into_iter()
-        .chain(rights.split(' '));
+        .chain(rights.split_whitespace());
     let () = redis.ask(&command.collect::<Vec<_>>());
     let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
     let ours = RedisTls::parse(Some(&files.text("ca.pem")), Some((&cert, &key))).unwrap();
