@@ -224,6 +224,7 @@ fn keep(
     };
     match weighed.slot {
         Some(slot) => {
+            windows.renew(slot, check.subject);
             let before = std::mem::replace(windows.window_mut(slot), window);
             if before.ends_ms != window.ends_ms {
                 windows.requeue(slot, limit.longest_ms());

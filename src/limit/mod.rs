@@ -6,6 +6,7 @@ mod algorithm;
 mod clock;
 mod failure;
 mod headers;
+mod hint;
 mod index;
 mod key;
 mod leases;
@@ -24,6 +25,7 @@ mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
+pub(crate) use hint::Hint;
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
