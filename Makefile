@@ -38,6 +38,11 @@ bench-idle: bench-build ## only the memory of idle connections
 bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
 	@python3 bench/stream.py
 
+bench-fleet: ## four gateways on one Redis: exact, few calls, calm while Redis is frozen
+	@scripts/needs.sh cc python3 redis-server
+	cargo build --release --locked --bin tollgate --example bench_upstream --example bench_load
+	@python3 bench/fleet.py
+
 bench-limits: ## what one decision of the store in the process takes, in time and memory
 	cargo test --release --locked --lib how_long_a_million -- --ignored --nocapture
 	cargo run --release --locked --example limit_bench
@@ -47,7 +52,7 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-.PHONY: bench-limits bench-peers bench-build sim
+.PHONY: bench-fleet bench-limits bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 

@@ -77,14 +77,13 @@ class Bench:
 
     def upstream(self):
         port = free_port()
-        program = _program("examples/bench_upstream")
-        command = [program, f"127.0.0.1:{port}", self.workers]
+        command = [program("examples/bench_upstream"), f"127.0.0.1:{port}", self.workers]
         return Server("the upstream", command, port, self._folder("upstream"))
 
     def floor(self, upstream):
         port = free_port()
-        program = _program("examples/tcp_forwarder")
-        command = [program, f"127.0.0.1:{port}", f"127.0.0.1:{upstream}", self.workers]
+        command = [program("examples/tcp_forwarder"), f"127.0.0.1:{port}"]
+        command += [f"127.0.0.1:{upstream}", self.workers]
         return Server("floor", command, port, self._folder("floor"))
 
     def redis(self):
@@ -101,7 +100,7 @@ class Bench:
     def tollgate(self, upstream):
         port, folder = free_port(), self._folder("tollgate")
         config = self._fill("tollgate.toml", folder, port, upstream)
-        return Server("tollgate", [_program("tollgate"), "run", "-c", config], port, folder)
+        return Server("tollgate", [program("tollgate"), "run", "-c", config], port, folder)
 
     def nginx(self, upstream):
         port, folder = free_port(), self._folder("nginx")
@@ -124,7 +123,22 @@ class Bench:
         addition = self._fill("tollgate-redis.toml", folder, port, upstream, **more)
         with open(config, "a") as whole:
             whole.write(addition.read_text())
-        return Server(name, [_program("tollgate"), "run", "-c", config], port, folder)
+        return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
+
+    def fleet_gateway(self, nth, upstream, limits, redis):
+        """One of several gateways; the limits are clients' requests a minute by their keys."""
+        port, folder = free_port(), self._folder(f"gateway-{nth}")
+        config = self._fill("fleet.toml", folder, port, upstream)
+        with open(config, "a") as whole:
+            for tier in sorted(set(limits.values())):
+                whole.write(f'[limits.tiers.per-{tier}]\nrequests = {tier}\nper = "1m"\n')
+            for key, tier in limits.items():
+                hashed = hashlib.sha256(key.encode()).hexdigest()
+                keys = f'keys = ["sha256:{hashed}"]'
+                whole.write(f'[clients.{key}]\n{keys}\ntier = "per-{tier}"\n')
+            whole.write("[limits.redis]\n")
+            whole.writelines(f'{name} = "{value}"\n' for name, value in redis.items())
+        return Server(f"gateway {nth}", [program("tollgate"), "run", "-c", config], port, folder)
 
     def traefik_redis(self, upstream, redis):
         port, folder = free_port(), self._folder("traefik-redis")
@@ -141,11 +155,12 @@ class Bench:
         return Server("node-redis", command, port, folder)
 
 
-def _program(name):
-    program = RELEASE / name
-    if not program.exists():
-        raise Failed(f"{program} is missing; `make bench` builds it")
-    return program
+def program(name):
+    """The path of one of our own programs."""
+    path = RELEASE / name
+    if not path.exists():
+        raise Failed(f"{path} is missing; the targets of the Makefile build it")
+    return path
 
 
 def _installed(name):

@@ -8,9 +8,10 @@ pub use key::{ApiKey, ApiKeyHash, InvalidHash, NoRandomness};
 pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::limit::{Policy, Subject};
+use crate::limit::{Hint, Policy, Subject};
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
 #[derive(Debug)]
@@ -42,15 +43,22 @@ impl Client {
 }
 
 /// A name that is safe in a header, a log line and a Redis key: 1 to 128 characters of `A-Za-z0-9._-`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ClientName(Arc<str>);
+#[derive(Clone)]
+pub struct ClientName {
+    text: Arc<str>,
+    /// Where whoever is called this was last counted. Not a part of what the name is.
+    hint: Hint,
+}
 
 impl ClientName {
     /// Parses a name as it stands in the configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidClientName> {
         let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if (1..=128).contains(&text.len()) && text.bytes().all(safe) {
-            Ok(Self(text.into()))
+            Ok(Self {
+                text: text.into(),
+                hint: Hint::default(),
+            })
         } else {
             Err(InvalidClientName)
         }
@@ -59,13 +67,37 @@ impl ClientName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The name, to be kept without a copy.
+    pub(crate) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// A note for whoever counts.
+    pub(crate) fn hint(&self) -> &Hint {
+        &self.hint
+    }
+}
+
+impl PartialEq for ClientName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ClientName {}
+
+impl Hash for ClientName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
 impl fmt::Debug for ClientName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.text.fmt(f)
     }
 }
 

@@ -6,21 +6,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Subject;
-use crate::client::ClientName;
 
 /// Who is counted, and the number of the policy. An enum of its own, because a number beside a
 /// [`Subject`] would not go into the room that its variants leave.
 #[derive(Debug)]
 pub(super) enum Key {
-    Client(u32, ClientName),
+    Client(u32, Arc<str>),
     Address(u32, IpAddr),
     Route(u32, Arc<str>),
 }
 
 /// A subject, borrowed from a request or a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Who<'k> {
-    Client(&'k ClientName),
+    Client(&'k Arc<str>),
     Address(IpAddr),
     Route(&'k Arc<str>),
 }
@@ -29,7 +28,7 @@ impl Key {
     /// Makes a key that owns its subject.
     pub(super) fn new(policy: u32, subject: &Subject) -> Self {
         match subject {
-            Subject::Client(name) => Self::Client(policy, name.clone()),
+            Subject::Client(name) => Self::Client(policy, Arc::clone(name.text())),
             Subject::Address(address) => Self::Address(policy, *address),
             Subject::Route(name) => Self::Route(policy, Arc::clone(name)),
         }
@@ -50,16 +49,43 @@ impl Key {
         }
     }
 
+    /// Takes the name of `subject`, who is meant by this key, for its own. A reload and a restart
+    /// leave keys with names that nobody else holds: memory, and one more line to be read.
+    pub(super) fn renew(&mut self, subject: &Subject) {
+        if let (Self::Client(_, kept), Subject::Client(name)) = (self, subject)
+            && !Arc::ptr_eq(kept, name.text())
+        {
+            *kept = Arc::clone(name.text());
+        }
+    }
+
     /// Whether the configuration says how many such keys there are, and not whoever calls.
     pub(super) fn is_client(&self) -> bool {
         !matches!(self, Self::Address(..))
     }
 }
 
+impl PartialEq for Who<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Client(one), Self::Client(other)) | (Self::Route(one), Self::Route(other)) => {
+                same(one, other)
+            }
+            (Self::Address(one), Self::Address(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// Whether two names are the same. Most are one name in one place, until a reload reads them anew.
+pub(super) fn same(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
 impl<'k> From<&'k Subject> for Who<'k> {
     fn from(subject: &'k Subject) -> Self {
         match subject {
-            Subject::Client(name) => Self::Client(name),
+            Subject::Client(name) => Self::Client(name.text()),
             Subject::Address(address) => Self::Address(*address),
             Subject::Route(name) => Self::Route(name),
         }
@@ -73,7 +99,7 @@ pub(super) fn hash(hasher: &RandomState, policy: &str, who: Who<'_>) -> u64 {
     let mut hasher = hasher.build_hasher();
     let kind = match who {
         Who::Client(name) => {
-            hasher.write(name.as_str().as_bytes());
+            hasher.write(name.as_bytes());
             0xfc
         }
         Who::Address(IpAddr::V4(address)) => {
@@ -143,6 +169,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ClientName;
 
     #[test]
     fn a_number_is_used_again_once_its_last_window_is_gone() {
@@ -158,6 +185,17 @@ mod tests {
         assert_eq!(names.enter(&"d".into()), first);
         assert_eq!(&**names.name(first), "d");
         assert_eq!(names.name(second), &b);
+    }
+
+    #[test]
+    fn a_key_does_not_hold_on_to_a_name_from_before_a_reload() {
+        let [old, new] = ["a", "a"].map(|name| ClientName::parse(name).unwrap());
+        let mut key = Key::new(3, &Subject::Client(old.clone()));
+        assert_eq!(Arc::strong_count(old.text()), 2);
+        assert_eq!(key.who(), Who::Client(new.text()));
+        key.renew(&Subject::Client(new.clone()));
+        assert_eq!(Arc::strong_count(old.text()), 1);
+        assert_eq!(key.who(), Who::Client(old.text()));
     }
 
     #[test]

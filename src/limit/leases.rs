@@ -23,8 +23,8 @@ use super::clock::millis;
 use super::redis::Answer;
 use super::{Algorithm, Check, Decisions, Outcome, Policy, Subject};
 
-/// So many callers a worker keeps account of at most; those beyond have every request ask. At 144
-/// bytes each they fill a table of 2^14 places, 2.3 MiB, as far as such a table is filled.
+/// So many callers a worker keeps account of at most; those beyond have every request ask. At 152
+/// bytes each they fill a table of 2^14 places, 2.4 MiB, as far as such a table is filled.
 const MOST: usize = (1 << 14) / 8 * 7;
 
 /// How often a full table is searched for accounts of callers that are gone, at most.

@@ -131,6 +131,7 @@ fn keep(
     };
     match slot {
         Some(slot) => {
+            windows.renew(slot, check.subject);
             let before = std::mem::replace(windows.window_mut(slot), window);
             if before.ends_ms != window.ends_ms {
                 windows.requeue(slot, limit.longest_ms());

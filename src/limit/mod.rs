@@ -8,6 +8,7 @@ mod failure;
 mod fleet;
 mod headers;
 mod health;
+mod hint;
 mod index;
 mod key;
 mod leases;
@@ -26,6 +27,7 @@ mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
+pub(crate) use hint::Hint;
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};

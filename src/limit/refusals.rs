@@ -12,8 +12,8 @@ use hashbrown::HashTable;
 use super::clock::millis;
 use super::{Algorithm, Check, Decision, Limit, Outcome, Subject, Verdict};
 
-/// So many refusals a worker remembers at most; beyond that Redis is asked. At 120 bytes each they
-/// fill a table of 2^16 places, 7.5 MiB, as far as such a table is filled.
+/// So many refusals a worker remembers at most; beyond that Redis is asked. At 128 bytes each they
+/// fill a table of 2^16 places, 8 MiB, as far as such a table is filled.
 const MOST: usize = (1 << 16) / 8 * 7;
 
 /// How often a full table is searched for refusals that are over, at most, in milliseconds.
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_as_large_as_its_bound_says() {
-        assert_eq!(size_of::<Refusal>(), 120);
+        assert_eq!(size_of::<Refusal>(), 128);
     }
 
     #[test]

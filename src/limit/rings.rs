@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::Subject;
 use super::algorithm::Counter;
 use super::key::Key;
 
@@ -67,6 +68,11 @@ impl Rings {
         key.expect("only hubs and unused slots have no key, and nobody is told their numbers")
     }
 
+    /// The key of the window in this slot, if there is one.
+    pub(super) fn key_in(&self, slot: u32) -> Option<&Key> {
+        self.slots.get(at(slot))?.key.as_ref()
+    }
+
     /// A window.
     pub(super) fn window(&self, slot: u32) -> Window {
         self.slots[at(slot)].window
@@ -75,6 +81,13 @@ impl Rings {
     /// A window, to spend from it.
     pub(super) fn window_mut(&mut self, slot: u32) -> &mut Window {
         &mut self.slots[at(slot)].window
+    }
+
+    /// See [`Key::renew`].
+    pub(super) fn renew(&mut self, slot: u32, subject: &Subject) {
+        if let Some(key) = &mut self.slots[at(slot)].key {
+            key.renew(subject);
+        }
     }
 
     /// Puts a window at the end of its ring; returns its slot.

@@ -9,9 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::index::{Index, MOST_SLOTS};
-use super::key::{Key, Names, Who, hash};
+use super::key::{Key, Names, Who, hash, same};
 use super::rings::{Rings, Window};
-use super::{Policy, Subject};
+use super::{Hint, Policy, Subject};
 
 /// How many finished windows a new one sweeps away: more than one, so that the table shrinks to
 /// what is running; few, so that nobody waits for it.
@@ -55,13 +55,21 @@ impl Windows {
     }
 
     /// The window of `subject` under the policy of that name, running or over.
-    pub(super) fn find(&self, hash: u64, policy: &str, subject: &Subject) -> Option<u32> {
+    pub(super) fn find(&self, hash: u64, policy: &Arc<str>, subject: &Subject) -> Option<u32> {
         let who = Who::from(subject);
-        let same = |slot| {
-            let key = self.rings.key(slot);
-            key.who() == who && **self.names.name(key.policy()) == *policy
-        };
-        self.index.find(hash, same)
+        let is_it = |key: &Key| key.who() == who && same(self.names.name(key.policy()), policy);
+        let hint = hint(subject);
+        let hinted = hint.and_then(|hint| hint.slot(hash));
+        if let Some(slot) = hinted
+            && self.rings.key_in(slot).is_some_and(is_it)
+        {
+            return Some(slot);
+        }
+        let found = self.index.find(hash, |slot| is_it(self.rings.key(slot)));
+        if let (Some(hint), Some(slot)) = (hint, found) {
+            hint.note(hash, slot);
+        }
+        found
     }
 
     /// The window that [`Windows::find`] has named.
@@ -72,6 +80,11 @@ impl Windows {
     /// The same, to spend from it.
     pub(super) fn window_mut(&mut self, slot: u32) -> &mut Window {
         self.rings.window_mut(slot)
+    }
+
+    /// To be told when `subject` has spent from a window.
+    pub(super) fn renew(&mut self, slot: u32, subject: &Subject) {
+        self.rings.renew(slot, subject);
     }
 
     /// To be told when a window has begun anew or was given another end.
@@ -90,7 +103,10 @@ impl Windows {
     ) {
         self.make_room(hasher, !matches!(subject, Subject::Address(_)), now_ms);
         let key = Key::new(self.names.enter(policy.counter()), subject);
-        self.add(hasher, key, window, policy.limit.longest_ms());
+        let (hash, slot) = self.add(hasher, key, window, policy.limit.longest_ms());
+        if let Some(hint) = hint(subject) {
+            hint.note(hash, slot);
+        }
     }
 
     /// Takes in a window from before a restart, for a key that has none.
@@ -112,13 +128,21 @@ impl Windows {
         self.rings.sort(OF_RESTORED);
     }
 
-    fn add(&mut self, hasher: &RandomState, key: Key, window: Window, window_ms: u64) {
+    /// Returns the key's hash and its slot.
+    fn add(
+        &mut self,
+        hasher: &RandomState,
+        key: Key,
+        window: Window,
+        window_ms: u64,
+    ) -> (u64, u32) {
         self.clients += usize::from(key.is_client());
         let hash = hash_key(hasher, &self.names, &key);
         let slot = self.rings.add(key, window, window_ms);
         let (rings, names) = (&self.rings, &self.names);
         let hash_of = |slot| hash_key(hasher, names, rings.key(slot));
         self.index.insert(hash, slot, hash_of);
+        (hash, slot)
     }
 
     /// Shows the windows in those slots; says whether there are slots after them.
@@ -173,6 +197,14 @@ impl Windows {
     }
 }
 
+/// Those have one who are made when the configuration is read, and asked about again and again.
+fn hint(subject: &Subject) -> Option<&Hint> {
+    match subject {
+        Subject::Client(name) => Some(name.hint()),
+        Subject::Address(_) | Subject::Route(_) => None,
+    }
+}
+
 fn hash_key(hasher: &RandomState, names: &Names, key: &Key) -> u64 {
     hash(hasher, names.name(key.policy()), key.who())
 }
@@ -190,7 +222,12 @@ mod tests {
 
     const CAPACITY: usize = 8;
 
-    /// Of twelve callers every third is a client.
+    /// So many callers, each of whom keeps its hint.
+    fn callers(many: u32) -> Vec<Subject> {
+        (0..many).map(subject).collect()
+    }
+
+    /// Every third caller is a client.
     fn subject(n: u32) -> Subject {
         if n.is_multiple_of(3) {
             Subject::Client(ClientName::parse(&format!("client-{n}")).unwrap())
@@ -204,11 +241,11 @@ mod tests {
         Policy::new("test", limit)
     }
 
-    /// Begins a window for `n`, unless it has one that is running; says whether it had.
-    fn begin(windows: &mut Windows, n: u32, policy: &Policy, now: u64) -> bool {
+    /// Begins a window for a caller, unless it has one that is running; says whether it had.
+    fn begin(windows: &mut Windows, subject: &Subject, policy: &Policy, now: u64) -> bool {
         // One key for all: a table is only ever asked with the hasher it was filled with.
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let (subject, length) = (subject(n), policy.limit.window_ms());
+        let length = policy.limit.window_ms();
         let counter = Counter {
             spent: 1,
             at_ms: now + length,
@@ -219,9 +256,9 @@ mod tests {
             ends_ms: now + length,
         };
         let found = windows.find(
-            hash(&HASHER, &policy.name, Who::from(&subject)),
+            hash(&HASHER, &policy.name, Who::from(subject)),
             &policy.name,
-            &subject,
+            subject,
         );
         match found {
             Some(slot) if windows.window_mut(slot).ends_ms > now => return true,
@@ -229,7 +266,7 @@ mod tests {
                 *windows.window_mut(slot) = window;
                 windows.requeue(slot, length);
             }
-            None => windows.insert(&HASHER, policy, &subject, window, now),
+            None => windows.insert(&HASHER, policy, subject, window, now),
         }
         false
     }
@@ -239,13 +276,13 @@ mod tests {
         fn whatever_comes_it_stays_sound_and_no_client_is_forgotten(
             steps in prop::collection::vec((0..12_u32, 1..6_u64, 0..2000_u64), 1..300)
         ) {
-            let mut windows = Windows::new(CAPACITY);
+            let (mut windows, callers) = (Windows::new(CAPACITY), callers(12));
             let mut ends = [0; 12];
             let mut now = 1;
             for (n, seconds, passed) in steps {
                 now += passed;
                 let policy = policy(seconds);
-                let running = begin(&mut windows, n, &policy, now);
+                let running = begin(&mut windows, &callers[n as usize], &policy, now);
                 let end = &mut ends[n as usize];
                 if n.is_multiple_of(3) {
                     prop_assert_eq!(running, *end > now);
@@ -262,22 +299,23 @@ mod tests {
 
     #[test]
     fn a_clients_finished_window_goes_before_an_addresss_running_one() {
-        let mut windows = Windows::new(2);
-        begin(&mut windows, 0, &policy(1), 0);
-        begin(&mut windows, 1, &policy(60), 0);
-        begin(&mut windows, 2, &policy(60), 1000);
-        assert!(begin(&mut windows, 1, &policy(60), 1000));
+        let (mut windows, callers) = (Windows::new(2), callers(3));
+        begin(&mut windows, &callers[0], &policy(1), 0);
+        begin(&mut windows, &callers[1], &policy(60), 0);
+        begin(&mut windows, &callers[2], &policy(60), 1000);
+        assert!(begin(&mut windows, &callers[1], &policy(60), 1000));
         assert_eq!(windows.len(), 2);
     }
 
     #[test]
     fn finished_windows_are_swept_without_need() {
         let mut windows = Windows::new(1000);
-        for n in 0..100 {
-            begin(&mut windows, n, &policy(1), 0);
+        let (before, after) = (&callers(200)[..100], &callers(200)[100..]);
+        for caller in before {
+            begin(&mut windows, caller, &policy(1), 0);
         }
-        for n in 100..200 {
-            begin(&mut windows, n, &policy(1), 1000);
+        for caller in after {
+            begin(&mut windows, caller, &policy(1), 1000);
         }
         assert_eq!(windows.len(), 100);
         assert!(

@@ -156,7 +156,7 @@ fn each_caller_has_its_own_however_many_there_are() {
 
 #[test]
 fn accounts_have_a_size_and_a_bound() {
-    assert_eq!(size_of::<Account>(), 144);
+    assert_eq!(size_of::<Account>(), 152);
     let busy = Busy::new();
     let mut accounts = Accounts::default();
     for n in 0..MOST as u64 {

@@ -51,8 +51,7 @@ pub(super) fn put(
     }
     // Names that the configuration admits are far shorter.
     let name = match who {
-        Who::Client(name) => name.as_str(),
-        Who::Route(name) => name,
+        Who::Client(name) | Who::Route(name) => name,
         Who::Address(_) => "",
     };
     let (Ok(policy_length), Ok(name_length)) =

@@ -2,6 +2,7 @@
 //! bucket with whom, what the fields say, and what happens without Redis.
 
 mod fields;
+mod fleet;
 mod memory;
 mod on_failure;
 mod outage;
