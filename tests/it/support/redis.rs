@@ -137,6 +137,12 @@ impl Redis {
         call.query(&mut connection).ok()
     }
 
+    /// Asks for another password from now on. Connections that there are stay.
+    pub(crate) fn set_password(&mut self, password: &str) {
+        let () = self.ask(&["CONFIG", "SET", "requirepass", password]);
+        self.password = Some(password.to_owned());
+    }
+
     /// All keys, sorted.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);

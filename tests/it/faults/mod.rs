@@ -1,0 +1,214 @@
+//! Every fault that a Redis can have, met by real gateways under load through sockets. In each, no
+//! request waits much longer than the deadline, nothing is refused that the limits don't refuse,
+//! what is admitted stays below the bound that the test states, and afterwards counting is exact.
+//! What the limiter does by itself is in `limits::outage` and `limits::topology`.
+
+mod clocks;
+mod load;
+mod offer;
+mod proxy;
+mod refusal;
+mod restart;
+mod silence;
+mod topology;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use self::load::{Load, Verdict};
+use self::offer::Offered;
+use crate::support::redis::Redis;
+use crate::support::{Client, Gateway, Request, Upstream, eventually};
+
+/// How much `/tight` admits of a caller within an hour, which no test outlasts.
+const LIMIT: u64 = 100;
+
+/// How long a request may wait for Redis. A healthy one misses it only on a very busy machine.
+const DEADLINE: Duration = Duration::from_millis(250);
+
+/// Threads that serve, in each gateway: each has its own connection and breaker.
+const WORKERS: usize = 2;
+
+/// What all gateways together admit by themselves in one window, at most.
+fn most_by_local(limit: u64, instances: usize) -> u64 {
+    limit * instances as u64
+}
+
+/// A caller of its own, by its address.
+fn caller(nth: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 1, nth).into()
+}
+
+/// Gateways that count in one Redis.
+struct Site {
+    gateways: Vec<Gateway>,
+    config: String,
+    _service: Upstream,
+}
+
+impl Site {
+    /// Two gateways, for a Redis that these lines of `[limits.redis]` describe.
+    fn with(redis: &str) -> Self {
+        Self::of(2, redis)
+    }
+
+    fn of(instances: usize, redis: &str) -> Self {
+        let service = Upstream::echo();
+        let config = config(&service, redis);
+        let mut site = Self {
+            gateways: Vec::new(),
+            config,
+            _service: service,
+        };
+        site.start(instances);
+        site
+    }
+
+    /// Starts gateways, all at once, in place of those there are.
+    fn start(&mut self, instances: usize) {
+        let config = &self.config;
+        self.gateways = std::thread::scope(|scope| {
+            let starting: Vec<_> = (0..instances)
+                .map(|_| scope.spawn(|| Gateway::start(config)))
+                .collect();
+            let started = starting.into_iter();
+            started.map(|one| one.join().expect("a gateway")).collect()
+        });
+    }
+
+    /// Has several connections to each gateway ask without a pause for as long as `during` takes.
+    fn under_load(&self, during: impl FnOnce(&Load)) -> Verdict {
+        Load::run(&self.gateways, during)
+    }
+
+    /// Has one caller ask that often at `/tight`, over several connections to each gateway.
+    fn offer(&self, from: IpAddr, requests: usize) -> Offered {
+        Offered::to(&self.gateways, from, requests)
+    }
+
+    /// Waits until all gateways count in Redis.
+    fn healed(&self) {
+        self.healed_for(caller(255));
+    }
+
+    /// Waits until all gateways count this caller in Redis, whichever worker it comes to.
+    fn healed_for(&self, from: IpAddr) {
+        for gateway in &self.gateways {
+            eventually("the gateway to count in Redis again", || {
+                let counted = |()| {
+                    let mut client = Client::from(from, gateway.address());
+                    client.ask(&Request::get("/open")).fields.has("ratelimit")
+                };
+                // Connections are spread over the workers by chance.
+                std::iter::repeat_n((), 16).all(counted).then_some(())
+            });
+        }
+    }
+
+    /// Fails unless a caller that nobody knows yet gets exactly the limit from all gateways
+    /// together. That holds while no call misses its deadline, so where one has, on a machine that
+    /// is too busy, another caller is tried.
+    fn is_exact(&self, mut callers: impl Iterator<Item = IpAddr>) {
+        let from = callers.next();
+        let from = from.expect("calls miss their deadlines all the time");
+        self.healed_for(from);
+        let offered = self.offer(from, 250);
+        if offered.by_process() > 0 {
+            return self.is_exact(callers);
+        }
+        offered.were_given_once();
+        assert_eq!(offered.counted(), LIMIT, "of 250: {offered:?}");
+    }
+
+    /// The same, wherever callers are counted.
+    fn is_exact_again(&self) {
+        self.healed();
+        self.is_exact((250..=254).map(caller));
+    }
+
+    /// Fails unless each gateway has told of the trouble, and of each kind only once until Redis
+    /// answered again.
+    fn told_once(&self) {
+        for gateway in &self.gateways {
+            let log = gateway.log();
+            let text = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
+            let about_redis = log.iter().filter(|line| text(line).contains("redis"));
+            let mut warnings = about_redis.clone().filter(|line| line["level"] == "WARN");
+            assert!(warnings.next().is_some(), "{log:#?}");
+            let mut told = Vec::new();
+            for line in about_redis {
+                if line["level"] == "WARN" {
+                    let kind = kind(line["cause"].as_str().expect("a cause"));
+                    assert!(!told.contains(&kind), "{kind} twice: {log:#?}");
+                    told.push(kind);
+                } else {
+                    told.clear();
+                }
+            }
+        }
+    }
+
+    /// Fails if a gateway has told a secret.
+    fn keeps(&self, secret: &str) {
+        for gateway in &self.gateways {
+            let log = gateway.log_text();
+            assert!(!log.contains(secret), "{log}");
+        }
+    }
+}
+
+/// What an operator would do something else about.
+fn kind(cause: &str) -> &'static str {
+    match cause {
+        cause if cause.contains("password") => "locked out",
+        cause if cause.contains("error") && !cause.contains("os error") => "refusing",
+        _ => "gone",
+    }
+}
+
+/// How much a caller has spent at `/tight`, as Redis has it.
+fn spent(redis: &Redis, from: IpAddr) -> u64 {
+    let key = format!("tollgate:{{ip:{from}}}:counted");
+    let counter: Option<String> = redis.ask(&["GET", &key]);
+    let counter = counter.unwrap_or_else(|| "0".into());
+    let spent = counter.split(' ').next().and_then(|word| word.parse().ok());
+    spent.unwrap_or_else(|| panic!("{key} is {counter}"))
+}
+
+/// Routes whose answers tell who counted: at `/tight` and `/local` two limits are alike but for
+/// what happens without Redis. With it both say the same, and the answer names the first, which is
+/// `counted` or `many`; without it only the other speaks, and at `/open` none.
+fn config(service: &Upstream, redis: &str) -> String {
+    let url = service.url();
+    let deadline = DEADLINE.as_millis();
+    let policy = |name: &str, requests: u64, on_failure: &str| {
+        format!(
+            "[limits.policies.{name}]\nrequests = {requests}\nper = \"1h\"\nby = \"ip\"\n\
+             on_failure = \"{on_failure}\"\n"
+        )
+    };
+    let policies = [
+        policy("counted", LIMIT, "open"),
+        policy("local", LIMIT, "local"),
+        policy("many", 1_000_000, "open"),
+        policy("many-local", 1_000_000, "local"),
+    ];
+    format!(
+        r#"
+[routes]
+"/tight" = {{ upstream = "{url}", limits = ["counted", "local"] }}
+"/local" = {{ upstream = "{url}", limits = ["many", "many-local"] }}
+"/open" = {{ upstream = "{url}", limits = ["many"] }}
+{}
+[limits.redis]
+deadline = "{deadline}ms"
+lease = "off"
+{redis}
+[server]
+workers = {WORKERS}
+"#,
+        policies.concat()
+    )
+}
