@@ -93,7 +93,7 @@ fn reset_in_the_middle_of_an_answer() {
     });
     load.nobody_suffered().some_did_without();
     site.is_exact_again();
-    site.told_once();
+    site.told_nothing_twice();
 }
 
 /// Bound: the local shares while nothing is said, and from then on the limit.
