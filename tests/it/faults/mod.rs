@@ -13,7 +13,7 @@ mod silence;
 mod topology;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -24,6 +24,9 @@ use crate::support::{Client, Gateway, Request, Upstream, eventually};
 
 /// How much `/tight` admits of a caller within an hour, which no test outlasts.
 const LIMIT: u64 = 100;
+
+/// How long a window of `/brief` lasts, which is like `/tight` otherwise.
+const BRIEF: Duration = Duration::from_secs(1);
 
 /// How long a request may wait for Redis. A healthy one misses it only on a very busy machine.
 const DEADLINE: Duration = Duration::from_millis(250);
@@ -85,7 +88,12 @@ impl Site {
 
     /// Has one caller ask that often at `/tight`, over several connections to each gateway.
     fn offer(&self, from: IpAddr, requests: usize) -> Offered {
-        Offered::to(&self.gateways, from, requests)
+        Offered::to(&self.gateways, "/tight", from, requests)
+    }
+
+    /// The same at `/brief`.
+    fn offer_briefly(&self, from: IpAddr, requests: usize) -> Offered {
+        Offered::to(&self.gateways, "/brief", from, requests)
     }
 
     /// Waits until all gateways count in Redis.
@@ -122,7 +130,30 @@ impl Site {
         assert_eq!(offered.counted(), LIMIT, "of 250: {offered:?}");
     }
 
-    /// The same, wherever callers are counted.
+    /// Fails unless a caller that was told this and that during the fault gets exactly the limit in
+    /// its next window.
+    fn is_exact_in_the_next_window(&self, redis: &Redis, from: IpAddr) {
+        let key = format!("tollgate:{{ip:{from}}}:brief");
+        for _ in 0..5 {
+            // That in Redis, and that which gateways know of, even if Redis has forgotten it.
+            let begun = Instant::now();
+            eventually("the window to end", || {
+                let is_there: bool = redis.ask(&["EXISTS", &key]);
+                (!is_there && begun.elapsed() > BRIEF).then_some(())
+            });
+            let begun = Instant::now();
+            let offered = self.offer_briefly(from, 250);
+            // Else it was two windows, or none but of a gateway's own.
+            if begun.elapsed() < BRIEF && offered.by_process() == 0 {
+                offered.were_given_once();
+                assert_eq!(offered.counted(), LIMIT, "of 250: {offered:?}");
+                return;
+            }
+        }
+        panic!("calls miss their deadlines all the time");
+    }
+
+    /// As [`Self::is_exact`], as soon as all gateways count in Redis.
     fn is_exact_again(&self) {
         self.healed();
         self.is_exact((250..=254).map(caller));
@@ -183,35 +214,38 @@ fn kind(cause: &str) -> &'static str {
 
 /// How much a caller has spent at `/tight`, as Redis has it.
 fn spent(redis: &Redis, from: IpAddr) -> u64 {
-    let key = format!("tollgate:{{ip:{from}}}:counted");
+    let key = format!("tollgate:{{ip:{from}}}:tight");
     let counter: Option<String> = redis.ask(&["GET", &key]);
     let counter = counter.unwrap_or_else(|| "0".into());
     let spent = counter.split(' ').next().and_then(|word| word.parse().ok());
     spent.unwrap_or_else(|| panic!("{key} is {counter}"))
 }
 
-/// Routes whose answers tell who counted: at `/tight` and `/local` two limits are alike but for
-/// what happens without Redis. With it both say the same, and the answer names the first, which is
-/// `counted` or `many`; without it only the other speaks, and at `/open` none.
+/// Routes whose answers tell who counted: their two limits are alike but for what happens without
+/// Redis. With it both say the same, and the answer names the first; without it only the other
+/// speaks, which is `…-local`, and at `/open` none.
 fn config(service: &Upstream, redis: &str) -> String {
     let url = service.url();
     let deadline = DEADLINE.as_millis();
-    let policy = |name: &str, requests: u64, on_failure: &str| {
-        format!(
-            "[limits.policies.{name}]\nrequests = {requests}\nper = \"1h\"\nby = \"ip\"\n\
-             on_failure = \"{on_failure}\"\n"
-        )
+    let both = |name: &str, requests: u64, per: &str| {
+        let policy = |name: &str, on_failure: &str| {
+            format!(
+                "[limits.policies.{name}]\nrequests = {requests}\nper = \"{per}\"\nby = \"ip\"\n\
+                 on_failure = \"{on_failure}\"\n"
+            )
+        };
+        policy(name, "open") + &policy(&format!("{name}-local"), "local")
     };
     let policies = [
-        policy("counted", LIMIT, "open"),
-        policy("local", LIMIT, "local"),
-        policy("many", 1_000_000, "open"),
-        policy("many-local", 1_000_000, "local"),
+        both("tight", LIMIT, "1h"),
+        both("brief", LIMIT, &format!("{}s", BRIEF.as_secs())),
+        both("many", 1_000_000, "1h"),
     ];
     format!(
         r#"
 [routes]
-"/tight" = {{ upstream = "{url}", limits = ["counted", "local"] }}
+"/tight" = {{ upstream = "{url}", limits = ["tight", "tight-local"] }}
+"/brief" = {{ upstream = "{url}", limits = ["brief", "brief-local"] }}
 "/local" = {{ upstream = "{url}", limits = ["many", "many-local"] }}
 "/open" = {{ upstream = "{url}", limits = ["many"] }}
 {}

@@ -28,7 +28,7 @@ impl Given {
         let field = response.fields.one("ratelimit");
         let field = field.unwrap_or_else(|| panic!("{:?}", response.fields));
         let mut parts = field.split(';');
-        if parts.next() == Some("\"local\"") {
+        if parts.next().is_some_and(|name| name.ends_with("-local\"")) {
             return Self::ByProcess;
         }
         let left = parts.find_map(|part| part.strip_prefix("r="));
@@ -46,16 +46,18 @@ pub(super) struct Offered {
 
 impl Offered {
     /// Offers `requests`, as many to each gateway.
-    pub(super) fn to(gateways: &[Gateway], from: IpAddr, requests: usize) -> Self {
+    pub(super) fn to(gateways: &[Gateway], target: &str, from: IpAddr, requests: usize) -> Self {
+        let request = Request::get(target);
         let connections = gateways.len() * CONNECTIONS;
         let all = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..connections)
                 .map(|nth| {
                     let address = gateways[nth % gateways.len()].address();
                     let share = requests / connections + usize::from(nth < requests % connections);
+                    let request = &request;
                     scope.spawn(move || {
                         let mut client = Client::from(from, address);
-                        let mut ask = |_| Given::by(&client.ask(&Request::get("/tight")));
+                        let mut ask = |_| Given::by(&client.ask(request));
                         (0..share).map(&mut ask).collect::<Vec<_>>()
                     })
                 })

@@ -65,6 +65,44 @@ fn wrong_password_after_a_rotation() {
     site.keeps("secret");
 }
 
+/// Bound: the limit and the local shares, for Redis keeps its counters. Who is connected meets it at
+/// once, unlike a new password.
+#[test]
+fn rights_taken_away() {
+    let redis = Redis::start();
+    let set = |rights: &[&str]| {
+        let () = redis.ask(&[&["ACL", "SETUSER", "gate"], rights].concat());
+    };
+    let all = ["on", ">s3cret", "~tollgate:*", "+@all"];
+    set(&all);
+    let port = redis.port();
+    let site = Site::with(&format!("url = \"redis://gate:s3cret@127.0.0.1:{port}\""));
+    let from = caller(9);
+    let load = site.under_load(|load| {
+        let before = site.offer(from, 60);
+        set(&["-@all"]);
+        load.goes_on();
+        let meanwhile = site.offer(from, 300);
+        assert_eq!(meanwhile.counted(), 0, "by whom?");
+        meanwhile.local_shares_hold();
+        set(&all);
+        site.healed();
+        let already = spent(&redis, from);
+        let after = site.offer(from, 300);
+        let all = before.and(&[&meanwhile, &after]);
+        all.were_given_once();
+        if before.and(&[&after]).by_process() == 0 {
+            assert_eq!((already, after.counted()), (60, LIMIT - 60), "{after:?}");
+        }
+        let most = LIMIT + most_by_local(LIMIT, 2);
+        assert!(all.admitted() <= most, "{all:?}");
+    });
+    load.nobody_suffered().some_did_without();
+    site.is_exact_again();
+    site.told_once();
+    site.keeps("s3cret");
+}
+
 /// Bound: the limit and the local shares, for Redis keeps its counters. A caller that is over its
 /// limit stays so: nothing is written for it.
 #[test]

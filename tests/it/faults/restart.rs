@@ -18,9 +18,11 @@ fn killed_and_restarted_empty() {
     let from = caller(9);
     let load = site.under_load(|load| {
         let lost = site.offer(from, 60);
+        site.offer_briefly(from, 300);
         redis.kill();
         load.goes_on();
         let meanwhile = site.offer(from, 300);
+        let briefly = site.offer_briefly(from, 300);
         redis.restart();
         site.healed();
         let already = spent(&redis, from);
@@ -29,6 +31,7 @@ fn killed_and_restarted_empty() {
         lost.were_given_once();
         assert_eq!(meanwhile.counted(), 0, "by whom?");
         meanwhile.local_shares_hold();
+        briefly.local_shares_hold();
         after.were_given_once();
         if after.by_process() == 0 {
             assert_eq!(after.counted(), LIMIT - already, "{after:?}");
@@ -38,6 +41,7 @@ fn killed_and_restarted_empty() {
         assert!(admitted <= most, "{admitted} of at most {most}");
     });
     load.nobody_suffered().some_did_without();
+    site.is_exact_in_the_next_window(&redis, from);
     site.is_exact_again();
     site.told_once();
 }

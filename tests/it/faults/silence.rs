@@ -18,11 +18,13 @@ fn silent_for_a_while(redis: &Redis, begin: impl Fn(), end: impl Fn()) {
     let mut since = Instant::now();
     let load = site.under_load(|load| {
         let before = site.offer(from, 60);
+        site.offer_briefly(from, 300);
         since = Instant::now();
         begin();
         // Until all breakers are open.
         load.goes_on();
         let meanwhile = site.offer(from, 300);
+        site.offer_briefly(from, 300);
         load.lasts(SILENCE.saturating_sub(since.elapsed()));
         end();
         site.healed();
@@ -41,6 +43,7 @@ fn silent_for_a_while(redis: &Redis, begin: impl Fn(), end: impl Fn()) {
         assert!(all.admitted() <= most, "{all:?}");
     });
     load.nobody_suffered().some_did_without().few_waited(since);
+    site.is_exact_in_the_next_window(redis, from);
     site.is_exact_again();
     site.told_once();
 }

@@ -146,6 +146,11 @@ impl Cluster {
         });
     }
 
+    /// Waits until a master's replica has everything that was written up to now.
+    pub(crate) fn is_replicated(&self, master: usize) {
+        self.nodes[master].is_replicated_to(&self.nodes[master + MASTERS]);
+    }
+
     /// Waits until a master's replica has taken its place.
     pub(crate) fn promoted(&self, master: usize) {
         eventually("the replica to be promoted", || {
