@@ -63,7 +63,7 @@ impl Site {
         let mut site = Self {
             gateways: Vec::new(),
             config,
-            service: service,
+            service,
         };
         site.start(instances);
         site

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::offer::Offered;
 use super::{LIMIT, Site, caller, most_by_local, spent};
-use crate::support::eventually;
 use crate::support::redis::Redis;
+use crate::support::{Gateway, eventually};
 
 /// Bound: what the lost counter had admitted, and the local shares, on top of the limit. On the way,
 /// by the caller's own answers: each life of Redis gives each place in its window once.
@@ -80,7 +80,7 @@ fn all_instances_restarted_at_once() {
     let mut site = Site::of(3, &format!("url = \"{}\"", redis.url()));
     // Every client's address, unless it says otherwise.
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let addresses: Vec<_> = site.gateways.iter().map(|one| one.address()).collect();
+    let addresses: Vec<_> = site.gateways.iter().map(Gateway::address).collect();
     let before: Vec<_> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CONNECTIONS)
             .map(|nth| {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::redis::{Redis, free_port};
 use super::redis_tls::Certificates;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually, eventually_within};
 
 /// How many masters there are, and how many replicas.
 const MASTERS: usize = 3;
@@ -153,7 +153,8 @@ impl Cluster {
 
     /// Waits until a master's replica has taken its place.
     pub(crate) fn promoted(&self, master: usize) {
-        eventually("the replica to be promoted", || {
+        // A replica that found no majority asks again after a few seconds.
+        eventually_within(4 * PATIENCE, "the replica to be promoted", || {
             let info: String = self.nodes[master + MASTERS].ask(&["INFO", "replication"]);
             info.contains("role:master").then_some(())
         });

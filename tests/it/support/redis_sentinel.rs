@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::redis::Redis;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually, eventually_within};
 
 /// By which name the Sentinels know the master.
 pub(crate) const MASTER: &str = "mymaster";
@@ -75,7 +75,8 @@ impl Sentinel {
 
     /// Waits until the replica takes writes.
     pub(crate) fn promoted(&self) {
-        eventually("the replica to be promoted", || {
+        // Sentinels that found no majority vote again after six seconds.
+        eventually_within(4 * PATIENCE, "the replica to be promoted", || {
             let info: Option<String> = self.servers[1].try_ask(&["INFO", "replication"]);
             info.filter(|info| info.contains("role:master")).map(drop)
         });
