@@ -166,15 +166,20 @@ fn slot_of_a_cluster_moved() {
             let from = caller(nth);
             let slot = servers.slot(&format!("{{ip:{from}}}"));
             let master = master_of(&servers, nth);
-            let there = site.offer(from, 30);
-            let moving = std::thread::scope(|scope| {
-                let offering = scope.spawn(|| site.offer(from, 60));
-                servers.move_slot(slot, master, (master + 1) % 3);
+            let before = site.offer(from, 10);
+            let mut between = None;
+            let meanwhile = std::thread::scope(|scope| {
+                let offering = scope.spawn(|| site.offer(from, 50));
+                servers.move_slot_while(slot, master, (master + 1) % 3, || {
+                    load.goes_on();
+                    between = Some(site.offer(from, 30));
+                });
                 offering.join().expect("the offer")
             });
             load.goes_on();
             let after = site.offer(from, 120);
-            let all = there.and(&[&moving, &after]);
+            let between = between.expect("the slot has moved");
+            let all = before.and(&[&meanwhile, &between, &after]);
             all.were_given_once();
             if all.by_process() == 0 {
                 assert_eq!(all.counted(), LIMIT, "{all:?}");

@@ -116,6 +116,18 @@ impl Cluster {
 
     /// Moves a slot with its keys from one master to another, as `redis-cli --cluster reshard` does.
     pub(crate) fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        self.move_slot_while(slot, from, to, || ());
+    }
+
+    /// The same, with a pause when the keys have gone but the slot has not: who asks for them is
+    /// sent after them, each time.
+    pub(crate) fn move_slot_while(
+        &self,
+        slot: u16,
+        from: usize,
+        to: usize,
+        between: impl FnOnce(),
+    ) {
         let slot = slot.to_string();
         let (from_id, to_id) = (self.id(from), self.id(to));
         let (from, to) = (&self.nodes[from], &self.nodes[to]);
@@ -131,6 +143,7 @@ impl Cluster {
                 let () = from.ask(&["MIGRATE", "127.0.0.1", &port, &key, "0", "5000"]);
             }
         }
+        between();
         // The new owner first, lest for a moment each names the other.
         let () = to.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
         for node in &self.nodes[..MASTERS] {
