@@ -31,6 +31,9 @@ const BRIEF: Duration = Duration::from_secs(1);
 /// How long a request may wait for Redis. A healthy one misses it only on a very busy machine.
 const DEADLINE: Duration = Duration::from_millis(250);
 
+/// How long it may wait where no request is ever to do without Redis, on whatever machine.
+const LONG_DEADLINE: Duration = Duration::from_secs(8);
+
 /// Threads that serve, in each gateway: each has its own connection and breaker.
 const WORKERS: usize = 2;
 
@@ -54,12 +57,17 @@ struct Site {
 impl Site {
     /// Two gateways, for a Redis that these lines of `[limits.redis]` describe.
     fn with(redis: &str) -> Self {
-        Self::of(2, redis)
+        Self::of(2, DEADLINE, redis)
     }
 
-    fn of(instances: usize, redis: &str) -> Self {
+    /// The same where nothing is to be missed.
+    fn that_misses_nothing(redis: &str) -> Self {
+        Self::of(2, LONG_DEADLINE, redis)
+    }
+
+    fn of(instances: usize, deadline: Duration, redis: &str) -> Self {
         let service = Upstream::echo();
-        let config = config(&service, redis);
+        let config = config(&service, deadline, redis);
         let mut site = Self {
             gateways: Vec::new(),
             config,
@@ -224,9 +232,8 @@ fn spent(redis: &Redis, from: IpAddr) -> u64 {
 /// Routes whose answers tell who counted: their two limits are alike but for what happens without
 /// Redis. With it both say the same, and the answer names the first; without it only the other
 /// speaks, which is `…-local`, and at `/open` none.
-fn config(service: &Upstream, redis: &str) -> String {
-    let url = service.url();
-    let deadline = DEADLINE.as_millis();
+fn config(service: &Upstream, deadline: Duration, redis: &str) -> String {
+    let (url, deadline) = (service.url(), deadline.as_millis());
     let both = |name: &str, requests: u64, per: &str| {
         let policy = |name: &str, on_failure: &str| {
             format!(

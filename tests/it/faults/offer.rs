@@ -128,6 +128,13 @@ impl Offered {
         self
     }
 
+    /// Fails unless Redis decided all of them, and admitted exactly the limit.
+    pub(super) fn are_exact(&self) -> &Self {
+        assert_eq!(self.by_process(), 0, "{self:?}");
+        assert_eq!(self.counted(), LIMIT, "{self:?}");
+        self.were_given_once()
+    }
+
     /// Together with others.
     pub(super) fn and(&self, others: &[&Self]) -> Self {
         let mut all = self.all.clone();
