@@ -75,6 +75,7 @@ fn all_instances_restarted_at_once() {
     const CONNECTIONS: usize = 6;
     let redis = Redis::start();
     let mut site = Site::of(3, LONG_DEADLINE, &format!("url = \"{}\"", redis.url()));
+    site.healed();
     // Every client's address, unless it says otherwise.
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let addresses: Vec<_> = site.gateways.iter().map(Gateway::address).collect();
