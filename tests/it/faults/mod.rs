@@ -4,6 +4,7 @@
 //! What the limiter does by itself is in `limits::outage` and `limits::topology`.
 
 mod clocks;
+mod leases;
 mod load;
 mod offer;
 mod proxy;
@@ -24,6 +25,9 @@ use crate::support::{Client, Gateway, Request, Upstream, eventually};
 
 /// How much `/tight` admits of a caller within an hour, which no test outlasts.
 const LIMIT: u64 = 100;
+
+/// How much `/wide` does: enough for permits to be taken several at a time, where they may be.
+const WIDE: u64 = 1500;
 
 /// How long a window of `/brief` lasts, which is like `/tight` otherwise.
 const BRIEF: Duration = Duration::from_secs(1);
@@ -67,7 +71,18 @@ impl Site {
 
     fn of(instances: usize, deadline: Duration, redis: &str) -> Self {
         let service = Upstream::echo();
-        let config = config(&service, deadline, redis);
+        let config = config(&service, deadline, redis) + "lease = \"off\"\n";
+        Self::serving(service, config, instances)
+    }
+
+    /// Two gateways that take permits several at a time, as they do by default.
+    fn leasing(redis: &str) -> Self {
+        let service = Upstream::echo();
+        let config = config(&service, DEADLINE, redis);
+        Self::serving(service, config, 2)
+    }
+
+    fn serving(service: Upstream, config: String, instances: usize) -> Self {
         let mut site = Self {
             gateways: Vec::new(),
             config,
@@ -102,6 +117,11 @@ impl Site {
     /// The same at `/brief`.
     fn offer_briefly(&self, from: IpAddr, requests: usize) -> Offered {
         Offered::to(&self.gateways, "/brief", from, requests)
+    }
+
+    /// The same at `/wide`.
+    fn offer_much(&self, from: IpAddr, requests: usize) -> Offered {
+        Offered::to(&self.gateways, "/wide", from, requests)
     }
 
     /// Waits until all gateways count in Redis.
@@ -222,7 +242,12 @@ fn kind(cause: &str) -> &'static str {
 
 /// How much a caller has spent at `/tight`, as Redis has it.
 fn spent(redis: &Redis, from: IpAddr) -> u64 {
-    let key = format!("tollgate:{{ip:{from}}}:tight");
+    spent_of(redis, "tight", from)
+}
+
+/// The same of any limit.
+fn spent_of(redis: &Redis, limit: &str, from: IpAddr) -> u64 {
+    let key = format!("tollgate:{{ip:{from}}}:{limit}");
     let counter: Option<String> = redis.ask(&["GET", &key]);
     let counter = counter.unwrap_or_else(|| "0".into());
     let spent = counter.split(' ').next().and_then(|word| word.parse().ok());
@@ -246,6 +271,7 @@ fn config(service: &Upstream, deadline: Duration, redis: &str) -> String {
     let policies = [
         both("tight", LIMIT, "1h"),
         both("brief", LIMIT, &format!("{}s", BRIEF.as_secs())),
+        both("wide", WIDE, "1h"),
         both("many", 1_000_000, "1h"),
     ];
     format!(
@@ -253,15 +279,15 @@ fn config(service: &Upstream, deadline: Duration, redis: &str) -> String {
 [routes]
 "/tight" = {{ upstream = "{url}", limits = ["tight", "tight-local"] }}
 "/brief" = {{ upstream = "{url}", limits = ["brief", "brief-local"] }}
+"/wide" = {{ upstream = "{url}", limits = ["wide", "wide-local"] }}
 "/local" = {{ upstream = "{url}", limits = ["many", "many-local"] }}
 "/open" = {{ upstream = "{url}", limits = ["many"] }}
 {}
-[limits.redis]
-deadline = "{deadline}ms"
-lease = "off"
-{redis}
 [server]
 workers = {WORKERS}
+[limits.redis]
+deadline = "{deadline}ms"
+{redis}
 "#,
         policies.concat()
     )
