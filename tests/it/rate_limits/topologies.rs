@@ -48,8 +48,7 @@ fn gateways_share_a_cluster_and_serve_on_when_a_node_is_killed() {
     assert_eq!(left, 39);
 
     let master = servers.master_of("{client:mobile-app}");
-    let replicas: u64 = servers.nodes[master].ask(&["WAIT", "1", "5000"]);
-    assert_eq!(replicas, 1);
+    servers.is_replicated(master);
     servers.nodes[master].kill();
     let (admitted, refused) = storm(&both, 8, 20, &request());
     assert_eq!(admitted + refused, 160, "and no other answer");

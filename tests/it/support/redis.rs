@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::wait::eventually;
+
 /// How long a server may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -137,11 +139,32 @@ impl Redis {
         call.query(&mut connection).ok()
     }
 
+    /// Asks for another password from now on. Connections that there are stay.
+    pub(crate) fn set_password(&mut self, password: &str) {
+        let () = self.ask(&["CONFIG", "SET", "requirepass", password]);
+        self.password = Some(password.to_owned());
+    }
+
     /// All keys, sorted.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
         keys.sort();
         keys
+    }
+
+    /// Waits until a replica has everything that was written here up to now. `WAIT` would do so
+    /// only for what its own connection has written.
+    pub(crate) fn is_replicated_to(&self, replica: &Self) {
+        let offset = |server: &Self, field: &str| -> u64 {
+            let info: String = server.ask(&["INFO", "replication"]);
+            let offset = info.lines().find_map(|line| line.strip_prefix(field));
+            let offset = offset.and_then(|offset| offset.parse().ok());
+            offset.unwrap_or_else(|| panic!("no {field} in {info}"))
+        };
+        let written = offset(self, "master_repl_offset:");
+        eventually("the replica to have everything", || {
+            (offset(replica, "slave_repl_offset:") >= written).then_some(())
+        });
     }
 
     fn signal(&self, signal: Signal) {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::redis::{Redis, free_port};
 use super::redis_tls::Certificates;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually, eventually_within};
 
 /// How many masters there are, and how many replicas.
 const MASTERS: usize = 3;
@@ -116,6 +116,18 @@ impl Cluster {
 
     /// Moves a slot with its keys from one master to another, as `redis-cli --cluster reshard` does.
     pub(crate) fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        self.move_slot_while(slot, from, to, || ());
+    }
+
+    /// The same, with a pause when the keys have gone but the slot has not: who asks for them is
+    /// sent after them, each time.
+    pub(crate) fn move_slot_while(
+        &self,
+        slot: u16,
+        from: usize,
+        to: usize,
+        between: impl FnOnce(),
+    ) {
         let slot = slot.to_string();
         let (from_id, to_id) = (self.id(from), self.id(to));
         let (from, to) = (&self.nodes[from], &self.nodes[to]);
@@ -131,6 +143,7 @@ impl Cluster {
                 let () = from.ask(&["MIGRATE", "127.0.0.1", &port, &key, "0", "5000"]);
             }
         }
+        between();
         // The new owner first, lest for a moment each names the other.
         let () = to.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
         for node in &self.nodes[..MASTERS] {
@@ -146,9 +159,15 @@ impl Cluster {
         });
     }
 
+    /// Waits until a master's replica has everything that was written up to now.
+    pub(crate) fn is_replicated(&self, master: usize) {
+        self.nodes[master].is_replicated_to(&self.nodes[master + MASTERS]);
+    }
+
     /// Waits until a master's replica has taken its place.
     pub(crate) fn promoted(&self, master: usize) {
-        eventually("the replica to be promoted", || {
+        // A replica that found no majority asks again after a few seconds.
+        eventually_within(4 * PATIENCE, "the replica to be promoted", || {
             let info: String = self.nodes[master + MASTERS].ask(&["INFO", "replication"]);
             info.contains("role:master").then_some(())
         });

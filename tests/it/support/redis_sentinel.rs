@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::redis::Redis;
-use super::wait::eventually;
+use super::wait::{PATIENCE, eventually, eventually_within};
 
 /// By which name the Sentinels know the master.
 pub(crate) const MASTER: &str = "mymaster";
@@ -17,10 +17,11 @@ pub(crate) struct Sentinel {
 impl Sentinel {
     /// Starts them; returns when the Sentinels know each other and the replica.
     pub(crate) fn start() -> Self {
-        let master = Redis::start();
+        // A master waits five seconds for more replicas before it serves the first, unless told.
+        let quick = ["--repl-diskless-sync-delay", "0"].map(str::to_owned);
+        let master = Redis::start_as(|_, _| quick.to_vec());
         let port = master.port().to_string();
         let follows = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
-        let quick = ["--repl-diskless-sync-delay", "0"].map(str::to_owned);
         let replica = Redis::start_as(|_, _| [follows.to_vec(), quick.to_vec()].concat());
         let watched = master.port();
         let sentinels: Vec<_> = (0..3)
@@ -75,7 +76,8 @@ impl Sentinel {
 
     /// Waits until the replica takes writes.
     pub(crate) fn promoted(&self) {
-        eventually("the replica to be promoted", || {
+        // Sentinels that found no majority vote again after six seconds.
+        eventually_within(4 * PATIENCE, "the replica to be promoted", || {
             let info: Option<String> = self.servers[1].try_ask(&["INFO", "replication"]);
             info.filter(|info| info.contains("role:master")).map(drop)
         });

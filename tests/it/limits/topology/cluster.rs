@@ -168,8 +168,7 @@ async fn a_killed_master_of_a_cluster_costs_only_its_own_callers() {
     let victim = clients_of(&servers, 1, 1).remove(0);
     let others = [0, 2].map(|master| clients_of(&servers, master, 1).remove(0));
     assert_eq!(healed(&limiter, &victim).await, 999);
-    let replicas: u64 = servers.nodes[1].ask(&["WAIT", "1", "5000"]);
-    assert_eq!(replicas, 1);
+    servers.is_replicated(1);
     servers.nodes[1].kill();
     let begun = Instant::now();
     let mut asked = 0;

@@ -30,8 +30,7 @@ async fn the_sentinels_name_another_master_when_one_is_killed() {
     for n in 1..=10 {
         assert_eq!(healed(&limiter, &caller).await, 1000 - n);
     }
-    let replicas: u64 = servers.servers[0].ask(&["WAIT", "1", "5000"]);
-    assert_eq!(replicas, 1);
+    servers.servers[0].is_replicated_to(&servers.servers[1]);
     servers.kill_sentinel(0);
     servers.servers[0].kill();
     let before = healed(&limiter, &caller).await;
