@@ -10,7 +10,7 @@ use super::policy::Algorithm;
 pub(super) struct Counter {
     /// Windows: spent in this one. Bucket: what is missing from a full one, in units.
     pub spent: u64,
-    /// Sliding windows: spent in the window before.
+    /// Sliding windows: spent in the window before. Bucket: how many units a request was.
     pub before: u64,
     /// Fixed windows: when this one ends. Sliding windows: when it began. Bucket: when `spent` was
     /// true.
@@ -57,6 +57,12 @@ impl Counter {
             Algorithm::TokenBucket { .. } => self.spent.div_ceil(limit.rate().0),
         };
         self.at_ms.saturating_add(lasts)
+    }
+
+    /// Whether it says no more than no counter does.
+    pub(super) fn is_nothing(&self, limit: Limit) -> bool {
+        let in_bucket = matches!(limit.algorithm(), Algorithm::TokenBucket { .. });
+        self.spent == 0 && (self.before == 0 || in_bucket)
     }
 }
 
@@ -157,8 +163,15 @@ fn token_bucket(
     let (per_ms, token) = limit.rate();
     let counter = counter.unwrap_or_default();
     let passed = now_ms.saturating_sub(counter.at_ms);
-    let missing = counter.spent.saturating_sub(passed.saturating_mul(per_ms));
     let full = burst.saturating_mul(token);
+    let spent = if counter.before == 0 || counter.before == token {
+        counter.spent
+    } else {
+        // A reload has changed the rate, and with it what a request is.
+        let requests = counter.spent.div_ceil(counter.before);
+        requests.saturating_mul(token).min(full.saturating_mul(2))
+    };
+    let missing = spent.saturating_sub(passed.saturating_mul(per_ms));
     let wanted = missing.saturating_add(cost.saturating_mul(token));
     let fits = wanted <= full;
     Judgement {
@@ -173,7 +186,7 @@ fn token_bucket(
         },
         counter: Counter {
             spent: missing,
-            before: 0,
+            before: token,
             at_ms: now_ms,
         },
     }

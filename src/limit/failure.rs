@@ -19,11 +19,11 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::fleet::Fleet;
 use super::health::{Health, WorkerHealth};
-use super::leases::{Leases, Permits};
+use super::leases::{Leases, Permits, Unused, is_leasable};
 use super::redis::{CallError, Connection, Pauses, Scripts};
 use super::refusals::Refusals;
 use super::{
@@ -33,6 +33,9 @@ use super::{
 /// So many misses in a row open the breaker: one can be a hiccup, and with many requests in flight
 /// a few more are soon there.
 const MISSES_TO_OPEN: u32 = 5;
+
+/// How often permits of callers that are gone are looked for.
+const LOOK_FOR_IDLE: Duration = Duration::from_secs(1);
 
 /// What the Redis limiters of all workers share.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ pub(super) struct RedisLimiter {
     line: Rc<Line>,
     refusals: Refusals,
     /// None: each request asks.
-    leases: Option<Leases>,
+    leases: Option<Rc<Leases>>,
     /// Ends with the limiter.
     _keeper: JoinSet<()>,
 }
@@ -96,9 +99,13 @@ impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime.
     pub(super) fn start(store: Arc<RedisStore>) -> Self {
         let line = Rc::new(Line::new(store.settings.key_prefix.clone()));
-        let leases =
-            (store.settings.lease == Lease::Auto).then(|| Leases::new(store.settings.deadline));
         let mut keeper = JoinSet::new();
+        let leases = (store.settings.lease == Lease::Auto).then(|| {
+            let leases = Rc::new(Leases::new(store.settings.deadline));
+            let (line, store) = (Rc::clone(&line), Arc::clone(&store));
+            keeper.spawn_local(return_idle(Rc::clone(&leases), line, store));
+            leases
+        });
         keeper.spawn_local(keep(Rc::clone(&line), Arc::clone(&store)));
         Self {
             store,
@@ -119,13 +126,17 @@ impl RedisLimiter {
         let connection = self.line.connection.borrow().clone();
         if let Some(connection) = connection {
             let generation = self.line.generation.get();
-            let leases = self.leases.as_ref();
+            let is_split = connection.is_split(checks);
+            let leases = self.leases.as_deref();
             let more = leases.map_or_else(Permits::new, |leases| leases.ask(checks, cost, now_ms));
             let call = self.line.scripts.decide(connection, checks, cost, &more);
             match in_time(timeout(self.store.settings.deadline, call).await) {
                 Ok(answer) => {
                     self.line.misses.set(0);
-                    self.refusals.learn(checks, cost, &answer.outcome, now_ms);
+                    let brief =
+                        |check: &Check<'_>| is_split || leases.is_some() && is_leasable(check);
+                    self.refusals
+                        .learn(checks, cost, &answer.outcome, now_ms, brief);
                     self.store.note(checks, &answer.outcome, now_ms);
                     return match leases {
                         Some(leases) => leases.take(checks, answer, now_ms),
@@ -141,7 +152,7 @@ impl RedisLimiter {
     /// Decides what this worker knows without asking: that it has permits for a request, or that a
     /// limit is used up.
     fn decide_here(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Option<Outcome> {
-        let leases = self.leases.as_ref();
+        let leases = self.leases.as_deref();
         leases
             .and_then(|leases| leases.spend(checks, cost, now_ms))
             .or_else(|| self.refusals.refuse(checks, cost, now_ms))
@@ -153,16 +164,7 @@ impl RedisLimiter {
             return;
         };
         let unused = leases.give_up(self.store.memory.clock().now_ms());
-        let returned = async {
-            for unused in unused {
-                let connection = self.line.connection.borrow().clone();
-                let Some(connection) = connection else {
-                    return;
-                };
-                // What is not returned ends with its window.
-                let _ = self.line.scripts.return_unused(connection, &unused).await;
-            }
-        };
+        let returned = self.line.give_back(unused);
         let _ = timeout(longest, returned).await;
     }
 
@@ -257,6 +259,18 @@ impl Line {
         self.changed.notify_waiters();
     }
 
+    /// Returns permits, while there is a connection.
+    async fn give_back(&self, unused: Vec<Unused>) {
+        for unused in unused {
+            let connection = self.connection.borrow().clone();
+            let Some(connection) = connection else {
+                return;
+            };
+            // What is not returned ends with its window.
+            let _ = self.scripts.return_unused(connection, &unused).await;
+        }
+    }
+
     /// Counts a call that brought no decision, and opens the breaker when it is one too many.
     fn miss(&self, generation: u64, cause: CallError) {
         let in_cluster = |connection: &Connection| connection.is_cluster();
@@ -282,6 +296,18 @@ impl Line {
                 return cause;
             }
             self.changed.notified().await;
+        }
+    }
+}
+
+/// Returns the permits of callers that don't come to this worker any more, for as long as it lives.
+async fn return_idle(leases: Rc<Leases>, line: Rc<Line>, store: Arc<RedisStore>) {
+    loop {
+        sleep(LOOK_FOR_IDLE).await;
+        // Without a connection they stay, and may yet be spent.
+        if line.connection.borrow().is_some() {
+            let unused = leases.give_up_idle(store.memory.clock().now_ms());
+            line.give_back(unused).await;
         }
     }
 }

@@ -19,6 +19,9 @@ use super::redis::{Beat, Census, Connection, beat};
 /// How often a gateway says that it is alive.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// After the first time it does so sooner.
+const SOON: Duration = Duration::from_millis(500);
+
 /// How long it counts if it says so no more: four beats may get lost.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
@@ -118,6 +121,9 @@ impl Fleet {
     fn learn(&self, instances: u32, is_new: bool) {
         if is_new {
             self.instances.fetch_max(instances, Ordering::Relaxed);
+            // Others that start together with this one are not there yet.
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            *next = (*next).min(Instant::now() + SOON);
         } else {
             self.instances.store(instances, Ordering::Relaxed);
         }

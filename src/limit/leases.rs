@@ -10,6 +10,7 @@
 mod account;
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -34,8 +35,9 @@ const SWEEP_EVERY_MS: u64 = 1000;
 /// so soon that Redis would hardly be asked less.
 const SMALLEST: u64 = 1024;
 
-/// Permits that end sooner are not returned: the next window has not counted them.
-const WORTH_RETURNING_MS: u64 = 1000;
+/// How long a caller has been gone whose permits are returned, at least. Somewhere else it may need
+/// them.
+const GONE_MS: u64 = 2000;
 
 /// How many permits to ask for, for each check of a request. None at all: nothing is leased.
 pub(super) type Permits = SmallVec<[u64; 2]>;
@@ -61,6 +63,8 @@ pub(super) struct Unused {
     pub policy: Policy,
     pub subject: Subject,
     pub permits: u64,
+    /// How long their window has to go, at most.
+    pub to_go_ms: u64,
 }
 
 impl Leases {
@@ -139,12 +143,22 @@ impl Leases {
         outcome
     }
 
-    /// Gives up all permits, and tells those that are worth returning.
+    /// Gives up all permits; the most are first.
     pub(super) fn give_up(&self, now_ms: u64) -> Vec<Unused> {
-        let accounts = self.accounts.take();
-        let all = accounts.table.into_iter();
-        all.filter_map(|account| account.unused(now_ms, WORTH_RETURNING_MS))
-            .collect()
+        let mut accounts = self.accounts.take();
+        let all = accounts.table.iter_mut();
+        let mut all: Vec<Unused> = all.filter_map(|account| account.give_up(now_ms)).collect();
+        all.sort_unstable_by_key(|unused| Reverse(unused.permits));
+        all
+    }
+
+    /// Gives up the permits of callers that are gone.
+    pub(super) fn give_up_idle(&self, now_ms: u64) -> Vec<Unused> {
+        let table = &mut self.accounts.borrow_mut().table;
+        let idle = table
+            .iter_mut()
+            .filter(|account| account.is_gone(now_ms, GONE_MS));
+        idle.filter_map(|account| account.give_up(now_ms)).collect()
     }
 
     fn hash(&self, check: &Check<'_>) -> u64 {
@@ -180,7 +194,7 @@ impl Accounts {
 }
 
 /// Only what has a window, and is not too small for it to be worth while.
-fn is_leasable(check: &Check<'_>) -> bool {
+pub(super) fn is_leasable(check: &Check<'_>) -> bool {
     let limit = check.policy.limit;
     limit.algorithm() == Algorithm::FixedWindow && limit.requests() >= SMALLEST
 }

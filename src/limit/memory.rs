@@ -121,7 +121,7 @@ fn keep(
     now_ms: u64,
 ) {
     let limit = check.policy.limit;
-    if counter.spent == 0 && counter.before == 0 {
+    if counter.is_nothing(limit) {
         // A refused request begins no window.
         return;
     }

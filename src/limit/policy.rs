@@ -134,18 +134,18 @@ impl Limit {
     }
 
     /// The limit as one of so many instances enforces it, which counts each request as many times:
-    /// it takes it that the others do the same. Where there are more instances than it admits,
-    /// each admits one.
-    pub(super) fn shared_by(self, instances: NonZeroU64) -> Self {
+    /// it takes it that the others do the same. Each admits `least` in any case, so that where there
+    /// are more instances than it admits, each admits one.
+    pub(super) fn shared_by(self, least: NonZeroU64) -> Self {
         match self.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => Self {
-                requests: self.requests.max(instances),
+                requests: self.requests.max(least),
                 ..self
             },
             // The rate stays: what comes back to all comes back to each of them so much slower.
             Algorithm::TokenBucket { burst } => Self {
                 algorithm: Algorithm::TokenBucket {
-                    burst: burst.max(instances),
+                    burst: burst.max(least),
                 },
                 ..self
             },

@@ -12,9 +12,12 @@ use hashbrown::HashTable;
 use super::clock::millis;
 use super::{Algorithm, Check, Decision, Limit, Outcome, Subject, Verdict};
 
-/// So many refusals a worker remembers at most; beyond that Redis is asked. At 128 bytes each they
-/// fill a table of 2^16 places, 8 MiB, as far as such a table is filled.
+/// So many refusals a worker remembers at most; beyond that Redis is asked. At 136 bytes each they
+/// fill a table of 2^16 places, 8.5 MiB, as far as such a table is filled.
 const MOST: usize = (1 << 16) / 8 * 7;
+
+/// How long a refusal is remembered that may be taken back, in milliseconds.
+const BRIEFLY: u64 = 1000;
 
 /// How often a full table is searched for refusals that are over, at most, in milliseconds.
 const SWEEP_EVERY: u64 = 1000;
@@ -43,6 +46,8 @@ struct Refusal {
     remaining: u64,
     reset_ms: u64,
     until_ms: u64,
+    /// After that Redis is asked again, though it may not be over yet.
+    asked_ms: u64,
 }
 
 impl Refusals {
@@ -69,7 +74,7 @@ impl Refusals {
             let refusal = known.table.find(self.hash(check), |one| one.is_of(check))?;
             let holds = refusal.limit == check.policy.limit
                 && refusal.says_of(cost)
-                && refusal.until_ms > now_ms;
+                && refusal.asked_ms > now_ms;
             holds.then(|| refusal.decision(now_ms))
         };
         let decisions: super::Decisions = checks.iter().map(refused).collect();
@@ -84,13 +89,15 @@ impl Refusals {
 
     /// Remembers what Redis has refused or will refuse, for nothing is left of a fixed window, and
     /// forgets what it has said before. `sent_ms` is when it was asked: reckoned from there,
-    /// a refusal ends a little earlier here than it does there, never later.
+    /// a refusal ends a little earlier here than it does there, never later. What a `brief` check is
+    /// refused for may have been given back before its window ends.
     pub(super) fn learn(
         &self,
         checks: &[Check<'_>],
         cost: NonZeroU32,
         outcome: &Outcome,
         sent_ms: u64,
+        brief: impl Fn(&Check<'_>) -> bool,
     ) {
         for (check, decision) in checks.iter().zip(&outcome.decisions) {
             let Some(decision) = decision else {
@@ -107,7 +114,12 @@ impl Refusals {
             // What is dearer than the whole limit may be refused without anything spent.
             let fits_at_all = u64::from(cost.get()) <= limit.at_once();
             if fits_at_all && !wait.is_zero() {
-                self.remember(check, cost, decision, wait, sent_ms);
+                let known_for = if brief(check) {
+                    millis(wait).min(BRIEFLY)
+                } else {
+                    millis(wait)
+                };
+                self.remember(check, cost, decision, [millis(wait), known_for], sent_ms);
             } else {
                 self.forget(check);
             }
@@ -130,18 +142,18 @@ impl Refusals {
         check: &Check<'_>,
         cost: NonZeroU32,
         decision: &Decision,
-        wait: Duration,
+        [wait_ms, known_for_ms]: [u64; 2],
         sent_ms: u64,
     ) {
-        let ends_in = |time: Duration| sent_ms.saturating_add(millis(time));
         let refusal = Refusal {
             counter: Arc::clone(check.policy.counter()),
             subject: check.subject.clone(),
             limit: check.policy.limit,
             cost,
             remaining: decision.remaining,
-            reset_ms: ends_in(decision.reset),
-            until_ms: ends_in(wait),
+            reset_ms: sent_ms.saturating_add(millis(decision.reset)),
+            until_ms: sent_ms.saturating_add(wait_ms),
+            asked_ms: sent_ms.saturating_add(known_for_ms),
         };
         let mut known = self.known.borrow_mut();
         let hash = self.hash(check);
@@ -163,7 +175,7 @@ impl Known {
     fn has_room(&mut self, now_ms: u64) -> bool {
         if self.table.len() >= MOST && now_ms.saturating_sub(self.swept_ms) >= SWEEP_EVERY {
             self.swept_ms = now_ms;
-            self.table.retain(|refusal| refusal.until_ms > now_ms);
+            self.table.retain(|refusal| refusal.asked_ms > now_ms);
         }
         self.table.len() < MOST
     }
@@ -202,6 +214,10 @@ mod tests {
     use crate::client::ClientName;
     use crate::limit::Policy;
 
+    fn never(_: &Check<'_>) -> bool {
+        false
+    }
+
     fn cost(n: u32) -> NonZeroU32 {
         NonZeroU32::new(n).unwrap()
     }
@@ -231,7 +247,7 @@ mod tests {
         };
         let outcome = Outcome::of(false, std::iter::once(Some(refused)).collect());
         assert_eq!(refusals.refuse(&checks, cost(3), 5_000), None);
-        refusals.learn(&checks, cost(3), &outcome, 5_000);
+        refusals.learn(&checks, cost(3), &outcome, 5_000, never);
 
         assert_eq!(refusals.refuse(&checks, cost(2), 15_000), None, "cheaper");
         let again = refusals.refuse(&checks, cost(4), 15_000).unwrap();
@@ -240,6 +256,17 @@ mod tests {
         assert!(decision.cached);
         assert_eq!(decision.retry_after, Duration::from_secs(20));
         assert_eq!(decision.reset, Duration::from_secs(30));
+
+        refusals.learn(&checks, cost(4), &outcome, 5_000, |_| true);
+        let again = refusals.refuse(&checks, cost(4), 5_999).unwrap();
+        let wait = again.only().unwrap().retry_after;
+        assert_eq!(wait, Duration::from_millis(29_001));
+        assert_eq!(
+            refusals.refuse(&checks, cost(4), 6_000),
+            None,
+            "asked again"
+        );
+        refusals.learn(&checks, cost(4), &outcome, 5_000, never);
 
         let raised = policy(11);
         let changed = [Check {
@@ -282,16 +309,16 @@ mod tests {
                 subject: &subject,
             }]
         };
-        refusals.learn(&checks(&long), cost(1), &said(90), 0);
+        refusals.learn(&checks(&long), cost(1), &said(90), 0, never);
         assert!(refusals.refuse(&checks(&long), cost(1), 0).is_some());
         // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.
-        refusals.learn(&checks(&short), cost(8), &said(40), 0);
+        refusals.learn(&checks(&short), cost(8), &said(40), 0, never);
         assert_eq!(refusals.refuse(&checks(&long), cost(1), 0), None);
     }
 
     #[test]
     fn a_refusal_is_as_large_as_its_bound_says() {
-        assert_eq!(size_of::<Refusal>(), 128);
+        assert_eq!(size_of::<Refusal>(), 136);
     }
 
     #[test]
@@ -308,6 +335,7 @@ mod tests {
                 remaining: 0,
                 reset_ms: 5000,
                 until_ms: 5000,
+                asked_ms: 5000,
             };
             known.table.insert_unique(n, refusal, |_| n);
         }

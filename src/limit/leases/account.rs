@@ -16,6 +16,10 @@ const LOOK_BACK_MS: u64 = 1000;
 /// `decide.lua` grants at most this part of what is left.
 const PART: u64 = 64;
 
+/// How much later a window may end in Redis than is reckoned here, as far as permits are returned: so
+/// long a call takes at most that was answered at all, as a rule.
+const SLACK_MS: u64 = 1000;
+
 /// What a worker holds for one caller under one limit, and how busy that caller is.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -86,21 +90,30 @@ impl Account {
         self.limit == limit
     }
 
-    /// The permits that are here, if their window lasts for longer than `longer_ms`.
-    pub(super) fn unused(self, now_ms: u64, longer_ms: u64) -> Option<Unused> {
-        let worth_it = self.permits > 0 && self.ends_ms > now_ms.saturating_add(longer_ms);
-        worth_it.then(|| Unused {
+    /// Whether nothing has been spent for so long, or a little longer.
+    pub(super) fn is_gone(&self, now_ms: u64, for_ms: u64) -> bool {
+        now_ms.saturating_sub(self.meter.since_ms) >= for_ms + LOOK_BACK_MS
+    }
+
+    /// Gives up the permits that are here, if their window is not over.
+    pub(super) fn give_up(&mut self, now_ms: u64) -> Option<Unused> {
+        let permits = std::mem::take(&mut self.permits);
+        let to_go_ms = self.ends_ms.saturating_sub(now_ms);
+        (permits > 0 && to_go_ms > 0).then(|| Unused {
             // That of a fixed window is called as its counter is.
             policy: Policy::new(&*self.counter, self.limit),
-            subject: self.subject,
-            permits: self.permits,
+            subject: self.subject.clone(),
+            permits,
+            // It ends a little earlier here than there.
+            to_go_ms: to_go_ms + SLACK_MS.min(self.limit.window_ms() / 4),
         })
     }
 
     /// Spends permits that are there.
     pub(super) fn spend(&mut self, cost: NonZeroU32, now_ms: u64) -> Decision {
         self.meter.count(cost, now_ms);
-        self.permits -= u64::from(cost.get());
+        // They cover it. Saturating, lest two checks ever share an account.
+        self.permits = self.permits.saturating_sub(cost.get().into());
         Decision {
             admitted: true,
             remaining: self.remaining.saturating_add(self.permits),
@@ -148,7 +161,9 @@ impl Account {
         if self.limit != check.policy.limit {
             return;
         }
-        let ends_ms = sent_ms.saturating_add(millis(decision.reset));
+        // Both clocks leave out what is less than a millisecond.
+        let reset_ms = millis(decision.reset).saturating_sub(1);
+        let ends_ms = sent_ms.saturating_add(reset_ms);
         if self.permits == 0 || self.ends_ms <= sent_ms {
             self.permits = 0;
             self.ends_ms = ends_ms;

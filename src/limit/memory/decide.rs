@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{MemoryStore, Place, keep};
 use crate::limit::algorithm::{Judgement, judge};
 use crate::limit::windows::Windows;
-use crate::limit::{Check, Decision, Decisions, Outcome};
+use crate::limit::{Check, Decision, Decisions, Limit, Outcome};
 
 impl MemoryStore {
     /// The same in one of so many instances, each of which enforces its share of the limits. What
@@ -89,6 +89,15 @@ struct Asked {
     instances: NonZeroU64,
 }
 
+impl Asked {
+    /// What a share admits at least: one request, if the whole limit would admit it.
+    fn of_share(self, limit: Limit) -> NonZeroU64 {
+        let fits_the_whole = self.cost / self.instances <= limit.at_once();
+        let cost = NonZeroU64::new(self.cost).filter(|_| fits_the_whole);
+        cost.unwrap_or(self.instances)
+    }
+}
+
 /// A judgement, and the slot of the counter that it is about.
 #[derive(Debug, Clone, Copy)]
 struct Weighed {
@@ -102,7 +111,8 @@ fn weigh(windows: &Windows, hash: u64, check: &Check<'_>, asked: Asked, now_ms: 
     let window = slot.map(|slot| windows.window(slot));
     let matters = window.filter(|window| window.ends_ms > now_ms);
     let counter = matters.map(|window| window.counter);
-    let limit = check.policy.limit.shared_by(asked.instances);
+    let limit = check.policy.limit;
+    let limit = limit.shared_by(asked.of_share(limit));
     Weighed {
         judgement: judge(limit, counter, asked.cost, now_ms),
         slot,

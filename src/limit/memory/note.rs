@@ -50,19 +50,19 @@ fn told(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
     let spent = limit.at_once().saturating_sub(decision.remaining);
     let reset_ms = millis(decision.reset);
     let ends_ms = sent_ms.saturating_add(reset_ms);
-    let (spent, at_ms) = match limit.algorithm() {
-        Algorithm::FixedWindow => (spent, ends_ms),
+    let (spent, before, at_ms) = match limit.algorithm() {
+        Algorithm::FixedWindow => (spent, 0, ends_ms),
         // What is felt of the window before is taken for spent in this one, and does not fade.
-        Algorithm::SlidingWindow => (spent, ends_ms.saturating_sub(limit.window_ms())),
+        Algorithm::SlidingWindow => (spent, 0, ends_ms.saturating_sub(limit.window_ms())),
         Algorithm::TokenBucket { .. } => {
             let (per_ms, token) = limit.rate();
             let units = spent.saturating_mul(token);
-            (units.min(reset_ms.saturating_mul(per_ms)), sent_ms)
+            (units.min(reset_ms.saturating_mul(per_ms)), token, sent_ms)
         }
     };
     Counter {
         spent,
-        before: 0,
+        before,
         at_ms,
     }
 }
@@ -168,6 +168,20 @@ mod tests {
             let instance = Instance::new(100, algorithm);
             let left: Vec<_> = (0..4).map(|_| instance.ask(30).remaining).collect();
             assert_eq!(left, [2, 1, 0, 0], "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_admits_a_request_that_costs_more_than_it_if_the_limit_would() {
+        for algorithm in algorithms(20) {
+            let instance = Instance::new(20, algorithm);
+            let five = NonZeroU32::new(5).unwrap();
+            let ask = |cost| {
+                let outcome = instance.store.decide_share(&[instance.check()], cost, five);
+                outcome.only().unwrap().admitted
+            };
+            assert!(!ask(NonZeroU32::new(21).unwrap()), "the limit is 20");
+            assert!(ask(five) && !ask(five) && !ask(ONE), "{algorithm:?}");
         }
     }
 

@@ -65,8 +65,7 @@ impl Scripts {
         cost: NonZeroU32,
         more: &[u64],
     ) -> Result<Answer, CallError> {
-        let elsewhere = |check: &Check<'_>| check.subject != checks[0].subject;
-        if connection.is_cluster() && checks.iter().any(elsewhere) {
+        if connection.is_split(checks) {
             let call = self.decide_by_subject(&mut connection, checks, cost);
             // Boxed, for few need it. Several calls are no place for permits: what one subject has
             // granted might have to be given back for the next.
@@ -93,11 +92,15 @@ impl Scripts {
         }];
         // Far fewer than a limit has, which is less than half of the range.
         let permits = i64::try_from(unused.permits).unwrap_or(i64::MAX);
-        let call = self.decide_at_once(&mut connection, &checks, -permits, &[]);
-        call.await.map(drop)
+        let to_go = [unused.to_go_ms];
+        self.decide_at_once(&mut connection, &checks, -permits, &to_go)
+            .await
+            .map(drop)
     }
 
-    /// Decides under limits that one server counts. A `cost` below zero gives back.
+    /// Decides under limits that one server counts. `more` is how many permits to take. A `cost` below
+    /// zero gives back, and `more` is how many milliseconds the windows that have counted it may
+    /// still have to go.
     pub(super) async fn decide_at_once(
         &self,
         connection: &mut Connection,

@@ -3,6 +3,7 @@
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Value};
 
+use super::super::Check;
 use super::CallError;
 use super::cluster::Cluster;
 
@@ -19,6 +20,12 @@ impl Connection {
     /// Whether keys live on several servers, so that a call can only be about keys of one place.
     pub(in crate::limit) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
+    }
+
+    /// Whether limits of a request are decided in several calls, one for each subject.
+    pub(in crate::limit) fn is_split(&self, checks: &[Check<'_>]) -> bool {
+        let elsewhere = |check: &Check<'_>| check.subject != checks[0].subject;
+        self.is_cluster() && checks.iter().any(elsewhere)
     }
 
     /// Makes a call: a script with its keys. What the server answers with is returned even if it is

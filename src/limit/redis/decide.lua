@@ -11,7 +11,8 @@
 --   ARGV[+2] windows: how long one lasts, in milliseconds; bucket: units that come back in one
 --   ARGV[+3] bucket: how many units a request is; else 0
 --   ARGV[+4] 1 if this limit refuses, 0 if it only tells that it would
---   ARGV[+5] fixed: how much more to count for requests to come, at most; else 0
+--   ARGV[+5] fixed: how much more to count for requests to come, at most; else 0. Giving back: how
+--            long a window may still have to go, in milliseconds, to be the one that has counted it
 --
 -- Returns { 1 if admitted or else 0, then for each key: 1 if it has room for this request or else
 -- 0, what is left, milliseconds until the window ends or the bucket is full, milliseconds until a
@@ -34,8 +35,8 @@ local now = time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
 local cost = tonumber(args[1])
 
 -- In `counters` there are six for each key: spent, before, at, when it ceases to matter, how many
--- units a request is, and whether it is written in any case. Both tables begin as large as one key
--- needs.
+-- units a request is (0: nothing is to be counted), and whether it is written in any case. Both
+-- tables begin as large as one key needs.
 local admitted, answer, counters = true, { 1, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0 }
 
 for i = 1, #keys do
@@ -43,15 +44,19 @@ for i = 1, #keys do
   local algorithm, most, a = args[arg], tonumber(args[arg + 1]), tonumber(args[arg + 2])
 
   -- What a key holds: `spent` in this window, or missing from a full bucket at the time `at`;
-  -- `before`, what the window before had spent (sliding); `at`, when the window ends (fixed) or
-  -- began (sliding). What is not three numbers is none of ours, and nothing has been spent. Hence
-  -- pcall: GET fails on a list, and a caller whose counter is a list must not be unlimited for ever.
+  -- `before`, what the window before had spent (sliding), or how many units a request was (bucket);
+  -- `at`, when the window ends (fixed) or began (sliding). What is not three numbers is none of ours,
+  -- and nothing has been spent. Hence pcall: GET fails on a list, and a caller whose counter is a list
+  -- must not be an error for ever. Any other error is one: without GET nobody would be limited.
   local spent, before, at
   local value = redis.pcall('GET', keys[i])
   if type(value) == 'string' then
     spent, before, at = string.match(value, '^(%d+) (%d+) (%d+)$')
     spent, before, at = tonumber(spent), tonumber(before), tonumber(at)
+  elseif value and value.err and string.sub(value.err, 1, 9) ~= 'WRONGTYPE' then
+    return value
   end
+  local known = spent
 
   local ends, fits, remaining, reset, retry
   local unit, moved = 1, false
@@ -102,6 +107,10 @@ for i = 1, #keys do
       unit = tonumber(args[arg + 3])
       -- Compared before they are multiplied: a long time times a high rate would not be exact.
       local missing = 0
+      if before > 0 and before ~= unit then
+        -- A reload has changed the rate, and with it what a request is.
+        spent = min(ceil_div(spent, before) * unit, 2 * most * unit)
+      end
       if passed < ceil_div(spent, per_ms) then
         missing = max(spent - passed * per_ms, 0)
       end
@@ -110,13 +119,16 @@ for i = 1, #keys do
       fits = wanted <= full
       remaining = floor_div(max(full - missing, 0), unit)
       retry = fits and 0 or ceil_div(min(wanted - full, missing), per_ms)
-      spent, before, at = missing, 0, now
+      spent, before, at = missing, unit, now
       -- When it is full again, if this request is counted.
       ends = now + ceil_div(max(wanted, 0), per_ms)
       reset = ceil_div(missing, per_ms)
     end
   end
 
+  if cost < 0 and algorithm ~= 'bucket' and (not known or reset > tonumber(args[arg + 5])) then
+    unit = 0
+  end
   if not fits and args[arg + 4] == '1' then
     admitted = false
   end
@@ -129,16 +141,18 @@ end
 
 for i = 1, #keys do
   local c, r = 6 * i - 5, 5 * i - 3
-  local spent, ends, counted = counters[c], counters[c + 3], admitted and answer[r] == 1
+  local spent, ends, unit = counters[c], counters[c + 3], counters[c + 4]
+  local counted = admitted and answer[r] == 1 and unit > 0
   if counted then
-    local more = tonumber(args[6 * i + 1])
-    if more > 0 then
-      local left = answer[r + 1] - cost
+    local more, left = tonumber(args[6 * i + 1]), answer[r + 1] - cost
+    if cost > 0 and more > 0 then
       more = min(more, (left - left % PART) / PART)
       answer[r + 4] = more
+    else
+      more = 0
     end
-    spent = max(spent + cost * counters[c + 4] + more, 0)
-    answer[r + 1] = answer[r + 1] - cost - more
+    spent = max(spent + cost * unit + more, 0)
+    answer[r + 1] = min(left - more, tonumber(args[6 * i - 3]))
     if args[6 * i - 4] == 'bucket' then
       answer[r + 2] = ends - now
     end

@@ -4,16 +4,13 @@
 //! is admitted than any limit allows, and a count may for a moment be too high.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::super::clock::millis;
+use super::super::leases::Permits;
 use super::super::{Check, Decision, Decisions, Outcome, Verdict};
 use super::{CallError, Connection, Scripts};
-
-/// A window that ends sooner takes what was counted in it along. To give back what the next window
-/// has not counted would admit too many.
-const WORTH_GIVING_BACK: Duration = Duration::from_secs(1);
 
 /// The places of the checks of one subject.
 type Group = SmallVec<[usize; 2]>;
@@ -32,19 +29,20 @@ impl Scripts {
         for group in by_subject(checks) {
             let of_group: SmallVec<[Check<'_>; 2]> = group.iter().map(|&at| checks[at]).collect();
             let cost = i64::from(cost.get());
-            let answer = self
-                .decide_at_once(connection, &of_group, cost, &[])
-                .await?;
-            let outcome = answer.outcome;
-            for (&at, decision) in group.iter().zip(outcome.decisions) {
-                decisions[at] = decision;
+            let answer = self.decide_at_once(connection, &of_group, cost, &[]).await;
+            let outcome = answer.map(|answer| answer.outcome);
+            if let Ok(outcome) = &outcome {
+                for (&at, decision) in group.iter().zip(&outcome.decisions) {
+                    decisions[at] = *decision;
+                }
             }
-            if outcome.verdict != Verdict::Admitted {
+            let admitted = |outcome: &Outcome| outcome.verdict == Verdict::Admitted;
+            if !outcome.as_ref().is_ok_and(admitted) {
                 for (group, of_group) in &counted {
                     self.give_back(connection, group, of_group, cost, &mut decisions)
                         .await;
                 }
-                return Ok(Outcome::of(false, decisions));
+                return outcome.map(|_| Outcome::of(false, decisions));
             }
             counted.push((group, of_group));
         }
@@ -60,20 +58,23 @@ impl Scripts {
         cost: i64,
         decisions: &mut Decisions,
     ) {
-        let is_worth_it = |decision: &Decision| {
-            // What has no room was not counted: a limit that only tells.
-            decision.admitted && decision.reset > WORTH_GIVING_BACK
-        };
+        // What has no room was not counted: a limit that only tells.
+        let is_counted = |decision: &Decision| decision.admitted;
         let places = group.iter().zip(checks);
         let (places, checks): (Group, SmallVec<[Check<'_>; 2]>) = places
-            .filter(|(at, _)| decisions[**at].as_ref().is_some_and(is_worth_it))
+            .filter(|(at, _)| decisions[**at].as_ref().is_some_and(is_counted))
             .map(|(&at, &check)| (at, check))
             .unzip();
         if checks.is_empty() {
             return;
         }
         // If this fails, the count stays too high until the window ends.
-        let answer = self.decide_at_once(connection, &checks, -cost, &[]).await;
+        // It was counted a moment ago: a window that has longer to go now is the next one.
+        let reset = |at: &usize| decisions[*at].map_or(0, |decision| millis(decision.reset));
+        let to_go: Permits = places.iter().map(reset).collect();
+        let answer = self
+            .decide_at_once(connection, &checks, -cost, &to_go)
+            .await;
         let answers = answer.map(|answer| answer.outcome.decisions);
         let answers = answers.unwrap_or_default();
         for (&at, answer) in places.iter().zip(answers) {

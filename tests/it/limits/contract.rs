@@ -1,8 +1,9 @@
 //! The rules of a fixed window, held by both stores.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use tollgate::limit::Decision;
+use tollgate::limit::{Algorithm, Decision, Limit, Policy};
 
 use super::store::Store;
 use super::{MINUTE, address, client, policy};
@@ -181,6 +182,25 @@ async fn a_longer_window_is_the_next_one(store: Store) {
     );
 }
 
+async fn a_bucket_keeps_what_is_spent_when_its_rate_changes(store: Store) {
+    let caller = client("caller");
+    let bucket = |requests| {
+        let limit = Limit::new(requests, MINUTE).unwrap();
+        let burst = NonZeroU64::new(requests).unwrap();
+        let limit = limit.counted_by(Algorithm::TokenBucket { burst });
+        Policy::new("test", limit.unwrap())
+    };
+    assert!(store.ask(&bucket(101), &caller, 101).await.admitted);
+    // One is missing beyond the new bucket, and one more is asked for.
+    let lowered = store.ask(&bucket(100), &caller, 1).await;
+    assert_eq!((lowered.admitted, lowered.remaining), (false, 0));
+    assert!(lowered.retry_after <= 2 * MINUTE / 100, "{lowered:?}");
+    store.pass(2 * MINUTE / 100);
+    assert!(store.ask(&bucket(100), &caller, 1).await.admitted);
+    let raised = store.ask(&bucket(200), &caller, 100).await;
+    assert!(raised.admitted && raised.remaining <= 1, "{raised:?}");
+}
+
 async fn the_largest_limit_is_counted_exactly(store: Store) {
     let caller = client("caller");
     let most = 999_999_999_999_999;
@@ -227,5 +247,6 @@ both_stores! {
     a_changed_limit_holds_for_the_running_window
     a_shorter_window_cuts_the_running_one
     a_longer_window_is_the_next_one
+    a_bucket_keeps_what_is_spent_when_its_rate_changes
     the_largest_limit_is_counted_exactly
 }

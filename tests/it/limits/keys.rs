@@ -192,3 +192,48 @@ async fn user_password_and_database_of_the_url_are_used() {
         "{databases}"
     );
 }
+
+/// Who may not read counters would find them all empty.
+#[tokio::test(flavor = "local")]
+async fn without_the_right_to_read_nobody_is_unlimited() {
+    let redis = Redis::start();
+    let rights = "on >pass ~tollgate:* +eval +evalsha +set +time";
+    let command: Vec<_> = ["ACL", "SETUSER", "gate"]
+        .into_iter()
+        .chain(rights.split_whitespace())
+        .collect();
+    let () = redis.ask(&command);
+    let mut settings = settings(&redis);
+    settings.target = single(&format!("redis://gate:pass@127.0.0.1:{}", redis.port()));
+    let limiter = limiter(&settings);
+    assert!(!limiter.wait_ready(Duration::from_millis(300)).await);
+    let limit = policy("test", 2, MINUTE);
+    for admitted in [true, true, false] {
+        let decision = decided(&ask_one(&limiter, &limit, &client("caller"), 1).await);
+        assert_eq!((decision.admitted, decision.degraded), (admitted, true));
+    }
+}
+
+/// The line of the docs by which operators measure their Redis.
+#[test]
+fn the_benchmark_of_the_docs_runs() {
+    let redis = Redis::start();
+    let script: String = redis.ask(&[
+        "SCRIPT",
+        "LOAD",
+        include_str!("../../../src/limit/redis/decide.lua"),
+    ]);
+    let docs = include_str!("../../../docs/limits.md");
+    let line = docs
+        .lines()
+        .find(|line| line.contains("EVALSHA $SHA"))
+        .unwrap();
+    let call = &line[line.find("EVALSHA").unwrap()..];
+    let call: Vec<&str> = call.split_whitespace().collect();
+    let call = call.iter().map(|word| word.trim_matches('\''));
+    let call: Vec<&str> = call
+        .map(|word| if word == "$SHA" { &script } else { word })
+        .collect();
+    let answer: Vec<i64> = redis.ask(&call);
+    assert_eq!(answer, [1, 1, 599, 60_000, 0, 0]);
+}

@@ -12,6 +12,7 @@ use tollgate::limit::{
 };
 
 use super::keys::calls;
+use super::outage::eventually;
 use super::store::settings;
 use super::{MINUTE, ask_one, client, cost, decided, policy};
 use crate::support::redis::Redis;
@@ -40,6 +41,16 @@ fn spent(redis: &Redis, policy: &str) -> u64 {
     let key = format!("tollgate:{{client:caller}}:{policy}");
     let value: Option<String> = redis.ask(&["GET", &key]);
     value.map_or(0, |value| value.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// Lets time pass, here and in Redis.
+fn pass(redis: &Redis, hand: &ManualClock, time: Duration) {
+    hand.advance(time);
+    let key = "tollgate:{client:caller}:test";
+    let value: String = redis.ask(&["GET", key]);
+    let (spent, at) = value.rsplit_once(' ').unwrap();
+    let at = at.parse::<u64>().unwrap() - u64::try_from(time.as_millis()).unwrap();
+    let () = redis.ask(&["SET", key, &format!("{spent} {at}"), "KEEPTTL"]);
 }
 
 /// Lets a caller be busy, until there are many permits for it.
@@ -183,6 +194,41 @@ async fn permits_outlive_redis_and_those_of_a_drained_worker_go_back() {
     let decision = ask().await;
     assert!(decision.cached && !decision.degraded, "{decision:?}");
     while !ask().await.degraded {}
+}
+
+#[tokio::test(flavor = "local")]
+async fn permits_of_a_caller_that_is_gone_go_back_and_can_be_spent_elsewhere() {
+    let redis = Redis::start();
+    let (limiter, hand) = worker(&redis).await;
+    let (other, _) = worker(&redis).await;
+    let limit = policy("test", 10_000, MINUTE);
+    busy(&limiter, &limit).await;
+    let decision = decided(&ask_one(&limiter, &limit, &client("caller"), 1).await);
+    let admitted = 10_000 - decision.remaining;
+    // The other worker takes all that it can get, and is refused.
+    let rest = u32::try_from(10_000 - spent(&redis, "test")).unwrap();
+    assert!(decided(&ask_one(&other, &limit, &client("caller"), rest).await).admitted);
+    assert!(!decided(&ask_one(&other, &limit, &client("caller"), 1).await).admitted);
+    pass(&redis, &hand, Duration::from_secs(4));
+    eventually(async || spent(&redis, "test") == admitted + u64::from(rest)).await;
+    hand.advance(Duration::from_secs(1));
+    assert!(!decided(&ask_one(&limiter, &limit, &client("caller"), 1).await).cached);
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_a_window_that_is_over_has_counted_is_not_returned_to_the_next() {
+    let redis = Redis::start();
+    let (limiter, hand) = worker(&redis).await;
+    let limit = policy("test", 10_000, MINUTE);
+    busy(&limiter, &limit).await;
+    // The window is over in Redis, and another worker begins the next.
+    let () = redis.ask(&["FLUSHALL"]);
+    let (other, _) = worker(&redis).await;
+    assert!(decided(&ask_one(&other, &limit, &client("caller"), 500).await).admitted);
+    // By the first worker's clock it has half of its time to go.
+    hand.advance(MINUTE / 2);
+    limiter.finish(LONG).await;
+    assert_eq!(spent(&redis, "test"), 500);
 }
 
 /// Whatever callers ask for and however the calls of several gateways interleave.

@@ -61,7 +61,7 @@ async fn poll_once<T>(call: impl Future<Output = T>) -> Poll<T> {
     poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
 }
 
-async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
+pub(super) async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !holds().await {
         assert!(
