@@ -60,7 +60,7 @@ impl Default for Assumptions {
             lease_seconds: 1.0,
             lease_parts: 64,
             lease_smallest: 1024,
-            shard_calls: vec![45_000, 80_000],
+            shard_calls: vec![50_000, 90_000],
             fill: 0.5,
             key_bytes: 190.0,
             seed: 1,
@@ -69,6 +69,25 @@ impl Default for Assumptions {
 }
 
 impl Assumptions {
+    /// How many requests one call is for that takes a lease.
+    pub(crate) fn lease(&self, limit: u64, lately: u64, left: u64) -> u64 {
+        if limit >= self.lease_smallest {
+            lately.min(left / self.lease_parts).max(1)
+        } else {
+            1
+        }
+    }
+
+    /// How long a worker remembers that a client is over its limit, in seconds. Where there are
+    /// leases, some may be returned.
+    pub(crate) fn refused_for(&self, limit: u64) -> f64 {
+        if limit >= self.lease_smallest {
+            1.0
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// Reads `--name value` pairs.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ calls/s = sum over clients of (calls in a window / (window + 1 / the client's re
 calls in a window, without leases = admitted + workers that were refused (each once, with the reject cache)
 calls in a window, with leases    = leases taken + workers that were refused
 a lease = what the worker has used for the client in the last or this `lease-seconds`, at most 1/`lease-parts` of what is left, at least 1; 1 for limits below `lease-smallest`
+a refusal is remembered to the window's end; with leases, of limits from `lease-smallest` on, for a second
 shards  = the fewest of which the hottest is asked at most shard-calls * fill calls/s";
 
 fn main() -> ExitCode {

@@ -70,7 +70,8 @@ struct Worker {
     used_before: u32,
     leased: u64,
     refused: bool,
-    refused_leased: bool,
+    /// With leases. A refusal is remembered until then.
+    asks_again: f64,
 }
 
 impl Worker {
@@ -109,6 +110,7 @@ impl<'a> Player<'a> {
     /// Plays one window of `client`, from its first request to its end.
     pub(crate) fn play(&mut self, client: Client, rng: &mut Rng) -> Window {
         self.connect(client, rng);
+        let assumptions = self.assumptions;
         let mut window = Window::default();
         let (mut granted, mut now) = (0, 0.0);
         while now < self.assumptions.window {
@@ -138,19 +140,16 @@ impl<'a> Player<'a> {
                 window.admitted_leased += 1;
             } else if granted < client.limit {
                 let left = client.limit - granted;
-                let parts = self.assumptions.lease_parts;
-                let lease = if client.limit >= self.assumptions.lease_smallest {
-                    lately.min(left / parts).max(1)
-                } else {
-                    1
-                };
+                let lease = assumptions.lease(client.limit, lately, left);
                 granted += lease;
                 worker.leased = lease - 1;
-                worker.refused_leased = granted == client.limit;
+                if granted == client.limit {
+                    worker.asks_again = now + assumptions.refused_for(client.limit);
+                }
                 window.leases += 1;
                 window.admitted_leased += 1;
-            } else if !worker.refused_leased {
-                worker.refused_leased = true;
+            } else if now >= worker.asks_again {
+                worker.asks_again = now + assumptions.refused_for(client.limit);
                 window.refusing_leased += 1;
             }
             now += -(1.0 - rng.f64()).ln() / client.rate;
