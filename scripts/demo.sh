@@ -22,6 +22,8 @@ fail() {
 
 # The gateway, started last, goes first, so that what is in flight can still be answered.
 stop_all() {
+    # First of all, lest a second signal ends this script with the others still running.
+    trap '' INT TERM HUP
     trap - EXIT
     local running i
     read -r -d '' -a running < <(jobs -p) || true

@@ -1,24 +1,68 @@
-//! Keys that were written in place of their hashes are problems, and problems are shown and logged;
-//! so such keys are struck out of the text first.
+//! Secrets that stand where they don't belong: keys in place of their hashes, or under a name that
+//! is no key of the configuration. They are problems, and problems are shown and logged with the
+//! lines that they are in; so whatever may be secret is struck out of the text first.
 
 use super::problems::Problems;
 use super::source::Span;
-use super::tree::{Node, Value};
+use super::tree::{Entry, Node, Value};
 
-/// Strikes out whatever may be a key.
+/// What a client is told beside its keys.
+const HARMLESS: [&str; 3] = ["tier", "not_before", "expires_at"];
+
+/// Under a name with one of these in it stands something secret, unless it is one of ours.
+const TELLING: [&str; 6] = [
+    "pass",
+    "secret",
+    "token",
+    "credential",
+    "api_key",
+    "api-key",
+];
+const OURS: [&str; 2] = ["api_key_header", "forward_api_key"];
+
+/// Strikes out whatever may be a key or a password.
 pub(super) fn strike(tree: &Node, problems: &mut Problems) {
-    let Some(clients) = below(tree, "clients") else {
-        return;
-    };
-    for client in elements(clients) {
-        for key in below(client, "keys").into_iter().flat_map(elements) {
-            let hash = below(key, "hash").unwrap_or(key);
-            if let Value::Text(text) = &hash.value
-                && !is_like_a_hash(text)
-            {
-                problems.sources.strike(inside(hash.span));
-            }
+    for Entry { key, node } in entries(tree) {
+        if key.value == "clients" {
+            strike_client(node, problems);
+        } else {
+            strike_named(&key.value, node, problems);
         }
+    }
+}
+
+/// Strikes out all texts of clients, but for those that are known to be none of theirs.
+fn strike_client(node: &Node, problems: &mut Problems) {
+    strike_text(node, problems);
+    for below in elements(node) {
+        strike_client(below, problems);
+    }
+    let harmful = |entry: &&Entry| !HARMLESS.contains(&entry.key.value.as_str());
+    for entry in entries(node).iter().filter(harmful) {
+        strike_client(&entry.node, problems);
+    }
+}
+
+/// Strikes out what stands under a telling name, here or further down.
+fn strike_named(name: &str, node: &Node, problems: &mut Problems) {
+    let name = name.to_ascii_lowercase();
+    let tells = TELLING.iter().any(|telling| name.contains(telling));
+    if tells && !OURS.contains(&name.as_str()) {
+        return strike_client(node, problems);
+    }
+    for below in elements(node) {
+        strike_named("", below, problems);
+    }
+    for entry in entries(node) {
+        strike_named(&entry.key.value, &entry.node, problems);
+    }
+}
+
+fn strike_text(node: &Node, problems: &mut Problems) {
+    if let Value::Text(text) = &node.value
+        && !is_like_a_hash(text)
+    {
+        problems.sources.strike(inside(node.span));
     }
 }
 
@@ -37,21 +81,18 @@ fn inside(span: Span) -> Span {
     }
 }
 
-fn below<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+/// The entries of a table; none of anything else.
+fn entries(node: &Node) -> &[Entry] {
     match &node.value {
-        Value::Table(entries) => entries
-            .iter()
-            .find(|entry| entry.key.value == key)
-            .map(|entry| &entry.node),
-        _ => None,
+        Value::Table(entries) => entries,
+        _ => &[],
     }
 }
 
-/// The values of a table or a list; any other value is the only one.
-fn elements(node: &Node) -> Vec<&Node> {
+/// The elements of a list; none of anything else.
+fn elements(node: &Node) -> &[Node] {
     match &node.value {
-        Value::Table(entries) => entries.iter().map(|entry| &entry.node).collect(),
-        Value::List(list) => list.iter().collect(),
-        _ => vec![node],
+        Value::List(list) => list,
+        _ => &[],
     }
 }

@@ -160,6 +160,17 @@ fn secrets_show_nowhere() {
         "[clients.a]\nkeys = [{ hash = \"hunter2\" }]\n",
         "[clients.a]\nkeys = \"hunter2\"\n",
         "[clients.a]\nkeys = { hunter2 = \"hunter2\" }\n",
+        "[clients.a]\nkey = \"hunter2\"\n",
+        "[clients.a]\nkey = [\"hunter2\"]\n",
+        "[clients.a]\napi_key = '''hunter2'''\n",
+        "[clients.a]\nkeys = [{ key = \"hunter2\" }]\n",
+        "[clients]\na = \"hunter2\"\n",
+        "[clients]\na = [\"hunter2\"]\n",
+        "[access]\napi_keys = { a = \"hunter2\" }\n",
+        "[limits.redis]\nurl = \"redis://h\"\npassword = \"hunter2\"\n",
+        "[upstreams.a]\nauth-Token = [{ x = \"hunter2\" }]\n",
+        // What is secret stands beside the problem, in the line that is shown.
+        "clients = { a = { keys = [{ key = \"hunter2\" }], tier = 7 } }\n",
     ] {
         let problems = read(text).unwrap_err();
         assert!(!problems.to_string().contains("\"hunter2"), "{problems}");
