@@ -36,6 +36,9 @@ pub enum StateError {
     /// A directory, a device, a pipe.
     #[error("it is not a file")]
     NotAFile,
+    /// The folder that it is to be in.
+    #[error("there is no folder {}; make it, for the gateway's user to write in", .0.display())]
+    NoFolder(PathBuf),
     /// Cut short, or changed.
     #[error("it is damaged")]
     Damaged,
@@ -63,6 +66,11 @@ impl StateFile {
             Ok(found) if !found.is_file() => return Err(StateError::NotAFile),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
+        }
+        let folder = folder_of(path);
+        if !folder.is_dir() {
+            let folder = std::path::absolute(folder).unwrap_or(folder.to_owned());
+            return Err(StateError::NoFolder(folder));
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(MODE);
@@ -150,8 +158,7 @@ impl StateFile {
         file.sync_all()?;
         fs::rename(self.new_path(), &self.path)?;
         // The name as well: a file that nobody finds is not saved.
-        let folder = self.path.parent().filter(|at| !at.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder_of(&self.path))?.sync_all()?;
         Ok(count)
     }
 
@@ -199,6 +206,11 @@ fn prove(file: &mut File) -> Result<u64, StateError> {
     } else {
         Err(StateError::Damaged)
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|at| !at.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
