@@ -298,7 +298,7 @@ fn what_cannot_work_is_said_at_once() {
     let folder = StateFile::open(process.folder.path()).unwrap_err();
     assert_eq!(folder.to_string(), "it is not a file");
     let nowhere = StateFile::open(&process.folder.path().join("no/such")).unwrap_err();
-    assert!(matches!(nowhere, StateError::System(_)), "{nowhere}");
+    assert!(matches!(nowhere, StateError::NoFolder(_)), "{nowhere}");
     let Process { folder, file, .. } = process;
     drop(file);
     StateFile::open(&folder.path().join("limits")).expect("it was given back");
