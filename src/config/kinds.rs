@@ -139,7 +139,9 @@ impl Read for Timestamp {
     fn read(value: &Value) -> Result<Self, Wrong> {
         let parse = |text: &str| {
             let why = || match text.get(..10).map(str::len) {
-                Some(10) if text.len() == 10 => format!("write \"{text}T00:00:00Z\""),
+                Some(10) if text.parse::<jiff::civil::Date>().is_ok() => {
+                    format!("write \"{text}T00:00:00Z\"")
+                }
                 Some(10) if !text.ends_with('Z') => {
                     "with a time zone: `Z`, or an offset such as `+02:00`".to_owned()
                 }

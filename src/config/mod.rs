@@ -131,8 +131,11 @@ impl<'r> Reading<'r> {
 
     fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
         let source = self.problems.sources.add(name, text);
-        let mut tree = tree::parse(text, format, source, &mut self.problems)?;
-        secrets::strike(&tree, &mut self.problems);
+        let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
+            secrets::strike_unparsed(text, format, source, &mut self.problems.sources);
+            return None;
+        };
+        secrets::strike(&tree, &mut self.problems.sources);
         expand::expand(&mut tree, self.environment, &mut self.problems);
         Some(tree)
     }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use super::problems::{Problem, Problems};
+use super::secrets;
 use super::source::{At, Span};
 use super::suggest::closest;
 use super::tree::{Entry, Node, Value};
@@ -231,7 +232,8 @@ impl Table {
             .iter()
             .filter(|key| asked.insert(**key))
             .collect();
-        for Entry { key, .. } in &self.entries {
+        for Entry { key, node } in &self.entries {
+            secrets::strike_all(node, &mut problems.sources);
             let problem = Problem::at(key.span, format!("unknown key `{}`", key.value));
             let elsewhere = home(&key.value).filter(|home| *home != self.path);
             problems.add(
@@ -278,6 +280,7 @@ pub(super) fn complain(
     if matches!(value, Value::Broken) {
         return;
     }
+    secrets::strike_tables(value, &mut problems.sources);
     let message = if path.is_empty() {
         format!("the file is {what}")
     } else {

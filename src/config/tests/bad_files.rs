@@ -14,7 +14,7 @@ colour = "red"
         r#"error: unknown key `protcted`
  --> tollgate.toml:2:1
   |
-2 | protcted = ["/api/orders"]
+2 | protcted = ["***********"]
   | ^^^^^^^^ did you mean `protected`?
 
 error: `access.forward_api_key` takes true or false
@@ -26,7 +26,7 @@ error: `access.forward_api_key` takes true or false
 error: unknown key `colour`
  --> tollgate.toml:5:1
   |
-5 | colour = "red"
+5 | colour = "***"
   | ^^^^^^
   |
   = help: the keys here are workers, trusted_proxies, request_id_header, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch

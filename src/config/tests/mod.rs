@@ -11,6 +11,7 @@ mod lints;
 mod not_yet;
 mod properties;
 mod redis;
+mod secrets;
 
 use std::path::Path;
 

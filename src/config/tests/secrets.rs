@@ -1,0 +1,154 @@
+//! What may be a secret is struck out of whatever is said, however wrong the file is.
+
+use super::*;
+
+#[track_caller]
+fn assert_hidden(text: &str, format: Format) {
+    let name = match format {
+        Format::Toml => "tollgate.toml",
+        Format::Json => "tollgate.json",
+    };
+    let read = parse(name, text, format, &environment, &|_| {
+        Err(Unreadable::Missing)
+    });
+    let problems = read.expect_err(text);
+    let said = format!("{problems} {problems:?} {}", problems.render(true));
+    assert!(!said.contains("s3cr"), "{text}: {said}");
+}
+
+#[test]
+fn secrets_at_keys_that_nobody_knows() {
+    for text in [
+        "[clients.x]\nkey = \"s3cr\"\n",
+        "[clients.x]\nkey = [\"s3cr\"]\n",
+        "[clients.x]\napi_key = \"s3cr\"\n",
+        "[clients.x]\nkey = { a = [{ b = \"s3cr\" }] }\n",
+        "[clients.x]\nkeys = [{ key = \"s3cr\" }]\n",
+        "[clients.x]\nkeys = [{ hash = \"s3cr\", expires_at = \"s3cr-s3cr-\" }]\n",
+        "[clients.x]\nkeys = [{ hash = { x = \"s3cr\" } }]\n",
+        "[clients.x]\nkeys = [[\"s3cr\"]]\n",
+        "[clients.x]\nkeys = [\"\"\"\ns3cr\ns3cr\"\"\"]\n",
+        "[clients.x.tier]\nkeys = [\"s3cr\"]\n",
+        "[clients]\nx = \"s3cr\"\n",
+        "[clients]\nx = [\"s3cr\"]\n",
+        "[clients]\ntier = \"s3cr\"\n",
+        "[[clients]]\nname = \"x\"\nkey = \"s3cr\"\n",
+        "clients = \"s3cr\"\n",
+        "[client.x]\nkeys = [\"s3cr\"]\n",
+        "[limits.redis]\nurl = \"redis://h\"\npassword = \"s3cr\"\n",
+        "[limits.redis]\nurl = { host = \"h\", password = \"s3cr\" }\n",
+        "[[limits.redis]]\nurl = \"redis://h\"\npassword = \"s3cr\"\n",
+        "[limits.redis]\nurl = \"u:s3cr@h\"\n",
+        "[access]\napi_keys = { x = \"s3cr\" }\n",
+        "[access]\nprotected = { x = \"s3cr\" }\n",
+        "[routes]\npassword = \"s3cr\"\n",
+        "[routes]\n\"/a\" = { upstream = \"http://h\", token = \"s3cr\" }\n",
+    ] {
+        assert_hidden(text, Format::Toml);
+    }
+}
+
+#[test]
+fn secrets_beside_a_problem_on_the_one_line_of_a_file() {
+    let text = r#"{"lisen": 1, "routes": {"/a": "http://u:s3cr@h"}, "clients": {"x": {"keys": ["s3cr", {"hash": "s3cr"}], "key": "s3cr"}, "y": "s3cr"}, "access": {"api_keys": {"x": "s3cr"}}, "limits": {"redis": {"url": "redis://:s3cr@h", "password": "s3cr"}}}"#;
+    assert_hidden(text, Format::Json);
+    assert_hidden(&text.replace("\"lisen\": 1", "\"listen\" 1"), Format::Json);
+    assert_hidden(
+        &text.replace("\"lisen\": 1", "\"log\": {}, \"log\": {}"),
+        Format::Json,
+    );
+    assert_hidden(
+        &text.replace("\"y\": \"s3cr\"", "\"y\": \"\\\"s3cr\", s3cr"),
+        Format::Json,
+    );
+    assert_hidden(
+        "{\"clients\": {\"x\": {\"keys\": [\"s3cr\n\"]}}}",
+        Format::Json,
+    );
+    let toml = "access = { api_keys = { x = \"s3cr\" }, protcted = [] }\n";
+    assert_hidden(toml, Format::Toml);
+}
+
+#[test]
+fn secrets_in_what_is_not_toml() {
+    for text in [
+        "[clients.x]\nkeys = [\"s3cr\" x]\n",
+        "[clients.x]\nkeys = [\"s3cr]\n",
+        "[clients.x]\nkeys = s3cr\n",
+        "[clients.x\nkeys = [\"s3cr\"]\n",
+        "[clients.x] keys = [\"s3cr\"]\n",
+        "[clients.x]\nkeys = [\n  \"s3cr=\" x,\n  's3cr==' x\n]\n",
+        "[clients.x]\nkeys = [\"s3cr\"]\nkeys = [\"s3cr\"]\n",
+        "clients.x.keys = [\n  \"s3cr\" x\n]\n",
+        "[limits.redis]\nurl = \"redis://h\"\npassword = s3cr\n",
+        "limits = { redis = { url = \"redis://h\", password = \"s3cr\" } x\n",
+        "[access]\napi_keys = [[\n[\"s3cr\"], [\"s3cr\" x],\n]]\n",
+    ] {
+        assert_hidden(text, Format::Toml);
+    }
+}
+
+#[test]
+fn places_stay_and_so_does_what_is_no_secret() {
+    assert_complaints(
+        r#"[clients.x]
+keys = [{ key = "gehéim", expires_at = "2027-01-01" }]
+tier = "gold"
+[limits.redis]
+url = "redis://:${PASSWORD}@h"
+password = "${PASSWORD}-${NONE:-x}" # and why
+"#,
+        r#"error: `clients.x.keys` has no `hash`
+ --> tollgate.toml:2:9
+  |
+2 | keys = [{ key = "*******", expires_at = "2027-01-01" }]
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ give it a hash such as "sha256:..."
+
+error: unknown key `key`
+ --> tollgate.toml:2:11
+  |
+2 | keys = [{ key = "*******", expires_at = "2027-01-01" }]
+  |           ^^^
+  |
+  = help: the keys here are hash, not_before, expires_at
+
+error: `clients.x.keys.expires_at` takes a date and time such as "2027-01-01T00:00:00Z"
+ --> tollgate.toml:2:41
+  |
+2 | keys = [{ key = "*******", expires_at = "2027-01-01" }]
+  |                                         ^^^^^^^^^^^^ write "2027-01-01T00:00:00Z"
+
+error: there is no tier `gold`
+ --> tollgate.toml:3:8
+  |
+3 | tier = "gold"
+  |        ^^^^^^
+  |
+  = help: add `[limits.tiers.gold]`
+
+error: unknown key `password`
+ --> tollgate.toml:6:1
+  |
+6 | password = "${PASSWORD}***********" # and why
+  | ^^^^^^^^
+  |
+  = help: the keys here are url, mode, master, on_failure, deadline, key_prefix, lease, ca, cert, key
+
+5 problems
+"#,
+    );
+}
+
+#[test]
+fn the_words_of_what_is_not_json_stay() {
+    let read = parse(
+        "tollgate.json",
+        r#"{"listen": "127.0.0.1:80", "log" {"level": "info"}}"#,
+        Format::Json,
+        &environment,
+        &|_| Err(Unreadable::Missing),
+    );
+    let said = read.expect_err("there are problems").to_string();
+    let shown = r#"1 | {"listen": "************", "***" {"level": "****"}}"#;
+    assert!(said.contains(shown), "{said}");
+}
