@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tollgate::limit::{Clock, LimitStore, Limiter, Policy, RedisSettings, Subject};
 
 use super::log::Log;
+use super::outage::eventually;
 use super::store::{INSTANCES, settings, single};
 use super::{MINUTE, ask_one, client, decided, policy};
 use crate::support::redis::Redis;
@@ -66,17 +67,6 @@ async fn kill(redis: &mut Redis, fleet: &[Gateway]) {
     redis.kill();
     for gateway in fleet {
         eventually(async || !gateway.store.is_up()).await;
-    }
-}
-
-async fn eventually(mut holds: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "it has not happened in {PATIENCE:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

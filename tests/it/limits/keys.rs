@@ -167,17 +167,20 @@ async fn counters_outlive_the_gateway() {
     );
 }
 
+/// Adds the user `gate`.
+fn add_user(redis: &Redis, rights: &str) {
+    let mut command = vec!["ACL", "SETUSER", "gate"];
+    command.extend(rights.split_whitespace());
+    let () = redis.ask(&command);
+}
+
 /// The rights that `docs/limits.md` names are enough.
 #[tokio::test(flavor = "local")]
 async fn user_password_and_database_of_the_url_are_used() {
     let redis = Redis::start();
     let rights = "on >p@ss ~tollgate:* +eval +evalsha +get +set +time +select +zadd +zcard +zrem \
          +zremrangebyscore +pexpire";
-    let command: Vec<_> = ["ACL", "SETUSER", "gate"]
-        .into_iter()
-        .chain(rights.split_whitespace())
-        .collect();
-    let () = redis.ask(&command);
+    add_user(&redis, rights);
     let mut settings = settings(&redis);
     settings.target = single(&format!("redis://gate:p%40ss@127.0.0.1:{}/3", redis.port()));
     let limiter = limiter(&settings);
@@ -198,11 +201,7 @@ async fn user_password_and_database_of_the_url_are_used() {
 async fn without_the_right_to_read_nobody_is_unlimited() {
     let redis = Redis::start();
     let rights = "on >pass ~tollgate:* +eval +evalsha +set +time";
-    let command: Vec<_> = ["ACL", "SETUSER", "gate"]
-        .into_iter()
-        .chain(rights.split_whitespace())
-        .collect();
-    let () = redis.ask(&command);
+    add_user(&redis, rights);
     let mut settings = settings(&redis);
     settings.target = single(&format!("redis://gate:pass@127.0.0.1:{}", redis.port()));
     let limiter = limiter(&settings);
