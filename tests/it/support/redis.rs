@@ -1,9 +1,11 @@
 //! A real `redis-server` of a test's own, on a free port, which can be killed, frozen, restarted
 //! and asked what it holds. It is gone when the test ends.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -252,9 +254,12 @@ fn url(port: u16, password: Option<&str>) -> String {
     }
 }
 
-/// A port that is free at this moment.
+/// A port that is free at this moment, and that no other test is given: whoever kills a server must
+/// not meet another test's in its place.
 pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     std::iter::repeat_with(|| fastrand::u16(PORTS))
-        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port))
         .expect("an endless search ends when it finds")
 }
