@@ -38,6 +38,9 @@ bench-idle: bench-build ## only the memory of idle connections
 bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
 	@python3 bench/stream.py
 
+bench-keys: bench-build ## 100,000 client keys beside ten
+	@python3 bench/keys.py
+
 bench-fleet: ## four gateways on one Redis: exact, few calls, calm while Redis is frozen
 	@scripts/needs.sh cc python3 redis-server
 	cargo build --release --locked --bin tollgate --example bench_upstream --example bench_load
@@ -52,7 +55,7 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-.PHONY: bench-fleet bench-limits bench-peers bench-build sim
+.PHONY: bench-fleet bench-keys bench-limits bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 

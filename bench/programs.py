@@ -97,13 +97,29 @@ class Bench:
 
     def proxy(self, name, upstream, redis=None):
         """A proxy by its name; those that are called so count in the Redis on that port."""
-        make = getattr(self, name.replace("-", "_"))
-        return make(upstream, redis) if "-redis" in name else make(upstream)
+        make = getattr(self, name.replace("before", "tollgate").replace("-", "_"))
+        where = (upstream, redis) if "-redis" in name else (upstream,)
+        if not name.startswith("before"):
+            return make(*where)
+        server = make(*where, name=name)
+        server.command[0] = str(before())
+        return server
 
-    def tollgate(self, upstream):
-        port, folder = free_port(), self._folder("tollgate")
+    def tollgate(self, upstream, name="tollgate"):
+        port, folder = free_port(), self._folder(name)
         config = self._fill("tollgate.toml", folder, port, upstream)
-        return Server("tollgate", [program("tollgate"), "run", "-c", config], port, folder)
+        return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
+
+    def tollgate_of(self, keys, upstream):
+        """A gateway with a client for each of these keys."""
+        name = f"tollgate with {len(keys)} keys"
+        port, folder = free_port(), self._folder(name.replace(" ", "-"))
+        config = self._fill("tollgate.toml", folder, port, upstream)
+        with open(config, "a") as whole:
+            for key in keys:
+                hashed = hashlib.sha256(key.encode()).hexdigest()
+                whole.write(f'[clients.{key}]\nkeys = ["sha256:{hashed}"]\n')
+        return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
 
     def nginx(self, upstream):
         port, folder = free_port(), self._folder("nginx")
@@ -113,15 +129,15 @@ class Bench:
         command = [_installed("nginx"), "-p", folder, "-e", folder / "nginx.err", "-c", config]
         return Server("nginx", command + user, port, folder)
 
-    def tollgate_redis(self, upstream, redis):
-        return self._tollgate_redis("tollgate-redis", upstream, redis, "auto")
+    def tollgate_redis(self, upstream, redis, name="tollgate-redis"):
+        return self._tollgate_redis(name, upstream, redis, "auto")
 
-    def tollgate_redis_exact(self, upstream, redis):
-        return self._tollgate_redis("tollgate-redis-exact", upstream, redis, "off")
+    def tollgate_redis_exact(self, upstream, redis, name="tollgate-redis-exact"):
+        return self._tollgate_redis(name, upstream, redis, "off")
 
     def _tollgate_redis(self, name, upstream, redis, lease):
         port, folder = free_port(), self._folder(name)
-        more = {"REDIS": redis, "LEASE": lease, "PREFIX": f"bench-{lease}"}
+        more = {"REDIS": redis, "LEASE": lease, "PREFIX": name}
         config = self._fill("tollgate.toml", folder, port, upstream)
         addition = self._fill("tollgate-redis.toml", folder, port, upstream, **more)
         with open(config, "a") as whole:
@@ -164,6 +180,14 @@ def program(name):
     if not path.exists():
         raise Failed(f"{path} is missing; the targets of the Makefile build it")
     return path
+
+
+def before():
+    """The program that is compared with: another build of Tollgate."""
+    path = os.environ.get("BEFORE")
+    if not path or not os.access(path, os.X_OK):
+        raise Failed("set BEFORE to the tollgate program of the commit to compare with")
+    return Path(path).resolve()
 
 
 def _installed(name):

@@ -1,3 +1,13 @@
+-- With KEYS, each request has one of so many client keys, at random (keys.py).
+local keys = tonumber(os.getenv("KEYS") or "0")
+
+if keys > 0 then
+    function request()
+        wrk.headers["x-api-key"] = "client-" .. math.random(0, keys - 1)
+        return wrk.format()
+    end
+end
+
 -- Prints what wrk measured as one line of JSON, exactly; its own report is rounded.
 function done(summary, latency)
     local errors = summary.errors

@@ -4,7 +4,8 @@ Tollgate that counts in Redis with Traefik and a Node gateway that count in the 
 
 Same load (wrk), same upstream, in turns, several rounds; medians. The CPU time is that of the
 proxy's own processes, from /proc; that of Redis stands apart. README.md says how it is measured.
-Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), PROXIES (all, separated by commas).
+Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), PROXIES (all, separated by commas);
+BEFORE, the program of an earlier commit, for the proxies before, before-redis, before-redis-exact.
 """
 
 import json
@@ -23,14 +24,15 @@ ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("ROUND_SECONDS", "4"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "64"))
 KNOWN = [*tables.TITLES, *tables.REDIS_TITLES]
-PROXIES = (os.environ.get("PROXIES") or ",".join(KNOWN)).split(",")
+USUAL = [name for name in KNOWN if not name.startswith("before")]
+PROXIES = (os.environ.get("PROXIES") or ",".join(USUAL)).split(",")
 LOG_TIMEOUT = 5
 WARM_UP_SECONDS = 1
 # V8 compiles what it has seen often: before that a request costs it up to three times as much.
 # Counted in requests, since on a busy machine seconds hold fewer of them.
 WARM_UP_REQUESTS = {"node-redis": 200_000}
 # It takes permits in batches where nobody can notice; all others ask Redis about each request.
-LEASES = "tollgate-redis"
+LEASES = ("before-redis", "tollgate-redis")
 
 
 class AccessLog:
@@ -71,11 +73,12 @@ class AccessLog:
             raise Failed(f"{self.path.name}: {lines} lines for {requests} requests")
 
 
-def load(proxy, seconds):
-    """Puts load on a proxy; returns what wrk measured."""
+def load(proxy, seconds, keys=0):
+    """Puts load on a proxy; returns what wrk measured. With `keys`, one of so many at random."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", harness.HERE / "report.lua"]
     command += ["-H", f"x-api-key: {harness.KEY}", f"http://127.0.0.1:{proxy.port}{harness.PATH}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = {**os.environ, "KEYS": str(keys)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     reports = [line[7:] for line in done.stdout.splitlines() if line.startswith("REPORT ")]
     if done.returncode != 0 or len(reports) != 1:
         raise Failed(f"wrk: {done.stderr or done.stdout}")
@@ -133,7 +136,7 @@ def measure(proxy, log, redis):
 
 def require_counted(proxy, run):
     """Fails unless Redis was asked: a proxy that passes requests without it measures nothing."""
-    enough = 0 < run.redis_scripts if proxy.name == LEASES else 1 <= run.redis_scripts
+    enough = 0 < run.redis_scripts if proxy.name in LEASES else 1 <= run.redis_scripts
     if not enough:
         raise Failed(f"{proxy.name} asked Redis {run.redis_scripts:.3f} times a request")
 
@@ -153,7 +156,8 @@ def main():
         logs = {name: warm_up(proxy) for name, proxy in proxies.items()}
         runs = {name: [] for name in proxies}
         for number in range(ROUNDS):
-            for name, proxy in proxies.items():
+            # To and fro, so that none is always measured after the same neighbour.
+            for name, proxy in list(proxies.items())[:: -1 if number % 2 else 1]:
                 with_redis = name in tables.REDIS_TITLES
                 run = measure(proxy, logs[name], redis if with_redis else None)
                 runs[name].append(run)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 TITLES = {
     "floor": "TCP forwarder (the floor)",
     "nginx": "nginx: keys, limit, JSON log",
+    "before": "Tollgate before",
     "tollgate": "Tollgate: keys, limit, JSON log",
 }
 REDIS_TITLES = {
+    "before-redis": "Tollgate before, with Redis",
+    "before-redis-exact": 'Tollgate before, with Redis, `lease = "off"`',
     "tollgate-redis": "Tollgate with Redis",
     "tollgate-redis-exact": 'Tollgate with Redis, `lease = "off"`',
     "traefik-redis": "Traefik with Redis",
@@ -42,7 +45,7 @@ def tables(runs):
     plain = {name: runs[name] for name in TITLES if name in runs}
     if plain:
         to = {"to the floor": "floor", "to nginx": "nginx"}
-        parts += ["Without Redis:", table(plain, TITLES, to, {}), spread(plain)]
+        parts += ["Without Redis:", table(plain, TITLES, to, {}), spread(plain), *pairs(plain)]
     redis = {name: runs[name] for name in REDIS_TITLES if name in runs}
     if redis:
         to = {"to Tollgate": "tollgate-redis"}
@@ -51,7 +54,7 @@ def tables(runs):
             "scripts in Redis": lambda run: f"{run.redis_scripts:.3f}",
         }
         parts += ["With Redis, one and the same:", table(redis, REDIS_TITLES, to, own)]
-        parts += [spread(redis), *goals(redis)]
+        parts += [spread(redis), *pairs(redis), *goals(redis)]
     return "\n\n".join(parts)
 
 
@@ -87,6 +90,17 @@ def spread(runs):
         cpu = [run.cpu_us for run in some]
         parts.append(f"{name} {min(cpu):.1f} to {max(cpu):.1f}")
     return "CPU µs over the rounds: " + ", ".join(parts) + "."
+
+
+def pairs(runs):
+    """A line for each build of Tollgate that was measured beside an earlier one."""
+    for name in runs:
+        earlier = name.replace("tollgate", "before")
+        if earlier != name and earlier in runs:
+            each = [a.cpu_us / b.cpu_us for a, b in zip(runs[name], runs[earlier], strict=True)]
+            each.sort()
+            middle = statistics.median(each)
+            yield f"{name} to {earlier}: {middle:.3f} ({each[0]:.3f} to {each[-1]:.3f})."
 
 
 def goals(runs):
