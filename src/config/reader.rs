@@ -326,8 +326,9 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "anonymous" | "identified" | "headers" | "ipv6_prefix" | "max_keys" | "state_file"
         | "tiers" | "policies" | "redis" => "limits",
         "deadline" | "key_prefix" | "lease" | "on_failure" => "limits.redis",
-        "workers" | "trusted_proxies" | "request_id_header" | "max_connections" | "max_head"
-        | "max_headers" | "header_timeout" | "drain_timeout" | "watch" => "server",
+        "workers" | "trusted_proxies" | "request_id_header" | "odd_field_names"
+        | "max_connections" | "max_head" | "max_headers" | "header_timeout" | "drain_timeout"
+        | "watch" => "server",
         "level" | "format" => "log",
         _ => return None,
     })

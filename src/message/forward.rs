@@ -19,18 +19,8 @@ use super::hop::ConnectionOptions;
 /// client sends under them never reaches downstream.
 const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-username"];
 
-/// Names, or beginnings of names, that say how to read or keep a message; with those that the gateway
-/// knows by name they are what RFC 9110 section 6.5.1 keeps out of trailers.
-const CONTROLS: [&[u8]; 8] = [
-    b"content-",
-    b"if-",
-    b"range",
-    b"vary",
-    b"age",
-    b"expires",
-    b"pragma",
-    b"www-authenticate",
-];
+/// Names that say how to read a body, beside those that the gateway knows by name.
+const READING: [&[u8]; 2] = [b"content-encoding", b"content-range"];
 
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 
@@ -45,27 +35,72 @@ pub struct Names {
     pub client: HeaderName,
     /// Where the request's id travels.
     pub request_id: HeaderName,
+    /// What becomes of fields with odd names.
+    pub odd: OddFieldNames,
 }
 
 impl Names {
     /// Whether only the gateway says what is said under `name`.
     fn is_own(&self, name: &[u8]) -> bool {
-        alike(name, self.client.as_ref())
-            || alike(name, self.request_id.as_ref())
-            || IDENTITY.iter().any(|id| alike(name, id))
+        same(name, self.client.as_ref())
+            || same(name, self.request_id.as_ref())
+            || IDENTITY.iter().any(|id| same(name, id))
     }
 
-    /// Whether a field may stand in a trailer section that is passed on: nothing that frames,
-    /// routes, identifies or controls may arrive after it was decided upon (RFC 9110 section
-    /// 6.5.1). Every name that this gateway knows by name is of that kind.
-    #[must_use]
-    pub fn passes_as_trailer(&self, field: FieldRef<'_>) -> bool {
-        field.known == Known::Other
-            && !is_twin(field.name)
-            && !CONTROLS.iter().any(|control| begins(field.name, control))
-            && !self.is_own(field.name)
-            && !alike(field.name, self.api_key.as_ref())
+    /// Whether a service may get a field of an odd name. With every odd byte taken for `-` it must
+    /// not be one that the gateway reads or sets: CGI, WSGI and PHP turn `X_Client_Id`,
+    /// `X.Client.Id` and `X-Client-Id` into one variable.
+    fn passes_odd(&self, name: &[u8]) -> bool {
+        if self.odd == OddFieldNames::Drop {
+            return false;
+        }
+        let hyphen = |b: &u8| if b.is_ascii_alphanumeric() { *b } else { b'-' };
+        let plain: Vec<u8> = name.iter().map(hyphen).collect();
+        Known::of(&plain) == Known::Other
+            && !self.is_own(&plain)
+            && !same(&plain, self.api_key.as_ref())
     }
+
+    /// Whether a field may stand in a trailer section that is passed on. None that frames, routes,
+    /// identifies, authenticates or forwards may arrive after that was decided upon (RFC 9110
+    /// section 6.5.1).
+    #[must_use]
+    pub fn passes_as_trailer(&self, field: FieldRef<'_>, receiver: Receiver) -> bool {
+        match field.known {
+            Known::Other => {
+                !self.is_own(field.name)
+                    && !same(field.name, self.api_key.as_ref())
+                    && !READING.iter().any(|name| same(field.name, name))
+            }
+            Known::Odd => receiver == Receiver::Client || self.passes_odd(field.name),
+            Known::Allow
+            | Known::CacheControl
+            | Known::Date
+            | Known::RetryAfter
+            | Known::Server
+            | Known::UserAgent => true,
+            _ => false,
+        }
+    }
+}
+
+/// Who gets what is passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receiver {
+    /// It gets requests.
+    Service,
+    /// It gets answers.
+    Client,
+}
+
+/// What becomes of a request's fields whose names have anything but letters, digits and `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OddFieldNames {
+    /// No service gets them.
+    #[default]
+    Drop,
+    /// They pass, but for look-alikes of what the gateway reads or sets.
+    Pass,
 }
 
 /// Where a request came from and where it goes, as far as downstream is told.
@@ -141,11 +176,11 @@ fn passes_downstream(
     if options.name(field.name) || to.names.is_own(field.name) {
         return false;
     }
-    if alike(field.name, to.names.api_key.as_ref()) {
-        return to.names.forward_api_key && same(field.name, to.names.api_key.as_ref());
+    if same(field.name, to.names.api_key.as_ref()) {
+        return to.names.forward_api_key;
     }
     match field.known {
-        Known::Other => !is_twin(field.name),
+        Known::Odd => to.names.passes_odd(field.name),
         Known::Host
         | Known::Connection
         | Known::ContentLength
@@ -157,7 +192,9 @@ fn passes_downstream(
         | Known::ProxyAuthorization
         | Known::Http2Settings
         | Known::XForwardedFor
-        | Known::Via => false,
+        | Known::Via
+        // CGI makes `HTTP_PROXY` of it, which HTTP clients take for their proxy ("httpoxy").
+        | Known::Proxy => false,
         Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::XRealIp => {
             to.trusted
         }
@@ -288,50 +325,6 @@ fn put_octet(out: &mut Vec<u8>, octet: u8) {
 /// Compares field names.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
-}
-
-/// Each byte as [`alike`] compares it.
-static FOLDED: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut b = 0_u8;
-    loop {
-        table[b as usize] = if b == b'_' {
-            b'-'
-        } else {
-            b.to_ascii_lowercase()
-        };
-        if b == u8::MAX {
-            break table;
-        }
-        b += 1;
-    }
-};
-
-/// Compares field names as CGI, WSGI and PHP do, which turn `X_Client_Id` and `X-Client-Id` into one
-/// variable.
-fn alike(a: &[u8], b: &[u8]) -> bool {
-    let fold = |b: &u8| FOLDED[usize::from(*b)];
-    a.len() == b.len() && a.iter().map(fold).eq(b.iter().map(fold))
-}
-
-/// Whether a name begins like that, with hyphens and underscores as one.
-fn begins(name: &[u8], beginning: &[u8]) -> bool {
-    name.get(..beginning.len())
-        .is_some_and(|start| alike(start, beginning))
-}
-
-/// Whether a name is that of a field that matters here, but for its underscores.
-fn is_twin(name: &[u8]) -> bool {
-    if memchr::memchr(b'_', name).is_none() {
-        return false;
-    }
-    // Longer than any name that matters but for those of which only the beginning does.
-    let mut twin = [0; 32];
-    let length = name.len().min(twin.len());
-    for (to, from) in twin.iter_mut().zip(name) {
-        *to = if *from == b'_' { b'-' } else { *from };
-    }
-    Known::of(&twin[..length]) != Known::Other
 }
 
 #[cfg(test)]

@@ -35,6 +35,17 @@ static TOKEN: Class = {
     class
 };
 
+/// What names of fields have, but for odd ones.
+static PLAIN: Class = {
+    let mut class = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        class[b as usize] = b.is_ascii_alphanumeric() || b == b'-';
+        b += 1;
+    }
+    class
+};
+
 /// Neither blanks nor control characters.
 static VISIBLE: Class = {
     let mut class = [true; 256];
@@ -49,6 +60,11 @@ static VISIBLE: Class = {
 /// RFC 9110 section 5.6.2.
 pub(super) fn is_token_byte(b: u8) -> bool {
     TOKEN[usize::from(b)]
+}
+
+/// A letter, a digit or `-`.
+pub(super) fn is_plain_byte(b: u8) -> bool {
+    PLAIN[usize::from(b)]
 }
 
 /// What has been read of a head, and what not.
@@ -91,6 +107,20 @@ impl<'b> Cursor<'b> {
     /// Moves past the bytes of a token.
     pub(super) fn token(&mut self) -> Span {
         self.all_of(&TOKEN)
+    }
+
+    /// Moves past a field's name and its colon, if they come next. Says as well whether the name has
+    /// letters, digits and `-` alone.
+    #[inline]
+    pub(super) fn field_name(&mut self) -> Option<(Span, bool)> {
+        let start = self.at;
+        let name = self.all_of(&PLAIN);
+        if self.skip(b":") {
+            return (!name.is_empty()).then_some((name, true));
+        }
+        self.token();
+        let name = Span::new(start, self.at);
+        (!name.is_empty() && self.skip(b":")).then_some((name, false))
     }
 
     /// Moves up to a blank or a control character.

@@ -6,6 +6,8 @@
 
 use http::HeaderName;
 
+use super::cursor::is_plain_byte;
+
 /// A piece of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -58,6 +60,9 @@ macro_rules! known {
             XForwarded,
             /// `x-ratelimit-*`.
             XRateLimit,
+            /// A name with anything but letters, digits and `-`. Services that turn names into
+            /// variables may take it for another name.
+            Odd,
             /// No name that matters here.
             Other,
         }
@@ -94,6 +99,7 @@ known! {
     XForwardedHost = "x-forwarded-host",
     XRealIp = "x-real-ip",
     Via = "via",
+    Proxy = "proxy",
     Date = "date",
     Server = "server",
     UserAgent = "user-agent",
@@ -125,6 +131,15 @@ impl Known {
     /// Tells which field `name` is; letter case does not matter.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
+        if name.iter().all(|b| is_plain_byte(*b)) {
+            Self::of_plain(name)
+        } else {
+            Self::Odd
+        }
+    }
+
+    /// The same of a name that has letters, digits and `-` alone.
+    pub(super) fn of_plain(name: &[u8]) -> Self {
         let mut lowered = [0; LONGEST];
         let short = &mut lowered[..name.len().min(LONGEST)];
         for (to, from) in short.iter_mut().zip(name) {
@@ -317,13 +332,26 @@ mod tests {
             "hos",
             "hosts",
             "x-forwarded",
-            "x-forwarde\u{17f}-for",
-            "content_length",
             "proxy-authentication-info2",
             "proxy-authentication-inf",
         ] {
             assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
         }
+    }
+
+    #[test]
+    fn names_with_other_bytes_than_letters_digits_and_hyphens_are_odd() {
+        for name in [
+            "content_length",
+            "x.forwarded-for",
+            "X-Forwarde\u{17f}-For",
+            "a~",
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), Known::Odd, "{name}");
+        }
+        let read = fields("X-A: 1\r\nContent_Length: 2\r\nhost!: 3\r\nx-forwarded-a'b: 4\r\n");
+        let known: Vec<_> = read.iter().map(|field| field.known).collect();
+        assert_eq!(known, [Known::Other, Known::Odd, Known::Odd, Known::Odd]);
     }
 
     #[test]

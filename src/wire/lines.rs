@@ -21,10 +21,9 @@ pub(super) fn read_fields(
 ) -> Result<(), HeadError> {
     list.clear();
     while !cursor.skip(b"\r\n") {
-        let name = cursor.token();
-        if name.is_empty() || !cursor.skip(b":") {
+        let Some((name, is_plain)) = cursor.field_name() else {
             return Err(HeadError::Malformed("A header field's name is malformed."));
-        }
+        };
         cursor.skip_blanks();
         let value = cursor.text();
         end_line(&mut cursor, "A header field's value is malformed.")?;
@@ -34,7 +33,11 @@ pub(super) fn read_fields(
         list.push(Field {
             name,
             value: value.without_blanks_after(bytes),
-            known: Known::of(name.get(bytes)),
+            known: if is_plain {
+                Known::of_plain(name.get(bytes))
+            } else {
+                Known::Odd
+            },
         });
     }
     if cursor.rest().is_empty() {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, Method, Version};
-use tollgate::message::forward::{Forwarding, Names, put_request};
+use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::wire::fields::{FieldRef, Fields, HeadStorage, Known};
 use tollgate::wire::framing::{BodyLength, request_body};
 use tollgate::wire::head::{HeadLimits, RequestHead};
@@ -38,10 +38,10 @@ impl Case {
         let name = HeaderName::from_static;
         let (api_key, client, request_id) = match more & 3 {
             0 => ("x-api-key", "x-client-id", "x-request-id"),
-            1 => ("authorization", "x_user_id", "x-correlation-id"),
+            1 => ("authorization", "x-user-id", "x-correlation-id"),
             // Names that a configuration refuses do no harm either.
-            2 => ("x_api_key", "x-forwarded-user", "x-forwarded-request-id"),
-            _ => ("cookie", "from", "x_request_id"),
+            2 => ("x-api-key", "x-forwarded-user", "x-forwarded-request-id"),
+            _ => ("cookie", "from", "x-request"),
         };
         Self {
             names: Names {
@@ -49,6 +49,11 @@ impl Case {
                 forward_api_key: is(1),
                 client: name(client),
                 request_id: name(request_id),
+                odd: if more & 4 == 0 {
+                    OddFieldNames::Drop
+                } else {
+                    OddFieldNames::Pass
+                },
             },
             peer: if is(2) {
                 IpAddr::from([0, 0, 0, 0, 0, 0xffff, 0x0a00, 1])
@@ -121,7 +126,7 @@ pub fn check(input: &[u8]) {
     check.hop();
     check.forwarded();
     check.identity();
-    check.twins();
+    check.odd();
     check.the_rest();
 }
 
@@ -132,7 +137,7 @@ struct Check<'c> {
 }
 
 impl Check<'_> {
-    /// The values sent under a name, in which hyphens and underscores count as one.
+    /// The values sent under a name, in which all but letters and digits counts as one.
     fn sent(&self, name: &str) -> Vec<String> {
         let fields = self
             .sent
@@ -291,35 +296,34 @@ impl Check<'_> {
         assert_eq!(self.sent(key), asked, "and no twin of it");
     }
 
-    /// CGI, WSGI and PHP make one variable of `X_Forwarded_For` and `X-Forwarded-For`.
-    fn twins(&self) {
-        let own = |field: &FieldRef<'_>| {
-            let names = &self.case.names;
-            [&names.api_key, &names.client, &names.request_id]
-                .iter()
-                .any(|name| field.name.eq_ignore_ascii_case(name.as_ref()))
-        };
-        for field in self.sent.iter().filter(|field| field.name.contains(&b'_')) {
+    /// CGI, WSGI and PHP make one variable of `X_Forwarded_For` and `X-Forwarded-For`, and
+    /// `HTTP_PROXY` of `Proxy`.
+    fn odd(&self) {
+        let names = &self.case.names;
+        for field in self.sent.iter().filter(|field| is_odd(field.name)) {
             let name = folded(field.name);
-            let is_twin = Known::of(name.as_bytes()) != Known::of(field.name);
-            assert!(!is_twin || own(&field), "a twin of {name}");
+            assert_eq!(names.odd, OddFieldNames::Pass, "{name}");
+            assert!(!self.is_looked_at(&name), "a look-alike of {name}");
         }
+        assert_eq!(self.sent("proxy"), [""; 0]);
+    }
+
+    /// Whether the gateway reads or sets a field of that name.
+    fn is_looked_at(&self, name: &str) -> bool {
+        let names = &self.case.names;
+        let configured = [&names.api_key, &names.client, &names.request_id];
+        let identity = ["x-client-id", "x-client-name", "x-consumer-username"];
+        Known::of(name.as_bytes()) != Known::Other
+            || identity.contains(&name)
+            || configured.iter().any(|other| other.as_str() == name)
     }
 
     /// Everything else arrives as it was sent, in its order.
     fn the_rest(&self) {
-        let names = &self.case.names;
         let rest = |fields: &Fields| -> Vec<(String, String)> {
-            let configured = [&names.api_key, &names.client, &names.request_id];
             let is_rest = |field: &FieldRef<'_>| {
-                let name = folded(field.name);
-                let identity = ["x-client-id", "x-client-name", "x-consumer-username"];
-                Known::of(name.as_bytes()) == Known::Other
-                    && !identity.contains(&&*name)
-                    && !configured
-                        .iter()
-                        .any(|other| folded(other.as_ref()) == name)
-                    && !self.is_named(field.name)
+                let dropped = self.case.names.odd == OddFieldNames::Drop && is_odd(field.name);
+                !dropped && !self.is_looked_at(&folded(field.name)) && !self.is_named(field.name)
             };
             let fields = fields.iter().filter(is_rest);
             fields
@@ -330,8 +334,19 @@ impl Check<'_> {
     }
 }
 
+/// Whether a name has anything but letters, digits and `-`.
+fn is_odd(name: &[u8]) -> bool {
+    !name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+/// A name as services read it that turn names into variables.
 fn folded(name: &[u8]) -> String {
-    text(name).to_ascii_lowercase().replace('_', "-")
+    let hyphen = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    text(name)
+        .to_ascii_lowercase()
+        .chars()
+        .map(hyphen)
+        .collect()
 }
 
 /// Byte for byte, so that nothing is lost.

@@ -39,6 +39,7 @@ pub(super) fn snapshots(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
         &now.request_id,
         changes,
     );
+    value("server.odd_field_names", &then.odd, &now.odd, changes);
     let (then, now) = (&old.limits, &new.limits);
     value("limits.headers", &then.headers, &now.headers, changes);
     value(

@@ -10,7 +10,7 @@ use crate::config::file::{AccessTable, ClientTable, KeyEntry, ServerTable};
 use crate::config::problems::{Problem, Problems};
 use crate::config::reader::{belongs, home};
 use crate::config::source::{At, Span};
-use crate::message::forward::Names;
+use crate::message::forward::{Names, OddFieldNames};
 use crate::route::{InvalidPrefix, PathPrefix, ProtectedPrefixes};
 use crate::wire::fields::Known;
 
@@ -51,6 +51,7 @@ pub(super) fn names(
         forward_api_key: or(access.forward_api_key, false),
         client: client?.value,
         request_id: request_id?.value,
+        odd: or(server.odd_field_names, OddFieldNames::default()),
     })
 }
 
@@ -84,6 +85,7 @@ fn field_name(
                 let span = Some(written.span);
                 return Some(FieldName { key, value, span });
             }
+            Known::Odd => "a name has letters, digits and `-`".to_owned(),
             Known::Authorization if is_key => {
                 let span = Some(written.span);
                 return Some(FieldName { key, value, span });

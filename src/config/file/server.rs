@@ -11,6 +11,7 @@ use crate::config::reader::{Read, Table, Wrong};
 use crate::config::settings::LogFormat;
 use crate::config::source::At;
 use crate::config::tree::Value;
+use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
 
 /// The most workers; no machine has more cores.
@@ -22,6 +23,7 @@ pub(in crate::config) struct ServerTable {
     pub workers: Option<At<u64>>,
     pub trusted_proxies: Vec<At<IpNet>>,
     pub request_id_header: Option<At<String>>,
+    pub odd_field_names: Option<At<OddFieldNames>>,
     pub max_connections: Option<At<u64>>,
     pub max_head: Option<At<Size>>,
     pub max_headers: Option<At<u64>>,
@@ -55,6 +57,7 @@ impl ServerTable {
             workers: table.number("workers", 0..=MOST_WORKERS, problems),
             trusted_proxies: table.list("trusted_proxies", problems),
             request_id_header: table.read("request_id_header", problems),
+            odd_field_names: table.read("odd_field_names", problems),
             max_connections: table.number("max_connections", 1..=10_000_000, problems),
             max_head: table.read("max_head", problems),
             max_headers: table.number("max_headers", 1..=MOST_FIELDS as u64, problems),
@@ -93,6 +96,14 @@ impl LogTable {
         };
         table.finish(problems);
         log
+    }
+}
+
+impl Read for OddFieldNames {
+    const WHAT: &'static str = "\"drop\" or \"pass\"";
+
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("drop", Self::Drop), ("pass", Self::Pass)])
     }
 }
 

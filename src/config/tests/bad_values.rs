@@ -314,7 +314,8 @@ fn fields_that_are_taken() {
 api_key_header = "Host"
 client_header = "x_client_id"
 [server]
-request_id_header = "X-Client-Id:"
+request_id_header = "X.Request.Id"
+odd_field_names = "keep"
 "#,
         r#"error: `access.api_key_header` takes the name of a header field such as "x-api-key"
  --> tollgate.toml:2:18
@@ -331,10 +332,16 @@ error: `access.client_header` takes the name of a header field such as "x-client
 error: `server.request_id_header` takes the name of a header field such as "x-request-id"
  --> tollgate.toml:5:21
   |
-5 | request_id_header = "X-Client-Id:"
+5 | request_id_header = "X.Request.Id"
   |                     ^^^^^^^^^^^^^^ a name has letters, digits and `-`
 
-3 problems
+error: `server.odd_field_names` takes "drop" or "pass"
+ --> tollgate.toml:6:19
+  |
+6 | odd_field_names = "keep"
+  |                   ^^^^^^ this is none of them
+
+4 problems
 "#,
     );
 }

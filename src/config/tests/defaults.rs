@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::{AccessLog, LogFormat};
 use crate::limit::{Lease, LimitHeaders, OnFailure};
+use crate::message::forward::OddFieldNames;
 use crate::route::EncodedSlash;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +40,7 @@ fn what_is_not_written_is_as_documented() {
     assert!(!names.forward_api_key);
     assert_eq!(names.client, "x-client-id");
     assert_eq!(names.request_id, "x-request-id");
+    assert_eq!(names.odd, OddFieldNames::Drop);
     assert_eq!(snapshot.access.protected.iter().count(), 0);
     assert!(snapshot.access.clients.is_empty());
 

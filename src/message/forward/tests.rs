@@ -17,16 +17,24 @@ fn parse(lines: &str) -> RequestHead {
     RequestHead::parse(HeadStorage::from(head), &LIMITS).unwrap()
 }
 
-/// The lines sent downstream for these, without the request line.
-fn sent(lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
-    let names = Names {
+fn names(odd: OddFieldNames) -> Names {
+    Names {
         api_key: HeaderName::from_static("x-api-key"),
         forward_api_key: false,
         client: HeaderName::from_static("x-client-id"),
         request_id: HeaderName::from_static("x-request-id"),
-    };
+        odd,
+    }
+}
+
+/// The lines sent downstream for these, without the request line.
+fn sent(lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
+    sent_by(&names(OddFieldNames::Drop), lines, change)
+}
+
+fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
     let mut to = Forwarding {
-        names: &names,
+        names,
         peer: IpAddr::from([192, 0, 2, 7]),
         trusted: false,
         host: b"shop.test",
@@ -94,6 +102,95 @@ fn a_trusted_proxy_is_believed_and_added_to() {
     assert_eq!(seen.len(), OWN.len() + 1);
     let of_others = sent(lines, |_| {});
     assert_eq!(of_others.len(), OWN.len());
+}
+
+#[test]
+fn fields_with_odd_names_reach_a_service_if_they_may_and_look_like_none_that_counts() {
+    let pass = names(OddFieldNames::Pass);
+    for separator in "!#$%&'*+.^`|~_".chars() {
+        for looks_like in [
+            "x-client-id",
+            "X-Consumer-Username",
+            "x-request-id",
+            "x-api-key",
+            "X-Forwarded-For",
+            "x-forwarded-anything",
+            "x-real-ip",
+            "content-length",
+            "transfer-encoding",
+            "proxy-connection",
+            "content-type",
+        ] {
+            let line = format!(
+                "{}: evil\r\n",
+                looks_like.replace('-', &separator.to_string())
+            );
+            assert_eq!(sent(&line, |_| {}).len(), OWN.len(), "{line}");
+            assert_eq!(sent_by(&pass, &line, |_| {}).len(), OWN.len(), "{line}");
+        }
+        let line = format!("Script{separator}Name: /x");
+        let lines = format!("{line}\r\n");
+        assert!(!sent(&lines, |_| {}).contains(&line));
+        assert!(sent_by(&pass, &lines, |_| {}).contains(&line));
+    }
+    for odd in [&pass, &names(OddFieldNames::Drop)] {
+        assert_eq!(
+            sent_by(odd, "Proxy: http://evil\r\n", |_| {}).len(),
+            OWN.len()
+        );
+    }
+}
+
+/// RFC 9110 section 6.5.1.
+#[test]
+fn trailers_pass_unless_they_say_what_has_been_decided() {
+    let names = names(OddFieldNames::Drop);
+    let passes = |name: &str, receiver| {
+        let known = Known::of(name.as_bytes());
+        let (name, value) = (name.as_bytes(), &b"1"[..]);
+        names.passes_as_trailer(FieldRef { name, value, known }, receiver)
+    };
+    for receiver in [Receiver::Service, Receiver::Client] {
+        for name in [
+            "X-Sum",
+            "grpc-status",
+            "Content-MD5",
+            "Content-Digest",
+            "If-Anything",
+            "Ages",
+            "Ranges",
+            "Expires-At",
+            "Server-Timing",
+            "Date",
+            "Server",
+        ] {
+            assert!(passes(name, receiver), "{name}");
+        }
+        for name in [
+            "Content-Length",
+            "transfer-encoding",
+            "Trailer",
+            "Host",
+            "TE",
+            "Connection",
+            "Content-Type",
+            "Content-Encoding",
+            "Content-Range",
+            "X-Api-Key",
+            "Authorization",
+            "Cookie",
+            "X-Client-Id",
+            "X-Client-Name",
+            "X-Request-Id",
+            "X-Forwarded-Anything",
+            "Via",
+            "Proxy",
+            "Proxy-Authenticate",
+        ] {
+            assert!(!passes(name, receiver), "{name}");
+        }
+    }
+    assert!(passes("x_sum", Receiver::Client) && !passes("x_sum", Receiver::Service));
 }
 
 /// Names that hurt and names that do not, in any letter case, and with underscores.

@@ -8,6 +8,7 @@ use http::{StatusCode, Version};
 use crate::message::answer::{
     Answer, ConnectionHeader, connection_header, put_answer, put_interim,
 };
+use crate::message::forward::Receiver;
 use crate::wire::body::{Body, Coding};
 use crate::wire::fields::{Fields, Known};
 use crate::wire::framing::{BodyLength, keeps_alive, response_body};
@@ -152,6 +153,7 @@ async fn pass_on(
     let pass = Pass {
         coding,
         names: &request.current.snapshot.access.names,
+        receiver: Receiver::Client,
         buffers,
         count: &exchange.record.bytes_out,
         limit: None,

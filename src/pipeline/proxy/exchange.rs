@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
+use crate::message::forward::Receiver;
 use crate::route::Route;
 use crate::upstream::{Link, Upstream};
 use crate::wire::body::Coding;
@@ -77,6 +78,7 @@ impl Exchange<'_, '_> {
         Pass {
             coding: self.coding,
             names: &self.request.current.snapshot.access.names,
+            receiver: Receiver::Service,
             buffers: &self.request.worker.buffers,
             count: &self.record.bytes_in,
             limit: self.route.body_limit,

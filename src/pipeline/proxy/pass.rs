@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use crate::message::forward::{Names, put};
+use crate::message::forward::{Names, Receiver, put};
 use crate::wire::body::{Body, Coding, Piece};
 use crate::wire::buffers::Buffers;
 use crate::wire::chunked::{ChunkError, LAST_CHUNK};
@@ -18,6 +18,7 @@ const PIECE: usize = 32 * 1024;
 pub(super) struct Pass<'p> {
     pub coding: Coding,
     pub names: &'p Names,
+    pub receiver: Receiver,
     pub buffers: &'p Buffers,
     /// Counts the body's bytes, without their framing.
     pub count: &'p Cell<u64>,
@@ -181,7 +182,7 @@ impl Pass<'_> {
         }
         out.extend_from_slice(LAST_CHUNK);
         for field in trailers.into_iter().flat_map(Fields::iter) {
-            if self.names.passes_as_trailer(field) {
+            if self.names.passes_as_trailer(field, self.receiver) {
                 put(out, field.name, field.value);
             }
         }

@@ -276,3 +276,20 @@ fn a_shadow_that_becomes_a_limit_has_counted() {
     reload(&gateway, &config("enforce", "limits = []"));
     gateway.ask(&search).is(200);
 }
+
+#[test]
+fn fields_with_odd_names_may_pass_from_a_reload_on() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    for (more, arrives) in [("", false), ("[server]\nodd_field_names = \"pass\"", true)] {
+        let config = Shop::config(&shop.inventory, &shop.orders, more);
+        reload(&shop.gateway, &config);
+        client
+            .ask(&Request::get("/api/inventory/x").field("X_Tenant", "7"))
+            .is(200);
+        assert_eq!(shop.inventory.only().fields.has("x_tenant"), arrives);
+    }
+    let logged = "`server.odd_field_names` is Pass instead of Drop";
+    shop.gateway
+        .wait_log(logged, |line| line.to_string().contains(logged));
+}
