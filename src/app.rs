@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -73,7 +72,7 @@ struct Gateway {
     file: PathBuf,
     settings: Settings,
     files: config::ReadFiles,
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
     store: Arc<LimitStore>,
     state: Option<StateFile>,
     access_log: Option<Arc<Sink>>,
@@ -114,7 +113,7 @@ impl Gateway {
             file: file.to_owned(),
             settings,
             files,
-            snapshots: Arc::new(ArcSwap::from_pointee(snapshot)),
+            snapshots: watch::Sender::new(Arc::new(snapshot)),
             store: Arc::new(store),
             state: state.transpose()?,
             access_log,
@@ -152,7 +151,7 @@ impl Gateway {
         for sockets in listeners.per_worker {
             let parts = WorkerParts {
                 listeners: sockets,
-                snapshots: Arc::clone(&self.snapshots),
+                snapshots: self.snapshots.subscribe(),
                 store: Arc::clone(&self.store),
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
@@ -234,11 +233,9 @@ impl Gateway {
                 return files;
             }
         };
-        let old = self.snapshots.swap(Arc::new(loaded.snapshot));
-        let changes = changes(
-            (&self.settings, &old),
-            (&loaded.settings, &self.snapshots.load()),
-        );
+        let new = Arc::new(loaded.snapshot);
+        let old = self.snapshots.send_replace(Arc::clone(&new));
+        let changes = changes((&self.settings, &old), (&loaded.settings, &new));
         tracing::info!(changes = changes.len(), "reloaded");
         for change in &changes {
             match change.kind {

@@ -5,8 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use arc_swap::cache::Cache;
+use tokio::sync::watch;
 
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
@@ -19,8 +18,8 @@ use super::snapshot::Snapshot;
 /// One worker's share of the gateway.
 #[derive(Debug)]
 pub struct Worker {
-    /// Notices a swap by comparing pointers, which costs next to nothing.
-    newest: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
+    /// Says whether there is a newer one by a number, which costs next to nothing.
+    snapshots: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<Rc<Current>>,
     pools: Pools,
     /// Counts requests.
@@ -50,19 +49,19 @@ impl Worker {
     /// A worker's share, at its start.
     #[must_use]
     pub fn new(
-        snapshots: Arc<ArcSwap<Snapshot>>,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
         limiter: Limiter,
         access_lines: AccessLines,
         pretty_access: bool,
     ) -> Self {
         let pools = Pools::default();
-        let snapshot = snapshots.load_full();
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let current = Rc::new(Current {
             pools: pools.of(&snapshot.upstreams),
             snapshot,
         });
         Self {
-            newest: RefCell::new(Cache::new(snapshots)),
+            snapshots: RefCell::new(snapshots),
             current: RefCell::new(current),
             pools,
             limiter,
@@ -78,14 +77,28 @@ impl Worker {
     /// The snapshot by which a request that begins now is judged.
     #[must_use]
     pub fn current(&self) -> Rc<Current> {
-        let mut newest = self.newest.borrow_mut();
-        let newest = newest.load();
-        if !Arc::ptr_eq(newest, &self.current.borrow().snapshot) {
-            let snapshot = Arc::clone(newest);
+        self.take_newest();
+        Rc::clone(&self.current.borrow())
+    }
+
+    fn take_newest(&self) {
+        // An error says that the gateway is gone, which is ending: then the last one stands.
+        if self.snapshots.borrow().has_changed().unwrap_or(false) {
+            let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
             let pools = self.pools.of(&snapshot.upstreams);
             self.current.replace(Rc::new(Current { snapshot, pools }));
         }
-        Rc::clone(&self.current.borrow())
+    }
+
+    /// Takes each new snapshot at once, as long as the worker runs, and calls `then`. Without it a
+    /// worker that is not asked anything would keep the old one, and its connections to upstreams
+    /// that are gone from the configuration.
+    pub async fn follow_reloads(&self, then: impl Fn()) {
+        let mut snapshots = self.snapshots.borrow().clone();
+        while snapshots.changed().await.is_ok() {
+            self.take_newest();
+            then();
+        }
     }
 
     /// What has to be done besides serving, as long as the worker runs.

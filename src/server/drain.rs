@@ -1,5 +1,6 @@
-//! Which connections a worker has, and how they are told that it is about to stop. Connections
-//! between two requests are woken; those within one are left to finish.
+//! Which connections a worker has, and how those between two requests are woken: to stop, once the
+//! drain has begun, or to look at the timeouts of a new configuration. Those within a request are
+//! left to finish it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,7 +15,7 @@ pub(super) struct Connections {
     began: Cell<Option<Instant>>,
     live: Cell<usize>,
     /// Whom to wake, by the number of the seat.
-    resting: RefCell<Vec<Option<Waker>>>,
+    idle: RefCell<Vec<Option<Waker>>>,
     free: RefCell<Vec<usize>>,
     ended: Notify,
 }
@@ -31,9 +32,9 @@ impl Connections {
     #[must_use]
     pub(super) fn seat(self: &Rc<Self>) -> Seat {
         let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            let mut resting = self.resting.borrow_mut();
-            resting.push(None);
-            resting.len() - 1
+            let mut idle = self.idle.borrow_mut();
+            idle.push(None);
+            idle.len() - 1
         });
         self.live.set(self.live.get() + 1);
         Seat {
@@ -42,15 +43,15 @@ impl Connections {
         }
     }
 
-    /// Begins the drain and wakes whoever rests.
+    /// Begins the drain and wakes the idle connections.
     pub(super) fn drain(&self) {
         self.began.set(Some(Instant::now()));
-        for waker in self
-            .resting
-            .borrow_mut()
-            .iter_mut()
-            .filter_map(Option::take)
-        {
+        self.wake_idle();
+    }
+
+    /// Wakes the connections that wait for their next request.
+    pub(super) fn wake_idle(&self) {
+        for waker in self.idle.borrow_mut().iter_mut().filter_map(Option::take) {
             waker.wake();
         }
     }
@@ -70,12 +71,13 @@ impl Connections {
 }
 
 impl Seat {
-    /// When the drain began, if it has. Otherwise the task is woken when it does.
+    /// When the drain began, if it has. Otherwise the task is woken when it does, or when the
+    /// configuration has changed.
     pub(super) fn drain_began(&self, cx: &mut Context<'_>) -> Option<Instant> {
         let began = self.connections.began.get();
         if began.is_none() {
-            let mut resting = self.connections.resting.borrow_mut();
-            if let Some(waker) = resting.get_mut(self.number)
+            let mut idle = self.connections.idle.borrow_mut();
+            if let Some(waker) = idle.get_mut(self.number)
                 && !waker
                     .as_ref()
                     .is_some_and(|waker| waker.will_wake(cx.waker()))
@@ -90,7 +92,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let connections = &self.connections;
-        if let Some(waker) = connections.resting.borrow_mut().get_mut(self.number) {
+        if let Some(waker) = connections.idle.borrow_mut().get_mut(self.number) {
             *waker = None;
         }
         connections.free.borrow_mut().push(self.number);

@@ -83,25 +83,20 @@ enum Next {
 
 impl Client<'_> {
     async fn next_head(&mut self, rested_before: bool) -> Next {
-        let current = self.worker.current();
-        let snapshot = &current.snapshot;
         if self.connection.input().is_empty() {
             self.connection.rest(&self.worker.buffers);
-            // A connection that has never sent anything is not given the time of one that has.
-            let (since, patience) = if rested_before {
-                // The record of the last request looked at the clock when it ended.
-                (self.worker.clock.last_look(), snapshot.idle_timeout)
-            } else {
-                (self.worker.clock.look(), snapshot.header_timeout)
-            };
-            if !self.rest(since, patience).await {
+            if !self.rest(rested_before).await {
                 return Next::Ended;
             }
         }
-        let header_timeout = snapshot.header_timeout;
+        // Copied, so that a client that is slow with its head does not hold the snapshot.
+        let (limits, header_timeout) = {
+            let snapshot = &self.worker.current().snapshot;
+            (snapshot.head_limits, snapshot.header_timeout)
+        };
         // Most heads come in one piece, and need no clock.
         let mut due = None;
-        let (buffers, limits) = (&self.worker.buffers, &snapshot.head_limits);
+        let buffers = &self.worker.buffers;
         let mut scanner = HeadScanner::default();
         let mut blank = 0;
         loop {
@@ -113,12 +108,12 @@ impl Client<'_> {
                 input.consume(more);
                 scanner = HeadScanner::default();
             }
-            match scanner.find_end(input.bytes(), limits) {
+            match scanner.find_end(input.bytes(), &limits) {
                 Err(error) => return Next::Refused(error.into()),
                 Ok(Some(end)) => {
                     let mut storage = buffers.take_head();
                     input.move_to(&mut storage.bytes, end);
-                    return match RequestHead::parse(storage, limits) {
+                    return match RequestHead::parse(storage, &limits) {
                         Ok(head) => Next::Head(head),
                         Err(error) => Next::Refused(error.into()),
                     };
@@ -146,8 +141,15 @@ impl Client<'_> {
     }
 
     /// Waits for the next request to begin, and reads its first bytes; `false` if none will come.
-    async fn rest(&mut self, since: Instant, patience: Duration) -> bool {
-        let due = since + patience;
+    /// Holds nothing of the configuration meanwhile: a reload would have to keep the old one.
+    async fn rest(&mut self, rested_before: bool) -> bool {
+        let clock = &self.worker.clock;
+        // The record of the last request looked at the clock when it ended.
+        let since = if rested_before {
+            clock.last_look()
+        } else {
+            clock.look()
+        };
         let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
@@ -156,6 +158,14 @@ impl Client<'_> {
             // Readiness may have been announced for nothing, and a buffer been taken for it.
             self.connection.rest(buffers);
             let began = self.seat.drain_began(cx);
+            let snapshot = &self.worker.current().snapshot;
+            // A connection that has never sent anything is not given the time of one that has.
+            let due = since
+                + if rested_before {
+                    snapshot.idle_timeout
+                } else {
+                    snapshot.header_timeout
+                };
             let due = began.map_or(due, |began| due.min(began.max(since) + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })

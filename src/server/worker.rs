@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -42,7 +41,7 @@ pub struct WorkerParts {
     /// Bound and listening, one an address.
     pub listeners: Vec<StdListener>,
     /// What a reload swaps.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where requests are counted.
     pub store: Arc<LimitStore>,
     /// `None`: no access log.
@@ -95,8 +94,13 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
     let _ = parts.ready.send(()).await;
-    let keeper = Rc::clone(&worker);
-    let housekeeping = spawn_local(async move { keeper.housekeeping().await });
+    let (keeper, told) = (Rc::clone(&worker), Rc::clone(&connections));
+    let housekeeping = spawn_local(async move {
+        tokio::join!(
+            keeper.housekeeping(),
+            keeper.follow_reloads(|| told.wake_idle())
+        );
+    });
     // The sender lives as long as the gateway; when it is gone, so is the reason to serve.
     let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
     let mut listening = JoinSet::new();

@@ -208,6 +208,47 @@ fn a_request_in_flight_keeps_what_it_began_with() {
 }
 
 #[test]
+fn a_removed_upstream_is_left_without_another_request() {
+    let shop = Shop::open();
+    let mut clients: Vec<_> = (0..8).map(|_| shop.gateway.connect()).collect();
+    for client in &mut clients {
+        client.ask(&Request::get("/api/inventory/x")).is(200);
+    }
+    let elsewhere = Upstream::echo();
+    reload(&shop.gateway, &Shop::config(&elsewhere, &shop.orders, ""));
+    // Every worker has to notice, and the clients' idle connections must not stand in the way.
+    shop.inventory.wait_for_open(0);
+    for client in &mut clients {
+        Shop::still_serves(client);
+    }
+}
+
+#[test]
+fn an_idle_connection_follows_the_limits_of_a_reload() {
+    let shop = Shop::with("[server]\nmax_head = \"1KiB\"\nheader_timeout = \"10m\"");
+    let (mut large, mut slow, mut idle) = (
+        shop.gateway.connect(),
+        shop.gateway.connect(),
+        shop.gateway.connect(),
+    );
+    for client in [&mut large, &mut slow, &mut idle] {
+        Shop::still_serves(client);
+    }
+    let config = |more| Shop::config(&shop.inventory, &shop.orders, more);
+    reload(
+        &shop.gateway,
+        &config("[server]\nmax_head = \"8KiB\"\nheader_timeout = \"300ms\""),
+    );
+    large
+        .ask(&Request::get("/api/inventory/x").field("X-Large", &"x".repeat(4000)))
+        .is(200);
+    slow.send("GET /api/inventory/x HTTP/1.1\r\n");
+    slow.answer().is_refusal(408, "request_timeout");
+    reload(&shop.gateway, &config("[server]\nidle_timeout = \"300ms\""));
+    idle.is_closed();
+}
+
+#[test]
 fn counters_survive_and_a_new_limit_applies_to_them() {
     let limit =
         |requests| format!("[limits]\nanonymous = {{ requests = {requests}, per = \"1h\" }}");
