@@ -24,4 +24,6 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// No byte in either direction; also how long a kept connection is pooled.
     pub idle_timeout: Duration,
+    /// How many idle connections a worker keeps to each endpoint.
+    pub max_idle: usize,
 }

@@ -11,9 +11,6 @@ use crate::wire::stream::Connection;
 use super::connect::{Addresses, ConnectError, connect};
 use super::{Endpoint, Upstream};
 
-/// How many resting connections one worker keeps to one endpoint.
-const KEPT: usize = 256;
-
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// One worker's connections to one endpoint.
@@ -102,10 +99,10 @@ impl Pool {
         tell
     }
 
-    /// Keeps a connection whose exchange has ended in good order.
-    pub fn give(&self, link: Link, now: Instant) {
+    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept.
+    pub fn give(&self, link: Link, max_idle: usize, now: Instant) {
         let mut resting = self.resting.borrow_mut();
-        if resting.len() < KEPT && !link.rest.is_zero() && self.addresses.contain(link.peer) {
+        if resting.len() < max_idle && !link.rest.is_zero() && self.addresses.contain(link.peer) {
             resting.push(Resting { link, since: now });
         }
     }

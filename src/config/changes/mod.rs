@@ -273,6 +273,30 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_upstreams_are_named() {
+        let upstream = "[upstreams.orders]\nendpoints = [\"http://localhost:4002\"]\n";
+        let (old, new) = (
+            loaded(upstream),
+            loaded(&format!(
+                "{upstream}connect_timeout = \"500ms\"\nidle_timeout = \"5m\"\nkeep = 0"
+            )),
+        );
+        let changes = changes(
+            (&old.settings, &old.snapshot),
+            (&new.settings, &new.snapshot),
+        );
+        let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "`upstreams.orders.connect_timeout` is 500ms instead of 2s",
+                "`upstreams.orders.idle_timeout` is 300s instead of 60s",
+                "`upstreams.orders.keep` is 0 instead of 1024",
+            ]
+        );
+    }
+
+    #[test]
     fn what_takes_a_restart_is_named_and_no_secret_is_told() {
         let lines = log(&[
             (":hunter2@", ":hunter3@"),

@@ -90,10 +90,12 @@ fn upstreams(old: &[Arc<Upstream>], new: &[Arc<Upstream>], changes: &mut Changes
                 now.name, now.endpoint
             ));
         }
-        let timeouts = |upstream: &Upstream| (upstream.connect_timeout, upstream.idle_timeout);
-        if timeouts(then) != timeouts(now) {
-            changes.add(format!("the upstream `{}` has other time-outs", now.name));
-        }
+        let key = |key| format!("upstreams.{}.{key}", now.name);
+        let (before, after) = (&then.connect_timeout, &now.connect_timeout);
+        value(&key("connect_timeout"), before, after, changes);
+        let (before, after) = (&then.idle_timeout, &now.idle_timeout);
+        value(&key("idle_timeout"), before, after, changes);
+        value(&key("keep"), &then.max_idle, &now.max_idle, changes);
     }
 }
 

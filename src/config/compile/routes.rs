@@ -20,11 +20,13 @@ use crate::upstream::{Endpoint, Upstream};
 
 use super::access::path_prefix;
 use super::limits::Compiled;
+use super::server::size;
 use super::{check_name, or};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+const KEEP: usize = 1024;
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
@@ -214,6 +216,7 @@ impl Upstreams {
                     endpoint,
                     connect_timeout: or(table.connect_timeout, CONNECT_TIMEOUT),
                     idle_timeout: or(table.idle_timeout, IDLE_TIMEOUT),
+                    max_idle: table.keep.map_or(KEEP, |keep| size(keep.value)),
                 }));
                 upstreams.list.len() - 1
             });
@@ -237,6 +240,7 @@ impl Upstreams {
                 endpoint,
                 connect_timeout: CONNECT_TIMEOUT,
                 idle_timeout: IDLE_TIMEOUT,
+                max_idle: KEEP,
             }));
             return Some(place);
         }

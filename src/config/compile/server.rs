@@ -118,6 +118,6 @@ pub(super) fn trusted_proxies(server: &ServerTable) -> Vec<IpNet> {
 }
 
 /// Numbers of the configuration have bounds that fit any machine's word.
-fn size(number: u64) -> usize {
+pub(super) fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

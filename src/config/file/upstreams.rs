@@ -14,6 +14,7 @@ pub(in crate::config) struct UpstreamTable {
     pub endpoints: Option<At<Vec<EndpointEntry>>>,
     pub connect_timeout: Option<At<Duration>>,
     pub idle_timeout: Option<At<Duration>>,
+    pub keep: Option<At<u64>>,
 }
 
 /// One of an upstream's endpoints: a URL, or a table.
@@ -36,6 +37,7 @@ pub(super) fn read(file: &mut Table, problems: &mut Problems) -> Vec<UpstreamTab
                 endpoints: None,
                 connect_timeout: None,
                 idle_timeout: None,
+                keep: None,
             });
             continue;
         };
@@ -44,6 +46,7 @@ pub(super) fn read(file: &mut Table, problems: &mut Problems) -> Vec<UpstreamTab
             endpoints: endpoints(&mut table, problems),
             connect_timeout: table.read("connect_timeout", problems),
             idle_timeout: table.read("idle_timeout", problems),
+            keep: table.number("keep", 0..=1_000_000, problems),
         });
         table.finish(problems);
     }

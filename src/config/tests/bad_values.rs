@@ -363,3 +363,30 @@ client_header = "x-caller"
 "#,
     );
 }
+
+#[test]
+fn how_many_connections_are_kept_is_a_number() {
+    assert_complaints(
+        r#"[upstreams.orders]
+endpoints = ["http://orders"]
+keep = "all"
+[upstreams.stock]
+endpoints = ["http://stock"]
+keep = 1000001
+"#,
+        r#"error: `upstreams.orders.keep` takes a whole number
+ --> tollgate.toml:3:8
+  |
+3 | keep = "all"
+  |        ^^^^^ this is a string
+
+error: `upstreams.stock.keep` takes a number from 0 to 1000000
+ --> tollgate.toml:6:8
+  |
+6 | keep = 1000001
+  |        ^^^^^^^
+
+2 problems
+"#,
+    );
+}

@@ -67,6 +67,7 @@ fn what_is_not_written_is_as_documented() {
     assert_eq!(&*upstream.name, "http://localhost:4001");
     assert_eq!(upstream.connect_timeout, 2 * SECOND);
     assert_eq!(upstream.idle_timeout, 60 * SECOND);
+    assert_eq!(upstream.max_idle, 1024);
 }
 
 #[test]

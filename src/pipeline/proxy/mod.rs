@@ -163,7 +163,7 @@ fn keep(mut link: Link, answered: &Answered, pool: &Pool, exchange: &Exchange<'_
         Keep::AtMost(rest) => rest.min(longest),
     };
     link.connection.rest(&exchange.request.worker.buffers);
-    pool.give(link, answered.at);
+    pool.give(link, exchange.upstream.max_idle, answered.at);
 }
 
 fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>) {

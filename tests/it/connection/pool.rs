@@ -1,7 +1,7 @@
 //! Kept connections to upstreams: used again, never for a request that they can't serve, and
 //! never a source of somebody else's answer.
 
-use crate::support::{Gateway, Gone, PATIENCE, Request, Shop, Upstream};
+use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, Upstream};
 
 #[test]
 fn a_connection_that_the_upstream_closed_costs_no_error() {
@@ -177,6 +177,28 @@ fn a_connection_rests_no_longer_than_it_may() {
 }
 
 #[test]
+fn hundreds_of_busy_connections_are_all_kept() {
+    let (upstream, gateway) = one_worker(400, "");
+    let mut clients: Vec<_> = (0..400).map(|_| gateway.connect()).collect();
+    for _ in 0..3 {
+        burst(&mut clients);
+    }
+    assert_eq!(upstream.connections(), 400);
+}
+
+#[test]
+fn no_more_idle_connections_are_kept_than_configured() {
+    for (keep, connections) in [(0, 8), (3, 5)] {
+        let (upstream, gateway) = one_worker(4, &format!("keep = {keep}"));
+        let mut clients: Vec<_> = (0..4).map(|_| gateway.connect()).collect();
+        burst(&mut clients);
+        upstream.wait_for_open(keep);
+        burst(&mut clients);
+        assert_eq!(upstream.connections(), connections, "keep = {keep}");
+    }
+}
+
+#[test]
 fn a_connection_whose_upload_did_not_end_is_not_kept() {
     // Answers as soon as it has the head, and takes what follows for the next request.
     let upstream = Upstream::start(|peer| {
@@ -199,6 +221,33 @@ fn a_connection_whose_upload_did_not_end_is_not_kept() {
     shop.inventory.wait_for_open(0);
     for _ in 0..3 {
         Shop::still_serves(&mut shop.gateway.connect());
+    }
+}
+
+/// A gateway with one worker, and a service that answers once `together` requests are there.
+fn one_worker(together: usize, keys: &str) -> (Upstream, Gateway) {
+    let all_here = std::sync::Barrier::new(together);
+    let upstream = Upstream::start(move |peer| {
+        loop {
+            let request = peer.request()?;
+            all_here.wait();
+            peer.reply(&request, b"")?;
+        }
+    });
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\n{keys}\n[server]\nworkers = 1",
+        upstream.url()
+    ));
+    (upstream, gateway)
+}
+
+/// One request of each client, all at the same time.
+fn burst(clients: &mut [Client]) {
+    for client in &mut *clients {
+        client.send(Request::get("/").bytes());
+    }
+    for client in clients {
+        client.answer().is(200);
     }
 }
 
