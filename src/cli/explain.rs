@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
+use crate::message::fields::HeadStorage;
+use crate::message::head::RequestHead;
 use crate::pipeline::explain::{Explanation, LimitLine, explain};
 use crate::pipeline::snapshot::Snapshot;
-use crate::wire::fields::HeadStorage;
-use crate::wire::head::{HeadLimits, RequestHead};
+use crate::wire::head::{HeadLimits, read_request};
 
 /// What the user asks about.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ fn head(question: &Question<'_>) -> Result<RequestHead, String> {
         max_fields: 256,
     };
     let storage = HeadStorage::from(text.into_bytes());
-    RequestHead::parse(storage, &limits).map_err(|error| format!("this is no request: {error}"))
+    read_request(storage, &limits).map_err(|error| format!("this is no request: {error}"))
 }
 
 fn json(explanation: &Explanation) -> String {

@@ -2,12 +2,11 @@
 
 use http::{HeaderName, StatusCode, Version};
 
-use crate::wire::fields::Known;
-use crate::wire::framing::BodyLength;
-use crate::wire::head::ResponseHead;
-
+use super::body::BodyLength;
 use super::forward::{put, put_framing};
+use super::head::AnswerHead;
 use super::hop::ConnectionOptions;
+use super::known::Known;
 
 /// What an answer's head says beside what downstream said.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub fn put_status(out: &mut Vec<u8>, status: StatusCode, reason: &[u8]) {
 /// asked for the time if the answer came without (RFC 9110 section 6.6.1).
 pub fn put_answer(
     out: &mut Vec<u8>,
-    head: &ResponseHead,
+    head: &AnswerHead,
     body: BodyLength,
     answer: &Answer<'_>,
     put_date: impl FnOnce(&mut Vec<u8>),
@@ -102,7 +101,7 @@ pub fn put_connection(out: &mut Vec<u8>, connection: ConnectionHeader) {
 }
 
 /// Appends an interim answer (RFC 9110 section 15.2) whole.
-pub fn put_interim(out: &mut Vec<u8>, head: &ResponseHead) {
+pub fn put_interim(out: &mut Vec<u8>, head: &AnswerHead) {
     put_status(out, head.status, head.reason());
     let options = ConnectionOptions::of(&head.fields);
     for field in head.fields.iter() {

@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::wire::fields::{Fields, Known};
+use super::fields::Fields;
+use super::known::Known;
 
 /// The caller's address. `trusts` says whose word is taken.
 #[must_use]
@@ -40,19 +41,12 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::fields::HeadStorage;
-    use crate::wire::head::{HeadLimits, RequestHead};
+    use crate::message::fields::fields;
 
     /// Who called, if `10.0.0.0/8` is trusted and the fields are these.
-    fn called(peer: &str, fields: &str) -> String {
-        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-        let limits = HeadLimits {
-            max_bytes: 4096,
-            max_fields: 32,
-        };
-        let head = RequestHead::parse(HeadStorage::from(text.into_bytes()), &limits).unwrap();
+    fn called(peer: &str, lines: &str) -> String {
         let trusts = |address: IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10);
-        caller(peer.parse().unwrap(), &head.fields, trusts).to_string()
+        caller(peer.parse().unwrap(), &fields(lines), trusts).to_string()
     }
 
     #[test]

@@ -10,10 +10,10 @@ use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 
-use crate::wire::fields::{FieldRef, Fields, Known};
-use crate::wire::framing::BodyLength;
-
+use super::body::BodyLength;
+use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
+use super::known::Known;
 
 /// Names under which downstream services are told who calls, by this gateway or by others. What a
 /// client sends under them never reaches downstream.

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::wire::fields::{Fields, Known};
+use super::fields::Fields;
+use super::known::Known;
 
 /// Up to so many options are looked through one by one. A client may name thousands, to have each
 /// compared with each field; then they are sorted.
@@ -65,20 +66,11 @@ fn compare(a: &[u8], b: &[u8]) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::fields::HeadStorage;
-    use crate::wire::head::{HeadLimits, RequestHead};
-
     use super::*;
-
-    const LIMITS: HeadLimits = HeadLimits {
-        max_bytes: 64 * 1024,
-        max_fields: 100,
-    };
+    use crate::message::fields::fields;
 
     fn names(connection: &str, name: &str) -> bool {
-        let head = format!("GET / HTTP/1.0\r\n{connection}\r\n").into_bytes();
-        let head = RequestHead::parse(HeadStorage::from(head), &LIMITS).unwrap();
-        ConnectionOptions::of(&head.fields).name(name.as_bytes())
+        ConnectionOptions::of(&fields(connection)).name(name.as_bytes())
     }
 
     #[test]

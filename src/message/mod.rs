@@ -2,10 +2,16 @@
 //! passed on.
 
 pub mod answer;
+pub mod body;
+pub mod bytes;
 pub mod caller;
 pub mod escapes;
+pub mod fields;
 pub mod forward;
+pub mod head;
 pub mod hop;
+pub mod host;
+pub mod known;
 pub mod path;
 #[cfg(test)]
 pub(crate) mod readings;

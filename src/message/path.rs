@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::bytes::SEGMENT;
 use super::escapes::{Decoded, DecodedByte, byte_of, is_plain, is_unreserved, push_escape};
 
 /// A canonical path. What was canonical as it came is not copied.
@@ -121,7 +122,7 @@ impl<'a> RequestPath<'a> {
 /// begin a segment, escapes that hide something) is left to the slow way, which decides.
 fn is_plainly_canonical(path: &[u8]) -> bool {
     let mut rest = path;
-    while let Some(at) = rest.iter().position(|b| !NAME[usize::from(*b)]) {
+    while let Some(at) = rest.iter().position(|b| !SEGMENT.has(*b)) {
         rest = match &rest[at..] {
             [b'/', after @ ..] if begins_name(after) => after,
             [b'%', after @ ..] if is_settled(after) => &after[2..],
@@ -130,17 +131,6 @@ fn is_plainly_canonical(path: &[u8]) -> bool {
     }
     true
 }
-
-/// What may stand in a segment as it is.
-static NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0_u8;
-    while b < 128 {
-        table[b as usize] = is_plain(b) && b != b'/';
-        b += 1;
-    }
-    table
-};
 
 /// Whether what follows a slash is neither a slash nor anything like a dot segment.
 fn begins_name(after: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use crate::wire::host;
+use super::host;
 
 /// The parts of a request target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::limit::{Check, Subject};
 use crate::message::caller::caller;
+use crate::message::head::RequestHead;
+use crate::message::known::Known;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::route::{NearMiss, Route, WhyLost};
-use crate::wire::fields::Known;
-use crate::wire::head::RequestHead;
 
 use super::handle::{is_health, understand};
 use super::identify::{Caller, identify};

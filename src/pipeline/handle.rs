@@ -11,10 +11,10 @@ use std::task::Poll;
 use http::Method;
 
 use crate::message::caller::caller;
+use crate::message::head::RequestHead;
 use crate::message::target::RequestTarget;
 use crate::wire::body::Body;
 use crate::wire::framing::request_body;
-use crate::wire::head::RequestHead;
 
 use super::aside;
 use super::record::Record;
@@ -95,7 +95,7 @@ pub async fn handle(
     aside(answer(reply, worker, &record, report.as_ref(), client)).await
 }
 
-type Understood<'r> = (RequestTarget<'r>, crate::wire::framing::BodyLength);
+type Understood<'r> = (RequestTarget<'r>, crate::message::body::BodyLength);
 
 /// The parts of a request that have to be understood before any stage can judge it.
 pub(super) fn understand(head: &RequestHead) -> Result<Understood<'_>, Rejection> {

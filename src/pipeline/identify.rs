@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::client::Client;
-use crate::wire::fields::Fields;
+use crate::message::fields::Fields;
 
 use super::rejection::Rejection;
 use super::snapshot::Access;

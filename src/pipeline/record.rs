@@ -12,13 +12,13 @@ use http::{HeaderName, Method, StatusCode, Version};
 use crate::client::Client;
 use crate::limit::Policy;
 use crate::message::forward::put_address;
+use crate::message::head::RequestHead;
+use crate::message::known::Known;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::request_id;
 use crate::route::Route;
 use crate::upstream::Upstream;
-use crate::wire::fields::Known;
-use crate::wire::head::RequestHead;
 
 use super::identify::Caller;
 use super::json::{self, member};

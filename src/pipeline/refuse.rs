@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::{StatusCode, Version};
 
 use crate::message::answer::{connection_header, put_connection, put_status};
+use crate::message::body::BodyLength;
 use crate::message::forward::{put, put_number};
-use crate::wire::fields::Known;
-use crate::wire::framing::BodyLength;
+use crate::message::known::Known;
 
 use super::handle::HEALTHY;
 use super::rate_limit::Report;

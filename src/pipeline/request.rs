@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use crate::message::body::BodyLength;
+use crate::message::head::RequestHead;
 use crate::message::target::RequestTarget;
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
-use crate::wire::framing::{BodyLength, keeps_alive};
-use crate::wire::head::RequestHead;
+use crate::wire::framing::keeps_alive;
 use crate::wire::stream::{Reader, Writer};
 
 use super::worker::{Current, Worker};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::message::body::BodyLength;
 use crate::message::path::RequestPath;
 use crate::route::{EncodedSlash, Resolved, Route, RouteTable};
-use crate::wire::framing::BodyLength;
 
 use super::rejection::Rejection;
 

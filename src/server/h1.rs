@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use crate::message::body::BodyLength;
+use crate::message::head::RequestHead;
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::{After, Downstream};
 use crate::pipeline::{Worker, aside, handle, note_unread, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
-use crate::wire::framing::BodyLength;
-use crate::wire::head::RequestHead;
+use crate::wire::head::read_request;
 use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
 
@@ -113,7 +114,7 @@ impl Client<'_> {
                 Ok(Some(end)) => {
                     let mut storage = buffers.take_head();
                     input.move_to(&mut storage.bytes, end);
-                    return match RequestHead::parse(storage, &limits) {
+                    return match read_request(storage, &limits) {
                         Ok(head) => Next::Head(head),
                         Err(error) => Next::Refused(error.into()),
                     };

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::message::host;
 use crate::message::path::{AmbiguousPath, RequestPath};
-use crate::wire::host;
 
 /// The port of `http` when a URL names none.
 const HTTP_PORT: u16 = 80;

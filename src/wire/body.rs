@@ -1,9 +1,10 @@
 //! The body of a message, taken piece by piece from what was read. Whoever passes a body on does
 //! so through this one reading of it, so that what is sent is framed as what was understood.
 
+use crate::message::body::BodyLength;
+use crate::message::fields::Fields;
+
 use super::chunked::{ChunkDecoder, ChunkError, Step, put_chunk};
-use super::fields::Fields;
-use super::framing::BodyLength;
 use super::stream::Input;
 
 /// What is still to come of a body.

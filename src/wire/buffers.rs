@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use super::fields::HeadStorage;
+use crate::message::fields::HeadStorage;
 
 /// The size of a fresh buffer: one page more than most heads with their first piece of body need.
 pub const SMALL: usize = 8 * 1024;

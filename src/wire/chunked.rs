@@ -4,8 +4,9 @@
 
 use std::io::Write;
 
-use super::fields::Fields;
-use super::trailers::TrailerSection;
+use crate::message::fields::Fields;
+
+use super::trailers::{TrailerError, TrailerSection};
 
 /// The chunk that ends a body; the trailer section and an empty line follow it.
 pub const LAST_CHUNK: &[u8] = b"0\r\n";
@@ -98,12 +99,9 @@ pub enum ChunkError {
     /// It is longer or shorter than its size says.
     #[error("A chunk does not end with CR LF.")]
     End,
-    /// Its fields are not what a head's have to be, or more than 64.
-    #[error("The trailer section is malformed.")]
-    Trailers,
-    /// More than 16 KiB.
-    #[error("The trailer section is larger than is accepted here.")]
-    TrailersTooLarge,
+    /// See there.
+    #[error(transparent)]
+    Trailers(#[from] TrailerError),
 }
 
 impl ChunkDecoder {
@@ -306,6 +304,7 @@ mod tests {
     #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         use ChunkError::{End, Extension, Size, Trailers};
+        use TrailerError::Malformed;
         for (coded, error) in [
             ("\r\n", Size),
             (" 5\r\n", Size),
@@ -328,8 +327,8 @@ mod tests {
             ("6\r\nhello\r\n0\r\n\r\n", End),
             ("5\r\nhello\n", End),
             ("5\r\nhello\r\r\n", End),
-            ("0\r\nX : y\r\n\r\n", Trailers),
-            ("0\r\n\n", Trailers),
+            ("0\r\nX : y\r\n\r\n", Trailers(Malformed)),
+            ("0\r\n\n", Trailers(Malformed)),
         ] {
             assert_eq!(refused(coded), error, "{coded:?}");
         }

@@ -3,22 +3,11 @@
 
 use http::{Method, StatusCode, Version};
 
-use super::fields::{Fields, Known};
-use super::head::{RequestHead, ResponseHead};
-use super::host::number;
-
-/// How long a body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLength {
-    /// There is none, and nothing is said about it.
-    None,
-    /// So many bytes; zero is said, too.
-    Fixed(u64),
-    /// As long as its chunks.
-    Chunked,
-    /// Up to the end of the stream; only responses can be.
-    UntilClose,
-}
+use crate::message::body::BodyLength;
+use crate::message::bytes::number;
+use crate::message::fields::Fields;
+use crate::message::head::{AnswerHead, RequestHead};
+use crate::message::known::Known;
 
 /// Why a message's length is refused. The texts are for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +38,7 @@ pub fn request_body(head: &RequestHead) -> Result<BodyLength, FramingError> {
 }
 
 /// The length of a response's body, which depends on what was asked.
-pub fn response_body(head: &ResponseHead, method: &Method) -> Result<BodyLength, FramingError> {
+pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<BodyLength, FramingError> {
     let declared = declared(head.version, &head.fields)?;
     let none = *method == Method::HEAD
         || head.status.is_informational()
@@ -128,9 +117,9 @@ pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::HeadStorage;
-    use super::super::head::HeadLimits;
+    use super::super::head::{HeadLimits, read_answer, read_request};
     use super::*;
+    use crate::message::fields::HeadStorage;
 
     const LIMITS: HeadLimits = HeadLimits {
         max_bytes: 64 * 1024,
@@ -139,7 +128,7 @@ mod tests {
 
     fn request(version: &str, fields: &str) -> RequestHead {
         let head = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
-        RequestHead::parse(HeadStorage::from(head.into_bytes()), &LIMITS).unwrap()
+        read_request(HeadStorage::from(head.into_bytes()), &LIMITS).unwrap()
     }
 
     fn of_request(fields: &str) -> Result<BodyLength, FramingError> {
@@ -148,8 +137,8 @@ mod tests {
 
     fn of_response(line: &str, fields: &str, method: &Method) -> Result<BodyLength, FramingError> {
         let head = format!("HTTP/{line}\r\n{fields}\r\n").into_bytes();
-        let head = ResponseHead::parse(HeadStorage::from(head), &LIMITS).unwrap();
-        response_body(&head, method)
+        let head = read_answer(HeadStorage::from(head), &LIMITS).unwrap();
+        answer_body(&head, method)
     }
 
     #[test]

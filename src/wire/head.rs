@@ -3,166 +3,79 @@
 
 use http::{Method, StatusCode, Version};
 
+use crate::message::fields::{Fields, HeadStorage, Span};
+use crate::message::head::{AnswerHead, RequestHead};
+use crate::message::host;
+use crate::message::known::Known;
+
 use super::cursor::Cursor;
-use super::fields::{Fields, HeadStorage, Known, Span};
-use super::host;
 use super::lines::{end_line, read_fields};
 
-/// The most fields that a limit may allow.
-pub const MOST_FIELDS: usize = 256;
-/// How large a head may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// From its first byte to the end of its empty line.
-    pub max_bytes: usize,
-    /// At most [`MOST_FIELDS`].
-    pub max_fields: usize,
-}
+pub use super::lines::{HeadError, HeadLimits, MOST_FIELDS};
 
-/// Why a head is refused. The texts are for the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    /// It is not what RFC 9112 allows.
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// The request line alone is too long.
-    #[error("The request line is longer than is accepted here.")]
-    RequestLineTooLong,
-    /// All lines together are too long.
-    #[error("The header fields are larger than is accepted here.")]
-    TooLarge,
-    /// There are too many of them.
-    #[error("There are more header fields than are accepted here.")]
-    TooManyFields,
-    /// It is HTTP, but not 1.0 or 1.1.
-    #[error("This port speaks HTTP/1.1 and HTTP/1.0.")]
-    Version,
-}
-
-/// The head of a request.
-#[derive(Debug)]
-pub struct RequestHead {
-    /// As it came; methods are case-sensitive.
-    pub method: Method,
-    /// HTTP/1.0 or HTTP/1.1.
-    pub version: Version,
-    /// In their order.
-    pub fields: Fields,
-    target: Span,
-}
-
-impl RequestHead {
-    /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
-    pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
-        let HeadStorage { bytes, mut list } = storage;
-        let mut cursor = begin(&bytes, limits)?;
-        let malformed = HeadError::Malformed("The request line is malformed.");
-        let method = cursor.token();
-        let method = Method::from_bytes(method.get(&bytes)).map_err(|_| malformed)?;
-        if !cursor.skip(b" ") {
-            return Err(malformed);
-        }
-        let target = cursor.visible();
-        if target.is_empty() || !is_text(target.get(&bytes)) || !cursor.skip(b" ") {
-            return Err(malformed);
-        }
-        let Some(version) = version(&mut cursor) else {
-            return Err(if is_other_version(cursor.rest()) {
-                HeadError::Version
-            } else {
-                malformed
-            });
-        };
-        end_line(&mut cursor, "The request line is malformed.")?;
-        read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
-        let head = Self {
-            method,
-            version,
-            fields: Fields::new(bytes, list),
-            target,
-        };
-        head.check_host()?;
-        Ok(head)
+/// Reads the head of a request; `storage.bytes` is one, from its first byte to the end of its empty
+/// line.
+pub fn read_request(storage: HeadStorage, limits: &HeadLimits) -> Result<RequestHead, HeadError> {
+    let HeadStorage { bytes, mut list } = storage;
+    let mut cursor = begin(&bytes, limits)?;
+    let malformed = HeadError::Malformed("The request line is malformed.");
+    let method = cursor.token();
+    let method = Method::from_bytes(method.get(&bytes)).map_err(|_| malformed)?;
+    if !cursor.skip(b" ") {
+        return Err(malformed);
     }
-
-    /// The request target as it came.
-    #[must_use]
-    pub fn target(&self) -> &[u8] {
-        self.target.get(&self.fields.bytes)
+    let target = cursor.visible();
+    if target.is_empty() || !is_text(target.get(&bytes)) || !cursor.skip(b" ") {
+        return Err(malformed);
     }
-
-    /// Gives the storage back for the next head.
-    #[must_use]
-    pub fn into_storage(self) -> HeadStorage {
-        self.fields.into()
-    }
-
-    /// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.
-    fn check_host(&self) -> Result<(), HeadError> {
-        let mut hosts = self.fields.get_all(Known::Host);
-        match (hosts.next(), hosts.next()) {
-            (_, Some(_)) => Err(HeadError::Malformed("There is more than one Host field.")),
-            (None, None) if self.version == Version::HTTP_10 => Ok(()),
-            (None, None) => Err(HeadError::Malformed("There is no Host field.")),
-            (Some(host), None) if host::is_valid(host) => Ok(()),
-            (Some(_), None) => Err(HeadError::Malformed("The Host field is not a host.")),
-        }
-    }
-}
-
-/// The head of a response.
-#[derive(Debug)]
-pub struct ResponseHead {
-    /// 100 to 999.
-    pub status: StatusCode,
-    /// HTTP/1.0 or HTTP/1.1.
-    pub version: Version,
-    /// In their order.
-    pub fields: Fields,
-    reason: Span,
-}
-
-impl ResponseHead {
-    /// Reads a head; `storage.bytes` is one, from its first byte to the end of its empty line.
-    pub fn parse(storage: HeadStorage, limits: &HeadLimits) -> Result<Self, HeadError> {
-        let HeadStorage { bytes, mut list } = storage;
-        let mut cursor = begin(&bytes, limits)?;
-        let malformed = HeadError::Malformed("The status line is malformed.");
-        let version = version(&mut cursor).ok_or(malformed)?;
-        if !cursor.skip(b" ") {
-            return Err(malformed);
-        }
-        let code = cursor.visible();
-        let status = StatusCode::from_bytes(code.get(&bytes)).map_err(|_| malformed)?;
-        // RFC 9112 section 4 asks for a blank here, also where no text follows; many leave it out.
-        let reason = if cursor.skip(b" ") {
-            cursor.text()
+    let Some(version) = version(&mut cursor) else {
+        return Err(if is_other_version(cursor.rest()) {
+            HeadError::Version
         } else {
-            Span::default()
-        };
-        end_line(&mut cursor, "The status line is malformed.")?;
-        read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
-        Ok(Self {
-            status,
-            version,
-            fields: Fields::new(bytes, list),
-            reason,
-        })
-    }
+            malformed
+        });
+    };
+    end_line(&mut cursor, "The request line is malformed.")?;
+    read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
+    let fields = Fields::new(bytes, list);
+    check_host(version, &fields)?;
+    Ok(RequestHead::new(method, version, target, fields))
+}
 
-    /// The text after the status; may be empty, and is where it is not ASCII: in which encoding it
-    /// would be, nobody knows.
-    #[must_use]
-    pub fn reason(&self) -> &[u8] {
-        let reason = self.reason.get(&self.fields.bytes);
-        if reason.is_ascii() { reason } else { b"" }
+/// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.
+fn check_host(version: Version, fields: &Fields) -> Result<(), HeadError> {
+    let mut hosts = fields.get_all(Known::Host);
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(HeadError::Malformed("There is more than one Host field.")),
+        (None, None) if version == Version::HTTP_10 => Ok(()),
+        (None, None) => Err(HeadError::Malformed("There is no Host field.")),
+        (Some(host), None) if host::is_valid(host) => Ok(()),
+        (Some(_), None) => Err(HeadError::Malformed("The Host field is not a host.")),
     }
+}
 
-    /// Gives the storage back for the next head.
-    #[must_use]
-    pub fn into_storage(self) -> HeadStorage {
-        self.fields.into()
+/// Reads the head of an answer; `storage.bytes` is one, from its first byte to the end of its empty
+/// line.
+pub fn read_answer(storage: HeadStorage, limits: &HeadLimits) -> Result<AnswerHead, HeadError> {
+    let HeadStorage { bytes, mut list } = storage;
+    let mut cursor = begin(&bytes, limits)?;
+    let malformed = HeadError::Malformed("The status line is malformed.");
+    let version = version(&mut cursor).ok_or(malformed)?;
+    if !cursor.skip(b" ") {
+        return Err(malformed);
     }
+    let code = cursor.visible();
+    let status = StatusCode::from_bytes(code.get(&bytes)).map_err(|_| malformed)?;
+    // RFC 9112 section 4 asks for a blank here, also where no text follows; many leave it out.
+    let reason = if cursor.skip(b" ") {
+        cursor.text()
+    } else {
+        Span::default()
+    };
+    end_line(&mut cursor, "The status line is malformed.")?;
+    read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
+    let fields = Fields::new(bytes, list);
+    Ok(AnswerHead::new(status, version, reason, fields))
 }
 
 /// Where the reading of a head begins, unless it is too large to be read.
@@ -210,11 +123,11 @@ mod tests {
     };
 
     fn request(head: &[u8]) -> Result<RequestHead, HeadError> {
-        RequestHead::parse(HeadStorage::from(head.to_vec()), &LIMITS)
+        read_request(HeadStorage::from(head.to_vec()), &LIMITS)
     }
 
-    fn response(head: &[u8]) -> Result<ResponseHead, HeadError> {
-        ResponseHead::parse(HeadStorage::from(head.to_vec()), &LIMITS)
+    fn response(head: &[u8]) -> Result<AnswerHead, HeadError> {
+        read_answer(HeadStorage::from(head.to_vec()), &LIMITS)
     }
 
     fn line(line: &str) -> Result<RequestHead, HeadError> {
@@ -323,7 +236,10 @@ mod tests {
     #[test]
     fn there_are_no_more_fields_than_allowed() {
         let head = |n: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n));
-        assert_eq!(request(head(99).as_bytes()).unwrap().fields.len(), 100);
+        assert_eq!(
+            request(head(99).as_bytes()).unwrap().fields.iter().len(),
+            100
+        );
         let refused = request(head(100).as_bytes()).unwrap_err();
         assert_eq!(refused, HeadError::TooManyFields);
         let refused = request(head(99).repeat(200).as_bytes()).unwrap_err();
@@ -338,9 +254,9 @@ mod tests {
             storage.bytes.extend_from_slice(b"GET / HTTP/1.1\r\nHost: ");
             storage.bytes.extend_from_slice(host.as_bytes());
             storage.bytes.extend_from_slice(b"\r\n\r\n");
-            let head = RequestHead::parse(storage, &LIMITS).unwrap();
+            let head = read_request(storage, &LIMITS).unwrap();
             assert_eq!(head.fields.get(Known::Host), Some(host.as_bytes()));
-            assert_eq!(head.fields.len(), 1);
+            assert_eq!(head.fields.iter().len(), 1);
             storage = head.into_storage();
         }
         assert_eq!(storage.bytes.as_ptr(), at, "the buffer is the same");

@@ -1,16 +1,42 @@
-//! What the heads of requests, those of responses and trailer sections have in common: lines that
+//! What the heads of requests, those of answers and trailer sections have in common: lines that
 //! end with CR LF, and fields whose names are tokens and whose values have no control characters.
 //! What RFC 9112 does not allow, or lets a lenient reader repair, is refused.
 
-use super::cursor::Cursor;
-use super::fields::{Field, Fields, HeadStorage, Known};
-use super::head::{HeadError, HeadLimits};
+use crate::message::fields::Field;
+use crate::message::known::Known;
 
-/// How large a trailer section may be.
-pub(super) const TRAILER_LIMITS: HeadLimits = HeadLimits {
-    max_bytes: 16 * 1024,
-    max_fields: 64,
-};
+use super::cursor::Cursor;
+
+/// The most fields that a limit may allow.
+pub const MOST_FIELDS: usize = 256;
+/// How large a head may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// From its first byte to the end of its empty line.
+    pub max_bytes: usize,
+    /// At most [`MOST_FIELDS`].
+    pub max_fields: usize,
+}
+
+/// Why a head is refused. The texts are for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// It is not what RFC 9112 allows.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The request line alone is too long.
+    #[error("The request line is longer than is accepted here.")]
+    RequestLineTooLong,
+    /// All lines together are too long.
+    #[error("The header fields are larger than is accepted here.")]
+    TooLarge,
+    /// There are too many of them.
+    #[error("There are more header fields than are accepted here.")]
+    TooManyFields,
+    /// It is HTTP, but not 1.0 or 1.1.
+    #[error("This port speaks HTTP/1.1 and HTTP/1.0.")]
+    Version,
+}
 
 /// Reads field lines up to the empty line, which has to be the end of it all.
 pub(super) fn read_fields(
@@ -58,37 +84,37 @@ pub(super) fn end_line(cursor: &mut Cursor<'_>, otherwise: &'static str) -> Resu
     }))
 }
 
-/// Reads the fields of a trailer section, its empty line included.
-pub(super) fn trailer_fields(storage: HeadStorage) -> Result<Fields, HeadError> {
-    let HeadStorage { bytes, mut list } = storage;
-    if bytes.len() > TRAILER_LIMITS.max_bytes {
-        return Err(HeadError::TooLarge);
-    }
-    let cursor = Cursor::new(&bytes);
-    match read_fields(cursor, &bytes, TRAILER_LIMITS.max_fields, &mut list) {
-        Ok(()) => Ok(Fields::new(bytes, list)),
-        Err(_) => Err(HeadError::Malformed("The trailer section is malformed.")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::fields::Fields;
 
-    fn trailers(text: &str) -> Result<Fields, HeadError> {
-        trailer_fields(HeadStorage::from(text.as_bytes().to_vec()))
+    fn read(lines: impl AsRef<[u8]>) -> Result<Fields, HeadError> {
+        let (bytes, mut list) = (lines.as_ref().to_vec(), Vec::new());
+        read_fields(Cursor::new(&bytes), &bytes, 100, &mut list)?;
+        Ok(Fields::new(bytes, list))
     }
 
     #[test]
-    fn a_trailer_section_is_read_like_a_head() {
-        let fields = trailers("X-Sum: 1\r\nHost:\t a b \t\r\n\r\n").unwrap();
+    fn fields_are_read_up_to_the_empty_line() {
+        let fields = read("X-Sum: 1\r\nHost:\t a b \t\r\n\r\n").unwrap();
         let seen: Vec<_> = fields
             .iter()
             .map(|field| (field.known, field.value))
             .collect();
         let expected: [(_, &[u8]); 2] = [(Known::Other, b"1"), (Known::Host, b"a b")];
         assert_eq!(seen, expected);
-        assert!(trailers("\r\n").unwrap().is_empty());
+        assert!(read("\r\n").unwrap().iter().len() == 0);
+    }
+
+    #[test]
+    fn names_are_told_apart_and_odd_ones_noticed() {
+        let fields = read(
+            "X-A: 1\r\nHOST: 2\r\nContent_Length: 3\r\nhost!: 4\r\nx-forwarded-a'b: 5\r\n\r\n",
+        );
+        let known: Vec<_> = fields.unwrap().iter().map(|field| field.known).collect();
+        let odd = Known::Odd;
+        assert_eq!(known, [Known::Other, Known::Host, odd, odd, odd]);
     }
 
     #[test]
@@ -115,21 +141,13 @@ mod tests {
             "X: a\u{7f}b\r\n\r\n",
             "X: y\r\n\r\nZ: z\r\n\r\n",
         ] {
-            assert!(trailers(section).is_err(), "{section:?}");
+            assert!(read(section).is_err(), "{section:?}");
         }
     }
 
     #[test]
     fn values_may_have_tabs_and_bytes_beyond_ascii() {
-        let fields =
-            trailer_fields(HeadStorage::from(b"X: a\tb\xe9\xff\r\n\r\n".to_vec())).unwrap();
+        let fields = read(b"X: a\tb\xe9\xff\r\n\r\n").unwrap();
         assert_eq!(fields.iter().next().unwrap().value, b"a\tb\xe9\xff");
-    }
-
-    #[test]
-    fn a_trailer_section_has_at_most_64_fields() {
-        let section = |n: usize| format!("{}\r\n", "X: y\r\n".repeat(n));
-        assert_eq!(trailers(&section(64)).unwrap().len(), 64);
-        assert!(trailers(&section(65)).is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! Finds the end of a head while its bytes arrive, and refuses early what can't become one. It
 //! stands before the parsing of a head, so that a head is parsed once, when it is whole.
 
-use super::cursor::{before_control, is_token_byte};
-use super::head::{HeadError, HeadLimits};
+use crate::message::bytes::TOKEN;
+
+use super::cursor::before_control;
+use super::lines::{HeadError, HeadLimits};
 
 /// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
@@ -30,7 +32,7 @@ impl HeadScanner {
         if bytes == b"\r" {
             return Ok(None);
         }
-        if bytes.first().is_some_and(|b| !is_token_byte(*b)) {
+        if bytes.first().is_some_and(|b| !TOKEN.has(*b)) {
             return Err(HeadError::Malformed(
                 "The message does not begin with a token.",
             ));

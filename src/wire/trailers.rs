@@ -3,9 +3,25 @@
 
 use memchr::memchr;
 
-use super::chunked::ChunkError;
-use super::fields::{Fields, HeadStorage};
-use super::lines::{TRAILER_LIMITS, trailer_fields};
+use crate::message::fields::{Fields, HeadStorage};
+
+use super::cursor::Cursor;
+use super::lines::read_fields;
+
+/// How large a trailer section may be.
+const MAX_BYTES: usize = 16 * 1024;
+const MAX_FIELDS: usize = 64;
+
+/// Why a trailer section is refused. The texts are for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TrailerError {
+    /// Its fields are not what a head's have to be, or more than 64.
+    #[error("The trailer section is malformed.")]
+    Malformed,
+    /// More than 16 KiB.
+    #[error("The trailer section is larger than is accepted here.")]
+    TooLarge,
+}
 
 /// The part of a trailer section that has arrived.
 #[derive(Debug, Default)]
@@ -24,13 +40,13 @@ pub(super) struct Trailers {
 
 impl TrailerSection {
     /// Takes the next bytes, up to the section's empty line; `None` if that is still to come.
-    pub(super) fn read(&mut self, input: &[u8]) -> Result<Option<Trailers>, ChunkError> {
+    pub(super) fn read(&mut self, input: &[u8]) -> Result<Option<Trailers>, TrailerError> {
         let mut consumed = 0;
         while consumed < input.len() {
             let rest = &input[consumed..];
             let line = &rest[..memchr(b'\n', rest).map_or(rest.len(), |lf| lf + 1)];
-            if self.bytes.len() + line.len() > TRAILER_LIMITS.max_bytes {
-                return Err(ChunkError::TrailersTooLarge);
+            if self.bytes.len() + line.len() > MAX_BYTES {
+                return Err(TrailerError::TooLarge);
             }
             self.bytes.extend_from_slice(line);
             consumed += line.len();
@@ -40,21 +56,23 @@ impl TrailerSection {
                     return Ok(Some(Trailers { consumed, fields }));
                 }
                 [.., b'\r', b'\n'] => {}
-                [.., b'\n'] => return Err(ChunkError::Trailers),
+                [.., b'\n'] => return Err(TrailerError::Malformed),
                 _ => {}
             }
         }
         Ok(None)
     }
 
-    fn finish(&mut self) -> Result<Option<Fields>, ChunkError> {
+    fn finish(&mut self) -> Result<Option<Fields>, TrailerError> {
         let bytes = std::mem::take(&mut self.bytes);
         if bytes == b"\r\n" {
             return Ok(None);
         }
-        trailer_fields(HeadStorage::from(bytes))
-            .map(Some)
-            .map_err(|_| ChunkError::Trailers)
+        let HeadStorage { bytes, mut list } = HeadStorage::from(bytes);
+        match read_fields(Cursor::new(&bytes), &bytes, MAX_FIELDS, &mut list) {
+            Ok(()) => Ok(Some(Fields::new(bytes, list))),
+            Err(_) => Err(TrailerError::Malformed),
+        }
     }
 }
 
@@ -64,11 +82,11 @@ mod tests {
 
     /// What is read when the bytes come in pieces of that size: how many fields, and how many
     /// bytes they took.
-    fn read(section: &str, piece: usize) -> Result<Option<(usize, usize)>, ChunkError> {
+    fn read(section: &str, piece: usize) -> Result<Option<(usize, usize)>, TrailerError> {
         let (mut gathered, mut before) = (TrailerSection::default(), 0);
         for input in section.as_bytes().chunks(piece) {
             if let Some(trailers) = gathered.read(input)? {
-                let fields = trailers.fields.map_or(0, |fields| fields.len());
+                let fields = trailers.fields.map_or(0, |fields| fields.iter().len());
                 return Ok(Some((fields, before + trailers.consumed)));
             }
             before += input.len();
@@ -102,7 +120,7 @@ mod tests {
             for piece in [1, 100] {
                 assert_eq!(
                     read(section, piece),
-                    Err(ChunkError::Trailers),
+                    Err(TrailerError::Malformed),
                     "{section:?}"
                 );
             }
@@ -114,12 +132,12 @@ mod tests {
         let bytes = |n: usize| format!("X: {}\r\n\r\n", "y".repeat(n - 7));
         let fields = |n: usize| format!("{}\r\n", "X: y\r\n".repeat(n));
         for piece in [1, 100_000] {
-            let most = read(&bytes(TRAILER_LIMITS.max_bytes), piece);
-            assert_eq!(most, Ok(Some((1, TRAILER_LIMITS.max_bytes))));
-            let beyond = read(&bytes(TRAILER_LIMITS.max_bytes + 1), piece);
-            assert_eq!(beyond, Err(ChunkError::TrailersTooLarge));
+            let most = read(&bytes(MAX_BYTES), piece);
+            assert_eq!(most, Ok(Some((1, MAX_BYTES))));
+            let beyond = read(&bytes(MAX_BYTES + 1), piece);
+            assert_eq!(beyond, Err(TrailerError::TooLarge));
             assert!(read(&fields(64), piece).is_ok());
-            assert_eq!(read(&fields(65), piece), Err(ChunkError::Trailers));
+            assert_eq!(read(&fields(65), piece), Err(TrailerError::Malformed));
         }
     }
 }

@@ -17,10 +17,11 @@ use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use tollgate::message::body::BodyLength;
+use tollgate::message::fields::HeadStorage;
 use tollgate::wire::chunked::{ChunkDecoder, Step};
-use tollgate::wire::fields::HeadStorage;
-use tollgate::wire::framing::{BodyLength, request_body, response_body};
-use tollgate::wire::head::{HeadLimits, RequestHead, ResponseHead};
+use tollgate::wire::framing::{answer_body, request_body};
+use tollgate::wire::head::{HeadLimits, read_answer, read_request};
 use tollgate::wire::scan::{HeadScanner, leading_blank};
 
 use super::corpus::invariants;
@@ -54,7 +55,7 @@ fn first(bytes: &[u8]) -> Option<(Read, usize)> {
     let blank = leading_blank(bytes);
     let bytes = &bytes[blank..];
     let end = HeadScanner::default().find_end(bytes, &LIMITS).ok()??;
-    let head = RequestHead::parse(HeadStorage::from(bytes[..end].to_vec()), &LIMITS).ok()?;
+    let head = read_request(HeadStorage::from(bytes[..end].to_vec()), &LIMITS).ok()?;
     let (body, length) = body(request_body(&head).ok()?, &bytes[end..])?;
     let fields = head.fields.iter().map(|field| {
         let name = String::from_utf8_lossy(field.name).to_lowercase();
@@ -314,8 +315,8 @@ proptest! {
         let written = written_by_hyper(&pieces);
         let end = HeadScanner::default().find_end(&written, &LIMITS).unwrap().unwrap();
         let storage = HeadStorage::from(written[..end].to_vec());
-        let head = ResponseHead::parse(storage, &LIMITS).unwrap();
-        let length = response_body(&head, &http::Method::GET).unwrap();
+        let head = read_answer(storage, &LIMITS).unwrap();
+        let length = answer_body(&head, &http::Method::GET).unwrap();
         prop_assert_eq!(length, BodyLength::Chunked);
         let rest = &written[end..];
         prop_assert_eq!(body(length, rest), Some((pieces.concat(), rest.len())));

@@ -2,8 +2,9 @@
 //! word, without regard to speed.
 
 use http::{Method, Version};
-use tollgate::wire::fields::Fields;
-use tollgate::wire::framing::{BodyLength, keeps_alive, request_body, response_body};
+use tollgate::message::body::BodyLength;
+use tollgate::message::fields::Fields;
+use tollgate::wire::framing::{answer_body, keeps_alive, request_body};
 
 use super::{request, response};
 
@@ -45,7 +46,7 @@ fn check_response(bytes: &[u8]) {
             (Ok(_), true) => Ok(BodyLength::None),
             (Ok(length), false) => Ok(length.unwrap_or(BodyLength::UntilClose)),
         };
-        let length = response_body(&head, &method).map_err(|_| Disputed);
+        let length = answer_body(&head, &method).map_err(|_| Disputed);
         assert_eq!(length, expected);
     }
     check_connection(head.version, &head.fields);

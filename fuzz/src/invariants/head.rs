@@ -1,9 +1,9 @@
 //! Heads: found alike however they are cut, read as httparse reads them, and read again alike when
 //! they are written down.
 
-use tollgate::wire::fields::Fields;
-use tollgate::wire::head::RequestHead;
-use tollgate::wire::head::ResponseHead;
+use tollgate::message::fields::Fields;
+use tollgate::message::head::AnswerHead;
+use tollgate::message::head::RequestHead;
 use tollgate::wire::scan::{HeadScanner, leading_blank};
 
 use super::{LIMITS, assert_clean, pairs, request, response};
@@ -61,7 +61,7 @@ fn has_bare_cr(bytes: &[u8]) -> bool {
 
 fn check_request(head: &RequestHead, bytes: &[u8]) {
     assert_clean(&head.fields);
-    assert!(head.fields.len() <= LIMITS.max_fields && bytes.len() <= LIMITS.max_bytes);
+    assert!(head.fields.iter().len() <= LIMITS.max_fields && bytes.len() <= LIMITS.max_bytes);
     let target = head.target();
     assert!(!target.is_empty() && !target.iter().any(|b| *b <= b' ' || *b == 0x7f));
     let hosts = pairs(&head.fields)
@@ -89,9 +89,9 @@ fn check_request(head: &RequestHead, bytes: &[u8]) {
     assert_eq!(pairs(&again.fields), pairs(&head.fields));
 }
 
-fn check_response(head: &ResponseHead, bytes: &[u8]) {
+fn check_response(head: &AnswerHead, bytes: &[u8]) {
     assert_clean(&head.fields);
-    assert!(head.fields.len() <= LIMITS.max_fields && bytes.len() <= LIMITS.max_bytes);
+    assert!(head.fields.iter().len() <= LIMITS.max_fields && bytes.len() <= LIMITS.max_bytes);
     let mut room = [httparse::EMPTY_HEADER; 64];
     let mut theirs = httparse::Response::new(&mut room);
     let status = theirs.parse(bytes).expect("httparse takes it, too");

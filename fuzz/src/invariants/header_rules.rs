@@ -4,10 +4,13 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, Method, Version};
+use tollgate::message::body::BodyLength;
+use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
-use tollgate::wire::fields::{FieldRef, Fields, HeadStorage, Known};
-use tollgate::wire::framing::{BodyLength, request_body};
-use tollgate::wire::head::{HeadLimits, RequestHead};
+use tollgate::message::head::RequestHead;
+use tollgate::message::known::Known;
+use tollgate::wire::framing::request_body;
+use tollgate::wire::head::{HeadLimits, read_request};
 use tollgate::wire::scan::HeadScanner;
 
 use super::request;
@@ -112,7 +115,7 @@ pub fn check(input: &[u8]) {
     );
     let found = HeadScanner::default().find_end(&out, &SENT);
     assert_eq!(found, Ok(Some(out.len())), "one head and nothing else");
-    let sent = RequestHead::parse(HeadStorage::from(out), &SENT).expect("it is well-formed");
+    let sent = read_request(HeadStorage::from(out), &SENT).expect("it is well-formed");
     assert_eq!(sent.method, Method::POST);
     assert_eq!(sent.target(), TARGET.as_bytes());
     assert_eq!(sent.version, Version::HTTP_11);

@@ -8,8 +8,9 @@ pub mod head;
 pub mod header_rules;
 pub mod path;
 
-use tollgate::wire::fields::{Fields, HeadStorage};
-use tollgate::wire::head::{HeadLimits, RequestHead, ResponseHead};
+use tollgate::message::fields::{Fields, HeadStorage};
+use tollgate::message::head::{AnswerHead, RequestHead};
+use tollgate::wire::head::{HeadLimits, read_answer, read_request};
 
 /// Smaller than what a gateway allows, so that the bounds are met by short inputs, too.
 pub const LIMITS: HeadLimits = HeadLimits {
@@ -19,12 +20,12 @@ pub const LIMITS: HeadLimits = HeadLimits {
 
 /// A request's head, if it is one.
 fn request(bytes: &[u8]) -> Option<RequestHead> {
-    RequestHead::parse(HeadStorage::from(bytes.to_vec()), &LIMITS).ok()
+    read_request(HeadStorage::from(bytes.to_vec()), &LIMITS).ok()
 }
 
 /// A response's head, if it is one.
-fn response(bytes: &[u8]) -> Option<ResponseHead> {
-    ResponseHead::parse(HeadStorage::from(bytes.to_vec()), &LIMITS).ok()
+fn response(bytes: &[u8]) -> Option<AnswerHead> {
+    read_answer(HeadStorage::from(bytes.to_vec()), &LIMITS).ok()
 }
 
 /// Names and values.

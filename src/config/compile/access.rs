@@ -11,8 +11,8 @@ use crate::config::problems::{Problem, Problems};
 use crate::config::reader::{belongs, home};
 use crate::config::source::{At, Span};
 use crate::message::forward::{Names, OddFieldNames};
+use crate::message::known::Known;
 use crate::route::{InvalidPrefix, PathPrefix, ProtectedPrefixes};
-use crate::wire::fields::Known;
 
 use super::limits::Compiled;
 use super::or;

@@ -4,18 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::fields::HeadStorage;
-use crate::wire::head::{HeadLimits, RequestHead};
-
-const LIMITS: HeadLimits = HeadLimits {
-    max_bytes: 64 * 1024,
-    max_fields: 100,
-};
-
-fn parse(lines: &str) -> RequestHead {
-    let head = format!("GET / HTTP/1.1\r\nHost: shop.test\r\n{lines}\r\n").into_bytes();
-    RequestHead::parse(HeadStorage::from(head), &LIMITS).unwrap()
-}
+use crate::message::fields::fields;
 
 fn names(odd: OddFieldNames) -> Names {
     Names {
@@ -45,13 +34,13 @@ fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>))
         http10: false,
     };
     change(&mut to);
-    let (head, mut out) = (parse(lines), vec![]);
+    let mut out = vec![];
     let target = |out: &mut Vec<u8>| out.push(b'/');
     put_request(
         &mut out,
         &Method::GET,
         target,
-        &head.fields,
+        &fields(&format!("Host: shop.test\r\n{lines}")),
         BodyLength::None,
         &to,
     );

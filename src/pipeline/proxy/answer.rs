@@ -8,11 +8,14 @@ use http::{StatusCode, Version};
 use crate::message::answer::{
     Answer, ConnectionHeader, connection_header, put_answer, put_interim,
 };
+use crate::message::body::BodyLength;
+use crate::message::fields::Fields;
 use crate::message::forward::Receiver;
+use crate::message::head::AnswerHead;
+use crate::message::known::Known;
 use crate::wire::body::{Body, Coding};
-use crate::wire::fields::{Fields, Known};
-use crate::wire::framing::{BodyLength, keeps_alive, response_body};
-use crate::wire::head::{HeadLimits, ResponseHead};
+use crate::wire::framing::{answer_body, keeps_alive};
+use crate::wire::head::{HeadLimits, read_answer};
 use crate::wire::scan::HeadScanner;
 use crate::wire::stream::{Reader, Writer};
 
@@ -92,7 +95,7 @@ pub(super) async fn answer(
         .record
         .upstream_time
         .set(Some(now.saturating_duration_since(exchange.record.begun())));
-    let length = response_body(&head, &request.head.method)
+    let length = answer_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
     let keep = if keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose {
         rest_hint(&head.fields).map_or(Keep::Yes, Keep::AtMost)
@@ -104,7 +107,7 @@ pub(super) async fn answer(
 
 async fn pass_interim(
     exchange: &Exchange<'_, '_>,
-    head: &ResponseHead,
+    head: &AnswerHead,
     to: &mut Writer<'_>,
 ) -> Result<(), AnswerError> {
     let buffers = &exchange.request.worker.buffers;
@@ -118,7 +121,7 @@ async fn pass_interim(
 async fn pass_on(
     exchange: &Exchange<'_, '_>,
     shared: &Shared,
-    head: ResponseHead,
+    head: AnswerHead,
     length: BodyLength,
     keep: Keep,
     from: &mut Reader<'_>,
@@ -199,7 +202,7 @@ fn put_head(
     exchange: &Exchange<'_, '_>,
     shared: &Shared,
     out: &mut Vec<u8>,
-    head: &ResponseHead,
+    head: &AnswerHead,
     framing: BodyLength,
     connection: ConnectionHeader,
 ) {
@@ -226,7 +229,7 @@ fn put_head(
 async fn switch(
     exchange: &Exchange<'_, '_>,
     shared: &Shared,
-    head: &ResponseHead,
+    head: &AnswerHead,
     to: &mut Writer<'_>,
 ) -> Result<Answered, AnswerError> {
     let matches = |mut protocols: Box<dyn Iterator<Item = &[u8]> + '_>| {
@@ -266,7 +269,7 @@ async fn read_head(
     exchange: &Exchange<'_, '_>,
     shared: &Shared,
     from: &mut Reader<'_>,
-) -> Result<ResponseHead, AnswerError> {
+) -> Result<AnswerHead, AnswerError> {
     let buffers = &exchange.request.worker.buffers;
     let mut scanner = HeadScanner::default();
     loop {
@@ -278,7 +281,7 @@ async fn read_head(
         if let Some(end) = end.map_err(|_| AnswerError::Invalid("its head is malformed"))? {
             let mut storage = buffers.take_head();
             from.input.move_to(&mut storage.bytes, end);
-            return ResponseHead::parse(storage, &LIMITS)
+            return read_answer(storage, &LIMITS)
                 .map_err(|_| AnswerError::Invalid("its head is malformed"));
         }
         match from.fill(buffers).await {

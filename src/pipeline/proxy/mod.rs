@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use http::{Method, Version};
 
+use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
+use crate::message::known::Known;
 use crate::route::Route;
 use crate::upstream::{ConnectError, Link, Pool};
 use crate::wire::body::Coding;
-use crate::wire::fields::Known;
-use crate::wire::framing::BodyLength;
 
 use self::answer::{Answered, Keep};
 use self::exchange::{Exchange, Failure, Shared};

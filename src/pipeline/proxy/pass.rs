@@ -4,11 +4,11 @@
 use std::cell::Cell;
 use std::time::Instant;
 
+use crate::message::fields::Fields;
 use crate::message::forward::{Names, Receiver, put};
 use crate::wire::body::{Body, Coding, Piece};
 use crate::wire::buffers::Buffers;
 use crate::wire::chunked::{ChunkError, LAST_CHUNK};
-use crate::wire::fields::Fields;
 use crate::wire::stream::{Input, Reader, Writer};
 
 /// About this much is gathered before it is written.

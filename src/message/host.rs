@@ -3,6 +3,8 @@
 
 use std::net::Ipv6Addr;
 
+use super::bytes::{HOST, number};
+
 /// Whether `host` names a host, with or without a port. An empty one does not: no route could be
 /// meant by it, and downstream services read it differently.
 #[must_use]
@@ -12,7 +14,7 @@ pub fn is_valid(host: &[u8]) -> bool {
         [b'[', address @ .., b']'] => {
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        name => !name.is_empty() && name.iter().all(|b| NAME[usize::from(*b)]),
+        name => !name.is_empty() && name.iter().all(|b| HOST.has(*b)),
     };
     named && port.is_none_or(is_port)
 }
@@ -37,43 +39,6 @@ fn is_port(port: &[u8]) -> bool {
     // `host:` is a host and an empty port (RFC 3986 section 3.2.3).
     port.len() <= 5 && number(port).is_some_and(|port| u16::try_from(port).is_ok())
 }
-
-/// The number that these digits are; none is zero. `None` for other bytes and for what a counter
-/// cannot hold.
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0_u64, |number, b| match b {
-        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(b - b'0')),
-        _ => None,
-    })
-}
-
-/// Unreserved and sub-delims. No percent: an encoded host could be read in two ways.
-static NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0_u8;
-    while b < 128 {
-        table[b as usize] = b.is_ascii_alphanumeric()
-            || matches!(
-                b,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-            );
-        b += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,88 @@
+//! The heads of requests and answers, as everything above `wire` sees them: whichever protocol they
+//! came by, and without a copy of what was read.
+
+use http::{Method, StatusCode, Version};
+
+use super::fields::{Fields, HeadStorage, Span};
+use super::known::Known;
+
+/// The head of a request.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// As it came; methods are case-sensitive.
+    pub method: Method,
+    /// By which it came.
+    pub version: Version,
+    /// In their order.
+    pub fields: Fields,
+    target: Span,
+}
+
+impl RequestHead {
+    /// A head whose `target` stands in the bytes of its fields.
+    pub(crate) fn new(method: Method, version: Version, target: Span, fields: Fields) -> Self {
+        Self {
+            method,
+            version,
+            fields,
+            target,
+        }
+    }
+
+    /// The request target as it came.
+    #[must_use]
+    pub fn target(&self) -> &[u8] {
+        self.target.get(self.fields.bytes())
+    }
+
+    /// The host that is asked for, with its port, unless the target names one; empty if it is not
+    /// said. A protocol that says it in another place than `Host` notes it under that name.
+    #[must_use]
+    pub fn host(&self) -> &[u8] {
+        self.fields.get(Known::Host).unwrap_or_default()
+    }
+
+    /// Gives the storage back for the next head.
+    #[must_use]
+    pub fn into_storage(self) -> HeadStorage {
+        self.fields.into()
+    }
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub struct AnswerHead {
+    /// 100 to 999.
+    pub status: StatusCode,
+    /// By which it came.
+    pub version: Version,
+    /// In their order.
+    pub fields: Fields,
+    reason: Span,
+}
+
+impl AnswerHead {
+    /// A head whose `reason` stands in the bytes of its fields.
+    pub(crate) fn new(status: StatusCode, version: Version, reason: Span, fields: Fields) -> Self {
+        Self {
+            status,
+            version,
+            fields,
+            reason,
+        }
+    }
+
+    /// The text after the status. Empty where the protocol has none, and where it is not ASCII: in
+    /// which encoding it would be, nobody knows.
+    #[must_use]
+    pub fn reason(&self) -> &[u8] {
+        let reason = self.reason.get(self.fields.bytes());
+        if reason.is_ascii() { reason } else { b"" }
+    }
+
+    /// Gives the storage back for the next head.
+    #[must_use]
+    pub fn into_storage(self) -> HeadStorage {
+        self.fields.into()
+    }
+}

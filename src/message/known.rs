@@ -1,0 +1,170 @@
+//! The fields that matter here, told apart once, when a head is read: the rules about them are then
+//! one `match` each, and no name is compared twice.
+
+use super::bytes::FIELD_NAME;
+
+macro_rules! known {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// The fields that the gateway reads, sets or holds back; all others are `Other`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Known {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                $variant,
+            )*
+            /// Any other `x-forwarded-*`.
+            XForwarded,
+            /// `x-ratelimit-*`.
+            XRateLimit,
+            /// A name with anything but letters, digits and `-`. Services that turn names into
+            /// variables may take it for another name.
+            Odd,
+            /// No name that matters here.
+            Other,
+        }
+
+        /// Tells a name in lower case.
+        #[expect(non_upper_case_globals, reason = "patterns have to be constants")]
+        fn lower(name: &[u8]) -> Option<Known> {
+            $(const $variant: &[u8] = $name.as_bytes();)*
+            match name {
+                $($variant => Some(Known::$variant),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+known! {
+    Host = "host",
+    Connection = "connection",
+    ContentLength = "content-length",
+    TransferEncoding = "transfer-encoding",
+    Te = "te",
+    Trailer = "trailer",
+    Upgrade = "upgrade",
+    Expect = "expect",
+    KeepAlive = "keep-alive",
+    ProxyConnection = "proxy-connection",
+    ProxyAuthenticate = "proxy-authenticate",
+    ProxyAuthorization = "proxy-authorization",
+    ProxyAuthenticationInfo = "proxy-authentication-info",
+    Forwarded = "forwarded",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedProto = "x-forwarded-proto",
+    XForwardedHost = "x-forwarded-host",
+    XRealIp = "x-real-ip",
+    Via = "via",
+    Proxy = "proxy",
+    Date = "date",
+    Server = "server",
+    UserAgent = "user-agent",
+    SecWebSocketKey = "sec-websocket-key",
+    SecWebSocketAccept = "sec-websocket-accept",
+    SecWebSocketVersion = "sec-websocket-version",
+    Http2Settings = "http2-settings",
+    RateLimit = "ratelimit",
+    RateLimitPolicy = "ratelimit-policy",
+    RetryAfter = "retry-after",
+    SetCookie = "set-cookie",
+    Authorization = "authorization",
+    Cookie = "cookie",
+    Allow = "allow",
+    ContentType = "content-type",
+    CacheControl = "cache-control",
+    MaxForwards = "max-forwards",
+}
+
+/// The longest name in the list.
+const LONGEST: usize = 25;
+
+impl Known {
+    /// There are fewer than 64.
+    pub(super) const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+
+    /// Tells which field `name` is; letter case does not matter.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        if name.iter().all(|b| FIELD_NAME.has(*b)) {
+            Self::of_plain(name)
+        } else {
+            Self::Odd
+        }
+    }
+
+    /// The same of a name that has letters, digits and `-` alone.
+    pub(crate) fn of_plain(name: &[u8]) -> Self {
+        let mut lowered = [0; LONGEST];
+        let short = &mut lowered[..name.len().min(LONGEST)];
+        for (to, from) in short.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
+        }
+        let whole = name.len() <= LONGEST;
+        match lower(short).filter(|_| whole) {
+            Some(known) => known,
+            None if short.starts_with(b"x-forwarded-") => Self::XForwarded,
+            None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
+            None => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_letter_case() {
+        let rows = [
+            ("host", Known::Host),
+            ("HOST", Known::Host),
+            ("Te", Known::Te),
+            ("Proxy-Authentication-Info", Known::ProxyAuthenticationInfo),
+            ("X-Forwarded-For", Known::XForwardedFor),
+            ("x-forwarded-prefix", Known::XForwarded),
+            ("X-Forwarded-A-Name-Longer-Than-All", Known::XForwarded),
+            ("X-RateLimit-Remaining", Known::XRateLimit),
+        ];
+        for (name, known) in rows {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_known_ones_are_others() {
+        for name in [
+            "",
+            "hos",
+            "hosts",
+            "x-forwarded",
+            "proxy-authentication-info2",
+            "proxy-authentication-inf",
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_with_other_bytes_than_letters_digits_and_hyphens_are_odd() {
+        for name in [
+            "content_length",
+            "x.forwarded-for",
+            "X-Forwarde\u{17f}-For",
+            "a~",
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), Known::Odd, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_known_by_its_lower_case_alone(name in "[a-zA-Z_-]{0,30}") {
+            let lower = name.to_ascii_lowercase();
+            prop_assert_eq!(Known::of(name.as_bytes()), Known::of(lower.as_bytes()));
+        }
+    }
+}
