@@ -70,6 +70,13 @@ pub(super) async fn answer(
     report: Option<&Report<'_>>,
     client: &mut Downstream<'_>,
 ) -> After {
+    if client.writer.is_within_message() {
+        // An answer that follows on one that is not whole would be read as a part of it.
+        if let Reply::Rejected(_, rejection) | Reply::Unframed(rejection) = reply {
+            record.code.set(Some(rejection.code()));
+        }
+        return After::Cut;
+    }
     let goes_on = goes_on(reply, client, record);
     let mut out = worker.buffers.take();
     put_reply(&mut out, reply, worker, record, report, goes_on);
@@ -81,6 +88,7 @@ pub(super) async fn answer(
     if sent.is_err() {
         return After::Cut;
     }
+    client.writer.end_message();
     if goes_on && !client.body.is_finished() && !read_past(worker, client, record).await {
         return After::Close;
     }

@@ -24,6 +24,7 @@ const LARGE: usize = 64 * 1024;
 pub struct Connection {
     socket: TcpStream,
     input: Input,
+    within_message: bool,
 }
 
 impl Connection {
@@ -33,6 +34,7 @@ impl Connection {
         Self {
             socket,
             input: Input::default(),
+            within_message: false,
         }
     }
 
@@ -44,7 +46,10 @@ impl Connection {
                 half: read,
                 input: &mut self.input,
             },
-            Writer { half: write },
+            Writer {
+                half: write,
+                within_message: &mut self.within_message,
+            },
         )
     }
 
@@ -180,41 +185,59 @@ impl Reader<'_> {
 #[derive(Debug)]
 pub struct Writer<'c> {
     half: WriteHalf<'c>,
+    /// Something was written since the last message ended. Kept with the connection: whoever was
+    /// writing may have been given up in the middle of it.
+    within_message: &'c mut bool,
 }
 
 impl Writer<'_> {
     /// Writes everything, waiting for the peer where it must.
-    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.half.write_all(bytes).await
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.write(bytes).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
     }
 
     /// Writes what the socket takes without waiting; 0 if that is nothing.
     pub fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.half.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            written => written,
-        }
+        let written = match self.half.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            written => written?,
+        };
+        *self.within_message |= written > 0;
+        Ok(written)
     }
 
     /// Writes some of it, at least a byte, waiting for the peer where it must.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.half.write(bytes).await {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            written => written,
+        let written = self.half.write(bytes).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
+        *self.within_message = true;
+        Ok(written)
     }
 
     /// Writes everything, and says of a failure whether nothing at all had been written.
     pub async fn write_first(&mut self, bytes: &[u8]) -> Result<(), FirstWriteError> {
-        let written = self
-            .half
-            .write(bytes)
-            .await
-            .map_err(FirstWriteError::Nothing)?;
-        self.half
-            .write_all(&bytes[written..])
+        let written = self.write(bytes).await.map_err(FirstWriteError::Nothing)?;
+        self.write_all(&bytes[written..])
             .await
             .map_err(FirstWriteError::Something)
+    }
+
+    /// Notes that what was written last has ended a message: another may follow.
+    pub fn end_message(&mut self) {
+        *self.within_message = false;
+    }
+
+    /// Whether a message has been begun and not ended. Whatever were written now would be read as
+    /// a part of it.
+    #[must_use]
+    pub fn is_within_message(&self) -> bool {
+        *self.within_message
     }
 
     /// Ends the stream; the other direction stays open.

@@ -115,7 +115,9 @@ async fn pass_interim(
     put_interim(&mut out, head);
     let written = to.write_all(&out).await;
     buffers.give(out);
-    written.map_err(|_| AnswerError::ClientGone)
+    written.map_err(|_| AnswerError::ClientGone)?;
+    to.end_message();
+    Ok(())
 }
 
 async fn pass_on(
@@ -179,16 +181,19 @@ async fn pass_on(
     let passed = passed.await;
     buffers.give(out);
     match passed {
-        Ok(()) => Ok(Answered {
-            goes_on,
-            keep: if shared.is_uploaded() && from.input.is_empty() {
-                keep
-            } else {
-                Keep::No
-            },
-            switched: false,
-            at: shared.progress.get(),
-        }),
+        Ok(()) => {
+            to.end_message();
+            Ok(Answered {
+                goes_on,
+                keep: if shared.is_uploaded() && from.input.is_empty() {
+                    keep
+                } else {
+                    Keep::No
+                },
+                switched: false,
+                at: shared.progress.get(),
+            })
+        }
         Err(PassError::Write) => Err(AnswerError::ClientGone),
         Err(PassError::Framing(_)) => Err(AnswerError::Invalid("its chunks are malformed")),
         Err(PassError::CutOff | PassError::Read | PassError::TooLarge { .. }) => {

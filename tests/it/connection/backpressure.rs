@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Gateway, Request, Shop, Upstream, eventually};
+use crate::support::{Gateway, Request, Shop, Upstream, settled};
 
 const MIB: usize = 1 << 20;
 /// More than the kernel's buffers of four sockets ever hold.
@@ -123,18 +123,6 @@ fn a_client_that_never_reads_its_answers_is_not_served_for_ever() {
     );
     grew_little(&shop.gateway, before);
     Shop::still_serves(&mut shop.gateway.connect());
-}
-
-/// Waits until the counter has stood still for a while, and returns it.
-fn settled(counter: &AtomicUsize) -> usize {
-    let mut last = usize::MAX;
-    eventually("the sender to stall", || {
-        std::thread::sleep(Duration::from_millis(300));
-        let now = counter.load(Ordering::Relaxed);
-        let stands = now == last;
-        last = now;
-        stands.then_some(now)
-    })
 }
 
 fn grew_little(gateway: &Gateway, before: usize) {

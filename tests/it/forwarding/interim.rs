@@ -1,8 +1,10 @@
 //! 1xx answers pass through and `Expect: 100-continue` works (RFC 9110 sections 10.1.1 and 15.2).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Request, Shop, Upstream};
+use crate::support::{Gateway, Gone, Request, Shop, Upstream, each, settled};
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n";
 
@@ -160,11 +162,73 @@ fn interim_answers_without_end_are_no_answer() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    let gateway = crate::support::Gateway::start(&format!(
+    let gateway = Gateway::start(&format!(
         "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"500ms\" }}",
         upstream.url()
     ));
     let status = gateway.ask(&Request::get("/a")).status;
     assert!(matches!(status, 502 | 504), "{status}");
     upstream.wait_for_open(0);
+}
+
+/// Sends hints that a client which does not read has no room for, and counts their bytes.
+fn hinting_without_end() -> (Upstream, Arc<AtomicUsize>) {
+    let hints = format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: <{}>\r\n\r\n",
+        "a".repeat(250_000)
+    );
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let upstream = Upstream::start(move |peer| {
+        peer.head()?;
+        for piece in hints.as_bytes().chunks(10_000).cycle().take(64 * 25) {
+            peer.send(piece)?;
+            counter.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+        peer.wait_closed();
+        Err(Gone)
+    });
+    (upstream, sent)
+}
+
+#[test]
+fn no_answer_of_the_gateways_own_begins_within_another() {
+    // What goes wrong once the client has stopped reading: nothing but the time, or its body.
+    let rows = [
+        ("", "upstream_timeout"),
+        ("5\r\nhelloX", "bad_request"),
+        ("b\r\nhello world\r\n0\r\n\r\n", "body_too_large"),
+    ];
+    each(rows, |(body, code)| {
+        let (upstream, sent) = hinting_without_end();
+        let gateway = Gateway::start(&format!(
+            "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1s\", body_limit = \"10B\" }}",
+            upstream.url()
+        ));
+        let mut client = gateway.connect();
+        client.small_window();
+        if body.is_empty() {
+            client.send(Request::get("/a").bytes());
+        } else {
+            client.send("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+            upstream.wait_for_connections(1);
+            settled(&sent);
+            client.send(body);
+        }
+        upstream.wait_for_connections(1);
+        upstream.wait_for_open(0);
+        let mut got = Vec::new();
+        while let Ok(more) = client.some() {
+            got.extend(more);
+        }
+        let got = String::from_utf8(got).expect("ASCII");
+        assert!(!got.ends_with("\r\n\r\n"), "the client was never blocked");
+        let answers: Vec<_> = got.match_indices("HTTP/1.1 ").collect();
+        let statuses: Vec<_> = answers
+            .iter()
+            .map(|(at, _)| &got[at + 9..at + 12])
+            .collect();
+        assert!(statuses.iter().all(|s| *s == "103"), "{statuses:?}");
+        assert_eq!(gateway.finish()[0]["code"], *code);
+    });
 }

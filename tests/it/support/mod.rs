@@ -24,4 +24,4 @@ pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, hash_of};
 pub(crate) use table::each;
 pub(crate) use upstream::Upstream;
-pub(crate) use wait::{PATIENCE, eventually, noise};
+pub(crate) use wait::{PATIENCE, eventually, noise, settled};

@@ -1,5 +1,6 @@
 //! Waiting with a deadline, and bytes to send.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The longest that anything in these tests is waited for.
@@ -27,6 +28,18 @@ pub(crate) fn eventually_within<T>(
         );
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until the counter has stood still for a while, and returns it.
+pub(crate) fn settled(counter: &AtomicUsize) -> usize {
+    let mut last = usize::MAX;
+    eventually("the sender to stall", || {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = counter.load(Ordering::Relaxed);
+        let stands = now == last;
+        last = now;
+        stands.then_some(now)
+    })
 }
 
 /// Bytes without a pattern that a mistake could reproduce; the same ones for the same length.
