@@ -21,14 +21,14 @@ pub struct Answer<'a> {
     pub connection: ConnectionHeader,
 }
 
-/// What the client is told about its connection.
+/// What the other end is told about its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionHeader {
     /// It goes on, as HTTP/1.1 does by default.
     Silent,
     /// It goes on, which an HTTP/1.0 client has to be told.
     KeepAlive,
-    /// It ends after this answer.
+    /// It ends after this exchange.
     Close,
     /// It becomes a WebSocket.
     Upgrade,
@@ -90,7 +90,7 @@ pub fn put_answer(
     put_connection(out, answer.connection);
 }
 
-/// Appends what the client is told about its connection.
+/// Appends what the other end is told about its connection.
 pub fn put_connection(out: &mut Vec<u8>, connection: ConnectionHeader) {
     out.extend_from_slice(match connection {
         ConnectionHeader::Silent => b"",

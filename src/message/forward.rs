@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 
+use super::answer::{ConnectionHeader, put_connection};
 use super::body::BodyLength;
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
@@ -120,8 +121,8 @@ pub struct Forwarding<'a> {
     pub request_id: &'a [u8],
     /// The route's prefix, if it is taken off the path.
     pub prefix: Option<&'a str>,
-    /// The connection is asked to become a WebSocket.
-    pub websocket: bool,
+    /// What the service is told about its connection.
+    pub connection: ConnectionHeader,
     /// The request came as HTTP/1.0, in which `Expect: 100-continue` has no meaning.
     pub http10: bool,
 }
@@ -160,10 +161,14 @@ pub fn put_request(
     let trailers = fields
         .list_items(Known::Te)
         .any(|coding| same(coding, b"trailers"));
-    match (to.websocket, trailers) {
-        (true, _) => out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n"),
-        (false, true) => out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n"),
-        (false, false) => {}
+    match (to.connection, trailers) {
+        (ConnectionHeader::Close, true) => {
+            out.extend_from_slice(b"TE: trailers\r\nConnection: te, close\r\n");
+        }
+        (ConnectionHeader::Silent | ConnectionHeader::KeepAlive, true) => {
+            out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n");
+        }
+        (connection, _) => put_connection(out, connection),
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderName, Method, Version};
+use tollgate::message::answer::ConnectionHeader;
 use tollgate::message::body::BodyLength;
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
@@ -31,7 +32,7 @@ struct Case {
     trusted: bool,
     client: Option<&'static str>,
     prefix: Option<&'static str>,
-    websocket: bool,
+    connection: ConnectionHeader,
     http10: bool,
 }
 
@@ -66,7 +67,11 @@ impl Case {
             trusted: is(4),
             client: is(8).then_some("mobile-app"),
             prefix: is(16).then_some("/api/orders"),
-            websocket: is(32),
+            connection: match (is(32), is(128)) {
+                (true, _) => ConnectionHeader::Upgrade,
+                (false, true) => ConnectionHeader::Close,
+                (false, false) => ConnectionHeader::Silent,
+            },
             http10: is(64),
         }
     }
@@ -109,7 +114,7 @@ pub fn check(input: &[u8]) {
             client: case.client,
             request_id: REQUEST_ID.as_bytes(),
             prefix: case.prefix,
-            websocket: case.websocket,
+            connection: case.connection,
             http10: case.http10,
         },
     );
@@ -188,10 +193,12 @@ impl Check<'_> {
             .asked
             .list_items(Known::Te)
             .any(|te| te.eq_ignore_ascii_case(b"trailers"));
-        let (connection, upgrade, te) = match (self.case.websocket, trailers) {
-            (true, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
-            (false, true) => (vec!["te"], vec![], vec!["trailers"]),
-            (false, false) => (vec![], vec![], vec![]),
+        let (connection, upgrade, te) = match (self.case.connection, trailers) {
+            (ConnectionHeader::Upgrade, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
+            (ConnectionHeader::Close, true) => (vec!["te, close"], vec![], vec!["trailers"]),
+            (ConnectionHeader::Close, false) => (vec!["close"], vec![], vec![]),
+            (_, true) => (vec!["te"], vec![], vec!["trailers"]),
+            (_, false) => (vec![], vec![], vec![]),
         };
         assert_eq!(self.sent("connection"), connection);
         assert_eq!(self.sent("upgrade"), upgrade);

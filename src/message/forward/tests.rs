@@ -30,7 +30,7 @@ fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>))
         client: Some("app"),
         request_id: b"r1",
         prefix: Some("/api"),
-        websocket: false,
+        connection: ConnectionHeader::Silent,
         http10: false,
     };
     change(&mut to);

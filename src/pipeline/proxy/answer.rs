@@ -97,7 +97,13 @@ pub(super) async fn answer(
         .set(Some(now.saturating_duration_since(exchange.record.begun())));
     let length = answer_body(&head, &request.head.method)
         .map_err(|_| AnswerError::Invalid("its length is ambiguous"))?;
-    let keep = if keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose {
+    // A service that answers before it was sent everything may not read the rest of it before the
+    // next request, but as the next request.
+    let reusable = exchange.body_is_read
+        && shared.is_uploaded()
+        && keeps_alive(head.version, &head.fields)
+        && length != BodyLength::UntilClose;
+    let keep = if reusable {
         rest_hint(&head.fields).map_or(Keep::Yes, Keep::AtMost)
     } else {
         Keep::No
@@ -185,7 +191,7 @@ async fn pass_on(
             to.end_message();
             Ok(Answered {
                 goes_on,
-                keep: if shared.is_uploaded() && from.input.is_empty() {
+                keep: if from.input.is_empty() {
                     keep
                 } else {
                     Keep::No

@@ -30,6 +30,8 @@ pub(super) struct Exchange<'e, 'r> {
     pub websocket: bool,
     /// How the request's body is framed on its way up.
     pub coding: Coding,
+    /// Whether services can be relied upon to read the request's body.
+    pub body_is_read: bool,
     /// Whether what is sent first is the whole request.
     pub uploaded: bool,
 }

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use http::{Method, Version};
 
+use crate::message::answer::ConnectionHeader;
 use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
 use crate::message::known::Known;
@@ -56,6 +57,7 @@ pub(super) async fn proxy<'r>(
         } else {
             Coding::Identity
         },
+        body_is_read: body_is_read(request),
         uploaded: false,
     };
     let mut out = request.worker.buffers.take();
@@ -183,7 +185,15 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
         client: permit.caller().client().map(|client| client.name.as_str()),
         request_id: exchange.record.request_id.bytes(),
         prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
-        websocket: exchange.websocket,
+        connection: match exchange {
+            Exchange {
+                websocket: true, ..
+            } => ConnectionHeader::Upgrade,
+            Exchange {
+                body_is_read: true, ..
+            } => ConnectionHeader::Silent,
+            _ => ConnectionHeader::Close,
+        },
         http10: request.head.version == Version::HTTP_10,
     };
     let base = &exchange.upstream.endpoint.base_path;
@@ -217,4 +227,16 @@ fn asks_for_websocket(request: &Request<'_>) -> bool {
             .list_items(Known::Connection)
             .any(|name| name.eq_ignore_ascii_case(b"upgrade"))
         && fields.has(Known::SecWebSocketKey)
+}
+
+/// Whether the service can be relied upon to read the body before the next request. Where a body
+/// means nothing to a method (RFC 9110 sections 9.3.1, 9.3.2, 9.3.5), or the method nothing to a
+/// service, some leave it unread, and then take it for the next request: a client's own words,
+/// with any identity it likes, answered in the place of somebody else's request.
+fn body_is_read(request: &Request<'_>) -> bool {
+    matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
+        || matches!(
+            request.head.method,
+            Method::POST | Method::PUT | Method::PATCH
+        )
 }

@@ -1,7 +1,7 @@
 //! Kept connections to upstreams: used again, never for a request that they can't serve, and
 //! never a source of somebody else's answer.
 
-use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, Upstream};
+use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, Upstream, each};
 
 #[test]
 fn a_connection_that_the_upstream_closed_costs_no_error() {
@@ -222,6 +222,124 @@ fn a_connection_whose_upload_did_not_end_is_not_kept() {
     for _ in 0..3 {
         Shop::still_serves(&mut shop.gateway.connect());
     }
+}
+
+/// Answers each request as soon as it has the head, and takes what follows for the next request.
+fn ignoring_bodies() -> Upstream {
+    Upstream::start(|peer| {
+        loop {
+            let head = peer.head()?;
+            peer.record(&head);
+            peer.reply(&head, head.target.as_bytes())?;
+            if head.fields.items("connection").contains(&"close".into()) {
+                return Ok(());
+            }
+        }
+    })
+}
+
+#[test]
+fn a_body_that_its_service_ignores_is_no_request_of_the_next_client() {
+    let smuggled = "GET /admin HTTP/1.1\r\nHost: x\r\nX-Client-Id: root\r\n\r\n";
+    let methods = ["GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "BREW"];
+    for warm in [false, true] {
+        let (service, gateway) = sending_to(ignoring_bodies());
+        each(
+            methods
+                .map(|m| (m, false))
+                .into_iter()
+                .chain(methods.map(|m| (m, true))),
+            |&(method, chunked)| {
+                if warm {
+                    gateway.ask(&Request::get("/warm")).is(200);
+                }
+                let request = Request::new(method, "/first").body(smuggled);
+                let request = if chunked {
+                    request.chunked(20)
+                } else {
+                    request
+                };
+                let response = gateway.connect().ask(&request);
+                assert_eq!(
+                    response.is(200).text(),
+                    if method == "HEAD" { "" } else { "/first" }
+                );
+                for _ in 0..2 {
+                    assert_eq!(
+                        gateway.ask(&Request::get("/victim")).is(200).text(),
+                        "/victim"
+                    );
+                }
+                let seen = service.take();
+                assert!(
+                    seen.iter().all(|seen| seen.target != "/admin"),
+                    "the body was run as a request"
+                );
+                let first = seen
+                    .iter()
+                    .find(|seen| seen.target == "/first")
+                    .expect("recorded");
+                assert_eq!(first.fields.items("connection"), ["close"]);
+            },
+        );
+    }
+}
+
+#[test]
+fn what_is_certain_to_be_read_does_not_cost_its_connection() {
+    let (service, gateway) = sending_to(Upstream::echo());
+    let mut client = gateway.connect();
+    for request in [
+        Request::get("/a"),
+        Request::get("/a").body(""),
+        Request::new("DELETE", "/a").body(""),
+        Request::post("/a", "hello"),
+        Request::post("/a", "hello").chunked(2),
+        Request::new("PUT", "/a").body("hello"),
+        Request::new("PATCH", "/a").body("hello"),
+    ] {
+        client.ask(&request).is(200);
+        assert!(!service.only().fields.has("connection"), "{request:?}");
+    }
+    assert_eq!(service.connections(), 1);
+}
+
+#[test]
+fn a_service_that_answers_before_the_upload_has_ended_is_connected_to_anew() {
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = std::sync::Mutex::new(may_go_on);
+    // Begins its answer when it has the head, and ends it when it has the body.
+    let (service, gateway) = sending_to(Upstream::start(move |peer| {
+        loop {
+            let head = peer.head()?;
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nea")?;
+            if head.method == "POST" {
+                let _ = may_go_on.lock().map(|wait| wait.recv());
+            }
+            peer.rest_of(head)?;
+            peer.send("rly")?;
+        }
+    }));
+    let mut client = gateway.connect();
+    client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    assert!(client.head().is(200).announces_close());
+    client.send("lo");
+    go_on.send(()).expect("the service waits");
+    assert_eq!(client.take(5), b"early");
+    client.is_closed();
+    gateway.ask(&Request::get("/next")).is(200);
+    let seen = service.take();
+    assert!(seen.iter().all(|seen| seen.whole), "{seen:?}");
+    assert_eq!((seen[0].connection, seen[1].connection), (0, 1));
+}
+
+/// A gateway with one worker, so that its kept connections are those of every request.
+fn sending_to(service: Upstream) -> (Upstream, Gateway) {
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = \"{}\"\n[server]\nworkers = 1",
+        service.url()
+    ));
+    (service, gateway)
 }
 
 /// A gateway with one worker, and a service that answers once `together` requests are there.
