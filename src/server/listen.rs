@@ -46,28 +46,46 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindE
         addresses: Vec::new(),
     };
     listeners.per_worker.resize_with(workers, Vec::new);
-    for &address in addresses {
-        let fail = |source| BindError { address, source };
-        let only_v6 = addresses
-            .iter()
-            .any(|other| other.is_ipv4() && other.port() == address.port());
-        if address.port() != 0 {
-            // Sockets that share a port would share it with a second instance too, silently. One
-            // that does not share says whether anybody is there.
-            open(address, false, only_v6).map_err(fail)?;
-        }
-        let mut bound = address;
-        for sockets in &mut listeners.per_worker {
-            let socket = open(bound, true, only_v6).map_err(fail)?;
-            bound = socket.local_addr().map_err(fail)?;
-            sockets.push(socket);
-        }
+    // Nothing listens before every address is claimed: if the start failed halfway, whoever had
+    // connected would be reset.
+    let claimed = addresses.iter().map(|&address| {
+        let only_v6 = leaves_ipv4_alone(address, addresses);
+        let socket = open(address, only_v6, false);
+        let socket = socket.map_err(|source| BindError { address, source })?;
+        Ok((address, only_v6, socket))
+    });
+    for (address, only_v6, socket) in claimed.collect::<Result<Vec<_>, _>>()? {
+        let (bound, sockets) =
+            listen(socket, only_v6, workers).map_err(|source| BindError { address, source })?;
         listeners.addresses.push(bound);
+        for (of_worker, socket) in listeners.per_worker.iter_mut().zip(sockets) {
+            of_worker.push(socket.into());
+        }
     }
     Ok(listeners)
 }
 
-fn open(address: SocketAddr, shared: bool, only_v6: bool) -> io::Result<TcpListener> {
+/// Listens with a socket that has claimed its address, and with one for each other worker.
+///
+/// Sockets with `SO_REUSEPORT` would share the port with a second instance too, silently. So the
+/// first one gets the option only when it listens: the kernel refuses it if anybody else listens
+/// there, and refuses everybody who tries the same later. It stays and serves; a socket that only
+/// tries and closes would reset whoever had connected meanwhile.
+fn listen(claimed: Socket, only_v6: bool, workers: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    claimed.listen(BACKLOG)?;
+    claimed.set_reuse_port(true)?;
+    let bound = claimed.local_addr()?.as_socket();
+    let bound = bound.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut sockets = vec![claimed];
+    while sockets.len() < workers {
+        let socket = open(bound, only_v6, true)?;
+        socket.listen(BACKLOG)?;
+        sockets.push(socket);
+    }
+    Ok((bound, sockets))
+}
+
+fn open(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -81,13 +99,28 @@ fn open(address: SocketAddr, shared: bool, only_v6: bool) -> io::Result<TcpListe
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
+}
+
+/// Whether another socket listens for IPv4 on the same port.
+fn leaves_ipv4_alone(address: SocketAddr, all: &[SocketAddr]) -> bool {
+    all.iter()
+        .any(|other| other.is_ipv4() && other.port() == address.port())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+    use std::sync::mpsc;
+
     use super::*;
+
+    /// A port that nobody else is given as long as the socket lives; it never listens.
+    fn held(ip: &str) -> (Socket, SocketAddr) {
+        let socket = open(SocketAddr::new(ip.parse().unwrap(), 0), false, false).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, address)
+    }
 
     #[test]
     fn workers_share_a_port_and_a_second_instance_does_not() {
@@ -101,6 +134,107 @@ mod tests {
         assert_eq!(error.address, first.addresses[0]);
         assert!(error.to_string().contains("taken"), "{error}");
         drop(first.per_worker);
-        bind(&first.addresses, 2).unwrap();
+        let (_held, address) = held("127.0.0.1");
+        drop(bind(&[address], 2).unwrap());
+        bind(&[address], 2).unwrap();
+    }
+
+    #[test]
+    fn an_instance_is_noticed_wherever_the_addresses_overlap() {
+        let at = |ip: &str, port| SocketAddr::new(ip.parse().unwrap(), port);
+        let overlapping = [
+            ("127.0.0.1", "0.0.0.0"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::1", "::"),
+            ("::", "::1"),
+            ("127.0.0.1", "::"),
+            ("::", "127.0.0.1"),
+            ("::", "0.0.0.0"),
+            ("0.0.0.0", "::"),
+        ];
+        for (first, second) in overlapping {
+            let running = bind(&[at(first, 0)], 2).unwrap();
+            let port = running.addresses[0].port();
+            let error = bind(&[at(second, port)], 2).unwrap_err();
+            assert!(error.to_string().contains("taken"), "{first}, {second}");
+        }
+        for (first, second) in [("127.0.0.1", "127.0.0.2"), ("127.0.0.1", "::1")] {
+            let running = bind(&[at(first, 0)], 2).unwrap();
+            bind(&[at(second, running.addresses[0].port())], 2).unwrap();
+        }
+        // Both kinds of all addresses on one port, as one instance may want it.
+        let (_held, all) = held("::");
+        bind(&[at("0.0.0.0", all.port()), all], 2).unwrap();
+    }
+
+    #[test]
+    fn connections_are_spread_over_the_workers() {
+        let listeners = bind(&["127.0.0.1:0".parse().unwrap()], 3).unwrap();
+        let clients: Vec<_> = (0..99)
+            .map(|_| TcpStream::connect(listeners.addresses[0]).unwrap())
+            .collect();
+        let accepted = |sockets: &Vec<TcpListener>| {
+            std::iter::repeat_with(|| sockets[0].accept())
+                .take_while(Result::is_ok)
+                .count()
+        };
+        let shares: Vec<_> = listeners.per_worker.iter().map(accepted).collect();
+        assert_eq!(shares.iter().sum::<usize>(), clients.len());
+        assert!(shares.iter().all(|share| *share > 5), "{shares:?}");
+    }
+
+    #[test]
+    fn of_two_that_start_at_once_one_at_most_gets_the_port() {
+        let (_held, address) = held("127.0.0.1");
+        let (mut served, both) = (0, std::sync::Barrier::new(2));
+        for _ in 0..300 {
+            let start = || {
+                both.wait();
+                let started = bind(&[address], 2);
+                both.wait();
+                started.is_ok()
+            };
+            let (one, other) = std::thread::scope(|scope| {
+                let other = scope.spawn(start);
+                (start(), other.join().unwrap())
+            });
+            assert!(!(one && other), "the port was shared");
+            served += usize::from(one || other);
+        }
+        // Now and then each sees the other listen, and both give up.
+        assert!(served > 100, "{served}");
+    }
+
+    #[test]
+    fn whoever_can_connect_is_accepted() {
+        let (_held, address) = held("127.0.0.1");
+        let (begin, begins) = mpsc::channel::<()>();
+        let (say, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            while begins.recv().is_ok() {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                // Not from the address that it connects to: a port can connect to itself.
+                let source: SocketAddr = "127.0.0.9:0".parse().unwrap();
+                socket.bind(&source.into()).unwrap();
+                let mut trying = false;
+                while socket.connect(&address.into()).is_err() {
+                    if !trying {
+                        say.send(None).unwrap();
+                        trying = true;
+                    }
+                }
+                say.send(Some(socket)).unwrap();
+            }
+        });
+        // A connection that is reset has to be made within a few microseconds.
+        for round in 0..2000 {
+            begin.send(()).unwrap();
+            said.recv().unwrap();
+            let listeners = bind(&[address], 2).unwrap();
+            let client = said.recv().unwrap().unwrap().local_addr().unwrap();
+            let accepted = listeners.per_worker.iter().find_map(|l| l[0].accept().ok());
+            let (_, peer) = accepted.unwrap_or_else(|| panic!("reset in round {round}"));
+            assert_eq!(client.as_socket(), Some(peer));
+        }
     }
 }
