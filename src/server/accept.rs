@@ -1,5 +1,6 @@
 //! Accepting connections, up to the configured number.
 
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -7,19 +8,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 
 use crate::pipeline::Worker;
 
 use super::drain::Connections;
 use super::h1;
-use super::worker::Phase;
 
-/// How long to wait when the process or the machine is out of something, file descriptors mostly.
-const OUT_OF_SOMETHING: Duration = Duration::from_millis(100);
+/// How long to wait when the process or the machine runs short of something, file descriptors mostly.
+const RESOURCE_BACKOFF: Duration = Duration::from_millis(100);
 
 /// How long a drain waits for connections that are being made: a round trip, and then some.
 const HANDSHAKE: Duration = Duration::from_millis(10);
@@ -34,16 +35,16 @@ pub(super) struct Accepting {
 }
 
 impl Accepting {
-    /// Accepts until the drain begins, and then what has already arrived: closing a listening
+    /// Accepts until `drain` is done, and then what has already arrived: closing a listening
     /// socket resets what waits in it. A connection that finds no room waits here, and those
     /// behind it in the kernel's backlog.
-    pub(super) async fn run(self, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
-        let mut drain = pin!(phase.wait_for(|phase| *phase == Phase::Draining));
+    pub(super) async fn run(self, listener: TcpListener, drain: impl Future<Output = ()>) {
+        let mut drain = pin!(drain);
         let mut complained = false;
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = &mut drain => break,
+                () = &mut drain => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -51,13 +52,13 @@ impl Accepting {
                     complained = false;
                     self.serve(socket, peer.ip().to_canonical()).await;
                 }
-                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     if !complained {
                         tracing::error!(%error, "connections cannot be accepted; trying on");
                         complained = true;
                     }
-                    tokio::time::sleep(OUT_OF_SOMETHING).await;
+                    tokio::time::sleep(RESOURCE_BACKOFF).await;
                 }
             }
         }
@@ -85,8 +86,14 @@ impl Accepting {
                         self.serve(socket, peer.ip().to_canonical()).await;
                     }
                 }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if concerns_one_connection(&error) => {}
+                // Connections that end make room. The drain's timeout ends this in any case.
+                Err(error) if is_shortage(&error) => tokio::time::sleep(RESOURCE_BACKOFF).await,
+                Err(error) => {
+                    tracing::error!(%error, "connections that wait to be accepted are reset");
+                    break;
+                }
             }
         }
     }
@@ -125,12 +132,77 @@ fn no_syn() -> [SockFilter; 5] {
     ]
 }
 
-/// Errors of a connection that ended before it was accepted (accept(2)); the next may be fine.
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Whether the error is that of one connection, or of the network it came through, so that the
+/// next may be fine: Linux hands such errors on instead of the connection (accept(2)).
+fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::CONNRESET
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::INTR
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::NONET
+                | Errno::NOPROTOOPT
+                | Errno::NOSR
+                | Errno::OPNOTSUPP
+                | Errno::PROTO
+                | Errno::PROTONOSUPPORT
+                | Errno::SOCKTNOSUPPORT
+                | Errno::TIMEDOUT
+        )
     )
+}
+
+/// Whether the process or the machine runs short of something that other connections may give back.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_one_connection_does_not_hold_up_the_next() {
+        // The names that accept(2) lists, as Linux numbers them on all common machines.
+        let (network, short) = (
+            [
+                71, 92, 93, 94, 95, 100, 101, 103, 104, 110, 112, 113, 64, 63, 4,
+            ],
+            [24, 23, 105, 12],
+        );
+        for errno in network {
+            let error = io::Error::from_raw_os_error(errno);
+            assert!(concerns_one_connection(&error), "{error}");
+            assert!(!is_shortage(&error), "{error}");
+        }
+        for errno in short {
+            let error = io::Error::from_raw_os_error(errno);
+            assert!(
+                is_shortage(&error) && !concerns_one_connection(&error),
+                "{error}"
+            );
+        }
+        // Whoever tried these again at once would do nothing else (a security module refuses all).
+        for error in [
+            Errno::PERM,
+            Errno::ACCESS,
+            Errno::BADF,
+            Errno::INVAL,
+            Errno::AGAIN,
+        ] {
+            let error = io::Error::from(error);
+            assert!(
+                !is_shortage(&error) && !concerns_one_connection(&error),
+                "{error}"
+            );
+        }
+    }
 }

@@ -105,7 +105,11 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
     let mut listening = JoinSet::new();
     for listener in listeners {
-        listening.spawn_local(accepting.clone().run(listener, phase.clone()));
+        let (accepting, mut phase) = (accepting.clone(), phase.clone());
+        listening.spawn_local(async move {
+            let drain = async { drop(phase.wait_for(|p| *p == Phase::Draining).await) };
+            accepting.run(listener, drain).await;
+        });
     }
     let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
     worker.draining.set(true);

@@ -173,6 +173,26 @@ fn resting_connections_do_not_hold_up_the_end() {
 }
 
 #[test]
+fn connections_that_wait_for_a_file_descriptor_are_served_first() {
+    let upstream = Upstream::echo();
+    let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+    let mut gateway = Gateway::start_with_files(&config, 60);
+    let mut clients: Vec<_> = (0..100).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.send(Request::get("/health").bytes());
+    }
+    gateway.wait_log("the shortage to be reported", |line| {
+        line["level"] == "ERROR"
+    });
+    gateway.signal(Signal::TERM);
+    for mut client in clients {
+        // Each leaves with its answer, and makes room for one that waits.
+        client.answer().is(200);
+    }
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+}
+
+#[test]
 fn a_tunnel_is_waited_for_until_the_deadline() {
     let upstream = Upstream::start(|peer| {
         peer.head()?;
