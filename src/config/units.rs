@@ -1,4 +1,4 @@
-//! Durations and sizes as they are written: a whole number and a unit. Errors say what to write.
+//! Durations and sizes as they are written: whole numbers and units. Errors say what to write.
 
 use std::time::Duration;
 
@@ -22,54 +22,98 @@ const SIZES: [(&str, u64); 4] = [
     ("GiB", 1 << 30),
 ];
 
-/// Reads a duration such as `250ms`, `10s`, `1m`, `2h` or `1d`.
+/// Reads a duration such as `250ms`, `10s` or `1h30m`: units from large to small, each once.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let number = |number: u64, unit: u64| number.checked_mul(unit).map(Duration::from_millis);
-    let duration = measure(text, &TIMES, "s", number)?;
-    if duration.is_zero() {
-        return Err("a duration is longer than nothing".into());
+    let joined: String = text.split_whitespace().collect();
+    if joined != text && duration(&joined).is_ok() {
+        return Err(format!("write `{joined}`, without spaces"));
     }
-    if duration > LONGEST {
-        return Err("no duration is longer than 366 days".into());
+    let mut milliseconds = 0_u64;
+    let mut before: Option<usize> = None;
+    let mut rest = text;
+    while before.is_none() || !rest.is_empty() {
+        // What a number without a unit most likely is: `1h30` is `1h30m`, and `10` is `10s`.
+        let likely = before.map_or("s", |unit| TIMES[unit.saturating_sub(1)].0);
+        let part = part(text, rest, &TIMES, likely)?;
+        match before {
+            Some(unit) if unit == part.unit => {
+                return Err(format!("`{}` is given twice", TIMES[unit].0));
+            }
+            Some(unit) if unit < part.unit => {
+                return Err("write larger units first, such as `1h30m`".to_owned());
+            }
+            _ => before = Some(part.unit),
+        }
+        milliseconds = part
+            .number
+            .checked_mul(TIMES[part.unit].1)
+            .and_then(|more| milliseconds.checked_add(more))
+            .ok_or_else(|| format!("`{text}` is too much"))?;
+        rest = part.rest;
     }
-    Ok(duration)
+    match Duration::from_millis(milliseconds) {
+        Duration::ZERO => Err("a duration must be longer than zero".to_owned()),
+        long if long > LONGEST => Err("the longest duration is 366 days".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 /// Reads a size such as `512B`, `64KiB`, `10MiB` or `1GiB`, in bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    measure(text, &SIZES, "KiB", u64::checked_mul)
+    let part = part(text, text, &SIZES, "KiB")?;
+    if !part.rest.is_empty() {
+        return Err("write one number and one unit, such as `64KiB`".to_owned());
+    }
+    part.number
+        .checked_mul(SIZES[part.unit].1)
+        .ok_or_else(|| format!("`{text}` is too much"))
 }
 
-fn measure<T>(
+/// A number and its unit, as the index in the table of units.
+struct Part<'t> {
+    number: u64,
+    unit: usize,
+    rest: &'t str,
+}
+
+/// Reads the number and the unit that `rest`, the end of `text`, begins with.
+fn part<'t>(
     text: &str,
+    rest: &'t str,
     units: &[(&str, u64)],
     likely: &str,
-    make: impl Fn(u64, u64) -> Option<T>,
-) -> Result<T, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    if number.is_empty() {
+) -> Result<Part<'t>, String> {
+    let (digits, rest) = split(rest, |c| !c.is_ascii_digit());
+    let (unit, rest) = split(rest, |c| c.is_ascii_digit());
+    if digits.is_empty() {
         return Err(format!("write a number and a unit, such as `10{likely}`"));
     }
     if unit.is_empty() {
         return Err(format!("`{text}` needs a unit: write `{text}{likely}`"));
     }
-    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+    let Some(index) = units.iter().position(|(name, _)| *name == unit) else {
         let names: Vec<_> = units.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         return Err(match meant(unit, units) {
-            Some(meant) => format!("write `{number}{meant}`: the units are {names}"),
+            Some(meant) => format!("write `{digits}{meant}`: the units are {names}"),
             None if unit.starts_with('.') => {
                 format!("write a whole number of a smaller unit: the units are {names}")
             }
             None => format!("`{unit}` is not a unit: the units are {names}"),
         });
     };
-    number
-        .parse()
-        .ok()
-        .and_then(|number| make(number, *factor))
-        .ok_or_else(|| format!("`{text}` is too much"))
+    Ok(Part {
+        number: digits
+            .parse()
+            .map_err(|_| format!("`{text}` is too much"))?,
+        unit: index,
+        rest,
+    })
+}
+
+/// Splits before the first character that ends what is read.
+fn split(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(ends).unwrap_or(text.len()))
 }
 
 /// The unit that another way of writing it stands for.
@@ -109,6 +153,11 @@ mod tests {
             ("2h", 7_200_000),
             ("1d", 86_400_000),
             ("366d", 31_622_400_000),
+            ("1h30m", 5_400_000),
+            ("1m30s", 90_000),
+            ("1d12h", 129_600_000),
+            ("1d1h1m1s1ms", 90_061_001),
+            ("0s250ms", 250),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)));
         }
@@ -133,10 +182,7 @@ mod tests {
             (duration("10"), "`10` needs a unit: write `10s`"),
             (duration("soon"), "write a number and a unit, such as `10s`"),
             (duration("-1s"), "write a number and a unit, such as `10s`"),
-            (
-                duration("10 s"),
-                "write `10s`: the units are ms, s, m, h, d",
-            ),
+            (duration("10 s"), "write `10s`, without spaces"),
             (
                 duration("10min"),
                 "write `10m`: the units are ms, s, m, h, d",
@@ -150,8 +196,22 @@ mod tests {
                 duration("1y"),
                 "`y` is not a unit: the units are ms, s, m, h, d",
             ),
-            (duration("0s"), "a duration is longer than nothing"),
-            (duration("367d"), "no duration is longer than 366 days"),
+            (duration("0s"), "a duration must be longer than zero"),
+            (duration("367d"), "the longest duration is 366 days"),
+            (duration("365d25h"), "the longest duration is 366 days"),
+            (duration("1h30"), "`1h30` needs a unit: write `1h30m`"),
+            (duration("1m30"), "`1m30` needs a unit: write `1m30s`"),
+            (duration("1h30m30m"), "`m` is given twice"),
+            (
+                duration("30m1h"),
+                "write larger units first, such as `1h30m`",
+            ),
+            (duration("1h 30m"), "write `1h30m`, without spaces"),
+            (duration(""), "write a number and a unit, such as `10s`"),
+            (
+                duration("1d18446744073709551615s"),
+                "`1d18446744073709551615s` is too much",
+            ),
             (
                 duration("99999999999999999999s"),
                 "`99999999999999999999s` is too much",
@@ -173,6 +233,10 @@ mod tests {
             (
                 size("1TiB"),
                 "`TiB` is not a unit: the units are B, KiB, MiB, GiB",
+            ),
+            (
+                size("1GiB512MiB"),
+                "write one number and one unit, such as `64KiB`",
             ),
             (
                 size("18446744073709551615GiB"),
