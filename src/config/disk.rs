@@ -1,8 +1,10 @@
 //! Reads configuration files, and says clearly why one cannot be read.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use memchr::memchr_iter;
 use sha2::{Digest as _, Sha256};
@@ -64,43 +66,135 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
 }
 
 /// The files that a configuration was read from, and what they held.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ReadFiles {
-    /// With the digest of each file's content, or nothing if it could not be read.
-    list: Vec<(PathBuf, Option<Digest>)>,
+    list: Vec<ReadFile>,
 }
 
-type Digest = [u8; 32];
+#[derive(Debug, Clone)]
+struct ReadFile {
+    path: PathBuf,
+    /// From before it was read; absent if there was no file.
+    stamp: Option<Stamp>,
+    /// Of its content; absent if it could not be read.
+    digest: Option<[u8; 32]>,
+}
+
+/// What shows that a file is another one or was written to, without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    is_regular: bool,
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
 
 impl ReadFiles {
     /// Their paths, in the order in which they were read.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.list.iter().map(|(path, _)| path.as_path())
+        self.list.iter().map(|file| file.path.as_path())
     }
 
-    /// Notes what a file held.
-    pub(super) fn note(&mut self, path: PathBuf, text: Option<&str>) {
-        let digest = text.map(|text| Sha256::digest(text).into());
-        self.list.push((path, digest));
+    /// Reads a file, and keeps in mind what it held.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
+    ) -> Result<String, Unreadable> {
+        let stamp = Stamp::of(path);
+        let text = disk(path);
+        let digest = text.as_ref().ok().map(|text| Sha256::digest(text).into());
+        self.list.push(ReadFile {
+            path: path.to_owned(),
+            stamp,
+            digest,
+        });
+        text
     }
 
-    /// The same files, and what they hold now.
+    /// Looks at the files again. Only those that look different are read.
     pub(super) fn again(&self) -> Self {
-        let again = |path: &Path| bytes(path).ok().map(|bytes| Sha256::digest(bytes).into());
         Self {
-            list: self
-                .paths()
-                .map(|path| (path.to_owned(), again(path)))
-                .collect(),
+            list: self.list.iter().map(ReadFile::again).collect(),
         }
+    }
+
+    /// Whether the files hold the same.
+    pub(super) fn hold_the_same(&self, other: &Self) -> bool {
+        let content = |files: &Self| {
+            files
+                .list
+                .iter()
+                .map(|file| file.digest)
+                .collect::<Vec<_>>()
+        };
+        content(self) == content(other)
+    }
+}
+
+impl ReadFile {
+    fn again(&self) -> Self {
+        let stamp = Stamp::of(&self.path);
+        let digest = match stamp {
+            None => None,
+            // A pipe gives its content once, and whoever opens it may wait for ever.
+            Some(stamp) if !stamp.is_regular => self.digest,
+            Some(stamp) if self.stamp == Some(stamp) && stamp.is_reliable() => self.digest,
+            Some(_) => bytes(&self.path)
+                .ok()
+                .map(|bytes| Sha256::digest(bytes).into()),
+        };
+        Self {
+            path: self.path.clone(),
+            stamp,
+            digest,
+        }
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            is_regular: metadata.is_file(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// Whether another write would have given another stamp: file systems count time in steps of up
+    /// to two seconds.
+    fn is_reliable(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_secs().cast_signed());
+        self.modified.0 + 2 < now
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    #[test]
+    fn a_pipe_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let mut files = ReadFiles::default();
+        let _ = files.read(&pipe, |_| Ok("given once".to_owned()));
+        assert!(files.again().hold_the_same(&files));
+        fs::remove_file(&pipe).unwrap();
+        assert!(!files.again().hold_the_same(&files));
+        fs::write(&pipe, "given once").unwrap();
+        assert!(files.again().hold_the_same(&files));
+    }
 
     #[test]
     fn what_cannot_be_read_is_said() {

@@ -123,10 +123,8 @@ impl<'r> Reading<'r> {
 
     /// Reads a file into a tree.
     fn file(&mut self, path: &Path) -> Result<Option<Node>, Unreadable> {
-        let text = (self.disk)(path);
-        let read = text.as_ref().ok().map(String::as_str);
-        self.problems.files.note(path.to_owned(), read);
-        Ok(self.text(&path.to_string_lossy(), &text?, Format::of(path)))
+        let text = self.problems.files.read(path, self.disk)?;
+        Ok(self.text(&path.to_string_lossy(), &text, Format::of(path)))
     }
 
     fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
@@ -190,10 +188,7 @@ impl<'r> Reading<'r> {
         let mut read = |named: &Option<At<PathBuf>>| {
             let named = named.as_ref()?;
             let path = folder.join(&named.value);
-            let text = (self.disk)(&path);
-            let read = text.as_ref().ok().map(String::as_str);
-            self.problems.files.note(path.clone(), read);
-            match text {
+            match self.problems.files.read(&path, self.disk) {
                 Ok(text) => Some(At {
                     value: text,
                     span: named.span,
