@@ -13,9 +13,9 @@ mod file;
 mod kinds;
 mod later;
 mod lint;
+mod private;
 mod problems;
 mod reader;
-mod secrets;
 mod settings;
 mod source;
 mod suggest;
@@ -130,10 +130,10 @@ impl<'r> Reading<'r> {
     fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
         let source = self.problems.sources.add(name, text);
         let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
-            secrets::strike_unparsed(text, format, source, &mut self.problems.sources);
+            self.problems.sources.hide_all(source);
             return None;
         };
-        secrets::strike(&tree, &mut self.problems.sources);
+        private::hide_secrets(&tree, &mut self.problems.sources);
         expand::expand(&mut tree, self.environment, &mut self.problems);
         Some(tree)
     }

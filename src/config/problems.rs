@@ -2,11 +2,11 @@
 //! column, the offending text, and what would be right.
 
 use std::fmt::{self, Write as _};
-use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::disk::ReadFiles;
+use super::private::without_credentials;
 use super::source::{Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.
@@ -38,7 +38,7 @@ impl Problem {
     pub(super) fn without_place(message: impl Into<String>) -> Self {
         Self {
             at: None,
-            message: message.into(),
+            message: without_credentials(message.into()),
             label: String::new(),
             also: Vec::new(),
             help: None,
@@ -47,7 +47,7 @@ impl Problem {
 
     /// What is said beside the caret.
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = without_credentials(label.into());
         self
     }
 
@@ -59,7 +59,7 @@ impl Problem {
 
     /// What to do about it.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(without_credentials(help.into()));
         self
     }
 }
@@ -123,15 +123,17 @@ impl Problems {
     fn group<'p>(&'p self, problem: &'p Problem) -> Group<'p> {
         let mut group = Group::with_title(Level::ERROR.primary_title(&problem.message));
         if let Some(at) = problem.at {
-            let (near, far): (Vec<_>, Vec<_>) = problem
-                .also
-                .iter()
-                .partition(|(span, _)| is_near(*span, at));
-            let mut annotations = vec![(at, problem.label.as_str(), AnnotationKind::Primary)];
-            for (span, label) in near {
-                annotations.push((*span, label, AnnotationKind::Context));
+            let mut far: Vec<_> = problem.also.iter().collect();
+            let near: Vec<_> = far.extract_if(.., |(span, _)| is_near(*span, at)).collect();
+            if let Some(snippet) = self.snippet(at, &problem.label, &near) {
+                group = group.element(snippet);
+            } else {
+                group = group.element(self.origin(at));
+                if !problem.label.is_empty() {
+                    group = group.element(Level::NOTE.message(&problem.label));
+                }
+                far.splice(0..0, near);
             }
-            group = group.element(self.snippet(at, &annotations));
             for (span, label) in far {
                 let place = self.sources.place(*span);
                 group = group.element(Level::NOTE.message(format!("{label}: {place}")));
@@ -143,46 +145,44 @@ impl Problems {
         group
     }
 
+    fn origin(&self, at: Span) -> Origin<'_> {
+        let source = self.sources.get(at.source);
+        let (line, column) = source.position(at.start);
+        Origin::path(&source.name).line(line).char_column(column)
+    }
+
+    /// The lines that a problem is about, unless they may hold a secret.
     fn snippet<'p>(
         &'p self,
         at: Span,
-        annotations: &[(Span, &'p str, AnnotationKind)],
-    ) -> Snippet<'p, Annotation<'p>> {
+        label: &'p str,
+        near: &[&'p (Span, String)],
+    ) -> Option<Snippet<'p, Annotation<'p>>> {
         let source = self.sources.get(at.source);
-        let text = source.text();
-        let mut marked: Vec<_> = annotations
-            .iter()
-            .map(|(span, label, kind)| (within(text, *span), *label, *kind))
-            .collect();
-        let start = marked.iter().map(|(range, ..)| range.start).min();
-        let end = marked.iter().map(|(range, ..)| range.end).max();
-        // The renderer would look at all of a large file, for each of its problems.
-        let (lines, first_line) = source.lines(start.unwrap_or(0)..end.unwrap_or(0));
-        for (range, ..) in &mut marked {
-            *range = range.start - lines.start..range.end - lines.start;
+        let mut marked = vec![(source.first_line(at), label, AnnotationKind::Primary)];
+        for (span, label) in near {
+            marked.push((source.first_line(*span), label, AnnotationKind::Context));
         }
-        let snippet = Snippet::source(&text[lines])
+        let start = marked.iter().map(|(range, ..)| range.start).min()?;
+        let end = marked.iter().map(|(range, ..)| range.end).max()?;
+        // The renderer would look at all of a large file, for each of its problems.
+        let (text, lines, first_line) = source.shown_lines(start..end)?;
+        let snippet = Snippet::source(text)
             .line_start(first_line)
             .path(&source.name);
-        snippet.annotations(marked.into_iter().map(|(range, label, kind)| {
-            let label = Some(label).filter(|label| !label.is_empty());
-            kind.span(range).label(label)
-        }))
+        Some(
+            snippet.annotations(marked.into_iter().map(|(range, label, kind)| {
+                let label = Some(label).filter(|label| !label.is_empty());
+                kind.span(range.start - lines.start..range.end - lines.start)
+                    .label(label)
+            })),
+        )
     }
 }
 
 /// Whether two places can be shown together.
 fn is_near(one: Span, other: Span) -> bool {
     one.source == other.source && one.start.abs_diff(other.start) < FAR
-}
-
-/// The part of a place that is on its first line and within the text: a table's place may be all
-/// of its lines, and one of them is enough to find it.
-fn within(text: &str, span: Span) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start);
-    let end = text.floor_char_boundary(span.end.max(start));
-    let line = text[start..end].find(['\n', '\r']);
-    start..line.map_or(end, |line| start + line)
 }
 
 impl fmt::Display for Problems {

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
+use super::private;
 use super::problems::{Problem, Problems};
-use super::secrets;
 use super::source::{At, Span};
 use super::suggest::closest;
 use super::tree::{Entry, Node, Value};
@@ -233,23 +233,25 @@ impl Table {
             .filter(|key| asked.insert(**key))
             .collect();
         for Entry { key, node } in &self.entries {
-            secrets::strike_all(node, &mut problems.sources);
+            let meant = closest(&key.value, known.iter().copied().copied());
+            // Who knows what this is? `clients` may have been meant, or a password.
+            if private::has_tables(&node.value) || meant.is_none_or(|key| key == "clients") {
+                private::hide(node, &mut problems.sources);
+            }
             let problem = Problem::at(key.span, format!("unknown key `{}`", key.value));
             let elsewhere = home(&key.value).filter(|home| *home != self.path);
-            problems.add(
-                if let Some(meant) = closest(&key.value, known.iter().copied().copied()) {
-                    problem.label(format!("did you mean `{meant}`?"))
-                } else if let Some(home) = elsewhere {
-                    problem.label(belongs(home))
-                } else {
-                    let mut list = String::new();
-                    for key in &known {
-                        let comma = if list.is_empty() { "" } else { ", " };
-                        let _ = write!(list, "{comma}{key}");
-                    }
-                    problem.help(format!("the keys here are {list}"))
-                },
-            );
+            problems.add(if let Some(meant) = meant {
+                problem.label(format!("did you mean `{meant}`?"))
+            } else if let Some(home) = elsewhere {
+                problem.label(belongs(home))
+            } else {
+                let mut list = String::new();
+                for key in &known {
+                    let comma = if list.is_empty() { "" } else { ", " };
+                    let _ = write!(list, "{comma}{key}");
+                }
+                problem.help(format!("the keys here are {list}"))
+            });
         }
     }
 }
@@ -280,7 +282,7 @@ pub(super) fn complain(
     if matches!(value, Value::Broken) {
         return;
     }
-    secrets::strike_tables(value, &mut problems.sources);
+    private::hide_tables(value, &mut problems.sources);
     let message = if path.is_empty() {
         format!("the file is {what}")
     } else {

@@ -1,7 +1,6 @@
 //! The files that a configuration was read from, and places in them. A source's text is kept to
-//! show lines of it beside a problem, so whatever is secret in it is struck out first.
+//! show lines of it beside a problem, except for those that may hold a secret.
 
-use std::iter::repeat_n;
 use std::ops::Range;
 
 use memchr::memchr_iter;
@@ -26,10 +25,6 @@ impl Span {
             end: range.end,
         }
     }
-
-    pub(super) fn range(self) -> Range<usize> {
-        self.start..self.end
-    }
 }
 
 /// A value, and where it was written. It may be a secret, so this has no `Debug`.
@@ -39,22 +34,30 @@ pub(super) struct At<T> {
     pub span: Span,
 }
 
-/// A file's name, as the user knows it, and its text without secrets.
+/// A file's name, as the user knows it, and its text.
 #[derive(Clone)]
 pub(super) struct Source {
     pub name: String,
     text: String,
+    hidden: Vec<Range<usize>>,
 }
 
 impl Source {
-    /// The text as it may be shown: as long as the original, so that places are the same.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The lines that a range is on and the number of the first, if they may be shown.
+    pub(super) fn shown_lines(&self, range: Range<usize>) -> Option<(&str, Range<usize>, usize)> {
+        let (lines, first) = self.lines(range);
+        let meets = |hidden: &Range<usize>| hidden.start <= lines.end && lines.start <= hidden.end;
+        let is_hidden = self.hidden.iter().any(meets);
+        (!is_hidden).then(|| (&self.text[lines.clone()], lines, first))
     }
 
-    /// What stands at a place, as it may be shown.
-    pub(super) fn at(&self, range: Range<usize>) -> &str {
-        self.text.get(range).unwrap_or_default()
+    /// The part of a place that is within the text and on its first line: a table's place may be all
+    /// of its lines, and one of them is enough to find it.
+    pub(super) fn first_line(&self, span: Span) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.floor_char_boundary(span.end.max(start));
+        let line = self.text[start..end].find(['\n', '\r']);
+        start..line.map_or(end, |line| start + line)
     }
 
     /// Line and column of a byte, both from 1; columns are characters.
@@ -66,7 +69,7 @@ impl Source {
 
     /// The whole lines that a range is on, and the number of the first, from 1. The range has to be
     /// within the text and of whole characters.
-    pub(super) fn lines(&self, range: Range<usize>) -> (Range<usize>, usize) {
+    fn lines(&self, range: Range<usize>) -> (Range<usize>, usize) {
         let (before, after) = (&self.text[..range.start], &self.text[range.end..]);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let end = after
@@ -75,35 +78,6 @@ impl Source {
         let line = memchr_iter(b'\n', &before.as_bytes()[..start]).count() + 1;
         (start..end, line)
     }
-
-    /// Strikes out what stands at a place, except for the names of variables.
-    fn strike(&mut self, range: Range<usize>) {
-        let Some(secret) = self.text.get(range.clone()) else {
-            return;
-        };
-        let mut struck = String::with_capacity(secret.len());
-        let mut rest = secret;
-        while let Some(character) = rest.chars().next() {
-            let name = variable(rest);
-            let (piece, after) = rest.split_at(name.unwrap_or(character.len_utf8()));
-            if name.is_some() || matches!(character, '\n' | '\r') {
-                struck.push_str(piece);
-            } else {
-                // As many bytes as before, so that places stay the same.
-                struck.extend(repeat_n('*', piece.len()));
-            }
-            rest = after;
-        }
-        self.text.replace_range(range, &struck);
-    }
-}
-
-/// How long the `${NAME}` is that a text begins with. One with a default is none: the default may
-/// be a secret.
-fn variable(text: &str) -> Option<usize> {
-    let name = text.strip_prefix("${")?.split_once('}')?.0;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(plain).then_some(name.len() + 3)
 }
 
 /// All files of one configuration.
@@ -113,17 +87,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Takes a source in. What stands before the `@` of a URL is struck out here, whether or not
-    /// the text can be parsed.
+    /// Takes a source in.
     pub(super) fn add(&mut self, name: &str, text: &str) -> SourceId {
-        let mut source = Source {
+        self.list.push(Source {
             name: name.to_owned(),
             text: text.to_owned(),
-        };
-        for range in userinfos(text) {
-            source.strike(range);
-        }
-        self.list.push(source);
+            hidden: Vec::new(),
+        });
         SourceId(self.list.len() - 1)
     }
 
@@ -132,14 +102,20 @@ impl Sources {
         &self.list[id.0]
     }
 
-    /// Strikes out a secret.
-    pub(super) fn strike(&mut self, span: Span) {
-        self.list[span.source.0].strike(span.range());
+    /// From now on the lines of this place are not shown.
+    pub(super) fn hide(&mut self, span: Span) {
+        self.list[span.source.0].hidden.push(span.start..span.end);
     }
 
-    /// What stands at a place, as it may be shown.
+    /// From now on no line of this source is shown.
+    pub(super) fn hide_all(&mut self, id: SourceId) {
+        self.list[id.0].hidden.push(0..usize::MAX);
+    }
+
+    /// What stands at a place.
     pub(super) fn text(&self, span: Span) -> &str {
-        self.get(span.source).at(span.range())
+        let text = &self.get(span.source).text;
+        text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// `file:line:column` of a place.
@@ -150,47 +126,9 @@ impl Sources {
     }
 }
 
-/// Where a text has credentials in URLs: between `://` and the last `@` of the URL.
-fn userinfos(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(scheme_end) = text[from..].find("://") {
-        let start = from + scheme_end + 3;
-        let rest = &text[start..];
-        // A password that was not escaped may hold any of `/?#`; only quotes and blanks end it.
-        let end = rest
-            .find(|c: char| c == '"' || c == '\'' || c == '`' || c.is_whitespace())
-            .unwrap_or(rest.len());
-        if let Some(at) = rest[..end].rfind('@') {
-            found.push(start..start + at);
-        }
-        from = start + end;
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_in_urls_are_struck_out_and_places_stay() {
-        let text = "a = \"redis://user:pä/ss@host/1\"\nb = \"http://host/@x\" # c";
-        let mut sources = Sources::default();
-        let id = sources.add("x.toml", text);
-        let shown = sources.get(id).text();
-        assert_eq!(shown.len(), text.len());
-        assert!(shown.starts_with("a = \"redis://***********@host/1\"\n"));
-        assert!(!shown.contains("ss@"));
-    }
-
-    #[test]
-    fn names_of_variables_stay() {
-        let mut sources = Sources::default();
-        let id = sources.add("x.toml", "\"redis://${USER}:a$b${C:-secret}@host\"");
-        let shown = sources.get(id).text();
-        assert_eq!(shown, "\"redis://${USER}****************@host\"");
-    }
 
     #[test]
     fn positions_count_lines_and_characters() {
@@ -206,12 +144,19 @@ mod tests {
     }
 
     #[test]
-    fn a_struck_place_is_as_long_as_before() {
+    fn lines_with_something_hidden_are_not_shown() {
         let mut sources = Sources::default();
-        let id = sources.add("x.toml", "key = \"gehéim\" # x");
-        let span = Span::new(id, 6..15);
-        sources.strike(span);
-        assert_eq!(sources.text(span), "*********");
-        assert!(sources.get(id).text().ends_with(" # x"));
+        let id = sources.add("x.toml", "a = 1\nb = 2\nc = 3\n");
+        let shown = |sources: &Sources, range| {
+            let lines = sources.get(id).shown_lines(range);
+            lines.map(|(text, ..)| text.to_owned())
+        };
+        sources.hide(Span::new(id, 10..11));
+        assert_eq!(shown(&sources, 0..1).as_deref(), Some("a = 1"));
+        assert_eq!(shown(&sources, 6..7), None);
+        assert_eq!(shown(&sources, 0..13), None);
+        assert_eq!(shown(&sources, 12..13).as_deref(), Some("c = 3"));
+        sources.hide_all(id);
+        assert_eq!(shown(&sources, 12..13), None);
     }
 }

@@ -10,8 +10,6 @@ use http::Method;
 use crate::config::file::{RouteTable as Written, UpstreamTable};
 use crate::config::kinds::SizeOrOff;
 use crate::config::problems::{MOST_SHOWN, Problem, Problems};
-use crate::config::reader::home;
-use crate::config::secrets;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::limit::{Policy, Subject};
@@ -94,12 +92,8 @@ fn route(
 ) -> Option<Route> {
     let prefix = path_prefix(&written.prefix, problems);
     let upstream = written.upstream.as_ref();
-    if prefix.is_none() && secrets::is_telling(&written.prefix.value) {
-        upstream.inspect(|target| problems.sources.strike(secrets::inside(target.span)));
-        return None;
-    }
-    if prefix.is_none() && home(&written.prefix.value).is_some() {
-        // This was not meant to be a route at all.
+    if prefix.is_none() && !written.prefix.value.contains('/') {
+        // This was not meant to be a route.
         return None;
     }
     let upstream = upstream.and_then(|target| upstreams.find(target, problems));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::kinds::{SizeOrOff, word};
+use crate::config::private;
 use crate::config::problems::Problems;
 use crate::config::reader::{Read, Table, Wrong, complain, join};
 use crate::config::source::At;
@@ -33,6 +34,7 @@ pub(super) fn read(file: &mut Table, problems: &mut Problems) -> Vec<RouteTable>
     let mut routes = Vec::new();
     for Entry { key, node } in file.named("routes", problems) {
         let path = join("routes", &key.value);
+        hide_if_no_path(&key, &node, problems);
         match node.value {
             Value::Text(target) => {
                 let upstream = At {
@@ -98,6 +100,7 @@ pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec
         }
     };
     let route = |Entry { key, node }: Entry| {
+        hide_if_no_path(&key, &node, problems);
         let upstream = match node.value {
             Value::Text(value) => Some(At {
                 value,
@@ -118,6 +121,13 @@ pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec
         RouteTable::plain(key, upstream)
     };
     entries.into_iter().map(route).collect()
+}
+
+/// Hides what stands where a route should: without a `/` the key is no path, but perhaps a secret's.
+fn hide_if_no_path(key: &At<String>, node: &Node, problems: &mut Problems) {
+    if !key.value.contains('/') {
+        private::hide(node, &mut problems.sources);
+    }
 }
 
 impl RouteTable {

@@ -14,7 +14,7 @@ colour = "red"
         r#"error: unknown key `protcted`
  --> tollgate.toml:2:1
   |
-2 | protcted = ["***********"]
+2 | protcted = ["/api/orders"]
   | ^^^^^^^^ did you mean `protected`?
 
 error: `access.forward_api_key` takes true or false
@@ -24,12 +24,8 @@ error: `access.forward_api_key` takes true or false
   |                   ^^^^ this is a string
 
 error: unknown key `colour`
- --> tollgate.toml:5:1
-  |
-5 | colour = "***"
-  | ^^^^^^
-  |
-  = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
+--> tollgate.toml:5:1
+ = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
 
 3 problems
 "#,
@@ -46,26 +42,20 @@ listen = "127.0.0.1:3000"
 [log]
 trusted_proxies = []
 "#,
-        r#"error: unknown key `workers`
- --> tollgate.toml:1:1
-  |
-1 | workers = 4
-  | ^^^^^^^ this belongs in `[server]`
+        r"error: unknown key `workers`
+--> tollgate.toml:1:1
+ = note: this belongs in `[server]`
 
 error: `listen` is no path prefix
- --> tollgate.toml:4:1
-  |
-4 | listen = "127.0.0.1:3000"
-  | ^^^^^^ this belongs at the top of the file, before the first table
+--> tollgate.toml:4:1
+ = note: this belongs at the top of the file, before the first table
 
 error: unknown key `trusted_proxies`
- --> tollgate.toml:6:1
-  |
-6 | trusted_proxies = []
-  | ^^^^^^^^^^^^^^^ this belongs in `[server]`
+--> tollgate.toml:6:1
+ = note: this belongs in `[server]`
 
 3 problems
-"#,
+",
     );
 }
 
@@ -102,12 +92,8 @@ error: there is no upstream `warehouse`
   = help: add `[upstreams.warehouse]`, or write a URL
 
 error: there is no tier `silver`
- --> tollgate.toml:8:8
-  |
-8 | tier = "silver"
-  |        ^^^^^^^^
-  |
-  = help: add `[limits.tiers.silver]`
+--> tollgate.toml:8:8
+ = help: add `[limits.tiers.silver]`
 
 4 problems
 "#,
@@ -158,49 +144,31 @@ keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6
 keys = { hash = "x" }
 "#,
         r#"error: this is not the hash of a key
- --> tollgate.toml:3:3
-  |
-3 |   "*******************",
-  |   ^^^^^^^^^^^^^^^^^^^^^ a hash is `sha256:` and 64 hexadecimal digits
-  |
-  = help: keys themselves do not belong here: `tollgate keys hash` makes a key's hash
+--> tollgate.toml:3:3
+ = note: a hash is `sha256:` and 64 hexadecimal digits
+ = help: keys themselves do not belong here: `tollgate keys hash` makes a key's hash
 
 error: this is not the hash of a key
- --> tollgate.toml:4:3
-  |
-4 |   "sha256:53a04f1fc0c388b7",
-  |   ^^^^^^^^^^^^^^^^^^^^^^^^^ 16 hexadecimal digits instead of 64
+--> tollgate.toml:4:3
+ = note: 16 hexadecimal digits instead of 64
 
 error: this key expires before it begins to hold
- --> tollgate.toml:5:137
-  |
-5 | ...acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at = "2026-01-01T00:00:00Z" },
-  |                                       ----------------------               ^^^^^^^^^^^^^^^^^^^^^^
-  |                                       |
-  |                                       it begins to hold here
+--> tollgate.toml:5:137
+ = note: it begins to hold here: tollgate.toml:5:100
 
 error: `web app` is no name for a client
- --> tollgate.toml:7:10
-  |
-7 | [clients."web app"]
-  |          ^^^^^^^^^ a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -
+--> tollgate.toml:7:10
+ = note: a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -
 
 error: this key is given twice
- --> tollgate.toml:8:9
-  |
-5 |   { hash = "sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at...
-  |            ------------------------------------------------------------------------- first given here
-...
-8 | keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
-  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ given again here
-  |
-  = help: a key says who is calling, so it belongs to one client, once
+--> tollgate.toml:8:9
+ = note: given again here
+ = note: first given here: tollgate.toml:5:12
+ = help: a key says who is calling, so it belongs to one client, once
 
 error: `clients.tablet.keys` takes a list of hashes such as ["sha256:..."]
-  --> tollgate.toml:10:8
-   |
-10 | keys = { hash = "*" }
-   |        ^^^^^^^^^^^^^^ this is a table
+--> tollgate.toml:10:8
+ = note: this is a table
 
 6 problems
 "#,
@@ -217,22 +185,16 @@ fn what_is_not_toml() {
 "/a" = "http://b"
 "#,
         r#"error: this is not TOML
- --> tollgate.toml:1:25
-  |
-1 | listen = "127.0.0.1:3000
-  |                         ^ invalid basic string, expected `"`
+--> tollgate.toml:1:25
+ = note: invalid basic string, expected `"`
 
 error: this is not TOML
- --> tollgate.toml:3:17
-  |
-3 | "/api/orders" = http://localhost:4002
-  |                 ^^^^^^^^^^^^^^^^^^^^^ string values must be quoted, expected literal string
+--> tollgate.toml:3:17
+ = note: string values must be quoted, expected literal string
 
 error: this is not TOML
- --> tollgate.toml:5:1
-  |
-5 | "/a" = "http://b"
-  | ^^^^ this has been given before
+--> tollgate.toml:5:1
+ = note: this has been given before
 
 3 problems
 "#,
@@ -276,7 +238,7 @@ error: a `${` without its `}`
 error: the variable `REDIS_PASSWORD` is not set
  --> tollgate.toml:6:17
   |
-6 | url = "redis://*${REDIS_PASSWORD}@localhost"
+6 | url = "redis://:${REDIS_PASSWORD}@localhost"
   |                 ^^^^^^^^^^^^^^^^^ needed here
   |
   = help: set it, or give a default: `${REDIS_PASSWORD:-default}`

@@ -72,16 +72,12 @@ error: the route `/a` is given twice
   = note: first given here: /tollgate.toml:3:1
 
 error: `b` is no path prefix
- --> /routes.json:3:3
-  |
-3 |   \"b\": 7
-  |   ^^^ a prefix starts with `/`: write `/b`
+--> /routes.json:3:3
+ = note: a prefix starts with `/`: write `/b`
 
 error: `b` takes a URL or the name of an upstream
- --> /routes.json:3:8
-  |
-3 |   \"b\": 7
-  |        ^ this is a whole number
+--> /routes.json:3:8
+ = note: this is a whole number
 
 3 problems
 ";

@@ -252,7 +252,7 @@ error: `limits.policies.b.on_failure` takes "local", "open" or "closed"
 error: unknown key `bye`
   --> tollgate.toml:16:1
    |
-16 | bye = "**"
+16 | bye = "ip"
    | ^^^ did you mean `by`?
 
 8 problems
