@@ -1,6 +1,7 @@
 //! Where a request comes from: the other end of the connection or, when that is a trusted proxy,
 //! the first address from the right in `X-Forwarded-For` that is not.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use super::fields::Fields;
@@ -36,6 +37,32 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
     bare.parse()
         .ok()
         .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
+}
+
+/// Appends an address; an IPv4-mapped one as the IPv4 address that it is.
+pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            put_octet(out, first);
+            for octet in rest {
+                out.push(b'.');
+                put_octet(out, octet);
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+fn put_octet(out: &mut Vec<u8>, octet: u8) {
+    if octet >= 100 {
+        out.push(b'0' + octet / 100);
+    }
+    if octet >= 10 {
+        out.push(b'0' + octet / 10 % 10);
+    }
+    out.push(b'0' + octet % 10);
 }
 
 #[cfg(test)]

@@ -55,6 +55,18 @@ pub struct FieldRef<'a> {
     pub value: &'a [u8],
     /// Which field it is.
     pub known: Known,
+    /// From the name up to two bytes after the value.
+    line: &'a [u8],
+}
+
+impl<'a> FieldRef<'a> {
+    /// The line that it came in, with its end, if that is how HTTP/1.1 would write it.
+    #[must_use]
+    pub fn line(&self) -> Option<&'a [u8]> {
+        let separated = self.line.get(self.name.len()..)?.starts_with(b": ");
+        let whole = self.line.len() == self.name.len() + self.value.len() + 4;
+        (separated && whole && self.line.ends_with(b"\r\n")).then_some(self.line)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +109,10 @@ impl Fields {
             name: field.name.get(&self.bytes),
             value: field.value.get(&self.bytes),
             known: field.known,
+            line: self
+                .bytes
+                .get(field.name.start as usize..field.value.end as usize + 2)
+                .unwrap_or_default(),
         })
     }
 

@@ -5,16 +5,17 @@
 //! forwarded for are dropped unless a trusted proxy makes them, the rest passes unchanged and in
 //! order. What the gateway sets is appended afterwards, so that no field of a client can remove it.
 
-use std::io::Write;
 use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 
-use super::answer::{ConnectionHeader, put_connection};
 use super::body::BodyLength;
+use super::caller::put_address;
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
 use super::known::Known;
+use super::protocol::{self, Version};
+use super::sink::{FieldSink, HeadSink, Persistence};
 
 /// Names under which downstream services are told who calls, by this gateway or by others. What a
 /// client sends under them never reaches downstream.
@@ -121,56 +122,43 @@ pub struct Forwarding<'a> {
     pub request_id: &'a [u8],
     /// The route's prefix, if it is taken off the path.
     pub prefix: Option<&'a str>,
-    /// What the service is told about its connection.
-    pub connection: ConnectionHeader,
-    /// The request came as HTTP/1.0, in which `Expect: 100-continue` has no meaning.
-    pub http10: bool,
+    /// What becomes of the connection to the service.
+    pub persistence: Persistence,
+    /// By which protocol the request came.
+    pub version: Version,
 }
 
-/// Appends the head of the request that goes downstream. `target` is its path and query.
+/// Puts the head of the request that goes to the service. `target` appends its path and query.
 pub fn put_request(
-    out: &mut Vec<u8>,
+    sink: &mut impl HeadSink,
     method: &Method,
     target: impl FnOnce(&mut Vec<u8>),
     fields: &Fields,
     body: BodyLength,
     to: &Forwarding<'_>,
 ) {
-    out.extend_from_slice(method.as_str().as_bytes());
-    out.push(b' ');
-    target(out);
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    put(out, b"Host", to.host);
-
+    sink.request(method, to.host, target);
     let options = ConnectionOptions::of(fields);
     for field in fields.iter() {
         if passes_downstream(field, &options, to) {
             match field.known {
-                Known::MaxForwards if *method == Method::OPTIONS => put_max_forwards(out, field),
-                _ => put(out, field.name, field.value),
+                Known::MaxForwards if *method == Method::OPTIONS => put_max_forwards(sink, field),
+                _ => sink.pass(field),
             }
         }
     }
 
-    put_framing(out, body);
-    put_forwarded(out, fields, &options, to);
-    put(out, to.names.request_id.as_ref(), to.request_id);
+    sink.framing(body);
+    put_forwarded(sink, fields, &options, to);
+    sink.field(to.names.request_id.as_ref(), to.request_id);
     if let Some(client) = to.client {
-        put(out, to.names.client.as_ref(), client.as_bytes());
+        sink.field(to.names.client.as_ref(), client.as_bytes());
     }
     let trailers = fields
         .list_items(Known::Te)
         .any(|coding| same(coding, b"trailers"));
-    match (to.connection, trailers) {
-        (ConnectionHeader::Close, true) => {
-            out.extend_from_slice(b"TE: trailers\r\nConnection: te, close\r\n");
-        }
-        (ConnectionHeader::Silent | ConnectionHeader::KeepAlive, true) => {
-            out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n");
-        }
-        (connection, _) => put_connection(out, connection),
-    }
-    out.extend_from_slice(b"\r\n");
+    sink.connection(to.persistence, trailers);
+    sink.end();
 }
 
 fn passes_downstream(
@@ -187,13 +175,7 @@ fn passes_downstream(
     match field.known {
         Known::Odd => to.names.passes_odd(field.name),
         Known::Host
-        | Known::Connection
         | Known::ContentLength
-        | Known::TransferEncoding
-        | Known::Te
-        | Known::Upgrade
-        | Known::KeepAlive
-        | Known::ProxyConnection
         | Known::ProxyAuthorization
         | Known::Http2Settings
         | Known::XForwardedFor
@@ -204,48 +186,46 @@ fn passes_downstream(
             to.trusted
         }
         Known::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
-        Known::Expect => !to.http10,
-        _ => true,
+        Known::Expect => to.version.has_interim_answers(),
+        known => !known.is_hop_by_hop(),
     }
 }
 
 fn put_forwarded(
-    out: &mut Vec<u8>,
+    sink: &mut impl FieldSink,
     fields: &Fields,
     options: &ConnectionOptions<'_>,
     to: &Forwarding<'_>,
 ) {
     let believed = |name: &[u8]| to.trusted && !options.name(name);
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    if believed(b"x-forwarded-for") {
-        put_chain(out, fields, Known::XForwardedFor);
-    }
-    put_address(out, to.peer);
-    out.extend_from_slice(b"\r\n");
+    sink.composed(b"X-Forwarded-For", |out| {
+        if believed(b"x-forwarded-for") {
+            put_chain(out, fields, Known::XForwardedFor);
+        }
+        put_address(out, to.peer);
+    });
     if !(fields.has(Known::XForwardedProto) && believed(b"x-forwarded-proto")) {
-        out.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
+        sink.field(b"X-Forwarded-Proto", protocol::SCHEME.as_bytes());
     }
     if !(fields.has(Known::XForwardedHost) && believed(b"x-forwarded-host")) {
-        put(out, b"X-Forwarded-Host", to.host);
+        sink.field(b"X-Forwarded-Host", to.host);
     }
     if let Some(prefix) = to.prefix {
         // Prefixes add up along a chain of proxies that each take one off.
         let before = fields
             .iter()
             .find(|field| same(field.name, PREFIX) && believed(PREFIX));
-        out.extend_from_slice(b"X-Forwarded-Prefix: ");
-        out.extend_from_slice(before.map_or(b"", |field| field.value));
-        out.extend_from_slice(prefix.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        sink.composed(PREFIX, |out| {
+            out.extend_from_slice(before.map_or(b"", |field| field.value));
+            out.extend_from_slice(prefix.as_bytes());
+        });
     }
-    out.extend_from_slice(b"Via: ");
-    if !options.name(b"via") {
-        put_chain(out, fields, Known::Via);
-    }
-    out.extend_from_slice(if to.http10 {
-        b"1.0 tollgate\r\n"
-    } else {
-        b"1.1 tollgate\r\n"
+    sink.composed(b"Via", |out| {
+        if !options.name(b"via") {
+            put_chain(out, fields, Known::Via);
+        }
+        out.extend_from_slice(to.version.via().as_bytes());
+        out.extend_from_slice(b" tollgate");
     });
 }
 
@@ -263,11 +243,11 @@ fn hops(value: &[u8]) -> Option<u64> {
     str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// Appends one hop less. What is no number says nothing, and passes as it came.
-fn put_max_forwards(out: &mut Vec<u8>, field: FieldRef<'_>) {
+/// Puts one hop less. What is no number says nothing, and passes as it came.
+fn put_max_forwards(sink: &mut impl FieldSink, field: FieldRef<'_>) {
     match hops(field.value) {
-        Some(hops) => put_number(out, field.name, hops.saturating_sub(1)),
-        None => put(out, field.name, field.value),
+        Some(hops) => sink.number(field.name, hops.saturating_sub(1)),
+        None => sink.pass(field),
     }
 }
 
@@ -277,54 +257,6 @@ fn put_chain(out: &mut Vec<u8>, fields: &Fields, known: Known) {
         out.extend_from_slice(chain);
         out.extend_from_slice(b", ");
     }
-}
-
-/// Appends the field that frames a body of this length.
-pub fn put_framing(out: &mut Vec<u8>, body: BodyLength) {
-    match body {
-        BodyLength::None | BodyLength::UntilClose => {}
-        BodyLength::Fixed(length) => put_number(out, b"Content-Length", length),
-        BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-    }
-}
-
-/// Appends one field.
-pub fn put(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends one field with a number for its value.
-pub fn put_number(out: &mut Vec<u8>, name: &[u8], value: u64) {
-    put(out, name, itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// Appends an address; an IPv4-mapped one as the IPv4 address that it is.
-pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            put_octet(out, first);
-            for octet in rest {
-                out.push(b'.');
-                put_octet(out, octet);
-            }
-        }
-        // Writing to a vector cannot fail.
-        IpAddr::V6(address) => drop(write!(out, "{address}")),
-    }
-}
-
-fn put_octet(out: &mut Vec<u8>, octet: u8) {
-    if octet >= 100 {
-        out.push(b'0' + octet / 100);
-    }
-    if octet >= 10 {
-        out.push(b'0' + octet / 10 % 10);
-    }
-    out.push(b'0' + octet % 10);
 }
 
 /// Compares field names.

@@ -1,10 +1,11 @@
 //! The heads of requests and answers, as everything above `wire` sees them: whichever protocol they
 //! came by, and without a copy of what was read.
 
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 
 use super::fields::{Fields, HeadStorage, Span};
 use super::known::Known;
+use super::protocol::Version;
 
 /// The head of a request.
 #[derive(Debug)]

@@ -84,6 +84,20 @@ impl Known {
         1 << self as u8
     }
 
+    /// Whether it is meant for one hop in either direction (RFC 9110 section 7.6.1).
+    #[must_use]
+    pub fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+
     /// Tells which field `name` is; letter case does not matter.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {

@@ -13,6 +13,8 @@ pub mod hop;
 pub mod host;
 pub mod known;
 pub mod path;
+pub mod protocol;
 #[cfg(test)]
 pub(crate) mod readings;
+pub mod sink;
 pub mod target;

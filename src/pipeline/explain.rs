@@ -9,7 +9,6 @@ use crate::client::Client;
 use crate::limit::{Check, Subject};
 use crate::message::caller::caller;
 use crate::message::head::RequestHead;
-use crate::message::known::Known;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::route::{NearMiss, Route, WhyLost};
@@ -150,10 +149,7 @@ fn tell(
     as_client: Option<&Client>,
 ) -> Result<(), Rejection> {
     let (target, body) = understand(head)?;
-    let host = target
-        .authority
-        .or_else(|| head.fields.get(Known::Host))
-        .unwrap_or_default();
+    let host = target.authority.unwrap_or_else(|| head.host());
     told.host = String::from_utf8_lossy(host_without_port(host)).into_owned();
     if is_health(&target, &head.method) {
         told.answers = Some("200: the gateway's own health check");

@@ -12,6 +12,7 @@ use crate::limit::{
     By, Check, Decision, LimitHeaders, Limiter, Policy, Subject, Verdict, put_fields,
     subject_address,
 };
+use crate::message::sink::FieldSink;
 use crate::route::Route;
 
 use super::identify::Caller;
@@ -52,10 +53,10 @@ impl<'s> Report<'s> {
         limits.headers != LimitHeaders::Off
     }
 
-    /// Appends the answer's rate-limit fields.
-    pub fn put_fields(&self, limits: &Limits, out: &mut Vec<u8>) {
+    /// Puts the answer's rate-limit fields.
+    pub fn put_fields(&self, limits: &Limits, sink: &mut impl FieldSink) {
         let all = policies(self.own, self.of_route);
-        put_fields(out, limits.headers, all, self.closest, &self.decision);
+        put_fields(sink, limits.headers, all, self.closest, &self.decision);
     }
 
     /// Makes a report of what the limits say, unless none of them says anything.

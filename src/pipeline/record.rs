@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, Method, StatusCode, Version};
+use http::{HeaderName, Method, StatusCode};
 
 use crate::client::Client;
 use crate::limit::Policy;
-use crate::message::forward::put_address;
+use crate::message::caller::put_address;
 use crate::message::head::RequestHead;
 use crate::message::known::Known;
 use crate::message::path::RequestPath;
@@ -123,9 +123,7 @@ impl<'r> Record<'r> {
             begun: worker.clock.look(),
             head,
             request_id: RequestId::of(head, id),
-            host: head
-                .and_then(|head| head.fields.get(Known::Host))
-                .unwrap_or_default(),
+            host: head.map(RequestHead::host).unwrap_or_default(),
             address,
             path: OnceCell::new(),
             client: Cell::default(),
@@ -213,11 +211,7 @@ impl<'r> Record<'r> {
     }
 
     fn protocol(&self) -> Option<&'static str> {
-        Some(if self.head?.version == Version::HTTP_10 {
-            "HTTP/1.0"
-        } else {
-            "HTTP/1.1"
-        })
+        Some(self.head?.version.as_str())
     }
 
     fn put_json(&self, out: &mut Vec<u8>, took: Duration) {

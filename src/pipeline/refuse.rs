@@ -4,12 +4,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{StatusCode, Version};
+use http::StatusCode;
 
-use crate::message::answer::{connection_header, put_connection, put_status};
 use crate::message::body::BodyLength;
-use crate::message::forward::{put, put_number};
 use crate::message::known::Known;
+use crate::message::protocol::Version;
+use crate::message::sink::{FieldSink, HeadSink, Persistence};
+use crate::wire::sink::Http1Sink;
 
 use super::handle::HEALTHY;
 use super::rate_limit::Report;
@@ -136,34 +137,33 @@ fn put_reply(
         }
     };
     record.status.set(Some(status));
-    put_status(
-        out,
-        status,
-        status.canonical_reason().unwrap_or("").as_bytes(),
-    );
+    let version = request.map_or(Version::Http11, |request| request.head.version);
+    let mut sink = Http1Sink::new(out, version);
+    sink.status(status, status.canonical_reason().unwrap_or("").as_bytes());
     if !kind.is_empty() {
-        put(out, b"Content-Type", kind);
+        sink.field(b"Content-Type", kind);
     }
-    put_number(out, b"Content-Length", body.len() as u64);
-    put(out, b"Cache-Control", b"no-store");
-    out.extend_from_slice(b"Date: ");
-    worker.clock.put_http(out, record.begun());
-    out.extend_from_slice(b"\r\n");
+    sink.framing(BodyLength::Fixed(body.len() as u64));
+    sink.field(b"Cache-Control", b"no-store");
+    sink.composed(b"Date", |out| worker.clock.put_http(out, record.begun()));
     let current = worker.current();
-    put(
-        out,
+    sink.field(
         current.snapshot.access.names.request_id.as_ref(),
         record.request_id.bytes(),
     );
     if let Some(report) = report {
-        report.put_fields(&current.snapshot.limits, out);
+        report.put_fields(&current.snapshot.limits, &mut sink);
     }
     if let Some(rejection) = rejection {
-        rejection.put_fields(out);
+        rejection.put_fields(&mut sink);
     }
-    let version = request.map_or(Version::HTTP_11, |request| request.head.version);
-    put_connection(out, connection_header(version, goes_on));
-    out.extend_from_slice(b"\r\n");
+    let persistence = if goes_on {
+        Persistence::Stays
+    } else {
+        Persistence::Ends
+    };
+    sink.connection(persistence, false);
+    sink.end();
     // RFC 9110 section 9.3.2, also where nothing but the method could be made sense of.
     if !record.is_head() {
         record.bytes_out.set(body.len() as u64);

@@ -2,12 +2,12 @@
 //! code, text and fields (RFC 9457). What only the operator may know goes to the log instead.
 
 use std::borrow::Cow;
-use std::io::Write;
 
 use http::StatusCode;
 
 use crate::limit::{Decision, retry_after};
 use crate::message::path::AmbiguousPath;
+use crate::message::sink::FieldSink;
 use crate::wire::chunked::ChunkError;
 use crate::wire::framing::FramingError;
 use crate::wire::head::HeadError;
@@ -173,20 +173,16 @@ impl Rejection {
         )
     }
 
-    /// Appends the fields that only this reason has.
-    pub fn put_fields(&self, out: &mut Vec<u8>) {
+    /// Puts the fields that only this reason has.
+    pub fn put_fields(&self, sink: &mut impl FieldSink) {
         match self {
             Self::InvalidApiKey | Self::ApiKeyRequired => {
-                out.extend_from_slice(b"WWW-Authenticate: ApiKey realm=\"tollgate\"\r\n");
+                sink.field(b"WWW-Authenticate", b"ApiKey realm=\"tollgate\"");
             }
             // The method's names are tokens, as http::Method only holds such.
-            Self::MethodNotAllowed { allow } => {
-                let _ = write!(out, "Allow: {allow}\r\n");
-            }
-            Self::RateLimited(decision) => {
-                let _ = write!(out, "Retry-After: {}\r\n", retry_after(decision));
-            }
-            Self::LimiterUnavailable => out.extend_from_slice(b"Retry-After: 1\r\n"),
+            Self::MethodNotAllowed { allow } => sink.field(b"Allow", allow.as_bytes()),
+            Self::RateLimited(decision) => sink.number(b"Retry-After", retry_after(decision)),
+            Self::LimiterUnavailable => sink.number(b"Retry-After", 1),
             _ => {}
         }
     }

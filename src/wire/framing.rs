@@ -1,13 +1,14 @@
 //! How long a message is, and whether its connection may live on: the one decision of RFC 9112
 //! section 6.3, used for reading and for writing.
 
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 
 use crate::message::body::BodyLength;
 use crate::message::bytes::number;
 use crate::message::fields::Fields;
 use crate::message::head::{AnswerHead, RequestHead};
 use crate::message::known::Known;
+use crate::message::protocol::Version;
 
 /// Why a message's length is refused. The texts are for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +63,7 @@ fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, Fra
     if fields.has(Known::TransferEncoding) {
         return match (length, version) {
             (Some(_), _) => Err(FramingError::LengthAndCoding),
-            (None, Version::HTTP_10) => Err(FramingError::CodingInHttp10),
+            (None, Version::Http10) => Err(FramingError::CodingInHttp10),
             (None, _) => chunked(fields).map(Some),
         };
     }
@@ -105,7 +106,7 @@ fn content_length(value: &[u8]) -> Result<u64, FramingError> {
 /// Whether the connection may live on after the message (RFC 9112 section 9.3).
 #[must_use]
 pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
-    let mut kept = version != Version::HTTP_10;
+    let mut kept = version.is_persistent();
     for option in fields.list_items(Known::Connection) {
         if option.eq_ignore_ascii_case(b"close") {
             return false;

@@ -1,12 +1,13 @@
 //! Heads of requests and responses, read in one pass by the rules of RFC 9112: whatever another
 //! reader could understand differently is refused.
 
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 
 use crate::message::fields::{Fields, HeadStorage, Span};
 use crate::message::head::{AnswerHead, RequestHead};
 use crate::message::host;
 use crate::message::known::Known;
+use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
 use super::lines::{end_line, read_fields};
@@ -47,7 +48,7 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), HeadError> {
     let mut hosts = fields.get_all(Known::Host);
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(HeadError::Malformed("There is more than one Host field.")),
-        (None, None) if version == Version::HTTP_10 => Ok(()),
+        (None, None) if version == Version::Http10 => Ok(()),
         (None, None) => Err(HeadError::Malformed("There is no Host field.")),
         (Some(host), None) if host::is_valid(host) => Ok(()),
         (Some(_), None) => Err(HeadError::Malformed("The Host field is not a host.")),
@@ -95,9 +96,9 @@ fn is_text(target: &[u8]) -> bool {
 /// Moves past a version that is spoken here.
 fn version(cursor: &mut Cursor<'_>) -> Option<Version> {
     if cursor.skip(b"HTTP/1.1") {
-        Some(Version::HTTP_11)
+        Some(Version::Http11)
     } else if cursor.skip(b"HTTP/1.0") {
-        Some(Version::HTTP_10)
+        Some(Version::Http10)
     } else {
         None
     }
@@ -140,14 +141,14 @@ mod tests {
             request(b"get /a?b=%41 HTTP/1.1\r\nX-B: \t1 \r\nhost:a:80\r\nx-b:\r\n\r\n").unwrap();
         assert_eq!(head.method.as_str(), "get");
         assert_eq!(head.target(), b"/a?b=%41");
-        assert_eq!(head.version, Version::HTTP_11);
+        assert_eq!(head.version, Version::Http11);
         let seen: Vec<_> = head.fields.iter().map(|f| (f.name, f.value)).collect();
         let expected: [(&[u8], &[u8]); 3] = [(b"X-B", b"1"), (b"host", b"a:80"), (b"x-b", b"")];
         assert_eq!(seen, expected);
         for target in ["*", "http://a/b", "a:443", "/\u{e9}", "/\\\"<>^`{|}#"] {
             let read = line(&format!("GET {target} HTTP/1.0")).unwrap();
             assert_eq!(read.target(), target.as_bytes());
-            assert_eq!(read.version, Version::HTTP_10);
+            assert_eq!(read.version, Version::Http10);
         }
     }
 
@@ -265,10 +266,7 @@ mod tests {
     #[test]
     fn a_response_is_read_as_it_stands() {
         let head = response(b"HTTP/1.0 299 A  b\r\nSet-Cookie: a\r\n\r\n").unwrap();
-        assert_eq!(
-            (head.status.as_u16(), head.version),
-            (299, Version::HTTP_10)
-        );
+        assert_eq!((head.status.as_u16(), head.version), (299, Version::Http10));
         assert_eq!(head.reason(), b"A  b");
         assert_eq!(head.fields.get(Known::SetCookie), Some(&b"a"[..]));
         for without in ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {

@@ -10,5 +10,6 @@ pub mod framing;
 pub mod head;
 mod lines;
 pub mod scan;
+pub mod sink;
 pub mod stream;
 mod trailers;

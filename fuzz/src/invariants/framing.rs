@@ -1,9 +1,10 @@
 //! The length of a message: compared with a reading that spells RFC 9112 section 6.3 out, word by
 //! word, without regard to speed.
 
-use http::{Method, Version};
+use http::Method;
 use tollgate::message::body::BodyLength;
 use tollgate::message::fields::Fields;
+use tollgate::message::protocol::Version;
 use tollgate::wire::framing::{answer_body, keeps_alive, request_body};
 
 use super::{request, response};
@@ -78,7 +79,7 @@ fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, Dis
             let length = fits.map(BodyLength::Fixed).ok_or(Disputed)?;
             Ok(Some(length))
         }
-        ([], [coding]) if coding == "chunked" && version == Version::HTTP_11 => {
+        ([], [coding]) if coding == "chunked" && version == Version::Http11 => {
             Ok(Some(BodyLength::Chunked))
         }
         _ => Err(Disputed),
@@ -97,6 +98,6 @@ fn check_connection(version: Version, fields: &Fields) {
             .split(',')
             .any(|option| option.trim_matches([' ', '\t']) == wanted)
     };
-    let expected = !has("close") && (version == Version::HTTP_11 || has("keep-alive"));
+    let expected = !has("close") && (version == Version::Http11 || has("keep-alive"));
     assert_eq!(keeps_alive(version, fields), expected);
 }

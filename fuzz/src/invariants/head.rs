@@ -4,6 +4,7 @@
 use tollgate::message::fields::Fields;
 use tollgate::message::head::AnswerHead;
 use tollgate::message::head::RequestHead;
+use tollgate::message::protocol::Version;
 use tollgate::wire::scan::{HeadScanner, leading_blank};
 
 use super::{LIMITS, assert_clean, pairs, request, response};
@@ -68,7 +69,7 @@ fn check_request(head: &RequestHead, bytes: &[u8]) {
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case(b"host"))
         .count();
-    let http11 = head.version == http::Version::HTTP_11;
+    let http11 = head.version == Version::Http11;
     assert!(hosts == 1 || (hosts == 0 && !http11));
 
     let mut room = [httparse::EMPTY_HEADER; 64];
@@ -100,7 +101,7 @@ fn check_response(head: &AnswerHead, bytes: &[u8]) {
     assert_eq!(theirs.reason.map(str::as_bytes), Some(head.reason()));
     assert_eq!(pairs(&head.fields), pairs_of(theirs.headers));
 
-    let http11 = head.version == http::Version::HTTP_11;
+    let http11 = head.version == Version::Http11;
     let status = head.status.as_str().as_bytes();
     let line = [version(http11), status, head.reason()].join(&b' ');
     let again = response(&written(&line, &head.fields)).expect("what was read is read again");

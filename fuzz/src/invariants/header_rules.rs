@@ -3,16 +3,18 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderName, Method, Version};
-use tollgate::message::answer::ConnectionHeader;
+use http::{HeaderName, Method};
 use tollgate::message::body::BodyLength;
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
 use tollgate::message::known::Known;
+use tollgate::message::protocol::Version;
+use tollgate::message::sink::Persistence;
 use tollgate::wire::framing::request_body;
 use tollgate::wire::head::{HeadLimits, read_request};
 use tollgate::wire::scan::HeadScanner;
+use tollgate::wire::sink::Http1Sink;
 
 use super::request;
 
@@ -32,7 +34,7 @@ struct Case {
     trusted: bool,
     client: Option<&'static str>,
     prefix: Option<&'static str>,
-    connection: ConnectionHeader,
+    persistence: Persistence,
     http10: bool,
 }
 
@@ -67,10 +69,10 @@ impl Case {
             trusted: is(4),
             client: is(8).then_some("mobile-app"),
             prefix: is(16).then_some("/api/orders"),
-            connection: match (is(32), is(128)) {
-                (true, _) => ConnectionHeader::Upgrade,
-                (false, true) => ConnectionHeader::Close,
-                (false, false) => ConnectionHeader::Silent,
+            persistence: match (is(32), is(128)) {
+                (true, _) => Persistence::WebSocket,
+                (false, true) => Persistence::Ends,
+                (false, false) => Persistence::Stays,
             },
             http10: is(64),
         }
@@ -101,7 +103,7 @@ pub fn check(input: &[u8]) {
     };
     let mut out = Vec::new();
     put_request(
-        &mut out,
+        &mut Http1Sink::new(&mut out, Version::Http11),
         &asked.method,
         |out| out.extend_from_slice(TARGET.as_bytes()),
         &asked.fields,
@@ -114,8 +116,8 @@ pub fn check(input: &[u8]) {
             client: case.client,
             request_id: REQUEST_ID.as_bytes(),
             prefix: case.prefix,
-            connection: case.connection,
-            http10: case.http10,
+            persistence: case.persistence,
+            version: asked.version,
         },
     );
     let found = HeadScanner::default().find_end(&out, &SENT);
@@ -123,7 +125,7 @@ pub fn check(input: &[u8]) {
     let sent = read_request(HeadStorage::from(out), &SENT).expect("it is well-formed");
     assert_eq!(sent.method, Method::POST);
     assert_eq!(sent.target(), TARGET.as_bytes());
-    assert_eq!(sent.version, Version::HTTP_11);
+    assert_eq!(sent.version, Version::Http11);
 
     let check = Check {
         case: &case,
@@ -193,10 +195,10 @@ impl Check<'_> {
             .asked
             .list_items(Known::Te)
             .any(|te| te.eq_ignore_ascii_case(b"trailers"));
-        let (connection, upgrade, te) = match (self.case.connection, trailers) {
-            (ConnectionHeader::Upgrade, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
-            (ConnectionHeader::Close, true) => (vec!["te, close"], vec![], vec!["trailers"]),
-            (ConnectionHeader::Close, false) => (vec!["close"], vec![], vec![]),
+        let (connection, upgrade, te) = match (self.case.persistence, trailers) {
+            (Persistence::WebSocket, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
+            (Persistence::Ends, true) => (vec!["te, close"], vec![], vec!["trailers"]),
+            (Persistence::Ends, false) => (vec!["close"], vec![], vec![]),
             (_, true) => (vec!["te"], vec![], vec!["trailers"]),
             (_, false) => (vec![], vec![], vec![]),
         };

@@ -3,20 +3,20 @@
 
 use std::time::{Duration, Instant};
 
-use http::{StatusCode, Version};
+use http::StatusCode;
 
-use crate::message::answer::{
-    Answer, ConnectionHeader, connection_header, put_answer, put_interim,
-};
+use crate::message::answer::{Answer, put_answer, put_interim};
 use crate::message::body::BodyLength;
 use crate::message::fields::Fields;
 use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
 use crate::message::known::Known;
+use crate::message::sink::{HeadSink, Persistence};
 use crate::wire::body::{Body, Coding};
 use crate::wire::framing::{answer_body, keeps_alive};
 use crate::wire::head::{HeadLimits, read_answer};
 use crate::wire::scan::HeadScanner;
+use crate::wire::sink::Http1Sink;
 use crate::wire::stream::{Reader, Writer};
 
 use super::super::aside;
@@ -83,8 +83,7 @@ pub(super) async fn answer(
         if interim > INTERIM {
             return Err(AnswerError::Invalid("too many interim answers"));
         }
-        // RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
-        if request.head.version != Version::HTTP_10 {
+        if request.head.version.has_interim_answers() {
             aside(pass_interim(exchange, &head, to)).await?;
         }
         request.worker.buffers.give_head(head.into_storage());
@@ -118,7 +117,8 @@ async fn pass_interim(
 ) -> Result<(), AnswerError> {
     let buffers = &exchange.request.worker.buffers;
     let mut out = buffers.take();
-    put_interim(&mut out, head);
+    let version = exchange.request.head.version;
+    put_interim(&mut Http1Sink::new(&mut out, version), head);
     let written = to.write_all(&out).await;
     buffers.give(out);
     written.map_err(|_| AnswerError::ClientGone)?;
@@ -137,10 +137,8 @@ async fn pass_on(
 ) -> Result<Answered, AnswerError> {
     let request = exchange.request;
     let buffers = &request.worker.buffers;
-    let http10 = request.head.version == Version::HTTP_10;
-    // HTTP/1.0 has no chunks: there the end of the stream ends the body.
     let (framing, coding) = match length {
-        BodyLength::Chunked | BodyLength::UntilClose if http10 => {
+        BodyLength::Chunked | BodyLength::UntilClose if !request.head.version.has_chunks() => {
             (BodyLength::UntilClose, Coding::Identity)
         }
         BodyLength::Chunked | BodyLength::UntilClose => (BodyLength::Chunked, Coding::Chunked),
@@ -156,7 +154,11 @@ async fn pass_on(
         &mut out,
         &head,
         framing,
-        connection_header(request.head.version, goes_on),
+        if goes_on {
+            Persistence::Stays
+        } else {
+            Persistence::Ends
+        },
     );
     exchange.record.status.set(Some(head.status));
     buffers.give_head(head.into_storage());
@@ -215,7 +217,7 @@ fn put_head(
     out: &mut Vec<u8>,
     head: &AnswerHead,
     framing: BodyLength,
-    connection: ConnectionHeader,
+    persistence: Persistence,
 ) {
     let request = exchange.request;
     let snapshot = &request.current.snapshot;
@@ -225,15 +227,16 @@ fn put_head(
         reports_limit: exchange
             .report
             .is_some_and(|report| report.has_fields(&snapshot.limits)),
-        connection,
+        persistence,
     };
-    put_answer(out, head, framing, &answer, |out| {
+    let mut sink = Http1Sink::new(out, request.head.version);
+    put_answer(&mut sink, head, framing, &answer, |out| {
         request.worker.clock.put_http(out, shared.progress.get());
     });
     if let Some(report) = exchange.report {
-        report.put_fields(&snapshot.limits, out);
+        report.put_fields(&snapshot.limits, &mut sink);
     }
-    out.extend_from_slice(b"\r\n");
+    sink.end();
 }
 
 /// Passes on a switch to the protocol that was asked for; any other was not asked for.
@@ -261,7 +264,7 @@ async fn switch(
         &mut out,
         head,
         BodyLength::None,
-        ConnectionHeader::Upgrade,
+        Persistence::WebSocket,
     );
     exchange.record.status.set(Some(head.status));
     shared.answering.set(true);

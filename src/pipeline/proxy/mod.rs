@@ -13,15 +13,17 @@ mod upload;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::{Method, Version};
+use http::Method;
 
-use crate::message::answer::ConnectionHeader;
 use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
 use crate::message::known::Known;
+use crate::message::protocol::Version;
+use crate::message::sink::Persistence;
 use crate::route::Route;
 use crate::upstream::{ConnectError, Link, Pool};
 use crate::wire::body::Coding;
+use crate::wire::sink::Http1Sink;
 
 use self::answer::{Answered, Keep};
 use self::exchange::{Exchange, Failure, Shared};
@@ -185,16 +187,16 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
         client: permit.caller().client().map(|client| client.name.as_str()),
         request_id: exchange.record.request_id.bytes(),
         prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
-        connection: match exchange {
+        persistence: match exchange {
             Exchange {
                 websocket: true, ..
-            } => ConnectionHeader::Upgrade,
+            } => Persistence::WebSocket,
             Exchange {
                 body_is_read: true, ..
-            } => ConnectionHeader::Silent,
-            _ => ConnectionHeader::Close,
+            } => Persistence::Stays,
+            _ => Persistence::Ends,
         },
-        http10: request.head.version == Version::HTTP_10,
+        version: request.head.version,
     };
     let base = &exchange.upstream.endpoint.base_path;
     let path = exchange
@@ -202,8 +204,9 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
         .path()
         .expect("the path is known before the route is");
     let target = |out: &mut Vec<u8>| put_target(out, base, route, path, request.target.query);
+    // Services are spoken to in HTTP/1.1, whatever the client speaks.
     put_request(
-        out,
+        &mut Http1Sink::new(out, Version::Http11),
         &request.head.method,
         target,
         &request.head.fields,
@@ -218,7 +221,7 @@ fn asks_for_websocket(request: &Request<'_>) -> bool {
     let fields = &request.head.fields;
     fields.has(Known::Upgrade)
         && request.head.method == Method::GET
-        && request.head.version == Version::HTTP_11
+        && request.head.version.has_upgrade()
         && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
         && fields
             .list_items(Known::Upgrade)

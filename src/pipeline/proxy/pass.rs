@@ -5,10 +5,13 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use crate::message::fields::Fields;
-use crate::message::forward::{Names, Receiver, put};
+use crate::message::forward::{Names, Receiver};
+use crate::message::protocol::Version;
+use crate::message::sink::{FieldSink, HeadSink};
 use crate::wire::body::{Body, Coding, Piece};
 use crate::wire::buffers::Buffers;
 use crate::wire::chunked::{ChunkError, LAST_CHUNK};
+use crate::wire::sink::Http1Sink;
 use crate::wire::stream::{Input, Reader, Writer};
 
 /// About this much is gathered before it is written.
@@ -181,11 +184,12 @@ impl Pass<'_> {
             return;
         }
         out.extend_from_slice(LAST_CHUNK);
+        let mut sink = Http1Sink::new(out, Version::Http11);
         for field in trailers.into_iter().flat_map(Fields::iter) {
             if self.names.passes_as_trailer(field, self.receiver) {
-                put(out, field.name, field.value);
+                sink.pass(field);
             }
         }
-        out.extend_from_slice(b"\r\n");
+        sink.end();
     }
 }
