@@ -73,7 +73,12 @@ pub async fn handle(
     let mut report = None;
     let outcome = {
         let mut work = pin!(run(&request, client, &record, &mut report));
-        poll_fn(|cx| catch(|| work.as_mut().poll(cx))).await
+        poll_fn(|cx| {
+            let poll = catch(|| work.as_mut().poll(cx));
+            record.waits();
+            poll
+        })
+        .await
     };
     let rejection = match outcome {
         Ok(Ok(after)) => return after,

@@ -35,6 +35,8 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Record<'r> {
     worker: &'r Worker,
     begun: Instant,
+    /// The time, once somebody has asked for it since the request last waited for anything.
+    now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
     head: Option<&'r RequestHead>,
     pub request_id: RequestId<'r>,
@@ -118,9 +120,11 @@ impl<'r> Record<'r> {
         head: Option<&'r RequestHead>,
         id: &HeaderName,
     ) -> Self {
+        let begun = worker.clock.look();
         Self {
             worker,
-            begun: worker.clock.look(),
+            begun,
+            now: Cell::new(Some(begun)),
             head,
             request_id: RequestId::of(head, id),
             host: head.map(RequestHead::host).unwrap_or_default(),
@@ -151,6 +155,20 @@ impl<'r> Record<'r> {
     #[must_use]
     pub(super) fn begun(&self) -> Instant {
         self.begun
+    }
+
+    /// The time now. As long as the request waits for nothing it is the same time for all who ask,
+    /// and costs one look at the clock, or none where it has only just begun.
+    #[must_use]
+    pub(super) fn now(&self) -> Instant {
+        let now = self.now.get().unwrap_or_else(Instant::now);
+        self.now.set(Some(now));
+        now
+    }
+
+    /// Notes that the request has to wait, so that time passes.
+    pub(super) fn waits(&self) {
+        self.now.set(None);
     }
 
     /// Notes the canonical path, and keeps it for those who ask.

@@ -88,7 +88,7 @@ pub(super) async fn answer(
         }
         request.worker.buffers.give_head(head.into_storage());
     };
-    let now = Instant::now();
+    let now = exchange.record.now();
     shared.progress.set(now);
     exchange
         .record

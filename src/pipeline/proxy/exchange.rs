@@ -38,8 +38,6 @@ pub(super) struct Exchange<'e, 'r> {
 
 /// What the two directions tell each other.
 pub(super) struct Shared {
-    /// The connection to the service had been made before.
-    pub kept: bool,
     /// When the last byte moved, in either direction.
     pub progress: Cell<Instant>,
     /// When the request had been sent whole, or would not be read any further.
@@ -98,10 +96,7 @@ impl Exchange<'_, '_> {
         client: &mut Downstream<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Answered, Failure> {
-        let shared = Shared {
-            kept: link.reused,
-            ..Shared::begin(self.record.begun())
-        };
+        let shared = Shared::begin(self.record.now());
         let (mut from_service, mut to_service) = link.connection.halves();
         let mut down = pin!(answer(self, &shared, &mut from_service, &mut client.writer));
         let mut up = pin!(upload(
@@ -138,7 +133,6 @@ impl Exchange<'_, '_> {
 impl Shared {
     pub(super) fn begin(now: Instant) -> Self {
         Self {
-            kept: false,
             progress: Cell::new(now),
             uploaded: Cell::new(None),
             refused_upload: Cell::new(false),

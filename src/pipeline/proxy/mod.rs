@@ -64,7 +64,7 @@ pub(super) async fn proxy<'r>(
     };
     let mut out = request.worker.buffers.take();
     put_head(&mut out, &exchange, permit);
-    let sent = match exchange.pass(&Shared::begin(record.begun())).gather(
+    let sent = match exchange.pass(&Shared::begin(record.now())).gather(
         &mut client.body,
         client.reader.input,
         &mut out,
@@ -87,7 +87,7 @@ async fn send(
 ) -> Result<After, Rejection> {
     let pool = &exchange.request.current.pools[exchange.route.upstream];
     let repeatable = exchange.uploaded && exchange.request.head.method.is_idempotent();
-    let mut kept = pool.take(!repeatable, exchange.record.begun());
+    let mut kept = pool.take(!repeatable, exchange.record.now());
     loop {
         let mut link = match kept.take() {
             Some(link) => link,

@@ -2,7 +2,7 @@
 //! watched, for one that has left needs no answer.
 
 use std::future::pending;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::wire::body::Body;
 use crate::wire::stream::{FirstWriteError, Reader, Writer};
@@ -42,7 +42,7 @@ pub(super) async fn upload(
         Ok(()) if exchange.uploaded => {}
         Ok(()) => {
             out.clear();
-            shared.progress.set(Instant::now());
+            shared.progress.set(exchange.record.now());
             let pass = exchange.pass(shared);
             match aside(pass.run(body, from, to, out)).await {
                 Ok(()) => {}
@@ -55,13 +55,7 @@ pub(super) async fn upload(
         Err(FirstWriteError::Nothing(_)) => return UploadEnd::NothingSent,
         Err(FirstWriteError::Something(_)) => shared.refused_upload.set(true),
     }
-    // A request that left at once, on a connection that had not to be made, began just now.
-    let sent = if shared.kept && exchange.uploaded {
-        exchange.record.begun()
-    } else {
-        Instant::now()
-    };
-    shared.uploaded.set(Some(sent));
+    shared.uploaded.set(Some(exchange.record.now()));
     watch(exchange, shared, from).await
 }
 

@@ -65,6 +65,27 @@ fn local_goes_on_counting_in_this_process() {
 }
 
 #[test]
+fn the_wait_for_redis_is_not_the_services() {
+    let (redis, service) = (Redis::start(), Upstream::echo());
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = {{ upstream = \"{}\", timeout = \"300ms\" }}\n[server]\nworkers = 1\n\
+         [limits]\nanonymous = {{ requests = 20, per = \"1h\" }}\n\
+         [limits.redis]\nurl = \"{}\"\non_failure = \"open\"\ndeadline = \"1s\"\nlease = \"off\"",
+        service.url(),
+        redis.url()
+    ));
+    // Its connection to the service is kept, so that nothing but Redis is waited for below.
+    gateway.ask(&Request::get("/")).is(200);
+    redis.pause();
+    let begun = Instant::now();
+    gateway.ask(&Request::get("/")).is(200);
+    let took = begun.elapsed();
+    redis.resume();
+    assert!(took >= Duration::from_secs(1), "Redis was not waited for");
+    assert_eq!(service.connections(), 1);
+}
+
+#[test]
 fn open_admits_without_a_word() {
     let mut outage = Outage::with("open");
     outage.gateway.ask(&request()).is(200);
