@@ -155,8 +155,7 @@ impl Shared {
         match self.uploaded.get() {
             Some(sent) if !self.answering.get() => sent + exchange.route.timeout,
             None if self.waits_for_client.get() => {
-                let patience = exchange.request.current.snapshot.idle_timeout;
-                self.progress.get() + patience.min(exchange.upstream.idle_timeout)
+                self.progress.get() + exchange.request.current.snapshot.idle_timeout
             }
             _ => self.progress.get() + exchange.upstream.idle_timeout,
         }
@@ -198,12 +197,15 @@ impl Shared {
     }
 
     fn timed_out(&self) -> Failure {
-        match (self.answering.get(), self.uploaded.get()) {
-            (true, _) => self.broken("upstream_timeout"),
-            (false, None) if self.waits_for_client.get() => {
-                Failure::Rejected(Rejection::RequestTimeout)
-            }
-            (false, _) => Failure::Rejected(Rejection::UpstreamTimeout),
+        let rejection = if self.uploaded.get().is_none() && self.waits_for_client.get() {
+            Rejection::RequestTimeout
+        } else {
+            Rejection::UpstreamTimeout
+        };
+        if self.answering.get() {
+            self.broken(rejection.code())
+        } else {
+            Failure::Rejected(rejection)
         }
     }
 }

@@ -81,6 +81,44 @@ fn a_body_that_stops_gets_408() {
 }
 
 #[test]
+fn a_pause_in_a_body_is_the_clients_and_not_the_services() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"200ms\"",
+        upstream.url()
+    ));
+    let request = Request::post("/a", "0123456789").chunked(3);
+    let mut client = gateway.connect();
+    client
+        .send(request.head_bytes())
+        .send(&request.body_bytes()[..5]);
+    std::thread::sleep(Duration::from_millis(600));
+    client.send(&request.body_bytes()[5..]);
+    assert_eq!(client.answer().is(200).text(), "0123456789");
+}
+
+#[test]
+fn a_body_that_stops_after_the_answer_has_begun_ends_it() {
+    let upstream = Upstream::start(|peer| {
+        let head = peer.head()?;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nea")?;
+        peer.rest_of(head).map(|_| ())
+    });
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = \"{}\"\n[server]\nidle_timeout = \"300ms\"",
+        upstream.url()
+    ));
+    let mut client = gateway.connect();
+    client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel");
+    assert!(matches!(client.ending(), Ending::Cut(cut, _) if cut.body == b"ea"));
+    let line = &gateway.finish()[0];
+    assert_eq!(
+        (&line["status"], &line["code"]),
+        (&200.into(), &"request_timeout".into())
+    );
+}
+
+#[test]
 fn the_body_of_a_refused_request_is_not_waited_for_either() {
     let shop = Shop::open();
     let request = Request::post("/api/orders/x", "0123456789").chunked(3);
