@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::Endpoint;
+use super::EndpointUrl;
 
 /// How long a resolved name is believed. The system's resolver does not tell a record's lifetime.
 const BELIEVED: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ pub enum ConnectError {
 }
 
 impl Addresses {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
+    pub(super) fn new(endpoint: &EndpointUrl) -> Self {
         let known = match endpoint.host.parse::<IpAddr>() {
             Ok(address) => Known {
                 addresses: Rc::new([SocketAddr::new(address, endpoint.port)]),

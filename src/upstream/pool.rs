@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::wire::stream::Connection;
 
 use super::connect::{Addresses, ConnectError, connect};
-use super::{Endpoint, Upstream};
+use super::{EndpointUrl, Upstream};
 
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,7 +48,7 @@ pub struct Link {
 impl Pool {
     /// An empty pool for `endpoint`.
     #[must_use]
-    pub fn new(endpoint: &Endpoint) -> Self {
+    pub fn new(endpoint: &EndpointUrl) -> Self {
         Self {
             addresses: Addresses::new(endpoint),
             resting: RefCell::default(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::pool::Pool;
-use super::{Endpoint, Upstream};
+use super::{EndpointUrl, Upstream};
 
 /// How often resting connections are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// One worker's pools, by endpoint.
 #[derive(Debug, Default)]
 pub struct Pools {
-    by_endpoint: RefCell<HashMap<Endpoint, Rc<Pool>>>,
+    by_endpoint: RefCell<HashMap<EndpointUrl, Rc<Pool>>>,
 }
 
 impl Pools {

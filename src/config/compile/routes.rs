@@ -14,7 +14,7 @@ use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::limit::{Policy, Subject};
 use crate::route::{EncodedSlash, Route, RouteTable};
-use crate::upstream::{Endpoint, Upstream};
+use crate::upstream::{EndpointUrl, Upstream};
 
 use super::access::path_prefix;
 use super::limits::Compiled;
@@ -191,7 +191,7 @@ struct Upstreams {
     /// An upstream with a problem is here all the same, without a place in the list.
     by_name: HashMap<String, Option<usize>>,
     /// Those that routes name by their URL.
-    by_endpoint: HashMap<Endpoint, usize>,
+    by_endpoint: HashMap<EndpointUrl, usize>,
 }
 
 impl Upstreams {
@@ -256,7 +256,7 @@ impl Upstreams {
 }
 
 /// Compiles all endpoints of an upstream, and takes the first: more are refused elsewhere.
-fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<Endpoint> {
+fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<EndpointUrl> {
     let endpoints = table.endpoints.as_ref()?;
     if endpoints.value.is_empty() {
         let message = format!("the upstream `{}` has no endpoint", table.name.value);
@@ -274,8 +274,8 @@ fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<Endp
         .next()
 }
 
-fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<Endpoint> {
-    Endpoint::parse(&url.value)
+fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<EndpointUrl> {
+    EndpointUrl::parse(&url.value)
         .map_err(|error| {
             let problem = Problem::at(url.span, "malformed endpoint");
             problems.add(problem.label(error.to_string()));

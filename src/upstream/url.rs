@@ -13,7 +13,7 @@ const HTTP_PORT: u16 = 80;
 
 /// `http://host:port/base`, ready to connect to and to put in front of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
+pub struct EndpointUrl {
     /// A name in lower case, an IPv4 address, or an IPv6 address without brackets.
     pub host: Box<str>,
     /// Never zero.
@@ -23,16 +23,16 @@ pub struct Endpoint {
     authority: Box<str>,
 }
 
-impl Endpoint {
+impl EndpointUrl {
     /// Parses a URL as it stands in the configuration: `http://host[:port][/base]`.
-    pub fn parse(url: &str) -> Result<Self, InvalidEndpoint> {
+    pub fn parse(url: &str) -> Result<Self, InvalidEndpointUrl> {
         let rest = after_scheme(url)?;
         if let Some(mark) = rest.chars().find(|c| matches!(c, '?' | '#')) {
-            return Err(InvalidEndpoint::QueryOrFragment { mark });
+            return Err(InvalidEndpointUrl::QueryOrFragment { mark });
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(InvalidEndpoint::UserInfo);
+            return Err(InvalidEndpointUrl::UserInfo);
         }
         let (host, port) = split_port(authority)?;
         let host = parse_host(host)?;
@@ -58,31 +58,31 @@ impl Endpoint {
 }
 
 /// What follows `http://`.
-fn after_scheme(url: &str) -> Result<&str, InvalidEndpoint> {
+fn after_scheme(url: &str) -> Result<&str, InvalidEndpointUrl> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(InvalidEndpoint::NoScheme);
+        return Err(InvalidEndpointUrl::NoScheme);
     };
     if scheme.eq_ignore_ascii_case("http") {
         Ok(rest)
     } else if scheme.eq_ignore_ascii_case("https") {
-        Err(InvalidEndpoint::TlsNotSupportedYet)
+        Err(InvalidEndpointUrl::TlsNotSupportedYet)
     } else {
-        Err(InvalidEndpoint::OtherScheme)
+        Err(InvalidEndpointUrl::OtherScheme)
     }
 }
 
 /// Takes an authority apart. An address of IPv6 without brackets has no certain end.
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), InvalidEndpoint> {
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), InvalidEndpointUrl> {
     if let Ok(address) = authority.parse::<Ipv6Addr>() {
-        return Err(InvalidEndpoint::NoBrackets { address });
+        return Err(InvalidEndpointUrl::NoBrackets { address });
     }
     let (host, port) = host::split(authority.as_bytes());
     // Both were cut at ASCII characters, so they are text still.
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| InvalidEndpoint::Host);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| InvalidEndpointUrl::Host);
     Ok((text(host)?, port.map(text).transpose()?))
 }
 
-fn parse_port(port: Option<&str>) -> Result<u16, InvalidEndpoint> {
+fn parse_port(port: Option<&str>) -> Result<u16, InvalidEndpointUrl> {
     let Some(port) = port else {
         return Ok(HTTP_PORT);
     };
@@ -90,14 +90,14 @@ fn parse_port(port: Option<&str>) -> Result<u16, InvalidEndpoint> {
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     match port.parse() {
         Ok(port @ 1..) if digits => Ok(port),
-        _ => Err(InvalidEndpoint::Port),
+        _ => Err(InvalidEndpointUrl::Port),
     }
 }
 
 /// A host as it is connected to.
-fn parse_host(host: &str) -> Result<Box<str>, InvalidEndpoint> {
+fn parse_host(host: &str) -> Result<Box<str>, InvalidEndpointUrl> {
     if let Some(address) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        let address: Ipv6Addr = address.parse().map_err(|_| InvalidEndpoint::Host)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| InvalidEndpointUrl::Host)?;
         return Ok(address.to_string().into());
     }
     let host = host.to_ascii_lowercase();
@@ -108,12 +108,12 @@ fn parse_host(host: &str) -> Result<Box<str>, InvalidEndpoint> {
         let address: Result<Ipv4Addr, _> = host.parse();
         return address
             .map(|address| address.to_string().into())
-            .map_err(|_| InvalidEndpoint::Host);
+            .map_err(|_| InvalidEndpointUrl::Host);
     }
     if name.len() <= 253 && name.split('.').all(is_label) {
         Ok(host.into())
     } else {
-        Err(InvalidEndpoint::Host)
+        Err(InvalidEndpointUrl::Host)
     }
 }
 
@@ -126,7 +126,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpoint> {
+fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpointUrl> {
     if path.is_empty() {
         return Ok("".into());
     }
@@ -136,13 +136,13 @@ fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpoint> {
         // What follows starts with a slash, so one at the end means the same as none.
         Ok(right.strip_suffix('/').unwrap_or(right).into())
     } else {
-        Err(InvalidEndpoint::BasePath {
+        Err(InvalidEndpointUrl::BasePath {
             right: right.to_owned(),
         })
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             host,
@@ -170,7 +170,7 @@ impl fmt::Display for Bracketed<'_> {
 /// Why a text is no endpoint, and what would be right. A URL may hold a password by mistake, so
 /// none of it is repeated but what has been read as host or path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEndpoint {
+pub enum InvalidEndpointUrl {
     /// Not a URL.
     #[error("an endpoint is written `http://host:port`")]
     NoScheme,
@@ -270,7 +270,7 @@ mod tests {
             ("http://3com.net", "3com.net", 80, "", "3com.net"),
         ];
         for (url, host, port, base, authority) in table {
-            let endpoint = Endpoint::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+            let endpoint = EndpointUrl::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
             assert_eq!(&*endpoint.host, host, "{url}");
             assert_eq!(endpoint.port, port, "{url}");
             assert_eq!(&*endpoint.base_path, base, "{url}");
@@ -286,15 +286,15 @@ mod tests {
             ("http://A.example:81/v1", "http://a.example:81/v1"),
         ];
         for (url, displayed) in table {
-            let endpoint = Endpoint::parse(url).unwrap();
+            let endpoint = EndpointUrl::parse(url).unwrap();
             assert_eq!(endpoint.to_string(), displayed);
-            assert_eq!(Endpoint::parse(displayed), Ok(endpoint));
+            assert_eq!(EndpointUrl::parse(displayed), Ok(endpoint));
         }
     }
 
     #[test]
     fn other_texts_are_refused() {
-        use InvalidEndpoint::{Host, NoScheme, OtherScheme, Port, TlsNotSupportedYet, UserInfo};
+        use InvalidEndpointUrl::{Host, NoScheme, OtherScheme, Port, TlsNotSupportedYet, UserInfo};
         let table = [
             ("", NoScheme),
             ("localhost:4001", NoScheme),
@@ -334,12 +334,12 @@ mod tests {
             ("http://h:8:9", Port),
         ];
         for (url, expected) in table {
-            assert_eq!(Endpoint::parse(url), Err(expected), "{url}");
+            assert_eq!(EndpointUrl::parse(url), Err(expected), "{url}");
         }
         let label = "x".repeat(64);
         let name = [&*"x".repeat(63); 4].join(".");
         for host in [label, name] {
-            assert_eq!(Endpoint::parse(&format!("http://{host}")), Err(Host));
+            assert_eq!(EndpointUrl::parse(&format!("http://{host}")), Err(Host));
         }
     }
 
@@ -358,7 +358,7 @@ mod tests {
             ("http://h/a%", None),
         ];
         for (url, right) in table {
-            let error = Endpoint::parse(url).expect_err(url).to_string();
+            let error = EndpointUrl::parse(url).expect_err(url).to_string();
             match right {
                 Some(right) => assert!(error.ends_with(&format!("write `{right}`")), "{error}"),
                 None => assert!(!error.contains("write"), "{url}: {error}"),
@@ -374,7 +374,7 @@ mod tests {
             "u:secret@h",
             "http://u:secret@h/%",
         ] {
-            let error = Endpoint::parse(url).expect_err(url);
+            let error = EndpointUrl::parse(url).expect_err(url);
             assert!(
                 !format!("{error} {error:?}").contains("secret"),
                 "{error:?}"
