@@ -20,6 +20,7 @@ use crate::limit::{Clock, LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Listeners, Phase, WorkerParts, bind, run_worker};
+use crate::upstream::Registry;
 
 use keeper::{Keeper, restore};
 
@@ -52,7 +53,7 @@ pub enum StartError {
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
     /// It should have run as long as the gateway.
-    #[error("a worker stopped by itself: {0}")]
+    #[error("a thread stopped by itself: {0}")]
     Worker(String),
 }
 
@@ -73,6 +74,7 @@ struct Gateway {
     settings: Settings,
     files: config::ReadFiles,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    registry: Registry,
     store: Arc<LimitStore>,
     state: Option<StateFile>,
     access_log: Option<Arc<Sink>>,
@@ -84,10 +86,12 @@ impl Gateway {
     fn build(file: &Path, loaded: Loaded, operator_log: Arc<Sink>) -> Result<Self, StartError> {
         let Loaded {
             settings,
-            snapshot,
+            mut snapshot,
             lints,
             files,
         } = loaded;
+        let registry = Registry::default();
+        registry.join(&mut snapshot.upstreams);
         for lint in &lints {
             tracing::warn!("{lint}");
         }
@@ -114,6 +118,7 @@ impl Gateway {
             settings,
             files,
             snapshots: watch::Sender::new(Arc::new(snapshot)),
+            registry,
             store: Arc::new(store),
             state: state.transpose()?,
             access_log,
@@ -160,8 +165,12 @@ impl Gateway {
                 phase: phase.subscribe(),
                 ready: ready.clone(),
             };
-            threads.push(start_worker(parts, stopped.clone())?);
+            let work = move || run_worker(parts);
+            threads.push(start_thread("worker", work, stopped.clone())?);
         }
+        let control = self.registry.control();
+        // It ends with the registry, and nobody has to wait for that.
+        start_thread("control", move || control.run(), stopped)?;
         for _ in &threads {
             tokio::select! {
                 _ = is_ready.recv() => {}
@@ -233,7 +242,9 @@ impl Gateway {
                 return files;
             }
         };
-        let new = Arc::new(loaded.snapshot);
+        let mut new = loaded.snapshot;
+        self.registry.join(&mut new.upstreams);
+        let new = Arc::new(new);
         let old = self.snapshots.send_replace(Arc::clone(&new));
         let changes = changes((&self.settings, &old), (&loaded.settings, &new));
         tracing::info!(changes = changes.len(), "reloaded");
@@ -277,9 +288,14 @@ async fn changed(watch: &mut Option<Watch>) {
     }
 }
 
-fn start_worker(parts: WorkerParts, stopped: mpsc::Sender<String>) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("worker".into()).spawn(move || {
-        let why = match catch_unwind(AssertUnwindSafe(|| run_worker(parts))) {
+/// Starts a thread that is to run as long as the gateway, and says so if it ends.
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    stopped: mpsc::Sender<String>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let why = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(())) => "it ended".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it ran into a bug".to_owned(),

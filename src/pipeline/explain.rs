@@ -204,14 +204,9 @@ fn tell(
         why: why_won(route, &near),
     });
     check(route, &path, body)?;
-    let mut url = format!("http://{}", upstream.endpoint.authority()).into_bytes();
-    put_target(
-        &mut url,
-        &upstream.endpoint.base_path,
-        route,
-        &path,
-        target.query,
-    );
+    let endpoint = &upstream.endpoints[0].url;
+    let mut url = format!("http://{}", endpoint.authority()).into_bytes();
+    put_target(&mut url, &endpoint.base_path, route, &path, target.query);
     told.sends = Some(String::from_utf8_lossy(&url).into_owned());
     Ok(())
 }

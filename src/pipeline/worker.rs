@@ -38,11 +38,11 @@ pub struct Worker {
     pub cut: Cell<bool>,
 }
 
-/// A snapshot, and this worker's pool for each of its upstreams.
+/// A snapshot, and this worker's pools for the endpoints of each of its upstreams.
 #[derive(Debug)]
 pub struct Current {
     pub snapshot: Arc<Snapshot>,
-    pub pools: Vec<Rc<Pool>>,
+    pub pools: Vec<Vec<Rc<Pool>>>,
 }
 
 impl Worker {

@@ -1,29 +1,101 @@
-//! Upstreams: the services behind the gateway, how they are reached, and one exchange with them.
+//! Upstreams: the services behind the gateway, where they are, and the connections to them.
+//!
+//! An upstream has endpoints, an endpoint has a host and a port, and a host that is a name has
+//! addresses. What the process learns of them is shared by all workers and outlives reloads
+//! ([`Registry`]); names are looked up by one thread ([`Control`]); connections are each worker's
+//! own ([`Pools`]).
 
+mod address;
 mod connect;
+mod control;
 mod pool;
 mod pools;
+mod registry;
+mod state;
 mod url;
 
+pub use address::Address;
 pub use connect::ConnectError;
+pub use control::Control;
 pub use pool::{Link, Pool};
 pub use pools::Pools;
+pub use registry::Registry;
+pub use state::EndpointState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A service behind the gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Upstream {
     /// The configured name, or the endpoint's URL when a route names it directly.
     pub name: Arc<str>,
-    /// Where it is.
-    pub endpoint: EndpointUrl,
+    /// Where it is. Never empty.
+    pub endpoints: Vec<Endpoint>,
     /// The longest that connecting may take.
     pub connect_timeout: Duration,
-    /// No byte in either direction; also how long a kept connection is pooled.
+    /// No byte in either direction; also how long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// How many idle connections a worker keeps to each endpoint.
+    /// How many idle connections a worker keeps to each address.
     pub max_idle: usize,
+}
+
+/// One of the places where an upstream is.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// As it is configured.
+    pub url: EndpointUrl,
+    /// What the process knows of it.
+    pub state: Arc<EndpointState>,
+}
+
+impl Endpoint {
+    /// An endpoint of which nothing is known, and of which nobody learns anything until it has
+    /// joined a [`Registry`].
+    #[must_use]
+    pub fn new(url: EndpointUrl) -> Self {
+        let state = EndpointState::new(&url.host, url.port, Arc::default());
+        Self {
+            url,
+            state: Arc::new(state),
+        }
+    }
+}
+
+/// The URLs of its endpoints.
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls: Vec<_> = self
+            .endpoints
+            .iter()
+            .map(|one| one.url.to_string())
+            .collect();
+        f.write_str(&urls.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    /// An upstream with one endpoint.
+    pub(super) fn upstream(name: &str, url: &str) -> Arc<Upstream> {
+        Arc::new(Upstream {
+            name: name.into(),
+            endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
+            connect_timeout: Duration::from_secs(2),
+            idle_timeout: Duration::from_mins(1),
+            max_idle: 1,
+        })
+    }
+
+    /// What a lookup may find.
+    pub(super) fn ips(ips: &[&str]) -> Vec<SocketAddr> {
+        let socket = |ip: &&str| SocketAddr::new(ip.parse().unwrap(), 0);
+        ips.iter().map(socket).collect()
+    }
 }

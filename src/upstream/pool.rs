@@ -1,31 +1,44 @@
-//! Kept connections to one endpoint, for one worker. The youngest is used first, so that in quiet
-//! times the old ones grow old enough to be dropped.
+//! Idle connections to one endpoint, for one worker, apart for each of its addresses. The youngest
+//! is used first, so that in quiet times the old ones grow old enough to be dropped.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::wire::stream::Connection;
 
-use super::connect::{Addresses, ConnectError, connect};
-use super::{EndpointUrl, Upstream};
+use super::Upstream;
+use super::address::Address;
+use super::connect::{ConnectError, connect};
+use super::state::{EndpointState, Resolved};
 
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// How often the log says that an endpoint cannot be reached, at most.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One worker's connections to one endpoint.
 #[derive(Debug)]
 pub struct Pool {
-    addresses: Addresses,
-    resting: RefCell<Vec<Resting>>,
+    state: Arc<EndpointState>,
+    resolved: RefCell<watch::Receiver<Arc<Resolved>>>,
+    addresses: RefCell<Vec<AddressPool>>,
     /// Whether any request has used this pool since the last sweep.
     used: Cell<bool>,
-    /// When the log was last told that the endpoint cannot be reached.
-    told: Cell<Option<Instant>>,
+    /// When the log last said that the endpoint cannot be reached.
+    logged: Cell<Option<Instant>>,
+}
+
+/// Idle connections to one address, the oldest first.
+#[derive(Debug)]
+struct AddressPool {
+    address: Arc<Address>,
+    idle: Vec<Idle>,
 }
 
 #[derive(Debug)]
-struct Resting {
+struct Idle {
     link: Link,
     since: Instant,
 }
@@ -35,26 +48,29 @@ struct Resting {
 pub struct Link {
     /// The connection itself.
     pub connection: Connection,
-    /// The endpoint's address.
-    pub peer: SocketAddr,
-    /// The same, as the log tells it.
-    pub peer_text: Rc<str>,
+    /// Where it leads.
+    pub address: Arc<Address>,
+    /// The same as text, for the access log.
+    pub address_text: Rc<str>,
     /// Whether it has served an exchange before; such a one may have died unnoticed.
     pub reused: bool,
-    /// How long it may rest: the upstream's `idle_timeout`, or less if the service said so.
-    pub rest: Duration,
+    /// How long it may be idle: the upstream's `idle_timeout`, or less if the service said so.
+    pub max_idle_time: Duration,
 }
 
 impl Pool {
-    /// An empty pool for `endpoint`.
+    /// An empty pool.
     #[must_use]
-    pub fn new(endpoint: &EndpointUrl) -> Self {
-        Self {
-            addresses: Addresses::new(endpoint),
-            resting: RefCell::default(),
+    pub fn new(state: Arc<EndpointState>) -> Self {
+        let pool = Self {
+            resolved: RefCell::new(state.subscribe()),
+            state,
+            addresses: RefCell::default(),
             used: Cell::new(false),
-            told: Cell::new(None),
-        }
+            logged: Cell::new(None),
+        };
+        pool.follow_addresses();
+        pool
     }
 
     /// A kept connection that, as far as is known, still lives.
@@ -62,68 +78,197 @@ impl Pool {
     /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
     /// not be sent a second time.
     pub fn take(&self, ask_kernel: bool, now: Instant) -> Option<Link> {
-        let mut resting = self.resting.borrow_mut();
-        while let Some(Resting { mut link, since }) = resting.pop() {
-            let young = now.saturating_duration_since(since) < link.rest;
-            let connection = &link.connection;
+        self.used.set(true);
+        let mut addresses = self.addresses.borrow_mut();
+        addresses
+            .iter_mut()
+            .find_map(|pool| pool.take(ask_kernel, now))
+    }
+
+    /// Makes a new connection.
+    pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
+        let (socket, address) = connect(&self.state, upstream.connect_timeout).await?;
+        self.follow_addresses();
+        Ok(Link {
+            connection: Connection::new(socket),
+            address_text: address.socket.to_string().into(),
+            address,
+            reused: false,
+            max_idle_time: upstream.idle_timeout,
+        })
+    }
+
+    /// Whether the log should say that the endpoint cannot be reached: once a second is enough,
+    /// however many requests that concerns.
+    pub fn should_log(&self, now: Instant) -> bool {
+        let lately = |logged: Instant| now.saturating_duration_since(logged) < LOG_INTERVAL;
+        let should = !self.logged.get().is_some_and(lately);
+        if should {
+            self.logged.set(Some(now));
+        }
+        should
+    }
+
+    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept to its
+    /// address, or the endpoint's name no longer has that.
+    pub fn give(&self, link: Link, max_idle: usize, now: Instant) {
+        let mut addresses = self.addresses.borrow_mut();
+        let pool = addresses
+            .iter_mut()
+            .find(|pool| Arc::ptr_eq(&pool.address, &link.address));
+        if let Some(pool) = pool
+            && pool.idle.len() < max_idle
+            && !link.max_idle_time.is_zero()
+        {
+            pool.idle.push(Idle { link, since: now });
+        }
+    }
+
+    /// Drops what has died or grown old, and connections to addresses that the name no longer has.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.follow_addresses();
+        let mut in_use = self.used.replace(false);
+        for pool in self.addresses.borrow_mut().iter_mut() {
+            pool.idle
+                .retain(|idle| idle.is_young(now) && !idle.link.connection.is_stale());
+            in_use |= !pool.idle.is_empty();
+        }
+        if in_use {
+            self.state.mark_used();
+        }
+    }
+
+    fn follow_addresses(&self) {
+        let mut resolved = self.resolved.borrow_mut();
+        // An error says that the state is gone, of which this pool holds a part.
+        if !resolved.has_changed().unwrap_or(false) {
+            return;
+        }
+        let mut addresses = self.addresses.borrow_mut();
+        let mut old = std::mem::take(&mut *addresses);
+        for listed in &resolved.borrow_and_update().addresses {
+            let same = |pool: &AddressPool| Arc::ptr_eq(&pool.address, &listed.address);
+            addresses.push(match old.iter().position(same) {
+                Some(index) => old.swap_remove(index),
+                None => AddressPool {
+                    address: Arc::clone(&listed.address),
+                    idle: Vec::new(),
+                },
+            });
+        }
+    }
+}
+
+impl AddressPool {
+    fn take(&mut self, ask_kernel: bool, now: Instant) -> Option<Link> {
+        while let Some(idle) = self.idle.pop() {
+            let connection = &idle.link.connection;
             let stale = connection.is_stale() || (ask_kernel && connection.is_surely_stale());
-            if young && !stale {
+            if idle.is_young(now) && !stale {
+                let mut link = idle.link;
                 link.reused = true;
                 return Some(link);
             }
         }
         None
     }
+}
 
-    /// Makes a new connection.
-    pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
-        self.used.set(true);
-        let (socket, peer) = connect(&self.addresses, upstream.connect_timeout).await?;
-        Ok(Link {
-            connection: Connection::new(socket),
-            peer,
-            peer_text: peer.to_string().into(),
-            reused: false,
-            rest: upstream.idle_timeout,
-        })
+impl Idle {
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < self.link.max_idle_time
     }
+}
 
-    /// Whether the log should be told that the endpoint cannot be reached: once a second is enough,
-    /// however many requests that concerns.
-    pub fn should_tell(&self, now: Instant) -> bool {
-        let lately = |told: Instant| now.saturating_duration_since(told) < TOLD_EVERY;
-        let tell = !self.told.get().is_some_and(lately);
-        if tell {
-            self.told.set(Some(now));
-        }
-        tell
-    }
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::runtime::{Builder, LocalOptions};
 
-    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept.
-    pub fn give(&self, link: Link, max_idle: usize, now: Instant) {
-        let mut resting = self.resting.borrow_mut();
-        if resting.len() < max_idle && !link.rest.is_zero() && self.addresses.contain(link.peer) {
-            resting.push(Resting { link, since: now });
-        }
-    }
+    use super::*;
+    use crate::upstream::testing::{ips, upstream};
 
-    /// Drops what has died or grown old, and connections to addresses that the name no longer has.
-    pub fn sweep(&self) {
-        let now = Instant::now();
-        self.resting.borrow_mut().retain(|resting| {
-            now.saturating_duration_since(resting.since) < resting.link.rest
-                && !resting.link.connection.is_stale()
-                && self.addresses.contain(resting.link.peer)
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_connection_used_last_is_used_first() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let upstream = upstream("up", &url);
+            let pool = Pool::new(Arc::clone(&upstream.endpoints[0].state));
+            let now = Instant::now();
+            for nth in 1..=3 {
+                let mut link = pool.connect(&upstream).await.unwrap();
+                link.max_idle_time = nth * SECOND;
+                pool.give(link, 2, now);
+            }
+            let taken = [(); 3].map(|()| pool.take(true, now));
+            let taken = taken.map(|link| link.map(|link| link.max_idle_time));
+            assert_eq!(taken, [Some(2 * SECOND), Some(SECOND), None]);
         });
     }
 
-    /// Whether it is time to resolve the endpoint's name again: it has been used, or may be.
-    pub fn needs_addresses(&self) -> bool {
-        self.used.replace(!self.resting.borrow().is_empty()) && self.addresses.need_a_look()
+    #[test]
+    fn a_name_that_moves_is_followed_though_its_connection_is_always_busy() {
+        run(async {
+            let old = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = old.local_addr().unwrap().port();
+            let new = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+            let upstream = upstream("up", &format!("http://up.test:{port}"));
+            let state = &upstream.endpoints[0].state;
+            let pool = Pool::new(Arc::clone(state));
+            let begun = Instant::now();
+            state.settle(&Ok(ips(&["127.0.0.1"])), begun);
+            let mut link = pool.connect(&upstream).await.unwrap();
+            for nth in 1..=2 {
+                let now = begun + nth * 10 * SECOND;
+                pool.give(link, 1, now);
+                link = pool.take(true, now).expect("it may only be missing");
+                pool.sweep(now);
+                assert!(state.needs_lookup(10 * SECOND), "it is in use");
+                state.lookup_begins();
+                state.settle(&Ok(ips(&["127.0.0.2"])), now);
+            }
+            let now = begun + 30 * SECOND;
+            state.settle(&Ok(ips(&["127.0.0.2"])), now);
+            pool.sweep(now);
+            pool.give(link, 1, now);
+            assert!(pool.take(true, now).is_none(), "the old address has gone");
+            let link = pool.connect(&upstream).await.unwrap();
+            assert_eq!(link.address.socket, new.local_addr().unwrap());
+        });
     }
 
-    /// Resolves the endpoint's name again.
-    pub async fn refresh_addresses(self: Rc<Self>) {
-        self.addresses.refresh().await;
+    #[test]
+    fn idle_connections_to_an_address_that_has_gone_are_closed() {
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let mut upstream = upstream("up", &format!("http://up.test:{port}"));
+            Arc::make_mut(&mut upstream).idle_timeout = 3600 * SECOND;
+            let state = &upstream.endpoints[0].state;
+            let pool = Pool::new(Arc::clone(state));
+            let begun = Instant::now();
+            state.settle(&Ok(ips(&["127.0.0.1"])), begun);
+            pool.give(pool.connect(&upstream).await.unwrap(), 1, begun);
+            let (accepted, _) = listener.accept().await.unwrap();
+            for nth in 1..=3 {
+                pool.sweep(begun + nth * 10 * SECOND);
+                let closed = accepted.try_read(&mut [0]).is_ok();
+                assert!(!closed, "after {nth} answers without it");
+                state.settle(&Ok(ips(&["127.0.0.2"])), begun + nth * 10 * SECOND);
+            }
+            pool.sweep(begun + 30 * SECOND);
+            accepted.readable().await.unwrap();
+            assert_eq!(accepted.try_read(&mut [0]).unwrap(), 0);
+        });
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        runtime.unwrap().block_on(test);
     }
 }

@@ -1,57 +1,57 @@
-//! All pools of one worker. They outlive reloads: an endpoint that stands in the new snapshot too
-//! keeps its connections.
+//! All pools of one worker. They outlive reloads as the state of their endpoint does: an endpoint
+//! that is in the new configuration too keeps its connections.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::task::JoinSet;
+use std::time::{Duration, Instant};
 
 use super::pool::Pool;
-use super::{EndpointUrl, Upstream};
+use super::state::EndpointState;
+use super::{Endpoint, Upstream};
 
-/// How often resting connections are looked after.
+/// How often idle connections are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// One worker's pools, by endpoint.
 #[derive(Debug, Default)]
 pub struct Pools {
-    by_endpoint: RefCell<HashMap<EndpointUrl, Rc<Pool>>>,
+    /// A pool holds the state that it is found by, so no other can come to be at its place.
+    by_endpoint: RefCell<HashMap<*const EndpointState, Rc<Pool>>>,
 }
 
 impl Pools {
-    /// The pools of these upstreams, in their order; pools of other endpoints are dropped.
+    /// The pools of these upstreams' endpoints, in their order; pools of others are dropped.
     #[must_use]
-    pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Rc<Pool>> {
-        let mut old = self.by_endpoint.take();
-        let mut kept = self.by_endpoint.borrow_mut();
-        let pools = upstreams.iter().map(|upstream| {
-            let endpoint = &upstream.endpoint;
-            let pool = kept.entry(endpoint.clone()).or_insert_with(|| {
-                old.remove(endpoint)
-                    .unwrap_or_else(|| Rc::new(Pool::new(endpoint)))
+    pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Vec<Rc<Pool>>> {
+        let old = self.by_endpoint.take();
+        let mut pools = self.by_endpoint.borrow_mut();
+        let mut of_endpoint = |endpoint: &Endpoint| {
+            let key = Arc::as_ptr(&endpoint.state);
+            let pool = pools.entry(key).or_insert_with(|| match old.get(&key) {
+                Some(pool) => Rc::clone(pool),
+                None => Rc::new(Pool::new(Arc::clone(&endpoint.state))),
             });
             Rc::clone(pool)
-        });
-        pools.collect()
+        };
+        let of_upstream = |upstream: &Arc<Upstream>| {
+            let endpoints = upstream.endpoints.iter();
+            endpoints.map(&mut of_endpoint).collect()
+        };
+        upstreams.iter().map(of_upstream).collect()
     }
 
-    /// Drops dead and old connections and resolves names again, as long as the worker runs.
+    /// Drops dead and old connections and follows the addresses of names, as long as the worker
+    /// runs.
     pub async fn look_after(&self) {
         let mut tick = tokio::time::interval(SWEEP);
-        // A name server that does not answer must not keep the rest from being done.
-        let mut lookups = JoinSet::new();
         loop {
             tick.tick().await;
+            let now = Instant::now();
             for pool in self.by_endpoint.borrow().values() {
-                pool.sweep();
-                if pool.needs_addresses() {
-                    lookups.spawn_local(Rc::clone(pool).refresh_addresses());
-                }
+                pool.sweep(now);
             }
-            while lookups.try_join_next().is_some() {}
         }
     }
 }

@@ -21,9 +21,8 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
         if new.access.protected.find(route.prefix.as_str()).is_some() {
             continue;
         }
-        let leads_to = |snapshot: &Snapshot, route: &Route| {
-            snapshot.upstreams[route.upstream].endpoint.to_string()
-        };
+        let leads_to =
+            |snapshot: &Snapshot, route: &Route| snapshot.upstreams[route.upstream].to_string();
         let now = leads_to(new, route);
         match before.find(route) {
             None => changes.add(format!(

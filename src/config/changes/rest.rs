@@ -83,11 +83,11 @@ fn upstreams(old: &[Arc<Upstream>], new: &[Arc<Upstream>], changes: &mut Changes
         let Some(then) = old.iter().find(|then| then.name == now.name) else {
             continue;
         };
-        if then.endpoint != now.endpoint {
-            let (then, now) = (&then.endpoint, now);
+        let (before, after) = (then.to_string(), now.to_string());
+        if before != after {
+            let name = &now.name;
             changes.add(format!(
-                "the upstream `{}` is {} instead of {then}",
-                now.name, now.endpoint
+                "the upstream `{name}` is {after} instead of {before}"
             ));
         }
         let key = |key| format!("upstreams.{}.{key}", now.name);

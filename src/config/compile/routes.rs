@@ -14,7 +14,7 @@ use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::limit::{Policy, Subject};
 use crate::route::{EncodedSlash, Route, RouteTable};
-use crate::upstream::{EndpointUrl, Upstream};
+use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
 use super::access::path_prefix;
 use super::limits::Compiled;
@@ -191,7 +191,7 @@ struct Upstreams {
     /// An upstream with a problem is here all the same, without a place in the list.
     by_name: HashMap<String, Option<usize>>,
     /// Those that routes name by their URL.
-    by_endpoint: HashMap<EndpointUrl, usize>,
+    by_url: HashMap<EndpointUrl, usize>,
 }
 
 impl Upstreams {
@@ -199,15 +199,15 @@ impl Upstreams {
         let mut upstreams = Self {
             list: Vec::new(),
             by_name: HashMap::new(),
-            by_endpoint: HashMap::new(),
+            by_url: HashMap::new(),
         };
         for table in tables {
             check_name("an upstream", &table.name, problems);
-            let endpoint = first_endpoint(table, problems);
-            let place = endpoint.map(|endpoint| {
+            let endpoints = endpoints(table, problems);
+            let place = endpoints.map(|endpoints| {
                 upstreams.list.push(Arc::new(Upstream {
                     name: table.name.value.as_str().into(),
-                    endpoint,
+                    endpoints,
                     connect_timeout: or(table.connect_timeout, CONNECT_TIMEOUT),
                     idle_timeout: or(table.idle_timeout, IDLE_TIMEOUT),
                     max_idle: table.keep.map_or(KEEP, |keep| size(keep.value)),
@@ -223,15 +223,15 @@ impl Upstreams {
     fn find(&mut self, target: &At<String>, problems: &mut Problems) -> Option<usize> {
         let text = target.value.as_str();
         if text.contains("://") {
-            let endpoint = endpoint(target, problems)?;
-            if let Some(place) = self.by_endpoint.get(&endpoint) {
+            let url = endpoint_url(target, problems)?;
+            if let Some(place) = self.by_url.get(&url) {
                 return Some(*place);
             }
             let place = self.list.len();
-            self.by_endpoint.insert(endpoint.clone(), place);
+            self.by_url.insert(url.clone(), place);
             self.list.push(Arc::new(Upstream {
-                name: endpoint.to_string().into(),
-                endpoint,
+                name: url.to_string().into(),
+                endpoints: vec![Endpoint::new(url)],
                 connect_timeout: CONNECT_TIMEOUT,
                 idle_timeout: IDLE_TIMEOUT,
                 max_idle: KEEP,
@@ -255,26 +255,22 @@ impl Upstreams {
     }
 }
 
-/// Compiles all endpoints of an upstream, and takes the first: more are refused elsewhere.
-fn first_endpoint(table: &UpstreamTable, problems: &mut Problems) -> Option<EndpointUrl> {
+/// Compiles all endpoints of an upstream.
+fn endpoints(table: &UpstreamTable, problems: &mut Problems) -> Option<Vec<Endpoint>> {
     let endpoints = table.endpoints.as_ref()?;
     if endpoints.value.is_empty() {
         let message = format!("the upstream `{}` has no endpoint", table.name.value);
         problems.add(Problem::at(endpoints.span, message));
+        return None;
     }
-    let compiled: Vec<_> = endpoints
-        .value
-        .iter()
-        .map(|one| endpoint(&one.url, problems))
-        .collect();
-    compiled
-        .into_iter()
-        .collect::<Option<Vec<_>>>()?
-        .into_iter()
-        .next()
+    let urls = endpoints.value.iter();
+    // All are compiled before any is missed, so that each is complained about.
+    let urls: Vec<_> = urls.map(|one| endpoint_url(&one.url, problems)).collect();
+    let endpoints = urls.into_iter().map(|url| url.map(Endpoint::new));
+    endpoints.collect()
 }
 
-fn endpoint(url: &At<String>, problems: &mut Problems) -> Option<EndpointUrl> {
+fn endpoint_url(url: &At<String>, problems: &mut Problems) -> Option<EndpointUrl> {
     EndpointUrl::parse(&url.value)
         .map_err(|error| {
             let problem = Problem::at(url.span, "malformed endpoint");

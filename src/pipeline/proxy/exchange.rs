@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::message::forward::Receiver;
 use crate::route::Route;
-use crate::upstream::{Link, Upstream};
+use crate::upstream::{Endpoint, Link, Pool, Upstream};
 use crate::wire::body::Coding;
 
 use super::super::rate_limit::Report;
@@ -24,6 +24,9 @@ use super::upload::{UploadEnd, upload};
 pub(super) struct Exchange<'e, 'r> {
     pub route: &'e Route,
     pub upstream: &'e Upstream,
+    pub endpoint: &'e Endpoint,
+    /// This worker's connections to the endpoint.
+    pub pool: &'e Pool,
     pub request: &'e Request<'r>,
     pub record: &'e Record<'r>,
     pub report: Option<&'e Report<'r>>,

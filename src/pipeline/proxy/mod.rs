@@ -46,10 +46,17 @@ pub(super) async fn proxy<'r>(
     report: Option<&Report<'r>>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
-    let snapshot = &request.current.snapshot;
+    let upstream = &request.current.snapshot.upstreams[route.upstream];
+    // There is one.
+    let (endpoint, pool) = (
+        &upstream.endpoints[0],
+        &request.current.pools[route.upstream][0],
+    );
     let mut exchange = Exchange {
         route,
-        upstream: &snapshot.upstreams[route.upstream],
+        upstream,
+        endpoint,
+        pool,
         request,
         record,
         report,
@@ -85,7 +92,7 @@ async fn send(
     client: &mut Downstream<'_>,
     out: &mut Vec<u8>,
 ) -> Result<After, Rejection> {
-    let pool = &exchange.request.current.pools[exchange.route.upstream];
+    let pool = exchange.pool;
     let repeatable = exchange.uploaded && exchange.request.head.method.is_idempotent();
     let mut kept = pool.take(!repeatable, exchange.record.now());
     loop {
@@ -100,7 +107,7 @@ async fn send(
         exchange
             .record
             .endpoint
-            .replace(Some(Rc::clone(&link.peer_text)));
+            .replace(Some(Rc::clone(&link.address_text)));
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
                 let buffers = &exchange.request.worker.buffers;
@@ -145,14 +152,14 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
             .record
             .attempts
             .set(exchange.record.attempts.get() + 1);
-        if pool.should_tell(Instant::now()) {
+        if pool.should_log(Instant::now()) {
             let (upstream, request_id) =
                 (&exchange.upstream.name, exchange.record.request_id.text());
             tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
         }
         match error {
             ConnectError::TimedOut(_) => Rejection::UpstreamTimeout,
-            ConnectError::Resolve(_) | ConnectError::NoAddress | ConnectError::Refused { .. } => {
+            ConnectError::Resolve(_) | ConnectError::Refused { .. } => {
                 Rejection::UpstreamUnreachable
             }
         }
@@ -161,10 +168,10 @@ async fn connect(exchange: &Exchange<'_, '_>, pool: &Pool) -> Result<Link, Rejec
 
 fn keep(mut link: Link, answered: &Answered, pool: &Pool, exchange: &Exchange<'_, '_>) {
     let longest = exchange.upstream.idle_timeout;
-    link.rest = match answered.keep {
+    link.max_idle_time = match answered.keep {
         Keep::No => return,
         Keep::Yes => longest,
-        Keep::AtMost(rest) => rest.min(longest),
+        Keep::AtMost(time) => time.min(longest),
     };
     link.connection.rest(&exchange.request.worker.buffers);
     pool.give(link, exchange.upstream.max_idle, answered.at);
@@ -172,7 +179,7 @@ fn keep(mut link: Link, answered: &Answered, pool: &Pool, exchange: &Exchange<'_
 
 fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>) {
     let (request, route) = (exchange.request, exchange.route);
-    let authority = exchange.upstream.endpoint.authority();
+    let authority = exchange.endpoint.url.authority();
     let prefix = route.prefix.as_str();
     let to = Forwarding {
         names: &request.current.snapshot.access.names,
@@ -198,7 +205,7 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
         },
         version: request.head.version,
     };
-    let base = &exchange.upstream.endpoint.base_path;
+    let base = &exchange.endpoint.url.base_path;
     let path = exchange
         .record
         .path()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, Request, Shop, Upstream, eventually};
+use crate::support::{Gateway, Request, Shop, Silent, Upstream, eventually};
 
 #[test]
 fn an_upstream_that_does_not_listen_gets_502_at_once() {
@@ -79,25 +79,8 @@ fn a_name_with_several_addresses_is_reached_on_any() {
 
 #[test]
 fn a_connection_that_is_not_accepted_times_out() {
-    // A listener whose queue is full: the kernel drops further attempts to connect.
-    let full =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
-    full.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
-        .expect("bind");
-    full.listen(0).expect("listen");
-    let address = full
-        .local_addr()
-        .expect("an address")
-        .as_socket()
-        .expect("of a socket");
-    let mut waiting = Vec::new();
-    while let Ok(stream) =
-        std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200))
-    {
-        waiting.push(stream);
-        assert!(waiting.len() < 64, "the queue never fills");
-    }
-
+    let silent = Silent::on(([127, 0, 0, 1], 0).into());
+    let address = silent.address();
     let gateway = Gateway::start(&format!(
         "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://{address}\"]\nconnect_timeout = \"300ms\""
     ));

@@ -84,7 +84,7 @@ fn several_addresses_are_listened_on() {
 
 #[test]
 fn ipv6_is_spoken_on_both_sides() {
-    let upstream = Upstream::echo_on_ipv6();
+    let upstream = Upstream::echo_on(std::net::Ipv6Addr::LOCALHOST);
     let gateway = Gateway::start(&format!(
         "listen = \"[::1]:0\"\n[routes]\n\"/a\" = \"{}\"\n\
          [limits]\nanonymous = {{ requests = 9, per = \"1h\" }}",

@@ -56,6 +56,24 @@ impl Gateway {
         Self::spawn(shell, folder_with(config))
     }
 
+    /// Like [`Gateway::start`], with names that resolve as `names` says: a line for each, with its
+    /// addresses, or `silent`.
+    pub(crate) fn start_with_names(config: &str, names: &str) -> Self {
+        let (mut program, dir) = (Command::new(TOLLGATE), folder_with(config));
+        super::names::prepare(&mut program, dir.path(), names);
+        Self::spawn(program, dir)
+    }
+
+    /// Lets names resolve otherwise from now on.
+    pub(crate) fn change_names(&self, names: &str) {
+        super::names::change(self.dir(), names);
+    }
+
+    /// How often a name was looked up.
+    pub(crate) fn lookups(&self, name: &str) -> usize {
+        super::names::lookups(self.dir(), name)
+    }
+
     /// Starts a gateway on the complete `tollgate.toml` of a folder.
     pub(crate) fn start_in(dir: TempDir) -> Self {
         Self::spawn(Command::new(TOLLGATE), dir)

@@ -5,7 +5,7 @@
 //! without another process taking the port meanwhile.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -56,11 +56,11 @@ impl Upstream {
     pub(crate) fn down(
         script: impl Fn(&mut Peer) -> Result<(), Gone> + Send + Sync + 'static,
     ) -> Self {
-        Self::down_on(Ipv4Addr::LOCALHOST.into(), Arc::new(script))
+        Self::down_at((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(script))
     }
 
-    fn down_on(ip: IpAddr, script: Arc<Script>) -> Self {
-        let port = bound(SocketAddr::from((ip, 0)));
+    fn down_at(address: SocketAddr, script: Arc<Script>) -> Self {
+        let port = bound(address);
         let address = port
             .local_addr()
             .ok()
@@ -79,9 +79,14 @@ impl Upstream {
         Self::start(echo)
     }
 
-    /// The same on the IPv6 loopback address.
-    pub(crate) fn echo_on_ipv6() -> Self {
-        let upstream = Self::down_on(Ipv6Addr::LOCALHOST.into(), Arc::new(echo));
+    /// The same on another address, at a port that the system picks.
+    pub(crate) fn echo_on(ip: impl Into<IpAddr>) -> Self {
+        Self::echo_at((ip.into(), 0).into())
+    }
+
+    /// The same at a port of the test's choice.
+    pub(crate) fn echo_at(address: SocketAddr) -> Self {
+        let upstream = Self::down_at(address, Arc::new(echo));
         upstream.come_up();
         upstream
     }

@@ -1,0 +1,138 @@
+//! Upstreams that are named: which of a name's addresses are connected to, what becomes of those
+//! that are silent or gone, and that a silent name server holds up nothing but its lookup.
+
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Gateway, Request, Silent, Upstream, eventually};
+
+#[test]
+fn a_silent_address_is_not_waited_for_by_each_connection() {
+    let upstream = Upstream::echo_on([127, 0, 0, 3]);
+    let port = upstream.address().port();
+    let _silent = Silent::on(([127, 0, 0, 2], port).into());
+    let gateway = Gateway::start_with_names(
+        &format!(
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nkeep = 0"
+        ),
+        "up.test 127.0.0.2 127.0.0.3",
+    );
+    let begun = Instant::now();
+    let mut client = gateway.connect();
+    for _ in 0..8 {
+        client.ask(&Request::get("/")).is(200);
+    }
+    // Half of `connect_timeout` for each would be eight seconds.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(upstream.connections(), 8);
+}
+
+#[test]
+fn a_short_time_to_connect_is_enough_for_each_address() {
+    let upstream = Upstream::echo_on([127, 0, 0, 3]);
+    let port = upstream.address().port();
+    let _silent = Silent::on(([127, 0, 0, 2], port).into());
+    let gateway = Gateway::start_with_names(
+        &format!(
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nconnect_timeout = \"240ms\""
+        ),
+        "up.test 127.0.0.2 127.0.0.3",
+    );
+    // On a machine that has no time for the first one, the second is remembered.
+    eventually("a connection", || {
+        (gateway.ask(&Request::get("/")).status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_service_on_one_family_costs_nobody_an_error() {
+    let on_ipv4 = Upstream::echo();
+    let on_ipv6 = Upstream::echo_on(Ipv6Addr::LOCALHOST);
+    for upstream in [on_ipv4, on_ipv6] {
+        let port = upstream.address().port();
+        let gateway = Gateway::start_with_names(
+            &format!("[routes]\n\"/\" = \"http://localhost:{port}\""),
+            "localhost ::1 127.0.0.1",
+        );
+        for _ in 0..3 {
+            gateway.ask(&Request::get("/")).is(200);
+        }
+    }
+}
+
+#[test]
+fn a_service_that_moved_is_found_by_the_request_that_finds_it_gone() {
+    let old = Upstream::echo_on([127, 0, 0, 2]);
+    let port = old.address().port();
+    let new = Upstream::echo_at(([127, 0, 0, 3], port).into());
+    let gateway = Gateway::start_with_names(
+        &format!("[routes]\n\"/\" = \"http://up.test:{port}\""),
+        "up.test 127.0.0.2",
+    );
+    let mut client = gateway.connect();
+    client.ask(&Request::get("/")).is(200);
+    // A name is looked up once a second at the most.
+    std::thread::sleep(Duration::from_millis(1100));
+    gateway.change_names("up.test 127.0.0.3");
+    old.go_down();
+    client.ask(&Request::get("/")).is(200);
+    assert_eq!(new.connections(), 1);
+}
+
+#[test]
+fn names_are_looked_up_once_for_the_process() {
+    let one = Upstream::echo();
+    let other = Upstream::echo();
+    let gateway = Gateway::start_with_names(
+        &format!(
+            "[routes]\n\"/a\" = \"http://up.test:{}\"\n\"/b\" = \"http://up.test:{}\"\n[server]\nworkers = 4",
+            one.address().port(),
+            other.address().port()
+        ),
+        "up.test 127.0.0.1",
+    );
+    for _ in 0..32 {
+        for path in ["/a", "/b"] {
+            gateway.ask(&Request::get(path)).is(200);
+        }
+    }
+    // Once for each endpoint at the most; ten seconds later again.
+    let lookups = gateway.lookups("up.test");
+    assert!((1..=2).contains(&lookups), "{lookups} lookups");
+}
+
+#[test]
+fn a_silent_name_server_holds_up_neither_other_names_nor_the_exit() {
+    let upstream = Upstream::echo();
+    let config = format!(
+        "[routes]\n\"/silent\" = \"http://silent.test\"\n\"/up\" = \"http://up.test:{}\"\n[server]\nworkers = 1\ndrain_timeout = \"200ms\"",
+        upstream.address().port()
+    );
+    let names = "silent.test silent\nup.test 127.0.0.1";
+    let mut gateway = Gateway::start_with_names(&config, names);
+    let mut waiting = gateway.connect();
+    waiting.send(Request::get("/silent").bytes());
+    eventually("a lookup", || {
+        (gateway.lookups("silent.test") > 0).then_some(())
+    });
+    gateway.ask(&Request::get("/up")).is(200);
+    waiting.answer().is_refusal(504, "upstream_timeout");
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn a_name_server_that_is_silent_about_redis_does_not_hold_up_the_exit() {
+    let mut gateway = Gateway::start_with_names(
+        "[routes]\n\"/\" = \"http://127.0.0.1:9\"\n[limits]\nanonymous = { requests = 9, per = \"1m\" }\n[limits.redis]\nurl = \"redis://silent.test\"\n[server]\ndrain_timeout = \"200ms\"",
+        "silent.test silent",
+    );
+    eventually("a lookup", || {
+        (gateway.lookups("silent.test") > 0).then_some(())
+    });
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+}
