@@ -7,6 +7,8 @@ use std::hash::{Hash, Hasher};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::message::hex::{self, Hex};
+
 /// The SHA-256 digest of an API key. `Display` writes it as the configuration has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeyHash([u8; 32]);
@@ -28,19 +30,10 @@ impl ApiKeyHash {
             return Err(InvalidHash);
         }
         let mut digest = [0; 32];
-        for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-            *byte = hex_value(*high)? << 4 | hex_value(*low)?;
+        for (byte, pair) in digest.iter_mut().zip(pairs) {
+            *byte = hex::byte(*pair).ok_or(InvalidHash)?;
         }
         Ok(Self(digest))
-    }
-}
-
-fn hex_value(digit: u8) -> Result<u8, InvalidHash> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(InvalidHash),
     }
 }
 
@@ -53,8 +46,7 @@ impl Hash for ApiKeyHash {
 
 impl fmt::Display for ApiKeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        write_hex(f, &self.0)
+        write!(f, "sha256:{}", Hex(&self.0))
     }
 }
 
@@ -104,18 +96,6 @@ impl fmt::Debug for ApiKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no random bytes from the operating system: {0}")]
 pub struct NoRandomness(#[from] getrandom::Error);
-
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, self.0)
-    }
-}
-
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::limit::{Hint, Policy, Subject};
+use crate::message::bytes::is_safe_name;
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
 #[derive(Debug)]
@@ -53,8 +54,7 @@ pub struct ClientName {
 impl ClientName {
     /// Parses a name as it stands in the configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidClientName> {
-        let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=128).contains(&text.len()) && text.bytes().all(safe) {
+        if is_safe_name(text.as_bytes()) {
             Ok(Self {
                 text: text.into(),
                 hint: Hint::default(),

@@ -2,6 +2,8 @@
 //! most eager service would make of them. Shared by the canonical path, which refuses what hides
 //! behind escapes, and by the protected prefixes, which see through them.
 
+use super::hex;
+
 /// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.
 #[must_use]
 pub const fn is_plain(b: u8) -> bool {
@@ -33,16 +35,15 @@ pub const fn is_unreserved(b: u8) -> bool {
 /// The byte that two hexadecimal digits at the start of `digits` stand for, if they are there.
 #[must_use]
 pub fn byte_of(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+    hex::byte(*digits.first_chunk()?)
 }
 
 /// Appends `byte` as an escape with upper-case digits.
 pub fn push_escape(out: &mut String, byte: u8) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push('%');
-    out.push(char::from(HEX[usize::from(byte >> 4)]));
-    out.push(char::from(HEX[usize::from(byte & 15)]));
+    for digit in hex::digits(byte) {
+        out.push(char::from(digit.to_ascii_uppercase()));
+    }
 }
 
 /// The bytes of a canonical path, decoded however often they were encoded: `%2E`, `%252E` and

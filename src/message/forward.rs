@@ -17,8 +17,8 @@ use super::known::Known;
 use super::protocol::{self, Version};
 use super::sink::{FieldSink, HeadSink, Persistence};
 
-/// Names under which downstream services are told who calls, by this gateway or by others. What a
-/// client sends under them never reaches downstream.
+/// Names under which services are told who calls, by this gateway or by others. What a client sends
+/// under them never reaches a service.
 const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-username"];
 
 /// Names that say how to read a body, beside those that the gateway knows by name.
@@ -31,9 +31,9 @@ const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 pub struct Names {
     /// Where clients send their key.
     pub api_key: HeaderName,
-    /// Whether downstream gets the key as well.
+    /// Whether services get the key as well.
     pub forward_api_key: bool,
-    /// Where downstream is told the client's name.
+    /// Where services are told the client's name.
     pub client: HeaderName,
     /// Where the request's id travels.
     pub request_id: HeaderName,
@@ -105,7 +105,7 @@ pub enum OddFieldNames {
     Pass,
 }
 
-/// Where a request came from and where it goes, as far as downstream is told.
+/// Where a request came from and where it goes, as far as the service is told.
 #[derive(Debug)]
 pub struct Forwarding<'a> {
     /// The field names that the configuration decides.
@@ -140,7 +140,7 @@ pub fn put_request(
     sink.request(method, to.host, target);
     let options = ConnectionOptions::of(fields);
     for field in fields.iter() {
-        if passes_downstream(field, &options, to) {
+        if reaches_service(field, &options, to) {
             match field.known {
                 Known::MaxForwards if *method == Method::OPTIONS => put_max_forwards(sink, field),
                 _ => sink.pass(field),
@@ -161,7 +161,7 @@ pub fn put_request(
     sink.end();
 }
 
-fn passes_downstream(
+fn reaches_service(
     field: FieldRef<'_>,
     options: &ConnectionOptions<'_>,
     to: &Forwarding<'_>,

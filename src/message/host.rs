@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use super::bytes::{HOST, number};
 
 /// Whether `host` names a host, with or without a port. An empty one does not: no route could be
-/// meant by it, and downstream services read it differently.
+/// meant by it, and services read it differently.
 #[must_use]
 pub fn is_valid(host: &[u8]) -> bool {
     let (name, port) = split(host);

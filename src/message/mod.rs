@@ -9,6 +9,7 @@ pub mod escapes;
 pub mod fields;
 pub mod forward;
 pub mod head;
+pub mod hex;
 pub mod hop;
 pub mod host;
 pub mod known;

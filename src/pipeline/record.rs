@@ -11,6 +11,7 @@ use http::{HeaderName, Method, StatusCode};
 
 use crate::client::Client;
 use crate::limit::Policy;
+use crate::message::bytes::is_safe_name;
 use crate::message::caller::put_address;
 use crate::message::head::RequestHead;
 use crate::message::known::Known;
@@ -82,12 +83,12 @@ pub(super) enum RequestId<'r> {
 }
 
 impl<'r> RequestId<'r> {
-    /// The id that came with a request if it is sane, otherwise a fresh one.
+    /// The id that came with a request if it is safe to write, otherwise a fresh one.
     fn of(head: Option<&'r RequestHead>, name: &HeaderName) -> Self {
         if let Some(head) = head {
             let mut sent = head.fields.get_all_named(name);
             if let (Some(id), None) = (sent.next(), sent.next())
-                && request_id::is_sane(id)
+                && is_safe_name(id)
             {
                 return Self::Sent(id);
             }

@@ -10,6 +10,7 @@ mod server;
 
 use std::path::Path;
 
+use crate::message::bytes::is_safe_name;
 use crate::pipeline::snapshot::Snapshot;
 
 use super::file::File;
@@ -57,8 +58,7 @@ fn or<T: Copy>(written: Option<At<T>>, default: T) -> T {
 /// Checks a name that the user chose: it may come to stand in a header field, a log line and the
 /// key of a counter.
 fn check_name(what: &str, name: &At<String>, problems: &mut Problems) -> bool {
-    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let good = (1..=128).contains(&name.value.len()) && name.value.bytes().all(safe);
+    let good = is_safe_name(name.value.as_bytes());
     if !good {
         let message = format!("`{}` is no name for {what}", name.value);
         let label = "a name has 1 to 128 characters of A-Z a-z 0-9 . _ -";

@@ -1,4 +1,4 @@
-//! What reaches downstream: in the order that it came, without what is not meant for it, and with
+//! What reaches a service: in the order that it came, without what is not meant for it, and with
 //! what only the gateway says.
 
 use proptest::prelude::*;
