@@ -150,6 +150,13 @@ impl Fields {
             .flat_map(|value| value.split(|b| *b == b','));
         items.map(trim).filter(|item| !item.is_empty())
     }
+
+    /// Whether such a list has an item, in any letter case.
+    #[must_use]
+    pub fn has_item(&self, known: Known, item: &[u8]) -> bool {
+        self.list_items(known)
+            .any(|other| other.eq_ignore_ascii_case(item))
+    }
 }
 
 /// Takes the blanks of RFC 9110 section 5.6.3 off both ends.
@@ -245,6 +252,7 @@ mod tests {
     fn a_list_may_be_spread_over_fields_and_have_empty_items() {
         let fields = fields("Connection: a,, b\t\r\nTE: x\r\nconnection: ,\r\nConnection:c\r\n");
         assert_eq!(texts(fields.list_items(Known::Connection)), ["a", "b", "c"]);
+        assert!(fields.has_item(Known::Te, b"X") && !fields.has_item(Known::Te, b"a"));
         assert_eq!(fields.get_all(Known::Connection).count(), 3);
         assert_eq!(fields.list_items(Known::Upgrade).count(), 0);
     }

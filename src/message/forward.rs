@@ -154,10 +154,7 @@ pub fn put_request(
     if let Some(client) = to.client {
         sink.field(to.names.client.as_ref(), client.as_bytes());
     }
-    let trailers = fields
-        .list_items(Known::Te)
-        .any(|coding| same(coding, b"trailers"));
-    sink.connection(to.persistence, trailers);
+    sink.connection(to.persistence, fields.has_item(Known::Te, b"trailers"));
     sink.end();
 }
 

@@ -230,12 +230,8 @@ fn asks_for_websocket(request: &Request<'_>) -> bool {
         && request.head.method == Method::GET
         && request.head.version.has_upgrade()
         && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
-        && fields
-            .list_items(Known::Upgrade)
-            .any(|name| name.eq_ignore_ascii_case(b"websocket"))
-        && fields
-            .list_items(Known::Connection)
-            .any(|name| name.eq_ignore_ascii_case(b"upgrade"))
+        && fields.has_item(Known::Upgrade, b"websocket")
+        && fields.has_item(Known::Connection, b"upgrade")
         && fields.has(Known::SecWebSocketKey)
 }
 
