@@ -3,6 +3,7 @@ about a process (/proc): CPU time and memory."""
 
 import os
 import platform
+import random
 import resource
 import signal
 import socket
@@ -24,9 +25,16 @@ class Failed(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing has; outside the range from which connections get theirs, which a load
+    with a connection for each request uses up."""
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(20000, 32768)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def raise_file_limit():

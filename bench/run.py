@@ -4,7 +4,8 @@ Tollgate that counts in Redis with Traefik and a Node gateway that count in the 
 
 Same load (wrk), same upstream, in turns, several rounds; medians. The CPU time is that of the
 proxy's own processes, from /proc; that of Redis stands apart. README.md says how it is measured.
-Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), PROXIES (all, separated by commas);
+Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), CLOSE (0; with 1 each
+connection carries one request), PROXIES (all, separated by commas);
 BEFORE, the program of an earlier commit, for the proxies before, before-redis, before-redis-exact.
 """
 
@@ -25,6 +26,7 @@ SECONDS = int(os.environ.get("ROUND_SECONDS", "4"))
 CONNECTIONS = int(os.environ.get("CONNECTIONS", "64"))
 KNOWN = [*tables.TITLES, *tables.REDIS_TITLES]
 USUAL = [name for name in KNOWN if not name.startswith("before")]
+CLOSE = os.environ.get("CLOSE", "0") == "1"
 PROXIES = (os.environ.get("PROXIES") or ",".join(USUAL)).split(",")
 LOG_TIMEOUT = 5
 WARM_UP_SECONDS = 1
@@ -77,6 +79,8 @@ def load(proxy, seconds, keys=0):
     """Puts load on a proxy; returns what wrk measured. With `keys`, one of so many at random."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", harness.HERE / "report.lua"]
     command += ["-H", f"x-api-key: {harness.KEY}", f"http://127.0.0.1:{proxy.port}{harness.PATH}"]
+    if CLOSE:
+        command += ["-H", "Connection: close"]
     env = {**os.environ, "KEYS": str(keys)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     reports = [line[7:] for line in done.stdout.splitlines() if line.startswith("REPORT ")]
@@ -163,9 +167,10 @@ def main():
                 runs[name].append(run)
                 each = f"{run.cpu_us:6.1f} µs, {run.per_second:,.0f}/s"
                 print(f"round {number + 1}: {name:20} {each}", flush=True)
+    carry = ", each for one request" if CLOSE else ""
     print(f"\n{tables.tables(runs)}\n")
     print(
-        f"{harness.machine()}; {CONNECTIONS} connections, one API key, a limit that refuses nobody; "
+        f"{harness.machine()}; {CONNECTIONS} connections{carry}, one API key, a limit that refuses nobody; "
         f"{ROUNDS} rounds of {SECONDS} s, {harness.WORKERS} workers each, medians, also of the "
         "ratios within a round."
     )

@@ -93,7 +93,12 @@ pub(super) async fn answer(
     if goes_on && !client.body.is_finished() && !read_past(worker, client, record).await {
         return After::Close;
     }
-    if goes_on { After::GoesOn } else { After::Close }
+    match reply {
+        Reply::Unframed(_) => After::Close,
+        Reply::Rejected(request, _) | Reply::Healthy(request) | Reply::LastHop(request) => {
+            request.after(goes_on, &client.body)
+        }
+    }
 }
 
 fn goes_on(reply: Reply<'_>, client: &Downstream<'_>, record: &Record<'_>) -> bool {

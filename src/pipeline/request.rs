@@ -41,6 +41,19 @@ impl Request<'_> {
     pub fn goes_on(&self) -> bool {
         keeps_alive(self.head.version, &self.head.fields) && !self.worker.draining.get()
     }
+
+    /// What becomes of the connection after an answer that is whole; `body` is what is still to
+    /// come of the request.
+    #[must_use]
+    pub fn after(&self, goes_on: bool, body: &Body) -> After {
+        if goes_on {
+            After::GoesOn
+        } else if body.is_finished() && !keeps_alive(self.head.version, &self.head.fields) {
+            After::CloseNow
+        } else {
+            After::Close
+        }
+    }
 }
 
 /// The client's connection while a request is being answered.
@@ -61,8 +74,11 @@ pub struct Downstream<'c> {
 pub enum After {
     /// It takes the next request.
     GoesOn,
-    /// It ends in good order: everything sent still has to reach the client.
+    /// It ends in good order: everything sent still has to reach the client, who may be sending.
     Close,
+    /// It ends, and the client sends nothing more: it asked for the end (RFC 9112 section 9.6), and
+    /// its request was read whole.
+    CloseNow,
     /// It is cut, so that the client can tell that the answer is not whole.
     Cut,
 }

@@ -102,8 +102,6 @@ impl Accepting {
         let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
             return;
         };
-        // Small answers must not wait for the client's acknowledgement of earlier ones.
-        let _ = socket.set_nodelay(true);
         let (worker, seat) = (Rc::clone(&self.worker), self.connections.seat());
         // The seat says when it has ended; that is what a drain waits for.
         spawn_local(async move {

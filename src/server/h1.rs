@@ -58,7 +58,8 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat
         };
         match after {
             After::GoesOn => rested_before = true,
-            After::Close => return aside(client.linger()).await,
+            After::CloseNow if client.is_silent() => return client.close(),
+            After::Close | After::CloseNow => return aside(client.linger()).await,
             After::Cut => return client.cut(),
         }
     }
@@ -194,7 +195,18 @@ impl Client<'_> {
         }
     }
 
-    /// Ends the connection so that what was sent last arrives.
+    /// Whether nothing is known to have come after the last request. Bytes that nobody has read
+    /// make closing a reset, which may cost the client its answer.
+    fn is_silent(&mut self) -> bool {
+        self.connection.input().is_empty() && !self.connection.is_stale()
+    }
+
+    /// Ends the connection; what was sent last arrives if the client sends nothing more.
+    fn close(mut self) {
+        self.connection.rest(&self.worker.buffers);
+    }
+
+    /// Ends the connection so that what was sent last arrives, whatever the client sends.
     async fn linger(mut self) {
         let (mut reader, mut writer) = self.connection.halves();
         let buffers = &self.worker.buffers;

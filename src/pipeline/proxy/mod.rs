@@ -117,11 +117,7 @@ async fn send(
             }
             Ok(answered) => {
                 keep(link, &answered, pool, exchange);
-                return Ok(if answered.goes_on {
-                    After::GoesOn
-                } else {
-                    After::Close
-                });
+                return Ok(exchange.request.after(answered.goes_on, &client.body));
             }
             Err(Failure::NothingSent) if link.reused => {}
             Err(Failure::NoAnswer) if link.reused && repeatable => {}

@@ -67,6 +67,48 @@ fn an_http_1_0_client_may_ask_for_a_connection_that_stays() {
 }
 
 #[test]
+fn a_client_that_asks_for_the_end_gives_its_place_free_at_once() {
+    let shop = Shop::with("[server]\nmax_connections = 1");
+    let requests = [
+        Request::get("/api/inventory/x"),
+        Request::post("/api/inventory/x", "hello"),
+        Request::post("/api/inventory/x", "hello").chunked(2),
+        Request::get("/health"),
+        Request::get("/nowhere"),
+    ];
+    for request in requests {
+        // The client keeps its side open: only what the gateway does makes room for the next.
+        let mut first = shop.gateway.connect();
+        first.ask(&request.field("Connection", "close"));
+        let mut second = shop.gateway.connect();
+        second.patience(Duration::from_secs(3));
+        second
+            .ask(&Request::get("/api/inventory/x").http10())
+            .is(200);
+        first.is_closed();
+    }
+}
+
+#[test]
+fn what_follows_a_last_request_does_not_cost_its_answer() {
+    let shop = Shop::open();
+    let body = crate::support::noise(300_000);
+    let last = Request::post("/api/inventory/x", body.clone()).field("Connection", "close");
+    for after in ["\r\n".to_owned(), "GET /x HTTP/1.1\r\n".repeat(20_000)] {
+        let mut client = shop.gateway.connect();
+        let mut writer = client.writer();
+        let sent = [last.bytes(), after.into_bytes()].concat();
+        let sending = std::thread::spawn(move || {
+            // The gateway need not take what it will not serve.
+            let _ = std::io::Write::write_all(&mut writer, &sent);
+        });
+        assert!(client.answer().is(200).body == body);
+        client.is_closed();
+        sending.join().expect("the sender");
+    }
+}
+
+#[test]
 fn connections_beyond_the_bound_wait_for_a_place() {
     let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 2");
     let mut first: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
