@@ -13,9 +13,9 @@ pub mod hex;
 pub mod hop;
 pub mod host;
 pub mod known;
+#[cfg(test)]
+pub(crate) mod lenient_servers;
 pub mod path;
 pub mod protocol;
-#[cfg(test)]
-pub(crate) mod readings;
 pub mod sink;
 pub mod target;

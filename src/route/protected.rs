@@ -146,8 +146,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::lenient_servers::{SERVICES, segments};
     use crate::message::path::RequestPath;
-    use crate::message::readings::{SERVICES, segments};
 
     fn protects(prefix: &str, path: &str) -> bool {
         let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse(prefix).unwrap()]);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::prelude::*;
 
-use super::super::readings::{SERVICES, segments, walked};
+use super::super::lenient_servers::{SERVICES, segments, walked};
 use super::{AmbiguousPath, RequestPath, is_plainly_canonical, normalize};
 
 fn canonical(path: &str) -> String {
