@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::route::{PathEncoding, PathPrefix, ProtectedPrefixes};
+
 use super::file::{ClientTable, File, LimitsTable};
 use super::problems::MOST_SHOWN;
 use super::source::{At, Sources, Span};
@@ -77,15 +79,41 @@ fn protection(file: &File, lints: &mut Lints) {
         }
     }
     routes_beside(file, &protected, lints);
+    any_bytes(file, lints);
+}
+
+/// Finds routes that take paths which protection may read in another way than their service.
+fn any_bytes(file: &File, lints: &mut Lints) {
+    if file.access.protected.is_empty() {
+        return;
+    }
+    for route in &file.routes {
+        let Some(encoding) = route.path_encoding else {
+            continue;
+        };
+        if encoding.value == PathEncoding::Any {
+            let text = format!(
+                "the route `{}` takes paths that are not UTF-8: a service that reads them neither as UTF-8 nor as Latin-1 may be reached around `access.protected`",
+                route.prefix.value
+            );
+            lints.add(encoding.span, text);
+        }
+    }
 }
 
 /// Finds public routes whose text goes on where a protected prefix ends.
 fn routes_beside(file: &File, protected: &HashMap<String, &str>, lints: &mut Lints) {
+    let prefixes = file.access.protected.iter();
+    let covering = ProtectedPrefixes::new(
+        prefixes
+            .filter_map(|prefix| PathPrefix::parse(&prefix.value).ok())
+            .collect(),
+    );
     let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
     for route in &file.routes {
         let path = &route.prefix.value;
         let lower = path.to_ascii_lowercase();
-        if above(&lower).any(|path| protected.contains_key(path)) {
+        if covering.find(path).is_some() {
             continue;
         }
         // `/api/orders-export` beside a protected `/api/orders`.

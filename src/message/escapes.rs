@@ -46,6 +46,24 @@ pub fn push_escape(out: &mut String, byte: u8) {
     }
 }
 
+/// Decodes all escapes once; a broken one stays as it is.
+#[must_use]
+pub fn decode_once(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        match byte_of(rest).filter(|_| first == b'%') {
+            Some(byte) => {
+                out.push(byte);
+                rest = &rest[2..];
+            }
+            None => out.push(first),
+        }
+    }
+    out
+}
+
 /// The bytes of a canonical path, decoded however often they were encoded: `%2E`, `%252E` and
 /// `%25252E` are all a dot. One pass without a copy, for an attacker would nest thousands.
 #[derive(Debug, Clone)]
@@ -65,10 +83,8 @@ pub struct DecodedByte {
 impl<'p> Decoded<'p> {
     /// Reads `path`.
     #[must_use]
-    pub fn new(path: &'p str) -> Self {
-        Self {
-            rest: path.as_bytes(),
-        }
+    pub fn new(path: &'p [u8]) -> Self {
+        Self { rest: path }
     }
 }
 
@@ -101,7 +117,9 @@ mod tests {
     use super::*;
 
     fn decoded(path: &str) -> String {
-        let bytes = Decoded::new(path).map(|decoded| decoded.byte).collect();
+        let bytes = Decoded::new(path.as_bytes())
+            .map(|decoded| decoded.byte)
+            .collect();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -125,7 +143,7 @@ mod tests {
 
     #[test]
     fn layers_are_counted() {
-        let layers = Decoded::new("/%2F%252F%%25").map(|decoded| decoded.layers);
+        let layers = Decoded::new(b"/%2F%252F%%25").map(|decoded| decoded.layers);
         assert_eq!(layers.collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
     }
 

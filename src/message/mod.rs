@@ -13,6 +13,7 @@ pub mod hex;
 pub mod hop;
 pub mod host;
 pub mod known;
+pub mod lenient;
 #[cfg(test)]
 pub(crate) mod lenient_servers;
 pub mod path;

@@ -5,13 +5,15 @@
 use std::borrow::Cow;
 
 use super::bytes::SEGMENT;
-use super::escapes::{Decoded, DecodedByte, byte_of, is_plain, is_unreserved, push_escape};
+use super::escapes::{Decoded, byte_of, is_plain, is_unreserved, push_escape};
+use super::lenient::{self, Charset};
 
 /// A canonical path. What was canonical as it came is not copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     text: Cow<'a, str>,
     encoded_slash: bool,
+    utf8: bool,
 }
 
 /// Why a path has more than one reading. The texts are shown to the client.
@@ -29,12 +31,12 @@ pub enum AmbiguousPath {
     /// A `%` without two hexadecimal digits.
     #[error("The path has a broken escape: after % come two hexadecimal digits.")]
     BrokenEscape,
-    /// Bytes that are not UTF-8 and that some decoders take for a dot, a slash or a backslash.
+    /// More bytes than UTF-8 needs for a character: some decoders take C0 AE for a dot.
     #[error("The path has an overlong escape, such as %C0%AE for a dot.")]
     Overlong,
-    /// A segment that becomes `.` or `..` when `%2F` is decoded, when it is cut at `;`, or when it
-    /// is decoded twice.
-    #[error("A segment of the path turns into . or .. when it is decoded or cut at a semicolon.")]
+    /// A segment that becomes `.` or `..` when it is decoded (also twice, or to compatible
+    /// characters), when it is cut at `;` or `?`, or when blanks are taken off.
+    #[error("A segment of the path turns into . or .. when it is decoded, cut or trimmed.")]
     HiddenDots,
     /// Some services merge slashes or decode `%2F` before they resolve `..`, others after.
     #[error("In the path a .. follows an empty segment or an encoded slash (%2F).")]
@@ -53,11 +55,13 @@ impl<'a> RequestPath<'a> {
             return Ok(Self {
                 text: Cow::Borrowed(text),
                 encoded_slash: false,
+                utf8: true,
             });
         }
         let normal = normalize(path)?;
         let text = remove_dots(&normal)?;
         let encoded_slash = text.contains("%2F");
+        let utf8 = is_utf8(&text);
         let text = if text.as_bytes() == path {
             // It was canonical, only not plainly so.
             std::str::from_utf8(path).map_or(Cow::Owned(text), Cow::Borrowed)
@@ -67,6 +71,7 @@ impl<'a> RequestPath<'a> {
         Ok(Self {
             text,
             encoded_slash,
+            utf8,
         })
     }
 
@@ -80,6 +85,13 @@ impl<'a> RequestPath<'a> {
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slash
+    }
+
+    /// Whether its escapes decode to UTF-8, however often they are decoded; only the route can say
+    /// whether others are welcome.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.utf8
     }
 
     /// What was done to make `path` canonical, for those who ask; nothing if it was.
@@ -132,14 +144,15 @@ fn is_plainly_canonical(path: &[u8]) -> bool {
     true
 }
 
-/// Whether what follows a slash is neither a slash nor anything like a dot segment.
+/// Whether what follows a slash is neither a slash nor anything like a dot segment, also with blanks
+/// around it (`+` is one in forms, and to some services in paths).
 fn begins_name(after: &[u8]) -> bool {
     let after_dots = match after {
-        [b'/', ..] => return false,
+        [b'/' | b'%' | b'+', ..] => return false,
         [b'.', b'.', after @ ..] | [b'.', after @ ..] => after,
         _ => return true,
     };
-    !matches!(after_dots, [] | [b'/' | b';' | b'%', ..])
+    !matches!(after_dots, [] | [b'/' | b';' | b'%' | b'+', ..])
 }
 
 /// Whether the two digits of an escape are as they should be, and what they stand for can have no
@@ -150,9 +163,8 @@ fn is_settled(digits: &[u8]) -> bool {
     };
     !(high.is_ascii_lowercase() || low.is_ascii_lowercase())
         && byte_of(digits).is_some_and(|byte| {
-            let hides = matches!(byte, b'%' | b'/' | b';' | b'\\' | 0x7f);
-            let may_be_overlong = matches!(byte, 0xc0 | 0xc1 | 0xe0 | 0xf0 | 0xf8 | 0xfc);
-            byte >= b' ' && !is_unreserved(byte) && !hides && !may_be_overlong
+            let hides = matches!(byte, b'%' | b'/' | b';' | b'\\' | 0x7f..);
+            byte >= b' ' && !is_unreserved(byte) && !hides
         })
 }
 
@@ -160,7 +172,6 @@ fn is_settled(digits: &[u8]) -> bool {
 /// repeated slashes stay. What could be read in two ways is refused.
 fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
     let mut out = String::with_capacity(path.len() + 16);
-    let mut previous = 0;
     let mut rest = path;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -172,13 +183,19 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
         } else {
             byte
         };
-        refuse(byte, previous)?;
-        previous = byte;
+        match byte {
+            b'\\' => return Err(AmbiguousPath::Backslash),
+            0..=0x1f | 0x7f => return Err(AmbiguousPath::Control),
+            _ => {}
+        }
         if is_unreserved(byte) || (!is_escape && is_plain(byte)) {
             out.push(char::from(byte));
         } else {
             push_escape(&mut out, byte);
         }
+    }
+    if has_overlong(&out) {
+        return Err(AmbiguousPath::Overlong);
     }
     if out.split('/').any(hides_dots) {
         return Err(AmbiguousPath::HiddenDots);
@@ -186,41 +203,59 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
     Ok(out)
 }
 
-/// Refuses bytes, raw or escaped, that services read differently. `previous` is the one before.
-fn refuse(byte: u8, previous: u8) -> Result<(), AmbiguousPath> {
-    match (previous, byte) {
-        (_, b'\\') => Err(AmbiguousPath::Backslash),
-        (_, 0..=0x1f | 0x7f) => Err(AmbiguousPath::Control),
-        // No character is encoded so in UTF-8 (RFC 3629 section 3), but lenient decoders take
-        // C0 AE for a dot.
-        (_, 0xc0 | 0xc1)
-        | (0xe0, 0x80..=0x9f)
-        | (0xf0, 0x80..=0x8f)
-        | (0xf8, 0x80..=0x87)
-        | (0xfc, 0x80..=0x83) => Err(AmbiguousPath::Overlong),
-        _ => Ok(()),
-    }
+/// Whether bytes of a normalized path, decoded however often, are more than UTF-8 needs for their
+/// character (RFC 3629 section 3).
+fn has_overlong(normal: &str) -> bool {
+    let mut previous = 0;
+    Decoded::new(normal.as_bytes()).any(|decoded| {
+        let pair = (std::mem::replace(&mut previous, decoded.byte), decoded.byte);
+        matches!(
+            pair,
+            (0xc0 | 0xc1, 0x80..=0xbf)
+                | (0xe0, 0x80..=0x9f)
+                | (0xf0, 0x80..=0x8f)
+                | (0xf8, 0x80..=0x87)
+                | (0xfc, 0x80..=0x83)
+        )
+    })
 }
 
-/// Whether a normalized segment is no dot segment, but becomes one for a service that decodes
-/// `%2F`, that cuts parameters off at `;`, or that decodes more than once (and then meets
-/// backslashes, or a NUL where it ends the path).
+/// Whether what the escapes of a normalized path stand for is UTF-8, decoded once, twice or more
+/// often: whether the bytes of each character are escaped equally often, too.
+fn is_utf8(normal: &str) -> bool {
+    let mut bytes = Vec::with_capacity(normal.len());
+    let mut before = 0;
+    for decoded in Decoded::new(normal.as_bytes()) {
+        if std::mem::replace(&mut before, decoded.layers) != decoded.layers {
+            // No character goes on behind an ASCII byte.
+            bytes.push(b'%');
+        }
+        bytes.push(decoded.byte);
+    }
+    std::str::from_utf8(&bytes).is_ok()
+}
+
+/// Whether a normalized segment is no dot segment, but becomes one for some service: one that
+/// decodes more than once or to compatible characters (and then meets slashes and backslashes, or a
+/// NUL, a `?` or a `#` where the path ends), that cuts parameters off at `;`, that takes blanks off.
 fn hides_dots(segment: &str) -> bool {
-    let special = |b: &u8| matches!(b, b'%' | b';');
+    let special = |b: &u8| matches!(b, b'%' | b';' | b'+');
     if !segment.as_bytes().iter().any(special) {
         return false;
     }
+    let decoded = lenient::decode(segment.as_bytes(), Charset::Utf8);
     // The dots that make up the current part of the segment, as long as it is nothing but dots.
     let mut dots = Some(0_usize);
     let are_a_dot_segment = |dots| matches!(dots, Some(1 | 2));
-    for DecodedByte { byte, .. } in Decoded::new(segment) {
-        let ends_part = matches!(byte, b'/' | b'\\' | b';' | 0);
+    for byte in decoded {
+        let ends_part = matches!(byte, b'/' | b'\\' | b';' | b'?' | b'#' | 0);
         if ends_part && are_a_dot_segment(dots) {
             return true;
         }
         dots = match byte {
             b'.' => dots.map(|count| count + 1),
             b'/' | b'\\' => Some(0),
+            b' ' | b'+' => dots,
             _ => None,
         };
     }
@@ -258,11 +293,16 @@ fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
 }
 
 /// Whether services disagree on what a `..` after this segment takes off: to some it is none, to
-/// others it is several.
+/// others it is several, or the path ends in it.
 fn is_uncertain(segment: &str) -> bool {
-    let mut bytes = Decoded::new(segment).map(|decoded| decoded.byte);
-    let empty = bytes.clone().next().is_none_or(|first| first == b';');
-    empty || bytes.any(|byte| matches!(byte, b'/' | b'\\'))
+    let decoded = lenient::decode(segment.as_bytes(), Charset::Utf8);
+    let is_name = |b: &u8| !matches!(b, b'.' | b' ' | b'+');
+    let empty = decoded
+        .iter()
+        .find(|b| is_name(b))
+        .is_none_or(|b| *b == b';');
+    let ends = |b: &u8| matches!(b, b'/' | b'\\' | b'?' | b'#' | 0);
+    empty || decoded.iter().any(ends)
 }
 
 #[cfg(test)]

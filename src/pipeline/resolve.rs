@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::message::body::BodyLength;
 use crate::message::path::RequestPath;
-use crate::route::{EncodedSlash, Resolved, Route, RouteTable};
+use crate::route::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
 
 use super::rejection::Rejection;
 
@@ -32,6 +32,11 @@ pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<
     if path.has_encoded_slash() && route.encoded_slash == EncodedSlash::Reject {
         return Err(Rejection::AmbiguousPath(
             "an encoded slash (%2F) is not accepted in this path".into(),
+        ));
+    }
+    if !path.is_utf8() && route.path_encoding == PathEncoding::Utf8 {
+        return Err(Rejection::AmbiguousPath(
+            "The path has escapes that do not decode to UTF-8, such as %FF or %C3 alone.".into(),
         ));
     }
     match (route.body_limit, body) {

@@ -6,6 +6,7 @@ mod near_miss;
 mod prefix;
 mod protected;
 mod table;
+mod wide;
 
 pub use choices::Indistinguishable;
 pub use near_miss::{NearMiss, WhyLost};
@@ -40,6 +41,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// What becomes of paths with `%2F`.
     pub encoded_slash: EncodedSlash,
+    /// What becomes of paths that are not UTF-8.
+    pub path_encoding: PathEncoding,
     /// As how many requests one counts.
     pub cost: NonZeroU32,
     /// The limits that hold here, beside each caller's own.
@@ -58,9 +61,19 @@ pub enum EncodedSlash {
     Keep,
 }
 
+/// What the escapes of a path decode to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PathEncoding {
+    /// UTF-8: other paths are refused, for services disagree on what becomes of them.
+    #[default]
+    Utf8,
+    /// Any bytes, for a service that reads Latin-1.
+    Any,
+}
+
 #[cfg(test)]
 mod testing {
-    use super::{EncodedSlash, PathPrefix, Route};
+    use super::{EncodedSlash, PathEncoding, PathPrefix, Route};
 
     /// A route with nothing special about it.
     pub(super) fn route(prefix: &str, upstream: usize) -> Route {
@@ -73,6 +86,7 @@ mod testing {
             timeout: std::time::Duration::from_secs(30),
             body_limit: None,
             encoded_slash: EncodedSlash::Reject,
+            path_encoding: PathEncoding::Utf8,
             cost: std::num::NonZeroU32::MIN,
             limits: Vec::new(),
             subject: crate::limit::Subject::Route(prefix.into()),

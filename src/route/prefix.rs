@@ -60,6 +60,12 @@ impl PathPrefix {
         &self.0
     }
 
+    /// Whether its escapes decode to UTF-8.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        RequestPath::parse(self.0.as_bytes()).is_ok_and(|path| path.is_utf8())
+    }
+
     /// Whether `path` (a canonical path) is the prefix itself or lies below it.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {

@@ -1,143 +1,33 @@
 //! The protected prefixes. They compare wider than routes on purpose: whichever way a service reads
-//! a path, an anonymous caller must not reach a protected one. Letter case, `;parameters`, escapes
-//! and encoded slashes make no difference here.
-
-use crate::message::escapes::{Decoded, DecodedByte};
+//! a path, an anonymous client must not reach a protected one. See [`super::wide`] for the readings.
 
 use super::PathPrefix;
+use super::wide::WidePrefixes;
 
 /// Path prefixes that need an identified client.
 #[derive(Debug, Default)]
 pub struct ProtectedPrefixes {
     prefixes: Vec<PathPrefix>,
-    /// The same, as they are compared, in the order of their bytes.
-    wide: Vec<WidePrefix>,
-}
-
-#[derive(Debug)]
-struct WidePrefix {
-    /// A wide reading: `/a/b`, or nothing when everything is protected.
-    text: Vec<u8>,
-    /// Which of the prefixes it is.
-    prefix: usize,
+    wide: WidePrefixes,
 }
 
 impl ProtectedPrefixes {
     /// Compiles the prefixes.
     #[must_use]
     pub fn new(prefixes: Vec<PathPrefix>) -> Self {
-        let read = |(prefix, text): (usize, &PathPrefix)| WidePrefix {
-            text: WideReading::new(text.as_str(), usize::MAX).collect(),
-            prefix,
-        };
-        let mut wide: Vec<_> = prefixes.iter().enumerate().map(read).collect();
-        wide.sort_by(|a, b| a.text.cmp(&b.text).then(a.prefix.cmp(&b.prefix)));
+        let wide = WidePrefixes::new(prefixes.iter().enumerate());
         Self { prefixes, wide }
     }
 
     /// The prefix that protects `path` (a canonical path), if any does: the shortest of several.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<&PathPrefix> {
-        if self.wide.is_empty() {
-            return None;
-        }
-        // Where nothing is encoded, all readings are one.
-        let readings = if path.contains('%') {
-            &READINGS[..]
-        } else {
-            &READINGS[..1]
-        };
-        let read = |layers: &usize| self.search(WideReading::new(path, *layers));
-        readings.iter().find_map(read)
+        self.wide.find_map(path, |place| self.prefixes.get(place))
     }
 
     /// The prefixes, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = &PathPrefix> {
         self.prefixes.iter()
-    }
-
-    /// Walks a reading and the sorted prefixes at once, so that a long path costs no more with many
-    /// prefixes, and stops where none begins like it.
-    fn search(&self, reading: WideReading<'_>) -> Option<&PathPrefix> {
-        let mut candidates = &self.wide[..];
-        let mut bytes = reading;
-        for depth in 0.. {
-            let next = bytes.next();
-            // In the order of bytes, what ends here comes first.
-            let first = candidates.first()?;
-            if first.text.len() == depth && matches!(next, None | Some(b'/')) {
-                return self.prefixes.get(first.prefix);
-            }
-            let next = next?;
-            let at_depth = |wide: &WidePrefix| wide.text.get(depth).copied();
-            let from = candidates.partition_point(|wide| at_depth(wide) < Some(next));
-            let to = candidates.partition_point(|wide| at_depth(wide) <= Some(next));
-            candidates = candidates.get(from..to)?;
-        }
-        None
-    }
-}
-
-/// How often services decode a path before they cut parameters off: as often as they can, never
-/// (servlet containers), and once. It decides where parameters end: `/api;%2Fx/orders` is
-/// `/api/x/orders` or `/api/orders`.
-const READINGS: [usize; 3] = [usize::MAX, 0, 1];
-
-/// The bytes of a path as the most lenient service would see them: decoded, in lower case, without
-/// parameters, encoded slashes taken for slashes, empty segments left out, no slash at the end.
-#[derive(Debug)]
-struct WideReading<'p> {
-    bytes: Decoded<'p>,
-    /// Parameters end at a slash that is not encoded more often than that.
-    layers: usize,
-    /// Inside of parameters.
-    cutting: bool,
-    /// A slash was met; it is told when a segment follows.
-    slash: bool,
-    /// The byte after the slash that was told.
-    held: Option<u8>,
-}
-
-impl<'p> WideReading<'p> {
-    fn new(path: &'p str, layers: usize) -> Self {
-        Self {
-            bytes: Decoded::new(path),
-            layers,
-            cutting: false,
-            slash: false,
-            held: None,
-        }
-    }
-}
-
-impl Iterator for WideReading<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        if let Some(held) = self.held.take() {
-            return Some(held);
-        }
-        loop {
-            let DecodedByte { byte, layers } = self.bytes.next()?;
-            match byte {
-                b'/' if !self.cutting || layers <= self.layers => {
-                    self.slash = true;
-                    self.cutting = false;
-                }
-                // Only a backslash that was encoded twice gets here; once is refused.
-                b'\\' if !self.cutting => self.slash = true,
-                b';' => self.cutting = true,
-                _ if self.cutting => {}
-                byte => {
-                    let byte = byte.to_ascii_lowercase();
-                    if !std::mem::take(&mut self.slash) {
-                        return Some(byte);
-                    }
-                    self.held = Some(byte);
-                    return Some(b'/');
-                }
-            }
-        }
     }
 }
 
@@ -154,33 +44,163 @@ mod tests {
         prefixes.find(path).is_some()
     }
 
+    /// The readings that docs/life-of-a-request.md promises, each by spellings of `/api/orders`.
+    const SPELLINGS: [(&str, &[&str]); 13] = [
+        (
+            "as it is",
+            &["/api/orders", "/api/orders/", "/api/orders/7"],
+        ),
+        (
+            "letter case",
+            &["/API/Orders", "/%61pi/order%53", "/api/OrDers/7"],
+        ),
+        (
+            "letter case of any script",
+            &[
+                "/api/order%C5%BF",
+                "/ap%C4%B1/orders",
+                "/AP%C4%B0/orders",
+                "/api/order%EF%BC%B3",
+            ],
+        ),
+        (
+            "parameters",
+            &[
+                "/api;v=1/orders;x=/7",
+                "/;x/api/orders",
+                "/api/;x/orders",
+                "/api/orders%3Bx",
+                "/api/orders;",
+                "/api;%2Fx/orders",
+                "/api;%2Fx%2Fy/orders/7",
+                "/api%3B%2Fx/orders",
+                "/api;x%2Forders",
+                "/api%EF%BC%9Bx/orders",
+                "/api;x%255Corders",
+                "/api;%EF%BC%8Fx/orders",
+            ],
+        ),
+        (
+            "encoded slashes",
+            &[
+                "/api%2Forders",
+                "/api%2forders%2F7",
+                "/api%2F%2Forders",
+                "/api%EF%BC%8Forders",
+            ],
+        ),
+        (
+            "encoded more than once",
+            &[
+                "/api%252Forders",
+                "/api/order%2573",
+                "/api%255Corders",
+                "/api%25252Forders",
+                "/api/order%25%EF%BC%973",
+            ],
+        ),
+        (
+            "decoded before the query is split off",
+            &[
+                "/api/orders%3Fx",
+                "/api/orders%23x",
+                "/api/orders%253Fx",
+                "/api/orders/%3F",
+                "/api/orders%2500.png",
+                "/api/orders%20%3Fx",
+                "/api/orders%EF%BC%9Fx",
+            ],
+        ),
+        (
+            "blanks around segments and dots behind them",
+            &[
+                "/api/orders.",
+                "/api./orders",
+                "/api/orders%20",
+                "/api/orders%20./7",
+                "/api%20/%20orders.%2F7",
+                "/api/orders+",
+                "/api/orders.;x",
+                "/api/orders%C2%A0",
+                "/api/.../orders",
+                "/api/%20/orders",
+                "/api/orders..%3Fx",
+                "/api/orders%2509",
+            ],
+        ),
+        (
+            "extensions and streams",
+            &[
+                "/api/orders.json",
+                "/api/orders.json/7",
+                "/api/orders::$DATA",
+            ],
+        ),
+        (
+            "compatible characters (NFKC)",
+            &[
+                "/%EF%BD%81%EF%BD%90%EF%BD%89/orders",
+                "/api/%E2%93%9Erders",
+                "/api/%F0%9D%90%A8rders",
+                "/api/%EF%BC%856Frders",
+            ],
+        ),
+        ("accents", &["/%C3%A4pi/%C3%B6rders", "/a%CC%88pi/orders"]),
+        (
+            "invisible characters",
+            &[
+                "/a%E2%80%8Bpi/orders",
+                "/api/or%C2%ADders",
+                "/%EF%BB%BFapi/orders",
+            ],
+        ),
+        (
+            "bytes that are not UTF-8, left out or taken for Latin-1",
+            &[
+                "/api/%FForders",
+                "/api/orders%80",
+                "/ap%C3i/orders/7",
+                "/%E2%82api/orders",
+                "/api%F0%9F/orders",
+                "/ap%EC/orders",
+                "/api/%F6rders%A0",
+                "/api/order%9A",
+                "/api/%25FForders",
+            ],
+        ),
+    ];
+
     #[test]
     fn spellings_that_some_service_takes_for_the_prefix_are_protected() {
-        for path in [
-            "/api/orders",
-            "/api/orders/",
-            "/api/orders/7",
-            "/API/Orders",
-            "/api;v=1/orders;x=/7",
-            "/api%2Forders",
-            "/api%2forders%2F7",
-            "/%61pi/orders",
-            "/api/order%53",
-            "/;x/api/orders",
-            "/api/;x/orders",
-            "/api/orders%3Bx",
-            "/api%2F%2Forders",
-            "/api/orders;",
-            "/api;%2Fx/orders",
-            "/api;%2Fx%2Fy/orders/7",
-            "/api%3B%2Fx/orders",
-            "/api;x%2Forders",
-            "/api%252Forders",
-            "/api/order%2573",
-            "/api%255Corders",
-        ] {
-            assert!(protects("/api/orders", path), "{path}");
+        for (reading, paths) in SPELLINGS {
+            for path in paths {
+                assert!(protects("/api/orders", path), "{reading}: {path}");
+            }
         }
+    }
+
+    #[test]
+    fn prefixes_are_read_as_widely() {
+        for (prefix, path) in [
+            ("/a%20b", "/A+B/c"),
+            ("/a%20b", "/a%20b"),
+            ("/a+b", "/a%20b"),
+            ("/caf%C3%A9", "/CAF%C3%89"),
+            ("/caf%C3%A9", "/cafe%CC%81/x"),
+            ("/caf%C3%A9", "/caf%E9"),
+            // `cafÃ©`, as a service sees it that reads Latin-1.
+            ("/caf%C3%A9", "/caf%E3%A9"),
+            ("/caf%E9", "/caf%E9"),
+            ("/caf%E9", "/CAF%C9"),
+            ("/stra%C3%9Fe", "/STRASSE"),
+            ("/v1.0", "/V1.0/x"),
+            ("/a.", "/a"),
+            ("/%EF%BD%81", "/a"),
+        ] {
+            assert!(protects(prefix, path), "{prefix} {path}");
+        }
+        // Only Latin-1 can be meant.
+        assert!(!protects("/%E9t%E9", "/t"));
     }
 
     #[test]
@@ -191,18 +211,49 @@ mod tests {
             "/api/order",
             "/api/orders-admin",
             "/api/ordersX",
-            "/api/orders.json",
             "/x/api/orders",
             "/api/inventory/orders",
             "/apiorders",
-            "/api/orders%20",
+            "/api/orders%20x",
+            "/api/orders%C3%A9",
+            "/api.json/orders",
+            "/api%3F/orders",
             "/api/;orders",
             "/api;/x/orders",
         ] {
             assert!(!protects("/api/orders", path), "{path}");
         }
         assert!(protects("/", "/") && protects("/", "/anything"));
-        assert!(protects("/a%20b", "/A%20B/c") && !protects("/a%20b", "/a"));
+        assert!(!protects("/a%20b", "/a") && !protects("/v1.0", "/v1"));
+    }
+
+    /// Each byte is looked at a few times, however a path is made.
+    #[test]
+    fn long_paths_are_read_in_one_go() {
+        let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse("/x/y").unwrap()]);
+        for piece in [
+            ".",
+            "+",
+            "%20",
+            "%20.",
+            ";",
+            "%3B",
+            ";%2F",
+            "%25",
+            "%EF%BC%8E",
+            "/...",
+            "%FF",
+            "%EF%B7%BA",
+        ] {
+            for path in [
+                format!("/x{}", piece.repeat(20_000)),
+                format!("/x{}/z", piece.repeat(20_000)),
+            ] {
+                let begun = std::time::Instant::now();
+                assert!(prefixes.find(&path).is_none(), "{piece}");
+                assert!(begun.elapsed().as_secs() < 5, "{piece}");
+            }
+        }
     }
 
     #[test]
@@ -236,9 +287,12 @@ mod tests {
             "/",
             "/",
             "/",
+            "/",
+            "api",
+            "api",
             "api",
             "API",
-            "api",
+            "orders",
             "orders",
             "%6Frders",
             "Order%73",
@@ -254,6 +308,27 @@ mod tests {
             "..",
             "%20",
             "%25",
+            "+",
+            ".",
+            ".json",
+            "%3f",
+            "%23",
+            "%2500",
+            "%ff",
+            "%c3",
+            "%e2%82",
+            "%25ff",
+            "order%c5%bf",
+            "ap%c4%b1",
+            "%ef%bd%81pi",
+            "%ef%bc%8f",
+            "%ef%bc%9b",
+            "%ef%bc%85",
+            "2f",
+            "%c3%a9",
+            "%e9",
+            "%E3%A9",
+            "caf",
         ];
         prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..10)
             .prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -266,12 +341,13 @@ mod tests {
                 return Ok(());
             };
             let path = canonical.as_str();
-            for prefix in ["/api", "/api/orders", "/api/orders/x"] {
-                let wanted = segments(prefix, &[]);
+            for prefix in ["/api", "/api/orders", "/api/orders/x", "/caf%C3%A9", "/api%20x"] {
                 for service in SERVICES {
-                    let seen = segments(&path.to_ascii_lowercase(), service);
-                    let mut seen = seen.iter().map(|segment| segment.to_ascii_lowercase());
-                    if wanted.iter().all(|wanted| seen.next().as_ref() == Some(wanted)) {
+                    let read = |path: &str| -> Vec<Vec<u8>> {
+                        let segments = segments(path, service).into_iter();
+                        segments.map(|segment| segment.to_ascii_lowercase()).collect()
+                    };
+                    if read(path).starts_with(&read(prefix)) {
                         prop_assert!(
                             protects(prefix, path),
                             "{path} reaches {prefix}, read by {service:?}"

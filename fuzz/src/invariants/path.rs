@@ -23,6 +23,11 @@ pub fn check(input: &[u8]) {
         read(input),
         "it is the path that was meant"
     );
+    let levels = [decoded(text.as_bytes()), decoded(&decoded(text.as_bytes()))];
+    let utf8 = levels
+        .iter()
+        .all(|bytes| std::str::from_utf8(bytes).is_ok());
+    assert!(utf8 || !path.is_utf8(), "{text} is not UTF-8");
     for service in lenient(text.as_bytes()) {
         let up = |segment: &&[u8]| matches!(*segment, b"." | b"..");
         assert!(
@@ -77,10 +82,44 @@ fn check_prefix(prefix: &str, text: &str, encoded_slash: bool) {
         let service: Vec<Vec<u8>> = service.iter().map(|segment| cut(segment)).collect();
         service.starts_with(&wanted)
     };
-    // Whether a service sees the segments as they are or decodes their slashes first.
-    if reaches(text.as_bytes()) || (encoded_slash && reaches(&decoded(text.as_bytes()))) {
+    let once = decoded(text.as_bytes());
+    // Whether a service sees the segments as they are or decodes their slashes first, splits the
+    // query off only then, leaves out what is not UTF-8, reads Latin-1, or has no case at all.
+    let valid =
+        |path: &[u8]| String::from_utf8_lossy(path).replace(char::REPLACEMENT_CHARACTER, "");
+    let latin1: String = once.iter().map(|b| char::from(*b)).collect();
+    let readings = [
+        text.as_bytes().to_vec(),
+        if encoded_slash {
+            once.clone()
+        } else {
+            Vec::new()
+        },
+        before_query(&once),
+        valid(&once).into_bytes(),
+        valid(&before_query(&decoded(valid(&once).as_bytes()))).into_bytes(),
+        valid(&once).to_uppercase().into_bytes(),
+        latin1.to_lowercase().into_bytes(),
+        trimmed(&before_query(&once)),
+    ];
+    if readings.iter().any(|path| reaches(path)) {
         assert!(protected.find(text).is_some(), "{text} reaches {prefix}");
     }
+}
+
+fn before_query(path: &[u8]) -> Vec<u8> {
+    let path = path.split(|b| matches!(b, b'?' | b'#')).next();
+    path.unwrap_or_default().to_vec()
+}
+
+/// Without dots and blanks at the ends of its segments, as Windows takes them off.
+fn trimmed(path: &[u8]) -> Vec<u8> {
+    let ends = |b: &u8| matches!(b, b'.' | b' ');
+    let segments = path.split(|b| *b == b'/').map(|segment| {
+        let last = segment.iter().rposition(|b| !ends(b));
+        &segment[..last.map_or(0, |last| last + 1)]
+    });
+    segments.collect::<Vec<_>>().join(&b'/')
 }
 
 /// The segments of a path, decoded once, walked as a service walks them.

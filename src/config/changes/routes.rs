@@ -68,6 +68,7 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
                 route.timeout,
                 route.body_limit,
                 route.encoded_slash,
+                route.path_encoding,
             )
         };
         if rules(before) != rules(route) {

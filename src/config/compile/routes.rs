@@ -13,7 +13,7 @@ use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::limit::{Policy, Subject};
-use crate::route::{EncodedSlash, Route, RouteTable};
+use crate::route::{EncodedSlash, PathEncoding, Route, RouteTable};
 use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
 use super::access::path_prefix;
@@ -102,6 +102,12 @@ fn route(
     let limits = limits.of_route(&written.limits, problems);
     let cost = cost(written, limits.as_deref().unwrap_or_default(), problems);
     let prefix = prefix?;
+    let path_encoding = or(written.path_encoding, PathEncoding::default());
+    if path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
+        let message = "no request that this route takes can have such a path";
+        let problem = Problem::at(written.prefix.span, message).label("it is not UTF-8");
+        problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
+    }
     let subject = Subject::Route(prefix.as_str().into());
     Some(Route {
         prefix,
@@ -112,6 +118,7 @@ fn route(
         timeout: or(written.timeout, TIMEOUT),
         body_limit: or(written.body_limit, SizeOrOff(None)).0,
         encoded_slash: or(written.encoded_slash, EncodedSlash::default()),
+        path_encoding,
         cost: cost?,
         limits: limits?,
         subject,

@@ -8,7 +8,7 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Read, Table, Wrong, complain, join};
 use crate::config::source::At;
 use crate::config::tree::{Entry, Node, Value};
-use crate::route::EncodedSlash;
+use crate::route::{EncodedSlash, PathEncoding};
 
 const TARGET: &str = "a URL or the name of an upstream";
 
@@ -25,6 +25,7 @@ pub(in crate::config) struct RouteTable {
     pub timeout: Option<At<Duration>>,
     pub body_limit: Option<At<SizeOrOff>>,
     pub encoded_slash: Option<At<EncodedSlash>>,
+    pub path_encoding: Option<At<PathEncoding>>,
     pub limits: Vec<At<String>>,
     pub cost: Option<At<u64>>,
 }
@@ -142,6 +143,7 @@ impl RouteTable {
             timeout: None,
             body_limit: None,
             encoded_slash: None,
+            path_encoding: None,
             limits: Vec::new(),
             cost: None,
         }
@@ -158,6 +160,7 @@ impl RouteTable {
             timeout: table.read("timeout", problems),
             body_limit: table.read("body_limit", problems),
             encoded_slash: table.read("encoded_slash", problems),
+            path_encoding: table.read("path_encoding", problems),
             limits: table.list("limits", problems),
             cost: table.number("cost", 1..=u64::from(u32::MAX), problems),
         };
@@ -171,5 +174,13 @@ impl Read for EncodedSlash {
 
     fn read(value: &Value) -> Result<Self, Wrong> {
         word(value, &[("reject", Self::Reject), ("keep", Self::Keep)])
+    }
+}
+
+impl Read for PathEncoding {
+    const WHAT: &'static str = "\"utf-8\" or \"any\"";
+
+    fn read(value: &Value) -> Result<Self, Wrong> {
+        word(value, &[("utf-8", Self::Utf8), ("any", Self::Any)])
     }
 }

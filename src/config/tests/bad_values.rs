@@ -3,6 +3,33 @@
 use super::*;
 
 #[test]
+fn a_prefix_that_no_path_of_its_route_can_have() {
+    assert_complaints(
+        r#"[routes]
+"/caf%E9" = "http://localhost:4002"
+"/th%E9" = { upstream = "http://localhost:4002", path_encoding = "any" }
+"/x" = { upstream = "http://localhost:4002", path_encoding = "latin-1" }
+"#,
+        r#"error: no request that this route takes can have such a path
+ --> tollgate.toml:2:1
+  |
+2 | "/caf%E9" = "http://localhost:4002"
+  | ^^^^^^^^^ it is not UTF-8
+  |
+  = help: `path_encoding = "any"` takes paths that are not UTF-8
+
+error: `routes."/x".path_encoding` takes "utf-8" or "any"
+ --> tollgate.toml:4:62
+  |
+4 | "/x" = { upstream = "http://localhost:4002", path_encoding = "latin-1" }
+  |                                                              ^^^^^^^^^ this is none of them
+
+2 problems
+"#,
+    );
+}
+
+#[test]
 fn malformed_prefixes_hosts_and_methods() {
     assert_complaints(
         r#"[access]

@@ -16,6 +16,7 @@ hosts = ["Admin.example.com"]
 methods = ["GET", "PUT"]
 strip_prefix = false
 encoded_slash = "keep"
+path_encoding = "any"
 
 [upstreams.orders]
 endpoints = [{ url = "http://10.0.0.1:4002/v2" }]
@@ -66,7 +67,8 @@ const JSON: &str = r#"{
   },
   "route": [{
     "prefix": "/api/orders", "upstream": "orders", "hosts": ["Admin.example.com"],
-    "methods": ["GET", "PUT"], "strip_prefix": false, "encoded_slash": "keep"
+    "methods": ["GET", "PUT"], "strip_prefix": false, "encoded_slash": "keep",
+    "path_encoding": "any"
   }],
   "upstreams": {
     "orders": { "endpoints": [{ "url": "http://10.0.0.1:4002/v2" }], "connect_timeout": "1s" }

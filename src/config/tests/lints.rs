@@ -59,6 +59,28 @@ trusted_proxies = ["0.0.0.0/0"]
 }
 
 #[test]
+fn paths_of_any_bytes_are_odd_where_something_is_protected() {
+    let text = "[routes]\n\"/a\" = { upstream = \"http://x\", path_encoding = \"any\" }\n\
+        \"/b\" = { upstream = \"http://x\", path_encoding = \"utf-8\" }\n[limits.anonymous]\nrequests = 1\nper = \"1s\"\n";
+    assert_eq!(good(text).lints, [""; 0]);
+    let lints = good(&format!("{text}[access]\nprotected = [\"/b\"]\n")).lints;
+    assert_eq!(lints.len(), 1, "{lints:#?}");
+    let expected = "tollgate.toml:2:49: the route `/a` takes paths that are not UTF-8";
+    assert!(lints[0].starts_with(expected), "{}", lints[0]);
+}
+
+#[test]
+fn a_route_that_protection_takes_for_a_protected_one_is_not_beside_it() {
+    let text =
+        "[routes]\n\"/api/orders.json\" = \"http://x\"\n[access]\nprotected = [\"/api/orders\"]\n";
+    let lints = good(text).lints;
+    assert!(
+        !lints.iter().any(|lint| lint.contains("is public")),
+        "{lints:#?}"
+    );
+}
+
+#[test]
 fn an_empty_file_has_neither_routes_nor_limits() {
     let lints = good("").lints;
     assert_eq!(lints.len(), 2);

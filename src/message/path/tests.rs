@@ -66,6 +66,7 @@ fn what_has_two_readings_is_refused() {
         ("/%u002e", BrokenEscape),
         ("/a%2", BrokenEscape),
         ("/%c0%ae%c0%ae/a", Overlong),
+        ("/a%25c0%25ae", Overlong),
         ("/..%c0%afa", Overlong),
         ("/%e0%80%ae/a", Overlong),
         ("/%f0%80%80%ae", Overlong),
@@ -85,7 +86,29 @@ fn what_has_two_readings_is_refused() {
         ("/a%2F.;b", HiddenDots),
         ("/a;x%2F..", HiddenDots),
         ("/%f8%80%80%80%ae/a", Overlong),
+        ("/..%20/a", HiddenDots),
+        ("/%20./a", HiddenDots),
+        ("/..+/a", HiddenDots),
+        ("/+../a", HiddenDots),
+        ("/..%3Fx", HiddenDots),
+        ("/.%23x", HiddenDots),
+        ("/.%FF./a", HiddenDots),
+        ("/..%C2%A0", HiddenDots),
+        // Full-width dots, two dots in one character, a full-width slash, an invisible character.
+        ("/%EF%BC%8E%EF%BC%8E/a", HiddenDots),
+        ("/%E2%80%A5/a", HiddenDots),
+        ("/..%EF%BC%8Fa", HiddenDots),
+        ("/.%E2%80%8B./a", HiddenDots),
+        // A full-width percent sign, full-width digits, and digits that are escaped twice.
+        ("/%EF%BC%852e%EF%BC%852e/a", HiddenDots),
+        ("/%25%EF%BC%92e./a", HiddenDots),
+        ("/%2525%2532%2565./a", HiddenDots),
         ("//..", UncertainParent),
+        ("/a/%20/..", UncertainParent),
+        ("/a/.../../b", UncertainParent),
+        ("/a/%FF/../b", UncertainParent),
+        ("/a%3Fx/../b", UncertainParent),
+        ("/a%EF%BC%8Fx/../b", UncertainParent),
         ("/a//../b", UncertainParent),
         ("/a//b/../../c", UncertainParent),
         ("/;x/%2e%2e/b", UncertainParent),
@@ -103,9 +126,69 @@ fn what_has_two_readings_is_refused() {
 #[test]
 fn what_only_looks_like_dots_passes() {
     for path in [
-        "/a/..b", "/a/.b/c.", "/...;x", "/a..", "/a;../b", "/a;..", "/a%2Fb..", "/%252Fa", "/;a",
+        "/a/..b",
+        "/a/.b/c.",
+        "/...;x",
+        "/a..",
+        "/a;../b",
+        "/a;..",
+        "/a%2Fb..",
+        "/%252Fa",
+        "/;a",
+        "/...%20",
+        "/.%20x",
+        "/+",
+        "/%20/a",
+        "/%E2%80%A6",
+        "/.%C3%A9",
+        "/50%25%C3%A9c",
+        "/%C0_",
+        "/a%C1",
+        "/%EF%BC%85off",
     ] {
         assert_eq!(canonical(path), path);
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_marked() {
+    for path in [
+        "/caf%C3%A9",
+        "/caf\u{e9}",
+        "/%F0%9F%A6%80",
+        "/%25C3%25A9",
+        "/%2525C3%2525A9",
+        "/a%20b",
+        "/%25",
+    ] {
+        assert!(
+            RequestPath::parse(path.as_bytes()).unwrap().is_utf8(),
+            "{path}"
+        );
+    }
+    let raw: [&[u8]; 3] = [b"/\xff", b"/caf\xe9", b"/\xc3%41"];
+    let escaped = [
+        "/%FF",
+        "/a%80",
+        "/%C3",
+        "/%C3x",
+        "/%E2%82",
+        "/%E2%82x",
+        "/%F0%9F%A6",
+        "/%ED%A0%80",
+        "/%F5%80%80%80",
+        "/%C0_",
+        "/%C1",
+        "/%FE%80",
+        "/%25FF",
+        "/%C3%25A9",
+        "/%25C3%A9",
+        "/%2525FF",
+        "/%C3%A9/%E9",
+    ];
+    for path in escaped.iter().map(|path| path.as_bytes()).chain(raw) {
+        let text = String::from_utf8_lossy(path);
+        assert!(!RequestPath::parse(path).unwrap().is_utf8(), "{text}");
     }
 }
 
@@ -119,7 +202,7 @@ fn what_is_canonical_is_seen_at_a_glance() {
         "/...",
         "/..a",
         "/a%20b%3A",
-        "/caf%C3%A9",
+        "/a+b",
         "/~a/!$&'()*+,;=:@",
     ] {
         assert!(is_plainly_canonical(path.as_bytes()), "{path}");
@@ -128,7 +211,23 @@ fn what_is_canonical_is_seen_at_a_glance() {
 
 #[test]
 fn long_paths_are_read_in_one_go() {
-    for piece in ["/a/..", "/.", "%25", "%252e", ";", "/%2e%2e", "/a%2F", "."] {
+    for piece in [
+        "/a/..",
+        "/.",
+        "%25",
+        "%252e",
+        ";",
+        "/%2e%2e",
+        "/a%2F",
+        ".",
+        "%20",
+        ".+",
+        "%EF%BC%8E",
+        "%FF",
+        "%EF%B7%BA",
+        "%CC%81",
+        "%EF%BC%8525",
+    ] {
         let path = format!("/x{}", piece.repeat(20_000));
         let begun = std::time::Instant::now();
         let _ = RequestPath::parse(path.as_bytes());
@@ -157,9 +256,50 @@ fn the_steps_are_told() {
 /// Paths made of what attackers make them of.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
-        "/", "/", ".", "..", "/..", "%2e", "%2E", "%2f", "%2F", ";", "%3b", "a", "orders", "api",
-        "%61", "%252e", "%255c", "%252f", "%25", "\\", "%00", "é", "%c3%a9", "%C0", "%e0%80", " ",
-        "|", "~", ":", "%", "%41",
+        "/",
+        "/",
+        ".",
+        "..",
+        "/..",
+        "%2e",
+        "%2E",
+        "%2f",
+        "%2F",
+        ";",
+        "%3b",
+        "a",
+        "orders",
+        "api",
+        "%61",
+        "%252e",
+        "%255c",
+        "%252f",
+        "%25",
+        "\\",
+        "%00",
+        "é",
+        "%c3%a9",
+        "%C0",
+        "%e0%80",
+        " ",
+        "|",
+        "~",
+        ":",
+        "%",
+        "%41",
+        "%20",
+        "+",
+        "%3f",
+        "%23",
+        "%ff",
+        "%a9",
+        "%ef%bc%8f",
+        "%ef%bc%8e",
+        "%ef%bc%852",
+        "%e2%80%8b",
+        "%c2%a0",
+        "%c5%bf",
+        "%25ff",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12)
         .prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -200,6 +340,7 @@ proptest! {
             prop_assert_eq!(&twice.text, &Cow::Borrowed(text));
             prop_assert!(matches!(twice.text, Cow::Borrowed(_)));
             prop_assert_eq!(twice.has_encoded_slash(), once.has_encoded_slash());
+            prop_assert_eq!(twice.is_utf8(), once.is_utf8());
             prop_assert_eq!(once.has_encoded_slash(), text.contains("%2F"));
             prop_assert!(text.starts_with('/') && text.is_ascii() && !text.contains("//"));
             prop_assert!(escapes_are_normal(text), "{}", text);

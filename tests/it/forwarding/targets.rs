@@ -90,6 +90,37 @@ fn an_encoded_slash_is_refused_unless_the_route_keeps_it() {
 }
 
 #[test]
+fn a_path_that_is_not_utf8_is_refused_unless_the_route_takes_any() {
+    let shop = Shop::open();
+    let targets = ["/caf%E9", "/%C0_", "/a%C1", "/%25FF"];
+    each(targets, |target| {
+        let request = Request::get(&format!("/api/inventory{target}"));
+        let response = shop.ask(&request);
+        let detail = response.is_refusal(400, "ambiguous_path").json()["detail"].to_string();
+        assert!(detail.contains("UTF-8"), "{detail}");
+    });
+
+    let upstream = crate::support::Upstream::echo();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/\" = {{ upstream = \"{}\", path_encoding = \"any\" }}\n\
+         [access]\nprotected = [\"/admin\"]",
+        upstream.url()
+    ));
+    each(targets, |target| {
+        gateway.ask(&Request::get(target)).is(200);
+        assert_eq!(upstream.only().target, *target);
+    });
+    gateway
+        .ask(&Request::get("/%C0%AEa"))
+        .is_refusal(400, "ambiguous_path");
+    for target in ["/%FFadmin", "/adm%ECn", "/ADMIN%A0/x"] {
+        gateway
+            .ask(&Request::get(target))
+            .is_refusal(401, "api_key_required");
+    }
+}
+
+#[test]
 fn ambiguous_paths_are_refused_and_the_connection_goes_on() {
     let shop = Shop::open();
     let mut client = shop.gateway.connect();
@@ -113,6 +144,10 @@ fn ambiguous_paths_are_refused_and_the_connection_goes_on() {
         "/%c0%ae%c0%ae/x",
         "/%c0%af",
         "/..%3bx/y",
+        "/..%20/y",
+        "/..%3Fx",
+        "/%EF%BC%8E./y",
+        "/%FF",
     ];
     each(paths, |path| {
         let response = client.ask(&Request::get(&format!("/api/inventory{path}")));
