@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::addresses::Answer;
 use super::registry::Endpoints;
-use super::state::{Answer, EndpointState, LOOKUP_PATIENCE};
+use super::state::{EndpointState, LOOKUP_PATIENCE};
 
 /// How often endpoints are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -120,7 +121,7 @@ impl Control {
         };
         for (name, state) in named(&self.endpoints.borrow()) {
             if self.names.get(name).is_some_and(is_late) {
-                state.lookup_is_late(now);
+                state.note_late_lookup(now);
             }
         }
     }
@@ -199,8 +200,9 @@ mod tests {
         assert!(control.due(later).is_empty(), "one lookup at a time");
         control.settle("up.test", &Ok(ips(&["10.0.0.2"])), later);
         for (state, port) in [(states[0], 81), (states[1], 82)] {
-            let resolved = state.subscribe().borrow().addresses[0].address.socket;
-            assert_eq!(resolved, ([10, 0, 0, 2], port).into());
+            let addresses = state.follow();
+            let found = addresses.borrow().iter().next().unwrap().socket;
+            assert_eq!(found, ([10, 0, 0, 2], port).into());
         }
         assert_eq!(control.due(later).len(), 1);
     }
@@ -258,12 +260,13 @@ mod tests {
         let (mut control, t) = (registry.control(), Instant::now());
         control.settle("up.test", &Ok(ips(&["10.0.0.2"])), t);
         let later = t + 3600 * SECOND;
-        assert!(!state.is_fresh(later));
+        let is_fresh = |now| state.follow().borrow().are_fresh(now);
+        assert!(!is_fresh(later));
         state.mark_used();
         assert_eq!(control.due(later).len(), 1);
         control.note_late_lookups(later);
-        assert!(!state.is_fresh(later), "it has only begun");
+        assert!(!is_fresh(later), "it has only begun");
         control.note_late_lookups(later + SECOND);
-        assert!(state.is_fresh(later + SECOND));
+        assert!(is_fresh(later + SECOND));
     }
 }

@@ -6,6 +6,7 @@
 //! own ([`Pools`]).
 
 mod address;
+mod addresses;
 mod connect;
 mod control;
 mod pool;

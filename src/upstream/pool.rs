@@ -12,8 +12,9 @@ use crate::wire::stream::Connection;
 
 use super::Upstream;
 use super::address::Address;
+use super::addresses::Addresses;
 use super::connect::{ConnectError, connect};
-use super::state::{EndpointState, Resolved};
+use super::state::EndpointState;
 
 /// How often the log says that an endpoint cannot be reached, at most.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Pool {
     state: Arc<EndpointState>,
-    resolved: RefCell<watch::Receiver<Arc<Resolved>>>,
+    newest: RefCell<watch::Receiver<Addresses>>,
     addresses: RefCell<Vec<AddressPool>>,
     /// Whether any request has used this pool since the last sweep.
     used: Cell<bool>,
@@ -62,8 +63,10 @@ impl Pool {
     /// An empty pool.
     #[must_use]
     pub fn new(state: Arc<EndpointState>) -> Self {
+        let mut newest = state.follow();
+        newest.mark_changed();
         let pool = Self {
-            resolved: RefCell::new(state.subscribe()),
+            newest: RefCell::new(newest),
             state,
             addresses: RefCell::default(),
             used: Cell::new(false),
@@ -139,19 +142,19 @@ impl Pool {
     }
 
     fn follow_addresses(&self) {
-        let mut resolved = self.resolved.borrow_mut();
-        // An error says that the state is gone, of which this pool holds a part.
-        if !resolved.has_changed().unwrap_or(false) {
+        let mut newest = self.newest.borrow_mut();
+        // An error would say that the state is gone, which this pool holds.
+        if !newest.has_changed().unwrap_or(false) {
             return;
         }
         let mut addresses = self.addresses.borrow_mut();
         let mut old = std::mem::take(&mut *addresses);
-        for listed in &resolved.borrow_and_update().addresses {
-            let same = |pool: &AddressPool| Arc::ptr_eq(&pool.address, &listed.address);
+        for address in newest.borrow_and_update().iter() {
+            let same = |pool: &AddressPool| Arc::ptr_eq(&pool.address, address);
             addresses.push(match old.iter().position(same) {
                 Some(index) => old.swap_remove(index),
                 None => AddressPool {
-                    address: Arc::clone(&listed.address),
+                    address: Arc::clone(address),
                     idle: Vec::new(),
                 },
             });

@@ -1,13 +1,8 @@
-//! What the process knows of one endpoint: the addresses of its name, and how connecting to them
-//! went. Written by the control thread, read by workers when they connect; a worker's pool follows
-//! by a version number, so that nothing here is asked for a connection that is kept.
-//!
-//! No answer of a resolver takes good addresses away at once: a failed or empty one changes
-//! nothing, and an address that is missing from an answer stays, behind the others, until it has
-//! been missing for [`GONE_AFTER`]. Resolvers answer with a subset, or only for one family.
+//! What the process knows of one endpoint: its addresses, and which family of them connects.
+//! Written by the control thread, read by workers when they connect; a worker's pool follows by a
+//! version number, so that a request on a kept connection reads nothing of this.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
@@ -17,88 +12,44 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::address::Address;
+use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
 use super::connect::ConnectError;
 
-/// How long an answer holds. The system's resolver does not tell a record's lifetime. A little less
-/// than ten seconds, so that the control thread, which looks once a second, looks up every tenth.
+/// How long an answer is believed; the system's resolver does not report a record's lifetime. Ten
+/// seconds, less half a tick of the control thread, which looks once a second.
 const DNS_TTL: Duration = Duration::from_millis(9_500);
-
-/// The shortest time from one lookup of a name to the next.
-const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a connection waits for a lookup if there are addresses without it.
 pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_millis(250);
-
-/// For how long addresses are used without asking again: a lookup of a name in use begins in time
-/// to end before that.
-const FRESH: Duration = Duration::from_secs(15);
-
-/// An address that was last in an answer so long ago has gone. While a name is in use that takes
-/// three answers without it.
-const GONE_AFTER: Duration = Duration::from_secs(25);
-
-/// No address has connected yet.
-const NO_FAMILY: u8 = 0;
 
 /// What the process knows of an endpoint.
 pub struct EndpointState {
     host: Box<str>,
     port: u16,
-    /// An address that was written as one needs no lookup.
+    /// Whether the host is a name, and not an address.
     is_name: bool,
-    resolved: watch::Sender<Arc<Resolved>>,
+    addresses: watch::Sender<Addresses>,
     /// Whether a connection waits for a lookup, or failed and wants one.
-    wanted: AtomicBool,
+    lookup_wanted: AtomicBool,
     /// Whether it was used since the last lookup.
     used: AtomicBool,
-    /// Which family connected last: 4, 6 or none.
+    /// The family that connected last: 4, 6, or 0 for none.
     family: AtomicU8,
     wake: Arc<Notify>,
 }
 
-/// The addresses of an endpoint.
-#[derive(Debug, Default)]
-pub(super) struct Resolved {
-    /// Those in the last answer first, in its order.
-    pub addresses: Vec<Listed>,
-    /// Why the last lookup had no answer.
-    failure: Option<Arc<io::Error>>,
-    /// When the last lookup ended, or was given up waiting for.
-    settled: Option<Instant>,
-}
-
-/// One of an endpoint's addresses.
-#[derive(Debug, Clone)]
-pub(super) struct Listed {
-    pub address: Arc<Address>,
-    /// When it was last in an answer.
-    seen: Instant,
-}
-
-/// What a lookup found.
-pub(super) type Answer = Result<Vec<SocketAddr>, Arc<io::Error>>;
-
 impl EndpointState {
+    /// An endpoint of which nothing is known; `wake` is notified when it needs a lookup.
     pub(super) fn new(host: &str, port: u16, wake: Arc<Notify>) -> Self {
-        let literal = host.parse::<IpAddr>().ok();
-        let resolved = Resolved {
-            addresses: literal
-                .map(|ip| Listed {
-                    address: Arc::new(Address::new(SocketAddr::new(ip, port))),
-                    seen: Instant::now(),
-                })
-                .into_iter()
-                .collect(),
-            ..Resolved::default()
-        };
+        let literal = host.parse().map(|ip: IpAddr| SocketAddr::new(ip, port));
         Self {
             host: host.into(),
             port,
-            is_name: literal.is_none(),
-            resolved: watch::Sender::new(Arc::new(resolved)),
-            wanted: AtomicBool::new(false),
+            is_name: literal.is_err(),
+            addresses: watch::Sender::new(literal.map(Addresses::literal).unwrap_or_default()),
+            lookup_wanted: AtomicBool::new(false),
             used: AtomicBool::new(false),
-            family: AtomicU8::new(NO_FAMILY),
+            family: AtomicU8::new(0),
             wake,
         }
     }
@@ -108,211 +59,139 @@ impl EndpointState {
         self.is_name.then_some(&*self.host)
     }
 
-    /// What tells a worker that the addresses have changed.
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Resolved>> {
-        let mut resolved = self.resolved.subscribe();
-        resolved.mark_changed();
-        resolved
+    /// The addresses, for a worker to follow.
+    pub(super) fn follow(&self) -> watch::Receiver<Addresses> {
+        self.addresses.subscribe()
     }
 
-    /// Says that the endpoint is in use, so that its name is looked up again and again.
+    /// Notes that the endpoint is in use, so that its name is looked up again and again.
     pub(super) fn mark_used(&self) {
         self.used.store(true, Relaxed);
     }
 
-    /// Whether a lookup is due so long after the last began.
+    /// Whether a lookup is due, that long after the last one began.
     pub(super) fn needs_lookup(&self, since_last: Duration) -> bool {
-        (since_last >= LOOKUP_PAUSE && self.wanted.load(Relaxed))
+        (since_last >= LOOKUP_PAUSE && self.lookup_wanted.load(Relaxed))
             || (since_last >= DNS_TTL && self.used.load(Relaxed))
     }
 
     /// Notes that a lookup begins.
     pub(super) fn lookup_begins(&self) {
-        self.wanted.store(false, Relaxed);
+        self.lookup_wanted.store(false, Relaxed);
         self.used.store(false, Relaxed);
     }
 
     /// Takes what a lookup found.
     pub(super) fn settle(&self, answer: &Answer, now: Instant) {
-        self.wanted.store(false, Relaxed);
-        self.resolved.send_modify(|resolved| {
-            *resolved = Arc::new(resolved.after(answer, self.port, now));
-        });
+        self.lookup_wanted.store(false, Relaxed);
+        self.addresses
+            .send_modify(|addresses| addresses.settle(answer, self.port, now));
     }
 
-    /// Says that a lookup takes long: meanwhile what is known is used.
-    pub(super) fn lookup_is_late(&self, now: Instant) {
-        self.resolved.send_if_modified(|resolved| {
-            if !resolved.addresses.is_empty() {
-                *resolved = Arc::new(Resolved {
-                    addresses: resolved.addresses.clone(),
-                    failure: resolved.failure.clone(),
-                    settled: Some(now),
-                });
-            }
-            !resolved.addresses.is_empty()
-        });
+    /// Notes that a lookup takes long.
+    pub(super) fn note_late_lookup(&self, now: Instant) {
+        self.addresses
+            .send_modify(|addresses| addresses.note_late_lookup(now));
     }
 
-    /// The addresses in the order in which to try them. Waits for a lookup if what is known is old.
+    /// The addresses in the order in which to try them. Waits for a lookup if the last one was long
+    /// ago, but not for long if there are addresses without it.
     pub(super) async fn addresses(&self) -> Result<Vec<Arc<Address>>, ConnectError> {
-        let mut resolved = self.resolved.subscribe();
         self.mark_used();
+        let mut addresses = self.follow();
         loop {
-            let none = {
-                let (current, now) = (resolved.borrow_and_update(), Instant::now());
-                if !self.is_name || current.is_fresh(now) {
-                    return self.order(&current, now);
+            let is_empty = {
+                let current = addresses.borrow_and_update();
+                if !self.is_name || current.are_fresh(Instant::now()) {
+                    break;
                 }
-                current.addresses.is_empty()
+                current.is_empty()
             };
             self.want_lookup();
-            if none {
-                // The sender is a part of this state.
-                let _ = resolved.changed().await;
-            } else if timeout(LOOKUP_PATIENCE, resolved.changed()).await.is_err() {
-                return self.order(&resolved.borrow(), Instant::now());
+            let patience = if is_empty {
+                Duration::MAX
+            } else {
+                LOOKUP_PATIENCE
+            };
+            if timeout(patience, addresses.changed()).await.is_err() {
+                break;
             }
         }
+        self.in_order(&addresses.borrow())
     }
 
-    /// After a failure to connect: the addresses that a lookup finds if there is one soon. The
-    /// service may have moved just now.
+    /// The addresses after a failure to connect: those of a lookup, unless that takes long or there
+    /// was one just now. The service may have moved.
     pub(super) async fn look_again(&self) -> Vec<Arc<Address>> {
-        let mut resolved = self.resolved.subscribe();
+        let mut addresses = self.follow();
         self.want_lookup();
-        if !self.is_name
-            || resolved
-                .borrow()
-                .is_settled_within(LOOKUP_PAUSE, Instant::now())
-        {
-            return Vec::new();
+        let settled =
+            |addresses: &Addresses| addresses.settled_within(LOOKUP_PAUSE, Instant::now());
+        if self.is_name && !settled(&addresses.borrow()) {
+            let _ = timeout(LOOKUP_PATIENCE, addresses.changed()).await;
         }
-        let _ = timeout(LOOKUP_PATIENCE, resolved.changed()).await;
-        let current = resolved.borrow();
-        self.order(&current, Instant::now()).unwrap_or_default()
+        self.in_order(&addresses.borrow()).unwrap_or_default()
     }
 
     /// Notes that an address has connected.
     pub(super) fn connected(&self, address: &Address) {
         address.connected();
-        let family = family(address);
+        let family = if address.socket.is_ipv6() { 6 } else { 4 };
         if self.family.load(Relaxed) != family {
             self.family.store(family, Relaxed);
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_fresh(&self, now: Instant) -> bool {
-        self.resolved.borrow().is_fresh(now)
-    }
-
     fn want_lookup(&self) {
-        if self.is_name && !self.wanted.swap(true, Relaxed) {
+        if self.is_name && !self.lookup_wanted.swap(true, Relaxed) {
             self.wake.notify_one();
         }
     }
 
-    /// Which addresses to try first: those that did not fail lately, of those the ones in the last
-    /// answer, of those the family that connects. As long as none has connected, the families take
-    /// turns (RFC 8305 section 4).
-    fn order(&self, resolved: &Resolved, now: Instant) -> Result<Vec<Arc<Address>>, ConnectError> {
-        let listed = &resolved.addresses;
-        if let [only] = &listed[..] {
-            return Ok(vec![Arc::clone(&only.address)]);
-        }
-        let good = self.family.load(Relaxed);
-        let newest = listed.iter().map(|one| one.seen).max();
-        let mut nth = [0; 2];
-        let mut addresses: Vec<_> = listed
-            .iter()
-            .map(|Listed { address, seen }| {
-                let family = family(address);
-                let nth = &mut nth[usize::from(address.socket.is_ipv6())];
-                *nth += 1;
-                let missing = Some(*seen) < newest;
-                let other = good != NO_FAMILY && family != good;
-                let rank = (address.is_avoided(now), missing, other, *nth);
-                (rank, Arc::clone(address))
-            })
-            .collect();
-        addresses.sort_by_key(|(rank, _)| *rank);
-        match &resolved.failure {
-            Some(error) if addresses.is_empty() => Err(ConnectError::Resolve(Arc::clone(error))),
-            _ => Ok(addresses.into_iter().map(|(_, address)| address).collect()),
-        }
+    fn in_order(&self, addresses: &Addresses) -> Result<Vec<Arc<Address>>, ConnectError> {
+        let family = self.family.load(Relaxed);
+        let ipv6_connects = (family != 0).then_some(family == 6);
+        addresses.in_order(ipv6_connects, Instant::now())
     }
 }
 
-/// Where it is; what is known of it is another thing each moment.
+/// Where it is. What is known of it changes all the time.
 impl fmt::Debug for EndpointState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EndpointState({}:{})", self.host, self.port)
     }
 }
 
-impl Resolved {
-    fn is_fresh(&self, now: Instant) -> bool {
-        let holds = if self.addresses.is_empty() {
-            LOOKUP_PAUSE
-        } else {
-            FRESH
-        };
-        self.is_settled_within(holds, now)
-    }
-
-    fn is_settled_within(&self, time: Duration, now: Instant) -> bool {
-        let settled = self.settled;
-        settled.is_some_and(|at| now.saturating_duration_since(at) < time)
-    }
-
-    /// The addresses after one more lookup.
-    fn after(&self, answer: &Answer, port: u16, now: Instant) -> Self {
-        let found = match answer {
-            Ok(found) => found,
-            Err(error) => {
-                return Self {
-                    addresses: self.addresses.clone(),
-                    failure: Some(Arc::clone(error)),
-                    settled: Some(now),
-                };
-            }
-        };
-        let old = |socket| {
-            self.addresses
-                .iter()
-                .find(|one| one.address.socket == socket)
-        };
-        let mut addresses: Vec<Listed> = Vec::with_capacity(found.len());
-        for mut socket in found.iter().copied() {
-            socket.set_port(port);
-            if addresses.iter().all(|one| one.address.socket != socket) {
-                let address = old(socket).map_or_else(
-                    || Arc::new(Address::new(socket)),
-                    |old| Arc::clone(&old.address),
-                );
-                addresses.push(Listed { address, seen: now });
-            }
-        }
-        for old in &self.addresses {
-            let listed = addresses
-                .iter()
-                .any(|one| Arc::ptr_eq(&one.address, &old.address));
-            if !listed && now.saturating_duration_since(old.seen) < GONE_AFTER {
-                addresses.push(old.clone());
-            }
-        }
-        Self {
-            addresses,
-            failure: None,
-            settled: Some(now),
-        }
-    }
-}
-
-fn family(address: &Address) -> u8 {
-    if address.socket.is_ipv6() { 6 } else { 4 }
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::upstream::testing::ips;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_name_in_use_is_looked_up_every_ten_seconds() {
+        let state = EndpointState::new("up.test", 80, Arc::default());
+        assert!(!state.needs_lookup(Duration::MAX), "nobody uses it");
+        state.mark_used();
+        assert!(!state.needs_lookup(9 * SECOND));
+        assert!(state.needs_lookup(10 * SECOND));
+        state.lookup_begins();
+        assert!(!state.needs_lookup(60 * SECOND), "nobody has used it since");
+        state.want_lookup();
+        assert!(!state.needs_lookup(SECOND / 2));
+        assert!(state.needs_lookup(SECOND));
+        state.settle(&Ok(ips(&["10.0.0.1"])), Instant::now());
+        assert!(!state.needs_lookup(SECOND), "it has been answered");
+    }
+
+    #[test]
+    fn an_address_needs_no_lookup() {
+        for (host, socket) in [("10.0.0.1", "10.0.0.1:81"), ("::1", "[::1]:81")] {
+            let state = EndpointState::new(host, 81, Arc::default());
+            assert_eq!(state.name(), None);
+            let addresses = state.in_order(&state.follow().borrow()).unwrap();
+            assert_eq!(addresses[0].socket.to_string(), socket);
+        }
+    }
+}

@@ -37,7 +37,7 @@ fn a_short_time_to_connect_is_enough_for_each_address() {
     let _silent = Silent::on(([127, 0, 0, 2], port).into());
     let gateway = Gateway::start_with_names(
         &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nconnect_timeout = \"240ms\""
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nconnect_timeout = \"100ms\""
         ),
         "up.test 127.0.0.2 127.0.0.3",
     );
