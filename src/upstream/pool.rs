@@ -76,7 +76,7 @@ impl Pool {
         pool
     }
 
-    /// A kept connection that, as far as is known, still lives.
+    /// An idle connection that is not known to be dead.
     ///
     /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
     /// not be sent a second time.

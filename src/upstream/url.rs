@@ -1,6 +1,6 @@
-//! An endpoint's URL, taken apart once when the configuration is compiled. The request path only
-//! reads the finished pieces: where to connect to, what `Host` an own request names, and what
-//! stands in front of every path. A URL that could be read in two ways is refused.
+//! An endpoint's URL, parsed once when the configuration is compiled. The request path only reads
+//! the parts: where to connect to, what `Host` a request without one gets, and what is put in front
+//! of every path. A URL that two parsers could read differently is refused.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -177,20 +177,22 @@ pub enum InvalidEndpointUrl {
     /// `https://`.
     #[error("TLS to upstreams is not supported yet: write `http://host:port`")]
     TlsNotSupportedYet,
-    /// A scheme that no version will speak.
-    #[error("only `http://` endpoints are spoken to")]
+    /// Any other scheme.
+    #[error("only `http://` endpoints are supported")]
     OtherScheme,
     /// A user's name or password in front of the host.
-    #[error("a user name or password cannot stand in an endpoint's URL")]
+    #[error("an endpoint's URL must not contain a user name or password")]
     UserInfo,
-    /// A query or a fragment: what goes downstream is the request's own.
-    #[error("an endpoint's URL ends with its path: `{mark}` cannot stand in it")]
+    /// A query or a fragment: a service gets the request's own.
+    #[error(
+        "an endpoint's URL must not contain a query or fragment: leave out `{mark}` and what follows"
+    )]
     QueryOrFragment {
         /// `?` or `#`.
         mark: char,
     },
-    /// An IPv6 address that its port could not be told from.
-    #[error("an IPv6 address stands in brackets: write `[{address}]`")]
+    /// An IPv6 address whose port could be a part of it.
+    #[error("an IPv6 address needs brackets: write `[{address}]`")]
     NoBrackets {
         /// The address.
         address: Ipv6Addr,
@@ -201,10 +203,10 @@ pub enum InvalidEndpointUrl {
     )]
     Host,
     /// Not a port that can be connected to.
-    #[error("the port is a number from 1 to 65535")]
+    #[error("the port must be a number from 1 to 65535")]
     Port,
     /// The base path has another canonical form.
-    #[error("the path is not in its canonical form: write `{right}`")]
+    #[error("the path is not in canonical form: write `{right}`")]
     BasePath {
         /// The canonical form.
         right: String,
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_spelling_is_told() {
+    fn errors_say_what_to_write() {
         let table = [
             ("http://::1", Some("[::1]")),
             ("http://fe80::2/x", Some("[fe80::2]")),

@@ -128,17 +128,17 @@ error: malformed endpoint
  --> tollgate.toml:3:8
   |
 3 | "/b" = "ftp://localhost"
-  |        ^^^^^^^^^^^^^^^^^ only `http://` endpoints are spoken to
+  |        ^^^^^^^^^^^^^^^^^ only `http://` endpoints are supported
 
 error: malformed endpoint
  --> tollgate.toml:4:8
   |
 4 | "/c" = "http://localhost:99999"
-  |        ^^^^^^^^^^^^^^^^^^^^^^^^ the port is a number from 1 to 65535
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^ the port must be a number from 1 to 65535
 
 error: malformed endpoint
 --> tollgate.toml:5:8
- = note: a user name or password cannot stand in an endpoint's URL
+ = note: an endpoint's URL must not contain a user name or password
 
 error: the upstream `none` has no endpoint
  --> tollgate.toml:8:13
