@@ -47,7 +47,7 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let upstream = &request.current.snapshot.upstreams[route.upstream];
-    // There is one.
+    // `config::later` refuses more than one.
     let (endpoint, pool) = (
         &upstream.endpoints[0],
         &request.current.pools[route.upstream][0],
