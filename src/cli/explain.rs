@@ -6,11 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
-use crate::message::fields::HeadStorage;
-use crate::message::head::RequestHead;
 use crate::pipeline::explain::{Explanation, LimitLine, explain};
 use crate::pipeline::snapshot::Snapshot;
-use crate::wire::head::{HeadLimits, read_request};
 
 /// What the user asks about.
 #[derive(Debug)]
@@ -66,17 +63,23 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
             )
         }
     };
-    let head = head(question)?;
-    Ok(explain(
+    let explained = explain(
         snapshot,
-        &head,
+        head(question).into_bytes(),
         question.from,
         client.map(|client| &**client),
-    ))
+    );
+    // What could not be read as a request is told as it was asked.
+    let mut told = explained.map_err(|error| error.to_string())?;
+    if told.method.is_empty() {
+        question.method.clone_into(&mut told.method);
+        question.url.clone_into(&mut told.target);
+    }
+    Ok(told)
 }
 
-/// Writes the request as a client would and reads it as the gateway does.
-fn head(question: &Question<'_>) -> Result<RequestHead, String> {
+/// The request as a client would write it.
+fn head(question: &Question<'_>) -> String {
     let mut text = format!("{} {} HTTP/1.1\r\n", question.method, question.url);
     let names_host = |header: &String| header.to_ascii_lowercase().starts_with("host:");
     if !question.headers.iter().any(names_host) {
@@ -92,12 +95,7 @@ fn head(question: &Question<'_>) -> Result<RequestHead, String> {
         let _ = write!(text, "{header}\r\n");
     }
     text.push_str("\r\n");
-    let limits = HeadLimits {
-        max_bytes: 1024 * 1024,
-        max_fields: 256,
-    };
-    let storage = HeadStorage::from(text.into_bytes());
-    read_request(storage, &limits).map_err(|error| format!("this is no request: {error}"))
+    text
 }
 
 fn json(explanation: &Explanation) -> String {

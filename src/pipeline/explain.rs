@@ -1,5 +1,5 @@
-//! What would become of a request: the stages themselves are run, only counting and sending are
-//! left out, and each says what it decided and why.
+//! What would become of a request: its head is read as the gateway reads it, and the plan is told
+//! that the gateway would carry out.
 
 use std::net::IpAddr;
 
@@ -7,18 +7,20 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::limit::{Check, Subject};
-use crate::message::caller::caller;
+use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::route::{NearMiss, Route, WhyLost};
+use crate::wire::head::read_request;
+use crate::wire::scan::HeadScanner;
 
-use super::handle::{is_health, understand};
-use super::identify::{Caller, identify};
-use super::protect::protect;
+use super::identify::Caller;
+use super::plan::{Plan, Then, plan};
 use super::rate_limit::Subjects;
 use super::rejection::Rejection;
-use super::resolve::{check, put_target, resolve};
+use super::request::{Identity, Request};
+use super::resolve::put_target;
 use super::snapshot::Snapshot;
 
 /// What would become of a request, stage by stage; later stages are empty once one has refused it.
@@ -116,99 +118,117 @@ pub struct Refusal {
     pub detail: String,
 }
 
-/// Explains a request. `as_client` stands in for a key of that client, which nobody here knows.
-#[must_use]
+/// Explains a request by its very bytes, up to the end of its head. `as_client` stands in for a key
+/// of that client, which nobody here knows.
+///
+/// # Errors
+/// When the bytes are more or less than a head.
 pub fn explain(
     snapshot: &Snapshot,
-    head: &RequestHead,
+    bytes: Vec<u8>,
     peer: IpAddr,
     as_client: Option<&Client>,
-) -> Explanation {
-    let address = caller(peer, &head.fields, |hop| snapshot.trusts(hop));
+) -> Result<Explanation, NotOneHead> {
     let mut told = Explanation {
-        method: head.method.to_string(),
-        target: String::from_utf8_lossy(head.target()).into_owned(),
-        ip: address.to_canonical().to_string(),
+        ip: peer.to_canonical().to_string(),
         ..Explanation::default()
     };
-    if let Err(rejection) = tell(&mut told, snapshot, head, address, as_client) {
-        told.refused = Some(Refusal {
-            status: rejection.status().as_u16(),
-            code: rejection.code(),
-            detail: rejection.detail().into_owned(),
-        });
-    }
-    told
+    let limits = &snapshot.head_limits;
+    let rejection = match HeadScanner::default().find_end(&bytes, limits) {
+        Err(error) => Some(error.into()),
+        Ok(end) if end != Some(bytes.len()) => return Err(NotOneHead),
+        Ok(_) => match read_request(HeadStorage::from(bytes), limits) {
+            Err(error) => Some(error.into()),
+            Ok(head) => tell(&mut told, snapshot, &head, peer, as_client),
+        },
+    };
+    told.refused = rejection.map(|rejection: Rejection| Refusal {
+        status: rejection.status().as_u16(),
+        code: rejection.code(),
+        detail: rejection.detail().into_owned(),
+    });
+    Ok(told)
 }
 
+/// What was to be explained is not the head of one request.
+#[derive(Debug, thiserror::Error)]
+#[error("a request has no empty line before its end")]
+pub struct NotOneHead;
+
+/// Tells of the plan that the gateway makes; returns the refusal that it comes to, if it does.
 fn tell(
     told: &mut Explanation,
     snapshot: &Snapshot,
     head: &RequestHead,
-    address: IpAddr,
+    peer: IpAddr,
     as_client: Option<&Client>,
-) -> Result<(), Rejection> {
-    let (target, body) = understand(head)?;
-    let host = target.authority.unwrap_or_else(|| head.host());
-    told.host = String::from_utf8_lossy(host_without_port(host)).into_owned();
-    if is_health(&target, &head.method) {
-        told.answers = Some("200: the gateway's own health check");
-        return Ok(());
+) -> Option<Rejection> {
+    let mut request = Request::new(snapshot, head, peer);
+    let plan = plan(&mut request, snapshot, as_client);
+    told.method = head.method.to_string();
+    told.target = String::from_utf8_lossy(head.target()).into_owned();
+    told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
+    told.ip = request.address.to_canonical().to_string();
+    if let (Some(path), Some(target)) = (&request.path, request.target) {
+        told.path = Some(path.as_str().to_owned());
+        told.path_steps = RequestPath::steps(target.path);
     }
-    if target.path == b"*" {
-        return Err(Rejection::NoRoute);
-    }
-
-    let path = RequestPath::parse(target.path)?;
-    told.path = Some(path.as_str().to_owned());
-    told.path_steps = RequestPath::steps(target.path);
-
-    told.client_kind = Some("invalid");
-    let caller = match as_client {
-        Some(client) => Caller::Identified(client),
-        None => identify(&snapshot.access, &head.fields, address)?,
-    };
-    told.client_kind = Some(if caller.client().is_some() {
-        "identified"
-    } else {
-        "anonymous"
+    told.client_kind = request.identity.map(|identity| match identity {
+        Identity::InvalidKey => "invalid",
+        Identity::Known(Caller::Anonymous(_)) => "anonymous",
+        Identity::Known(Caller::Identified(_)) => "identified",
     });
-    told.client = caller
-        .client()
-        .map(|client| client.name.as_str().to_owned());
-
-    told.protected_by = snapshot
-        .access
-        .protected
-        .find(path.as_str())
-        .map(|prefix| prefix.as_str().to_owned());
-    protect(&snapshot.access.protected, &path, caller)?;
-
-    let route = resolve(&snapshot.routes, host, &head.method, &path);
-    let cost = route.as_ref().map_or(1, |route| route.cost.get());
-    let subjects = Subjects::new(&snapshot.limits, caller, address);
-    let checks = subjects.checks(&snapshot.limits, route.as_ref().ok().map(|route| &***route));
+    if let (Some(Identity::Known(caller)), Some(path)) = (request.identity, &request.path) {
+        let client = caller.client();
+        told.client = client.map(|client| client.name.as_str().to_owned());
+        let protected = snapshot.access.protected.find(path.as_str());
+        told.protected_by = protected.map(|prefix| prefix.as_str().to_owned());
+    }
+    let (admitted, then) = match plan {
+        Plan::Health => {
+            told.answers = Some("200: the gateway's own health check");
+            return None;
+        }
+        Plan::Refuse(rejection) => return Some(rejection),
+        Plan::Count(admitted, then) => (admitted, then),
+    };
+    let route = request.route.map(|route| &**route);
+    let subjects = Subjects::new(&snapshot.limits, admitted.caller(), request.address);
+    let checks = subjects.checks(&snapshot.limits, route);
+    let cost = route.map_or(1, |route| route.cost.get());
     told.limits = checks.iter().map(|check| limit_line(check, cost)).collect();
+    tell_route(told, snapshot, &request);
+    match then {
+        Then::Refuse(rejection) => return Some(rejection),
+        Then::LastHop => told.answers = Some("200: Max-Forwards is 0, so it goes no further"),
+        Then::Forward(route) => told.sends = Some(sent_to(snapshot, &request, route)),
+    }
+    None
+}
 
+fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {
+    let Some(path) = &request.path else { return };
+    let method = &request.head.method;
     let near = snapshot
         .routes
-        .near_misses(host, &head.method, path.as_str());
+        .near_misses(request.host, method, path.as_str());
     told.near_misses = near.iter().map(near_miss).collect();
-    let route = route?;
-    let upstream = &snapshot.upstreams[route.upstream];
-    told.route = Some(RouteLine {
+    told.route = request.route.map(|route| RouteLine {
         prefix: route.prefix.as_str().to_owned(),
         hosts: route.hosts.clone(),
         methods: methods(route),
-        upstream: upstream.name.to_string(),
+        upstream: snapshot.upstreams[route.upstream].name.to_string(),
         why: why_won(route, &near),
     });
-    check(route, &path, body)?;
-    let endpoint = &upstream.endpoints[0].url;
+}
+
+fn sent_to(snapshot: &Snapshot, request: &Request<'_>, route: &Route) -> String {
+    let endpoint = &snapshot.upstreams[route.upstream].endpoints[0].url;
     let mut url = format!("http://{}", endpoint.authority()).into_bytes();
-    put_target(&mut url, &endpoint.base_path, route, &path, target.query);
-    told.sends = Some(String::from_utf8_lossy(&url).into_owned());
-    Ok(())
+    if let Some(path) = &request.path {
+        put_target(&mut url, &endpoint.base_path, route, path, request.query());
+    }
+    String::from_utf8_lossy(&url).into_owned()
 }
 
 fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::limit::{
-    By, Check, Decision, LimitHeaders, Limiter, Policy, Subject, Verdict, put_fields,
-    subject_address,
+    By, Check, Decision, LimitHeaders, Policy, Subject, Verdict, put_fields, subject_address,
 };
 use crate::message::sink::FieldSink;
 use crate::route::Route;
 
 use super::identify::Caller;
 use super::protect::Admitted;
+use super::record::Record;
 use super::rejection::Rejection;
+use super::request::Request;
 use super::snapshot::Limits;
 
 /// Leave to be forwarded. Only this stage gives it, and only the proxy takes it.
@@ -152,25 +153,26 @@ impl<'s> Subjects<'s> {
     }
 }
 
-/// Counts the request and lets it pass, or refuses it. `report` is set once there is a count.
-pub async fn rate_limit<'s>(
-    limits: &'s Limits,
-    limiter: &Limiter,
-    admitted: Admitted<'s>,
-    address: IpAddr,
-    route: Option<&'s Route>,
-    report: &mut Option<Report<'s>>,
+/// Counts the request and lets it pass, or refuses it. What is counted is noted for the answer, in
+/// either case.
+pub(super) async fn rate_limit<'s>(
+    admitted: &Admitted<'s>,
+    request: &Request<'s>,
+    record: &Record<'s>,
 ) -> Result<Permit<'s>, Rejection> {
     let caller = admitted.caller();
-    let subjects = Subjects::new(limits, caller, address);
+    let limits = &record.current.snapshot.limits;
+    let route: Option<&'s Route> = request.route.map(|route| &**route);
+    let subjects = Subjects::new(limits, caller, request.address);
     let checks = subjects.checks(limits, route);
     if checks.is_empty() {
         return Ok(Permit { caller });
     }
     let cost = route.map_or(NonZeroU32::MIN, |route| route.cost);
-    let outcome = limiter.decide(&checks, cost).await;
+    let outcome = record.worker.limiter.decide(&checks, cost).await;
     let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
-    *report = Report::of(subjects.own_policy(limits), of_route, &outcome.decisions);
+    let report = Report::of(subjects.own_policy(limits), of_route, &outcome.decisions);
+    record.report.set(report);
     match (outcome.verdict, report) {
         (Verdict::Admitted, _) => Ok(Permit { caller }),
         (Verdict::Refused, Some(report)) => Err(Rejection::RateLimited(report.decision)),

@@ -1,16 +1,14 @@
 //! What the access log tells of a request. A record is begun with the request and writes its one
 //! line when it is dropped, whatever happened in between: served, refused, or the client gone.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, StatusCode};
 
-use crate::client::Client;
-use crate::limit::Policy;
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::put_address;
 use crate::message::head::RequestHead;
@@ -18,37 +16,36 @@ use crate::message::known::Known;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::request_id;
-use crate::route::Route;
 use crate::upstream::Upstream;
+use crate::wire::body::Body;
+use crate::wire::framing::keeps_alive;
 
 use super::identify::Caller;
 use super::json::{self, member};
-use super::rejection::Rejection;
-use super::worker::Worker;
+use super::rate_limit::Report;
+use super::request::{After, Identity, Request};
+use super::worker::{Current, Worker};
 
 /// The status of a request whose client left before an answer could be sent. Not an HTTP status:
 /// no client ever sees it.
 const CLIENT_CLOSED: u16 = 499;
 
-/// The access log's view of one request. Stages note what they find out; both directions of a
-/// running exchange count into it, hence the cells.
+/// One request that is being served, with what its line will tell. Stages note what they find out;
+/// both directions of a running exchange count into it, hence the cells.
 #[derive(Debug)]
 pub(super) struct Record<'r> {
-    worker: &'r Worker,
+    pub worker: &'r Worker,
+    /// By what it is judged.
+    pub current: &'r Current,
     begun: Instant,
     /// The time, once somebody has asked for it since the request last waited for anything.
     now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
-    head: Option<&'r RequestHead>,
+    request: Option<&'r Request<'r>>,
+    peer: IpAddr,
     pub request_id: RequestId<'r>,
-    pub host: &'r [u8],
-    /// Where the request came from, as far as is known.
-    pub address: IpAddr,
-    path: OnceCell<RequestPath<'r>>,
-    client: Cell<ClientKind<'r>>,
-    route: Cell<Option<&'r Route>>,
-    /// The limit that would have refused it, did it not only tell so.
-    shadow: Cell<Option<&'r Policy>>,
+    /// What its answer tells of the limits, once there is a count.
+    pub report: Cell<Option<Report<'r>>>,
     upstream: Cell<Option<&'r Upstream>>,
     /// The address that the last attempt went to, as text.
     pub endpoint: RefCell<Option<Rc<str>>>,
@@ -61,18 +58,6 @@ pub(super) struct Record<'r> {
     pub bytes_out: Cell<u64>,
     /// Whether the line belongs into the log; a health check's does not.
     pub logged: Cell<bool>,
-}
-
-/// Who called, as the log tells it.
-#[derive(Debug, Clone, Copy, Default)]
-enum ClientKind<'r> {
-    /// It did not come as far as being identified.
-    #[default]
-    Unknown,
-    Anonymous,
-    Identified(&'r Client),
-    /// It sent a key that is not one.
-    Invalid,
 }
 
 /// A request's id: its own, or one made here.
@@ -113,27 +98,26 @@ impl<'r> RequestId<'r> {
 }
 
 impl<'r> Record<'r> {
-    /// Begins the record of a request; without a head, of one that could not be read.
+    /// Begins the record of a request from `peer` that began at `begun`; without a request, of one
+    /// that could not be read.
     #[must_use]
     pub(super) fn begin(
         worker: &'r Worker,
-        address: IpAddr,
-        head: Option<&'r RequestHead>,
-        id: &HeaderName,
+        current: &'r Current,
+        peer: IpAddr,
+        request: Option<&'r Request<'r>>,
+        begun: Instant,
     ) -> Self {
-        let begun = worker.clock.look();
+        let id = &current.snapshot.access.names.request_id;
         Self {
             worker,
+            current,
             begun,
             now: Cell::new(Some(begun)),
-            head,
-            request_id: RequestId::of(head, id),
-            host: head.map(RequestHead::host).unwrap_or_default(),
-            address,
-            path: OnceCell::new(),
-            client: Cell::default(),
-            route: Cell::new(None),
-            shadow: Cell::new(None),
+            request,
+            peer,
+            request_id: RequestId::of(request.map(|request| request.head), id),
+            report: Cell::new(None),
             upstream: Cell::new(None),
             endpoint: RefCell::new(None),
             attempts: Cell::new(0),
@@ -146,10 +130,35 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Whether the request was HEAD, to which no answer has a body.
+    /// What was understood of the request, if its head could be read.
     #[must_use]
-    pub(super) fn is_head(&self) -> bool {
-        self.head.is_some_and(|head| head.method == Method::HEAD)
+    pub(super) fn request(&self) -> Option<&'r Request<'r>> {
+        self.request
+    }
+
+    /// Whether the client's connection may go on after this request.
+    #[must_use]
+    pub(super) fn goes_on(&self) -> bool {
+        self.client_goes_on() && !self.worker.draining.get()
+    }
+
+    /// Whether the client means to go on.
+    fn client_goes_on(&self) -> bool {
+        let head = self.request.map(|request| request.head);
+        head.is_some_and(|head| keeps_alive(head.version, &head.fields))
+    }
+
+    /// What becomes of the client's connection after an answer that is whole; `body` is what is
+    /// still to come of the request.
+    #[must_use]
+    pub(super) fn after(&self, goes_on: bool, body: &Body) -> After {
+        if goes_on {
+            After::GoesOn
+        } else if self.request.is_some() && body.is_finished() && !self.client_goes_on() {
+            After::CloseNow
+        } else {
+            After::Close
+        }
     }
 
     /// When the request began.
@@ -172,43 +181,14 @@ impl<'r> Record<'r> {
         self.now.set(None);
     }
 
-    /// Notes the canonical path, and keeps it for those who ask.
-    pub(super) fn set_path(&self, path: RequestPath<'r>) -> &RequestPath<'r> {
-        self.path.get_or_init(|| path)
-    }
-
-    /// The canonical path, once there is one.
-    #[must_use]
-    pub(super) fn path(&self) -> Option<&RequestPath<'r>> {
-        self.path.get()
-    }
-
-    /// Notes who the caller turned out to be, or not to be.
-    pub(super) fn note_caller(
-        &self,
-        identified: Result<Caller<'r>, Rejection>,
-    ) -> Result<Caller<'r>, Rejection> {
-        self.client.set(match &identified {
-            Ok(Caller::Anonymous(_)) => ClientKind::Anonymous,
-            Ok(Caller::Identified(client)) => ClientKind::Identified(client),
-            Err(_) => ClientKind::Invalid,
-        });
-        identified
-    }
-
-    /// Notes by which route the request goes, or would go.
-    pub(super) fn note_route(&self, route: &'r Route) {
-        self.route.set(Some(route));
-    }
-
-    /// Notes which limit would have refused it, if one would.
-    pub(super) fn note_shadow(&self, shadow: Option<&'r Policy>) {
-        self.shadow.set(shadow);
-    }
-
     /// Notes that it goes on, and where.
     pub(super) fn note_upstream(&self, upstream: &'r Upstream) {
         self.upstream.set(Some(upstream));
+    }
+
+    /// The canonical path, if there is one.
+    fn path(&self) -> Option<&'r RequestPath<'r>> {
+        self.request.and_then(|request| request.path.as_ref())
     }
 
     fn status_number(&self) -> u16 {
@@ -229,39 +209,35 @@ impl<'r> Record<'r> {
         })
     }
 
-    fn protocol(&self) -> Option<&'static str> {
-        Some(self.head?.version.as_str())
-    }
-
     fn put_json(&self, out: &mut Vec<u8>, took: Duration) {
+        let (request, head) = (self.request, self.request.map(|request| request.head));
         out.extend_from_slice(b"{\"time\":\"");
         self.worker.clock.put_iso(out, self.begun);
         out.extend_from_slice(b"\",\"request_id\":\"");
         out.extend_from_slice(self.request_id.bytes());
         out.push(b'"');
-        let (client, kind) = match self.client.get() {
-            ClientKind::Unknown => (None, None),
-            ClientKind::Anonymous => (None, Some(&b"anonymous"[..])),
-            ClientKind::Identified(client) => {
+        let (client, kind) = match request.and_then(|request| request.identity) {
+            None => (None, None),
+            Some(Identity::Known(Caller::Anonymous(_))) => (None, Some(&b"anonymous"[..])),
+            Some(Identity::Known(Caller::Identified(client))) => {
                 (Some(client.name.as_str()), Some(&b"identified"[..]))
             }
-            ClientKind::Invalid => (None, Some(&b"invalid"[..])),
+            Some(Identity::InvalidKey) => (None, Some(&b"invalid"[..])),
         };
         json::put_word(out, member!("client"), client.map(str::as_bytes));
         json::put_word(out, member!("client_kind"), kind);
         out.extend_from_slice(b",\"ip\":\"");
-        put_address(out, self.address);
+        put_address(out, request.map_or(self.peer, |request| request.address));
         out.push(b'"');
-        let method = self.head.map(|head| head.method.as_str().as_bytes());
+        let method = head.map(|head| head.method.as_str().as_bytes());
         json::put_word(out, member!("method"), method);
-        let host = Some(host_without_port(self.host)).filter(|host| !host.is_empty());
+        let host = request.map(|request| host_without_port(request.host));
+        let host = host.filter(|host| !host.is_empty());
         json::put_word(out, member!("host"), host);
-        let path = self.path.get().map(|path| path.as_str().as_bytes());
+        let path = self.path().map(|path| path.as_str().as_bytes());
         json::put_word(out, member!("path"), path);
-        let route = self
-            .route
-            .get()
-            .map(|route| route.prefix.as_str().as_bytes());
+        let route = request.and_then(|request| request.route);
+        let route = route.map(|route| route.prefix.as_str().as_bytes());
         json::put_word(out, member!("route"), route);
         json::put_number(out, member!("status"), u64::from(self.status_number()));
         json::put_word(out, member!("code"), self.code_or_gone().map(str::as_bytes));
@@ -278,10 +254,11 @@ impl<'r> Record<'r> {
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
         json::put_number(out, member!("bytes_in"), self.bytes_in.get());
         json::put_number(out, member!("bytes_out"), self.bytes_out.get());
-        json::put_word(out, member!("protocol"), self.protocol().map(str::as_bytes));
-        let agent = self.head.and_then(|head| head.fields.get(Known::UserAgent));
+        let protocol = head.map(|head| head.version.as_str().as_bytes());
+        json::put_word(out, member!("protocol"), protocol);
+        let agent = head.and_then(|head| head.fields.get(Known::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
-        if let Some(policy) = self.shadow.get() {
+        if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
             json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));
         }
         out.extend_from_slice(b"}\n");
@@ -289,14 +266,15 @@ impl<'r> Record<'r> {
 
     fn put_pretty(&self, out: &mut Vec<u8>, took: Duration) {
         self.worker.clock.put_iso(out, self.begun);
-        let method = self.head.map_or("-", |head| head.method.as_str());
+        let request = self.request;
+        let method = request.map_or("-", |request| request.head.method.as_str());
         // A canonical path has no control characters that a terminal would obey.
-        let path = self.path.get().map_or("-", RequestPath::as_str);
-        let client = match self.client.get() {
-            ClientKind::Identified(client) => client.name.as_str(),
-            ClientKind::Anonymous => "anonymous",
-            ClientKind::Invalid => "invalid key",
-            ClientKind::Unknown => "-",
+        let path = self.path().map_or("-", RequestPath::as_str);
+        let client = match request.and_then(|request| request.identity) {
+            Some(Identity::Known(Caller::Identified(client))) => client.name.as_str(),
+            Some(Identity::Known(Caller::Anonymous(_))) => "anonymous",
+            Some(Identity::InvalidKey) => "invalid key",
+            None => "-",
         };
         let millis = took.as_secs_f64() * 1000.0;
         let _ = write!(
@@ -307,7 +285,7 @@ impl<'r> Record<'r> {
         if let Some(code) = self.code_or_gone() {
             let _ = write!(out, " {code}");
         }
-        if let Some(policy) = self.shadow.get() {
+        if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
             let _ = write!(out, " shadow={}", policy.name);
         }
         out.push(b'\n');

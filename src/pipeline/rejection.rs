@@ -13,7 +13,7 @@ use crate::wire::framing::FramingError;
 use crate::wire::head::HeadError;
 
 /// Why a request is not answered by the service that it was meant for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Rejection {
     /// The text says what is wrong with the request.
     BadRequest(Cow<'static, str>),

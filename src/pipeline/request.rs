@@ -1,58 +1,85 @@
 //! What the stages know of a request, and the client's connection as far as they use it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::Method;
 
 use crate::message::body::BodyLength;
+use crate::message::caller::caller;
 use crate::message::head::RequestHead;
+use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
+use crate::route::Route;
 use crate::wire::alarm::Alarm;
 use crate::wire::body::Body;
-use crate::wire::framing::keeps_alive;
 use crate::wire::stream::{Reader, Writer};
 
-use super::worker::{Current, Worker};
+use super::identify::Caller;
+use super::snapshot::Snapshot;
 
-/// A request whose head has been read and understood.
+/// A request whose head has been read, as far as the plan has understood it.
 #[derive(Debug)]
 pub struct Request<'r> {
-    /// The worker that it stays on.
-    pub worker: &'r Worker,
-    /// By what it is judged.
-    pub current: &'r Current,
     /// Its head as it came.
     pub head: &'r RequestHead,
-    /// The parts of its target.
-    pub target: RequestTarget<'r>,
-    /// The host that is asked for, with its port as it came.
-    pub host: &'r [u8],
-    /// How its body is framed.
-    pub body: BodyLength,
     /// The address of the connection's other end.
     pub peer: IpAddr,
     /// Whether the peer's word about the caller is taken.
     pub trusted: bool,
     /// Where the request comes from.
     pub address: IpAddr,
+    /// The parts of its target.
+    pub target: Option<RequestTarget<'r>>,
+    /// The host that is asked for, with its port as it came.
+    pub host: &'r [u8],
+    /// How its body is framed.
+    pub body: BodyLength,
+    /// The canonical path, if the target has one.
+    pub path: Option<RequestPath<'r>>,
+    /// Who calls; `None` if the request was refused before that was of interest.
+    pub identity: Option<Identity<'r>>,
+    /// The route that takes it.
+    pub route: Option<&'r Arc<Route>>,
 }
 
-impl Request<'_> {
-    /// Whether the connection may go on after this request.
+/// Who turned out to be calling.
+#[derive(Debug, Clone, Copy)]
+pub enum Identity<'r> {
+    /// Somebody that may call.
+    Known(Caller<'r>),
+    /// Somebody with a key that is not one.
+    InvalidKey,
+}
+
+impl<'r> Request<'r> {
+    /// A request that `peer` has sent, of which nothing is understood yet.
     #[must_use]
-    pub fn goes_on(&self) -> bool {
-        keeps_alive(self.head.version, &self.head.fields) && !self.worker.draining.get()
+    pub fn new(snapshot: &Snapshot, head: &'r RequestHead, peer: IpAddr) -> Self {
+        Self {
+            head,
+            peer,
+            trusted: snapshot.trusts(peer),
+            address: caller(peer, &head.fields, |hop| snapshot.trusts(hop)),
+            target: None,
+            host: head.host(),
+            body: BodyLength::None,
+            path: None,
+            identity: None,
+            route: None,
+        }
     }
 
-    /// What becomes of the connection after an answer that is whole; `body` is what is still to
-    /// come of the request.
+    /// What stands behind the question mark.
     #[must_use]
-    pub fn after(&self, goes_on: bool, body: &Body) -> After {
-        if goes_on {
-            After::GoesOn
-        } else if body.is_finished() && !keeps_alive(self.head.version, &self.head.fields) {
-            After::CloseNow
-        } else {
-            After::Close
-        }
+    pub fn query(&self) -> Option<&'r [u8]> {
+        self.target.and_then(|target| target.query)
+    }
+
+    /// Whether it is HEAD, to which no answer has a body.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.head.method == Method::HEAD
     }
 }
 

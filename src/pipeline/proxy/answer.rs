@@ -86,7 +86,11 @@ pub(super) async fn answer(
         if request.head.version.has_interim_answers() {
             aside(pass_interim(exchange, &head, to)).await?;
         }
-        request.worker.buffers.give_head(head.into_storage());
+        exchange
+            .record
+            .worker
+            .buffers
+            .give_head(head.into_storage());
     };
     let now = exchange.record.now();
     shared.progress.set(now);
@@ -115,7 +119,7 @@ async fn pass_interim(
     head: &AnswerHead,
     to: &mut Writer<'_>,
 ) -> Result<(), AnswerError> {
-    let buffers = &exchange.request.worker.buffers;
+    let buffers = &exchange.record.worker.buffers;
     let mut out = buffers.take();
     let version = exchange.request.head.version;
     put_interim(&mut Http1Sink::new(&mut out, version), head);
@@ -136,7 +140,7 @@ async fn pass_on(
     to: &mut Writer<'_>,
 ) -> Result<Answered, AnswerError> {
     let request = exchange.request;
-    let buffers = &request.worker.buffers;
+    let buffers = &exchange.record.worker.buffers;
     let (framing, coding) = match length {
         BodyLength::Chunked | BodyLength::UntilClose if !request.head.version.has_chunks() => {
             (BodyLength::UntilClose, Coding::Identity)
@@ -146,7 +150,8 @@ async fn pass_on(
     };
     // A client that is still sending may never have been going to send the rest (RFC 9110 section
     // 10.1.1), so what follows could be anything.
-    let goes_on = request.goes_on() && shared.is_uploaded() && framing != BodyLength::UntilClose;
+    let goes_on =
+        exchange.record.goes_on() && shared.is_uploaded() && framing != BodyLength::UntilClose;
     let mut out = buffers.take();
     put_head(
         exchange,
@@ -165,7 +170,7 @@ async fn pass_on(
 
     let pass = Pass {
         coding,
-        names: &request.current.snapshot.access.names,
+        names: &exchange.record.current.snapshot.access.names,
         receiver: Receiver::Client,
         buffers,
         count: &exchange.record.bytes_out,
@@ -220,20 +225,23 @@ fn put_head(
     persistence: Persistence,
 ) {
     let request = exchange.request;
-    let snapshot = &request.current.snapshot;
+    let snapshot = &exchange.record.current.snapshot;
+    let report = exchange.record.report.get();
     let answer = Answer {
         request_id_header: &snapshot.access.names.request_id,
         request_id: exchange.record.request_id.bytes(),
-        reports_limit: exchange
-            .report
-            .is_some_and(|report| report.has_fields(&snapshot.limits)),
+        reports_limit: report.is_some_and(|report| report.has_fields(&snapshot.limits)),
         persistence,
     };
     let mut sink = Http1Sink::new(out, request.head.version);
     put_answer(&mut sink, head, framing, &answer, |out| {
-        request.worker.clock.put_http(out, shared.progress.get());
+        exchange
+            .record
+            .worker
+            .clock
+            .put_http(out, shared.progress.get());
     });
-    if let Some(report) = exchange.report {
+    if let Some(report) = report {
         report.put_fields(&snapshot.limits, &mut sink);
     }
     sink.end();
@@ -257,7 +265,7 @@ async fn switch(
             "it switched to a protocol that was not asked for",
         ));
     }
-    let mut out = exchange.request.worker.buffers.take();
+    let mut out = exchange.record.worker.buffers.take();
     put_head(
         exchange,
         shared,
@@ -269,7 +277,7 @@ async fn switch(
     exchange.record.status.set(Some(head.status));
     shared.answering.set(true);
     let written = to.write_all(&out).await;
-    exchange.request.worker.buffers.give(out);
+    exchange.record.worker.buffers.give(out);
     written.map_err(|_| AnswerError::ClientGone)?;
     Ok(Answered {
         goes_on: false,
@@ -284,7 +292,7 @@ async fn read_head(
     shared: &Shared,
     from: &mut Reader<'_>,
 ) -> Result<AnswerHead, AnswerError> {
-    let buffers = &exchange.request.worker.buffers;
+    let buffers = &exchange.record.worker.buffers;
     let mut scanner = HeadScanner::default();
     loop {
         let begun = from.input.bytes();

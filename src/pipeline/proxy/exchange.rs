@@ -12,7 +12,6 @@ use crate::route::Route;
 use crate::upstream::{Endpoint, Link, Pool, Upstream};
 use crate::wire::body::Coding;
 
-use super::super::rate_limit::Report;
 use super::super::record::Record;
 use super::super::rejection::Rejection;
 use super::super::request::{After, Downstream, Request};
@@ -29,7 +28,6 @@ pub(super) struct Exchange<'e, 'r> {
     pub pool: &'e Pool,
     pub request: &'e Request<'r>,
     pub record: &'e Record<'r>,
-    pub report: Option<&'e Report<'r>>,
     pub websocket: bool,
     /// How the request's body is framed on its way up.
     pub coding: Coding,
@@ -80,9 +78,9 @@ impl Exchange<'_, '_> {
     pub(super) fn pass<'p>(&'p self, shared: &'p Shared) -> Pass<'p> {
         Pass {
             coding: self.coding,
-            names: &self.request.current.snapshot.access.names,
+            names: &self.record.current.snapshot.access.names,
             receiver: Receiver::Service,
-            buffers: &self.request.worker.buffers,
+            buffers: &self.record.worker.buffers,
             count: &self.record.bytes_in,
             limit: self.route.body_limit,
             progress: &shared.progress,
@@ -158,7 +156,7 @@ impl Shared {
         match self.uploaded.get() {
             Some(sent) if !self.answering.get() => sent + exchange.route.timeout,
             None if self.waits_for_client.get() => {
-                self.progress.get() + exchange.request.current.snapshot.idle_timeout
+                self.progress.get() + exchange.record.current.snapshot.idle_timeout
             }
             _ => self.progress.get() + exchange.upstream.idle_timeout,
         }

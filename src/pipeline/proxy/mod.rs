@@ -21,7 +21,7 @@ use crate::message::known::Known;
 use crate::message::protocol::Version;
 use crate::message::sink::Persistence;
 use crate::route::Route;
-use crate::upstream::{ConnectError, Link, Pool};
+use crate::upstream::{ConnectError, Link, Pool, Upstream};
 use crate::wire::body::Coding;
 use crate::wire::sink::Http1Sink;
 
@@ -30,7 +30,7 @@ use self::exchange::{Exchange, Failure, Shared};
 use self::pass::Taken;
 use self::tunnel::tunnel;
 use super::aside;
-use super::rate_limit::{Permit, Report};
+use super::rate_limit::Permit;
 use super::record::Record;
 use super::rejection::Rejection;
 use super::request::{After, Downstream, Request};
@@ -43,14 +43,14 @@ pub(super) async fn proxy<'r>(
     permit: &Permit<'r>,
     request: &Request<'r>,
     client: &mut Downstream<'_>,
-    report: Option<&Report<'r>>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
-    let upstream = &request.current.snapshot.upstreams[route.upstream];
+    let upstream: &'r Upstream = &record.current.snapshot.upstreams[route.upstream];
+    record.note_upstream(upstream);
     // `config::later` refuses more than one.
     let (endpoint, pool) = (
         &upstream.endpoints[0],
-        &request.current.pools[route.upstream][0],
+        &*record.current.pools[route.upstream][0],
     );
     let mut exchange = Exchange {
         route,
@@ -59,7 +59,6 @@ pub(super) async fn proxy<'r>(
         pool,
         request,
         record,
-        report,
         websocket: asks_for_websocket(request),
         coding: if request.body == BodyLength::Chunked {
             Coding::Chunked
@@ -69,7 +68,8 @@ pub(super) async fn proxy<'r>(
         body_is_read: body_is_read(request),
         uploaded: false,
     };
-    let mut out = request.worker.buffers.take();
+    let buffers = &record.worker.buffers;
+    let mut out = buffers.take();
     put_head(&mut out, &exchange, permit);
     let sent = match exchange.pass(&Shared::begin(record.now())).gather(
         &mut client.body,
@@ -82,7 +82,7 @@ pub(super) async fn proxy<'r>(
         }
         Err(error) => Err(upload::refusal(&error)),
     };
-    request.worker.buffers.give(out);
+    buffers.give(out);
     sent
 }
 
@@ -110,14 +110,14 @@ async fn send(
             .replace(Some(Rc::clone(&link.address_text)));
         match exchange.run(&mut link, client, out).await {
             Ok(answered) if answered.switched => {
-                let buffers = &exchange.request.worker.buffers;
+                let buffers = &exchange.record.worker.buffers;
                 let idle = exchange.upstream.idle_timeout;
                 aside(tunnel(&mut link, client, buffers, exchange.record, idle)).await;
                 return Ok(After::Close);
             }
             Ok(answered) => {
                 keep(link, &answered, pool, exchange);
-                return Ok(exchange.request.after(answered.goes_on, &client.body));
+                return Ok(exchange.record.after(answered.goes_on, &client.body));
             }
             Err(Failure::NothingSent) if link.reused => {}
             Err(Failure::NoAnswer) if link.reused && repeatable => {}
@@ -169,7 +169,7 @@ fn keep(mut link: Link, answered: &Answered, pool: &Pool, exchange: &Exchange<'_
         Keep::Yes => longest,
         Keep::AtMost(time) => time.min(longest),
     };
-    link.connection.rest(&exchange.request.worker.buffers);
+    link.connection.rest(&exchange.record.worker.buffers);
     pool.give(link, exchange.upstream.max_idle, answered.at);
 }
 
@@ -178,7 +178,7 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
     let authority = exchange.endpoint.url.authority();
     let prefix = route.prefix.as_str();
     let to = Forwarding {
-        names: &request.current.snapshot.access.names,
+        names: &exchange.record.current.snapshot.access.names,
         peer: request.peer,
         trusted: request.trusted,
         // HTTP/1.0 may come without; HTTP/1.1 may not go without.
@@ -202,11 +202,9 @@ fn put_head(out: &mut Vec<u8>, exchange: &Exchange<'_, '_>, permit: &Permit<'_>)
         version: request.head.version,
     };
     let base = &exchange.endpoint.url.base_path;
-    let path = exchange
-        .record
-        .path()
-        .expect("the path is known before the route is");
-    let target = |out: &mut Vec<u8>| put_target(out, base, route, path, request.target.query);
+    let path = request.path.as_ref();
+    let path = path.expect("only a path has a route");
+    let target = |out: &mut Vec<u8>| put_target(out, base, route, path, request.query());
     // Services are spoken to in HTTP/1.1, whatever the client speaks.
     put_request(
         &mut Http1Sink::new(out, Version::Http11),

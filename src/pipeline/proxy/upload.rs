@@ -75,7 +75,7 @@ async fn watch(exchange: &Exchange<'_, '_>, shared: &Shared, from: &mut Reader<'
         if from.input.bytes().len() >= AHEAD {
             return pending().await;
         }
-        match from.fill(&exchange.request.worker.buffers).await {
+        match from.fill(&exchange.record.worker.buffers).await {
             Ok(0) => break,
             Ok(_) => {}
             Err(_) => return UploadEnd::ClientGone,

@@ -1,0 +1,102 @@
+//! The plan of a request: what is to become of it, as far as the request and the configuration alone
+//! decide that. Nothing is counted, sent or waited for here. [`run`](super::run) carries a plan out,
+//! `tollgate explain` prints it, so the two cannot differ.
+
+use http::Method;
+
+use crate::client::Client;
+use crate::message::forward::max_forwards;
+use crate::message::path::RequestPath;
+use crate::message::target::RequestTarget;
+use crate::route::Route;
+use crate::wire::framing::request_body;
+
+use super::identify::{Caller, identify};
+use super::protect::{Admitted, protect};
+use super::rejection::Rejection;
+use super::request::{Identity, Request};
+use super::resolve::{check, resolve};
+use super::snapshot::Snapshot;
+
+/// What is to become of a request.
+#[derive(Debug)]
+pub(super) enum Plan<'p> {
+    /// It asks how the gateway is, and is answered.
+    Health,
+    /// It is refused, and counts for nobody.
+    Refuse(Rejection),
+    /// It counts against the caller's limits, and then, unless one of them refuses it, it goes on.
+    Count(Admitted<'p>, Then<'p>),
+}
+
+/// What is to become of a request that no limit refuses.
+#[derive(Debug)]
+pub(super) enum Then<'p> {
+    /// It is refused; a 404 counts, too.
+    Refuse(Rejection),
+    /// It was to come no further than here, and is answered.
+    LastHop,
+    /// It goes to the route's upstream.
+    Forward(&'p Route),
+}
+
+/// Plans a request, and notes in it what was understood on the way. With `as_client` the caller
+/// is that client, whatever key was sent.
+pub(super) fn plan<'p>(
+    request: &mut Request<'p>,
+    snapshot: &'p Snapshot,
+    as_client: Option<&'p Client>,
+) -> Plan<'p> {
+    steps(request, snapshot, as_client).unwrap_or_else(Plan::Refuse)
+}
+
+fn steps<'p>(
+    request: &mut Request<'p>,
+    snapshot: &'p Snapshot,
+    as_client: Option<&'p Client>,
+) -> Result<Plan<'p>, Rejection> {
+    let head = request.head;
+    request.body = request_body(head)?;
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(Rejection::NotImplemented(
+            "CONNECT and TRACE are not passed on.".into(),
+        ));
+    }
+    let target = RequestTarget::parse(head.target(), &head.method)
+        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
+    request.target = Some(target);
+    // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
+    request.host = target.authority.unwrap_or(request.host);
+    if target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
+        return Ok(Plan::Health);
+    }
+    // `OPTIONS *` has none: it asks about the gateway as a whole, and nothing here answers that.
+    if target.path != b"*" {
+        request.path = Some(RequestPath::parse(target.path)?);
+    }
+
+    request.identity = Some(Identity::InvalidKey);
+    let caller = match as_client {
+        Some(client) => Caller::Identified(client),
+        None => identify(&snapshot.access, &head.fields, request.address)?,
+    };
+    request.identity = Some(Identity::Known(caller));
+    let Some(path) = &request.path else {
+        return Err(Rejection::NoRoute);
+    };
+    let admitted = protect(&snapshot.access.protected, path, caller)?;
+
+    // A route has limits of its own and a cost, so it is found before the request is counted.
+    let then = match resolve(&snapshot.routes, request.host, &head.method, path) {
+        Ok(route) => {
+            request.route = Some(route);
+            match check(route, path, request.body) {
+                Ok(()) if max_forwards(&head.method, &head.fields) == Some(0) => Then::LastHop,
+                Ok(()) => Then::Forward(route),
+                Err(rejection) => Then::Refuse(rejection),
+            }
+        }
+        Err(rejection) => Then::Refuse(rejection),
+    };
+    Ok(Plan::Count(admitted, then))
+}

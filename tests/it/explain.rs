@@ -1,0 +1,142 @@
+//! `tollgate explain` against the gateway itself: what it says would become of a request is what
+//! becomes of it.
+
+use crate::support::{Ending, Gateway, KEY, Request, Shop, Upstream, each, tollgate};
+
+/// What is asked, and the status and code that both have to tell.
+type Row = (&'static str, &'static str, Vec<String>, u16, &'static str);
+
+fn row(
+    method: &'static str,
+    target: &'static str,
+    fields: &[&str],
+    status: u16,
+    code: &'static str,
+) -> Row {
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    (method, target, fields, status, code)
+}
+
+fn rows() -> Vec<Row> {
+    let key = &*format!("x-api-key: {KEY}");
+    let long = &*format!("X: {}", "y".repeat(3000));
+    let many: Vec<_> = (0..20).map(|n| format!("X-{n}: y")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    let target: &'static str = format!("/{}", "t".repeat(16 * 1024)).leak();
+    let length = "Content-Length: 11";
+    vec![
+        row("GET", "/api/inventory/7?x=1", &[], 200, ""),
+        row("GET", "/api/orders/7", &[key], 200, ""),
+        row("GET", "/api/orders/7", &[], 401, "api_key_required"),
+        row(
+            "GET",
+            "/api/inventory/7",
+            &["x-api-key: no"],
+            401,
+            "invalid_api_key",
+        ),
+        row(
+            "GET",
+            "/api/inventory/7",
+            &[key, key],
+            401,
+            "invalid_api_key",
+        ),
+        row("GET", "/nowhere", &[], 404, "no_route"),
+        row("GET", "/api/inventory/%00", &[], 400, "ambiguous_path"),
+        row("GET", "/api/inventory/%2F", &[], 400, "ambiguous_path"),
+        row("GET", "/health", &[], 200, ""),
+        row("HEAD", "/health", &[], 200, ""),
+        row("POST", "/health", &[], 404, "no_route"),
+        // The gateway as a whole.
+        row("OPTIONS", "*", &[], 404, "no_route"),
+        row("OPTIONS", "*", &[key], 404, "no_route"),
+        row("OPTIONS", "*", &["x-api-key: no"], 401, "invalid_api_key"),
+        // As far as the gateway.
+        row("OPTIONS", "/api/inventory/7", &["Max-Forwards: 0"], 200, ""),
+        row("OPTIONS", "/api/inventory/7", &["Max-Forwards: 1"], 200, ""),
+        row("OPTIONS", "/nowhere", &["Max-Forwards: 0"], 404, "no_route"),
+        row("GET", "/api/inventory/7", &["Max-Forwards: 0"], 200, ""),
+        // What a head may be.
+        row("GET", "/api/inventory/7", &[long], 431, "headers_too_large"),
+        row("GET", "/api/inventory/7", &many, 431, "headers_too_large"),
+        row("GET", target, &[], 414, "uri_too_long"),
+        row("GET", "/a b", &[], 400, "bad_request"),
+        row("GET", "/api/inventory/7", &["No colon"], 400, "bad_request"),
+        row("GET", "api/inventory/7", &[], 400, "bad_request"),
+        row("TRACE", "/api/inventory/7", &[], 501, "not_implemented"),
+        row("CONNECT", "shop.test:80", &[], 501, "not_implemented"),
+        row(
+            "GET",
+            "/api/inventory/7",
+            &["Transfer-Encoding: gzip"],
+            501,
+            "not_implemented",
+        ),
+        row(
+            "GET",
+            "/api/inventory/7",
+            &[length, "Content-Length: 12"],
+            400,
+            "bad_request",
+        ),
+        // What a route takes.
+        row("POST", "/upload", &[length], 413, "body_too_large"),
+        row("PUT", "/upload", &[], 405, "method_not_allowed"),
+    ]
+}
+
+#[test]
+fn what_it_says_is_what_happens() {
+    let (inventory, orders) = (Upstream::echo(), Upstream::echo());
+    let more = format!(
+        "[[route]]\nprefix = \"/upload\"\nmethods = [\"POST\"]\nupstream = \"{}\"\nbody_limit = \"10B\"\n\
+         [server]\nmax_head = \"2KiB\"\nmax_headers = 16",
+        inventory.url()
+    );
+    let gateway = Gateway::start(&Shop::config(&inventory, &orders, &more));
+    each(rows(), |(method, target, fields, status, code)| {
+        let mut request = Request::new(method, target).host("localhost");
+        let mut head = String::from_utf8(request.head_bytes()).expect("ASCII");
+        for field in fields {
+            head.insert_str(head.len() - 2, &format!("{field}\r\n"));
+        }
+        let mut client = gateway.connect();
+        client.send(&head);
+        request = Request::new(method, target);
+        let Ending::Whole(response) = client.ending_of(&request) else {
+            panic!("no answer");
+        };
+        let told = (response.status, told_code(&response.body));
+        assert_eq!(told, (*status, (*code).to_owned()), "the gateway");
+
+        let file = gateway.dir().join("tollgate.toml");
+        let mut args = vec!["explain", method, target, "--json", "-c"];
+        args.push(file.to_str().expect("a path in UTF-8"));
+        for field in fields {
+            args.extend(["-H", field.as_str()]);
+        }
+        let done = tollgate(&args);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let told: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON");
+        let refused = &told["refused"];
+        if code.is_empty() {
+            assert!(refused.is_null(), "{told}");
+            let seen = inventory.take().len() + orders.take().len();
+            assert_eq!(told["sends"].is_string(), seen == 1, "{told}");
+            assert_eq!(told["answers"].is_string(), seen == 0, "{told}");
+        } else {
+            assert_eq!(
+                (&refused["status"], &refused["code"]),
+                (&(*status).into(), &(*code).into())
+            );
+        }
+    });
+}
+
+/// The code of a problem document, if it is one.
+fn told_code(body: &[u8]) -> String {
+    let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let code = problem.and_then(|problem| problem["code"].as_str().map(str::to_owned));
+    code.unwrap_or_default()
+}
