@@ -39,8 +39,13 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The access log's file cannot be opened.
-    #[error("cannot open the access log: {0}")]
-    AccessLog(io::Error),
+    #[error("cannot open the access log {target}: {error}")]
+    AccessLog {
+        /// Where it is, or should be.
+        target: Target,
+        /// Why not.
+        error: io::Error,
+    },
     /// The file for counters cannot be used.
     #[error("cannot use `limits.state_file` {}: {error}", .file.display())]
     State {
@@ -102,10 +107,9 @@ impl Gateway {
         };
         let pretty_access =
             target == Some(Target::Stdout) && is_pretty(settings.log_format, &io::stdout());
-        let access_log = target
-            .map(Sink::start)
-            .transpose()
-            .map_err(StartError::AccessLog)?;
+        let access_log = target.map(|target| {
+            Sink::start(target.clone()).map_err(|error| StartError::AccessLog { target, error })
+        });
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         let state = settings.state_file.as_deref().map(|path| {
             restore(path, &store).map_err(|error| StartError::State {
@@ -121,7 +125,7 @@ impl Gateway {
             registry,
             store: Arc::new(store),
             state: state.transpose()?,
-            access_log,
+            access_log: access_log.transpose()?,
             operator_log,
             pretty_access,
         })

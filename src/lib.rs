@@ -4,6 +4,9 @@
 //! Start reading at [`pipeline`]: one function there is the whole request path. `ARCHITECTURE.md`
 //! has the map; modules know only those further down this list.
 
+// They panic when nobody reads them any more.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod app;
 pub mod cli;
 

@@ -28,7 +28,7 @@ pub(super) fn run(file: &Path, question: &Question<'_>) -> ExitCode {
     let snapshot = match config::load(file, &config::environment) {
         Ok(loaded) => loaded.snapshot,
         Err(problems) => {
-            eprint!("{problems}");
+            super::complain(&problems.to_string());
             return ExitCode::FAILURE;
         }
     };
@@ -42,7 +42,7 @@ pub(super) fn run(file: &Path, question: &Question<'_>) -> ExitCode {
             super::print(&text)
         }
         Err(wrong) => {
-            eprintln!("tollgate explain: {wrong}");
+            super::complain(&format!("tollgate explain: {wrong}\n"));
             ExitCode::from(2)
         }
     }

@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app;
+use crate::app::{self, StartError};
+
+use super::{complain, fail};
 
 /// Runs the command.
 pub(super) fn run(file: &Path) -> ExitCode {
     match app::run(file) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The configuration's problems are whole paragraphs; everything else is one line.
-            match error {
-                app::StartError::Config(problems) => eprint!("{problems}"),
-                error => eprintln!("tollgate: {error}"),
-            }
+        // Its problems are whole paragraphs; everything else is one line.
+        Err(StartError::Config(problems)) => {
+            complain(&problems.to_string());
             ExitCode::FAILURE
         }
+        Err(error) => fail(&error.to_string()),
     }
 }

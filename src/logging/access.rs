@@ -2,7 +2,7 @@
 //! buffer is large, or a moment after its first line. Handing over lines one by one would cost a
 //! wake-up of the writing thread per request.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,6 @@ pub struct AccessLines {
     /// `None`: the access log is off.
     sink: Option<Arc<Sink>>,
     buffer: RefCell<Vec<u8>>,
-    count: Cell<u64>,
     first_line: Notify,
 }
 
@@ -33,7 +32,6 @@ impl AccessLines {
         Self {
             sink,
             buffer: RefCell::default(),
-            count: Cell::new(0),
             first_line: Notify::new(),
         }
     }
@@ -44,12 +42,12 @@ impl AccessLines {
             return;
         }
         let mut buffer = self.buffer.borrow_mut();
+        let first = buffer.is_empty();
         put(&mut buffer);
-        self.count.set(self.count.get() + 1);
         if buffer.len() >= BATCH {
             drop(buffer);
             self.hand_over();
-        } else if self.count.get() == 1 {
+        } else if first {
             self.first_line.notify_one();
         }
     }
@@ -59,7 +57,7 @@ impl AccessLines {
         let mut buffer = self.buffer.borrow_mut();
         if let (Some(sink), false) = (&self.sink, buffer.is_empty()) {
             let next = Vec::with_capacity(BATCH + 1024);
-            sink.write(mem::replace(&mut *buffer, next), self.count.replace(0));
+            sink.write(mem::replace(&mut *buffer, next));
         }
     }
 

@@ -68,7 +68,7 @@ impl Write for Event<'_> {
 impl Drop for Event<'_> {
     fn drop(&mut self) {
         if !self.text.is_empty() {
-            self.sink.write(mem::take(&mut self.text), 1);
+            self.sink.write(mem::take(&mut self.text));
         }
     }
 }

@@ -1,17 +1,25 @@
 //! A thread that writes what others hand it through a bounded queue. Handing over never blocks:
 //! what finds the queue full, or cannot be written, is counted as lost and dropped.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How many batches may wait for the disk; a batch is at most a few dozen KiB.
 const QUEUE: usize = 128;
+/// How long to wait for a reader whose pipe is full and does not block.
+const FULL_PIPE: Duration = Duration::from_millis(5);
+/// Who may read a log file that is created: it says who called.
+const FILE_MODE: u32 = 0o640;
 
 /// Where a sink writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +48,7 @@ struct Counts {
 
 #[derive(Debug)]
 enum Batch {
-    Lines { text: Vec<u8>, count: u64 },
+    Lines(Vec<u8>),
     Wake,
     Finish,
 }
@@ -51,20 +59,28 @@ impl Sink {
     /// # Errors
     /// When the file cannot be opened or no thread can be started.
     pub fn start(target: Target) -> io::Result<Arc<Self>> {
-        let output = Output::open(&target)?;
+        let output = target.open()?;
         let (queue, batches) = sync_channel(QUEUE);
         let counts = Arc::new(Counts::default());
-        let seen = Arc::clone(&counts);
+        let writer = Writer {
+            target,
+            output,
+            lines: Lines::default(),
+            counts: Arc::clone(&counts),
+        };
         thread::Builder::new()
             .name("log".into())
-            .spawn(move || write_batches(&target, output, &batches, &seen))?;
+            .spawn(move || writer.run(&batches))?;
         Ok(Arc::new(Self { queue, counts }))
     }
 
-    /// Hands over whole lines; `count` says how many.
-    pub fn write(&self, text: Vec<u8>, count: u64) {
-        if self.queue.try_send(Batch::Lines { text, count }).is_err() {
-            self.counts.lost.fetch_add(count, Ordering::Relaxed);
+    /// Hands over whole lines.
+    pub fn write(&self, lines: Vec<u8>) {
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) =
+            self.queue.try_send(Batch::Lines(lines))
+            && let Batch::Lines(lines) = batch
+        {
+            self.counts.lose(&lines);
         }
     }
 
@@ -93,64 +109,133 @@ impl Sink {
     }
 }
 
-fn write_batches(target: &Target, mut output: Output, batches: &Receiver<Batch>, counts: &Counts) {
-    let mut broken = false;
-    for batch in batches {
-        if counts.reopen.swap(false, Ordering::AcqRel) {
-            match Output::open(target) {
-                Ok(new) => (output, broken) = (new, false),
-                Err(error) => {
-                    tracing::error!(%error, "the log cannot be reopened; going on with the old file");
-                }
-            }
-        }
-        match batch {
-            Batch::Lines { text, count } => {
-                // After a failure the last line may be half a one; the next begins on a line of its own.
-                let separated = if broken {
-                    output.write_all(b"\n")
-                } else {
-                    Ok(())
-                };
-                broken = separated.and_then(|()| output.write_all(&text)).is_err();
-                if broken {
-                    counts.lost.fetch_add(count, Ordering::Relaxed);
-                }
-            }
-            Batch::Wake => {}
-            Batch::Finish => break,
-        }
+impl Counts {
+    fn lose(&self, lines: &[u8]) {
+        let lines = memchr::memchr_iter(b'\n', lines).count();
+        self.lost.fetch_add(lines as u64, Ordering::Relaxed);
     }
-    counts.finished.store(true, Ordering::Release);
 }
 
-enum Output {
-    Stdout(io::Stdout),
-    Stderr(io::Stderr),
-    File(File),
-}
-
-impl Output {
-    fn open(target: &Target) -> io::Result<Self> {
-        Ok(match target {
-            Target::Stdout => Self::Stdout(io::stdout()),
-            Target::Stderr => Self::Stderr(io::stderr()),
-            Target::File(path) => {
-                Self::File(OpenOptions::new().create(true).append(true).open(path)?)
-            }
-        })
-    }
-
-    fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stdout(out) => {
-                let mut out = out.lock();
-                out.write_all(text).and_then(|()| out.flush())
-            }
-            Self::Stderr(out) => out.write_all(text),
-            Self::File(out) => out.write_all(text),
+            Self::Stdout => f.write_str("on standard output"),
+            Self::Stderr => f.write_str("on standard error"),
+            Self::File(path) => write!(f, "{}", path.display()),
         }
     }
+}
+
+impl Target {
+    /// The standard streams without the buffers that std puts before them: of what these could not
+    /// write it is not known how much was written.
+    fn open(&self) -> io::Result<File> {
+        match self {
+            Self::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+            Self::Stderr => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+            Self::File(path) => {
+                let mut options = OpenOptions::new();
+                options.create(true).append(true).mode(FILE_MODE).open(path)
+            }
+        }
+    }
+}
+
+/// What the sink's thread has.
+struct Writer {
+    target: Target,
+    output: File,
+    lines: Lines,
+    counts: Arc<Counts>,
+}
+
+impl Writer {
+    fn run(mut self, batches: &Receiver<Batch>) {
+        for batch in batches {
+            if self.counts.reopen.swap(false, Ordering::AcqRel) {
+                self.reopen();
+            }
+            match batch {
+                Batch::Lines(lines) => self.write(lines),
+                Batch::Wake => {}
+                Batch::Finish => break,
+            }
+        }
+        self.write(Vec::new());
+        self.counts.lose(&self.lines.unfinished);
+        self.counts.finished.store(true, Ordering::Release);
+    }
+
+    fn write(&mut self, lines: Vec<u8>) {
+        let lost = self.lines.write(lines, &mut self.output);
+        self.counts.lose(&lost);
+    }
+
+    fn reopen(&mut self) {
+        let Target::File(_) = self.target else {
+            return;
+        };
+        let file = &self.target;
+        match self.target.open() {
+            Ok(output) => {
+                tracing::info!(%file, "the log was opened anew");
+                self.output = output;
+                // Its beginning is in the old file.
+                self.counts.lose(&mem::take(&mut self.lines.unfinished));
+            }
+            Err(error) => {
+                tracing::error!(%file, %error, "the log cannot be opened anew; going on with the old file");
+            }
+        }
+    }
+}
+
+/// Writes lines whole or not at all, as far as that is possible.
+#[derive(Default)]
+struct Lines {
+    /// What is missing of a line that could be written only in part. It comes first when there is
+    /// room again, so that no line stays torn.
+    unfinished: Vec<u8>,
+}
+
+impl Lines {
+    /// Writes what can be written, and returns the lines that are lost.
+    fn write(&mut self, lines: Vec<u8>, output: &mut impl Write) -> Vec<u8> {
+        let mut begun = !self.unfinished.is_empty();
+        let mut text = mem::take(&mut self.unfinished);
+        if begun {
+            text.extend_from_slice(&lines);
+        } else {
+            text = lines;
+        }
+        let written = write_some(&text, output);
+        if let Some(last) = written.checked_sub(1) {
+            begun = text[last] != b'\n';
+        }
+        text.drain(..written);
+        let lost = match memchr::memchr(b'\n', &text) {
+            Some(end) if begun => text.split_off(end + 1),
+            _ => mem::take(&mut text),
+        };
+        self.unfinished = text;
+        lost
+    }
+}
+
+/// Writes what can be written; says how many bytes that were.
+fn write_some(text: &[u8], output: &mut impl Write) -> usize {
+    let mut written = 0;
+    while written < text.len() {
+        match output.write(&text[written..]) {
+            Ok(0) => break,
+            Ok(more) => written += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Another program has made a pipe that we share one that does not block.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
+            Err(_) => break,
+        }
+    }
+    written
 }
 
 #[cfg(test)]
@@ -165,13 +250,13 @@ mod tests {
             folder.path().join("access.log.1"),
         );
         let sink = Sink::start(Target::File(path.clone())).unwrap();
-        sink.write(b"one\n".to_vec(), 1);
+        sink.write(b"one\n".to_vec());
         while std::fs::read(&path).unwrap() != b"one\n" {
             thread::yield_now();
         }
         std::fs::rename(&path, &old).unwrap();
         sink.reopen();
-        sink.write(b"two\n".to_vec(), 1);
+        sink.write(b"two\n".to_vec());
         sink.finish(Duration::from_secs(10));
         assert_eq!(std::fs::read(&old).unwrap(), b"one\n");
         assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
@@ -181,9 +266,69 @@ mod tests {
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
         let sink = Sink::start(Target::File("/dev/full".into())).unwrap();
-        sink.write(b"a\nb\n".to_vec(), 2);
+        sink.write(b"a\nb\n".to_vec());
         sink.finish(Duration::from_secs(10));
         assert_eq!(sink.take_lost(), 2);
         assert_eq!(sink.take_lost(), 0);
+    }
+
+    /// A disk with room for so many bytes.
+    struct Disk(Vec<u8>, usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let room = bytes.len().min(self.1 - self.0.len());
+            self.0.extend_from_slice(&bytes[..room]);
+            match room {
+                0 => Err(ErrorKind::StorageFull.into()),
+                room => Ok(room),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_line_is_written_whole_or_lost_wherever_the_disk_is_full() {
+        let batches = ["one\ntwo\n", "three\n", "four\nfive\nsix\n"];
+        let all = batches.concat().lines().count();
+        for room in 0..30 {
+            let (mut lines, mut disk) = (Lines::default(), Disk(Vec::new(), room));
+            let mut lost = 0;
+            for batch in batches {
+                let gone = lines.write(batch.into(), &mut disk);
+                assert!(gone.is_empty() || gone.ends_with(b"\n"));
+                lost += gone.split_inclusive(|b| *b == b'\n').count();
+            }
+            let torn = String::from_utf8(disk.0.clone()).unwrap();
+            let whole = torn.matches('\n').count();
+            let unfinished = usize::from(!lines.unfinished.is_empty());
+            assert_eq!(whole + lost + unfinished, all, "{room}: {torn:?}");
+            // There is room again: the line that was begun is finished first.
+            disk.1 = 1000;
+            assert!(lines.write(b"last\n".into(), &mut disk).is_empty());
+            let text = String::from_utf8(disk.0).unwrap();
+            let known = |line: &str| batches.concat().lines().chain(["last"]).any(|l| l == line);
+            assert!(text.lines().all(known), "{room}: {text:?}");
+            assert_eq!(text.lines().count() + lost, all + 1, "{room}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_block_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let text = b"a line of a log\n".repeat(100_000);
+        let copy = text.clone();
+        let writing = thread::spawn(move || {
+            let mut writer = File::from(std::os::fd::OwnedFd::from(writer));
+            Lines::default().write(copy, &mut writer)
+        });
+        let mut read = Vec::new();
+        io::Read::read_to_end(&mut reader, &mut read).unwrap();
+        assert!(writing.join().unwrap().is_empty());
+        assert_eq!(read, text);
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, through the real binary: what they print where, and how they exit.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::support::{Finished, KEY, Shop, Upstream, each, hash_of, tollgate, tollgate_reading};
 
@@ -29,6 +30,31 @@ impl Folder {
     fn run(&self, args: &[&str]) -> Finished {
         let file = self.file();
         tollgate(&[args, &["-c", file.to_str().expect("a path in UTF-8")]].concat())
+    }
+}
+
+#[test]
+fn a_broken_standard_error_changes_no_exit_code() {
+    let folder = Folder::with("lissten = 1");
+    let good = Folder::with_shop();
+    let shop = ["explain", "GET", "/", "--client", "nobody"];
+    let commands: [(&Folder, &[&str], i32); 5] = [
+        (&folder, &["run"], 1),
+        (&folder, &["check"], 1),
+        (&folder, &["explain", "GET", "/"], 1),
+        (&good, &shop, 2),
+        (&good, &["serve"], 2),
+    ];
+    for (folder, args, code) in commands {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let (reader, unread) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        for stderr in [Stdio::from(full.expect("/dev/full")), unread.into()] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+            command.args(args).arg("-c").arg(folder.file());
+            let status = command.stdout(Stdio::null()).stderr(stderr).status();
+            assert_eq!(status.expect("run tollgate").code(), Some(code), "{args:?}");
+        }
     }
 }
 

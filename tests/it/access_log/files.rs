@@ -1,5 +1,7 @@
 //! Where the lines go, and that a log which can't be written holds up no request.
 
+use std::os::unix::fs::PermissionsExt;
+
 use rustix::process::Signal;
 
 use crate::support::{Gateway, Request, Upstream, eventually};
@@ -26,6 +28,9 @@ fn a_renamed_log_is_left_behind_on_sigusr1() {
         text.contains("/a/between").then_some(())
     });
     gateway.signal(Signal::USR1);
+    gateway.wait_log("the news", |line| {
+        line["level"] == "INFO" && line["file"] == gateway.access_path().to_string_lossy().as_ref()
+    });
     eventually("the new file", || {
         gateway.access_path().exists().then_some(())
     });
@@ -53,6 +58,41 @@ fn a_full_disk_holds_up_no_request_and_is_reported() {
 }
 
 #[test]
+fn every_line_is_in_the_file_or_said_to_be_lost() {
+    let upstream = Upstream::echo();
+    let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+    // Beyond 64 KiB the disk is full, in the middle of a line.
+    let gateway = Gateway::start_under("trap '' XFSZ && ulimit -f 128", &config);
+    let mut client = gateway.connect();
+    let asked = 500;
+    for _ in 0..asked {
+        client.ask(&Request::get("/a")).is(200);
+    }
+    let lost = |gateway: &Gateway| -> u64 {
+        let lines = gateway.log();
+        lines.iter().filter_map(|line| line["lost"].as_u64()).sum()
+    };
+    eventually("the loss to be reported", || {
+        (lost(&gateway) > 0).then_some(())
+    });
+    gateway.signal(Signal::TERM);
+    let mut gateway = gateway;
+    gateway.wait_exit();
+    gateway.wait_log_end();
+    let text = std::fs::read_to_string(gateway.access_path()).expect("the log");
+    assert_eq!(text.len(), 64 * 1024, "the disk was to be full");
+    assert_eq!(text.matches('\n').count() as u64 + lost(&gateway), asked);
+}
+
+#[test]
+fn a_new_log_is_not_for_everybody() {
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, "access.log");
+    let mode = std::fs::metadata(gateway.access_path()).expect("the log");
+    assert_eq!(mode.permissions().mode() & 0o137, 0);
+}
+
+#[test]
 fn a_folder_that_does_not_exist_ends_the_start() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("tollgate.toml");
@@ -60,7 +100,7 @@ fn a_folder_that_does_not_exist_ends_the_start() {
     std::fs::write(&file, text).expect("write the file");
     let run = crate::support::tollgate(&["run", "-c", file.to_str().expect("a path in UTF-8")]);
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stderr.contains("access log"), "{run:?}");
+    assert!(run.stderr.contains("missing/access.log"), "{run:?}");
 }
 
 #[test]

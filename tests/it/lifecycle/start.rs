@@ -101,7 +101,7 @@ fn ipv6_is_spoken_on_both_sides() {
 fn running_out_of_files_is_survived() {
     let upstream = Upstream::echo();
     let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
-    let gateway = Gateway::start_with_files(&config, 60);
+    let gateway = Gateway::start_under("ulimit -n 60", &config);
     let mut first = gateway.connect();
     first.ask(&Request::get("/a")).is(200);
     // More connections than there are files for: those that are not accepted wait.

@@ -48,11 +48,10 @@ impl Gateway {
         Self::start_in(folder_with(config))
     }
 
-    /// Like [`Gateway::start`], with no more than that many files and sockets open at once.
-    pub(crate) fn start_with_files(config: &str, files: usize) -> Self {
+    /// Like [`Gateway::start`], in the environment that these words of a shell make.
+    pub(crate) fn start_under(words: &str, config: &str) -> Self {
         let mut shell = Command::new("sh");
-        let limit = files.to_string();
-        shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &limit, TOLLGATE]);
+        shell.args(["-c", &format!("{words} && exec \"$0\" \"$@\""), TOLLGATE]);
         Self::spawn(shell, folder_with(config))
     }
 
@@ -165,6 +164,12 @@ impl Gateway {
         self.log.wait(what, |lines| {
             lines.iter().map(|line| flat(line)).find(&fits)
         })
+    }
+
+    /// Waits until the operator log of a gateway that has ended is read to its end.
+    pub(crate) fn wait_log_end(&self) {
+        let ended = || self.log.lock().1.then_some(());
+        eventually("the end of the log", ended);
     }
 
     /// The operator log so far.
