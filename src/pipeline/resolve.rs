@@ -19,7 +19,16 @@ pub fn resolve<'t>(
     path: &RequestPath<'_>,
 ) -> Result<&'t Arc<Route>, Rejection> {
     match routes.find(host, method, path.as_str()) {
-        Resolved::Route(route) => Ok(route),
+        Resolved::Route(route) => match routes.evaded(host, method, path.as_str(), route) {
+            None => Ok(route),
+            Some(evaded) => Err(Rejection::AmbiguousPath(
+                format!(
+                    "Services may take this path for one below {}, whose rules it would get around: spell it so.",
+                    evaded.prefix.as_str()
+                )
+                .into(),
+            )),
+        },
         Resolved::MethodNotAllowed { allow } => Err(Rejection::MethodNotAllowed {
             allow: allow.to_owned(),
         }),

@@ -5,6 +5,7 @@ mod choices;
 mod near_miss;
 mod prefix;
 mod protected;
+mod spellings;
 mod table;
 mod wide;
 

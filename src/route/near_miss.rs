@@ -102,7 +102,7 @@ fn length(route: &Route) -> usize {
     route.prefix.as_str().len()
 }
 
-fn takes_host(route: &Route, host: &[u8]) -> bool {
+pub(super) fn takes_host(route: &Route, host: &[u8]) -> bool {
     let same = |own: &String| own.as_bytes().eq_ignore_ascii_case(host);
     route.hosts.is_empty() || route.hosts.iter().any(same)
 }

@@ -15,7 +15,7 @@ impl ProtectedPrefixes {
     /// Compiles the prefixes.
     #[must_use]
     pub fn new(prefixes: Vec<PathPrefix>) -> Self {
-        let wide = WidePrefixes::new(prefixes.iter().enumerate());
+        let wide = WidePrefixes::new(prefixes.iter().enumerate()).with_extensions();
         Self { prefixes, wide }
     }
 
@@ -290,6 +290,7 @@ mod tests {
             "/",
             "api",
             "api",
+            "api+x",
             "api",
             "API",
             "orders",
@@ -321,6 +322,7 @@ mod tests {
             "order%c5%bf",
             "ap%c4%b1",
             "%ef%bd%81pi",
+            "%ef%bc%856frders",
             "%ef%bc%8f",
             "%ef%bc%9b",
             "%ef%bc%85",

@@ -13,6 +13,7 @@ use crate::message::target::host_without_port;
 
 use super::choices::{ByMethod, Choices};
 use super::near_miss::near_misses;
+use super::spellings::Spellings;
 use super::{Indistinguishable, NearMiss, Route};
 
 /// All routes, compiled for look-up.
@@ -21,6 +22,7 @@ pub struct RouteTable {
     routes: Vec<Arc<Route>>,
     /// The tree, the root first.
     nodes: Vec<Node>,
+    pub(super) spellings: Spellings,
 }
 
 /// A segment of some prefix, and what comes with it.
@@ -71,6 +73,7 @@ impl RouteTable {
         Ok(Self {
             routes: routes.into_iter().map(Arc::new).collect(),
             nodes,
+            spellings: Spellings::default(),
         })
     }
 
@@ -158,7 +161,7 @@ fn below(nodes: &mut Vec<Node>, at: usize, segment: &str) -> usize {
 }
 
 /// A host as routes name it: no port, and no final dot, which only says that the name is complete.
-fn name(host: &[u8]) -> &[u8] {
+pub(super) fn name(host: &[u8]) -> &[u8] {
     let host = host_without_port(host);
     host.strip_suffix(b".").unwrap_or(host)
 }

@@ -7,9 +7,14 @@ use crate::message::lenient::{Charset, decode};
 
 use super::PathPrefix;
 
-/// Prefixes in their wide readings, in the order of their bytes.
+/// Prefixes in their wide readings.
 #[derive(Debug, Default)]
-pub(super) struct WidePrefixes(Vec<WidePrefix>);
+pub(super) struct WidePrefixes {
+    /// In the order of their bytes.
+    sorted: Vec<WidePrefix>,
+    /// Whether `/a.json` lies under `/a`.
+    extensions: bool,
+}
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct WidePrefix {
@@ -33,7 +38,18 @@ impl WidePrefixes {
         }
         all.sort_unstable();
         all.dedup();
-        Self(all)
+        Self {
+            sorted: all,
+            extensions: false,
+        }
+    }
+
+    /// The same for services that ignore extensions (`.json`), and streams of NTFS (`::$DATA`).
+    pub(super) fn with_extensions(self) -> Self {
+        Self {
+            extensions: true,
+            ..self
+        }
     }
 
     /// Asks `check` about each prefix that `path` (a canonical path) lies under in some reading, the
@@ -43,7 +59,7 @@ impl WidePrefixes {
         path: &str,
         mut check: impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        if self.0.is_empty() {
+        if self.sorted.is_empty() {
             return None;
         }
         // Where nothing is encoded, all readings are one.
@@ -75,10 +91,10 @@ impl WidePrefixes {
         mut reading: WideReading<'_>,
         check: &mut impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        let mut candidates = &self.0[..];
+        let mut candidates = &self.sorted[..];
         for depth in 0.. {
             let next = reading.next();
-            if next.is_none_or(ends_name) {
+            if next.is_none_or(|b| self.ends_name(b)) {
                 // In the order of bytes, what ends here comes first.
                 let ended = candidates.iter().take_while(|one| one.text.len() == depth);
                 if let Some(found) = ended.map(|one| one.place).find_map(&mut *check) {
@@ -87,12 +103,28 @@ impl WidePrefixes {
             }
             let next = next?;
             let at_depth = |wide: &WidePrefix| wide.text.get(depth).copied();
+            if [candidates.first()?, candidates.last()?].map(at_depth) == [Some(next); 2] {
+                // All go on like this, for they are sorted.
+                continue;
+            }
             let from = candidates.partition_point(|wide| at_depth(wide) < Some(next));
             let to = candidates.partition_point(|wide| at_depth(wide) <= Some(next));
-            candidates = candidates.get(from..to).filter(|left| !left.is_empty())?;
+            candidates = candidates.get(from..to)?;
         }
         None
     }
+
+    /// Whether some service takes what comes before `b` for the whole name: at the end of a segment
+    /// and at that of a path which ends at a NUL, or is decoded before the query is split off.
+    fn ends_name(&self, b: u8) -> bool {
+        matches!(b, b'/' | b'?' | b'#' | 0) || (self.extensions && matches!(b, b'.' | b':'))
+    }
+}
+
+/// Whether a service may take two canonical paths for one.
+pub(super) fn same_reading(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|path| decode(path.as_bytes(), Charset::Utf8));
+    WideReading::new(&one).eq(WideReading::new(&other))
 }
 
 /// The character sets that a prefix may be written in. One that is not UTF-8 is for a service that
@@ -103,13 +135,6 @@ fn charsets(prefix: &PathPrefix) -> &'static [Charset] {
     } else {
         &Charset::ALL[1..]
     }
-}
-
-/// Whether some service takes what comes before `b` for the whole name: at the end of a segment, at
-/// that of a path which is decoded before the query is split off (or that ends at a NUL), in front
-/// of an extension (`.json`) and of a stream of NTFS (`::$DATA`).
-fn ends_name(b: u8) -> bool {
-    matches!(b, b'/' | b'?' | b'#' | 0 | b'.' | b':')
 }
 
 /// The same path for services that see another end of its parameters: `/api;%2Fx/orders` is
@@ -143,21 +168,28 @@ fn cut_segments(path: &[u8], charset: Charset) -> Vec<u8> {
 #[derive(Debug)]
 struct WideReading<'p> {
     rest: &'p [u8],
-    /// Inside of parameters.
-    cutting: bool,
-    /// A slash was met; it is told when a segment follows.
-    slash: bool,
+    at: Position,
     /// Dots and blanks that leave at least so much of `rest` behind them are not at the end of a
     /// segment.
     inside: usize,
+}
+
+/// Where in a path a reading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// In a segment.
+    Name,
+    /// Behind slashes, which are told when a segment follows.
+    Slash,
+    /// In parameters.
+    Parameters,
 }
 
 impl<'p> WideReading<'p> {
     fn new(decoded: &'p [u8]) -> Self {
         Self {
             rest: decoded,
-            cutting: false,
-            slash: false,
+            at: Position::Name,
             inside: usize::MAX,
         }
     }
@@ -190,22 +222,18 @@ impl Iterator for WideReading<'_> {
     fn next(&mut self) -> Option<u8> {
         loop {
             let (&byte, after) = self.rest.split_first()?;
-            match byte {
-                b'/' => {
-                    self.slash = true;
-                    self.cutting = false;
-                }
-                _ if self.cutting => {}
-                b'\\' => self.slash = true,
-                b';' => self.cutting = true,
-                b' ' | b'+' if self.slash => {}
-                b'.' | b' ' | b'+' if self.skip_trailing() => continue,
-                // The byte is left for the next call.
-                _ if self.slash => {
-                    self.slash = false;
+            match (byte, self.at) {
+                (b'/', _) => self.at = Position::Slash,
+                (_, Position::Parameters) | (b' ' | b'+', Position::Slash) => {}
+                (b'\\', _) => self.at = Position::Slash,
+                (b';', _) => self.at = Position::Parameters,
+                (b'.' | b' ' | b'+', _) if self.skip_trailing() => continue,
+                (_, Position::Slash) => {
+                    // The byte is left for the next call.
+                    self.at = Position::Name;
                     return Some(b'/');
                 }
-                byte => {
+                (byte, Position::Name) => {
                     self.rest = after;
                     // A blank in forms, and to some services in paths.
                     return Some(if byte == b'+' {

@@ -42,7 +42,8 @@ pub(super) fn compile(
             compiled.push((route, written.prefix.span));
         }
     }
-    (table(compiled, problems), upstreams.list)
+    let table = table(compiled, problems).guard_spellings(&upstreams.list);
+    (table, upstreams.list)
 }
 
 /// Finds those that are given again: a prefix stands once in the maps, however many files they are

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::remaining;
 use super::site::{Site, Store};
-use crate::support::{Client, Request, Response, each};
+use crate::support::{Client, Gateway, Request, Response, Upstream, each};
 
 fn search() -> Request {
     Request::get("/search/x").with_key()
@@ -38,6 +38,52 @@ fn refused(response: &Response, seconds: RangeInclusive<u64>) {
         wait.parse().is_ok_and(|wait| seconds.contains(&wait)),
         "{wait} instead of {seconds:?}"
     );
+}
+
+#[test]
+fn no_spelling_gets_around_the_rules_of_a_route() {
+    let upstream = Upstream::echo();
+    let url = upstream.url();
+    let gateway = Gateway::start(&format!(
+        r#"
+        [routes]
+        "/" = "{url}"
+        "/login" = {{ upstream = "{url}", strip_prefix = false, methods = ["POST"], limits = ["login"] }}
+        "/search" = "{url}"
+        [limits.policies.login]
+        requests = 1
+        per = "1h"
+        by = "ip"
+        "#
+    ));
+    gateway.ask(&Request::post("/login", "x")).is(200);
+    gateway
+        .ask(&Request::post("/login", "x"))
+        .is_refusal(429, "rate_limited");
+    upstream.take();
+    each(
+        [
+            "/LOGIN",
+            "/login;x",
+            "/login.",
+            "/Login/%37",
+            "/login%3Fx",
+            "/log%C4%B1n",
+        ],
+        |path| {
+            for request in [Request::post(path, "x"), Request::get(path)] {
+                let response = gateway.ask(&request);
+                let detail =
+                    response.is_refusal(400, "ambiguous_path").json()["detail"].to_string();
+                assert!(detail.contains("/login"), "{detail}");
+            }
+        },
+    );
+    assert!(upstream.take().is_empty());
+    // Nothing is got around here: no rule, another resource, another handler.
+    each(["/SEARCH", "/login.css", "/logins", "/x/LOGIN"], |path| {
+        gateway.ask(&Request::get(path)).is(200);
+    });
 }
 
 fn a_route_adds_its_limit_to_the_callers_own(store: Store) {

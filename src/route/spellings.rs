@@ -1,0 +1,324 @@
+//! Spellings that would get around a route's rules. Where `/login` has a limit and `/` beside it
+//! leads to the same service, a service without letter case takes `/LOGIN` for a log-in, too, and
+//! the limit is that of `/login` only. Such a request is refused: it can be spelled as configured.
+//! Which pairs of routes this can happen to is found out when the configuration is compiled.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::upstream::{EndpointUrl, Upstream};
+
+use super::near_miss::takes_host;
+use super::table::name;
+use super::wide::{WidePrefixes, same_reading};
+use super::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
+
+/// The routes whose rules another spelling of their paths could get around.
+#[derive(Debug, Default)]
+pub(super) struct Spellings {
+    /// Their prefixes, by the routes' places in the table.
+    prefixes: WidePrefixes,
+    /// A route that takes other spellings, and the one whose handlers they may lead to.
+    pairs: HashSet<(usize, usize)>,
+}
+
+impl Spellings {
+    /// Finds them among `routes`, which lead to `upstreams`.
+    pub(super) fn compile(routes: &[Arc<Route>], upstreams: &[Arc<Upstream>]) -> Self {
+        let prefixes = |places: &mut dyn Iterator<Item = usize>| {
+            WidePrefixes::new(places.map(|place| (place, &routes[place].prefix)))
+        };
+        let all = prefixes(&mut (0..routes.len()));
+        let mut pairs = HashSet::new();
+        for (place, route) in routes.iter().enumerate() {
+            let depth = route.prefix.segments().count();
+            all.find_map(route.prefix.as_str(), |other| {
+                let taker = &routes[other];
+                let shorter = taker.prefix.segments().count() < depth;
+                let rules = !route.methods.is_empty() || is_stricter(route, taker);
+                if shorter && rules && same_handlers(taker, route, upstreams) {
+                    pairs.insert((other, place));
+                }
+                None::<()>
+            });
+        }
+        let guarded: HashSet<usize> = pairs.iter().map(|(_, place)| *place).collect();
+        Self {
+            prefixes: prefixes(&mut guarded.into_iter()),
+            pairs,
+        }
+    }
+}
+
+impl RouteTable {
+    /// Keeps routes that lead to the same service from taking each other's paths by their spelling.
+    #[must_use]
+    pub fn guard_spellings(mut self, upstreams: &[Arc<Upstream>]) -> Self {
+        self.spellings = Spellings::compile(self.routes(), upstreams);
+        self
+    }
+
+    /// The route whose rules a request gets around that `taken` takes, because of how its path is
+    /// spelled.
+    #[must_use]
+    pub fn evaded(
+        &self,
+        host: &[u8],
+        method: &Method,
+        path: &str,
+        taken: &Arc<Route>,
+    ) -> Option<&Arc<Route>> {
+        self.spellings.prefixes.find_map(path, |place| {
+            let other = self.routes().get(place)?;
+            if other.prefix.covers(path) {
+                // It was looked at, and another route won.
+                return None;
+            }
+            let mut routes = self.routes().iter();
+            let from = routes.position(|one| Arc::ptr_eq(one, taken))?;
+            let is_pair = self.spellings.pairs.contains(&(from, place));
+            match self.find(host, method, other.prefix.as_str()) {
+                Resolved::Route(winner) => {
+                    let wins = Arc::ptr_eq(winner, other) && is_pair;
+                    (wins && is_stricter(other, taken)).then_some(other)
+                }
+                Resolved::MethodNotAllowed { .. } => {
+                    (takes_host(other, name(host)) && is_pair).then_some(other)
+                }
+                Resolved::NoRoute => None,
+            }
+        })
+    }
+}
+
+/// Whether a rule of `route` refuses or counts what `other` would let pass.
+fn is_stricter(route: &Route, other: &Route) -> bool {
+    // A new rule must not compile without a decision here.
+    let Route {
+        prefix: _,
+        hosts: _,
+        methods: _,
+        upstream: _,
+        strip_prefix: _,
+        timeout: _,
+        body_limit,
+        encoded_slash,
+        path_encoding,
+        cost,
+        limits,
+        subject: _,
+    } = route;
+    let has_limit = |name: &str| other.limits.iter().any(|policy| &*policy.name == name);
+    limits
+        .iter()
+        .any(|policy| policy.enforces() && !has_limit(&policy.name))
+        || *cost > other.cost
+        || body_limit.is_some_and(|limit| other.body_limit.is_none_or(|others| others > limit))
+        || (*encoded_slash != other.encoded_slash && *encoded_slash == EncodedSlash::Reject)
+        || (*path_encoding != other.path_encoding && *path_encoding == PathEncoding::Utf8)
+}
+
+/// Whether a path below the prefix of `route`, spelled so that `taker` takes it, arrives at a
+/// service where `route` would have sent it.
+fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> bool {
+    let below = route
+        .prefix
+        .segments()
+        .skip(taker.prefix.segments().count());
+    let below: String = below.flat_map(|segment| ["/", segment]).collect();
+    let endpoints = |route: &Route| {
+        upstreams
+            .get(route.upstream)
+            .map(|one| &one.endpoints[..])
+            .unwrap_or_default()
+    };
+    endpoints(taker).iter().any(|one| {
+        let sent = format!("{}{below}", mount(taker, &one.url));
+        let same = |other: &EndpointUrl| {
+            (&one.url.host, one.url.port) == (&other.host, other.port)
+                && same_reading(&sent, &mount(route, other))
+        };
+        endpoints(route).iter().any(|other| same(&other.url))
+    })
+}
+
+/// The path at a service that the prefix of a route leads to.
+fn mount(route: &Route, url: &EndpointUrl) -> String {
+    let kept = if route.strip_prefix {
+        ""
+    } else {
+        route.prefix.as_str().trim_end_matches('/')
+    };
+    format!("{}{kept}", url.base_path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limit::{Limit, Policy};
+    use crate::route::testing::route;
+    use crate::upstream::Endpoint;
+
+    const SERVICE: &str = "http://one:1";
+
+    fn upstream(url: &str) -> Arc<Upstream> {
+        Arc::new(Upstream {
+            name: url.into(),
+            endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+            max_idle: 1,
+        })
+    }
+
+    /// A route that keeps its prefix.
+    fn kept(prefix: &str, upstream: usize) -> Route {
+        Route {
+            strip_prefix: false,
+            ..route(prefix, upstream)
+        }
+    }
+
+    fn dear(route: Route) -> Route {
+        Route {
+            cost: NonZeroU32::new(5).unwrap(),
+            ..route
+        }
+    }
+
+    /// The prefix of the route that a request gets around.
+    fn evaded(routes: &[Route], urls: &[&str], method: &Method, path: &str) -> Option<String> {
+        let upstreams: Vec<_> = urls.iter().map(|url| upstream(url)).collect();
+        let table = RouteTable::new(routes.to_vec())
+            .unwrap()
+            .guard_spellings(&upstreams);
+        let Resolved::Route(taken) = table.find(b"A.test:80", method, path) else {
+            panic!("{path} has no route");
+        };
+        let evaded = table.evaded(b"A.test:80", method, path, taken);
+        evaded.map(|route| route.prefix.as_str().to_owned())
+    }
+
+    #[test]
+    fn other_spellings_of_a_route_with_rules_get_around_it() {
+        let routes = [
+            route("/", 0),
+            dear(kept("/login", 0)),
+            kept("/free", 0),
+            route("/LOGIN/x", 0),
+        ];
+        let evaded = |path| evaded(&routes, &[SERVICE], &Method::GET, path);
+        for path in [
+            "/LOGIN",
+            "/Login/7",
+            "/login;x",
+            "/login%20",
+            "/login.",
+            "/login%2Fx",
+            "/login%3Fx",
+            "/log%C4%B1n",
+        ] {
+            assert_eq!(evaded(path).as_deref(), Some("/login"), "{path}");
+        }
+        for path in [
+            "/login",
+            "/login/7",
+            "/",
+            "/FREE",
+            "/log",
+            "/loginx",
+            "/login.css",
+            "/x/LOGIN",
+            "/LOGIN/x",
+        ] {
+            assert_eq!(evaded(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_arrives_at_the_same_handlers_counts() {
+        let two = "http://two:1";
+        let rows = [
+            (route("/", 0), kept("/a", 0), vec![SERVICE], true),
+            (route("/", 0), route("/a", 0), vec![SERVICE], false),
+            (route("/", 0), kept("/a", 1), vec![SERVICE, two], false),
+            (route("/", 0), kept("/a", 1), vec![SERVICE, SERVICE], true),
+            (
+                route("/", 0),
+                route("/a", 1),
+                vec![SERVICE, "http://one:1/a"],
+                true,
+            ),
+            (
+                route("/", 0),
+                route("/a", 1),
+                vec!["http://one:1/v1", "http://one:1/V1/A"],
+                true,
+            ),
+            (route("/b", 0), kept("/b/a", 0), vec![SERVICE], false),
+            (
+                route("/b", 0),
+                kept("/b/a", 1),
+                vec!["http://one:1/b", SERVICE],
+                true,
+            ),
+            (kept("/B", 0), kept("/b/a", 0), vec![SERVICE], true),
+            (kept("/c", 0), kept("/b/a", 0), vec![SERVICE], false),
+        ];
+        for (taken, other, urls, same) in rows {
+            let path = format!("{}/A", taken.prefix.as_str().trim_end_matches('/'));
+            let routes = [taken, dear(other)];
+            let found = evaded(&routes, &urls, &Method::GET, &path).is_some();
+            assert_eq!(found, same, "{routes:?} {urls:?}");
+        }
+    }
+
+    type Change<'c> = &'c dyn Fn(&mut Route);
+
+    #[test]
+    fn each_rule_that_is_stricter_counts() {
+        let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
+        let policy = Arc::new(Policy::new("search", limit));
+        let with = |change: Change<'_>| {
+            let mut route = kept("/a", 0);
+            change(&mut route);
+            route
+        };
+        let loose = Route {
+            encoded_slash: EncodedSlash::Keep,
+            path_encoding: PathEncoding::Any,
+            ..kept("/", 0)
+        };
+        let same = |route: &mut Route| {
+            route.encoded_slash = EncodedSlash::Keep;
+            route.path_encoding = PathEncoding::Any;
+        };
+        let rules: [(Change<'_>, bool); 8] = [
+            (&|_| {}, false),
+            (&|route| route.limits = vec![Arc::clone(&policy)], true),
+            (&|route| route.body_limit = Some(10), true),
+            (&|route| route.encoded_slash = EncodedSlash::Reject, true),
+            (&|route| route.path_encoding = PathEncoding::Utf8, true),
+            (&|route| route.methods = vec![Method::POST], true),
+            (&|route| route.methods = vec![Method::GET], false),
+            (
+                &|route| (route.hosts, route.methods) = (vec!["b.test".into()], vec![Method::POST]),
+                false,
+            ),
+        ];
+        for (rule, counts) in rules {
+            let route = with(&|route| {
+                same(route);
+                rule(route);
+            });
+            let routes = [loose.clone(), route];
+            let found = evaded(&routes, &[SERVICE], &Method::GET, "/A").is_some();
+            assert_eq!(found, counts, "{routes:?}");
+        }
+    }
+}
