@@ -3,6 +3,7 @@
 
 mod keeper;
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::{
-    self, AccessLog, ChangeKind, Loaded, LogFormat, ReadFiles, Settings, Watch, changes,
+    self, AccessLog, ChangeKind, Loaded, LogFormat, ReadFiles, Settings, Watch, Written, changes,
 };
 use crate::limit::{Clock, LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
@@ -78,6 +79,10 @@ struct Gateway {
     file: PathBuf,
     settings: Settings,
     files: config::ReadFiles,
+    /// What it was started with.
+    started: Arc<Written>,
+    /// What was read last.
+    served: RefCell<Arc<Written>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     registry: Registry,
     store: Arc<LimitStore>,
@@ -92,9 +97,11 @@ impl Gateway {
         let Loaded {
             settings,
             mut snapshot,
+            written,
             lints,
             files,
         } = loaded;
+        let written = Arc::new(written);
         let registry = Registry::default();
         registry.join(&mut snapshot.upstreams);
         for lint in &lints {
@@ -121,6 +128,8 @@ impl Gateway {
             file: file.to_owned(),
             settings,
             files,
+            started: Arc::clone(&written),
+            served: RefCell::new(written),
             snapshots: watch::Sender::new(Arc::new(snapshot)),
             registry,
             store: Arc::new(store),
@@ -246,11 +255,12 @@ impl Gateway {
                 return files;
             }
         };
-        let mut new = loaded.snapshot;
-        self.registry.join(&mut new.upstreams);
-        let new = Arc::new(new);
-        let old = self.snapshots.send_replace(Arc::clone(&new));
-        let changes = changes((&self.settings, &old), (&loaded.settings, &new));
+        let mut snapshot = loaded.snapshot;
+        self.registry.join(&mut snapshot.upstreams);
+        self.snapshots.send_replace(Arc::new(snapshot));
+        let written = Arc::new(loaded.written);
+        let served = self.served.replace(Arc::clone(&written));
+        let changes = changes(&self.started, &served, &written);
         tracing::info!(changes = changes.len(), "reloaded");
         for change in &changes {
             match change.kind {

@@ -4,11 +4,13 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::client::ClientName;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::route::{PathEncoding, PathPrefix, ProtectedPrefixes};
+use crate::route::PathEncoding;
 
-use super::file::{ClientTable, File, LimitsTable};
+use super::file::{ClientKeys, File, LimitKeys, LimitsKeys};
+use super::kinds::{Name, Target};
 use super::problems::MOST_SHOWN;
 use super::source::{At, Sources, Span};
 
@@ -20,8 +22,8 @@ pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<String
     let mut lints = Lints(Vec::new());
     protection(file, &mut lints);
     unused(file, &mut lints);
-    for client in &file.clients {
-        keys(client, now, &mut lints);
+    for (name, client) in file.clients.good() {
+        keys(name, client, now, &mut lints);
     }
     limits(file, &mut lints);
     trust(file, &mut lints);
@@ -53,29 +55,30 @@ impl Lints {
 
 fn protection(file: &File, lints: &mut Lints) {
     let routes: HashSet<String> = file
-        .routes
-        .iter()
-        .map(|route| route.prefix.value.to_ascii_lowercase())
+        .all_routes()
+        .map(|route| route.prefix.as_str().to_ascii_lowercase())
         .collect();
     let on_the_way: HashSet<&str> = routes.iter().flat_map(|route| above(route)).collect();
     let mut protected: HashMap<String, &str> = HashMap::new();
-    for prefix in &file.access.protected {
-        let lower = prefix.value.to_ascii_lowercase();
+    for prefix in file.access.protected.iter() {
+        let text = prefix.as_str();
+        let lower = text.to_ascii_lowercase();
         let leads_there =
             on_the_way.contains(lower.as_str()) || above(&lower).any(|path| routes.contains(path));
         if !leads_there {
-            let text = format!("`{}` is protected, but no route leads there", prefix.value);
+            let text = format!("`{text}` is protected, but no route leads there");
             lints.add(prefix.span, text);
         }
         match protected.entry(lower) {
-            Entry::Occupied(first) => lints.add(prefix.span, already(&prefix.value, first.get())),
-            Entry::Vacant(free) => drop(free.insert(&prefix.value)),
+            Entry::Occupied(first) => lints.add(prefix.span, already(text, first.get())),
+            Entry::Vacant(free) => drop(free.insert(text)),
         }
     }
-    for prefix in &file.access.protected {
-        let lower = prefix.value.to_ascii_lowercase();
+    for prefix in file.access.protected.iter() {
+        let text = prefix.as_str();
+        let lower = text.to_ascii_lowercase();
         if let Some(wider) = above(&lower).skip(1).find_map(|path| protected.get(path)) {
-            lints.add(prefix.span, already(&prefix.value, wider));
+            lints.add(prefix.span, already(text, wider));
         }
     }
     routes_beside(file, &protected, lints);
@@ -87,14 +90,12 @@ fn any_bytes(file: &File, lints: &mut Lints) {
     if file.access.protected.is_empty() {
         return;
     }
-    for route in &file.routes {
-        let Some(encoding) = route.path_encoding else {
-            continue;
-        };
-        if encoding.value == PathEncoding::Any {
+    for route in file.all_routes() {
+        let encoding = route.keys.map(|keys| &keys.path_encoding);
+        if let Some(encoding) = encoding.filter(|it| it.value == PathEncoding::Any) {
             let text = format!(
                 "the route `{}` takes paths that are not UTF-8: a service that reads them neither as UTF-8 nor as Latin-1 may be reached around `access.protected`",
-                route.prefix.value
+                route.prefix.as_str()
             );
             lints.add(encoding.span, text);
         }
@@ -103,15 +104,10 @@ fn any_bytes(file: &File, lints: &mut Lints) {
 
 /// Finds public routes whose text goes on where a protected prefix ends.
 fn routes_beside(file: &File, protected: &HashMap<String, &str>, lints: &mut Lints) {
-    let prefixes = file.access.protected.iter();
-    let covering = ProtectedPrefixes::new(
-        prefixes
-            .filter_map(|prefix| PathPrefix::parse(&prefix.value).ok())
-            .collect(),
-    );
+    let covering = file.protected();
     let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
-    for route in &file.routes {
-        let path = &route.prefix.value;
+    for route in file.all_routes() {
+        let path = route.prefix.as_str();
         let lower = path.to_ascii_lowercase();
         if covering.find(path).is_some() {
             continue;
@@ -149,59 +145,61 @@ pub(super) fn is_under(path: &str, prefix: &str) -> bool {
 }
 
 fn unused(file: &File, lints: &mut Lints) {
-    let targets = file
-        .routes
-        .iter()
-        .filter_map(|route| route.upstream.as_ref());
-    let upstreams = file.upstreams.iter().map(|upstream| &upstream.name);
-    unnamed(targets, upstreams, "no route leads to the upstream", lints);
-    let named = file
+    let routes = || file.all_routes().filter_map(|route| route.keys);
+    let targets = routes().filter_map(|keys| match &keys.upstream.value {
+        Target::Name(name) => Some(name.as_str()),
+        Target::Url(_) => None,
+    });
+    let why = "no route leads to the upstream";
+    unnamed(targets, file.upstreams.names(), why, lints);
+    let tiers = file
         .clients
-        .iter()
-        .filter_map(|client| client.tier.as_ref());
-    let tiers = file.limits.tiers.iter().map(|(name, _)| name);
-    unnamed(named, tiers, "no client is of the tier", lints);
-    let named = file.routes.iter().flat_map(|route| &route.limits);
-    let policies = file.limits.policies.iter().map(|policy| &policy.name);
-    unnamed(named, policies, "no route is held to the policy", lints);
-    for route in &file.routes {
-        if route.prefix.value == "/health" {
-            let text =
-                "`GET /health` is answered by the gateway itself, and never gets to this route";
-            lints.add(route.prefix.span, text.to_owned());
-        }
+        .good()
+        .filter_map(|(_, client)| client.tier.as_ref());
+    let why = "no client is of the tier";
+    unnamed(
+        tiers.map(|tier| tier.0.as_str()),
+        file.limits.tiers.names(),
+        why,
+        lints,
+    );
+    let policies = routes().flat_map(|keys| keys.limits.iter());
+    let policies = policies.map(|policy| policy.0.as_str());
+    let why = "no route is held to the policy";
+    unnamed(policies, file.limits.policies.names(), why, lints);
+    for route in file
+        .all_routes()
+        .filter(|route| route.prefix.as_str() == "/health")
+    {
+        let text = "`GET /health` is answered by the gateway itself, and never gets to this route";
+        lints.add(route.prefix.span, text.to_owned());
     }
-    if file.routes.is_empty() {
-        lints.0.push((
-            None,
-            "there are no routes: every request is answered with 404".to_owned(),
-        ));
+    if file.all_routes().next().is_none() {
+        let text = "there are no routes: every request is answered with 404";
+        lints.0.push((None, text.to_owned()));
     }
 }
 
 /// Finds what nothing names.
 fn unnamed<'f>(
-    named: impl Iterator<Item = &'f At<String>>,
-    all: impl Iterator<Item = &'f At<String>>,
+    named: impl Iterator<Item = &'f str>,
+    all: impl Iterator<Item = &'f At<Name>>,
     why: &str,
     lints: &mut Lints,
 ) {
-    let named: HashSet<&str> = named.map(|name| name.value.as_str()).collect();
-    for name in all.filter(|name| !named.contains(name.value.as_str())) {
-        lints.add(name.span, format!("{why} `{}`", name.value));
+    let named: HashSet<&str> = named.collect();
+    for name in all.filter(|name| !named.contains(name.0.as_str())) {
+        lints.add(name.span, format!("{why} `{}`", name.0));
     }
 }
 
-fn keys(client: &ClientTable, now: Timestamp, lints: &mut Lints) {
-    let name = &client.name.value;
+fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut Lints) {
+    let (span, name) = (name.span, name.as_str());
     if client.keys.is_empty() {
         let text = format!("the client `{name}` has no keys: nobody can call as it");
-        lints.add(client.name.span, text);
+        lints.add(span, text);
     }
-    for key in &client.keys {
-        let Some(expires_at) = key.expires_at else {
-            continue;
-        };
+    for expires_at in client.keys.iter().filter_map(|key| key.expires_at.as_ref()) {
         let left = expires_at.value.duration_since(now);
         if left <= SignedDuration::ZERO {
             let text = format!("a key of `{name}` has expired at {}", expires_at.value);
@@ -215,55 +213,65 @@ fn keys(client: &ClientTable, now: Timestamp, lints: &mut Lints) {
 
 fn limits(file: &File, lints: &mut Lints) {
     let limits = &file.limits;
-    let own = limits.anonymous.is_some() || limits.identified.is_some() || !limits.tiers.is_empty();
-    if !own && limits.policies.is_empty() {
+    let (tiers, policies) = (&limits.tiers.0, &limits.policies.0);
+    let own = limits.anonymous.is_some() || limits.identified.is_some() || !tiers.is_empty();
+    if !own && policies.is_empty() {
         let text = "there are no limits: any caller may take all that the services can give";
         lints.0.push((None, text.to_owned()));
     }
     costs(file, lints);
 }
 
-/// Finds routes that are too dear for what callers have at all.
+/// Finds routes that cost more than callers have at all.
 fn costs(file: &File, lints: &mut Lints) {
-    let LimitsTable {
+    let LimitsKeys {
         anonymous,
         identified,
         tiers,
         ..
-    } = &file.limits;
+    } = &*file.limits;
     let is_protected = |path: &str| {
         let mut protected = file.access.protected.iter();
-        protected.any(|prefix| is_under(path, &prefix.value))
+        protected.any(|prefix| is_under(path, prefix.as_str()))
     };
-    for route in &file.routes {
-        let Some(cost) = route.cost else { continue };
+    for route in file.all_routes() {
+        let (path, Some(keys)) = (route.prefix.as_str(), route.keys) else {
+            continue;
+        };
         // Anonymous callers get no further than protection.
-        let anonymous = anonymous
-            .as_ref()
-            .filter(|_| !is_protected(&route.prefix.value));
+        let anonymous = anonymous.as_ref().filter(|_| !is_protected(path));
         let own = [
             ("anonymous", anonymous),
             ("identified", identified.as_ref()),
         ];
         let own = own
             .into_iter()
-            .filter_map(|(name, limit)| Some((name, limit?)))
-            .chain(tiers.iter().map(|(name, limit)| (&*name.value, limit)));
-        for (name, limit) in own {
-            if let Some(most) = limit.at_once().filter(|most| cost.value > *most) {
+            .filter_map(|(name, limit)| Some((name, limit?)));
+        let tiers = tiers.good().map(|(name, limit)| (name.0.as_str(), limit));
+        for (name, limit) in own.chain(tiers) {
+            let most = at_once(limit);
+            if keys.cost.0 > most {
+                let cost = keys.cost.0;
                 let text = format!(
-                    "nobody under the limit `{name}` gets to the route `{}`: a request counts as {}, and {most} is all that is ever admitted at once",
-                    route.prefix.value, cost.value
+                    "nobody under the limit `{name}` gets to the route `{path}`: a request counts as {cost}, and {most} is all that is ever admitted at once"
                 );
-                lints.add(cost.span, text);
+                lints.add(keys.cost.span, text);
             }
         }
     }
 }
 
+/// The most expensive request that a limit can ever admit.
+fn at_once(limit: &LimitKeys) -> u64 {
+    limit
+        .burst
+        .as_ref()
+        .map_or(limit.requests.0, |burst| burst.0)
+}
+
 fn trust(file: &File, lints: &mut Lints) {
-    for network in &file.server.trusted_proxies {
-        if network.value.prefix_len() == 0 {
+    for network in file.server.trusted_proxies.iter() {
+        if network.prefix_len() == 0 {
             let text = "everybody is trusted to say for whom a request is: callers choose their own address, and with it their limit";
             lints.add(network.span, text.to_owned());
         }

@@ -1,21 +1,23 @@
 //! The configuration file: what the user wrote, checked as a whole, and compiled into what the
 //! program runs on. A file with a problem changes nothing.
 //!
-//! In the order of its life: `disk` reads it, `tree` parses TOML or JSON into one shape with
-//! places, `expand` fills in variables, `file` mirrors the schema, `later` refuses what is not done
-//! yet, `compile` makes [`Settings`] and the [`Snapshot`]; `lint` warns of what is allowed and odd.
+//! In the order of its life: `disk` reads it, `tree` parses its format into one shape with places,
+//! `expand` fills in variables, `file` reads the keys that it declares, `compile` makes [`Settings`]
+//! and the [`Snapshot`]; `lint` warns of what is allowed and odd, `changes` says what a reload changes.
 
 mod changes;
 mod compile;
+mod credentials;
 mod disk;
 mod expand;
 mod file;
+mod keys;
 mod kinds;
-mod later;
 mod lint;
 mod private;
 mod problems;
-mod reader;
+mod reading;
+mod schema;
 mod settings;
 mod source;
 mod suggest;
@@ -29,19 +31,24 @@ pub use changes::{Change, ChangeKind, changes};
 pub use disk::{ReadFiles, Unreadable};
 pub use expand::Environment;
 pub use problems::Problems;
+pub use reading::Files;
+pub use schema::schema;
 pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
 pub use watch::Watch;
 
-use std::path::{Path, PathBuf};
+use std::fmt::{self, Display};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
 
+use self::file::File;
+use self::keys::{Kind, Tables, read_at};
 use self::problems::Problem;
-use self::source::At;
-use self::tree::Node;
+use self::reading::Reading;
+use self::tree::{Node, Value};
 
 /// A configuration without problems.
 #[derive(Debug)]
@@ -50,14 +57,23 @@ pub struct Loaded {
     pub settings: Settings,
     /// What a reload changes.
     pub snapshot: Snapshot,
+    /// What was written, to be compared with what is read next.
+    pub written: Written,
     /// What is allowed, and most likely not meant.
     pub lints: Vec<String>,
     /// Every file that was read.
     pub files: ReadFiles,
 }
 
-/// Reads files for [`parse`].
-pub type Files<'f> = &'f dyn Fn(&Path) -> Result<String, Unreadable>;
+/// A configuration as it was written, with all defaults.
+pub struct Written(File);
+
+/// What is not as by default, without secrets.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0.shown(), f)
+    }
+}
 
 /// The environment of this process.
 #[must_use]
@@ -70,21 +86,18 @@ pub fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
-    let mut reading = Reading::new(environment, &disk::read);
-    later::refuse_yaml(path, &mut reading.problems);
-    if !reading.problems.is_empty() {
-        return Err(reading.problems);
-    }
-    let tree = reading.file(path).unwrap_or_else(|error| {
-        let message = format!("cannot read `{}`: {error}", path.display());
-        let problem = Problem::without_place(message);
-        reading
-            .problems
-            .add(problem.help("`-c FILE` names another"));
-        None
-    });
-    let folder = path.parent().unwrap_or(Path::new(""));
-    reading.compile(tree, folder)
+    let mut reading = Reading::new(path, environment, &disk::read, tables);
+    let text = match reading.file(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("cannot read `{}`: {error}", path.display());
+            let problem = Problem::without_place(message).help("`-c FILE` names another");
+            reading.problems.add(problem);
+            return Err(reading.problems);
+        }
+    };
+    let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(path));
+    finish(reading, tree)
 }
 
 /// Checks and compiles a configuration that is at hand already. `name` stands for it in problems,
@@ -99,110 +112,43 @@ pub fn parse(
     environment: Environment<'_>,
     files: Files<'_>,
 ) -> Result<Loaded, Problems> {
-    let mut reading = Reading::new(environment, files);
-    let tree = reading.text(name, text, format);
-    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-    reading.compile(tree, folder)
+    let mut reading = Reading::new(Path::new(name), environment, files, tables);
+    let tree = reading.tree(name, text, format);
+    finish(reading, tree)
 }
 
-/// A configuration that is being read.
-struct Reading<'r> {
-    environment: Environment<'r>,
-    disk: Files<'r>,
-    problems: Problems,
+fn finish(mut reading: Reading<'_>, tree: Option<Node>) -> Result<Loaded, Problems> {
+    let file = tree.and_then(|mut tree| {
+        without_schema(&mut tree);
+        read_at::<File>(&mut tree, "", &mut reading)
+    });
+    let mut problems = reading.problems;
+    let Some(file) = file else {
+        return Err(problems);
+    };
+    match compile::compile(&file, &mut problems) {
+        Some((settings, snapshot)) if problems.is_empty() => Ok(Loaded {
+            lints: lint::lint(&file, Timestamp::now(), &problems.sources),
+            settings,
+            snapshot,
+            written: Written(file.value),
+            files: problems.files,
+        }),
+        _ => Err(problems),
+    }
 }
 
-impl<'r> Reading<'r> {
-    fn new(environment: Environment<'r>, disk: Files<'r>) -> Self {
-        Self {
-            environment,
-            disk,
-            problems: Problems::default(),
-        }
+/// Takes out the name of the JSON Schema that editors look for; in TOML and YAML it is a comment.
+fn without_schema(tree: &mut Node) {
+    if let Value::Table(entries) = &mut tree.value {
+        let names_it = |node: &Node| matches!(node.value, Value::Text(_));
+        entries.retain(|entry| entry.key.value != schema::KEY || !names_it(&entry.node));
     }
+}
 
-    /// Reads a file into a tree.
-    fn file(&mut self, path: &Path) -> Result<Option<Node>, Unreadable> {
-        let text = self.problems.files.read(path, self.disk)?;
-        Ok(self.text(&path.to_string_lossy(), &text, Format::of(path)))
-    }
-
-    fn text(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
-        let source = self.problems.sources.add(name, text);
-        let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
-            self.problems.sources.hide_all(source);
-            return None;
-        };
-        private::hide_secrets(&tree, &mut self.problems.sources);
-        expand::expand(&mut tree, self.environment, &mut self.problems);
-        Some(tree)
-    }
-
-    fn compile(mut self, tree: Option<Node>, folder: &Path) -> Result<Loaded, Problems> {
-        let Some(mut file) = tree.and_then(|tree| file::read(tree, &mut self.problems)) else {
-            return Err(self.problems);
-        };
-        self.routes_file(&mut file, folder);
-        self.redis_files(&mut file, folder);
-        later::refuse(&file, &mut self.problems);
-        let compiled = compile::compile(&file, folder, &mut self.problems);
-        match compiled {
-            Some((settings, snapshot)) if self.problems.is_empty() => {
-                let sources = &self.problems.sources;
-                Ok(Loaded {
-                    lints: lint::lint(&file, Timestamp::now(), sources),
-                    settings,
-                    snapshot,
-                    files: self.problems.files,
-                })
-            }
-            _ => Err(self.problems),
-        }
-    }
-
-    /// Adds the routes of the file that `routes_file` names.
-    fn routes_file(&mut self, file: &mut file::File, folder: &Path) {
-        let Some(routes_file) = &file.routes_file else {
-            return;
-        };
-        let path = folder.join(&routes_file.value);
-        match self.file(&path) {
-            Ok(Some(tree)) => {
-                let routes = file::flat_routes(tree, &mut self.problems);
-                file.routes.extend(routes);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let message = format!("cannot read `{}`: {error}", path.display());
-                let problem = Problem::at(routes_file.span, message);
-                self.problems.add(problem.label("named here"));
-            }
-        }
-    }
-
-    /// Reads the certificates and the key that Redis needs for TLS.
-    fn redis_files(&mut self, file: &mut file::File, folder: &Path) {
-        let Some(redis) = &mut file.limits.redis else {
-            return;
-        };
-        let mut read = |named: &Option<At<PathBuf>>| {
-            let named = named.as_ref()?;
-            let path = folder.join(&named.value);
-            match self.problems.files.read(&path, self.disk) {
-                Ok(text) => Some(At {
-                    value: text,
-                    span: named.span,
-                }),
-                Err(error) => {
-                    let message = format!("cannot read `{}`: {error}", path.display());
-                    let problem = Problem::at(named.span, message);
-                    self.problems.add(problem.label("named here"));
-                    None
-                }
-            }
-        };
-        redis.pem.ca = read(&redis.ca);
-        redis.pem.cert = read(&redis.cert);
-        redis.pem.key = read(&redis.key);
-    }
+/// All tables that there are.
+fn tables() -> Tables {
+    let mut tables = Vec::new();
+    File::tables("", &mut tables);
+    tables
 }

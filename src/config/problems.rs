@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::credentials::without_credentials;
 use super::disk::ReadFiles;
-use super::private::without_credentials;
 use super::source::{Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.

@@ -1,7 +1,7 @@
 //! The files that a configuration was read from, and places in them. A source's text is kept to
 //! show lines of it beside a problem, except for those that may hold a secret.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use memchr::memchr_iter;
 
@@ -18,6 +18,13 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Of what nobody has written.
+    pub(super) const NOWHERE: Self = Self {
+        source: SourceId(0),
+        start: 0,
+        end: 0,
+    };
+
     pub(super) fn new(source: SourceId, range: Range<usize>) -> Self {
         Self {
             source,
@@ -32,6 +39,14 @@ impl Span {
 pub(super) struct At<T> {
     pub value: T,
     pub span: Span,
+}
+
+impl<T> Deref for At<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
 }
 
 /// A file's name, as the user knows it, and its text.

@@ -69,6 +69,25 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is too much"))
 }
 
+/// A duration as a user would write it, in the largest unit that it has whole.
+pub(super) fn duration_text(duration: Duration) -> String {
+    written(
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        &TIMES,
+    )
+}
+
+/// A size as a user would write it, in the largest unit that it has whole.
+pub(super) fn size_text(bytes: u64) -> String {
+    written(bytes, &SIZES)
+}
+
+fn written(number: u64, units: &[(&str, u64)]) -> String {
+    let fits = |(_, factor): &&(&str, u64)| number.is_multiple_of(*factor) && number >= *factor;
+    let (unit, factor) = units.iter().rev().find(fits).unwrap_or(&units[0]);
+    format!("{}{unit}", number / factor)
+}
+
 /// A number and its unit, as the index in the table of units.
 struct Part<'t> {
     number: u64,
@@ -164,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn durations_are_shown_in_one_unit() {
+        for text in ["250ms", "1500ms", "75s", "90m", "2h", "36h", "366d"] {
+            assert_eq!(duration_text(duration(text).unwrap()), text);
+        }
+        assert_eq!(duration_text(duration("1h30m").unwrap()), "90m");
+    }
+
+    #[test]
     fn sizes() {
         for (text, bytes) in [
             ("0B", 0),
@@ -173,6 +200,7 @@ mod tests {
             ("1GiB", 1_073_741_824),
         ] {
             assert_eq!(size(text), Ok(bytes));
+            assert_eq!(size_text(bytes), text);
         }
     }
 

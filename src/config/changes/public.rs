@@ -1,65 +1,92 @@
 //! What became public: the one change that nobody wants to find out about from others.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use crate::config::file::{File, RouteKeys, WrittenRoute};
+use crate::config::keys::Text;
 use crate::config::lint::is_under;
-use crate::pipeline::snapshot::Snapshot;
-use crate::route::{PathPrefix, Route};
+use crate::config::source::At;
+use crate::route::{PathPrefix, ProtectedPrefixes};
 
-use super::routes::{Index, conditions};
-use super::{ChangeKind, Changes, names};
-
-/// Notes what anonymous callers reach now and did not reach before.
-pub(super) fn compare(old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
-    for prefix in old.access.protected.iter() {
-        if new.access.protected.find(prefix.as_str()).is_none() {
-            no_longer_protected(prefix, old, new, changes);
+/// What anonymous callers reach now and did not reach before.
+pub(super) fn compare(served: &File, now: &File) -> Vec<String> {
+    let (before, after) = (served.protected(), now.protected());
+    let mut found = Vec::new();
+    for prefix in before.iter() {
+        if after.find(prefix.as_str()).is_none() {
+            found.extend(no_longer_protected(prefix, &before, &after, now));
         }
     }
-    let before = Index::of(&old.routes);
-    for route in new.routes.routes() {
-        if new.access.protected.find(route.prefix.as_str()).is_some() {
+    let mut known: HashMap<&str, Vec<&RouteKeys>> = HashMap::new();
+    for route in served.all_routes() {
+        let same_prefix = known.entry(route.prefix.as_str()).or_default();
+        same_prefix.extend(route.keys);
+    }
+    for route in now.all_routes() {
+        let (path, Some(keys)) = (route.prefix.as_str(), route.keys) else {
             continue;
-        }
-        let leads_to =
-            |snapshot: &Snapshot, route: &Route| snapshot.upstreams[route.upstream].to_string();
-        let now = leads_to(new, route);
-        match before.find(route) {
-            None => changes.add(format!(
-                "new public route `{}`{} to {now}",
-                route.prefix.as_str(),
-                conditions(route),
-            )),
-            // One that was protected until now has been told of above.
-            Some(before) => {
-                let then = leads_to(old, before);
-                if then != now {
-                    changes.add(format!(
-                        "the public route `{}`{} leads to {now} instead of {then}",
-                        route.prefix.as_str(),
-                        conditions(route),
-                    ));
-                }
-            }
+        };
+        let mut same_prefix = known.get(path).into_iter().flatten();
+        if after.find(path).is_none() && !same_prefix.any(|old| takes_all_of(old, keys)) {
+            found.push(format!("the new route {}", name_of(&route)));
         }
     }
+    found
 }
 
-fn no_longer_protected(prefix: &PathPrefix, old: &Snapshot, new: &Snapshot, changes: &mut Changes) {
+/// Whether a route takes every request that another of the same prefix takes.
+fn takes_all_of(route: &RouteKeys, other: &RouteKeys) -> bool {
+    holds(&route.hosts, &other.hosts) && holds(&route.methods, &other.methods)
+}
+
+/// Whether a list holds another; an empty one holds everything.
+fn holds<T: Text>(list: &[At<T>], other: &[At<T>]) -> bool {
+    let is_in = |one: &At<T>| list.iter().any(|it| it.text() == one.text());
+    list.is_empty() || !other.is_empty() && other.iter().all(is_in)
+}
+
+/// A route by the requests that it takes.
+pub(super) fn name_of(route: &WrittenRoute<'_>) -> String {
+    let mut name = format!("`{}`", route.prefix.as_str());
+    let Some(keys) = route.keys else {
+        return name;
+    };
+    let methods = keys.methods.iter().map(|method| method.as_str());
+    let hosts = keys.hosts.iter().map(|host| host.0.as_str());
+    for (word, mut list) in [
+        (" for ", methods.collect::<Vec<_>>()),
+        (" on ", hosts.collect()),
+    ] {
+        list.sort_unstable();
+        list.dedup();
+        if !list.is_empty() {
+            let _ = write!(name, "{word}{}", names(list));
+        }
+    }
+    name
+}
+
+/// Says by which routes anonymous callers reach what was protected, if there are any.
+fn no_longer_protected(
+    prefix: &PathPrefix,
+    before: &ProtectedPrefixes,
+    after: &ProtectedPrefixes,
+    now: &File,
+) -> Option<String> {
     let mut open: Vec<&str> = Vec::new();
-    for route in new.routes.routes() {
+    for route in now.all_routes() {
         let path = route.prefix.as_str();
         // A route may lie under the prefix, or the prefix within what the route takes.
-        let was_protected = old.access.protected.find(path).is_some();
-        let is_public = new.access.protected.find(path).is_none();
-        let opened = (was_protected && is_public) || is_under(prefix.as_str(), path);
-        if opened && !open.contains(&path) {
+        let opened = before.find(path).is_some() && after.find(path).is_none();
+        if (opened || is_under(prefix.as_str(), path)) && !open.contains(&path) {
             open.push(path);
         }
     }
-    let still: Vec<&str> = new
-        .access
-        .protected
+    if open.is_empty() {
+        return None;
+    }
+    let still: Vec<&str> = after
         .iter()
         .map(PathPrefix::as_str)
         .filter(|narrower| prefix.covers(narrower))
@@ -68,12 +95,17 @@ fn no_longer_protected(prefix: &PathPrefix, old: &Snapshot, new: &Snapshot, chan
     if !still.is_empty() {
         let _ = write!(text, ", except for {}", names(still));
     }
-    if open.is_empty() {
-        text.push_str("; no route leads there");
-        changes.add_as(ChangeKind::Applied, text);
-    } else {
-        let open = names(open);
-        let _ = write!(text, "; anonymous callers reach it by the route {open}");
-        changes.add(text);
+    let open = names(open);
+    let _ = write!(text, "; anonymous callers reach it by the route {open}");
+    Some(text)
+}
+
+/// Names in a text: `a`, `b` and `c`.
+fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+        None => String::new(),
     }
 }

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use crate::config::file::{Algorithm as Written, LimitTable, LimitsTable, PolicyTable};
+use crate::config::file::{Algorithm as Written, LimitKeys, LimitsKeys, PolicyKeys};
+use crate::config::kinds::Name;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
-use crate::limit::{Algorithm, By, InvalidLimit, Limit, LimitHeaders, Mode, Policy};
+use crate::limit::{Algorithm, Limit, Policy};
 use crate::pipeline::snapshot::Limits;
 
-use super::{check_name, or};
+use super::given_twice;
 
 /// The names of the callers' own limits; another limit of such a name would share their counters.
 const TAKEN: [&str; 2] = ["anonymous", "identified"];
@@ -20,44 +21,42 @@ const TAKEN: [&str; 2] = ["anonymous", "identified"];
 pub(super) struct Compiled {
     pub limits: Limits,
     /// A tier with a problem is here all the same, without a policy; so are policies.
-    tiers: HashMap<String, Option<Arc<Policy>>>,
-    policies: HashMap<String, Option<Arc<Policy>>>,
+    tiers: ByName,
+    policies: ByName,
 }
 
+type ByName = HashMap<String, Option<Arc<Policy>>>;
+
 /// Compiles all limits.
-pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled {
-    let mut own = |name, written: &Option<LimitTable>| {
-        let limit = limit(written.as_ref()?, problems)?;
-        Some(Arc::new(Policy::new(name, limit)))
-    };
-    let anonymous = own("anonymous", &table.anonymous);
-    let identified = own("identified", &table.identified);
+pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
+    let anonymous = plain("anonymous", keys.anonymous.as_ref(), problems);
+    let identified = plain("identified", keys.identified.as_ref(), problems);
     let mut tiers = HashMap::new();
-    for (name, written) in &table.tiers {
-        free_name("a tier", name, problems);
-        let limit = limit(written, problems);
-        let policy = limit.map(|limit| Arc::new(Policy::new(name.value.as_str(), limit)));
-        tiers.insert(name.value.clone(), policy);
+    for (name, written) in &keys.tiers.0 {
+        check_is_free("a tier", name, problems);
+        let policy = plain(&name.0, written.as_ref(), problems);
+        tiers.insert(name.0.clone(), policy);
     }
     let mut policies = HashMap::new();
-    for written in &table.policies {
-        let name = &written.name;
-        free_name("a policy", name, problems);
-        if let Some((tier, _)) = table.tiers.iter().find(|tier| tier.0.value == name.value) {
-            let message = format!("a policy and a tier are both called `{}`", name.value);
+    for (name, written) in &keys.policies.0 {
+        check_is_free("a policy", name, problems);
+        if let Some(tier) = keys.tiers.names().find(|tier| tier.value == name.value) {
+            let message = format!("a policy and a tier are both called `{}`", name.0);
             let problem = Problem::at(name.span, message).label("this policy");
             let help = "give one of them another name: they would share counters";
             problems.add(problem.also(tier.span, "and this tier").help(help));
         }
-        policies.insert(name.value.clone(), policy(written, problems));
+        let policy = written
+            .as_ref()
+            .and_then(|keys| policy(&name.0, keys, problems));
+        policies.insert(name.0.clone(), policy);
     }
-    let ipv6_prefix = or(table.ipv6_prefix, 64);
     Compiled {
         limits: Limits {
             anonymous,
             identified,
-            headers: or(table.headers, LimitHeaders::default()),
-            ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(128),
+            headers: *keys.headers,
+            ipv6_prefix: u8::try_from(keys.ipv6_prefix.0).unwrap_or(128),
         },
         tiers,
         policies,
@@ -65,41 +64,40 @@ pub(super) fn compile(table: &LimitsTable, problems: &mut Problems) -> Compiled 
 }
 
 /// Checks a name that stands beside those of the callers' own limits.
-fn free_name(what: &str, name: &At<String>, problems: &mut Problems) {
-    if TAKEN.contains(&name.value.as_str()) {
-        let message = format!("{what} cannot be called `{}`", name.value);
+fn check_is_free(what: &str, name: &At<Name>, problems: &mut Problems) {
+    if TAKEN.contains(&name.0.as_str()) {
+        let message = format!("{what} cannot be called `{}`", name.0);
         let label = "a limit of its own has this name";
         problems.add(Problem::at(name.span, message).label(label));
-    } else {
-        check_name(what, name, problems);
     }
 }
 
-fn policy(written: &PolicyTable, problems: &mut Problems) -> Option<Arc<Policy>> {
-    let limit = limit(&written.limit, problems)?;
-    let mut policy = Policy::new(written.name.value.as_str(), limit);
-    policy.by = or(written.by, By::default());
-    policy.mode = or(written.mode, Mode::default());
-    policy.on_failure = written.on_failure.map(|at| at.value);
+/// A limit of callers.
+fn plain(
+    name: &str,
+    written: Option<&At<LimitKeys>>,
+    problems: &mut Problems,
+) -> Option<Arc<Policy>> {
+    let limit = limit(written?, problems)?;
+    Some(Arc::new(Policy::new(name, limit)))
+}
+
+/// A limit of routes.
+fn policy(name: &str, written: &PolicyKeys, problems: &mut Problems) -> Option<Arc<Policy>> {
+    let mut policy = Policy::new(name, limit(&written.limit, problems)?);
+    policy.by = *written.by;
+    policy.mode = *written.mode;
+    policy.on_failure = written.on_failure.as_deref().copied();
     Some(Arc::new(policy))
 }
 
-fn limit(written: &LimitTable, problems: &mut Problems) -> Option<Limit> {
+fn limit(written: &LimitKeys, problems: &mut Problems) -> Option<Limit> {
     let algorithm = algorithm(written, problems);
-    let per = written.per?;
-    let requests = written.requests.unwrap_or(At {
-        // It has been complained about; `per` can be checked all the same.
-        value: 1,
-        span: per.span,
-    });
-    let limit = match Limit::new(requests.value, per.value) {
+    let limit = match Limit::new(written.requests.0, written.per.0) {
         Ok(limit) => limit,
         Err(error) => {
-            let span = match error {
-                InvalidLimit::NoRequests | InvalidLimit::TooManyRequests => requests.span,
-                InvalidLimit::Window | InvalidLimit::Burst | InvalidLimit::Exact => per.span,
-            };
-            problems.add(Problem::at(span, error.to_string()));
+            // How many requests there may be was decided when they were read.
+            problems.add(Problem::at(written.per.span, error.to_string()));
             return None;
         }
     };
@@ -107,7 +105,8 @@ fn limit(written: &LimitTable, problems: &mut Problems) -> Option<Limit> {
     match limit.counted_by(algorithm) {
         Ok(limit) => Some(limit),
         Err(error) => {
-            let span = written.burst.map_or(requests.span, |burst| burst.span);
+            let burst = written.burst.as_ref();
+            let span = burst.map_or(written.requests.span, |burst| burst.span);
             let problem = Problem::at(span, error.to_string());
             problems.add(problem.help(smaller(limit, algorithm)));
             None
@@ -126,11 +125,11 @@ fn smaller(limit: Limit, algorithm: Algorithm) -> String {
     }
 }
 
-fn algorithm(written: &LimitTable, problems: &mut Problems) -> Option<Algorithm> {
-    match (written.algorithm.map(|at| at.value), written.burst) {
-        (Some(Written::TokenBucket), burst) => {
-            let burst = burst.or(written.requests)?;
-            let burst = NonZeroU64::new(burst.value)?;
+fn algorithm(written: &LimitKeys, problems: &mut Problems) -> Option<Algorithm> {
+    match (*written.algorithm, &written.burst) {
+        (Written::TokenBucket, burst) => {
+            let burst = burst.as_ref().map_or(written.requests.0, |burst| burst.0);
+            let burst = NonZeroU64::new(burst)?;
             Some(Algorithm::TokenBucket { burst })
         }
         (_, Some(burst)) => {
@@ -140,8 +139,8 @@ fn algorithm(written: &LimitTable, problems: &mut Problems) -> Option<Algorithm>
             );
             None
         }
-        (None | Some(Written::FixedWindow), None) => Some(Algorithm::FixedWindow),
-        (Some(Written::SlidingWindow), None) => Some(Algorithm::SlidingWindow),
+        (Written::FixedWindow, None) => Some(Algorithm::FixedWindow),
+        (Written::SlidingWindow, None) => Some(Algorithm::SlidingWindow),
     }
 }
 
@@ -149,38 +148,31 @@ impl Compiled {
     /// The limit of a client of this tier.
     pub(super) fn of_client(
         &self,
-        tier: Option<&At<String>>,
+        tier: Option<&At<Name>>,
         problems: &mut Problems,
     ) -> Option<Arc<Policy>> {
         let Some(tier) = tier else {
             return self.limits.identified.clone();
         };
-        if let Some(policy) = self.tiers.get(&tier.value) {
+        if let Some(policy) = self.tiers.get(&tier.0) {
             return policy.clone();
         }
-        let problem = Problem::at(tier.span, format!("there is no tier `{}`", tier.value));
-        problems.add(
-            match closest(&tier.value, self.tiers.keys().map(String::as_str)) {
-                Some(meant) => problem.label(format!("did you mean `{meant}`?")),
-                None => problem.help(format!("add `[limits.tiers.{}]`", tier.value)),
-            },
-        );
+        problems.add(missing("tier", "limits.tiers", tier, &self.tiers));
         None
     }
 
     /// The policies that a route names.
     pub(super) fn of_route(
         &self,
-        names: &[At<String>],
+        names: &[At<Name>],
         problems: &mut Problems,
     ) -> Option<Vec<Arc<Policy>>> {
         let mut seen: HashMap<&str, Span> = HashMap::new();
         let mut policies = Vec::new();
         for name in names {
-            if let Some(first) = seen.insert(&name.value, name.span) {
-                let message = format!("the limit `{}` is given twice", name.value);
-                let problem = Problem::at(name.span, message).label("given again here");
-                problems.add(problem.also(first, "first given here"));
+            if let Some(first) = seen.insert(&name.0, name.span) {
+                let what = format!("the limit `{}`", name.0);
+                problems.add(given_twice(&what, first, name.span));
             } else {
                 policies.push(self.of_name(name, problems));
             }
@@ -188,20 +180,27 @@ impl Compiled {
         policies.into_iter().collect()
     }
 
-    fn of_name(&self, name: &At<String>, problems: &mut Problems) -> Option<Arc<Policy>> {
-        if let Some(policy) = self.policies.get(&name.value) {
+    fn of_name(&self, name: &At<Name>, problems: &mut Problems) -> Option<Arc<Policy>> {
+        if let Some(policy) = self.policies.get(&name.0) {
             return policy.clone();
         }
-        let text = name.value.as_str();
-        let problem = Problem::at(name.span, format!("there is no policy `{text}`"));
-        let known = self.policies.keys().map(String::as_str);
+        let text = name.0.as_str();
         problems.add(if TAKEN.contains(&text) || self.tiers.contains_key(text) {
-            problem.label("this is a limit of callers, which holds on all routes")
-        } else if let Some(meant) = closest(text, known) {
-            problem.label(format!("did you mean `{meant}`?"))
+            Problem::at(name.span, format!("there is no policy `{text}`"))
+                .label("this is a limit of callers, which holds on all routes")
         } else {
-            problem.help(format!("add `[limits.policies.{text}]`"))
+            missing("policy", "limits.policies", name, &self.policies)
         });
         None
+    }
+}
+
+/// The problem of a name that leads nowhere.
+fn missing(what: &str, table: &str, name: &At<Name>, known: &ByName) -> Problem {
+    let text = name.0.as_str();
+    let problem = Problem::at(name.span, format!("there is no {what} `{text}`"));
+    match closest(text, known.keys().map(String::as_str)) {
+        Some(meant) => problem.label(format!("did you mean `{meant}`?")),
+        None => problem.help(format!("add `[{table}.{text}]`")),
     }
 }

@@ -1,68 +1,53 @@
-//! From what the user wrote to what the program runs on. Each module of the gateway makes its own
-//! types and says what is wrong with a value; here that is brought to the value's place, and what
-//! only shows when values are seen together is checked: names that lead nowhere, keys given twice.
+//! From what the user wrote to what the program runs on. Whether a value is right by itself was
+//! decided when it was read; here is checked what only shows when values are seen together: names
+//! that lead nowhere, things given twice, what does not fit together.
 
 mod access;
 mod limits;
 mod redis;
 mod routes;
-mod server;
+mod settings;
 
-use std::path::Path;
+use crate::config::file::File;
+use crate::config::problems::{Problem, Problems};
+use crate::config::settings::Settings;
+use crate::config::source::Span;
+use crate::pipeline::snapshot::{Access, Snapshot};
+use crate::wire::head::HeadLimits;
 
-use crate::message::bytes::is_safe_name;
-use crate::pipeline::snapshot::Snapshot;
-
-use super::file::File;
-use super::problems::{Problem, Problems};
-use super::settings::Settings;
-use super::source::At;
-
-/// Compiles a file. `folder` is where its relative paths start. What is wrong goes to `problems`;
-/// if anything is, the result is not to be used.
-pub(super) fn compile(
-    file: &File,
-    folder: &Path,
-    problems: &mut Problems,
-) -> Option<(Settings, Snapshot)> {
+/// Compiles a file. If anything goes to `problems`, the result is not to be used.
+pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
-    let protected = access::protected(&file.access, problems);
     let (keys, clients) = access::clients(&file.clients, &limits, problems);
-    let (routes, upstreams) = routes::compile(&file.routes, &file.upstreams, &limits, problems);
-    let head_limits = server::head_limits(&file.server, problems);
-    let settings = server::settings(file, folder, problems);
+    let (routes, upstreams) = routes::compile(file, &limits, problems);
+    let settings = settings::compile(file, problems);
+    let server = &file.server;
     let snapshot = Snapshot {
-        access: crate::pipeline::snapshot::Access {
+        access: Access {
             keys,
             clients,
-            protected,
-            names: names?,
+            protected: file.protected(),
+            names,
         },
         limits: limits.limits,
         routes,
         upstreams,
-        trusted_proxies: server::trusted_proxies(&file.server),
-        head_limits,
-        header_timeout: server::header_timeout(&file.server),
-        idle_timeout: server::idle_timeout(&file.server),
+        trusted_proxies: server.trusted_proxies.iter().map(|net| **net).collect(),
+        head_limits: HeadLimits {
+            max_bytes: usize::try_from(server.max_head.0).unwrap_or(usize::MAX),
+            max_fields: server.max_headers.size(),
+        },
+        header_timeout: *server.header_timeout,
+        idle_timeout: *server.idle_timeout,
     };
     Some((settings?, snapshot))
 }
 
-/// A written value, or what holds without one.
-fn or<T: Copy>(written: Option<At<T>>, default: T) -> T {
-    written.map_or(default, |at| at.value)
-}
-
-/// Checks a name that the user chose: it may come to stand in a header field, a log line and the
-/// key of a counter.
-fn check_name(what: &str, name: &At<String>, problems: &mut Problems) -> bool {
-    let good = is_safe_name(name.value.as_bytes());
-    if !good {
-        let message = format!("`{}` is no name for {what}", name.value);
-        let label = "a name has 1 to 128 characters of A-Z a-z 0-9 . _ -";
-        problems.add(Problem::at(name.span, message).label(label));
-    }
-    good
+/// A problem of something that is given a second time.
+fn given_twice(what: &str, first: Span, again: Span) -> Problem {
+    let problem = Problem::at(again, format!("{what} is given twice"));
+    problem
+        .label("given again here")
+        .also(first, "first given here")
 }

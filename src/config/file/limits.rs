@@ -1,42 +1,107 @@
-//! `[limits]`, its tiers and its policies.
+//! `[limits]` with its tiers, policies and Redis.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::kinds::word;
-use crate::config::problems::Problems;
-use crate::config::reader::{Read, Table, Wrong, join};
+use crate::config::keys::{List, Map, Number, table, words};
+use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, TextFile, Within};
 use crate::config::source::At;
-use crate::config::tree::{Entry, Value};
-use crate::limit::{By, LimitHeaders, Mode, OnFailure};
-
-use super::redis::RedisTable;
+use crate::limit::{By, Lease, LimitHeaders, Mode, OnFailure};
 
 /// What a limit can count exactly, and report.
 const MOST_REQUESTS: u64 = 999_999_999_999_999;
 
-/// How much.
-#[derive(Default)]
-pub(in crate::config) struct LimitsTable {
-    pub anonymous: Option<LimitTable>,
-    pub identified: Option<LimitTable>,
-    pub headers: Option<At<LimitHeaders>>,
-    pub ipv6_prefix: Option<At<u64>>,
-    pub max_keys: Option<At<u64>>,
-    pub state_file: Option<At<PathBuf>>,
-    pub tiers: Vec<(At<String>, LimitTable)>,
-    pub policies: Vec<PolicyTable>,
-    pub redis: Option<RedisTable>,
+/// The longest window, in milliseconds.
+const YEAR: u64 = 366 * 24 * 3_600_000;
+
+table! {
+    /// How much callers may ask for.
+    LimitsKeys {
+        /// For each address without a key. Absent: not limited.
+        anonymous: Option<At<LimitKeys>>;
+        /// For each client, all its keys together. Absent: not limited.
+        identified: Option<At<LimitKeys>>;
+        /// For each client of that tier, instead of `identified`. No tier is called `anonymous` or
+        /// `identified`.
+        tiers: At<Map<Name, LimitKeys>> = Map::default();
+        /// Limits of routes, which list them under `limits`. None is called `anonymous`, `identified`
+        /// or as a tier is: they would share counters.
+        policies: At<Map<Name, PolicyKeys>> = Map::default();
+        /// Which fields tell callers about their limit: `RateLimit` (`standard`), `X-RateLimit`
+        /// (`legacy`), both or none.
+        headers: At<LimitHeaders> = LimitHeaders::Standard;
+        /// IPv6 addresses are counted together by so many leading bits.
+        ipv6_prefix: At<Number<1, 128>> = Number(64);
+        /// How many counters this process holds at most.
+        max_keys: At<Number<1, 1_000_000_000>> = Number(1_000_000), restart;
+        /// A file in which this process keeps its counters over a restart. Absent: they end with it.
+        state_file: Option<At<FilePath>>, restart;
+        /// Where gateways that share their counters keep them. Absent: in this process.
+        redis: Option<At<RedisKeys>>, restart;
+    }
 }
 
-/// One limit.
-#[derive(Default)]
-pub(in crate::config) struct LimitTable {
-    /// Absent only if what stands there has been complained about; so is `per`.
-    pub requests: Option<At<u64>>,
-    pub per: Option<At<Duration>>,
-    pub algorithm: Option<At<Algorithm>>,
-    pub burst: Option<At<u64>>,
+table! {
+    /// So many requests in so long a window.
+    LimitKeys {
+        /// How many requests a window takes.
+        requests: At<Number<1, MOST_REQUESTS>>;
+        /// How long a window is: whole seconds.
+        per: At<Within<1000, YEAR, 1000>>;
+        /// How requests are counted. `fixed-window`: a window begins with the first request in it.
+        /// `sliding-window`: the window before counts, too, the less the longer it is past.
+        /// `token-bucket`: a bucket is filled steadily, `requests` per `per`.
+        algorithm: At<Algorithm> = Algorithm::FixedWindow;
+        /// What a full bucket holds, and so the most that is admitted at one moment. Absent: as much
+        /// as `requests`. Of a token bucket only.
+        burst: Option<At<Number<1, MOST_REQUESTS>>>;
+    }
+}
+
+table! {
+    /// A limit with a name, for routes.
+    PolicyKeys {
+        ..limit: LimitKeys;
+        /// Who shares a counter. `client`: a client with all its keys, or the address of an anonymous
+        /// caller. `ip`: an address, whoever calls from there. `route`: everybody who uses a route
+        /// of the same prefix.
+        by: At<By> = By::Client;
+        /// `enforce` refuses. `shadow` counts and never refuses; the access log has `shadow` where it
+        /// would have.
+        mode: At<Mode> = Mode::Enforce;
+        /// What happens to requests while Redis does not answer, as far as this policy goes. Absent:
+        /// as `limits.redis.on_failure` says.
+        on_failure: Option<At<OnFailure>>;
+    }
+}
+
+table! {
+    /// The store that gateways share.
+    RedisKeys {
+        /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Never logged with
+        /// its password. Of several, user, password and database stand in the first; the others may
+        /// repeat them.
+        url: At<List<RedisAddress>>;
+        /// What answers at `url`: one Redis, Sentinels that know where it is, or nodes of a cluster.
+        /// The last two may be several.
+        mode: At<RedisMode> = RedisMode::Single;
+        /// The name by which the Sentinels know the master. With `mode = "sentinel"`, and only then.
+        master: Option<At<String>>;
+        /// What happens while Redis does not answer. `local`: each gateway counts its share of a limit
+        /// in its process. `open`: everything is admitted. `closed`: everything is refused with 503.
+        on_failure: At<OnFailure> = OnFailure::Local;
+        /// The longest that a request waits for Redis, at most `10s`.
+        deadline: At<Within<1, 10_000, 1>> = Within(Duration::from_millis(25));
+        /// What the keys of counters begin with.
+        key_prefix: At<KeyPrefix> = KeyPrefix("tollgate".to_owned());
+        /// Whether permits of busy callers may be taken several at a time. `off`: each request asks.
+        lease: At<Lease> = Lease::Auto;
+        /// With `rediss://`: a file in PEM with the authorities to trust. Absent: the platform's.
+        ca: Option<At<TextFile>>;
+        /// With `rediss://`: a file in PEM with the certificate to show. It needs `key`.
+        cert: Option<At<TextFile>>;
+        /// With `rediss://`: a file in PEM with the key of `cert`.
+        key: Option<At<TextFile>>;
+    }
 }
 
 /// How a limit is counted.
@@ -47,157 +112,65 @@ pub(in crate::config) enum Algorithm {
     TokenBucket,
 }
 
-/// A named limit for routes.
-pub(in crate::config) struct PolicyTable {
-    pub name: At<String>,
-    pub limit: LimitTable,
-    pub by: Option<At<By>>,
-    pub mode: Option<At<Mode>>,
-    pub on_failure: Option<At<OnFailure>>,
+/// What stands behind Redis' address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum RedisMode {
+    Single,
+    Sentinel,
+    Cluster,
 }
 
-impl LimitsTable {
-    pub(super) fn read(table: Option<Table>, problems: &mut Problems) -> Self {
-        let Some(mut table) = table else {
-            return Self::default();
-        };
-        let limit = |key, table: &mut Table, problems: &mut Problems| {
-            let limit = table.table(key, problems)?;
-            Some(LimitTable::read(limit, problems))
-        };
-        let limits = Self {
-            anonymous: limit("anonymous", &mut table, problems),
-            identified: limit("identified", &mut table, problems),
-            headers: table.read("headers", problems),
-            ipv6_prefix: table.number("ipv6_prefix", 1..=128, problems),
-            max_keys: table.number("max_keys", 1..=1_000_000_000, problems),
-            state_file: table.read("state_file", problems),
-            tiers: tiers(&mut table, problems),
-            policies: policies(&mut table, problems),
-            redis: table
-                .table("redis", problems)
-                .map(|redis| RedisTable::read(redis, problems)),
-        };
-        table.finish(problems);
-        limits
+words! {
+    Algorithm {
+        "fixed-window" => Algorithm::FixedWindow,
+        "sliding-window" => Algorithm::SlidingWindow,
+        "token-bucket" => Algorithm::TokenBucket,
     }
 }
 
-impl LimitTable {
-    fn read(mut table: Table, problems: &mut Problems) -> Self {
-        let limit = Self::take(&mut table, problems);
-        table.finish(problems);
-        limit
-    }
-
-    fn take(table: &mut Table, problems: &mut Problems) -> Self {
-        Self {
-            requests: table.require_number("requests", 1..=MOST_REQUESTS, problems),
-            per: table.require("per", "a duration such as \"1m\"", problems),
-            algorithm: table.read("algorithm", problems),
-            burst: table.number("burst", 1..=MOST_REQUESTS, problems),
-        }
-    }
-
-    /// The dearest request that it can ever admit, if what is written says so.
-    pub(in crate::config) fn at_once(&self) -> Option<u64> {
-        self.burst.or(self.requests).map(|most| most.value)
+words! {
+    By {
+        "client" => By::Client,
+        "ip" => By::Ip,
+        "route" => By::Route,
     }
 }
 
-fn tiers(limits: &mut Table, problems: &mut Problems) -> Vec<(At<String>, LimitTable)> {
-    let mut tiers = Vec::new();
-    for Entry { key, node } in limits.named("tiers", problems) {
-        let path = join("limits.tiers", &key.value);
-        let limit = match Table::of(node, &path, problems) {
-            Some(table) => LimitTable::read(table, problems),
-            // It is there all the same: clients that name it are not dangling.
-            None => LimitTable::default(),
-        };
-        tiers.push((key, limit));
-    }
-    tiers
-}
-
-fn policies(limits: &mut Table, problems: &mut Problems) -> Vec<PolicyTable> {
-    let mut policies = Vec::new();
-    for Entry { key, node } in limits.named("policies", problems) {
-        let path = join("limits.policies", &key.value);
-        let table = Table::of(node, &path, problems);
-        policies.push(PolicyTable::read(key, table, problems));
-    }
-    policies
-}
-
-impl PolicyTable {
-    /// Without a table it is there all the same: routes that name it are not dangling.
-    fn read(name: At<String>, table: Option<Table>, problems: &mut Problems) -> Self {
-        let Some(mut table) = table else {
-            return Self {
-                name,
-                limit: LimitTable::default(),
-                by: None,
-                mode: None,
-                on_failure: None,
-            };
-        };
-        let policy = Self {
-            name,
-            limit: LimitTable::take(&mut table, problems),
-            by: table.read("by", problems),
-            mode: table.read("mode", problems),
-            on_failure: table.read("on_failure", problems),
-        };
-        table.finish(problems);
-        policy
+words! {
+    Mode {
+        "enforce" => Mode::Enforce,
+        "shadow" => Mode::Shadow,
     }
 }
 
-impl Read for By {
-    const WHAT: &'static str = "\"client\", \"ip\" or \"route\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        let words = [Self::Client, Self::Ip, Self::Route];
-        word(value, &words.map(|by| (by.word(), by)))
+words! {
+    LimitHeaders {
+        "standard" => LimitHeaders::Standard,
+        "legacy" => LimitHeaders::Legacy,
+        "both" => LimitHeaders::Both,
+        "off" => LimitHeaders::Off,
     }
 }
 
-impl Read for Mode {
-    const WHAT: &'static str = "\"enforce\" or \"shadow\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        let words = [Self::Enforce, Self::Shadow];
-        word(value, &words.map(|mode| (mode.word(), mode)))
+words! {
+    OnFailure {
+        "local" => OnFailure::Local,
+        "open" => OnFailure::Open,
+        "closed" => OnFailure::Closed,
     }
 }
 
-impl Read for Algorithm {
-    const WHAT: &'static str = "\"fixed-window\", \"sliding-window\" or \"token-bucket\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(
-            value,
-            &[
-                ("fixed-window", Self::FixedWindow),
-                ("sliding-window", Self::SlidingWindow),
-                ("token-bucket", Self::TokenBucket),
-            ],
-        )
+words! {
+    RedisMode {
+        "single" => RedisMode::Single,
+        "sentinel" => RedisMode::Sentinel,
+        "cluster" => RedisMode::Cluster,
     }
 }
 
-impl Read for LimitHeaders {
-    const WHAT: &'static str = "\"standard\", \"legacy\", \"both\" or \"off\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(
-            value,
-            &[
-                ("standard", Self::Standard),
-                ("legacy", Self::Legacy),
-                ("both", Self::Both),
-                ("off", Self::Off),
-            ],
-        )
+words! {
+    Lease {
+        "auto" => Lease::Auto,
+        "off" => Lease::Off,
     }
 }

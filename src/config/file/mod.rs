@@ -1,63 +1,71 @@
-//! What the user wrote: a mirror of the schema, key for key, in which every value has its type and
-//! its place. What is not written is absent; defaults, and whether things fit together, are decided
-//! when this is compiled.
+//! The keys of the configuration, table by table: what each takes, its default, and what it says.
+//! A key is added here and used where the file is compiled; nothing else has to know of it.
 
 mod access;
 mod limits;
-mod redis;
 mod routes;
 mod server;
 mod upstreams;
 
-pub(super) use access::{AccessTable, ClientTable, KeyEntry};
-pub(super) use limits::{Algorithm, LimitTable, LimitsTable, PolicyTable};
-pub(super) use redis::{RedisMode, RedisTable};
-pub(super) use routes::{RouteTable, flat_routes};
-pub(super) use server::{AdminTable, LogTable, ServerTable};
-pub(super) use upstreams::UpstreamTable;
+pub(super) use access::{AccessKeys, ClientKeys, KeyKeys};
+pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
+pub(super) use routes::{RouteKeys, WrittenRoute};
+pub(super) use server::{LogKeys, ServerKeys};
+pub(super) use upstreams::{UpstreamKeys, UpstreamRuleKeys};
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use super::problems::Problems;
-use super::reader::Table;
-use super::source::At;
-use super::tree::Node;
+use super::keys::{List, Map, Table, table};
+use super::kinds::Name;
+use super::source::{At, Span};
+use crate::client::ClientName;
+use crate::route::{PathPrefix, ProtectedPrefixes};
 
-/// The whole file.
-#[expect(
-    clippy::struct_field_names,
-    reason = "fields are called as the keys are"
-)]
-pub(super) struct File {
-    pub listen: Option<At<Vec<At<SocketAddr>>>>,
-    pub routes_file: Option<At<PathBuf>>,
-    /// Those of `[routes]` and of `[[route]]`.
-    pub routes: Vec<RouteTable>,
-    pub upstreams: Vec<UpstreamTable>,
-    pub access: AccessTable,
-    pub clients: Vec<ClientTable>,
-    pub limits: LimitsTable,
-    pub server: ServerTable,
-    pub admin: AdminTable,
-    pub log: LogTable,
+use routes::{LongRouteKeys, RoutesFile};
+use server::AdminKeys;
+
+table! {
+    /// The whole file.
+    File {
+        /// The addresses on which clients connect, each an IP address and a port, such as
+        /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
+        listen: At<List<SocketAddr>> = any_address(), restart;
+        /// A file with more routes, written as `[routes]` is. A prefix stands in one of them only.
+        routes_file: Option<At<RoutesFile>>;
+        /// Path prefixes and where each leads. A string is short for a table with `upstream`.
+        routes: At<Map<PathPrefix, RouteKeys>> = Map::default();
+        /// Routes in the long form, each `[[route]]`: a prefix may come several times, for different
+        /// hosts or methods.
+        route: At<List<LongRouteKeys>> = List::empty();
+        /// Services behind the gateway, by name.
+        upstreams: At<Map<Name, UpstreamKeys>> = Map::default();
+        /// Who may call what.
+        access: Table<AccessKeys>;
+        /// Those who call with a key, by name.
+        clients: At<Map<ClientName, ClientKeys>> = Map::default();
+        /// How much callers may ask for.
+        limits: Table<LimitsKeys>;
+        /// How connections are served.
+        server: Table<ServerKeys>;
+        /// The operator's own port.
+        admin: Table<AdminKeys>;
+        /// What is logged.
+        log: Table<LogKeys>;
+    }
 }
 
-/// Reads a file. What does not fit goes to `problems` and is left out.
-pub(super) fn read(tree: Node, problems: &mut Problems) -> Option<File> {
-    let mut table = Table::of(tree, "", problems)?;
-    let file = File {
-        listen: table.one_or_more("listen", problems),
-        routes_file: table.read("routes_file", problems),
-        routes: routes::read(&mut table, problems),
-        upstreams: upstreams::read(&mut table, problems),
-        access: AccessTable::read(table.table("access", problems), problems),
-        clients: access::clients(&mut table, problems),
-        limits: LimitsTable::read(table.table("limits", problems), problems),
-        server: ServerTable::read(table.table("server", problems), problems),
-        admin: AdminTable::read(table.table("admin", problems), problems),
-        log: LogTable::read(table.table("log", problems), problems),
-    };
-    table.finish(problems);
-    Some(file)
+impl File {
+    /// What only identified clients reach.
+    pub(in crate::config) fn protected(&self) -> ProtectedPrefixes {
+        let prefixes = self.access.protected.iter();
+        ProtectedPrefixes::new(prefixes.map(|prefix| prefix.value.clone()).collect())
+    }
+}
+
+/// Port 3000 of all of the machine's addresses of IPv4.
+fn any_address() -> List<SocketAddr> {
+    List(vec![At {
+        value: SocketAddr::from(([0, 0, 0, 0], 3000)),
+        span: Span::NOWHERE,
+    }])
 }

@@ -1,186 +1,127 @@
 //! `[routes]`, `[[route]]` and the file that `routes_file` names.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::kinds::{SizeOrOff, word};
-use crate::config::private;
-use crate::config::problems::Problems;
-use crate::config::reader::{Read, Table, Wrong, complain, join};
+use http::Method;
+use serde_json::Value as Json;
+
+use super::File;
+use crate::config::keys::{
+    Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table, words,
+};
+use crate::config::kinds::{FilePath, HostName, Name, Size, Target};
+use crate::config::reading::Reading;
 use crate::config::source::At;
-use crate::config::tree::{Entry, Node, Value};
-use crate::route::{EncodedSlash, PathEncoding};
+use crate::config::tree::{Format, Node};
+use crate::route::{EncodedSlash, PathEncoding, PathPrefix};
 
-const TARGET: &str = "a URL or the name of an upstream";
+table! {
+    /// Where the requests of a route go, and under which rules.
+    RouteKeys [upstream] {
+        /// Where requests go: the URL of a service, or the name of an upstream.
+        upstream: At<Target>;
+        /// The names of hosts that the route is for, without port; upper and lower case are the
+        /// same. Empty: any.
+        hosts: At<List<HostName>> = List::empty();
+        /// The methods that the route is for, in upper case. `GET` takes `HEAD` along. Empty: any.
+        methods: At<List<Method>> = List::empty();
+        /// Whether the prefix is taken off the path, and told in `X-Forwarded-Prefix`: `/api/orders/7`
+        /// arrives as `/7`.
+        strip_prefix: At<bool> = true;
+        /// The longest wait for the head of the answer. Bodies and streams are governed by the
+        /// upstream's `idle_timeout`.
+        timeout: At<Duration> = Duration::from_secs(30);
+        /// The largest request body; a larger one gets 413, by its `Content-Length` or as it arrives.
+        body_limit: At<OrOff<Size<0, { u64::MAX }>>> = OrOff(None);
+        /// What happens to a path with `%2F` in it: `reject` is 400, `keep` passes it on as it is.
+        encoded_slash: At<EncodedSlash> = EncodedSlash::Reject;
+        /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
+        /// reads Latin-1 or Windows-1252.
+        path_encoding: At<PathEncoding> = PathEncoding::Utf8;
+        /// The policies that hold for the route, beside the caller's own limit.
+        limits: At<List<Name>> = List::empty();
+        /// As how many requests one counts, under the caller's own limit as well.
+        cost: At<Number<1, { u32::MAX as u64 }>> = Number(1);
+    }
+}
 
-/// One route.
-pub(in crate::config) struct RouteTable {
+table! {
+    /// A route in the long form.
+    LongRouteKeys {
+        ..route: RouteKeys;
+        /// What the paths of its requests begin with.
+        prefix: At<PathPrefix>;
+    }
+}
+
+words! {
+    EncodedSlash {
+        "reject" => EncodedSlash::Reject,
+        "keep" => EncodedSlash::Keep,
+    }
+
+    PathEncoding {
+        "utf-8" => PathEncoding::Utf8,
+        "any" => PathEncoding::Any,
+    }
+}
+
+/// The path of a file of routes, and what it holds.
+pub(in crate::config) struct RoutesFile {
+    path: PathBuf,
+    routes: Map<PathPrefix, RouteKeys>,
+}
+
+impl Kind for RoutesFile {
+    fn takes() -> String {
+        "the path of a file".to_owned()
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let FilePath(path) = FilePath::read(node, path, reading)?;
+        let text = reading.file_named_at(&path, node.span);
+        let text = text.ok_or(Wrong::Reported)?;
+        let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(&path));
+        let routes = tree.and_then(|mut tree| read_at(&mut tree, "", reading));
+        let At { value: routes, .. } = routes.ok_or(Wrong::Reported)?;
+        Ok(Self { path, routes })
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        FilePath::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Text(self.path.display().to_string())
+    }
+}
+
+/// A route, however it was written.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct WrittenRoute<'f> {
+    pub prefix: &'f At<PathPrefix>,
+    /// Absent if what stands there has been reported.
+    pub keys: Option<&'f RouteKeys>,
     /// It stands in a map, in which every prefix stands once; not in a `[[route]]`.
     pub in_map: bool,
-    pub prefix: At<String>,
-    /// Absent only if what stands there has been complained about.
-    pub upstream: Option<At<String>>,
-    pub hosts: Vec<At<String>>,
-    pub methods: Vec<At<String>>,
-    pub strip_prefix: Option<At<bool>>,
-    pub timeout: Option<At<Duration>>,
-    pub body_limit: Option<At<SizeOrOff>>,
-    pub encoded_slash: Option<At<EncodedSlash>>,
-    pub path_encoding: Option<At<PathEncoding>>,
-    pub limits: Vec<At<String>>,
-    pub cost: Option<At<u64>>,
 }
 
-/// Reads the routes of both forms.
-pub(super) fn read(file: &mut Table, problems: &mut Problems) -> Vec<RouteTable> {
-    let mut routes = Vec::new();
-    for Entry { key, node } in file.named("routes", problems) {
-        let path = join("routes", &key.value);
-        hide_if_no_path(&key, &node, problems);
-        match node.value {
-            Value::Text(target) => {
-                let upstream = At {
-                    value: target,
-                    span: node.span,
-                };
-                routes.push(RouteTable::plain(key, Some(upstream)));
-            }
-            Value::Table(_) => {
-                if let Some(table) = Table::of(node, &path, problems) {
-                    routes.push(RouteTable::read(key, true, table, problems));
-                }
-            }
-            value => {
-                let what = "a URL, the name of an upstream, or a table";
-                complain(&path, what, &value, node.span, Wrong::Kind, problems);
-                routes.push(RouteTable::plain(key, None));
-            }
-        }
-    }
-    if let Some(Entry { node, .. }) = file.take("route") {
-        long_form(node, &mut routes, problems);
-    }
-    routes
-}
-
-fn long_form(node: Node, routes: &mut Vec<RouteTable>, problems: &mut Problems) {
-    let list = match node.value {
-        Value::List(list) => list,
-        value => {
-            let what = "a list of tables, each written `[[route]]`";
-            complain("route", what, &value, node.span, Wrong::Kind, problems);
-            return;
-        }
-    };
-    for node in list {
-        if let Some(mut table) = Table::of(node, "route", problems) {
-            match table.require("prefix", "a path such as \"/api/orders\"", problems) {
-                Some(prefix) => routes.push(RouteTable::read(prefix, false, table, problems)),
-                // Its other keys may have problems too.
-                None => drop(RouteTable::read(
-                    At {
-                        value: String::new(),
-                        span: table.span,
-                    },
-                    false,
-                    table,
-                    problems,
-                )),
-            }
-        }
-    }
-}
-
-/// Reads a flat map of routes: prefix and target, nothing else.
-pub(in crate::config) fn flat_routes(tree: Node, problems: &mut Problems) -> Vec<RouteTable> {
-    let what = "a flat map: {\"prefix\": \"url\"}";
-    let entries = match tree.value {
-        Value::Table(entries) => entries,
-        value => {
-            complain("", what, &value, tree.span, Wrong::Kind, problems);
-            return Vec::new();
-        }
-    };
-    let route = |Entry { key, node }: Entry| {
-        hide_if_no_path(&key, &node, problems);
-        let upstream = match node.value {
-            Value::Text(value) => Some(At {
-                value,
-                span: node.span,
-            }),
-            value => {
-                complain(
-                    &join("", &key.value),
-                    TARGET,
-                    &value,
-                    node.span,
-                    Wrong::Kind,
-                    problems,
-                );
-                None
-            }
-        };
-        RouteTable::plain(key, upstream)
-    };
-    entries.into_iter().map(route).collect()
-}
-
-/// Hides what stands where a route should: without a `/` the key is no path, but perhaps a secret's.
-fn hide_if_no_path(key: &At<String>, node: &Node, problems: &mut Problems) {
-    if !key.value.contains('/') {
-        private::hide(node, &mut problems.sources);
-    }
-}
-
-impl RouteTable {
-    fn plain(prefix: At<String>, upstream: Option<At<String>>) -> Self {
-        Self {
+impl File {
+    /// All routes.
+    pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
+        let more = self.routes_file.iter().flat_map(|file| &file.routes.0);
+        let short = self.routes.0.iter().chain(more);
+        let short = short.map(|(prefix, keys)| WrittenRoute {
+            prefix,
+            keys: keys.as_ref().map(|keys| &keys.value),
             in_map: true,
-            prefix,
-            upstream,
-            hosts: Vec::new(),
-            methods: Vec::new(),
-            strip_prefix: None,
-            timeout: None,
-            body_limit: None,
-            encoded_slash: None,
-            path_encoding: None,
-            limits: Vec::new(),
-            cost: None,
-        }
-    }
-
-    fn read(prefix: At<String>, in_map: bool, mut table: Table, problems: &mut Problems) -> Self {
-        let route = Self {
-            in_map,
-            prefix,
-            upstream: table.require("upstream", TARGET, problems),
-            hosts: table.list("hosts", problems),
-            methods: table.list("methods", problems),
-            strip_prefix: table.read("strip_prefix", problems),
-            timeout: table.read("timeout", problems),
-            body_limit: table.read("body_limit", problems),
-            encoded_slash: table.read("encoded_slash", problems),
-            path_encoding: table.read("path_encoding", problems),
-            limits: table.list("limits", problems),
-            cost: table.number("cost", 1..=u64::from(u32::MAX), problems),
-        };
-        table.finish(problems);
-        route
-    }
-}
-
-impl Read for EncodedSlash {
-    const WHAT: &'static str = "\"reject\" or \"keep\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("reject", Self::Reject), ("keep", Self::Keep)])
-    }
-}
-
-impl Read for PathEncoding {
-    const WHAT: &'static str = "\"utf-8\" or \"any\"";
-
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("utf-8", Self::Utf8), ("any", Self::Any)])
+        });
+        let long = self.route.iter().map(|route| WrittenRoute {
+            prefix: &route.prefix,
+            keys: Some(&route.route),
+            in_map: false,
+        });
+        short.chain(long)
     }
 }

@@ -1,123 +1,93 @@
 //! `[server]`, `[admin]` and `[log]`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::config::kinds::{Size, word};
-use crate::config::problems::Problems;
-use crate::config::reader::{Read, Table, Wrong};
-use crate::config::settings::LogFormat;
+use crate::config::keys::{List, Number, table, words};
+use crate::config::kinds::{FieldName, Size};
+use crate::config::settings::{AccessLog, LogFormat};
 use crate::config::source::At;
-use crate::config::tree::Value;
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
 
-/// The most workers; no machine has more cores.
-const MOST_WORKERS: u64 = 1024;
-
-/// How connections are served.
-#[derive(Default)]
-pub(in crate::config) struct ServerTable {
-    pub workers: Option<At<u64>>,
-    pub trusted_proxies: Vec<At<IpNet>>,
-    pub request_id_header: Option<At<String>>,
-    pub odd_field_names: Option<At<OddFieldNames>>,
-    pub max_connections: Option<At<u64>>,
-    pub max_head: Option<At<Size>>,
-    pub max_headers: Option<At<u64>>,
-    pub header_timeout: Option<At<Duration>>,
-    pub idle_timeout: Option<At<Duration>>,
-    pub drain_timeout: Option<At<Duration>>,
-    pub watch: Option<At<bool>>,
-}
-
-/// The operator's own port.
-#[derive(Default)]
-pub(in crate::config) struct AdminTable {
-    pub listen: Option<At<String>>,
-}
-
-/// What is logged, and where to.
-#[derive(Default)]
-pub(in crate::config) struct LogTable {
-    pub level: Option<At<tracing::Level>>,
-    pub format: Option<At<LogFormat>>,
-    /// A path, or one of the words that stand for none.
-    pub access: Option<At<PathBuf>>,
-}
-
-impl ServerTable {
-    pub(super) fn read(table: Option<Table>, problems: &mut Problems) -> Self {
-        let Some(mut table) = table else {
-            return Self::default();
-        };
-        let server = Self {
-            workers: table.number("workers", 0..=MOST_WORKERS, problems),
-            trusted_proxies: table.list("trusted_proxies", problems),
-            request_id_header: table.read("request_id_header", problems),
-            odd_field_names: table.read("odd_field_names", problems),
-            max_connections: table.number("max_connections", 1..=10_000_000, problems),
-            max_head: table.read("max_head", problems),
-            max_headers: table.number("max_headers", 1..=MOST_FIELDS as u64, problems),
-            header_timeout: table.read("header_timeout", problems),
-            idle_timeout: table.read("idle_timeout", problems),
-            drain_timeout: table.read("drain_timeout", problems),
-            watch: table.read("watch", problems),
-        };
-        table.finish(problems);
-        server
+table! {
+    /// How connections are served.
+    ServerKeys {
+        /// Threads that serve; 0 is one for each available core.
+        workers: At<Number<0, 1024>> = Number(0), restart;
+        /// Peers whose `X-Forwarded-For` is believed. It is read from right to left, up to the first
+        /// address that is not trusted.
+        trusted_proxies: At<List<IpNet>> = List::empty();
+        /// The header field in which the request's id travels.
+        request_id_header: At<FieldName> = FieldName(HeaderName::from_static("x-request-id"));
+        /// What happens to fields and trailers of a request whose names have anything but letters,
+        /// digits and `-`, such as `X_Tenant` or `SCRIPT_NAME`. `drop`: no service gets them. `pass`:
+        /// services get them, except for those that look like a field which the gateway reads or
+        /// sets.
+        odd_field_names: At<OddFieldNames> = OddFieldNames::Drop;
+        /// How many clients' connections are open at once. More wait in the kernel.
+        max_connections: At<Number<1, 10_000_000>> = Number(10_000), restart;
+        /// The largest head of a request, from `1KiB` to `16MiB`; a larger one gets 431.
+        max_head: At<Size<1024, { 16 << 20 }>> = Size(64 << 10);
+        /// The most fields in it; more get 431.
+        max_headers: At<Number<1, { MOST_FIELDS as u64 }>> = Number(100);
+        /// The longest from the first byte of a head to its last; then 408.
+        header_timeout: At<Duration> = Duration::from_secs(10);
+        /// How long a client's connection is kept between requests, and the longest pause within a
+        /// body.
+        idle_timeout: At<Duration> = Duration::from_secs(75);
+        /// How long requests in flight may take when the gateway stops.
+        drain_timeout: At<Duration> = Duration::from_secs(30), restart;
+        /// Reload when a file has changed and stayed the same for a second.
+        watch: At<bool> = false, restart;
     }
 }
 
-impl AdminTable {
-    pub(super) fn read(table: Option<Table>, problems: &mut Problems) -> Self {
-        let Some(mut table) = table else {
-            return Self::default();
-        };
-        let admin = Self {
-            listen: table.read("listen", problems),
-        };
-        table.finish(problems);
-        admin
+table! {
+    /// The operator's own port.
+    AdminKeys {
+        /// There is no admin port yet, and this says so.
+        listen: At<NoAdmin> = NoAdmin::Off;
     }
 }
 
-impl LogTable {
-    pub(super) fn read(table: Option<Table>, problems: &mut Problems) -> Self {
-        let Some(mut table) = table else {
-            return Self::default();
-        };
-        let log = Self {
-            level: table.read("level", problems),
-            format: table.read("format", problems),
-            access: table.read("access", problems),
-        };
-        table.finish(problems);
-        log
+table! {
+    /// What is logged.
+    LogKeys {
+        /// What the operator's log, on standard error, has in it.
+        level: At<tracing::Level> = tracing::Level::INFO, restart;
+        /// How lines look. `auto`: pretty on a terminal, JSON elsewhere.
+        format: At<LogFormat> = LogFormat::Auto, restart;
+        /// Where the access log goes, one line a request. A file is opened anew on SIGUSR1.
+        access: At<AccessLog> = AccessLog::Stdout, restart;
     }
 }
 
-impl Read for OddFieldNames {
-    const WHAT: &'static str = "\"drop\" or \"pass\"";
+/// Where the admin port listens: nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum NoAdmin {
+    Off,
+}
 
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(value, &[("drop", Self::Drop), ("pass", Self::Pass)])
+words! {
+    NoAdmin {
+        "off" => NoAdmin::Off,
     }
 }
 
-impl Read for LogFormat {
-    const WHAT: &'static str = "\"auto\", \"json\" or \"pretty\"";
+words! {
+    LogFormat {
+        "auto" => LogFormat::Auto,
+        "json" => LogFormat::Json,
+        "pretty" => LogFormat::Pretty,
+    }
+}
 
-    fn read(value: &Value) -> Result<Self, Wrong> {
-        word(
-            value,
-            &[
-                ("auto", Self::Auto),
-                ("json", Self::Json),
-                ("pretty", Self::Pretty),
-            ],
-        )
+words! {
+    OddFieldNames {
+        "drop" => OddFieldNames::Drop,
+        "pass" => OddFieldNames::Pass,
     }
 }

@@ -46,9 +46,9 @@ trusted_proxies = []
 --> tollgate.toml:1:1
  = note: this belongs in `[server]`
 
-error: `listen` is no path prefix
+error: `listen` is not a valid path prefix
 --> tollgate.toml:4:1
- = note: this belongs at the top of the file, before the first table
+ = note: this belongs at the top of the file, before the first table or in `[admin]`
 
 error: unknown key `trusted_proxies`
 --> tollgate.toml:6:1
@@ -138,37 +138,41 @@ keys = [
   "sha256:53a04f1fc0c388b7",
   { hash = "sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6", not_before = "2027-01-01T00:00:00Z", expires_at = "2026-01-01T00:00:00Z" },
 ]
+[limits.tiers.gold]
+requests = 1
+per = "1s"
 [clients."web app"]
+tier = "gold"
+[clients.web]
 keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
 [clients.tablet]
 keys = { hash = "x" }
 "#,
-        r#"error: this is not the hash of a key
+        r#"error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:3:3
- = note: a hash is `sha256:` and 64 hexadecimal digits
- = help: keys themselves do not belong here: `tollgate keys hash` makes a key's hash
+ = note: a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong here: `tollgate keys hash` makes a key's hash
 
-error: this is not the hash of a key
+error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:4:3
- = note: 16 hexadecimal digits instead of 64
+ = note: this has 16 hexadecimal digits instead of 64
 
 error: this key expires before it begins to hold
 --> tollgate.toml:5:137
  = note: it begins to hold here: tollgate.toml:5:100
 
-error: `web app` is no name for a client
---> tollgate.toml:7:10
+error: `web app` is not a valid name for a client
+--> tollgate.toml:10:10
  = note: a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -
 
 error: this key is given twice
---> tollgate.toml:8:9
+--> tollgate.toml:13:9
  = note: given again here
  = note: first given here: tollgate.toml:5:12
  = help: a key says who is calling, so it belongs to one client, once
 
-error: `clients.tablet.keys` takes a list of hashes such as ["sha256:..."]
---> tollgate.toml:10:8
- = note: this is a table
+error: `clients.tablet.keys.hash` takes the hash of a key such as "sha256:..."
+--> tollgate.toml:15:17
+ = note: a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong here: `tollgate keys hash` makes a key's hash
 
 6 problems
 "#,

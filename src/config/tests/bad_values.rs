@@ -40,65 +40,65 @@ upstream = "http://localhost:4002"
 hosts = ["*.example.com", "example.com:80"]
 methods = ["get", "TRACE", "GET,PUT"]
 "#,
-        r#"error: `api` is no path prefix
+        r#"error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:14
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
   |              ^^^^^ a prefix starts with `/`: write `/api`
 
-error: `/api/` is no path prefix
+error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:21
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
   |                     ^^^^^^^ a prefix ends without a slash: write `/api`
 
-error: `/a//b` is no path prefix
+error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:30
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
   |                              ^^^^^^^ a prefix is written as a canonical path: write `/a/b`
 
-error: `/a/../b` is no path prefix
+error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:39
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
   |                                       ^^^^^^^^^ a prefix is written as a canonical path: write `/b`
 
-error: `/a?b` is no path prefix
+error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:50
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
   |                                                  ^^^^^^ a prefix is a path without query, fragment and parameters: it has no `?`
 
-error: `*.example.com` is no name of a host
+error: `route.hosts` takes the name of a host such as "api.example.com"
  --> tollgate.toml:6:10
   |
 6 | hosts = ["*.example.com", "example.com:80"]
-  |          ^^^^^^^^^^^^^^^ there are no wildcards: name each host
+  |          ^^^^^^^^^^^^^^^ wildcards are not supported: name each host
 
-error: `example.com:80` is no name of a host
+error: `route.hosts` takes the name of a host such as "api.example.com"
  --> tollgate.toml:6:27
   |
 6 | hosts = ["*.example.com", "example.com:80"]
   |                           ^^^^^^^^^^^^^^^^ write `example.com`: ports are not compared
 
-error: `get` is no method of a route
+error: `route.methods` takes a method such as "GET"
  --> tollgate.toml:7:12
   |
 7 | methods = ["get", "TRACE", "GET,PUT"]
-  |            ^^^^^ write `GET`: the case of methods counts
+  |            ^^^^^ write `GET`: methods are case-sensitive
 
-error: `TRACE` is no method of a route
+error: `route.methods` takes a method such as "GET"
  --> tollgate.toml:7:19
   |
 7 | methods = ["get", "TRACE", "GET,PUT"]
   |                   ^^^^^^^ CONNECT and TRACE are always refused
 
-error: `GET,PUT` is no method of a route
+error: `route.methods` takes a method such as "GET"
  --> tollgate.toml:7:28
   |
 7 | methods = ["get", "TRACE", "GET,PUT"]
-  |                            ^^^^^^^^^ a method is a word such as `GET`
+  |                            ^^^^^^^^^ a method is one word
 
 10 problems
 "#,
@@ -118,39 +118,41 @@ fn endpoints_that_are_none() {
 endpoints = []
 [upstreams.missing]
 "#,
-        r#"error: malformed endpoint
+        r#"error: `routes."/a"` takes a URL or the name of an upstream
  --> tollgate.toml:2:8
   |
 2 | "/a" = "https://localhost"
   |        ^^^^^^^^^^^^^^^^^^^ TLS to upstreams is not supported yet: write `http://host:port`
 
-error: malformed endpoint
+error: `routes."/b"` takes a URL or the name of an upstream
  --> tollgate.toml:3:8
   |
 3 | "/b" = "ftp://localhost"
   |        ^^^^^^^^^^^^^^^^^ only `http://` endpoints are supported
 
-error: malformed endpoint
+error: `routes."/c"` takes a URL or the name of an upstream
  --> tollgate.toml:4:8
   |
 4 | "/c" = "http://localhost:99999"
   |        ^^^^^^^^^^^^^^^^^^^^^^^^ the port must be a number from 1 to 65535
 
-error: malformed endpoint
+error: `routes."/d"` takes a URL or the name of an upstream
 --> tollgate.toml:5:8
  = note: an endpoint's URL must not contain a user name or password
 
-error: the upstream `none` has no endpoint
+error: an upstream has one endpoint
  --> tollgate.toml:8:13
   |
 8 | endpoints = []
   |             ^^
+  |
+  = help: write its URL
 
 error: `upstreams.missing` has no `endpoints`
  --> tollgate.toml:9:1
   |
 9 | [upstreams.missing]
-  | ^^^^^^^^^^^^^^^^^^^ give it a list of URLs such as ["http://10.0.0.1:4002"]
+  | ^^^^^^^^^^^^^^^^^^^ add a URL such as "http://10.0.0.1:4002", or a table, or a list of them
 
 6 problems
 "#,
@@ -179,17 +181,17 @@ key_prefix = "{tollgate}"
 2 | anonymous = { requests = 0, per = "1500ms" }
   |                          ^
 
-error: a window is whole seconds, from one second to 366 days
+error: `limits.anonymous.per` takes a duration such as "1s"
  --> tollgate.toml:2:35
   |
 2 | anonymous = { requests = 0, per = "1500ms" }
-  |                                   ^^^^^^^^
+  |                                   ^^^^^^^^ a multiple of `1s`
 
 error: `limits.identified` has no `per`
  --> tollgate.toml:3:14
   |
 3 | identified = { requests = 600 }
-  |              ^^^^^^^^^^^^^^^^^^ give it a duration such as "1m"
+  |              ^^^^^^^^^^^^^^^^^^ add a duration such as "1s"
 
 error: `limits.headers` takes "standard", "legacy", "both" or "off"
  --> tollgate.toml:4:11
@@ -209,27 +211,27 @@ error: a tier cannot be called `identified`
 6 | [limits.tiers.identified]
   |               ^^^^^^^^^^ a limit of its own has this name
 
-error: `limits.tiers.identified.per` takes a duration such as "30s"
+error: `limits.tiers.identified.per` takes a duration such as "1s"
  --> tollgate.toml:8:7
   |
 8 | per = 60
   |       ^^ write "60s"
 
-error: `limits.redis.url` is no address of Redis
+error: `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them
 --> tollgate.toml:10:7
  = note: the URL of Redis is written `redis://[user:password@]host[:port][/database]`
 
-error: `limits.redis.deadline` takes at most "10s"
+error: `limits.redis.deadline` takes a duration such as "1s"
   --> tollgate.toml:11:12
    |
 11 | deadline = "1h"
-   |            ^^^^ requests would wait for so long
+   |            ^^^^ at most `10s`
 
-error: `limits.redis.key_prefix` takes what keys may begin with
+error: `limits.redis.key_prefix` takes 1 to 64 characters of A-Z a-z 0-9 . _ - : /
   --> tollgate.toml:12:14
    |
 12 | key_prefix = "{tollgate}"
-   |              ^^^^^^^^^^^^ 1 to 64 characters of A-Z a-z 0-9 . _ - : /
+   |              ^^^^^^^^^^^^ `{` is not one of them
 
 10 problems
 "#,
@@ -253,7 +255,7 @@ trusted_proxies = ["10.0.0.1/8", "proxy"]
 level = "information"
 access = ""
 "#,
-        r#"error: `listen` takes an address such as "0.0.0.0:3000" or "[::]:3000"
+        r#"error: `listen` takes an address such as "0.0.0.0:3000", or a list of them
  --> tollgate.toml:1:10
   |
 1 | listen = 3000
@@ -301,13 +303,13 @@ error: `server.workers` takes a number from 0 to 1024
 9 | workers = -1
   |           ^^
 
-error: `server.trusted_proxies` takes a network such as "10.0.0.0/8", or an address
+error: `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8"
   --> tollgate.toml:10:20
    |
 10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
    |                    ^^^^^^^^^^^^ write "10.0.0.0/8"
 
-error: `server.trusted_proxies` takes a network such as "10.0.0.0/8", or an address
+error: `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8"
   --> tollgate.toml:10:34
    |
 10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
@@ -319,7 +321,7 @@ error: `log.level` takes "error", "warn", "info", "debug" or "trace"
 12 | level = "information"
    |         ^^^^^^^^^^^^^ this is none of them
 
-error: `log.access` takes a path
+error: `log.access` takes "stdout", "off" or a path
   --> tollgate.toml:13:10
    |
 13 | access = ""
@@ -340,19 +342,19 @@ client_header = "x_client_id"
 request_id_header = "X.Request.Id"
 odd_field_names = "keep"
 "#,
-        r#"error: `access.api_key_header` takes the name of a header field such as "x-api-key"
+        r#"error: `access.api_key_header` takes the name of a header field such as "x-caller"
  --> tollgate.toml:2:18
   |
 2 | api_key_header = "Host"
   |                  ^^^^^^ this field has a meaning of its own
 
-error: `access.client_header` takes the name of a header field such as "x-client-id"
+error: `access.client_header` takes the name of a header field such as "x-caller"
  --> tollgate.toml:3:17
   |
 3 | client_header = "x_client_id"
   |                 ^^^^^^^^^^^^^ write `x-client-id`
 
-error: `server.request_id_header` takes the name of a header field such as "x-request-id"
+error: `server.request_id_header` takes the name of a header field such as "x-caller"
  --> tollgate.toml:5:21
   |
 5 | request_id_header = "X.Request.Id"
@@ -397,7 +399,7 @@ keep = "all"
 endpoints = ["http://stock"]
 keep = 1000001
 "#,
-        r#"error: `upstreams.orders.keep` takes a whole number
+        r#"error: `upstreams.orders.keep` takes a number from 0 to 1000000
  --> tollgate.toml:3:8
   |
 3 | keep = "all"

@@ -32,14 +32,14 @@ fn every_documented_default_is_one() {
         "/api/orders" = "orders"
         [upstreams.orders]
         endpoints = ["http://10.0.0.1:4002"]
+        [limits.policies.search-burst]
+        requests = 20
+        per = "1s"
         [limits.redis]
         url = "redis://127.0.0.1:6379"
         "#,
     );
-    let compared = crate::config::changes(
-        (&silent.settings, &silent.snapshot),
-        (&written.settings, &written.snapshot),
-    );
+    let compared = crate::config::changes(&silent.written, &silent.written, &written.written);
     assert_eq!(compared, []);
 }
 

@@ -112,10 +112,7 @@ fn read_json(text: &str) -> Result<Loaded, Problems> {
 fn both_formats_give_the_same() {
     let toml = good(TOML);
     let json = read_json(JSON).unwrap_or_else(|problems| panic!("{problems}"));
-    let compared = super::super::changes(
-        (&toml.settings, &toml.snapshot),
-        (&json.settings, &json.snapshot),
-    );
+    let compared = crate::config::changes(&toml.written, &toml.written, &json.written);
     assert_eq!(compared, []);
     let shown = |loaded: &Loaded| {
         let routes = loaded.snapshot.routes.routes();
@@ -137,7 +134,7 @@ fn json_is_json_and_nothing_more() {
         ("{'listen': 1}", "this is not JSON"),
         ("{\"listen\": 0x1}", "this is not JSON"),
         ("{\"routes\": {} \"access\": {}}", "this is not JSON"),
-        ("[]", "the file is a table"),
+        ("[]", "the file must be a table"),
         ("{\"routes\": null}", "this is null"),
         (
             "{\"server\": {\"workers\": 1.5}}",

@@ -172,7 +172,7 @@ error: a policy and a tier are both called `gold`
   |
   = help: give one of them another name: they would share counters
 
-error: `a b` is no name for a policy
+error: `a b` is not a valid name
   --> tollgate.toml:10:18
    |
 10 | [limits.policies."a b"]

@@ -8,7 +8,6 @@ mod files;
 mod formats;
 mod limits;
 mod lints;
-mod not_yet;
 mod properties;
 mod redis;
 mod secrets;

@@ -1,81 +1,21 @@
-//! What TOML and JSON have in common: a tree of values, each with its place. Everything after the
-//! parsers works on this tree, so the two formats cannot come to differ. Values may be secrets:
-//! nothing here has a `Debug`.
+//! What the formats have in common: a tree of values, each with its place. Everything after the
+//! parsers works on this tree, so the formats cannot come to differ.
 
 mod json;
+mod node;
 mod toml;
 
-use std::path::Path;
+pub use node::Format;
+pub(super) use node::{Entry, Node, Value};
 
-use crate::config::problems::{Problem, Problems};
-use crate::config::source::{At, SourceId, Span};
+use super::problems::{Problem, Problems};
+use super::source::{SourceId, Span};
 
-/// A value and its place.
-pub(super) struct Node {
-    pub value: Value,
-    pub span: Span,
-}
+/// Where a range of the parsed text stands in its source.
+type ToSpan<'t> = &'t dyn Fn(std::ops::Range<usize>) -> Span;
 
-/// A value as it was written.
-pub(super) enum Value {
-    Text(String),
-    Integer(i64),
-    Boolean(bool),
-    List(Vec<Node>),
-    /// In the order of the file.
-    Table(Vec<Entry>),
-    /// A date and time of TOML's own, as it was written.
-    Time(String),
-    /// A number with a fraction or beyond 64 bits; no key takes one.
-    OtherNumber,
-    /// JSON's `null`; no key takes it.
-    Null,
-    /// Something that has been complained about already.
-    Broken,
-}
-
-/// A key with its value.
-pub(super) struct Entry {
-    pub key: At<String>,
-    pub node: Node,
-}
-
-impl Value {
-    /// What a user calls it.
-    pub(super) fn noun(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "a string",
-            Self::Integer(_) => "a whole number",
-            Self::Boolean(_) => "true or false",
-            Self::List(_) => "a list",
-            Self::Table(_) => "a table",
-            Self::Time(_) => "a date",
-            Self::OtherNumber => "a number with a fraction, or too large a number",
-            Self::Null => "null",
-            Self::Broken => "broken",
-        }
-    }
-}
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// TOML 1.
-    Toml,
-    /// JSON as RFC 8259 has it: no comments, no trailing commas.
-    Json,
-}
-
-impl Format {
-    /// The format of a file: JSON if it is called so, otherwise TOML.
-    #[must_use]
-    pub fn of(path: &Path) -> Self {
-        match path.extension() {
-            Some(extension) if extension.eq_ignore_ascii_case("json") => Self::Json,
-            _ => Self::Toml,
-        }
-    }
-}
+/// What a parser gives: a tree, or everything that is wrong.
+type Parsed = Result<Node, Vec<Problem>>;
 
 /// Parses a text. What is wrong with it goes to `problems`; there is no tree then.
 pub(super) fn parse(
@@ -95,24 +35,4 @@ pub(super) fn parse(
     })
     .map_err(|wrong| wrong.into_iter().for_each(|problem| problems.add(problem)))
     .ok()
-}
-
-/// Where a range of the parsed text stands in its source.
-pub(super) type ToSpan<'t> = &'t dyn Fn(std::ops::Range<usize>) -> Span;
-
-/// What a parser gives: a tree, or everything that is wrong.
-pub(super) type Parsed = Result<Node, Vec<Problem>>;
-
-impl Node {
-    /// Calls `change` with every text in the tree and its place.
-    pub(super) fn each_text(&mut self, change: &mut dyn FnMut(&mut Value, Span)) {
-        match &mut self.value {
-            Value::Text(_) => change(&mut self.value, self.span),
-            Value::List(list) => list.iter_mut().for_each(|node| node.each_text(change)),
-            Value::Table(entries) => entries
-                .iter_mut()
-                .for_each(|entry| entry.node.each_text(change)),
-            _ => {}
-        }
-    }
 }

@@ -309,8 +309,8 @@ fn a_shadow_that_becomes_a_limit_has_counted() {
     );
     gateway.ask(&search).is_refusal(429, "rate_limited");
     for told in [
-        "the limit `watch` is 4 per 3600s instead of 4 per 3600s (shadow)",
-        "a request to the route `/search` counts as 2 instead of 1",
+        "`limits.policies.watch.mode`: shadow -> enforce",
+        "`/search`: cost 1 -> 2",
     ] {
         gateway.wait_log(told, |line| line.to_string().contains(told));
     }
@@ -330,7 +330,7 @@ fn fields_with_odd_names_may_pass_from_a_reload_on() {
             .is(200);
         assert_eq!(shop.inventory.only().fields.has("x_tenant"), arrives);
     }
-    let logged = "`server.odd_field_names` is Pass instead of Drop";
+    let logged = "`server.odd_field_names`: drop -> pass";
     shop.gateway
         .wait_log(logged, |line| line.to_string().contains(logged));
 }

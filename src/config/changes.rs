@@ -1,0 +1,184 @@
+//! What a reload changes, for the log: first what anonymous callers reach that they did not reach
+//! before, then everything else that now holds, last what takes a restart. All but the first is
+//! compared key by key, as the keys are declared.
+
+mod public;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::Written;
+use super::file::File;
+use super::keys::{Kind, Line, Shown, lines};
+use public::name_of;
+
+/// One thing that differs between two configurations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it means for the operator.
+    pub kind: ChangeKind,
+    text: String,
+}
+
+/// What a change means for the operator. In the order of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// Anonymous callers reach more than before.
+    Public,
+    /// It holds from now on.
+    Applied,
+    /// It does not hold before the next start.
+    NeedsRestart,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What differs between what has been served and what is served now, and, of what takes a restart,
+/// between what the program was started with and what is written now; in the order of the log.
+#[must_use]
+pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change> {
+    let (started, served, now) = (&started.0, &served.0, &now.0);
+    let mut changes: Vec<_> = public::compare(served, now)
+        .into_iter()
+        .map(|text| Change {
+            kind: ChangeKind::Public,
+            text,
+        })
+        .collect();
+    let now = shown(now);
+    for (before, kind) in [
+        (served, ChangeKind::Applied),
+        (started, ChangeKind::NeedsRestart),
+    ] {
+        let mut all = Vec::new();
+        compare_tables(&Place::default(), &shown(before), &now, &mut all);
+        changes.extend(all.into_iter().filter(|change| change.kind == kind));
+    }
+    changes
+}
+
+/// All keys with their values; routes by what they are for, however they were written.
+fn shown(file: &File) -> Vec<Line> {
+    let mut lines = lines(file);
+    lines.retain(|line| line.key != "routes" && line.key != "route");
+    let mut routes: Vec<Line> = Vec::new();
+    for route in file.all_routes() {
+        routes.push(Line {
+            key: name_of(&route).into(),
+            needs_restart: false,
+            is_default: false,
+            shown: route.keys.map_or(Shown::None, Kind::shown),
+        });
+    }
+    lines.push(Line {
+        key: ROUTES.into(),
+        needs_restart: false,
+        is_default: false,
+        shown: Shown::Table(routes),
+    });
+    lines
+}
+
+/// Where all routes stand, before they are told apart by what they are for.
+const ROUTES: &str = "routes";
+
+/// Where a value stands.
+#[derive(Default, Clone)]
+struct Place {
+    /// The route, if it is one's.
+    route: Option<String>,
+    path: String,
+    needs_restart: bool,
+}
+
+impl Place {
+    fn below(&self, line: &Line) -> Self {
+        let mut place = self.clone();
+        place.needs_restart |= line.needs_restart;
+        if self.path == ROUTES && self.route.is_none() {
+            place.route = Some(line.key.to_string());
+            place.path.clear();
+        } else {
+            place.path = super::keys::join(&self.path, &line.key);
+        }
+        place
+    }
+
+    fn change(&self, what: fmt::Arguments<'_>) -> Change {
+        let mut text = match &self.route {
+            None => format!("`{}`: ", self.path),
+            Some(route) if self.path.is_empty() => format!("{route}: "),
+            Some(route) => format!("{route}: {} ", self.path),
+        };
+        let (kind, end) = if self.needs_restart {
+            (ChangeKind::NeedsRestart, ", which takes a restart")
+        } else {
+            (ChangeKind::Applied, "")
+        };
+        text.push_str(&what.to_string());
+        text.push_str(end);
+        Change { kind, text }
+    }
+}
+
+fn compare_tables(place: &Place, before: &[Line], now: &[Line], changes: &mut Vec<Change>) {
+    let old: HashMap<&str, &Line> = before.iter().map(|line| (&*line.key, line)).collect();
+    for line in now {
+        let place = place.below(line);
+        match old.get(&*line.key) {
+            Some(old) => compare(&place, &old.shown, &line.shown, changes),
+            None => changes.push(place.change(format_args!("added, {}", line.shown))),
+        }
+    }
+    let now: HashSet<&str> = now.iter().map(|line| &*line.key).collect();
+    for line in before.iter().filter(|line| !now.contains(&*line.key)) {
+        changes.push(place.below(line).change(format_args!("removed")));
+    }
+}
+
+fn compare(place: &Place, before: &Shown, now: &Shown, changes: &mut Vec<Change>) {
+    match (before, now) {
+        (before, now) if before == now => {}
+        (
+            Shown::Table(before) | Shown::Short(_, before),
+            Shown::Table(now) | Shown::Short(_, now),
+        ) => compare_tables(place, before, now, changes),
+        (Shown::List(before), Shown::List(now)) => {
+            if let ([before], [now]) = (&before[..], &now[..]) {
+                return compare(place, before, now, changes);
+            }
+            changes.push(place.change(format_args!("{}", compare_lists(before, now))));
+        }
+        (Shown::Secret { shown: before, .. }, Shown::Secret { shown: now, .. })
+            if before == now =>
+        {
+            changes.push(place.change(format_args!("{now} in what is not shown")));
+        }
+        _ => changes.push(place.change(format_args!("{before} -> {now}"))),
+    }
+}
+
+/// What came to a list, and what went.
+fn compare_lists(before: &[Shown], now: &[Shown]) -> String {
+    let missing = |list: &[Shown], from: &[Shown]| {
+        let missing: Vec<_> = list.iter().filter(|one| !from.contains(one)).collect();
+        let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>();
+        names.join(", ")
+    };
+    match (missing(now, before).as_str(), missing(before, now).as_str()) {
+        ("", "") => format!(
+            "{} -> {}",
+            Shown::List(before.to_vec()),
+            Shown::List(now.to_vec())
+        ),
+        (added, "") => format!("added {added}"),
+        ("", removed) => format!("removed {removed}"),
+        (added, removed) => format!("added {added}; removed {removed}"),
+    }
+}

@@ -1,0 +1,239 @@
+//! Kinds that hold for any key: numbers, lists, tables of names.
+
+use std::ops::Deref;
+
+use serde_json::{Value as Json, json};
+
+use super::key::Tables;
+use super::kind::{Kind, Wrong, read_at};
+use super::reader::join;
+use super::schema::Definitions;
+use super::shown::{Line, Shown};
+use super::text::Text;
+use crate::config::private;
+use crate::config::problems::Problem;
+use crate::config::reading::Reading;
+use crate::config::source::At;
+use crate::config::tree::{Entry, Node, Value};
+
+impl Kind for bool {
+    fn takes() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(node: &mut Node, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match node.value {
+            Value::Boolean(value) => Ok(value),
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "boolean" })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Plain(self.to_string())
+    }
+}
+
+/// A whole number within bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) struct Number<const LEAST: u64, const MOST: u64>(pub u64);
+
+impl<const LEAST: u64, const MOST: u64> Number<LEAST, MOST> {
+    /// As a number of things in memory.
+    pub(in crate::config) fn size(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
+    fn takes() -> String {
+        format!("a number from {LEAST} to {MOST}")
+    }
+
+    fn read(node: &mut Node, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::Integer(number) = node.value else {
+            return Err(Wrong::Kind);
+        };
+        let number = u64::try_from(number).ok();
+        let number = number.filter(|number| (LEAST..=MOST).contains(number));
+        number.map(Self).ok_or(Wrong::Text(String::new()))
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Plain(self.0.to_string())
+    }
+}
+
+/// A value, or the word `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) struct OrOff<T>(pub Option<T>);
+
+impl<T: Kind> Kind for OrOff<T> {
+    fn takes() -> String {
+        format!("{}, or \"off\"", T::takes())
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &node.value {
+            Value::Text(text) if text == "off" => Ok(Self(None)),
+            _ => T::read(node, path, reading).map(|value| Self(Some(value))),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        json!({ "anyOf": [T::schema(definitions), { "const": "off" }] })
+    }
+
+    fn shown(&self) -> Shown {
+        let off = || Shown::Text("off".to_owned());
+        self.0.as_ref().map_or_else(off, T::shown)
+    }
+
+    fn tables(path: &str, found: &mut Tables) {
+        T::tables(path, found);
+    }
+}
+
+/// A list, or a value that stands for a list of one. What does not fit in it is left out.
+pub(in crate::config) struct List<T>(pub Vec<At<T>>);
+
+impl<T> List<T> {
+    /// An empty list.
+    pub(in crate::config) fn empty() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [At<T>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Kind> Kind for List<T> {
+    fn takes() -> String {
+        format!("{}, or a list of them", T::takes())
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::List(list) = &mut node.value else {
+            let span = node.span;
+            let value = T::read(node, path, reading)?;
+            return Ok(Self(vec![At { value, span }]));
+        };
+        let mut read = Vec::new();
+        for one in &mut *list {
+            read.extend(read_at(one, path, reading));
+        }
+        if read.is_empty() && !list.is_empty() {
+            return Err(Wrong::Reported);
+        }
+        Ok(Self(read))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        let one = T::schema(definitions);
+        json!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::List(self.iter().map(|one| one.value.shown()).collect())
+    }
+
+    fn tables(path: &str, found: &mut Tables) {
+        T::tables(path, found);
+    }
+}
+
+/// A table whose keys are names that the user chose. Names whose value does not fit are there all
+/// the same, so that nobody who refers to one is told that it is missing.
+pub(in crate::config) struct Map<K, T>(pub Vec<(At<K>, Option<At<T>>)>);
+
+impl<K, T> Default for Map<K, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K, T> Map<K, T> {
+    /// The names whose value fits.
+    pub(in crate::config) fn good(&self) -> impl Iterator<Item = (&At<K>, &At<T>)> {
+        let entries = self.0.iter();
+        entries.filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    }
+
+    /// The names.
+    pub(in crate::config) fn names(&self) -> impl Iterator<Item = &At<K>> {
+        self.0.iter().map(|(name, _)| name)
+    }
+}
+
+impl<K: Text, T: Kind> Kind for Map<K, T> {
+    fn takes() -> String {
+        "a table".to_owned()
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::Table(entries) = &mut node.value else {
+            return Err(Wrong::Kind);
+        };
+        let mut map = Vec::new();
+        for Entry { key, node } in entries {
+            let name = K::parse(&key.value).map_err(|why| {
+                let home = reading.home(&key.value);
+                let home = home.filter(|_| !K::is_meant(&key.value));
+                let noun = K::NOUN.replacen("a ", "a valid ", 1);
+                let message = format!("`{}` is not {noun}", key.value);
+                let problem = Problem::at(key.span, message).label(home.unwrap_or(why));
+                reading.problems.add(problem);
+            });
+            if name.is_err() && !K::is_meant(&key.value) {
+                // It may be the key of something else, and the value a password.
+                private::hide(node, &mut reading.problems.sources);
+                continue;
+            }
+            let value = read_at(node, &join(path, &key.value), reading);
+            if let Ok(name) = name {
+                map.push((
+                    At {
+                        value: name,
+                        span: key.span,
+                    },
+                    value,
+                ));
+            }
+        }
+        Ok(Self(map))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        json!({
+            "type": "object",
+            "propertyNames": K::schema(definitions),
+            "additionalProperties": T::schema(definitions),
+        })
+    }
+
+    fn shown(&self) -> Shown {
+        let line = |(name, value): (&At<K>, &At<T>)| Line {
+            key: name.value.text().into(),
+            needs_restart: false,
+            is_default: false,
+            shown: value.value.shown(),
+        };
+        Shown::Table(self.good().map(line).collect())
+    }
+
+    fn tables(path: &str, found: &mut Tables) {
+        T::tables(&join(path, "NAME"), found);
+    }
+}

@@ -1,0 +1,35 @@
+//! What is declared of a key.
+
+use serde_json::Value as Json;
+
+use super::schema::Definitions;
+use super::shown::Shown;
+
+/// A key as it is declared.
+pub(in crate::config) struct Key {
+    pub name: &'static str,
+    /// A sentence or two, as Markdown.
+    pub about: &'static str,
+    pub presence: Presence,
+    /// Whether a change takes a restart, with all that stands below.
+    pub needs_restart: bool,
+    pub takes: fn() -> String,
+    pub schema: fn(&mut Definitions) -> Json,
+    pub tables: fn(&str, &mut Tables),
+}
+
+/// What holds where a key is not written.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config) enum Presence {
+    /// It has to be written.
+    Required,
+    /// Nothing.
+    Optional,
+    /// This.
+    Default(Shown),
+    /// What the keys of this table say by default.
+    Table,
+}
+
+/// Tables by how a user would write their path, with the keys of each.
+pub(in crate::config) type Tables = Vec<(String, Vec<Key>)>;

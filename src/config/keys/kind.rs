@@ -1,0 +1,74 @@
+//! What a key takes. A kind reads a value, says what to write when that fails, describes itself to
+//! the JSON Schema and the documentation, and shows what was read when a reload changes it.
+
+use serde_json::Value as Json;
+
+use super::key::Tables;
+use super::schema::Definitions;
+use super::shown::Shown;
+use crate::config::private;
+use crate::config::problems::{Problem, Problems};
+use crate::config::reading::Reading;
+use crate::config::source::At;
+use crate::config::tree::{Node, Value};
+
+/// A type that a value of the configuration can be read as.
+pub(in crate::config) trait Kind: Sized {
+    /// What to write: "`timeout` takes ...".
+    fn takes() -> String;
+
+    /// Reads a value; `path` is how a user would write its key. A value of another kind is left as
+    /// it is.
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong>;
+
+    /// What the JSON Schema says of it.
+    fn schema(definitions: &mut Definitions) -> Json;
+
+    /// The value as a user would write it.
+    fn shown(&self) -> Shown;
+
+    /// The tables that stand below it; `path` is how a user would write its key.
+    fn tables(_path: &str, _found: &mut Tables) {}
+}
+
+/// Why a value cannot be read as what it should be.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config) enum Wrong {
+    /// It is of another kind: a number instead of a string.
+    Kind,
+    /// It is of the right kind; what is wrong with it is said.
+    Text(String),
+    /// The problem has been reported already.
+    Reported,
+}
+
+/// Reads a value, or reports why it cannot be read.
+pub(in crate::config) fn read_at<K: Kind>(
+    node: &mut Node,
+    path: &str,
+    reading: &mut Reading<'_>,
+) -> Option<At<K>> {
+    let span = node.span;
+    match K::read(node, path, reading) {
+        Ok(value) => Some(At { value, span }),
+        Err(wrong) => {
+            report(path, &K::takes(), node, wrong, &mut reading.problems);
+            None
+        }
+    }
+}
+
+fn report(path: &str, takes: &str, node: &Node, wrong: Wrong, problems: &mut Problems) {
+    let label = match (wrong, &node.value) {
+        (Wrong::Reported, _) | (_, Value::Broken) => return,
+        (Wrong::Kind, value) => format!("this is {}", value.noun()),
+        (Wrong::Text(text), _) => text,
+    };
+    private::hide_tables(&node.value, &mut problems.sources);
+    let message = if path.is_empty() {
+        format!("the file must be {takes}")
+    } else {
+        format!("`{path}` takes {takes}")
+    };
+    problems.add(Problem::at(node.span, message).label(label));
+}

@@ -1,0 +1,23 @@
+//! The keys of the configuration. Each is declared once, with its name, type, default and one
+//! sentence (`table!`); reading it, the JSON Schema, the tables of the documentation and what a
+//! reload says all come from that.
+
+mod field;
+mod generic;
+mod key;
+mod kind;
+mod reader;
+mod schema;
+mod shown;
+mod table;
+mod text;
+
+pub(super) use field::{Field, Table};
+pub(super) use generic::{List, Map, Number, OrOff};
+pub(super) use key::{Key, Tables};
+pub(super) use kind::{Kind, Wrong, read_at};
+pub(super) use reader::{Reader, join};
+pub(super) use schema::Definitions;
+pub(super) use shown::{Line, Shown};
+pub(super) use table::{Keys, default, lines, read_table, schema, shown, table, tables, takes};
+pub(super) use text::{Text, word, words};

@@ -1,0 +1,10 @@
+//! What the values of the configuration are, beside numbers and words: times, sizes, addresses,
+//! paths, and the names of things.
+
+mod names;
+mod paths;
+mod values;
+
+pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
+pub(super) use paths::{FilePath, TextFile};
+pub(super) use values::{RedisAddress, Size, Target, Within};

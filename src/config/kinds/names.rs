@@ -1,0 +1,208 @@
+//! Names: those that the user gives to things, and those of fields, hosts and methods.
+
+use http::{HeaderName, Method};
+
+use crate::client::{ApiKeyHash, ClientName};
+use crate::config::keys::{Shown, Text};
+use crate::message::bytes::is_safe_name;
+use crate::message::known::Known;
+use crate::route::PathPrefix;
+
+/// The name of an upstream, a tier or a policy. It may come to stand in a header field, a log line
+/// and the key of a counter.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::config) struct Name(pub String);
+
+const NAME: &str = "[A-Za-z0-9._-]{1,128}";
+
+impl Text for Name {
+    const NOUN: &str = "a name";
+    const PATTERN: &str = NAME;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if is_safe_name(text.as_bytes()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned())
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Text for ClientName {
+    const NOUN: &str = "a name for a client";
+    const PATTERN: &str = NAME;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl Text for PathPrefix {
+    const NOUN: &str = "a path prefix";
+    const EXAMPLE: &str = "/api/orders";
+    const PATTERN: &str = "/.*";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn is_meant(text: &str) -> bool {
+        text.contains('/')
+    }
+}
+
+impl Text for ApiKeyHash {
+    const NOUN: &str = "the hash of a key";
+    const EXAMPLE: &str = "sha256:...";
+    const PATTERN: &str = "sha256:[0-9A-Fa-f]{64}";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|_| match text.strip_prefix("sha256:") {
+            Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                format!("this has {} hexadecimal digits instead of 64", hex.len())
+            }
+            _ => "a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong \
+                  here: `tollgate keys hash` makes a key's hash"
+                .to_owned(),
+        })
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    /// The first digits tell keys apart, and are of no use to anybody else.
+    fn shown(&self) -> Shown {
+        let all = self.to_string();
+        let digits: String = all.chars().skip("sha256:".len()).take(8).collect();
+        Shown::Secret { shown: digits, all }
+    }
+}
+
+/// The name of a host, in lower case.
+pub(in crate::config) struct HostName(pub String);
+
+impl Text for HostName {
+    const NOUN: &str = "the name of a host";
+    const EXAMPLE: &str = "api.example.com";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let name = lower.strip_suffix('.').unwrap_or(&lower);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        let bracketed = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let good = match bracketed {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !name.is_empty() && name.len() <= 255 && name.bytes().all(plain),
+        };
+        if good {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(if lower.contains("://") {
+            "write the name without `http://`".to_owned()
+        } else if lower.contains('*') {
+            "wildcards are not supported: name each host".to_owned()
+        } else if let Some((name, _)) = lower.rsplit_once(':').filter(|_| bracketed.is_none()) {
+            format!("write `{name}`: ports are not compared")
+        } else {
+            "a name has letters, digits, `.`, `-` and `_`".to_owned()
+        })
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Text for Method {
+    const NOUN: &str = "a method";
+    const EXAMPLE: &str = "GET";
+    const PATTERN: &str = "[^a-z\\s]+";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let upper = text.to_ascii_uppercase();
+        match Self::from_bytes(text.as_bytes()) {
+            Ok(Self::CONNECT | Self::TRACE) => Err("CONNECT and TRACE are always refused".into()),
+            Ok(method) if text == upper => Ok(method),
+            Ok(_) => Err(format!("write `{upper}`: methods are case-sensitive")),
+            Err(_) => Err("a method is one word".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+/// The name of a header field that has no meaning of its own, or `authorization`.
+pub(in crate::config) struct FieldName(pub HeaderName);
+
+const FIELD_NAME: &str = "[A-Za-z0-9-]+";
+
+impl Text for FieldName {
+    const NOUN: &str = "the name of a header field";
+    const EXAMPLE: &str = "x-caller";
+    const PATTERN: &str = FIELD_NAME;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| "a name has letters, digits and `-`".to_owned())?;
+        // Services that turn names into variables take both for one, and so could be lied to.
+        if text.contains('_') {
+            return Err(format!("write `{}`", text.replace('_', "-")));
+        }
+        match Known::of(text.as_bytes()) {
+            Known::Other | Known::Authorization => Ok(Self(name)),
+            Known::Odd => Err("a name has letters, digits and `-`".to_owned()),
+            _ => Err("this field has a meaning of its own".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.as_str().to_owned()
+    }
+}
+
+/// What the keys of counters begin with.
+pub(in crate::config) struct KeyPrefix(pub String);
+
+impl Text for KeyPrefix {
+    const NOUN: &str = "1 to 64 characters of A-Z a-z 0-9 . _ - : /";
+    const PATTERN: &str = "[A-Za-z0-9._:/-]{1,64}";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let safe = |c: char| c.is_ascii_alphanumeric() || "._-:/".contains(c);
+        match (text.chars().find(|c| !safe(*c)), text.len()) {
+            (Some(other), _) => Err(format!("`{other}` is not one of them")),
+            (None, 1..=64) => Ok(Self(text.to_owned())),
+            (None, length) => Err(format!("these are {length}")),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Text for String {
+    const NOUN: &str = "a string";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}

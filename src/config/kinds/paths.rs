@@ -1,0 +1,98 @@
+//! Paths of files, and what the files hold. Relative ones start at the folder of the configuration.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use crate::config::keys::{Definitions, Kind, Shown, Wrong};
+use crate::config::reading::Reading;
+use crate::config::settings::AccessLog;
+use crate::config::tree::{Node, Value};
+
+/// A path.
+pub(in crate::config) struct FilePath(pub PathBuf);
+
+/// A file's path, and the text in it.
+pub(in crate::config) struct TextFile {
+    path: PathBuf,
+    /// Absent if it cannot be read, which has been reported.
+    pub text: Option<String>,
+}
+
+impl Kind for FilePath {
+    fn takes() -> String {
+        "a path".to_owned()
+    }
+
+    fn read(node: &mut Node, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &node.value {
+            Value::Text(text) if text.is_empty() => Err(Wrong::Text("this is empty".to_owned())),
+            Value::Text(text) if text.contains('\0') => {
+                Err(Wrong::Text("a path has no NUL in it".to_owned()))
+            }
+            Value::Text(text) => Ok(Self(reading.path(text))),
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+
+    fn shown(&self) -> Shown {
+        shown(&self.0)
+    }
+}
+
+impl Kind for TextFile {
+    fn takes() -> String {
+        "the path of a file in PEM".to_owned()
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let FilePath(path) = FilePath::read(node, path, reading)?;
+        let text = reading.file_named_at(&path, node.span);
+        Ok(Self { path, text })
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        FilePath::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Secret {
+            shown: self.path.display().to_string(),
+            all: format!("{}\0{:?}", self.path.display(), self.text),
+        }
+    }
+}
+
+impl Kind for AccessLog {
+    fn takes() -> String {
+        "\"stdout\", \"off\" or a path".to_owned()
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &node.value {
+            Value::Text(text) if text == "stdout" => Ok(Self::Stdout),
+            Value::Text(text) if text == "off" => Ok(Self::Off),
+            _ => FilePath::read(node, path, reading).map(|path| Self::File(path.0)),
+        }
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        FilePath::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Stdout => Shown::Text("stdout".to_owned()),
+            Self::Off => Shown::Text("off".to_owned()),
+            Self::File(path) => shown(path),
+        }
+    }
+}
+
+fn shown(path: &Path) -> Shown {
+    Shown::Text(path.display().to_string())
+}

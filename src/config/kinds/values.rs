@@ -1,0 +1,227 @@
+//! Times, sizes, addresses and URLs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::config::keys::{Shown, Text, words};
+use crate::config::units;
+use crate::limit::RedisUrl;
+use crate::upstream::EndpointUrl;
+
+impl Text for Duration {
+    const NOUN: &str = "a duration";
+    const EXAMPLE: &str = "30s";
+    const FOR_NUMBER: Option<&str> = Some("Ns");
+    const PATTERN: &str = "([0-9]+(ms|s|m|h|d))+";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        units::duration(text)
+    }
+
+    fn text(&self) -> String {
+        units::duration_text(*self)
+    }
+}
+
+/// A duration within bounds, and a multiple of a step, all in milliseconds.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Within<const LEAST: u64, const MOST: u64, const STEP: u64>(
+    pub Duration,
+);
+
+impl<const LEAST: u64, const MOST: u64, const STEP: u64> Text for Within<LEAST, MOST, STEP> {
+    const NOUN: &str = Duration::NOUN;
+    const EXAMPLE: &str = "1s";
+    const PATTERN: &str = Duration::PATTERN;
+    const FOR_NUMBER: Option<&str> = Duration::FOR_NUMBER;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let duration = units::duration(text)?;
+        let written = |milliseconds| Duration::from_millis(milliseconds).text();
+        match u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) {
+            long if long > MOST => Err(format!("at most `{}`", written(MOST))),
+            short if short < LEAST => Err(format!("at least `{}`", written(LEAST))),
+            odd if odd % STEP != 0 => Err(format!("a multiple of `{}`", written(STEP))),
+            _ => Ok(Self(duration)),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.text()
+    }
+}
+
+/// A number of bytes within bounds.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Size<const LEAST: u64, const MOST: u64>(pub u64);
+
+impl<const LEAST: u64, const MOST: u64> Text for Size<LEAST, MOST> {
+    const NOUN: &str = "a size";
+    const EXAMPLE: &str = "64KiB";
+    const PATTERN: &str = "[0-9]+(B|KiB|MiB|GiB)";
+    const FOR_NUMBER: Option<&str> = Some("NB");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match units::size(text)? {
+            size if size > MOST => Err(format!("at most `{}`", units::size_text(MOST))),
+            size if size < LEAST => Err(format!("at least `{}`", units::size_text(LEAST))),
+            size => Ok(Self(size)),
+        }
+    }
+
+    fn text(&self) -> String {
+        units::size_text(self.0)
+    }
+}
+
+impl Text for SocketAddr {
+    const NOUN: &str = "an address";
+    const EXAMPLE: &str = "0.0.0.0:3000";
+    const FOR_NUMBER: Option<&str> = Some("0.0.0.0:N");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            let port = text.strip_prefix(':').unwrap_or(text);
+            match (port.parse::<u16>(), text.strip_prefix("localhost:")) {
+                (Ok(port), _) => format!("write \"0.0.0.0:{port}\""),
+                (_, Some(port)) => format!("write \"127.0.0.1:{port}\""),
+                _ => "write an IP address and a port; names are not looked up".to_owned(),
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Text for IpNet {
+    const NOUN: &str = "a network or an address";
+    const EXAMPLE: &str = "10.0.0.0/8";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(address.into());
+        }
+        let network: Self = text
+            .parse()
+            .map_err(|_| "this is neither a network nor an address".to_owned())?;
+        if network == network.trunc() {
+            Ok(network)
+        } else {
+            Err(format!("write \"{}\"", network.trunc()))
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Text for Timestamp {
+    const NOUN: &str = "a date and time";
+    const EXAMPLE: &str = "2027-01-01T00:00:00Z";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| match text.get(..10) {
+            Some(date) if date.parse::<Date>().is_err() => "this is not a date and time".to_owned(),
+            Some(date) if date == text => format!("write \"{text}T00:00:00Z\""),
+            Some(_) if !text.ends_with('Z') => {
+                "a time zone is missing: `Z`, or an offset such as `+02:00`".to_owned()
+            }
+            _ => "this is not a date and time".to_owned(),
+        })
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+words! {
+    tracing::Level {
+        "error" => tracing::Level::ERROR,
+        "warn" => tracing::Level::WARN,
+        "info" => tracing::Level::INFO,
+        "debug" => tracing::Level::DEBUG,
+        "trace" => tracing::Level::TRACE,
+    }
+}
+
+impl Text for EndpointUrl {
+    const NOUN: &str = "a URL";
+    const EXAMPLE: &str = "http://10.0.0.1:4002";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Where a route leads.
+pub(in crate::config) enum Target {
+    Url(EndpointUrl),
+    /// The name of an upstream.
+    Name(String),
+}
+
+impl Text for Target {
+    const NOUN: &str = "a URL or the name of an upstream";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            <EndpointUrl as Text>::parse(text).map(Self::Url)
+        } else {
+            Ok(Self::Name(text.to_owned()))
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Url(url) => url.to_string(),
+            Self::Name(name) => name.clone(),
+        }
+    }
+}
+
+/// The URL of a Redis.
+pub(in crate::config) struct RedisAddress {
+    pub url: RedisUrl,
+    /// As it was written, with its password.
+    written: String,
+}
+
+impl Text for RedisAddress {
+    const NOUN: &str = "a URL";
+    const EXAMPLE: &str = "redis://127.0.0.1:6379";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match RedisUrl::parse(text) {
+            Ok(url) => Ok(Self {
+                url,
+                written: text.to_owned(),
+            }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.written.clone()
+    }
+
+    fn shown(&self) -> Shown {
+        let (scheme, rest) = self.written.split_once("://").unwrap_or_default();
+        let (_, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+        Shown::Secret {
+            shown: format!("{scheme}://{host}"),
+            all: self.written.clone(),
+        }
+    }
+}

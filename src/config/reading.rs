@@ -1,0 +1,90 @@
+//! A configuration that is being read: where its files come from, and what is wrong with it so far.
+
+use std::path::{Path, PathBuf};
+
+use super::disk::Unreadable;
+use super::expand::{self, Environment};
+use super::keys::{Key, Tables};
+use super::private;
+use super::problems::{Problem, Problems};
+use super::source::Span;
+use super::tree::{self, Format, Node};
+
+/// Reads files for [`super::parse`].
+pub type Files<'f> = &'f dyn Fn(&Path) -> Result<String, Unreadable>;
+
+/// A configuration that is being read.
+pub(super) struct Reading<'r> {
+    environment: Environment<'r>,
+    files: Files<'r>,
+    /// Where its relative paths start.
+    folder: PathBuf,
+    /// All tables that there are.
+    tables: fn() -> Tables,
+    pub problems: Problems,
+}
+
+impl<'r> Reading<'r> {
+    /// Begins to read the file of that name.
+    pub(super) fn new(
+        name: &Path,
+        environment: Environment<'r>,
+        files: Files<'r>,
+        tables: fn() -> Tables,
+    ) -> Self {
+        Self {
+            environment,
+            files,
+            folder: name.parent().unwrap_or(Path::new("")).to_owned(),
+            tables,
+            problems: Problems::default(),
+        }
+    }
+
+    /// A path as it is written in the file.
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// Reads a file.
+    pub(super) fn file(&mut self, path: &Path) -> Result<String, Unreadable> {
+        self.problems.files.read(path, self.files)
+    }
+
+    /// Reads a file that is named at a place. If it cannot be read, that is reported there.
+    pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
+        self.file(path)
+            .map_err(|error| {
+                let message = format!("cannot read `{}`: {error}", path.display());
+                self.problems
+                    .add(Problem::at(at, message).label("named here"));
+            })
+            .ok()
+    }
+
+    /// Parses a text. What is wrong with it is reported; there is no tree then.
+    pub(super) fn tree(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
+        let source = self.problems.sources.add(name, text);
+        let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
+            self.problems.sources.hide_all(source);
+            return None;
+        };
+        private::hide_secrets(&tree, &mut self.problems.sources);
+        expand::expand(&mut tree, self.environment, &mut self.problems);
+        Some(tree)
+    }
+
+    /// Says where a key belongs, if there is one of that name.
+    pub(super) fn home(&self, key: &str) -> Option<String> {
+        let has = |keys: &[Key]| keys.iter().any(|declared| declared.name == key);
+        let tables = (self.tables)().into_iter();
+        let homes: Vec<_> = tables
+            .filter(|(_, keys)| has(keys))
+            .map(|(path, _)| match path.as_str() {
+                "" => "at the top of the file, before the first table".to_owned(),
+                path => format!("in `[{path}]`"),
+            })
+            .collect();
+        (!homes.is_empty()).then(|| format!("this belongs {}", homes.join(" or ")))
+    }
+}

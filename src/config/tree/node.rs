@@ -1,0 +1,87 @@
+//! Values as they were written, each with its place. They may be secrets: nothing here has a
+//! `Debug`.
+
+use std::path::Path;
+
+use crate::config::source::{At, Span};
+
+/// A value and its place.
+pub(in crate::config) struct Node {
+    pub value: Value,
+    pub span: Span,
+}
+
+/// A value as it was written.
+pub(in crate::config) enum Value {
+    Text(String),
+    Integer(i64),
+    Boolean(bool),
+    List(Vec<Node>),
+    /// In the order of the file.
+    Table(Vec<Entry>),
+    /// A date and time of TOML's own, as it was written.
+    Time(String),
+    /// A number with a fraction or beyond 64 bits; no key takes one.
+    OtherNumber,
+    /// JSON's `null`; no key takes it.
+    Null,
+    /// Something that has been complained about already.
+    Broken,
+}
+
+/// A key with its value.
+pub(in crate::config) struct Entry {
+    pub key: At<String>,
+    pub node: Node,
+}
+
+impl Value {
+    /// What a user calls it.
+    pub(in crate::config) fn noun(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Integer(_) => "a whole number",
+            Self::Boolean(_) => "true or false",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Time(_) => "a date",
+            Self::OtherNumber => "a number with a fraction, or too large a number",
+            Self::Null => "null",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// TOML 1.
+    Toml,
+    /// JSON as RFC 8259 has it: no comments, no trailing commas.
+    Json,
+}
+
+impl Format {
+    /// The format of a file: JSON if it is called so, otherwise TOML.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        match path.extension() {
+            Some(extension) if extension.eq_ignore_ascii_case("json") => Self::Json,
+            _ => Self::Toml,
+        }
+    }
+}
+
+impl Node {
+    /// Calls `change` with every text in the tree and its place.
+    pub(in crate::config) fn each_text(&mut self, change: &mut dyn FnMut(&mut Value, Span)) {
+        match &mut self.value {
+            Value::Text(_) => change(&mut self.value, self.span),
+            Value::List(list) => list.iter_mut().for_each(|node| node.each_text(change)),
+            Value::Table(entries) => entries
+                .iter_mut()
+                .for_each(|entry| entry.node.each_text(change)),
+            _ => {}
+        }
+    }
+}
