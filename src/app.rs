@@ -1,34 +1,37 @@
 //! The gateway's life: built from its configuration, bound, run, drained. The only place that
 //! wires things together and starts long-lived threads.
+//!
+//! The main thread takes the signals, and does nothing else that could block: what reads files or
+//! writes them has threads of its own, which the end of the process does not wait for without bound.
 
 mod keeper;
+mod reload;
+mod serve;
+mod signals;
 
-use std::cell::RefCell;
 use std::io::{self, IsTerminal};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{oneshot, watch};
 
-use crate::config::{
-    self, AccessLog, ChangeKind, Loaded, LogFormat, ReadFiles, Settings, Watch, Written, changes,
-};
-use crate::limit::{Clock, LimitStore, StateError, StateFile};
+use crate::config::{self, AccessLog, Loaded, LogFormat, Settings};
+use crate::limit::{Clock, LimitStore, StateError};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
-use crate::server::{BindError, Listeners, Phase, WorkerParts, bind, run_worker};
+use crate::server::{BindError, Listeners, bind};
 use crate::upstream::Registry;
 
 use keeper::{Keeper, restore};
+use reload::Reloader;
+use signals::Signals;
 
-/// How long the last log lines may take to be written.
+/// How long the last lines of a log may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
-/// How often lost log lines are reported, at most.
-const LOST_LINES: Duration = Duration::from_secs(1);
+/// How long the last lines of the access log and the last copy of the counters may take together.
+const LAST_FILES: Duration = Duration::from_secs(10);
 
 /// Why the gateway could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -58,42 +61,111 @@ pub enum StartError {
     /// No thread, no runtime, no signals.
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
-    /// It should have run as long as the gateway.
-    #[error("a thread stopped by itself: {0}")]
-    Worker(String),
+    /// It should have run as long as the gateway, or to its end.
+    #[error("the thread `{name}` stopped by itself: {why}")]
+    Thread {
+        /// What it was for.
+        name: &'static str,
+        /// What it ended with.
+        why: String,
+    },
 }
 
 /// Runs the gateway that `file` describes, until it is told to stop.
 pub fn run(file: &Path) -> Result<(), StartError> {
-    let loaded = config::load(file, &config::environment).map_err(StartError::Config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(live(file))
+}
+
+async fn live(file: &Path) -> Result<(), StartError> {
+    // First of all: a signal that nobody has asked for yet ends the process.
+    let mut signals = Signals::take()?;
+    let path = file.to_owned();
+    let load = apart("load", move || config::load(&path, &config::environment));
+    let Some(loaded) = signals.unless_stopped(load).await else {
+        return Ok(());
+    };
+    let loaded = loaded?.map_err(StartError::Config)?;
     let pretty = is_pretty(loaded.settings.log_format, &io::stderr());
     let operator_log = start_operator_log(loaded.settings.log_level, pretty, pretty)?;
-    let done =
-        Gateway::build(file, loaded, Arc::clone(&operator_log)).and_then(Gateway::bind_and_run);
+    let log = Arc::clone(&operator_log);
+    let done = start_and_serve(file.to_owned(), loaded, log, &mut signals).await;
     operator_log.finish(LAST_LINES);
     done
 }
 
-/// A gateway that is ready to be bound.
-struct Gateway {
+async fn start_and_serve(
     file: PathBuf,
+    loaded: Loaded,
+    operator_log: Arc<Sink>,
+    signals: &mut Signals,
+) -> Result<(), StartError> {
+    let start = apart("start", move || Started::new(file, loaded, operator_log));
+    let Some(started) = signals.unless_stopped(start).await else {
+        tracing::info!("told to stop before the start was done");
+        return Ok(());
+    };
+    let Started {
+        gateway,
+        listeners,
+        reloader,
+        keeper,
+    } = started??;
+    let done = gateway.serve(listeners, reloader, signals).await;
+    let last_files = apart("end", move || {
+        if let Some(keeper) = keeper {
+            keeper.finish();
+        }
+        if let Some(log) = &gateway.access_log {
+            log.finish(LAST_LINES);
+        }
+        gateway.report_lost_lines();
+    });
+    let last_files = tokio::time::timeout(LAST_FILES, last_files);
+    if let Some(Err(_)) = signals.unless_stopped(last_files).await {
+        tracing::warn!("a file takes too long to be written; ending without it");
+    }
+    done
+}
+
+/// Runs what may block on a thread of its own. Whoever stops waiting leaves it behind.
+async fn apart<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StartError> {
+    let (done, result) = oneshot::channel();
+    let thread = thread::Builder::new().name(name.into());
+    // Nobody may wait any more.
+    thread.spawn(move || drop(done.send(work())))?;
+    let bug = |_| StartError::Thread {
+        name,
+        why: "it ran into a bug".into(),
+    };
+    result.await.map_err(bug)
+}
+
+/// A gateway that is ready to serve.
+struct Started {
+    gateway: Gateway,
+    listeners: Listeners,
+    reloader: Reloader,
+    keeper: Option<Keeper>,
+}
+
+/// What is served, and what its threads share.
+struct Gateway {
     settings: Settings,
-    files: config::ReadFiles,
-    /// What it was started with.
-    started: Arc<Written>,
-    /// What was read last.
-    served: RefCell<Arc<Written>>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    registry: Registry,
     store: Arc<LimitStore>,
-    state: Option<StateFile>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<Sink>,
     pretty_access: bool,
 }
 
-impl Gateway {
-    fn build(file: &Path, loaded: Loaded, operator_log: Arc<Sink>) -> Result<Self, StartError> {
+impl Started {
+    fn new(file: PathBuf, loaded: Loaded, operator_log: Arc<Sink>) -> Result<Self, StartError> {
         let Loaded {
             settings,
             mut snapshot,
@@ -101,180 +173,67 @@ impl Gateway {
             lints,
             files,
         } = loaded;
-        let written = Arc::new(written);
-        let registry = Registry::default();
-        registry.join(&mut snapshot.upstreams);
         for lint in &lints {
             tracing::warn!("{lint}");
         }
-        let target = match &settings.access_log {
-            AccessLog::Off => None,
-            AccessLog::Stdout => Some(Target::Stdout),
-            AccessLog::File(path) => Some(Target::File(path.clone())),
-        };
-        let pretty_access =
-            target == Some(Target::Stdout) && is_pretty(settings.log_format, &io::stdout());
-        let access_log = target.map(|target| {
-            Sink::start(target.clone()).map_err(|error| StartError::AccessLog { target, error })
-        });
+        let (access_log, pretty_access) = open_access_log(&settings)?;
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
+        let store = Arc::new(store);
         let state = settings.state_file.as_deref().map(|path| {
             restore(path, &store).map_err(|error| StartError::State {
                 file: path.to_owned(),
                 error,
             })
         });
-        Ok(Self {
-            file: file.to_owned(),
-            settings,
+        let state = state.transpose()?;
+        let listeners = bind(&settings.listen, settings.workers)?;
+        let keep = |file| Keeper::start(file, Arc::clone(&store));
+        let keeper = state.map(keep).transpose()?;
+        let registry = Registry::default();
+        registry.join(&mut snapshot.upstreams);
+        let snapshots = watch::Sender::new(Arc::new(snapshot));
+        let written = Arc::new(written);
+        let reloader = Reloader {
+            file,
             files,
+            watches: settings.watch,
             started: Arc::clone(&written),
-            served: RefCell::new(written),
-            snapshots: watch::Sender::new(Arc::new(snapshot)),
+            served: written,
+            snapshots: snapshots.clone(),
             registry,
-            store: Arc::new(store),
-            state: state.transpose()?,
-            access_log: access_log.transpose()?,
+        };
+        let gateway = Gateway {
+            settings,
+            snapshots,
+            store,
+            access_log,
             operator_log,
             pretty_access,
+        };
+        Ok(Self {
+            gateway,
+            listeners,
+            reloader,
+            keeper,
         })
     }
+}
 
-    fn bind_and_run(mut self) -> Result<(), StartError> {
-        let listeners = bind(&self.settings.listen, self.settings.workers)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let keep = |file| Keeper::start(file, Arc::clone(&self.store));
-        let keeper = self.state.take().map(keep).transpose()?;
-        let done = runtime.block_on(self.serve(listeners));
-        if let Some(keeper) = keeper {
-            keeper.finish();
-        }
-        if let Some(log) = &self.access_log {
-            log.finish(LAST_LINES);
-        }
-        self.report_lost_lines();
-        done
+/// The access log, if there is one, and whether its lines are for people.
+fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), StartError> {
+    let target = match &settings.access_log {
+        AccessLog::Off => return Ok((None, false)),
+        AccessLog::Stdout => Target::Stdout,
+        AccessLog::File(path) => Target::File(path.clone()),
+    };
+    let pretty = target == Target::Stdout && is_pretty(settings.log_format, &io::stdout());
+    match Sink::start(target.clone()) {
+        Ok(sink) => Ok((Some(sink), pretty)),
+        Err(error) => Err(StartError::AccessLog { target, error }),
     }
+}
 
-    /// Starts the workers, serves until a signal says to stop, and drains.
-    async fn serve(&self, listeners: Listeners) -> Result<(), StartError> {
-        let mut signals = Signals::new()?;
-        let (phase, _) = watch::channel(Phase::Starting);
-        let (ready, mut is_ready) = mpsc::channel(self.settings.workers);
-        let (stopped, mut has_stopped) = mpsc::channel(self.settings.workers);
-        let room = Arc::new(Semaphore::new(self.settings.max_connections));
-        let mut threads = Vec::new();
-        for sockets in listeners.per_worker {
-            let parts = WorkerParts {
-                listeners: sockets,
-                snapshots: self.snapshots.subscribe(),
-                store: Arc::clone(&self.store),
-                access_log: self.access_log.clone(),
-                pretty_access: self.pretty_access,
-                room: Arc::clone(&room),
-                drain_timeout: self.settings.drain_timeout,
-                phase: phase.subscribe(),
-                ready: ready.clone(),
-            };
-            let work = move || run_worker(parts);
-            threads.push(start_thread("worker", work, stopped.clone())?);
-        }
-        let control = self.registry.control();
-        // It ends with the registry, and nobody has to wait for that.
-        start_thread("control", move || control.run(), stopped)?;
-        for _ in &threads {
-            tokio::select! {
-                _ = is_ready.recv() => {}
-                why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
-            }
-        }
-        let _ = phase.send(Phase::Serving);
-        for address in &listeners.addresses {
-            tracing::info!(%address, "listening");
-        }
-        self.until_told_to_stop(&mut signals, &mut has_stopped)
-            .await?;
-
-        tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
-        let _ = phase.send(Phase::Draining);
-        for _ in &threads {
-            tokio::select! {
-                _ = has_stopped.recv() => {}
-                () = signals.stop.asked() => {
-                    tracing::warn!("told twice to stop; stopping at once");
-                    return Ok(());
-                }
-            }
-        }
-        for thread in threads {
-            // It has said that it is done.
-            let _ = thread.join();
-        }
-        tracing::info!("drained");
-        Ok(())
-    }
-
-    async fn until_told_to_stop(
-        &self,
-        signals: &mut Signals,
-        has_stopped: &mut mpsc::Receiver<String>,
-    ) -> Result<(), StartError> {
-        let mut lost_lines = tokio::time::interval(LOST_LINES);
-        let mut watch = self
-            .settings
-            .watch
-            .then(|| Watch::start(self.files.clone()));
-        loop {
-            tokio::select! {
-                () = signals.stop.asked() => return Ok(()),
-                why = has_stopped.recv() => return Err(StartError::Worker(why.unwrap_or_default())),
-                _ = signals.reload.recv() => {
-                    let files = self.reload();
-                    follow(&mut watch, files);
-                }
-                () = changed(&mut watch) => {
-                    let files = self.reload();
-                    follow(&mut watch, files);
-                }
-                _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
-                _ = lost_lines.tick() => self.report_lost_lines(),
-            }
-        }
-    }
-
-    /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
-    /// were read.
-    fn reload(&self) -> ReadFiles {
-        let loaded = match config::load(&self.file, &config::environment) {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                let (files, problems) = (problems.files().clone(), problems.to_string());
-                tracing::error!(problems, "not reloaded; what was served is served on");
-                return files;
-            }
-        };
-        let mut snapshot = loaded.snapshot;
-        self.registry.join(&mut snapshot.upstreams);
-        self.snapshots.send_replace(Arc::new(snapshot));
-        let written = Arc::new(loaded.written);
-        let served = self.served.replace(Arc::clone(&written));
-        let changes = changes(&self.started, &served, &written);
-        tracing::info!(changes = changes.len(), "reloaded");
-        for change in &changes {
-            match change.kind {
-                ChangeKind::Public => tracing::warn!("now public: {change}"),
-                ChangeKind::Applied => tracing::info!("{change}"),
-                ChangeKind::NeedsRestart => tracing::warn!("{change}"),
-            }
-        }
-        for lint in &loaded.lints {
-            tracing::warn!("{lint}");
-        }
-        loaded.files
-    }
-
+impl Gateway {
     fn report_lost_lines(&self) {
         let lost = self.access_log.as_ref().map_or(0, |log| log.take_lost());
         if lost > 0 {
@@ -283,73 +242,6 @@ impl Gateway {
         let lost = self.operator_log.take_lost();
         if lost > 0 {
             tracing::warn!(lost, "lines of this log could not be written");
-        }
-    }
-}
-
-/// Goes on watching what was read last, if anything is watched.
-fn follow(watch: &mut Option<Watch>, files: ReadFiles) {
-    if let Some(watch) = watch {
-        watch.follow(files);
-    }
-}
-
-/// Waits until the watched files have changed; for ever if none are watched.
-async fn changed(watch: &mut Option<Watch>) {
-    match watch {
-        Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Starts a thread that is to run as long as the gateway, and says so if it ends.
-fn start_thread(
-    name: &str,
-    work: impl FnOnce() -> io::Result<()> + Send + 'static,
-    stopped: mpsc::Sender<String>,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(move || {
-        let why = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(())) => "it ended".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it ran into a bug".to_owned(),
-        };
-        // Whoever waits for this may have given up already.
-        let _ = stopped.blocking_send(why);
-    })
-}
-
-/// The signals that the gateway obeys.
-struct Signals {
-    stop: Stop,
-    reload: Signal,
-    reopen: Signal,
-}
-
-/// The signals that ask it to stop.
-struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            stop: Stop {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            },
-            reload: signal(SignalKind::hangup())?,
-            reopen: signal(SignalKind::user_defined1())?,
-        })
-    }
-}
-
-impl Stop {
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

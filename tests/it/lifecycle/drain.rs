@@ -229,7 +229,7 @@ fn a_tunnel_is_waited_for_until_the_deadline() {
 }
 
 /// Takes a request and answers it when told to.
-fn answers_when_told(told: std::sync::mpsc::Receiver<()>) -> Upstream {
+pub(super) fn answers_when_told(told: std::sync::mpsc::Receiver<()>) -> Upstream {
     let told = std::sync::Mutex::new(told);
     Upstream::start(move |peer| {
         let request = peer.request()?;

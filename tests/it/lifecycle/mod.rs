@@ -2,6 +2,7 @@
 
 mod drain;
 mod reload;
+mod signals;
 mod start;
 mod watch;
 

@@ -78,7 +78,18 @@ impl Gateway {
         Self::spawn(Command::new(TOLLGATE), dir)
     }
 
-    fn spawn(mut command: Command, dir: TempDir) -> Self {
+    fn spawn(command: Command, dir: TempDir) -> Self {
+        let mut gateway = Self::begin(command, dir);
+        gateway.wait_listening();
+        gateway
+    }
+
+    /// Like [`Gateway::start_in`], but does not wait for anything.
+    pub(crate) fn begin_in(dir: TempDir) -> Self {
+        Self::begin(Command::new(TOLLGATE), dir)
+    }
+
+    fn begin(mut command: Command, dir: TempDir) -> Self {
         let stdout = std::fs::File::create(dir.path().join("stdout")).expect("create a file");
         let mut child = command
             .args(["run", "-c"])
@@ -93,18 +104,34 @@ impl Gateway {
         let collecting = Arc::clone(&log);
         std::thread::spawn(move || collecting.collect(stderr));
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut gateway = Self {
+        Self {
             child,
             log,
             address,
             dir,
-        };
-        let line = gateway.wait_log("the gateway to listen", |line| {
+        }
+    }
+
+    /// Waits until a gateway that was only begun listens.
+    pub(crate) fn wait_listening(&mut self) {
+        let line = self.wait_log("the gateway to listen", |line| {
             line["message"] == "listening"
         });
         let address = line["address"].as_str().and_then(|text| text.parse().ok());
-        gateway.address = address.unwrap_or_else(|| panic!("no address in {line}"));
-        gateway
+        self.address = address.unwrap_or_else(|| panic!("no address in {line}"));
+    }
+
+    /// Waits until none of these signals ends the process by itself.
+    pub(crate) fn wait_catches(&self, signals: &[Signal]) {
+        let file = format!("/proc/{}/status", self.child.id());
+        let all = signals.iter().map(|signal| 1_u64 << (signal.as_raw() - 1));
+        let all: u64 = all.sum();
+        eventually("signals to be taken", || {
+            let status = std::fs::read_to_string(&file).ok()?;
+            let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"))?;
+            let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+            (caught & all == all).then_some(())
+        });
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,0 +1,88 @@
+//! Reads the configuration again, when it is told to or when the files have changed. Has a thread of
+//! its own: files may stand on storage that hangs, or behind a pipe that nobody writes to.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::config::{self, ChangeKind, ReadFiles, Watch, Written, changes};
+use crate::pipeline::snapshot::Snapshot;
+use crate::upstream::Registry;
+
+/// What a reload needs.
+pub(super) struct Reloader {
+    pub file: PathBuf,
+    /// The files that were read at the start.
+    pub files: ReadFiles,
+    /// Whether to look by itself if they have changed.
+    pub watches: bool,
+    /// What the gateway was started with.
+    pub started: Arc<Written>,
+    /// What was read last.
+    pub served: Arc<Written>,
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    pub registry: Registry,
+}
+
+impl Reloader {
+    /// Reloads whenever `asked` says so or, with `server.watch`, a file has changed; for ever.
+    pub(super) fn run(mut self, asked: &Notify) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        runtime.block_on(async {
+            let mut watch = self.watches.then(|| Watch::start(self.files.clone()));
+            loop {
+                tokio::select! {
+                    () = asked.notified() => {}
+                    () = changed(&mut watch) => {}
+                }
+                let files = self.reload();
+                if let Some(watch) = &mut watch {
+                    watch.follow(files);
+                }
+            }
+        })
+    }
+
+    /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
+    /// were read.
+    fn reload(&mut self) -> ReadFiles {
+        let loaded = match config::load(&self.file, &config::environment) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                let (files, problems) = (problems.files().clone(), problems.to_string());
+                tracing::error!(problems, "not reloaded; what was served is served on");
+                return files;
+            }
+        };
+        let mut snapshot = loaded.snapshot;
+        self.registry.join(&mut snapshot.upstreams);
+        self.snapshots.send_replace(Arc::new(snapshot));
+        let written = Arc::new(loaded.written);
+        let changes = changes(&self.started, &self.served, &written);
+        self.served = written;
+        tracing::info!(changes = changes.len(), "reloaded");
+        for change in &changes {
+            match change.kind {
+                ChangeKind::Public => tracing::warn!("now public: {change}"),
+                ChangeKind::Applied => tracing::info!("{change}"),
+                ChangeKind::NeedsRestart => tracing::warn!("{change}"),
+            }
+        }
+        for lint in &loaded.lints {
+            tracing::warn!("{lint}");
+        }
+        loaded.files
+    }
+}
+
+/// Waits until the watched files have changed; for ever if none are watched.
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}

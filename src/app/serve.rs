@@ -1,0 +1,166 @@
+//! Serving: the threads are started, the signals obeyed, and the drain watched to its end. All in
+//! one loop, so that a signal means something at any time.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use crate::server::{Listeners, Phase, WorkerParts, run_worker};
+
+use super::reload::Reloader;
+use super::signals::Signals;
+use super::{Gateway, StartError};
+
+/// How often lost log lines are reported, at most.
+const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
+/// How long workers may take to end after the drain's timeout; they say goodbye to Redis.
+const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+
+const WORKER: &str = "worker";
+
+/// The threads that run as long as the gateway.
+struct Threads {
+    phase: watch::Sender<Phase>,
+    workers: Vec<JoinHandle<()>>,
+    /// Hears of each worker that is ready to accept.
+    ready: mpsc::Receiver<()>,
+    /// Hears of each thread that has ended.
+    ended: mpsc::Receiver<Ended>,
+    /// Asks for a reload.
+    reload: Arc<Notify>,
+}
+
+/// A thread that has ended, and with what.
+struct Ended {
+    name: &'static str,
+    why: String,
+}
+
+impl Gateway {
+    /// Starts the threads, serves until a signal says to stop, and drains.
+    pub(super) async fn serve(
+        &self,
+        listeners: Listeners,
+        reloader: Reloader,
+        signals: &mut Signals,
+    ) -> Result<(), StartError> {
+        let addresses = listeners.addresses.clone();
+        let mut threads = self.start(listeners, reloader)?;
+        let (mut starting, mut running) = (threads.workers.len(), threads.workers.len());
+        let mut draining_until = None;
+        let mut lost_lines = tokio::time::interval(LOST_LINES_INTERVAL);
+        while running > 0 {
+            tokio::select! {
+                Some(()) = threads.ready.recv() => {
+                    starting -= 1;
+                    if starting == 0 && draining_until.is_none() {
+                        threads.phase.send_replace(Phase::Serving);
+                        for address in &addresses {
+                            tracing::info!(%address, "listening");
+                        }
+                    }
+                }
+                () = signals.stop.asked() => {
+                    if draining_until.is_some() {
+                        tracing::warn!("told twice to stop; stopping at once");
+                        return Ok(());
+                    }
+                    tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
+                    threads.phase.send_replace(Phase::Draining);
+                    draining_until = Some(Instant::now() + self.settings.drain_timeout + DRAIN_MARGIN);
+                }
+                Some(Ended { name, why }) = threads.ended.recv() => {
+                    if draining_until.is_none() || name != WORKER {
+                        return Err(StartError::Thread { name, why });
+                    }
+                    running -= 1;
+                }
+                () = sleep_until(draining_until) => {
+                    tracing::warn!(running, "workers do not end; ending without them");
+                    return Ok(());
+                }
+                _ = signals.reload.recv() => {
+                    if draining_until.is_some() {
+                        tracing::info!("draining: the configuration is not read again");
+                    } else {
+                        threads.reload.notify_one();
+                    }
+                }
+                _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
+                _ = lost_lines.tick() => self.report_lost_lines(),
+            }
+        }
+        for worker in threads.workers {
+            // It has said that it is done.
+            let _ = worker.join();
+        }
+        tracing::info!("drained");
+        Ok(())
+    }
+
+    fn start(&self, listeners: Listeners, reloader: Reloader) -> io::Result<Threads> {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let (is_ready, ready) = mpsc::channel(self.settings.workers);
+        // Nobody looks when the gateway ends for another reason; threads must not wait then.
+        let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
+        let room = Arc::new(Semaphore::new(self.settings.max_connections));
+        let mut workers = Vec::new();
+        for listeners in listeners.per_worker {
+            let parts = WorkerParts {
+                listeners,
+                snapshots: self.snapshots.subscribe(),
+                store: Arc::clone(&self.store),
+                access_log: self.access_log.clone(),
+                pretty_access: self.pretty_access,
+                room: Arc::clone(&room),
+                drain_timeout: self.settings.drain_timeout,
+                phase: phase.subscribe(),
+                ready: is_ready.clone(),
+            };
+            let work = move || run_worker(parts);
+            workers.push(start_thread(WORKER, work, has_ended.clone())?);
+        }
+        let control = reloader.registry.control();
+        start_thread("control", move || control.run(), has_ended.clone())?;
+        let reload = Arc::new(Notify::new());
+        let asked = Arc::clone(&reload);
+        start_thread("reload", move || reloader.run(&asked), has_ended)?;
+        Ok(Threads {
+            phase,
+            workers,
+            ready,
+            ended,
+            reload,
+        })
+    }
+}
+
+/// Waits until then; for ever if there is no such time.
+async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Starts a thread that is to run as long as the gateway, and says so if it ends.
+fn start_thread(
+    name: &'static str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ended: mpsc::Sender<Ended>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let why = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it ran into a bug".to_owned(),
+        };
+        // Whoever waits for this may have given up already.
+        let _ = ended.blocking_send(Ended { name, why });
+    })
+}

@@ -1,0 +1,51 @@
+//! The signals that the gateway obeys, from the first moment to the last.
+
+use std::future::Future;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals as they come. Those that come while nobody looks are kept, as one of each kind.
+pub(super) struct Signals {
+    pub stop: Stop,
+    pub reload: Signal,
+    pub reopen: Signal,
+}
+
+/// The signals that ask the gateway to stop.
+pub(super) struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes them from the system, which ends a process for each of them otherwise.
+    pub(super) fn take() -> io::Result<Self> {
+        Ok(Self {
+            stop: Stop {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
+            reload: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Waits for `work`; gives it up, and returns nothing, when told to stop.
+    pub(super) async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.asked() => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+impl Stop {
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
