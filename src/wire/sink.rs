@@ -21,15 +21,29 @@ impl<'o> Http1Sink<'o> {
     pub fn new(out: &'o mut Vec<u8>, receiver: Version) -> Self {
         Self { out, receiver }
     }
+
+    /// Takes a field that came in another way than it would be written here.
+    #[inline(never)]
+    fn rewrite(&mut self, field: FieldRef<'_>) {
+        self.field(field.name, field.value);
+    }
 }
 
 impl FieldSink for Http1Sink<'_> {
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "names are constants, and then cost a move"
+    )]
+    #[inline(always)]
     fn field(&mut self, name: &[u8], value: &[u8]) {
         self.composed(name, |out| out.extend_from_slice(value));
     }
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "names are constants, and then cost a move"
+    )]
+    #[inline(always)]
     fn composed(&mut self, name: &[u8], compose: impl FnOnce(&mut Vec<u8>)) {
         self.out.extend_from_slice(name);
         self.out.extend_from_slice(b": ");
@@ -41,7 +55,7 @@ impl FieldSink for Http1Sink<'_> {
     fn pass(&mut self, field: FieldRef<'_>) {
         match field.line() {
             Some(line) => self.out.extend_from_slice(line),
-            None => self.field(field.name, field.value),
+            None => self.rewrite(field),
         }
     }
 }
