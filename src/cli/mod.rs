@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config;
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate                                     serve what ./tollgate.toml describes
@@ -56,6 +58,8 @@ enum Command {
     /// Make keys for clients, and their hashes
     #[command(subcommand)]
     Keys(Keys),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +122,7 @@ pub fn main() -> ExitCode {
         }
         Command::Keys(Keys::New { client }) => keys::new(&client),
         Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),
+        Command::Schema => print(&config::schema()),
     }
 }
 

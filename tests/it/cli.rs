@@ -130,7 +130,14 @@ fn wrong_usage_exits_2() {
 fn help_has_examples_and_the_version_is_told() {
     let done = tollgate(&["--help"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    for word in ["run", "check", "explain", "keys", "tollgate check -c"] {
+    for word in [
+        "run",
+        "check",
+        "explain",
+        "keys",
+        "schema",
+        "tollgate check -c",
+    ] {
         assert!(
             done.stdout.contains(word),
             "{word:?} is not in\n{}",
@@ -167,6 +174,13 @@ fn a_new_key_comes_with_the_line_that_lets_it_in() {
     let another = tollgate(&["keys", "new", "mobile-app"]);
     assert!(!another.stdout.contains(hash), "the same key twice");
     assert_eq!(tollgate(&["keys", "new", "not a name"]).code, Some(2));
+}
+
+#[test]
+fn the_schema_is_that_of_the_repository() {
+    let done = tollgate(&["schema"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.stdout, include_str!("../../tollgate.schema.json"));
 }
 
 #[test]

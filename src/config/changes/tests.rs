@@ -166,7 +166,7 @@ fn limits_of_routes_and_how_they_count_come_and_go() {
         [
             "Applied: `limits.anonymous.algorithm`: fixed-window -> token-bucket",
             "Applied: `limits.anonymous.burst`: none -> 90",
-            "Applied: `limits.policies.search`: added, { requests = 20, per = 1s, by = ip, mode = shadow }",
+            "Applied: `limits.policies.search`: added, { by = ip, mode = shadow, requests = 20, per = 1s }",
             "Applied: `/api/orders`: limits added search",
             "Applied: `/api/orders`: cost 1 -> 5",
         ]

@@ -12,8 +12,8 @@ use crate::route::PathPrefix;
 table! {
     /// Who may call what.
     AccessKeys {
-        /// Paths that need an identified client; anonymous callers get 401. Wider than routes on
-        /// purpose: upper and lower case are the same, and so are paths with `;parameters`.
+        /// Paths that need an identified client; anonymous callers get 401. Compared more widely than
+        /// routes on purpose.
         protected: At<List<PathPrefix>> = List::empty();
         /// The header field in which clients send their key. `authorization` is possible.
         api_key_header: At<FieldName> = FieldName(HeaderName::from_static("x-api-key"));

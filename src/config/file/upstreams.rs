@@ -19,13 +19,14 @@ table! {
 table! {
     /// How a service is reached.
     UpstreamRuleKeys {
-        /// The longest that connecting may take.
+        /// The longest that connecting may take, looking up the name included.
         connect_timeout: At<Duration> = Duration::from_secs(2);
-        /// The longest pause, without a byte in either direction; also how long a connection is kept
-        /// for the next request.
+        /// The longest pause, without a byte in either direction, while it is not the client that is
+        /// waited for (`server.idle_timeout`); also how long a connection is kept for the next
+        /// request.
         idle_timeout: At<Duration> = Duration::from_mins(1);
-        /// How many idle connections each worker keeps to each endpoint for later requests. A busy
-        /// one that finds the place taken is closed when it becomes idle.
+        /// How many idle connections each worker keeps for later requests, to each address of an
+        /// endpoint. A busy one that finds the place taken is closed when it becomes idle.
         keep: At<Number<0, 1_000_000>> = Number(1024);
     }
 }

@@ -234,6 +234,6 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
     }
 
     fn tables(path: &str, found: &mut Tables) {
-        T::tables(&join(path, "NAME"), found);
+        T::tables(&join(path, K::PLACEHOLDER), found);
     }
 }

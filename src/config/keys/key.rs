@@ -8,14 +8,22 @@ use super::shown::Shown;
 /// A key as it is declared.
 pub(in crate::config) struct Key {
     pub name: &'static str,
-    /// A sentence or two, as Markdown.
-    pub about: &'static str,
+    /// A sentence or two, as Markdown, as they stand in the source.
+    pub lines: &'static str,
     pub presence: Presence,
     /// Whether a change takes a restart, with all that stands below.
     pub needs_restart: bool,
     pub takes: fn() -> String,
     pub schema: fn(&mut Definitions) -> Json,
     pub tables: fn(&str, &mut Tables),
+}
+
+impl Key {
+    /// What the key says, in one line.
+    pub(in crate::config) fn about(&self) -> String {
+        let words: Vec<_> = self.lines.split_whitespace().collect();
+        words.join(" ")
+    }
 }
 
 /// What holds where a key is not written.

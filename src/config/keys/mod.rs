@@ -14,6 +14,8 @@ mod text;
 
 pub(super) use field::{Field, Table};
 pub(super) use generic::{List, Map, Number, OrOff};
+#[cfg(test)]
+pub(super) use key::Presence;
 pub(super) use key::{Key, Tables};
 pub(super) use kind::{Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};

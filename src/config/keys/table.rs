@@ -79,14 +79,14 @@ macro_rules! table {
                     let parts: Vec<Vec<Key>> = vec![$(<$part_keys>::declared(),)*];
                     let own = vec![$(Key {
                         name: stringify!($key),
-                        about: concat!($($doc, "\n"),+),
+                        lines: concat!($($doc, "\n"),+),
                         presence: <$field as Field>::presence(keys::default!($($default)?)),
                         needs_restart: !<[&str]>::is_empty(&[$(stringify!($restart))?]),
                         takes: <$field as Field>::Kind::takes,
                         schema: <$field as Field>::Kind::schema,
                         tables: <$field as Field>::Kind::tables,
                     },)*];
-                    parts.into_iter().flatten().chain(own).collect()
+                    own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
 
                 fn take(table: &mut Reader, reading: &mut Reading<'_>) -> Option<Self> {
@@ -108,7 +108,7 @@ macro_rules! table {
                 fn values(&self) -> Vec<Shown> {
                     let parts: Vec<Vec<Shown>> = vec![$(self.$part.values(),)*];
                     let own = vec![$(Field::shown(&self.$key),)*];
-                    parts.into_iter().flatten().chain(own).collect()
+                    own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
             }
 
@@ -217,12 +217,15 @@ pub(in crate::config) fn schema<T: Keys>(definitions: &mut Definitions) -> Json 
             }
             properties.insert(key.name.to_owned(), property(key, definitions));
         }
-        json!({
+        let mut table = json!({
             "type": "object",
             "properties": properties,
-            "required": required,
             "additionalProperties": false,
-        })
+        });
+        if !required.is_empty() {
+            table["required"] = json!(required);
+        }
+        table
     });
     match short::<T>() {
         Some(short) => json!({ "anyOf": [(short.schema)(definitions), table] }),
@@ -236,7 +239,7 @@ fn property(key: Key, definitions: &mut Definitions) -> Json {
         refers @ Json::Object(_) if refers["$ref"].is_string() => json!({ "allOf": [refers] }),
         schema => schema,
     };
-    property["description"] = json!(key.about.trim());
+    property["description"] = json!(key.about());
     if let Presence::Default(default) = key.presence {
         property["default"] = default.json();
     }

@@ -15,6 +15,8 @@ pub(in crate::config) trait Text: Sized {
     const NOUN: &str;
     /// One of them.
     const EXAMPLE: &str = "";
+    /// What stands for one in the documentation, where they are keys.
+    const PLACEHOLDER: &str = "NAME";
     /// What to write instead of a number, which stands for `N`.
     const FOR_NUMBER: Option<&str> = None;
     /// The regular expression that all of them match.

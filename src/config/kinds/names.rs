@@ -47,6 +47,7 @@ impl Text for ClientName {
 impl Text for PathPrefix {
     const NOUN: &str = "a path prefix";
     const EXAMPLE: &str = "/api/orders";
+    const PLACEHOLDER: &str = "PREFIX";
     const PATTERN: &str = "/.*";
 
     fn parse(text: &str) -> Result<Self, String> {

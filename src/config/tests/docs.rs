@@ -1,15 +1,28 @@
-//! The examples of the documentation are configurations that load, and its defaults are defaults.
+//! The documentation: its tables are those of the declared keys, and its examples load.
+
+use std::fmt::Write as _;
 
 use super::*;
+use crate::config::keys::{Key, Presence};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
 /// The TOML examples of the page.
-fn examples() -> Vec<&'static str> {
+pub(super) fn examples() -> Vec<&'static str> {
     PAGE.split("```toml\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect()
+}
+
+/// Fails if a file of the repository is not like this, and writes it anew.
+pub(super) fn assert_up_to_date(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::fs::read_to_string(&path).is_ok_and(|now| now == text) {
+        return;
+    }
+    std::fs::write(&path, text).unwrap();
+    panic!("{name} was not up to date, and has been written anew: look at it and commit it");
 }
 
 #[test]
@@ -24,26 +37,6 @@ fn every_example_loads() {
 }
 
 #[test]
-fn every_documented_default_is_one() {
-    let written = good(examples().pop().unwrap());
-    let silent = good(
-        r#"
-        [routes]
-        "/api/orders" = "orders"
-        [upstreams.orders]
-        endpoints = ["http://10.0.0.1:4002"]
-        [limits.policies.search-burst]
-        requests = 20
-        per = "1s"
-        [limits.redis]
-        url = "redis://127.0.0.1:6379"
-        "#,
-    );
-    let compared = crate::config::changes(&silent.written, &silent.written, &written.written);
-    assert_eq!(compared, []);
-}
-
-#[test]
 fn the_first_problem_shown_is_what_is_said() {
     let shown = "error: unknown key `protcted`\n --> tollgate.toml:8:1\n";
     let text = "\n\n\n\n\n\n[access]\nprotcted = [\"/api/orders\"]\n";
@@ -52,4 +45,77 @@ fn the_first_problem_shown_is_what_is_said() {
     for line in said.lines().take(5) {
         assert!(PAGE.contains(&format!("    {line}\n")), "{line:?}");
     }
+}
+
+/// Each table of keys stands below a line `<!-- keys: PATH -->`.
+#[test]
+fn the_tables_are_those_of_the_declared_keys() {
+    let tables = crate::config::tables();
+    let mut page = String::new();
+    let mut missing: Vec<&str> = tables.iter().map(|(path, _)| path.as_str()).collect();
+    for (index, piece) in PAGE.split("<!-- keys: ").enumerate() {
+        if index == 0 {
+            page.push_str(piece);
+            continue;
+        }
+        let (path, rest) = piece.split_once(" -->\n").unwrap();
+        let is_row = |line: &&str| line.starts_with('|');
+        let rows: usize = rest
+            .split_inclusive('\n')
+            .take_while(is_row)
+            .map(str::len)
+            .sum();
+        let after = &rest[rows..];
+        let name = if path == "the file" { "" } else { path };
+        let (_, keys) = tables.iter().find(|(path, _)| path == name).expect(path);
+        missing.retain(|path| *path != name);
+        let _ = write!(page, "<!-- keys: {path} -->\n{}{after}", table(keys));
+    }
+    // These have the keys of others that are documented.
+    let same = ["routes.PREFIX", "limits.identified", "limits.tiers.NAME"];
+    missing.retain(|path| !same.contains(path));
+    assert_eq!(missing, [""; 0], "tables without a place on the page");
+    assert_up_to_date("docs/configuration.md", &page);
+}
+
+fn table(keys: &[Key]) -> String {
+    let mut text = "| key | takes | default | |\n|---|---|---|---|\n".to_owned();
+    for key in keys {
+        let default = match &key.presence {
+            Presence::Required => "required".to_owned(),
+            Presence::Optional => "none".to_owned(),
+            Presence::Table => String::new(),
+            Presence::Default(shown) if shown.is_default() => String::new(),
+            Presence::Default(shown) => match &shown.json() {
+                serde_json::Value::Array(list) if list.len() == 1 => format!("`{}`", list[0]),
+                json => format!("`{json}`"),
+            },
+        };
+        let about = key.about();
+        let restart = if key.needs_restart { " *Restart.*" } else { "" };
+        let takes = in_code(&(key.takes)());
+        let _ = writeln!(
+            text,
+            "| `{}` | {takes} | {default} | {about}{restart} |",
+            key.name
+        );
+    }
+    text
+}
+
+/// Quoted words in the type of code.
+fn in_code(text: &str) -> String {
+    let mut open = false;
+    let piece = |c: char| match c {
+        '"' => {
+            open = !open;
+            if open {
+                "`\"".to_owned()
+            } else {
+                "\"`".to_owned()
+            }
+        }
+        c => c.to_string(),
+    };
+    text.chars().map(piece).collect()
 }

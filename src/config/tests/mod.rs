@@ -10,6 +10,7 @@ mod limits;
 mod lints;
 mod properties;
 mod redis;
+mod schema;
 mod secrets;
 
 use std::path::Path;
