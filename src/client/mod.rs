@@ -7,11 +7,9 @@ mod table;
 pub use key::{ApiKey, ApiKeyHash, InvalidHash, NoRandomness};
 pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::limit::{Hint, Policy, Subject};
+use crate::limit::{Policy, Subject};
 use crate::message::bytes::is_safe_name;
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
@@ -28,7 +26,7 @@ impl Client {
     /// A client of that name.
     #[must_use]
     pub fn new(name: ClientName, policy: Option<Arc<Policy>>) -> Self {
-        let subject = Subject::Client(name.clone());
+        let subject = Subject::client(Arc::clone(&name.0));
         Self {
             name,
             subject,
@@ -44,21 +42,14 @@ impl Client {
 }
 
 /// A name that is safe in a header, a log line and a Redis key: 1 to 128 characters of `A-Za-z0-9._-`.
-#[derive(Clone)]
-pub struct ClientName {
-    text: Arc<str>,
-    /// Where whoever is called this was last counted. Not a part of what the name is.
-    hint: Hint,
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientName(Arc<str>);
 
 impl ClientName {
     /// Parses a name as it stands in the configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidClientName> {
         if is_safe_name(text.as_bytes()) {
-            Ok(Self {
-                text: text.into(),
-                hint: Hint::default(),
-            })
+            Ok(Self(text.into()))
         } else {
             Err(InvalidClientName)
         }
@@ -67,37 +58,7 @@ impl ClientName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The name, to be kept without a copy.
-    pub(crate) fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// A note for whoever counts.
-    pub(crate) fn hint(&self) -> &Hint {
-        &self.hint
-    }
-}
-
-impl PartialEq for ClientName {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for ClientName {}
-
-impl Hash for ClientName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
-    }
-}
-
-impl fmt::Debug for ClientName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text.fmt(f)
+        &self.0
     }
 }
 

@@ -67,13 +67,13 @@ impl RedisStore {
         self.fleet.instances()
     }
 
-    /// Notes what Redis has said, where this process is to go on from there without it.
-    fn note(&self, checks: &[Check<'_>], outcome: &Outcome, sent_ms: u64) {
+    /// Mirrors what Redis has said, where this process is to go on from there without it.
+    fn mirror(&self, checks: &[Check<'_>], outcome: &Outcome, sent_ms: u64) {
         for (check, decision) in checks.iter().zip(&outcome.decisions) {
             if let Some(decision) = decision
                 && self.on_failure(check) == OnFailure::Local
             {
-                self.memory.note(check, decision, sent_ms);
+                self.memory.mirror(check, decision, sent_ms);
             }
         }
     }
@@ -137,7 +137,7 @@ impl RedisLimiter {
                         |check: &Check<'_>| is_split || leases.is_some() && is_leasable(check);
                     self.refusals
                         .learn(checks, cost, &answer.outcome, now_ms, brief);
-                    self.store.note(checks, &answer.outcome, now_ms);
+                    self.store.mirror(checks, &answer.outcome, now_ms);
                     return match leases {
                         Some(leases) => leases.take(checks, answer, now_ms),
                         None => answer.outcome,

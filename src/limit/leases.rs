@@ -11,7 +11,6 @@ mod account;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -21,10 +20,11 @@ use smallvec::SmallVec;
 
 use self::account::Account;
 use super::clock::millis;
+use super::key::KeyHasher;
 use super::redis::Answer;
 use super::{Algorithm, Check, Decisions, Outcome, Policy, Subject};
 
-/// So many callers a worker keeps account of at most; those beyond have every request ask. At 152
+/// So many callers a worker keeps account of at most; those beyond have every request ask. At 144
 /// bytes each they fill a table of 2^14 places, 2.4 MiB, as far as such a table is filled.
 const MOST: usize = (1 << 14) / 8 * 7;
 
@@ -46,7 +46,7 @@ pub(super) type Permits = SmallVec<[u64; 2]>;
 #[derive(Debug)]
 pub(super) struct Leases {
     accounts: RefCell<Accounts>,
-    hasher: RandomState,
+    hasher: KeyHasher,
     /// For how long a call that asks for permits may be under way.
     patience_ms: u64,
 }
@@ -72,7 +72,7 @@ impl Leases {
     pub(super) fn new(deadline: Duration) -> Self {
         Self {
             accounts: RefCell::default(),
-            hasher: RandomState::new(),
+            hasher: KeyHasher::default(),
             patience_ms: millis(deadline),
         }
     }
@@ -162,8 +162,7 @@ impl Leases {
     }
 
     fn hash(&self, check: &Check<'_>) -> u64 {
-        let key = (&**check.policy.counter(), check.subject);
-        self.hasher.hash_one(key)
+        self.hasher.of_check(check)
     }
 }
 
@@ -171,7 +170,7 @@ impl Accounts {
     /// The account of a caller, a new one if need be. None if there are too many.
     fn account(&mut self, leases: &Leases, check: &Check<'_>, now_ms: u64) -> Option<&mut Account> {
         let has_room = self.has_room(now_ms);
-        let rehash = |account: &Account| leases.hasher.hash_one(account);
+        let rehash = |account: &Account| leases.hasher.hash(account.counter(), account.who());
         let is_same = |account: &Account| account.is_of(check);
         let account = match self.table.entry(leases.hash(check), is_same, rehash) {
             Entry::Occupied(account) => account.into_mut(),

@@ -8,8 +8,6 @@ mod failure;
 mod fleet;
 mod headers;
 mod health;
-mod hint;
-mod index;
 mod key;
 mod leases;
 mod limiter;
@@ -19,15 +17,13 @@ mod pictures;
 mod policy;
 mod redis;
 mod refusals;
-mod rings;
+mod slot_hint;
 mod state;
 mod subject;
-mod windows;
 mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
-pub(crate) use hint::Hint;
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
 pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
@@ -35,7 +31,7 @@ pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, RedisTarget, RedisTls, RedisTopology, RedisUrl,
 };
 pub use state::{StateError, StateFile};
-pub use subject::{Subject, subject_address};
+pub use subject::{Subject, Who};
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::OnFailure;
+use super::key::CounterName;
 
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
@@ -158,18 +159,6 @@ impl Limit {
         self.window_seconds.get().saturating_mul(1000)
     }
 
-    /// The longest that a counter matters, in milliseconds.
-    pub(super) fn longest_ms(self) -> u64 {
-        match self.algorithm {
-            Algorithm::FixedWindow => self.window_ms(),
-            Algorithm::SlidingWindow => self.window_ms().saturating_mul(2),
-            Algorithm::TokenBucket { burst } => {
-                let (per_ms, token) = self.rate();
-                burst.get().saturating_mul(token).div_ceil(per_ms)
-            }
-        }
-    }
-
     /// A bucket's rate in whole numbers, as small as they can be: so many units run out in a
     /// millisecond, and a token is so many units. 600,000 a second are 600 and 1, one a day is 1
     /// and 86,400,000.
@@ -190,7 +179,7 @@ pub struct Policy {
     /// Characters of `A-Za-z0-9._-` only: it stands in header fields and in the keys of counters.
     pub name: Arc<str>,
     /// What its counters are called by: counters of another algorithm mean something else.
-    counter: Arc<str>,
+    counter: CounterName,
     /// How much it admits.
     pub limit: Limit,
     /// Who shares a counter.
@@ -206,13 +195,13 @@ impl Policy {
     pub fn new(name: impl Into<Arc<str>>, limit: Limit) -> Self {
         let name = name.into();
         let counter = match limit.algorithm {
-            Algorithm::FixedWindow => Arc::clone(&name),
-            Algorithm::SlidingWindow => format!("{name}:sliding-window").into(),
-            Algorithm::TokenBucket { .. } => format!("{name}:token-bucket").into(),
+            Algorithm::FixedWindow => name.to_string(),
+            Algorithm::SlidingWindow => format!("{name}:sliding-window"),
+            Algorithm::TokenBucket { .. } => format!("{name}:token-bucket"),
         };
         Self {
             name,
-            counter,
+            counter: Arc::new(counter),
             limit,
             by: By::Client,
             mode: Mode::Enforce,
@@ -221,7 +210,7 @@ impl Policy {
     }
 
     /// What its counters are called by.
-    pub(super) fn counter(&self) -> &Arc<str> {
+    pub(super) fn counter(&self) -> &CounterName {
         &self.counter
     }
 

@@ -2,7 +2,6 @@
 //! again at once, and until its window allows it Redis could only repeat itself.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,10 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use super::clock::millis;
+use super::key::{CounterName, KeyHasher};
 use super::{Algorithm, Check, Decision, Limit, Outcome, Subject, Verdict};
 
-/// So many refusals a worker remembers at most; beyond that Redis is asked. At 136 bytes each they
+/// So many refusals a worker remembers at most; beyond that Redis is asked. At 128 bytes each they
 /// fill a table of 2^16 places, 8.5 MiB, as far as such a table is filled.
 const MOST: usize = (1 << 16) / 8 * 7;
 
@@ -26,7 +26,7 @@ const SWEEP_EVERY: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct Refusals {
     known: RefCell<Known>,
-    hasher: RandomState,
+    hasher: KeyHasher,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Known {
 /// A request that Redis has refused. A cheaper one may still be admitted.
 #[derive(Debug)]
 struct Refusal {
-    counter: Arc<str>,
+    counter: CounterName,
     subject: Subject,
     /// A reload may have changed it, and then Redis may think otherwise.
     limit: Limit,
@@ -55,7 +55,7 @@ impl Refusals {
     pub(super) fn new() -> Self {
         Self {
             known: RefCell::default(),
-            hasher: RandomState::new(),
+            hasher: KeyHasher::default(),
         }
     }
 
@@ -160,14 +160,13 @@ impl Refusals {
         if let Some(old) = known.table.find_mut(hash, |one| one.is_of(check)) {
             *old = refusal;
         } else if known.has_room(sent_ms) {
-            let rehash = |one: &Refusal| self.hasher.hash_one((&*one.counter, &one.subject));
+            let rehash = |one: &Refusal| self.hasher.hash(&one.counter, one.subject.who());
             known.table.insert_unique(hash, refusal, rehash);
         }
     }
 
     fn hash(&self, check: &Check<'_>) -> u64 {
-        self.hasher
-            .hash_one((&**check.policy.counter(), check.subject))
+        self.hasher.of_check(check)
     }
 }
 
@@ -183,7 +182,7 @@ impl Known {
 
 impl Refusal {
     fn is_of(&self, check: &Check<'_>) -> bool {
-        self.counter == *check.policy.counter() && self.subject == *check.subject
+        self.counter == *check.policy.counter() && self.subject.who() == check.subject.who()
     }
 
     /// Whether it says when a request of this cost is admitted. In a fixed window that is when it
@@ -211,7 +210,6 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientName;
     use crate::limit::Policy;
 
     fn never(_: &Check<'_>) -> bool {
@@ -231,7 +229,7 @@ mod tests {
                 Limit::new(requests, Duration::from_mins(1)).unwrap(),
             )
         };
-        let subject = Subject::Client(ClientName::parse("caller").unwrap());
+        let subject = Subject::client("caller");
         let limit = policy(10);
         let checks = [Check {
             policy: &limit,
@@ -290,7 +288,7 @@ mod tests {
                 Limit::new(requests, Duration::from_secs(seconds)).unwrap(),
             )
         };
-        let subject = Subject::Client(ClientName::parse("caller").unwrap());
+        let subject = Subject::client("caller");
         let (long, short) = (policy(20, 90), policy(7, 40));
         let said = |reset| {
             let decision = Decision {
@@ -318,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_as_large_as_its_bound_says() {
-        assert_eq!(size_of::<Refusal>(), 136);
+        assert_eq!(size_of::<Refusal>(), 128);
     }
 
     #[test]
@@ -328,8 +326,8 @@ mod tests {
         let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
         for n in 0..MOST as u64 {
             let refusal = Refusal {
-                counter: "test".into(),
-                subject: Subject::Route("/".into()),
+                counter: Arc::new("test".into()),
+                subject: Subject::route("/"),
                 limit,
                 cost: cost(1),
                 remaining: 0,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::limit::{Check, Subject};
+use crate::limit::{Check, Who};
 use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
@@ -239,10 +239,10 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
         per_seconds: policy.limit.window().as_secs(),
         algorithm: policy.limit.algorithm().word(),
         burst: policy.limit.algorithm().burst(),
-        by: match check.subject {
-            Subject::Client(name) => format!("client {}", name.as_str()),
-            Subject::Address(ip) => format!("ip {ip}"),
-            Subject::Route(name) => format!("route {name}"),
+        by: match check.subject.who() {
+            Who::Client(name) => format!("client {name}"),
+            Who::Address(ip) => format!("ip {ip}"),
+            Who::Route(name) => format!("route {name}"),
         },
         mode: policy.mode.word(),
         cost,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::limit::{
-    By, Check, Decision, LimitHeaders, Policy, Subject, Verdict, put_fields, subject_address,
+    By, Check, Decision, LimitHeaders, Policy, Subject, Verdict, put_fields,
 };
 use crate::message::sink::FieldSink;
 use crate::route::Route;
@@ -109,10 +109,9 @@ impl<'s> Subjects<'s> {
     /// Of a request from `address`.
     #[must_use]
     pub fn new(limits: &Limits, caller: Caller<'s>, address: IpAddr) -> Self {
-        let address = subject_address(address, limits.ipv6_prefix);
         Self {
             caller,
-            address: Subject::Address(address),
+            address: Subject::address(address, limits.ipv6_prefix),
         }
     }
 

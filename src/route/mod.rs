@@ -90,7 +90,7 @@ mod testing {
             path_encoding: PathEncoding::Utf8,
             cost: std::num::NonZeroU32::MIN,
             limits: Vec::new(),
-            subject: crate::limit::Subject::Route(prefix.into()),
+            subject: crate::limit::Subject::route(prefix),
         }
     }
 }

@@ -102,7 +102,7 @@ fn route(
         path_encoding: *keys.path_encoding,
         cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,
         limits: limits?,
-        subject: Subject::Route(prefix.as_str().into()),
+        subject: Subject::route(prefix.as_str()),
         prefix: prefix.value.clone(),
     })
 }

@@ -1,13 +1,13 @@
 //! What a worker holds for one caller, and how busy that caller is.
 
-use std::hash::{Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Unused;
 use crate::limit::clock::millis;
-use crate::limit::{Check, Decision, Limit, Policy, Subject};
+use crate::limit::key::CounterName;
+use crate::limit::{Check, Decision, Limit, Policy, Subject, Who};
 
 /// What has been spent within this time is taken for what will be. Longer saves little: a caller
 /// that makes a hundred requests in it already costs one call in a hundred.
@@ -23,7 +23,7 @@ const SLACK_MS: u64 = 1000;
 /// What a worker holds for one caller under one limit, and how busy that caller is.
 #[derive(Debug)]
 pub(super) struct Account {
-    counter: Arc<str>,
+    counter: CounterName,
     subject: Subject,
     /// A reload may change it. Permits under the old one are given up then.
     limit: Limit,
@@ -69,7 +69,15 @@ impl Account {
 
     /// Whether it is that of the caller under the limit.
     pub(super) fn is_of(&self, check: &Check<'_>) -> bool {
-        self.counter == *check.policy.counter() && self.subject == *check.subject
+        self.counter == *check.policy.counter() && self.subject.who() == check.subject.who()
+    }
+
+    pub(super) fn counter(&self) -> &str {
+        &self.counter
+    }
+
+    pub(super) fn who(&self) -> &Who {
+        self.subject.who()
     }
 
     /// Whether it says anything still.
@@ -101,7 +109,7 @@ impl Account {
         let to_go_ms = self.ends_ms.saturating_sub(now_ms);
         (permits > 0 && to_go_ms > 0).then(|| Unused {
             // That of a fixed window is called as its counter is.
-            policy: Policy::new(&*self.counter, self.limit),
+            policy: Policy::new(self.counter.as_str(), self.limit),
             subject: self.subject.clone(),
             permits,
             // It ends a little earlier here than there.
@@ -178,13 +186,6 @@ impl Account {
         if granted > 0 {
             self.asking_until_ms = sent_ms;
         }
-    }
-}
-
-impl Hash for Account {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        // As a check is hashed.
-        (&*self.counter, &self.subject).hash(hasher);
     }
 }
 

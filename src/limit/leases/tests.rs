@@ -1,7 +1,6 @@
 //! Leases by themselves, on a clock and with a Redis of the test's own.
 
 use super::*;
-use crate::client::ClientName;
 use crate::limit::{Decision, Limit};
 
 /// A caller with a limit of 6,400 a minute, and the leases of its worker.
@@ -17,7 +16,7 @@ impl Busy {
         Self {
             leases: Leases::new(Duration::from_millis(25)),
             policy: Policy::new("test", limit),
-            subject: Subject::Client(ClientName::parse("caller").unwrap()),
+            subject: Subject::client("caller"),
         }
     }
 
@@ -127,7 +126,10 @@ fn what_is_not_spent_is_given_up_with_its_window() {
     let [unused] = &unused[..] else {
         panic!("{unused:?}");
     };
-    assert_eq!((unused.permits, &unused.subject), (6, &busy.subject));
+    assert_eq!(
+        (unused.permits, unused.subject.who()),
+        (6, busy.subject.who())
+    );
     assert_eq!(unused.policy.counter(), busy.policy.counter());
     assert_eq!(unused.to_go_ms, 59_998 + 1_000);
     assert_eq!(busy.spend(1), None, "they are given up");
@@ -152,7 +154,7 @@ fn permits_of_a_caller_that_is_gone_are_given_up() {
 #[test]
 fn each_caller_has_its_own_however_many_there_are() {
     let busy = Busy::new();
-    let caller = |n| Subject::Client(ClientName::parse(&format!("caller-{n}")).unwrap());
+    let caller = |n| Subject::client(format!("caller-{n}"));
     for round in 0..3 {
         for n in 0..1_000 {
             let checks = [Check {
@@ -168,7 +170,7 @@ fn each_caller_has_its_own_however_many_there_are() {
 
 #[test]
 fn accounts_have_a_size_and_a_bound() {
-    assert_eq!(size_of::<Account>(), 152);
+    assert_eq!(size_of::<Account>(), 144);
     let busy = Busy::new();
     let mut accounts = Accounts::default();
     for n in 0..MOST as u64 {

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::super::leases::{Permits, Unused};
 use super::super::policy::{Algorithm, MAX_REQUESTS};
-use super::super::{Check, Decision, Outcome, Subject};
+use super::super::{Check, Decision, Outcome, Who};
 use super::{CallError, Connection};
 
 /// What a command takes beside its keys, in bytes; a good guess saves growing its buffer.
@@ -195,10 +195,10 @@ fn put_checks(command: &mut Cmd, checks: &[Check<'_>], cost: i64, more: &[u64]) 
 /// counters of a subject are together.
 fn put_key(key: &mut String, prefix: &str, check: &Check<'_>) {
     let policy = check.policy.counter();
-    let written = match check.subject {
-        Subject::Client(name) => write!(key, "{prefix}:{{client:{}}}:{policy}", name.as_str()),
-        Subject::Address(ip) => write!(key, "{prefix}:{{ip:{ip}}}:{policy}"),
-        Subject::Route(name) => write!(key, "{prefix}:{{route:{name}}}:{policy}"),
+    let written = match check.subject.who() {
+        Who::Client(name) => write!(key, "{prefix}:{{client:{name}}}:{policy}"),
+        Who::Address(ip) => write!(key, "{prefix}:{{ip:{ip}}}:{policy}"),
+        Who::Route(name) => write!(key, "{prefix}:{{route:{name}}}:{policy}"),
     };
     written.expect("writing to a string never fails");
 }
@@ -242,8 +242,7 @@ fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientName;
-    use crate::limit::{Limit, Policy};
+    use crate::limit::{Limit, Policy, Subject};
 
     #[test]
     fn the_counters_of_a_subject_share_a_hash_tag() {
@@ -254,14 +253,14 @@ mod tests {
             key
         };
         let fixed = Policy::new("identified", limit);
-        let client = Subject::Client(ClientName::parse("mobile-app").unwrap());
+        let client = Subject::client("mobile-app");
         assert_eq!(
             key(&fixed, &client),
             "tollgate:{client:mobile-app}:identified"
         );
         let sliding = limit.counted_by(Algorithm::SlidingWindow).unwrap();
         let sliding = Policy::new("identified", sliding);
-        let address = |ip: &str| Subject::Address(ip.parse().unwrap());
+        let address = |ip: &str| Subject::address(ip.parse().unwrap(), 64);
         assert_eq!(
             key(&sliding, &address("203.0.113.7")),
             "tollgate:{ip:203.0.113.7}:identified:sliding-window"
@@ -270,7 +269,7 @@ mod tests {
             key(&fixed, &address("2001:db8::")),
             "tollgate:{ip:2001:db8::}:identified"
         );
-        let route = Subject::Route("/api/search".into());
+        let route = Subject::route("/api/search");
         assert_eq!(
             key(&fixed, &route),
             "tollgate:{route:/api/search}:identified"

@@ -24,7 +24,7 @@ impl Connection {
 
     /// Whether limits of a request are decided in several calls, one for each subject.
     pub(in crate::limit) fn is_split(&self, checks: &[Check<'_>]) -> bool {
-        let elsewhere = |check: &Check<'_>| check.subject != checks[0].subject;
+        let elsewhere = |check: &Check<'_>| check.subject.who() != checks[0].subject.who();
         self.is_cluster() && checks.iter().any(elsewhere)
     }
 

@@ -89,7 +89,7 @@ impl Scripts {
 fn by_subject(checks: &[Check<'_>]) -> SmallVec<[Group; 3]> {
     let mut groups: SmallVec<[Group; 3]> = SmallVec::new();
     for (at, check) in checks.iter().enumerate() {
-        let same = |group: &&mut Group| checks[group[0]].subject == check.subject;
+        let same = |group: &&mut Group| checks[group[0]].subject.who() == check.subject.who();
         match groups.iter_mut().find(same) {
             Some(group) => group.push(at),
             None => groups.push(SmallVec::from_slice(&[at])),

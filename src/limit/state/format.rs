@@ -16,11 +16,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::StateError;
-use crate::client::ClientName;
 use crate::limit::algorithm::Counter;
-use crate::limit::key::Who;
-use crate::limit::rings::Window;
-use crate::limit::{MemoryStore, Subject};
+use crate::limit::key::{CounterName, Key};
+use crate::limit::memory::Entry;
+use crate::limit::{MemoryStore, Who};
 
 const HEAD: &[u8; 18] = b"tollgate limits 1\n";
 /// What the heads of all versions begin with.
@@ -38,51 +37,46 @@ pub(super) fn put_head(file: &mut Vec<u8>, wall_ms: u64) {
     file.extend_from_slice(&wall_ms.to_le_bytes());
 }
 
-/// Adds a counter, if its window still runs; says whether it did.
-pub(super) fn put(
-    file: &mut Vec<u8>,
-    who: Who<'_>,
-    policy: &str,
-    window: Window,
-    now_ms: u64,
-) -> bool {
-    if window.ends_ms <= now_ms {
+/// Adds a counter, if it still matters; says whether it does.
+pub(super) fn put(file: &mut Vec<u8>, entry: &Entry, now_ms: u64) -> bool {
+    let (who, counter) = (&entry.key.who, entry.counter);
+    // Names that the configuration admits are far shorter.
+    let length = |name: &str| u16::try_from(name.len()).ok().map(u16::to_le_bytes);
+    let (Some(policy), Some(name)) = (length(&entry.key.counter), length(name_of(who))) else {
+        return false;
+    };
+    if entry.ends_ms <= now_ms {
         return false;
     }
-    // Names that the configuration admits are far shorter.
-    let name = match who {
-        Who::Client(name) | Who::Route(name) => name,
-        Who::Address(_) => "",
-    };
-    let (Ok(policy_length), Ok(name_length)) =
-        (u16::try_from(policy.len()), u16::try_from(name.len()))
-    else {
-        return false;
-    };
-    let kind = match who {
+    file.push(match who {
         Who::Client(_) => CLIENT,
         Who::Address(IpAddr::V4(_)) => IPV4,
         Who::Address(IpAddr::V6(_)) => IPV6,
         Who::Route(_) => ROUTE,
-    };
-    file.push(kind);
-    file.extend_from_slice(&policy_length.to_le_bytes());
-    file.extend_from_slice(policy.as_bytes());
+    });
+    file.extend_from_slice(&policy);
+    file.extend_from_slice(entry.key.counter.as_bytes());
     match who {
         Who::Address(IpAddr::V4(address)) => file.extend_from_slice(&address.octets()),
         Who::Address(IpAddr::V6(address)) => file.extend_from_slice(&address.octets()),
-        Who::Client(_) | Who::Route(_) => {
-            file.extend_from_slice(&name_length.to_le_bytes());
-            file.extend_from_slice(name.as_bytes());
+        Who::Client(text) | Who::Route(text) => {
+            file.extend_from_slice(&name);
+            file.extend_from_slice(text.as_bytes());
         }
     }
-    let counter = window.counter;
     // Two's complement: the difference is right in both directions.
-    let relative = [counter.at_ms, window.ends_ms].map(|at_ms| at_ms.wrapping_sub(now_ms));
+    let relative = [counter.at_ms, entry.ends_ms].map(|at_ms| at_ms.wrapping_sub(now_ms));
     for number in [counter.spent, counter.before].into_iter().chain(relative) {
         file.extend_from_slice(&number.to_le_bytes());
     }
     true
+}
+
+fn name_of(who: &Who) -> &str {
+    match who {
+        Who::Client(name) | Who::Route(name) => name,
+        Who::Address(_) => "",
+    }
 }
 
 /// Ends a file, save for its checksum.
@@ -114,8 +108,10 @@ pub(super) fn read(file: &mut impl Read, wall_ms: u64, store: &MemoryStore) -> i
         if kind == END {
             return Ok(());
         }
-        let policy = shared(&mut policies, text(file)?);
-        let subject = subject(kind, file)?;
+        let key = Key {
+            counter: shared(&mut policies, text(file)?),
+            who: who(kind, file)?,
+        };
         let (spent, before) = (number(file)?, number(file)?);
         let counter = Counter {
             spent,
@@ -123,7 +119,11 @@ pub(super) fn read(file: &mut impl Read, wall_ms: u64, store: &MemoryStore) -> i
             at_ms: moved(base_ms, number(file)?),
         };
         let ends_ms = moved(base_ms, number(file)?);
-        store.restore(&policy, &subject, Window { counter, ends_ms });
+        store.restore(Entry {
+            key,
+            counter,
+            ends_ms,
+        });
     }
 }
 
@@ -132,25 +132,22 @@ fn moved(base_ms: u64, relative: u64) -> u64 {
     base_ms.saturating_add_signed(relative.cast_signed())
 }
 
-fn subject(kind: u8, file: &mut impl Read) -> io::Result<Subject> {
+fn who(kind: u8, file: &mut impl Read) -> io::Result<Who> {
     Ok(match kind {
-        CLIENT => {
-            let name = ClientName::parse(&text(file)?);
-            Subject::Client(name.map_err(|_| io::ErrorKind::InvalidData)?)
-        }
-        IPV4 => Subject::Address(Ipv4Addr::from(array::<4>(file)?).into()),
-        IPV6 => Subject::Address(Ipv6Addr::from(array::<16>(file)?).into()),
-        ROUTE => Subject::Route(text(file)?.into()),
+        CLIENT => Who::Client(text(file)?.into()),
+        IPV4 => Who::Address(Ipv4Addr::from(array::<4>(file)?).into()),
+        IPV6 => Who::Address(Ipv6Addr::from(array::<16>(file)?).into()),
+        ROUTE => Who::Route(text(file)?.into()),
         _ => return Err(io::ErrorKind::InvalidData.into()),
     })
 }
 
 /// One name for all counters of a policy: the store keeps it as often as it gets it.
-fn shared(policies: &mut HashSet<Arc<str>>, name: String) -> Arc<str> {
-    if let Some(known) = policies.get(name.as_str()) {
+fn shared(policies: &mut HashSet<CounterName>, name: String) -> CounterName {
+    if let Some(known) = policies.get(&name) {
         return Arc::clone(known);
     }
-    let name: Arc<str> = name.into();
+    let name = Arc::new(name);
     policies.insert(Arc::clone(&name));
     name
 }

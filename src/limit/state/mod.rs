@@ -110,7 +110,6 @@ impl StateFile {
         file.rewind()?;
         let mut body = BufReader::new(file.take(body));
         let read = format::read(&mut body, wall_ms(now), store);
-        store.restored();
         read.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
             _ => StateError::System(error),
@@ -139,8 +138,8 @@ impl StateFile {
         let mut copied = Copied::default();
         format::put_head(&mut some, wall_ms(now));
         loop {
-            let more = store.show_some(&mut copied, |who, policy, window| {
-                count += usize::from(format::put(&mut some, who, policy, window, now_ms));
+            let more = store.show_some(&mut copied, |entry| {
+                count += usize::from(format::put(&mut some, entry, now_ms));
             });
             if !more {
                 format::put_end(&mut some);

@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::client::ClientName;
 use crate::limit::{Algorithm, Check, Clock, Decision, Limit, ManualClock, Policy, Subject};
 
 const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -89,10 +88,10 @@ fn policies() -> [Policy; 3] {
 
 fn subjects() -> [Subject; 4] {
     [
-        Subject::Client(ClientName::parse("mobile-app").unwrap()),
-        Subject::Address([203, 0, 113, 7].into()),
-        Subject::Address([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0].into()),
-        Subject::Route("/api/orders".into()),
+        Subject::client("mobile-app"),
+        Subject::address([203, 0, 113, 7].into(), 64),
+        Subject::address([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0].into(), 64),
+        Subject::route("/api/orders"),
     ]
 }
 
@@ -255,10 +254,10 @@ proptest! {
 fn what_is_more_than_there_is_room_for_gives_way_as_ever() {
     let process = Process::new();
     let [fixed, ..] = policies();
-    let client = |n| Subject::Client(ClientName::parse(&format!("client-{n}")).unwrap());
+    let client = |n| Subject::client(format!("client-{n}"));
     for n in 0..500 {
         let address = Ipv4Addr::from_bits(n).into();
-        process.decide(&fixed, &Subject::Address(address));
+        process.decide(&fixed, &Subject::address(address, 64));
     }
     for n in 0..20 {
         process.decide(&fixed, &client(n));
@@ -312,8 +311,7 @@ fn how_long_a_million_counters_hold_a_lock() {
     let store = MemoryStore::new(2_000_000, Clock::system());
     let [fixed, ..] = policies();
     for n in 0..1_000_000 {
-        let name = ClientName::parse(&format!("client-{n}")).unwrap();
-        let subject = Subject::Client(name);
+        let subject = Subject::client(format!("client-{n}"));
         let check = Check {
             policy: &fixed,
             subject: &subject,
@@ -324,8 +322,8 @@ fn how_long_a_million_counters_hold_a_lock() {
     loop {
         some.clear();
         let begun = Instant::now();
-        let more = store.show_some(&mut copied, |who, policy, window| {
-            format::put(&mut some, who, policy, window, 0);
+        let more = store.show_some(&mut copied, |entry| {
+            format::put(&mut some, entry, 0);
         });
         longest.push(begun.elapsed());
         if !more {

@@ -5,7 +5,6 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tollgate::client::ClientName;
 use tollgate::limit::{
     Algorithm, Check, Clock, Lease, Limit, LimitStore, Limiter, ManualClock, OnFailure, Policy,
     RedisSettings, RedisTarget, RedisTopology, RedisUrl, Subject,
@@ -50,7 +49,7 @@ impl Instance {
 
     /// Whether a request is admitted, and how long the window has still to go.
     async fn ask(&self, policy: &Policy) -> (bool, Duration) {
-        let subject = Subject::Client(ClientName::parse("caller").unwrap());
+        let subject = Subject::client("caller");
         let check = Check {
             policy,
             subject: &subject,

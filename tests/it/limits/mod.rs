@@ -17,7 +17,6 @@ mod topology;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tollgate::client::ClientName;
 use tollgate::limit::{Check, Decision, Limit, Limiter, Outcome, Policy, Subject};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -27,11 +26,11 @@ fn policy(name: &str, requests: u64, window: Duration) -> Policy {
 }
 
 fn client(name: &str) -> Subject {
-    Subject::Client(ClientName::parse(name).unwrap())
+    Subject::client(name)
 }
 
 fn address(ip: &str) -> Subject {
-    Subject::Address(ip.parse().unwrap())
+    Subject::address(ip.parse().unwrap(), 64)
 }
 
 fn cost(n: u32) -> NonZeroU32 {

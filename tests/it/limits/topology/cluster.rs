@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tollgate::limit::{
     Check, Clock, LimitStore, Limiter, RedisSettings, RedisTarget, RedisTopology, Subject, Verdict,
+    Who,
 };
 
 use super::super::log::Log;
@@ -107,10 +108,10 @@ async fn the_count_is_exact_while_slots_move() {
     let limiter = Rc::new(limiter);
     assert!(limiter.wait_ready(PATIENCE).await);
     let caller = clients_of(&servers, 0, 1).remove(0);
-    let Subject::Client(name) = &caller else {
+    let Who::Client(name) = caller.who() else {
         unreachable!("made as a client")
     };
-    let slot = servers.slot(&format!("{{client:{}}}", name.as_str()));
+    let slot = servers.slot(&format!("{{client:{name}}}"));
     let stop = Rc::new(Cell::new(false));
     let mut load = JoinSet::new();
     for _ in 0..8 {

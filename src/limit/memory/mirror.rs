@@ -1,27 +1,26 @@
-//! What Redis says of a counter, noted here: should Redis be lost, this process goes on from there. A
-//! request pays for it with one more look into a table that is otherwise idle.
+//! Mirrors Redis' counters, so that this process continues from them should Redis be lost. A request
+//! pays for it with one more look into a table that is otherwise idle.
 
-use super::{MemoryStore, keep};
+use super::MemoryStore;
 use crate::limit::algorithm::{Counter, judge};
 use crate::limit::clock::millis;
 use crate::limit::{Algorithm, Check, Decision, Limit};
 
-/// Two windows that end so close together are the same one: calls take differently long. Keeping
-/// its end keeps its place in the order of ends, too.
+/// Two windows that end so close together are the same one: calls take differently long.
 const SAME_WITHIN_MS: u64 = 100;
 
 impl MemoryStore {
-    /// Notes what Redis has decided under one limit when asked at `sent_ms`: what all instances have
-    /// spent. Ends a little earlier here than there, never later.
-    pub(in crate::limit) fn note(&self, check: &Check<'_>, decision: &Decision, sent_ms: u64) {
+    /// Takes over what Redis has decided under one limit when asked at `sent_ms`: what all instances
+    /// have spent. Ends a little earlier here than there, never later.
+    pub(in crate::limit) fn mirror(&self, check: &Check<'_>, decision: &Decision, sent_ms: u64) {
         let limit = check.policy.limit;
-        let told = told(limit, decision, sent_ms);
-        let place = self.place(check);
-        let mut windows = self.lock(place.shard);
-        let slot = windows.find(place.hash, check.policy.counter(), check.subject);
-        let known = slot.map(|slot| windows.window(slot));
-        let known = known.filter(|window| window.ends_ms > sent_ms);
-        let known = known.map(|window| judge(limit, Some(window.counter), 0, sent_ms));
+        let told = counter_of(limit, decision, sent_ms);
+        let place = self.place_of(check);
+        let mut shard = self.lock(place.shard);
+        let slot = shard.find(place.hash, check.policy.counter(), check.subject);
+        let known = slot.map(|slot| shard.entry(slot));
+        let known = known.filter(|entry| entry.ends_ms > sent_ms);
+        let known = known.map(|entry| judge(limit, Some(entry.counter), 0, sent_ms));
         let counter = match known {
             Some(known) if known.counter.at_ms.abs_diff(told.at_ms) <= SAME_WITHIN_MS => {
                 if is_more(limit, known.remaining, decision.remaining) {
@@ -33,20 +32,20 @@ impl MemoryStore {
             }
             _ => told,
         };
-        keep(&mut windows, &self.hasher, check, counter, slot, sent_ms);
+        self.keep(&mut shard, place, check, slot, counter, sent_ms);
     }
 }
 
 /// Whether what is known here is more than Redis has told, by what either leaves. Answers on several
-/// connections overtake each other; and what was counted here while Redis was away was most likely
+/// connections overtake each other, and what was counted here while Redis was away was most likely
 /// spent elsewhere, too. In a sliding window what was before fades, and less may be newer.
 fn is_more(limit: Limit, known_left: u64, told_left: u64) -> bool {
     limit.algorithm() != Algorithm::SlidingWindow && known_left < told_left
 }
 
-/// The counter that the decision tells of, as nearly as it does: where it tells less, the counter is
-/// rather too high.
-fn told(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
+/// The counter that led to a decision, as nearly as the decision tells: where it tells less, the
+/// counter is rather too high.
+fn counter_of(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
     let spent = limit.at_once().saturating_sub(decision.remaining);
     let reset_ms = millis(decision.reset);
     let ends_ms = sent_ms.saturating_add(reset_ms);
@@ -70,7 +69,6 @@ fn told(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientName;
     use crate::limit::{Clock, ManualClock, Policy, Subject};
     use proptest::prelude::*;
     use std::num::{NonZeroU32, NonZeroU64};
@@ -96,7 +94,7 @@ mod tests {
                 store: MemoryStore::new(10, Clock::manual(&hand)),
                 hand,
                 policy: Policy::new("test", limit.counted_by(algorithm).unwrap()),
-                subject: Subject::Client(ClientName::parse("caller").unwrap()),
+                subject: Subject::client("caller"),
             }
         }
 
@@ -107,7 +105,7 @@ mod tests {
             }
         }
 
-        fn note(&self, remaining: u64, reset_ms: u64) {
+        fn mirror(&self, remaining: u64, reset_ms: u64) {
             let decision = Decision {
                 admitted: true,
                 remaining,
@@ -117,7 +115,7 @@ mod tests {
                 cached: false,
             };
             let now_ms = self.store.clock.now_ms();
-            self.store.note(&self.check(), &decision, now_ms);
+            self.store.mirror(&self.check(), &decision, now_ms);
         }
 
         fn ask(&self, instances: u32) -> Decision {
@@ -188,7 +186,7 @@ mod tests {
     #[test]
     fn a_window_goes_on_and_ends_as_redis_has_told() {
         let instance = Instance::new(100, Algorithm::FixedWindow);
-        instance.note(40, 5000);
+        instance.mirror(40, 5000);
         assert_eq!(instance.admits(2), 20);
         assert_eq!(instance.ask(2).retry_after, Duration::from_secs(5));
         instance.pass(5000);
@@ -198,7 +196,7 @@ mod tests {
     #[test]
     fn a_sliding_window_goes_on_as_if_all_had_been_spent_in_it() {
         let instance = Instance::new(100, Algorithm::SlidingWindow);
-        instance.note(40, 20_000);
+        instance.mirror(40, 20_000);
         assert_eq!(instance.admits(2), 20);
         // Half of what is now the window before has faded.
         instance.pass(20_000 + WINDOW_MS / 2);
@@ -208,7 +206,7 @@ mod tests {
     #[test]
     fn a_bucket_goes_on_being_filled_at_its_share_of_the_rate() {
         let instance = Instance::new(60, bucket(10));
-        instance.note(0, 9_500);
+        instance.mirror(0, 9_500);
         assert_eq!(instance.admits(2), 0, "half a token is there");
         instance.pass(3_500);
         assert_eq!(instance.admits(2), 2, "four, for two instances");
@@ -219,10 +217,10 @@ mod tests {
     #[test]
     fn late_answers_and_jitter_lower_nothing_and_a_window_begun_anew_does() {
         let instance = Instance::new(10, Algorithm::FixedWindow);
-        instance.note(4, 30_000);
-        instance.note(5, 30_003);
+        instance.mirror(4, 30_000);
+        instance.mirror(5, 30_003);
         assert_eq!(instance.ask(1).remaining, 3);
-        instance.note(9, 59_000);
+        instance.mirror(9, 59_000);
         assert_eq!(instance.ask(1).remaining, 8, "Redis came back empty");
     }
 
@@ -230,32 +228,33 @@ mod tests {
     fn nothing_spent_takes_no_room() {
         for algorithm in algorithms(10) {
             let instance = Instance::new(10, algorithm);
-            instance.note(10, 0);
+            instance.mirror(10, 0);
             assert!(instance.store.is_empty(), "{algorithm:?}");
         }
     }
 
-    /// `cargo test --release --lib what_a_note_takes -- --ignored --nocapture`
+    /// `cargo test --release --lib what_mirroring_takes -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement, not a check"]
-    fn what_a_note_takes() {
-        const NOTES: u32 = 1_000_000;
+    fn what_mirroring_takes() {
+        const TIMES: u32 = 1_000_000;
         for callers in [1, 1_000, 1_000_000_u32] {
             let store = MemoryStore::new(2_000_000, Clock::system());
             let limit = Limit::new(1_000_000, Duration::from_hours(1)).unwrap();
             let policy = &Policy::new("test", limit);
             let decision = Instance::new(1, Algorithm::FixedWindow).ask(1);
-            let name = |n: u32| ClientName::parse(&format!("client-{n}")).unwrap();
-            let subjects: Vec<_> = (0..callers).map(|n| Subject::Client(name(n))).collect();
+            let subjects: Vec<_> = (0..callers)
+                .map(|n| Subject::client(format!("client-{n}")))
+                .collect();
             let now_ms = store.clock.now_ms();
-            let note = |n: u32| {
+            let mirror = |n: u32| {
                 let subject = &subjects[(n.wrapping_mul(2_654_435_761) % callers) as usize];
-                store.note(&Check { policy, subject }, &decision, now_ms);
+                store.mirror(&Check { policy, subject }, &decision, now_ms);
             };
-            (0..callers.max(1000) * 4).for_each(note);
+            (0..callers.max(1000) * 4).for_each(mirror);
             let begun = std::time::Instant::now();
-            (0..NOTES).for_each(note);
-            println!("{callers} callers: {:?} a note", begun.elapsed() / NOTES);
+            (0..TIMES).for_each(mirror);
+            println!("{callers} callers: {:?} each", begun.elapsed() / TIMES);
         }
     }
 
@@ -268,7 +267,7 @@ mod tests {
             let left = most.saturating_sub(spent);
             let admitted: u64 = (0..instances).map(|_| {
                 let instance = Instance::new(most, algorithm);
-                instance.note(left, WINDOW_MS);
+                instance.mirror(left, WINDOW_MS);
                 instance.admits(instances)
             }).sum();
             let instances = u64::from(instances);

@@ -1,22 +1,23 @@
-//! The store in this process: counters in shards behind plain mutexes. It decides when no
-//! Redis is configured, and while Redis does not answer. It never fails and never waits for
-//! anything but another decision in the same shard; the bound on its memory is `windows`' affair.
+//! The store in this process: counters in shards behind plain mutexes. It decides when no Redis is
+//! configured, and while Redis does not answer. It never fails, and never waits for anything but
+//! another decision in the same shard. Each shard bounds its memory.
 
-mod copy;
 mod decide;
-mod note;
+mod expiry;
+mod mirror;
+mod persist;
+mod shard;
 
-pub(super) use copy::Copied;
+pub(super) use persist::Copied;
+pub(super) use shard::Entry;
 
-use std::hash::RandomState;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::shard::Shard;
 use super::algorithm::Counter;
-use super::key::{self, Who};
-use super::rings::Window;
-use super::windows::Windows;
-use super::{Check, Clock, Outcome};
+use super::key::{CounterName, Key, KeyHasher};
+use super::{Check, Clock, Outcome, Subject};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.
 const MAX_SHARDS: usize = 256;
@@ -27,15 +28,22 @@ const MIN_PER_SHARD: usize = 1024;
 /// Counters in this process, shared by its workers.
 #[derive(Debug)]
 pub struct MemoryStore {
-    shards: Box<[Shard]>,
-    hasher: RandomState,
+    shards: Box<[Locked]>,
+    hasher: KeyHasher,
     clock: Clock,
 }
 
 /// A shard on cache lines of its own, so that one worker's lock does not slow down another's.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shard(Mutex<Windows>);
+struct Locked(Mutex<Shard>);
+
+/// Where a counter is, or would be.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u64,
+    shard: usize,
+}
 
 impl MemoryStore {
     /// Makes an empty store for at most `max_keys` counters.
@@ -43,10 +51,10 @@ impl MemoryStore {
     pub fn new(max_keys: usize, clock: Clock) -> Self {
         let wanted = (max_keys / MIN_PER_SHARD).clamp(1, MAX_SHARDS);
         let shards = 1 << wanted.ilog2();
-        let shard = || Shard(Mutex::new(Windows::new(max_keys / shards)));
+        let shard = || Locked(Mutex::new(Shard::new(max_keys / shards)));
         Self {
             shards: std::iter::repeat_with(shard).take(shards).collect(),
-            hasher: RandomState::new(),
+            hasher: KeyHasher::default(),
             clock,
         }
     }
@@ -62,10 +70,11 @@ impl MemoryStore {
         &self.clock
     }
 
-    /// How many counters it holds, those of windows that are over and not yet swept included.
+    /// How many counters it holds, those included that are over and not yet swept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        let shards = 0..self.shards.len();
+        shards.map(|shard| self.lock(shard).len()).sum()
     }
 
     /// Whether nothing is counted.
@@ -74,79 +83,66 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    fn place_of(&self, check: &Check<'_>) -> Place {
+        self.place(check.policy.counter(), check.subject)
+    }
+
     /// The table inside a shard goes by the hash's low and highest bits; the shard by others.
-    fn place(&self, check: &Check<'_>) -> Place {
-        let hash = key::hash(
-            &self.hasher,
-            check.policy.counter(),
-            Who::from(check.subject),
-        );
+    fn place(&self, counter: &CounterName, subject: &Subject) -> Place {
+        let hash = self.hasher.hash(counter, subject.who());
+        let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
         Place {
             hash,
-            shard: self.shard(hash),
+            shard: middle % self.shards.len(),
         }
     }
 
-    fn shard(&self, hash: u64) -> usize {
-        let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
-        middle % self.shards.len()
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        // A panic elsewhere cannot leave a counter half written that matters more than going on.
+        let Locked(shard) = &self.shards[shard];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self, shard: usize) -> MutexGuard<'_, Windows> {
-        self.shards[shard].lock()
-    }
-}
-
-impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Windows> {
-        // A panic elsewhere cannot leave a window half written that matters more than going on.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where a counter is, or would be.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    hash: u64,
-    shard: usize,
-}
-
-/// Keeps the counter, in its slot if it has one. A counter of nothing takes no room.
-fn keep(
-    windows: &mut Windows,
-    hasher: &RandomState,
-    check: &Check<'_>,
-    counter: Counter,
-    slot: Option<u32>,
-    now_ms: u64,
-) {
-    let limit = check.policy.limit;
-    if counter.is_nothing(limit) {
-        // A refused request begins no window.
-        return;
-    }
-    let window = Window {
-        counter,
-        ends_ms: counter.ends_ms(limit),
-    };
-    match slot {
-        Some(slot) => {
-            windows.renew(slot, check.subject);
-            let before = std::mem::replace(windows.window_mut(slot), window);
-            if before.ends_ms != window.ends_ms {
-                windows.requeue(slot, limit.longest_ms());
-            }
+    /// Keeps a counter, in its slot if it has one. A counter of nothing takes no room.
+    fn keep(
+        &self,
+        shard: &mut Shard,
+        place: Place,
+        check: &Check<'_>,
+        slot: Option<u32>,
+        counter: Counter,
+        now_ms: u64,
+    ) {
+        let limit = check.policy.limit;
+        if counter.is_nothing(limit) {
+            // A refused request begins no window.
+            return;
         }
-        None => windows.insert(hasher, check.policy, check.subject, window, now_ms),
+        let ends_ms = counter.ends_ms(limit);
+        if let Some(slot) = slot {
+            shard.update(slot, |entry| {
+                entry.key.renew(check);
+                entry.counter = counter;
+                entry.ends_ms = ends_ms;
+            });
+            return;
+        }
+        let key = Key::of(check);
+        let entry = Entry {
+            key,
+            counter,
+            ends_ms,
+        };
+        shard.insert(&self.hasher, place.hash, entry, now_ms);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientName;
-    use crate::limit::{Decision, Limit, ManualClock, Policy, Subject};
+    use crate::limit::{Algorithm, Decision, Limit, ManualClock, Policy, Subject};
     use std::net::{IpAddr, Ipv4Addr};
+    use std::num::NonZeroU64;
     use std::time::Duration;
 
     const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -162,11 +158,11 @@ mod tests {
     }
 
     fn client(name: &str) -> Subject {
-        Subject::Client(ClientName::parse(name).unwrap())
+        Subject::client(name)
     }
 
     fn address(n: u32) -> Subject {
-        Subject::Address(IpAddr::V4(Ipv4Addr::from_bits(n)))
+        Subject::address(IpAddr::V4(Ipv4Addr::from_bits(n)), 64)
     }
 
     fn decide(
@@ -222,6 +218,39 @@ mod tests {
     }
 
     #[test]
+    fn a_full_store_gives_up_what_ends_first_and_not_the_heaviest_bucket() {
+        let (store, hand) = store(4);
+        let burst = NonZeroU64::new(60).unwrap();
+        let bucket = policy(1, 60)
+            .limit
+            .counted_by(Algorithm::TokenBucket { burst });
+        let bucket = Policy::new("test", bucket.unwrap());
+        decide(&store, &bucket, &address(1), NonZeroU32::new(60).unwrap());
+        for n in 2..=4 {
+            decide(&store, &bucket, &address(n), ONE);
+        }
+        hand.advance(Duration::from_mins(2));
+        decide(&store, &bucket, &address(5), ONE);
+        assert_eq!(decide(&store, &bucket, &address(1), ONE).remaining, 1);
+        for n in 6..=8 {
+            decide(&store, &bucket, &address(n), ONE);
+        }
+        assert_eq!(decide(&store, &bucket, &address(1), ONE).remaining, 0);
+    }
+
+    #[test]
+    fn a_sliding_window_that_is_still_felt_outlives_a_fixed_one() {
+        let (store, hand) = store(2);
+        let sliding = policy(9, 40).limit.counted_by(Algorithm::SlidingWindow);
+        let (sliding, fixed) = (Policy::new("test", sliding.unwrap()), policy(9, 60));
+        decide(&store, &sliding, &address(1), ONE);
+        decide(&store, &fixed, &address(2), ONE);
+        hand.advance(Duration::from_secs(1));
+        decide(&store, &fixed, &address(3), ONE);
+        assert_eq!(decide(&store, &sliding, &address(1), ONE).remaining, 7);
+    }
+
+    #[test]
     fn a_window_begun_anew_is_the_youngest() {
         let (store, hand) = store(2);
         let policy = policy(9, 60);
@@ -237,12 +266,13 @@ mod tests {
 
     #[test]
     fn clients_may_exceed_the_bound_and_addresses_keep_half_of_it() {
-        let (store, _hand) = store(4);
+        let (store, hand) = store(4);
         let policy = policy(9, 60);
         for n in 0..10 {
             decide(&store, &policy, &client(&format!("client-{n}")), ONE);
         }
         for n in 0..10 {
+            hand.advance(Duration::from_millis(1));
             decide(&store, &policy, &address(n), ONE);
         }
         for n in 0..10 {
