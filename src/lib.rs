@@ -20,6 +20,7 @@ pub mod limit;
 pub mod route;
 pub mod upstream;
 
+pub mod breaker;
 pub mod logging;
 pub mod message;
 pub mod request_id;

@@ -85,23 +85,16 @@ fn put_parameter(out: &mut Vec<u8>, before: &[u8], value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::Limit;
+    use crate::limit::testing::{decision, policy};
     use crate::message::sink::List;
 
     fn fields(style: LimitHeaders, remaining: u64, reset: Duration) -> String {
-        let limit = Limit::new(600, Duration::from_mins(1)).unwrap();
-        let policy = Policy::new("identified", limit);
-        let other = Policy::new(
-            "search-burst",
-            Limit::new(20, Duration::from_secs(1)).unwrap(),
-        );
+        let limit = |requests, seconds| policy(requests, seconds).limit;
+        let policy = Policy::new("identified", limit(600, 60));
+        let other = Policy::new("search-burst", limit(20, 1));
         let decision = Decision {
-            admitted: true,
-            remaining,
             reset,
-            retry_after: Duration::ZERO,
-            degraded: false,
-            cached: false,
+            ..decision(true, remaining, 0)
         };
         let mut list = List::default();
         let all = [&policy, &other].into_iter();
@@ -131,12 +124,8 @@ mod tests {
     fn retry_after_is_rounded_up_and_at_least_one() {
         let after = |retry_after| {
             super::retry_after(&Decision {
-                admitted: false,
-                remaining: 0,
-                reset: Duration::ZERO,
                 retry_after,
-                degraded: false,
-                cached: false,
+                ..decision(false, 0, 0)
             })
         };
         assert_eq!(after(Duration::ZERO), 1);

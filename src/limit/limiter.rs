@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::{RedisLimiter, RedisStore};
+use super::redis_limiter::{RedisLimiter, RedisStore};
 use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
 
 /// Where requests are counted: made once, shared by all workers.
@@ -40,19 +40,6 @@ impl LimitStore {
             None => Store::Memory(Arc::clone(&self.memory)),
         };
         Limiter { store }
-    }
-
-    /// Whether every request is counted where the configuration says.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.redis.as_ref().is_none_or(|redis| redis.is_up())
-    }
-
-    /// How many gateways were last seen to share the counters, this one included.
-    #[must_use]
-    pub fn instances(&self) -> NonZeroU32 {
-        let seen = self.redis.as_ref().map(|redis| redis.instances());
-        seen.unwrap_or(NonZeroU32::MIN)
     }
 }
 

@@ -3,30 +3,30 @@
 //! while Redis does not answer.
 
 mod algorithm;
+mod cache;
 mod clock;
-mod failure;
-mod fleet;
 mod headers;
-mod health;
 mod key;
-mod leases;
 mod limiter;
 mod memory;
+mod outage;
 #[cfg(test)]
 mod pictures;
 mod policy;
 mod redis;
-mod refusals;
+mod redis_limiter;
 mod slot_hint;
 mod state;
 mod subject;
+#[cfg(test)]
+mod testing;
 mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
-pub use policy::{Algorithm, By, InvalidLimit, Limit, Mode, Policy};
+pub use policy::{Algorithm, By, InvalidLimit, Limit, MAX_REQUESTS, Mode, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, RedisTarget, RedisTls, RedisTopology, RedisUrl,
 };
@@ -102,10 +102,21 @@ pub struct Decision {
     pub reset: Duration,
     /// Until a request of this cost is admitted if nothing else is asked for; zero if this one is.
     pub retry_after: Duration,
-    /// Redis did not answer, so this process counted by itself.
-    pub degraded: bool,
-    /// Redis was not asked: what it said before still holds.
-    pub cached: bool,
+    /// Who says so.
+    pub source: Source,
+}
+
+/// Where a request was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// In this process: there is no Redis, or it does not answer.
+    Memory,
+    /// In Redis.
+    Redis,
+    /// Here, on permits that Redis had granted.
+    Lease,
+    /// Here, because Redis had refused.
+    Cache,
 }
 
 /// What becomes of requests while Redis does not answer.

@@ -9,7 +9,7 @@ use super::key::CounterName;
 
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
-pub(super) const MAX_REQUESTS: u64 = 999_999_999_999_999;
+pub const MAX_REQUESTS: u64 = 999_999_999_999_999;
 
 /// The longest window.
 const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);

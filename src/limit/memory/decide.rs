@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::shard::Shard;
 use super::{MemoryStore, Place};
 use crate::limit::algorithm::{Judgement, judge};
-use crate::limit::{Check, Decision, Decisions, Limit, Outcome};
+use crate::limit::{Check, Decision, Decisions, Limit, Outcome, Source};
 
 impl MemoryStore {
     /// Decides as one of so many instances, each of which enforces its share of the limits. What is
@@ -91,8 +91,7 @@ impl MemoryStore {
             remaining: judgement.remaining / asked.instances,
             reset: Duration::from_millis(judgement.reset_ms),
             retry_after: Duration::from_millis(judgement.retry_ms),
-            degraded: false,
-            cached: false,
+            source: Source::Memory,
         }
     }
 }

@@ -69,9 +69,10 @@ fn counter_of(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::testing::{algorithms, bucket, cost, counted_by, decision, policy};
     use crate::limit::{Clock, ManualClock, Policy, Subject};
     use proptest::prelude::*;
-    use std::num::{NonZeroU32, NonZeroU64};
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -89,11 +90,10 @@ mod tests {
         fn new(requests: u64, algorithm: Algorithm) -> Self {
             let hand = ManualClock::default();
             hand.advance(Duration::from_hours(1));
-            let limit = Limit::new(requests, Duration::from_millis(WINDOW_MS)).unwrap();
             Self {
                 store: MemoryStore::new(10, Clock::manual(&hand)),
                 hand,
-                policy: Policy::new("test", limit.counted_by(algorithm).unwrap()),
+                policy: counted_by(&policy(requests, WINDOW_MS / 1000), algorithm),
                 subject: Subject::client("caller"),
             }
         }
@@ -106,21 +106,15 @@ mod tests {
         }
 
         fn mirror(&self, remaining: u64, reset_ms: u64) {
-            let decision = Decision {
-                admitted: true,
-                remaining,
-                reset: Duration::from_millis(reset_ms),
-                retry_after: Duration::ZERO,
-                degraded: false,
-                cached: false,
-            };
             let now_ms = self.store.clock.now_ms();
+            let decision = decision(true, remaining, reset_ms);
             self.store.mirror(&self.check(), &decision, now_ms);
         }
 
         fn ask(&self, instances: u32) -> Decision {
-            let instances = NonZeroU32::new(instances).unwrap();
-            let outcome = self.store.decide_share(&[self.check()], ONE, instances);
+            let outcome = self
+                .store
+                .decide_share(&[self.check()], ONE, cost(instances));
             outcome.only().unwrap()
         }
 
@@ -136,19 +130,6 @@ mod tests {
         fn pass(&self, ms: u64) {
             self.hand.advance(Duration::from_millis(ms));
         }
-    }
-
-    fn bucket(burst: u64) -> Algorithm {
-        let burst = NonZeroU64::new(burst).unwrap();
-        Algorithm::TokenBucket { burst }
-    }
-
-    fn algorithms(burst: u64) -> [Algorithm; 3] {
-        [
-            Algorithm::FixedWindow,
-            Algorithm::SlidingWindow,
-            bucket(burst),
-        ]
     }
 
     #[test]
@@ -173,13 +154,13 @@ mod tests {
     fn a_share_admits_a_request_that_costs_more_than_it_if_the_limit_would() {
         for algorithm in algorithms(20) {
             let instance = Instance::new(20, algorithm);
-            let five = NonZeroU32::new(5).unwrap();
-            let ask = |cost| {
-                let outcome = instance.store.decide_share(&[instance.check()], cost, five);
+            let ask = |n| {
+                let checks = [instance.check()];
+                let outcome = instance.store.decide_share(&checks, cost(n), cost(5));
                 outcome.only().unwrap().admitted
             };
-            assert!(!ask(NonZeroU32::new(21).unwrap()), "the limit is 20");
-            assert!(ask(five) && !ask(five) && !ask(ONE), "{algorithm:?}");
+            assert!(!ask(21), "the limit is 20");
+            assert!(ask(5) && !ask(5) && !ask(1), "{algorithm:?}");
         }
     }
 
@@ -230,31 +211,6 @@ mod tests {
             let instance = Instance::new(10, algorithm);
             instance.mirror(10, 0);
             assert!(instance.store.is_empty(), "{algorithm:?}");
-        }
-    }
-
-    /// `cargo test --release --lib what_mirroring_takes -- --ignored --nocapture`
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    fn what_mirroring_takes() {
-        const TIMES: u32 = 1_000_000;
-        for callers in [1, 1_000, 1_000_000_u32] {
-            let store = MemoryStore::new(2_000_000, Clock::system());
-            let limit = Limit::new(1_000_000, Duration::from_hours(1)).unwrap();
-            let policy = &Policy::new("test", limit);
-            let decision = Instance::new(1, Algorithm::FixedWindow).ask(1);
-            let subjects: Vec<_> = (0..callers)
-                .map(|n| Subject::client(format!("client-{n}")))
-                .collect();
-            let now_ms = store.clock.now_ms();
-            let mirror = |n: u32| {
-                let subject = &subjects[(n.wrapping_mul(2_654_435_761) % callers) as usize];
-                store.mirror(&Check { policy, subject }, &decision, now_ms);
-            };
-            (0..callers.max(1000) * 4).for_each(mirror);
-            let begun = std::time::Instant::now();
-            (0..TIMES).for_each(mirror);
-            println!("{callers} callers: {:?} each", begun.elapsed() / TIMES);
         }
     }
 

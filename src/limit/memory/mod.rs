@@ -140,9 +140,9 @@ impl MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Algorithm, Decision, Limit, ManualClock, Policy, Subject};
+    use crate::limit::testing::{bucket, cost, counted_by, policy};
+    use crate::limit::{Algorithm, Decision, ManualClock, Policy};
     use std::net::{IpAddr, Ipv4Addr};
-    use std::num::NonZeroU64;
     use std::time::Duration;
 
     const ONE: NonZeroU32 = NonZeroU32::MIN;
@@ -150,11 +150,6 @@ mod tests {
     fn store(max_keys: usize) -> (MemoryStore, ManualClock) {
         let hand = ManualClock::default();
         (MemoryStore::new(max_keys, Clock::manual(&hand)), hand)
-    }
-
-    fn policy(requests: u64, seconds: u64) -> Policy {
-        let limit = Limit::new(requests, Duration::from_secs(seconds)).unwrap();
-        Policy::new("test", limit)
     }
 
     fn client(name: &str) -> Subject {
@@ -220,12 +215,8 @@ mod tests {
     #[test]
     fn a_full_store_gives_up_what_ends_first_and_not_the_heaviest_bucket() {
         let (store, hand) = store(4);
-        let burst = NonZeroU64::new(60).unwrap();
-        let bucket = policy(1, 60)
-            .limit
-            .counted_by(Algorithm::TokenBucket { burst });
-        let bucket = Policy::new("test", bucket.unwrap());
-        decide(&store, &bucket, &address(1), NonZeroU32::new(60).unwrap());
+        let bucket = counted_by(&policy(1, 60), bucket(60));
+        decide(&store, &bucket, &address(1), cost(60));
         for n in 2..=4 {
             decide(&store, &bucket, &address(n), ONE);
         }
@@ -241,8 +232,8 @@ mod tests {
     #[test]
     fn a_sliding_window_that_is_still_felt_outlives_a_fixed_one() {
         let (store, hand) = store(2);
-        let sliding = policy(9, 40).limit.counted_by(Algorithm::SlidingWindow);
-        let (sliding, fixed) = (Policy::new("test", sliding.unwrap()), policy(9, 60));
+        let (sliding, fixed) = (policy(9, 40), policy(9, 60));
+        let sliding = counted_by(&sliding, Algorithm::SlidingWindow);
         decide(&store, &sliding, &address(1), ONE);
         decide(&store, &fixed, &address(2), ONE);
         hand.advance(Duration::from_secs(1));

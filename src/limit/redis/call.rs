@@ -8,9 +8,8 @@ use std::time::Duration;
 use ::redis::{Cmd, Script, ServerErrorKind, Value};
 use smallvec::SmallVec;
 
-use super::super::leases::{Permits, Unused};
-use super::super::policy::{Algorithm, MAX_REQUESTS};
-use super::super::{Check, Decision, Outcome, Who};
+use super::super::policy::MAX_REQUESTS;
+use super::super::{Algorithm, Check, Decision, Outcome, Source, Who};
 use super::{CallError, Connection};
 
 /// What a command takes beside its keys, in bytes; a good guess saves growing its buffer.
@@ -22,6 +21,10 @@ const ARGUMENTS: usize = 6;
 /// How many numbers an answer has before those of each key, and for each key.
 const HEADER: usize = 1;
 const PER_KEY: usize = 5;
+
+/// How many permits to ask for or to take, for each check of a request. None at all: nothing is
+/// leased.
+pub(in crate::limit) type Permits = SmallVec<[u64; 2]>;
 
 /// What Redis says of a request.
 #[derive(Debug)]
@@ -80,20 +83,17 @@ impl Scripts {
             .await
     }
 
-    /// Returns permits that have not been spent.
+    /// Returns permits that have not been spent, of a window that has so long to go at most.
     pub(in crate::limit) async fn return_unused(
         &self,
         mut connection: Connection,
-        unused: &Unused,
+        check: Check<'_>,
+        permits: u64,
+        to_go_ms: u64,
     ) -> Result<(), CallError> {
-        let checks = [Check {
-            policy: &unused.policy,
-            subject: &unused.subject,
-        }];
         // Far fewer than a limit has, which is less than half of the range.
-        let permits = i64::try_from(unused.permits).unwrap_or(i64::MAX);
-        let to_go = [unused.to_go_ms];
-        self.decide_at_once(&mut connection, &checks, -permits, &to_go)
+        let permits = i64::try_from(permits).unwrap_or(i64::MAX);
+        self.decide_at_once(&mut connection, &[check], -permits, &[to_go_ms])
             .await
             .map(drop)
     }
@@ -209,18 +209,17 @@ fn forgotten(reply: &Value) -> bool {
 
 fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
     let reply = reply.extract_error()?;
-    let unexpected = || CallError::Refused("an answer that is none".into());
     let Value::Array(values) = reply else {
-        return Err(unexpected());
+        return Err(CallError::unexpected());
     };
     let number = |value: &Value| match value {
-        Value::Int(number) => u64::try_from(*number).map_err(|_| unexpected()),
-        _ => Err(unexpected()),
+        Value::Int(number) => u64::try_from(*number).map_err(|_| CallError::unexpected()),
+        _ => Err(CallError::unexpected()),
     };
     let numbers: SmallVec<[u64; HEADER + 2 * PER_KEY]> =
         values.iter().map(number).collect::<Result<_, _>>()?;
     if numbers.len() != HEADER + keys * PER_KEY {
-        return Err(unexpected());
+        return Err(CallError::unexpected());
     }
     let of_keys = numbers[HEADER..].chunks_exact(PER_KEY);
     let decisions = of_keys.clone().map(|of_key| {
@@ -229,8 +228,7 @@ fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
             remaining: of_key[1],
             reset: Duration::from_millis(of_key[2]),
             retry_after: Duration::from_millis(of_key[3]),
-            degraded: false,
-            cached: false,
+            source: Source::Redis,
         })
     });
     Ok(Answer {

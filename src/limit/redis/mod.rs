@@ -1,24 +1,24 @@
 //! The store in Redis: one script call decides and counts a request under all its limits, on Redis'
 //! own clock, so that any number of gateways share them exactly. Here is only what a call is and
-//! where it goes; when it may be made, how long it may take and what happens when it fails is in
-//! `failure`.
+//! where it goes; when one is made is in `redis_limiter`, and what happens without Redis in `outage`.
 
-mod alive;
 mod call;
 mod cluster;
 mod connection;
 mod dial;
-mod pauses;
+mod heartbeat;
+mod link;
 mod sentinel;
 mod split;
 mod target;
 mod tls;
 mod url;
 
-pub(super) use alive::{Beat, Census, beat};
-pub(super) use call::{Answer, Scripts};
+pub(super) use call::{Answer, Permits, Scripts};
 pub(super) use connection::Connection;
-pub(super) use pauses::Pauses;
+pub(super) use dial::Driver;
+pub(super) use heartbeat::{FleetSize, Heartbeat, heartbeat};
+pub(super) use link::Link;
 
 pub use target::{InvalidRedisTarget, RedisTarget, RedisTopology};
 pub use tls::{InvalidTls, RedisTls};
@@ -28,6 +28,9 @@ use std::io;
 use std::time::Duration;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// The longest that a new connection may take, name look-up and login included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that one of several servers may take that are asked in turn for the one to use.
 const STEP: Duration = Duration::from_millis(300);
@@ -51,6 +54,13 @@ pub(super) enum CallError {
     NoNode,
     #[error("it answers with an error: {0}")]
     Refused(String),
+}
+
+impl CallError {
+    /// A reply that the call could not have.
+    fn unexpected() -> Self {
+        Self::Refused("unexpected reply".into())
+    }
 }
 
 impl From<RedisError> for CallError {

@@ -132,8 +132,7 @@ impl Sentinels {
         let reply = sentinel.send_packed_command(&command).await?;
         let (host, port): (String, u16) = match reply.extract_error()? {
             Value::Nil => return Err(CallError::NoMaster),
-            reply => ::redis::from_redis_value(reply)
-                .map_err(|_| CallError::Refused("an address that is none".into()))?,
+            reply => ::redis::from_redis_value(reply).map_err(|_| CallError::unexpected())?,
         };
         Endpoint::new(&host, port, &self.endpoints[nth].host).ok_or(CallError::NoMaster)
     }

@@ -8,9 +8,8 @@ use std::num::NonZeroU32;
 use smallvec::SmallVec;
 
 use super::super::clock::millis;
-use super::super::leases::Permits;
 use super::super::{Check, Decision, Decisions, Outcome, Verdict};
-use super::{CallError, Connection, Scripts};
+use super::{CallError, Connection, Permits, Scripts};
 
 /// The places of the checks of one subject.
 type Group = SmallVec<[usize; 2]>;

@@ -12,10 +12,7 @@ use super::cluster::{Cluster, Nodes};
 use super::dial::{Dialer, Driver};
 use super::sentinel::Sentinels;
 use super::url::{Endpoint, RedisUrl};
-use super::{CallError, Connection, RedisTls, STEP};
-
-/// The longest that a new connection may take, name look-up and login included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use super::{CONNECT_TIMEOUT, CallError, Connection, RedisTls, STEP};
 
 /// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]
@@ -81,11 +78,6 @@ impl RedisTarget {
             first: Arc::default(),
             nodes: Arc::default(),
         })
-    }
-
-    /// Whether every worker reaches all nodes of a cluster; true where there is none.
-    pub(in crate::limit) fn reaches_all_nodes(&self) -> bool {
-        self.nodes.all_answer()
     }
 
     /// The longest that [`Self::connect`] may take.

@@ -8,16 +8,22 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::LocalRuntime;
 use tokio::task::JoinSet;
 use tollgate::limit::{
-    Algorithm, Check, Clock, Lease, Limit, LimitStore, Limiter, ManualClock, Policy, RedisSettings,
+    Algorithm, Check, Clock, Decision, Lease, Limit, LimitStore, Limiter, ManualClock, Policy,
+    RedisSettings, Source,
 };
 
 use super::keys::calls;
 use super::outage::eventually;
 use super::store::settings;
-use super::{MINUTE, ask_one, client, cost, decided, policy};
+use super::{MINUTE, ask_one, client, cost, decided, is_degraded, policy};
 use crate::support::redis::Redis;
 
 const LONG: Duration = Duration::from_secs(10);
+
+/// Whether a request was admitted on permits.
+fn is_leased(decision: &Decision) -> bool {
+    decision.source == Source::Lease
+}
 
 /// Settings under which permits are taken.
 fn leasing(redis: &Redis) -> RedisSettings {
@@ -59,7 +65,7 @@ async fn busy(limiter: &Limiter, limit: &Policy) {
     for _ in 0..200 {
         assert!(ask().await.admitted);
     }
-    while ask().await.cached {}
+    while is_leased(&ask().await) {}
 }
 
 #[tokio::test(flavor = "local")]
@@ -92,7 +98,7 @@ async fn what_is_small_or_slow_or_no_fixed_window_asks_each_time() {
         let before = calls(&redis, "evalsha");
         for _ in 0..10 {
             let decision = decided(&ask_one(&limiter, &policy, &client("caller"), 1).await);
-            assert!(decision.admitted && !decision.cached, "{what}");
+            assert!(decision.admitted && !is_leased(&decision), "{what}");
             hand.advance(pause);
         }
         assert_eq!(calls(&redis, "evalsha") - before, 10, "{what}");
@@ -114,11 +120,11 @@ async fn permits_are_spent_until_their_window_ends_and_then_no_more() {
     hand.advance(Duration::from_secs(59));
     let late = ask(1).await;
     assert!(
-        late.cached && late.reset <= Duration::from_secs(1),
+        is_leased(&late) && late.reset <= Duration::from_secs(1),
         "{late:?}"
     );
     hand.advance(Duration::from_secs(1));
-    assert!(!ask(1).await.cached, "the window is over here");
+    assert!(!is_leased(&ask(1).await), "the window is over here");
 }
 
 #[tokio::test(flavor = "local")]
@@ -129,9 +135,9 @@ async fn a_request_that_costs_more_than_there_are_permits_asks() {
     let caller = client("caller");
     busy(&limiter, &limit).await;
     let dear = decided(&ask_one(&limiter, &limit, &caller, 500).await);
-    assert!(dear.admitted && !dear.cached);
+    assert!(dear.admitted && !is_leased(&dear));
     let beyond = decided(&ask_one(&limiter, &limit, &caller, 10_000).await);
-    assert!(!beyond.admitted && !beyond.cached);
+    assert!(!beyond.admitted && beyond.source == Source::Redis);
 }
 
 #[tokio::test(flavor = "local")]
@@ -160,7 +166,7 @@ async fn several_limits_are_leased_together_or_not_at_all() {
     for left in (80..100).rev() {
         let outcome = ask(&[check(&large), check(&small)]).await;
         assert_eq!(outcome.decisions[1].unwrap().remaining, left);
-        assert!(!outcome.decisions[1].unwrap().cached);
+        assert!(!is_leased(&outcome.decisions[1].unwrap()));
     }
 }
 
@@ -173,7 +179,7 @@ async fn a_limit_that_a_reload_has_changed_is_asked_for() {
     busy(&limiter, &limit).await;
     let lowered = policy("test", 9_000, MINUTE);
     let asked = decided(&ask_one(&limiter, &lowered, &caller, 1).await);
-    assert!(!asked.cached && asked.admitted && asked.remaining < 9_000);
+    assert!(!is_leased(&asked) && asked.admitted && asked.remaining < 9_000);
 }
 
 #[tokio::test(flavor = "local")]
@@ -192,8 +198,8 @@ async fn permits_outlive_redis_and_those_of_a_drained_worker_go_back() {
     busy(&limiter, &limit).await;
     redis.kill();
     let decision = ask().await;
-    assert!(decision.cached && !decision.degraded, "{decision:?}");
-    while !ask().await.degraded {}
+    assert!(is_leased(&decision), "{decision:?}");
+    while !is_degraded(&ask().await) {}
 }
 
 #[tokio::test(flavor = "local")]
@@ -212,7 +218,9 @@ async fn permits_of_a_caller_that_is_gone_go_back_and_can_be_spent_elsewhere() {
     pass(&redis, &hand, Duration::from_secs(4));
     eventually(async || spent(&redis, "test") == admitted + u64::from(rest)).await;
     hand.advance(Duration::from_secs(1));
-    assert!(!decided(&ask_one(&limiter, &limit, &client("caller"), 1).await).cached);
+    assert!(!is_leased(&decided(
+        &ask_one(&limiter, &limit, &client("caller"), 1).await
+    )));
 }
 
 #[tokio::test(flavor = "local")]

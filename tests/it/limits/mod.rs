@@ -17,7 +17,7 @@ mod topology;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use tollgate::limit::{Check, Decision, Limit, Limiter, Outcome, Policy, Subject};
+use tollgate::limit::{Check, Decision, Limit, Limiter, Outcome, Policy, Source, Subject};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -43,6 +43,16 @@ fn decided(outcome: &Outcome) -> Decision {
         Some(decision) => decision,
         None => panic!("no decision but {outcome:?}"),
     }
+}
+
+/// Whether a request was decided in this process, though there is to be a Redis.
+fn is_degraded(decision: &Decision) -> bool {
+    decision.source == Source::Memory
+}
+
+/// Whether a worker has a connection to Redis at this moment.
+async fn is_up(limiter: &Limiter) -> bool {
+    limiter.wait_ready(Duration::ZERO).await
 }
 
 /// Asks for `n` under one limit.

@@ -15,7 +15,7 @@ use tollgate::limit::{
 
 use super::log::Log;
 use super::store::{settings, single};
-use super::{MINUTE, ask_one, client, decided, policy};
+use super::{MINUTE, ask_one, client, decided, is_degraded, is_up, policy};
 use crate::support::redis::Redis;
 
 /// So many misses in a row open the breaker.
@@ -77,7 +77,9 @@ async fn healed(limiter: &Limiter) {
     let other = client("other");
     let counted = async || {
         let outcome = ask_one(limiter, &policy("test", 999_999, MINUTE), &other, 1).await;
-        outcome.only().is_some_and(|decision| !decision.degraded)
+        outcome
+            .only()
+            .is_some_and(|decision| !is_degraded(&decision))
     };
     eventually(counted).await;
 }
@@ -93,17 +95,15 @@ async fn a_gateway_starts_without_redis_and_heals() {
     for left in (0..10).rev() {
         let decision = decided(&ask_at_once(&limiter).await);
         assert_eq!((decision.admitted, decision.remaining), (true, left));
-        assert!(decision.degraded);
+        assert!(is_degraded(&decision));
     }
     assert!(
         !decided(&ask_at_once(&limiter).await).admitted,
         "this process enforces the limit"
     );
-    assert!(!store.is_up());
 
     redis.restart();
     healed(&limiter).await;
-    assert!(store.is_up());
     assert_eq!(
         decided(&ask(&limiter).await).remaining,
         9,
@@ -125,13 +125,15 @@ async fn a_killed_redis_is_told_once_for_all_workers_and_heals() {
         assert!(worker.wait_ready(PATIENCE).await);
     }
     redis.kill();
-    eventually(async || !store.is_up()).await;
+    eventually(async || !is_up(&workers[0]).await).await;
     for worker in &workers {
         // A worker may be about to learn of it, but never waits the ten seconds of the deadline.
-        assert!(decided(&timeout(FAR_TOO_LONG, ask(worker)).await.unwrap()).degraded);
+        assert!(is_degraded(&decided(
+            &timeout(FAR_TOO_LONG, ask(worker)).await.unwrap()
+        )));
     }
     for worker in workers.iter().cycle().take(100) {
-        assert!(decided(&ask_at_once(worker).await).degraded);
+        assert!(is_degraded(&decided(&ask_at_once(worker).await)));
     }
     redis.restart();
     for worker in &workers {
@@ -153,7 +155,9 @@ async fn without_redis_requests_are_counted_here_or_admitted_or_refused_as_confi
         ..settings(&redis)
     };
     let limiter = |on_failure| store(&settings(on_failure)).for_worker();
-    assert!(decided(&ask_at_once(&limiter(OnFailure::Local)).await).degraded);
+    assert!(is_degraded(&decided(
+        &ask_at_once(&limiter(OnFailure::Local)).await
+    )));
     let open = ask_at_once(&limiter(OnFailure::Open)).await;
     assert_eq!((open.verdict, open.only()), (Verdict::Admitted, None));
     let closed = ask_at_once(&limiter(OnFailure::Closed)).await;
@@ -174,9 +178,9 @@ async fn a_frozen_redis_holds_up_a_few_requests_for_the_deadline_and_then_none()
 
     redis.pause();
     for n in 0..MISSES_TO_OPEN {
-        assert!(store.is_up(), "after {n} misses");
+        assert!(is_up(&limiter).await, "after {n} misses");
         let begun = Instant::now();
-        assert!(decided(&ask(&limiter).await).degraded);
+        assert!(is_degraded(&decided(&ask(&limiter).await)));
         assert!(
             begun.elapsed() >= Duration::from_millis(25),
             "{n}: {:?}",
@@ -185,12 +189,11 @@ async fn a_frozen_redis_holds_up_a_few_requests_for_the_deadline_and_then_none()
         assert!(begun.elapsed() < FAR_TOO_LONG, "{n}: {:?}", begun.elapsed());
     }
     for _ in 0..100 {
-        assert!(decided(&ask_at_once(&limiter).await).degraded);
+        assert!(is_degraded(&decided(&ask_at_once(&limiter).await)));
     }
-    eventually(async || !store.is_up()).await;
+    assert!(!is_up(&limiter).await);
     redis.resume();
     healed(&limiter).await;
-    assert!(store.is_up());
 }
 
 #[tokio::test(flavor = "local")]
@@ -228,7 +231,7 @@ async fn a_wrong_password_is_told_without_the_password_and_heals() {
     settings.target = single(&format!("redis://:hunter2@127.0.0.1:{}", redis.port()));
     let limiter = store(&settings).for_worker();
     assert!(!limiter.wait_ready(Duration::from_millis(200)).await);
-    assert!(decided(&ask_at_once(&limiter).await).degraded);
+    assert!(is_degraded(&decided(&ask_at_once(&limiter).await)));
     eventually(async || !log.lines().is_empty()).await;
 
     let () = redis.ask(&["CONFIG", "SET", "requirepass", "hunter2"]);
@@ -263,10 +266,10 @@ async fn a_redis_that_refuses_to_count_is_done_without_and_heals() {
         assert!(limiter.wait_ready(PATIENCE).await);
         let () = redis.ask(&trouble);
         for _ in 0..MISSES_TO_OPEN {
-            assert!(decided(&ask(&limiter).await).degraded);
+            assert!(is_degraded(&decided(&ask(&limiter).await)));
         }
-        assert!(decided(&ask_at_once(&limiter).await).degraded);
-        eventually(async || !store.is_up()).await;
+        assert!(is_degraded(&decided(&ask_at_once(&limiter).await)));
+        eventually(async || log.lines().len() > 1).await;
         let () = redis.ask(&cure);
         healed(&limiter).await;
         let lines = log.lines();
@@ -284,11 +287,11 @@ async fn misses_that_are_not_in_a_row_open_no_breaker() {
     for _ in 0..3 {
         let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
         for _ in 0..MISSES_TO_OPEN - 1 {
-            assert!(decided(&ask(&limiter).await).degraded);
+            assert!(is_degraded(&decided(&ask(&limiter).await)));
         }
         let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
-        assert!(!decided(&ask(&limiter).await).degraded);
-        assert!(store.is_up());
+        assert!(!is_degraded(&decided(&ask(&limiter).await)));
+        assert!(is_up(&limiter).await);
     }
 }
 
@@ -307,8 +310,8 @@ async fn a_server_that_accepts_and_says_nothing_holds_up_no_request() {
     let limiter = store.for_worker();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(300) {
-        assert!(decided(&ask_at_once(&limiter).await).degraded);
+        assert!(is_degraded(&decided(&ask_at_once(&limiter).await)));
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(!store.is_up());
+    assert!(!is_up(&limiter).await);
 }

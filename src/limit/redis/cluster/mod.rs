@@ -95,12 +95,12 @@ impl Cluster {
         let nodes: Vec<_> = shared.all_nodes();
         let settled = async {
             for node in &nodes {
-                node.settled().await;
+                node.link.settled().await;
             }
         };
         // Those that take longer are waited for by their own calls only.
         let _ = timeout(SETTLE, settled).await;
-        if !nodes.iter().any(|node| node.connection().is_some()) {
+        if !nodes.iter().any(|node| node.link.connection().is_some()) {
             return Err(CallError::NoNode);
         }
         let driver = Box::pin(keep_map(Rc::clone(&shared)));
@@ -229,7 +229,7 @@ impl Shared {
         let mut nodes = self.all_nodes();
         fastrand::shuffle(&mut nodes);
         for node in nodes {
-            let Some(connection) = node.connection() else {
+            let Some(connection) = node.link.connection() else {
                 continue;
             };
             let asked = timeout(STEP, ranges(connection, &node.endpoint)).await;
@@ -246,7 +246,7 @@ async fn keep_map(shared: Rc<Shared>) {
     loop {
         let _ = timeout(READ_EVERY, shared.common.stale.notified()).await;
         shared.read_map().await;
-        if !shared.all_nodes().iter().any(|node| node.has_hope()) {
+        if !shared.all_nodes().iter().any(|node| node.link.has_hope()) {
             return;
         }
         sleep(READ_PAUSE).await;

@@ -28,11 +28,6 @@ struct Troubled {
 }
 
 impl Nodes {
-    /// Whether no worker is without a node.
-    pub(in crate::limit::redis) fn all_answer(&self) -> bool {
-        self.lock().lost.is_empty()
-    }
-
     /// A call was answered with an error.
     pub(super) fn refused(&self, node: &Endpoint, cause: &CallError) {
         let now = Instant::now();

@@ -12,7 +12,7 @@ use tollgate::limit::{
     Verdict,
 };
 
-use super::{MINUTE, ask_one, decided, policy};
+use super::{MINUTE, ask_one, decided, is_degraded, policy};
 
 /// The longest that anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,7 +45,7 @@ async fn left(limiter: &Limiter, subject: &Subject) -> Option<u64> {
     let outcome = ask_one(limiter, &policy("test", 1000, MINUTE * 60), subject, 1).await;
     assert_eq!(outcome.verdict, Verdict::Admitted);
     let decision = decided(&outcome);
-    (!decision.degraded).then_some(decision.remaining)
+    (!is_degraded(&decision)).then_some(decision.remaining)
 }
 
 async fn eventually(holds: impl Fn() -> bool) {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use tollgate::limit::{RedisTarget, RedisTopology};
 
-use super::super::client;
 use super::super::log::Log;
+use super::super::store::INSTANCES;
+use super::super::{client, is_up};
 use super::{DEADLINE, PATIENCE, eventually, healed, left, store, urls};
 use crate::support::redis::Redis;
 use crate::support::redis_sentinel::{MASTER, Sentinel};
@@ -36,13 +37,11 @@ async fn the_sentinels_name_another_master_when_one_is_killed() {
     let before = healed(&limiter, &caller).await;
     assert_eq!(before, 989, "the replica has counted what the master had");
     assert_eq!(left(&limiter, &caller).await, Some(988));
-    assert!(store.is_up());
     // The replica knows of this gateway, too, and of another that comes now.
     let other = super::store(sentinel(&servers));
     let _worker = other.for_worker();
-    for store in [&store, &other] {
-        eventually(|| store.instances().get() == 2).await;
-    }
+    let known = || servers.servers[1].try_ask::<u32>(&["ZCARD", INSTANCES]) == Some(2);
+    eventually(known).await;
 }
 
 #[tokio::test(flavor = "local")]
@@ -79,7 +78,7 @@ async fn a_server_that_takes_no_writes_any_more_is_left_at_once() {
     let () = redis.ask(&["REPLICAOF", "127.0.0.1", &other.port().to_string()]);
     assert_eq!(left(&limiter, &caller).await, None);
     let begun = Instant::now();
-    while store.is_up() {
+    while is_up(&limiter).await {
         assert!(begun.elapsed() < PATIENCE);
         tokio::task::yield_now().await;
     }

@@ -1,13 +1,10 @@
-//! What a worker holds for one caller, and how busy that caller is.
+//! What a worker holds for one caller under one limit, and how busy that caller is.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Unused;
 use crate::limit::clock::millis;
-use crate::limit::key::CounterName;
-use crate::limit::{Check, Decision, Limit, Policy, Subject, Who};
+use crate::limit::{Decision, Limit, Source};
 
 /// What has been spent within this time is taken for what will be. Longer saves little: a caller
 /// that makes a hundred requests in it already costs one call in a hundred.
@@ -20,13 +17,9 @@ const PART: u64 = 64;
 /// long a call takes at most that was answered at all, as a rule.
 const SLACK_MS: u64 = 1000;
 
-/// What a worker holds for one caller under one limit, and how busy that caller is.
+/// Permits of a caller, and how busy it is.
 #[derive(Debug)]
 pub(super) struct Account {
-    counter: CounterName,
-    subject: Subject,
-    /// A reload may change it. Permits under the old one are given up then.
-    limit: Limit,
     /// Counted in Redis, and not spent yet.
     permits: u64,
     /// When their window ends at the latest.
@@ -50,11 +43,8 @@ struct Meter {
 
 impl Account {
     /// Of a caller that is new.
-    pub(super) fn new(check: &Check<'_>, now_ms: u64) -> Self {
+    pub(super) fn new(now_ms: u64) -> Self {
         Self {
-            counter: Arc::clone(check.policy.counter()),
-            subject: check.subject.clone(),
-            limit: check.policy.limit,
             permits: 0,
             ends_ms: now_ms,
             remaining: 0,
@@ -67,35 +57,15 @@ impl Account {
         }
     }
 
-    /// Whether it is that of the caller under the limit.
-    pub(super) fn is_of(&self, check: &Check<'_>) -> bool {
-        self.counter == *check.policy.counter() && self.subject.who() == check.subject.who()
-    }
-
-    pub(super) fn counter(&self) -> &str {
-        &self.counter
-    }
-
-    pub(super) fn who(&self) -> &Who {
-        self.subject.who()
-    }
-
-    /// Whether it says anything still.
+    /// Whether it still says anything.
     pub(super) fn is_in_use(&self, now_ms: u64) -> bool {
         let has_permits = self.permits > 0 && self.ends_ms > now_ms;
         has_permits || now_ms.saturating_sub(self.meter.since_ms) < 2 * LOOK_BACK_MS
     }
 
     /// Whether its permits are enough.
-    pub(super) fn covers(&self, check: &Check<'_>, cost: NonZeroU32, now_ms: u64) -> bool {
-        self.permits >= u64::from(cost.get())
-            && self.ends_ms > now_ms
-            && self.limit == check.policy.limit
-    }
-
-    /// Whether its limit is still what it was.
-    pub(super) fn is_under(&self, limit: Limit) -> bool {
-        self.limit == limit
+    pub(super) fn covers(&self, cost: NonZeroU32, now_ms: u64) -> bool {
+        self.permits >= u64::from(cost.get()) && self.ends_ms > now_ms
     }
 
     /// Whether nothing has been spent for so long, or a little longer.
@@ -103,18 +73,13 @@ impl Account {
         now_ms.saturating_sub(self.meter.since_ms) >= for_ms + LOOK_BACK_MS
     }
 
-    /// Gives up the permits that are here, if their window is not over.
-    pub(super) fn give_up(&mut self, now_ms: u64) -> Option<Unused> {
+    /// Gives up its permits, if their window is not over: how many, and how long that has to go.
+    pub(super) fn give_up(&mut self, limit: Limit, now_ms: u64) -> Option<(u64, u64)> {
         let permits = std::mem::take(&mut self.permits);
         let to_go_ms = self.ends_ms.saturating_sub(now_ms);
-        (permits > 0 && to_go_ms > 0).then(|| Unused {
-            // That of a fixed window is called as its counter is.
-            policy: Policy::new(self.counter.as_str(), self.limit),
-            subject: self.subject.clone(),
-            permits,
-            // It ends a little earlier here than there.
-            to_go_ms: to_go_ms + SLACK_MS.min(self.limit.window_ms() / 4),
-        })
+        // It ends a little earlier here than in Redis.
+        let slack_ms = SLACK_MS.min(limit.window_ms() / 4);
+        (permits > 0 && to_go_ms > 0).then_some((permits, to_go_ms + slack_ms))
     }
 
     /// Spends permits that are there.
@@ -127,27 +92,24 @@ impl Account {
             remaining: self.remaining.saturating_add(self.permits),
             reset: Duration::from_millis(self.ends_ms.saturating_sub(now_ms)),
             retry_after: Duration::ZERO,
-            degraded: false,
-            cached: true,
+            source: Source::Lease,
         }
     }
 
-    /// How many permits a request that has to ask Redis should ask for beside its own. Such a call
-    /// takes at most `patience_ms`.
-    pub(super) fn ask(&mut self, cost: NonZeroU32, now_ms: u64, patience_ms: u64) -> u64 {
+    /// How many permits a request that has to ask Redis asks for beside its own. Such a call takes at
+    /// most `longest_ms`.
+    pub(super) fn wanted(
+        &mut self,
+        limit: Limit,
+        cost: NonZeroU32,
+        now_ms: u64,
+        longest_ms: u64,
+    ) -> u64 {
         self.meter.count(cost, now_ms);
-        let permits = self.wanted(cost, now_ms);
-        if permits > 0 {
-            self.asking_until_ms = now_ms.saturating_add(patience_ms);
-        }
-        permits
-    }
-
-    /// As many as the caller has lately spent beside this request, or will until the window ends.
-    fn wanted(&self, cost: NonZeroU32, now_ms: u64) -> u64 {
         if self.asking_until_ms > now_ms {
             return 0;
         }
+        // As many as the caller has lately spent beside this request, or will until the window ends.
         let in_look_back = self.meter.in_look_back() - u64::from(cost.get());
         let left_ms = match self.ends_ms.saturating_sub(now_ms) {
             0 => LOOK_BACK_MS,
@@ -155,20 +117,15 @@ impl Account {
         };
         // Both are small: no more is spent in a second than fits in 53 bits by far.
         let wanted = in_look_back.saturating_mul(left_ms) / LOOK_BACK_MS;
-        wanted.min(self.limit.requests() / PART)
+        let permits = wanted.min(limit.requests() / PART);
+        if permits > 0 {
+            self.asking_until_ms = now_ms.saturating_add(longest_ms);
+        }
+        permits
     }
 
     /// Takes what Redis has granted and said.
-    pub(super) fn take(
-        &mut self,
-        check: &Check<'_>,
-        decision: &mut Decision,
-        granted: u64,
-        sent_ms: u64,
-    ) {
-        if self.limit != check.policy.limit {
-            return;
-        }
+    pub(super) fn take(&mut self, decision: &mut Decision, granted: u64, sent_ms: u64) {
         // Both clocks leave out what is less than a millisecond.
         let reset_ms = millis(decision.reset).saturating_sub(1);
         let ends_ms = sent_ms.saturating_add(reset_ms);

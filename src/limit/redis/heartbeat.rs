@@ -6,17 +6,17 @@ use super::{CallError, Connection};
 
 /// What a gateway has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::limit) enum Beat {
+pub(in crate::limit) enum Heartbeat {
     /// It is alive.
     Alive,
     /// It ends.
     Ends,
 }
 
-/// What Redis says to it.
+/// How many gateways there are, as Redis says.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::limit) enum Census {
-    /// So many are alive.
+pub(in crate::limit) enum FleetSize {
+    /// So many, this one included.
     Count {
         instances: u32,
         /// This one was not among them before.
@@ -29,40 +29,39 @@ pub(in crate::limit) enum Census {
 /// Tells Redis of the gateway called `id`, which counts for `lasts_ms` if it is not heard of again.
 /// With the script's text each time: once in a while that costs less than to learn that Redis has
 /// forgotten it.
-pub(in crate::limit) async fn beat(
+pub(in crate::limit) async fn heartbeat(
     connection: &mut Connection,
     key_prefix: &str,
     id: &str,
-    beat: Beat,
+    what: Heartbeat,
     lasts_ms: u64,
-) -> Result<Census, CallError> {
+) -> Result<FleetSize, CallError> {
     let mut command = Cmd::new();
-    command.arg("EVAL").arg(include_str!("alive.lua")).arg(1);
+    command
+        .arg("EVAL")
+        .arg(include_str!("heartbeat.lua"))
+        .arg(1);
     command.arg(format!("{key_prefix}:{{instances}}")).arg(id);
-    let word = match beat {
-        Beat::Alive => "alive",
-        Beat::Ends => "ends",
+    let word = match what {
+        Heartbeat::Alive => "alive",
+        Heartbeat::Ends => "ends",
     };
     command.arg(word).arg(lasts_ms);
     read(connection.call(&command).await?.extract_error()?)
 }
 
-fn read(answer: Value) -> Result<Census, CallError> {
+fn read(answer: Value) -> Result<FleetSize, CallError> {
     match answer {
         Value::Array(numbers) => match numbers[..] {
-            [Value::Int(instances), Value::Int(is_new)] => Ok(Census::Count {
+            [Value::Int(instances), Value::Int(is_new)] => Ok(FleetSize::Count {
                 instances: u32::try_from(instances.max(0)).unwrap_or(u32::MAX),
                 is_new: is_new == 1,
             }),
-            _ => Err(unexpected()),
+            _ => Err(CallError::unexpected()),
         },
-        Value::BulkString(error) => Ok(Census::Refused(String::from_utf8_lossy(&error).into())),
-        _ => Err(unexpected()),
+        Value::BulkString(error) => Ok(FleetSize::Refused(String::from_utf8_lossy(&error).into())),
+        _ => Err(CallError::unexpected()),
     }
-}
-
-fn unexpected() -> CallError {
-    CallError::Refused("an answer that is none".into())
 }
 
 #[cfg(test)]
@@ -73,11 +72,11 @@ mod tests {
     fn only_sensible_numbers_are_a_count() {
         let numbers =
             |numbers: &[i64]| Value::Array(numbers.iter().map(|&n| Value::Int(n)).collect());
-        let count = |instances, is_new| Census::Count { instances, is_new };
+        let count = |instances, is_new| FleetSize::Count { instances, is_new };
         assert_eq!(read(numbers(&[3, 1])).unwrap(), count(3, true));
         assert_eq!(read(numbers(&[-3, 0])).unwrap(), count(0, false));
         let refused = read(Value::BulkString(b"zadd: no".to_vec())).unwrap();
-        assert_eq!(refused, Census::Refused("zadd: no".into()));
+        assert_eq!(refused, FleetSize::Refused("zadd: no".into()));
         for answer in [Value::Nil, numbers(&[]), numbers(&[1]), numbers(&[1, 2, 3])] {
             assert!(matches!(read(answer), Err(CallError::Refused(_))));
         }

@@ -1,7 +1,12 @@
 //! Leases by themselves, on a clock and with a Redis of the test's own.
 
-use super::*;
-use crate::limit::{Decision, Limit};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::leases::Leases;
+use crate::limit::redis::{Answer, Permits};
+use crate::limit::testing::{decision, outcome, policy};
+use crate::limit::{Check, Decision, Policy, Subject};
 
 /// A caller with a limit of 6,400 a minute, and the leases of its worker.
 struct Busy {
@@ -12,10 +17,9 @@ struct Busy {
 
 impl Busy {
     fn new() -> Self {
-        let limit = Limit::new(6_400, Duration::from_mins(1)).unwrap();
         Self {
             leases: Leases::new(Duration::from_millis(25)),
-            policy: Policy::new("test", limit),
+            policy: policy(6_400, 60),
             subject: Subject::client("caller"),
         }
     }
@@ -34,21 +38,13 @@ impl Busy {
 
     /// How many permits it asks for.
     fn ask(&self, now_ms: u64) -> u64 {
-        self.leases.ask(&self.checks(), NonZeroU32::MIN, now_ms)[0]
+        self.leases.wanted(&self.checks(), NonZeroU32::MIN, now_ms)[0]
     }
 
     /// Redis grants as many in a window that lasts for `reset_ms` more.
     fn take(&self, granted: u64, reset_ms: u64, sent_ms: u64) -> Decision {
-        let decision = Decision {
-            admitted: true,
-            remaining: 1_000,
-            reset: Duration::from_millis(reset_ms),
-            retry_after: Duration::ZERO,
-            degraded: false,
-            cached: false,
-        };
         let answer = Answer {
-            outcome: Outcome::of(true, std::iter::once(Some(decision)).collect()),
+            outcome: outcome(decision(true, 1_000, reset_ms)),
             granted: Permits::from_elem(granted, 1),
         };
         let outcome = self.leases.take(&self.checks(), answer, sent_ms);
@@ -122,7 +118,7 @@ fn what_is_not_spent_is_given_up_with_its_window() {
     busy.ask(0);
     busy.take(7, 60_000, 0);
     busy.spend(1).unwrap();
-    let unused = busy.leases.give_up(1);
+    let unused = busy.leases.give_up_all(1);
     let [unused] = &unused[..] else {
         panic!("{unused:?}");
     };
@@ -135,7 +131,10 @@ fn what_is_not_spent_is_given_up_with_its_window() {
     assert_eq!(busy.spend(1), None, "they are given up");
     busy.ask(2);
     busy.take(7, 1_000, 2);
-    assert!(busy.leases.give_up(1_001).is_empty(), "the window is over");
+    assert!(
+        busy.leases.give_up_all(1_001).is_empty(),
+        "the window is over"
+    );
 }
 
 #[test]
@@ -161,23 +160,9 @@ fn each_caller_has_its_own_however_many_there_are() {
                 policy: &busy.policy,
                 subject: &caller(n),
             }];
-            let permits = busy.leases.ask(&checks, NonZeroU32::MIN, 0)[0];
+            let permits = busy.leases.wanted(&checks, NonZeroU32::MIN, 0)[0];
             // Until the second asks for permits, and then has not been answered.
             assert_eq!(permits, u64::from(round == 1));
         }
     }
-}
-
-#[test]
-fn accounts_have_a_size_and_a_bound() {
-    assert_eq!(size_of::<Account>(), 144);
-    let busy = Busy::new();
-    let mut accounts = Accounts::default();
-    for n in 0..MOST as u64 {
-        let account = Account::new(&busy.checks()[0], 5_000);
-        accounts.table.insert_unique(n, account, |_| n);
-    }
-    assert!(!accounts.has_room(6_999), "all callers were here lately");
-    assert!(!accounts.has_room(7_000), "not searched again so soon");
-    assert!(accounts.has_room(8_000));
 }

@@ -13,19 +13,19 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use super::clock::millis;
-use super::redis::{Beat, Census, Connection, beat};
+use crate::limit::clock::millis;
+use crate::limit::redis::{Connection, FleetSize, Heartbeat, Link, heartbeat};
 
 /// How often a gateway says that it is alive.
-const EVERY: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// After the first time it does so sooner.
-const SOON: Duration = Duration::from_millis(500);
+const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long it counts if it says so no more: four beats may get lost.
+/// How long it counts if it says so no more: four heartbeats may get lost.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
-/// The longest that a beat may take. Nobody waits for it.
+/// The longest that a heartbeat may take. Nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How versions of Redis say that a right is missing.
@@ -33,7 +33,7 @@ const NO_RIGHT: [&str; 3] = ["user executing the script", "ACL failure", "NOPERM
 
 /// This process among its like.
 #[derive(Debug)]
-pub(super) struct Fleet {
+pub(in crate::limit) struct Fleet {
     key_prefix: String,
     /// New with each start: one that restarts at once counts twice for a moment, and the shares
     /// are rather too small.
@@ -48,7 +48,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Knows of nobody else yet.
-    pub(super) fn new(key_prefix: String) -> Self {
+    pub(in crate::limit) fn new(key_prefix: String) -> Self {
         Self {
             key_prefix,
             // Its keys are the system's randomness.
@@ -61,25 +61,27 @@ impl Fleet {
     }
 
     /// How many there were when Redis last told, this one included.
-    pub(super) fn instances(&self) -> NonZeroU32 {
+    pub(in crate::limit) fn instances(&self) -> NonZeroU32 {
         NonZeroU32::new(self.instances.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// Says that this process is alive, for as long as it is, whenever no other worker has.
-    pub(super) async fn stay(&self, connection: Connection) {
+    /// Says that this process is alive, for as long as it is, whenever no other worker has and there is
+    /// a connection.
+    pub(in crate::limit) async fn stay(&self, link: &Link<Connection>) {
         while !self.is_leaving.load(Ordering::Relaxed) {
+            let connection = link.up().await;
             match self.pause() {
                 Some(pause) => sleep(pause).await,
-                None => self.beat(connection.clone(), Beat::Alive).await,
+                None => self.beat(connection, Heartbeat::Alive).await,
             }
         }
     }
 
     /// Says, once for all workers, that this process ends, so that the others need not wait until
     /// they miss it.
-    pub(super) async fn leave(&self, connection: Connection, longest: Duration) {
+    pub(in crate::limit) async fn leave(&self, connection: Connection, longest: Duration) {
         if !self.is_leaving.swap(true, Ordering::Relaxed) {
-            let _ = timeout(longest, self.beat(connection, Beat::Ends)).await;
+            let _ = timeout(longest, self.beat(connection, Heartbeat::Ends)).await;
         }
     }
 
@@ -90,28 +92,34 @@ impl Fleet {
         if *next > now {
             return Some(*next - now);
         }
-        *next = now + EVERY;
+        *next = now + INTERVAL;
         None
     }
 
-    async fn beat(&self, mut connection: Connection, what: Beat) {
+    async fn beat(&self, mut connection: Connection, what: Heartbeat) {
         let (prefix, id) = (&self.key_prefix, &self.id);
-        let call = beat(&mut connection, prefix, id, what, millis(COUNTS_FOR));
+        let call = heartbeat(&mut connection, prefix, id, what, millis(COUNTS_FOR));
         // Without an answer the number stays as it was. If Redis is in trouble, requests notice.
-        let Ok(Ok(census)) = timeout(PATIENCE, call).await else {
+        let Ok(Ok(size)) = timeout(PATIENCE, call).await else {
             return;
         };
-        match census {
-            Census::Count { instances, is_new } => {
+        match size {
+            FleetSize::Count { instances, is_new } => {
                 self.denied.store(false, Ordering::Relaxed);
                 self.learn(instances, is_new);
             }
-            Census::Refused(cause) => self.tell(&cause),
+            FleetSize::Refused(cause) => self.warn(&cause),
         }
         // The other worker that has said so may have been overtaken by this one.
-        if what == Beat::Alive && self.is_leaving.load(Ordering::Relaxed) {
+        if what == Heartbeat::Alive && self.is_leaving.load(Ordering::Relaxed) {
             let (prefix, id) = (&self.key_prefix, &self.id);
-            let again = beat(&mut connection, prefix, id, Beat::Ends, millis(COUNTS_FOR));
+            let again = heartbeat(
+                &mut connection,
+                prefix,
+                id,
+                Heartbeat::Ends,
+                millis(COUNTS_FOR),
+            );
             let _ = timeout(PATIENCE, again).await;
         }
     }
@@ -123,15 +131,15 @@ impl Fleet {
             self.instances.fetch_max(instances, Ordering::Relaxed);
             // Others that start together with this one are not there yet.
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            *next = (*next).min(Instant::now() + SOON);
+            *next = (*next).min(Instant::now() + FIRST_INTERVAL);
         } else {
             self.instances.store(instances, Ordering::Relaxed);
         }
     }
 
-    /// A right that is missing is told of once. Everything else that Redis may refuse for, such as
+    /// A right that is missing is logged once. Everything else that Redis may refuse for, such as
     /// its memory, requests meet too.
-    fn tell(&self, cause: &str) {
+    fn warn(&self, cause: &str) {
         let denied = NO_RIGHT.iter().any(|words| cause.contains(words));
         if denied && !self.denied.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -165,6 +173,6 @@ mod tests {
     fn workers_take_turns() {
         let fleet = Fleet::new("test".into());
         assert_eq!(fleet.pause(), None);
-        assert!(fleet.pause().is_some_and(|pause| pause <= EVERY));
+        assert!(fleet.pause().is_some_and(|pause| pause <= INTERVAL));
     }
 }

@@ -1,0 +1,113 @@
+//! What the operator is told of Redis: one line when the first worker is without it, one when the last
+//! has it again, and one more if the reason becomes another.
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Fleet;
+use crate::limit::redis::CallError;
+use crate::limit::{OnFailure, RedisSettings};
+
+/// How many workers are without Redis, and what has been logged of it.
+#[derive(Debug, Default)]
+pub(in crate::limit) struct OutageLog(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    workers_without: usize,
+    answered: bool,
+    /// What has been logged since Redis last answered everybody: a trouble of another kind
+    /// (unreachable, then a wrong password) is news, one that comes back is not.
+    logged: Vec<Trouble>,
+}
+
+/// The kinds of causes that an operator does different things about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Gone,
+    LockedOut,
+    Refusing,
+}
+
+impl From<&CallError> for Trouble {
+    fn from(cause: &CallError) -> Self {
+        match cause {
+            CallError::Unreachable(_)
+            | CallError::Ended
+            | CallError::Silent
+            | CallError::Demoted
+            | CallError::NoNode => Self::Gone,
+            CallError::Credentials => Self::LockedOut,
+            CallError::NoMaster | CallError::Refused(_) => Self::Refusing,
+        }
+    }
+}
+
+/// One worker's part in it. A worker that ends is no news.
+#[derive(Debug)]
+pub(in crate::limit) struct WorkerLog<'a> {
+    log: &'a OutageLog,
+    settings: &'a RedisSettings,
+    fleet: &'a Fleet,
+    without: Cell<bool>,
+}
+
+impl<'a> WorkerLog<'a> {
+    /// Of a worker that is about to connect.
+    pub(in crate::limit) fn new(
+        log: &'a OutageLog,
+        settings: &'a RedisSettings,
+        fleet: &'a Fleet,
+    ) -> Self {
+        Self {
+            log,
+            settings,
+            fleet,
+            without: Cell::new(false),
+        }
+    }
+
+    /// It is without Redis.
+    pub(in crate::limit) fn lost(&self, cause: &CallError) {
+        let mut known = self.known();
+        known.workers_without += usize::from(!self.without.replace(true));
+        let trouble = Trouble::from(cause);
+        if known.logged.contains(&trouble) {
+            return;
+        }
+        known.logged.push(trouble);
+        let consequence = match self.settings.on_failure {
+            OnFailure::Local => "counting in this process",
+            OnFailure::Open => "admitting without counting",
+            OnFailure::Closed => "refusing what would be counted",
+        };
+        let (redis, instances) = (&self.settings.target, self.fleet.instances());
+        tracing::warn!(%redis, %cause, instances, "redis does not answer; {consequence}");
+    }
+
+    /// It has a connection.
+    pub(in crate::limit) fn healed(&self) {
+        let mut known = self.known();
+        known.workers_without -= usize::from(self.without.replace(false));
+        let first = !std::mem::replace(&mut known.answered, true);
+        if known.workers_without > 0 {
+            return;
+        }
+        let redis = &self.settings.target;
+        if !std::mem::take(&mut known.logged).is_empty() {
+            tracing::info!(%redis, "redis answers again");
+        } else if first {
+            tracing::info!(%redis, "redis answers");
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'a, Known> {
+        self.log.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for WorkerLog<'_> {
+    fn drop(&mut self) {
+        self.known().workers_without -= usize::from(self.without.get());
+    }
+}

@@ -1,0 +1,162 @@
+//! A connection to Redis, behind a breaker: it is there while Redis answers on it. Calls that fail in
+//! a row open the breaker, and so does the connection's end. From then on nobody waits, until the
+//! link's keeper has a new connection that works.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::CallError;
+use super::dial::Driver;
+use crate::breaker::{Attempt, Breaker};
+
+/// So many failures in a row open the breaker: one can be a hiccup, and with many requests in flight
+/// a few more are soon there.
+const FAILURES_TO_OPEN: u32 = 5;
+
+/// How long the keeper pauses before it connects again: twice as long after each failure.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection that comes and goes.
+#[derive(Debug)]
+pub(in crate::limit) struct Link<C> {
+    state: RefCell<State<C>>,
+    breaker: Breaker,
+    /// Why the breaker has opened, for the keeper to read.
+    cause: RefCell<Option<CallError>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+enum State<C> {
+    /// The first attempt to connect is under way.
+    Coming,
+    Up(C),
+    Down,
+}
+
+impl<C: Clone> Link<C> {
+    /// One that is about to be kept.
+    pub(in crate::limit) fn new() -> Self {
+        Self {
+            state: RefCell::new(State::Coming),
+            breaker: Breaker::open(FAILURES_TO_OPEN),
+            cause: RefCell::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The connection, if it is there at once. Cloned, because one that is borrowed across a call
+    /// could not be taken away meanwhile.
+    pub(in crate::limit) fn connection(&self) -> Option<C> {
+        match &*self.state.borrow() {
+            State::Up(connection) => Some(connection.clone()),
+            State::Coming | State::Down => None,
+        }
+    }
+
+    /// The same, for a call whose end is to be told.
+    pub(in crate::limit) fn begin(&self) -> Option<(C, Attempt)> {
+        Some((self.connection()?, self.breaker.attempt()?))
+    }
+
+    /// A call was answered.
+    pub(in crate::limit) fn answered(&self, attempt: Attempt) {
+        self.breaker.succeeded(attempt);
+    }
+
+    /// A call has failed.
+    pub(in crate::limit) fn failed(&self, attempt: Attempt, cause: CallError) {
+        let opened = match cause {
+            // A master that has become a replica stays one: who is master now is to be asked at once.
+            CallError::Demoted => self.breaker.failed_clearly(attempt),
+            _ => self.breaker.failed(attempt),
+        };
+        if opened {
+            self.cause.replace(Some(cause));
+            self.set(State::Down);
+        }
+    }
+
+    /// Whether there is a connection, or may be soon.
+    pub(super) fn has_hope(&self) -> bool {
+        !matches!(*self.state.borrow(), State::Down)
+    }
+
+    /// Waits until the first attempt to connect has come to something.
+    pub(super) async fn settled(&self) {
+        while matches!(*self.state.borrow(), State::Coming) {
+            self.changed.notified().await;
+        }
+    }
+
+    /// Waits until there is a connection.
+    pub(in crate::limit) async fn up(&self) -> C {
+        loop {
+            if let Some(connection) = self.connection() {
+                return connection;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Keeps it up, for ever: connects, serves until the connection ends or the breaker opens, pauses,
+    /// and again. `report` hears of each connection, and why there is none.
+    pub(in crate::limit) async fn keep(
+        &self,
+        connect: impl AsyncFn() -> Result<(C, Driver), CallError>,
+        report: impl Fn(Result<(), &CallError>),
+    ) {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let begun = Instant::now();
+            let cause = match connect().await {
+                Ok((connection, driver)) => {
+                    self.breaker.close();
+                    self.cause.take();
+                    self.set(State::Up(connection));
+                    report(Ok(()));
+                    self.serve(driver).await
+                }
+                Err(cause) => cause,
+            };
+            self.breaker.trip();
+            self.set(State::Down);
+            report(Err(&cause));
+            // What lasted was no busy loop, whether it served or waited for a connection.
+            if begun.elapsed() >= LONGEST_PAUSE {
+                pause = SHORTEST_PAUSE;
+            }
+            // Between half and whole: a fleet that lost Redis together must not come back together.
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Drives the connection until it ends or the breaker opens: a connection that has gone silent may
+    /// be dead without knowing.
+    async fn serve(&self, mut driver: Driver) -> CallError {
+        let opened = async {
+            loop {
+                if let Some(cause) = self.cause.take() {
+                    return cause;
+                }
+                self.changed.notified().await;
+            }
+        };
+        tokio::select! {
+            // First, for without its last user the driver ends too.
+            biased;
+            cause = opened => cause,
+            () = &mut driver => CallError::Ended,
+        }
+    }
+
+    fn set(&self, state: State<C>) {
+        self.state.replace(state);
+        self.changed.notify_waiters();
+    }
+}

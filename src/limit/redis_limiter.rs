@@ -1,0 +1,218 @@
+//! Counting in Redis, as one worker does it. A request is decided here if the worker knows enough
+//! (`cache`), else by one call to Redis, which has a deadline, and without Redis (`outage`) if that
+//! fails or there is no connection.
+//!
+//! Each worker has its own connection, breaker and keeper, because a connection that ends says nothing
+//! of the others. The log has one line for all of them when things change, not one a request.
+
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::cache::{Cache, Unused};
+use super::outage::{Fallback, OutageLog, WorkerLog};
+use super::redis::{CallError, Connection, Driver, Link, Scripts};
+use super::{Check, MemoryStore, Outcome, RedisSettings};
+
+/// How often permits of callers that are gone are looked for.
+const LOOK_FOR_IDLE: Duration = Duration::from_secs(1);
+
+/// What the Redis limiters of all workers share.
+#[derive(Debug)]
+pub(super) struct RedisStore {
+    settings: RedisSettings,
+    memory: Arc<MemoryStore>,
+    fallback: Fallback,
+    log: OutageLog,
+}
+
+impl RedisStore {
+    /// Counts in `memory` while there is no Redis, where the settings say so.
+    pub(super) fn new(settings: RedisSettings, memory: Arc<MemoryStore>) -> Self {
+        Self {
+            fallback: Fallback::new(&settings, Arc::clone(&memory)),
+            settings,
+            memory,
+            log: OutageLog::default(),
+        }
+    }
+}
+
+/// A worker's access to Redis.
+#[derive(Debug)]
+pub(super) struct RedisLimiter {
+    worker: Rc<Worker>,
+    /// End with the limiter.
+    _tasks: JoinSet<()>,
+}
+
+/// What a worker's requests and its tasks share.
+#[derive(Debug)]
+struct Worker {
+    store: Arc<RedisStore>,
+    link: Link<Connection>,
+    scripts: Scripts,
+    cache: Cache,
+}
+
+impl RedisLimiter {
+    /// Starts connecting; to be called within the worker's runtime.
+    pub(super) fn start(store: Arc<RedisStore>) -> Self {
+        let worker = Rc::new(Worker {
+            link: Link::new(),
+            scripts: Scripts::new(store.settings.key_prefix.clone()),
+            cache: Cache::new(&store.settings),
+            store,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(Rc::clone(&worker).stay_connected());
+        tasks.spawn_local(Rc::clone(&worker).stay_in_fleet());
+        tasks.spawn_local(Rc::clone(&worker).return_idle());
+        Self {
+            worker,
+            _tasks: tasks,
+        }
+    }
+
+    /// Decides one request; waits for Redis no longer than the deadline.
+    pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
+        let Worker { store, cache, .. } = &*self.worker;
+        let now_ms = store.memory.clock().now_ms();
+        if let Some(outcome) = cache.decide(checks, cost, now_ms) {
+            return outcome;
+        }
+        match self.worker.ask(checks, cost, now_ms).await {
+            Some(outcome) => outcome,
+            None => store.fallback.decide(checks, cost),
+        }
+    }
+
+    /// Waits until there is a connection, but not longer than `longest`; says whether there is.
+    pub(super) async fn wait_ready(&self, longest: Duration) -> bool {
+        timeout(longest, self.worker.link.up()).await.is_ok()
+    }
+
+    /// Returns the permits that have not been spent, as far as that takes no longer than `longest`.
+    pub(super) async fn finish(&self, longest: Duration) {
+        let Worker { store, cache, .. } = &*self.worker;
+        let unused = cache.give_up_all(store.memory.clock().now_ms());
+        let _ = timeout(longest, self.worker.give_back(unused)).await;
+    }
+
+    /// Tells Redis, if it is there, that this process ends.
+    pub(super) async fn leave(&self) {
+        let Worker { store, link, .. } = &*self.worker;
+        if let Some(connection) = link.connection() {
+            let fleet = &store.fallback.fleet;
+            fleet.leave(connection, store.settings.deadline).await;
+        }
+    }
+}
+
+impl Worker {
+    /// Asks Redis. `None` if there is no decision from there in time.
+    async fn ask(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Option<Outcome> {
+        let Self {
+            store, link, cache, ..
+        } = self;
+        let (connection, attempt) = link.begin()?;
+        let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
+        let wanted = cache.wanted(checks, cost, now_ms);
+        let call = self.scripts.decide(connection, checks, cost, &wanted);
+        match in_time(store.settings.deadline, call).await {
+            Ok(answer) => {
+                link.answered(attempt);
+                store.fallback.mirror(checks, &answer.outcome, now_ms);
+                Some(cache.learn(checks, cost, answer, now_ms, is_split))
+            }
+            Err(cause) => {
+                // The nodes of a cluster have breakers of their own: a failure says nothing of others.
+                if !is_cluster {
+                    link.failed(attempt, cause);
+                }
+                None
+            }
+        }
+    }
+
+    /// Returns permits, while there is a connection.
+    async fn give_back(&self, unused: Vec<Unused>) {
+        for Unused {
+            policy,
+            subject,
+            permits,
+            to_go_ms,
+        } in &unused
+        {
+            let Some(connection) = self.link.connection() else {
+                return;
+            };
+            let check = Check { policy, subject };
+            let returned = self
+                .scripts
+                .return_unused(connection, check, *permits, *to_go_ms);
+            // What is not returned ends with its window.
+            let _ = returned.await;
+        }
+    }
+
+    /// Returns the permits of callers that don't come to this worker any more, for as long as it lives.
+    async fn return_idle(self: Rc<Self>) {
+        loop {
+            sleep(LOOK_FOR_IDLE).await;
+            // Without a connection they stay, and may yet be spent.
+            if self.link.connection().is_some() {
+                let now_ms = self.store.memory.clock().now_ms();
+                self.give_back(self.cache.give_up_idle(now_ms)).await;
+            }
+        }
+    }
+
+    /// Keeps the worker connected, for as long as it lives.
+    async fn stay_connected(self: Rc<Self>) {
+        let Self { store, link, .. } = &*self;
+        let log = WorkerLog::new(&store.log, &store.settings, &store.fallback.fleet);
+        let report = |is_up: Result<(), &CallError>| match is_up {
+            Ok(()) => log.healed(),
+            Err(cause) => log.lost(cause),
+        };
+        link.keep(async || self.connect().await, report).await;
+    }
+
+    /// Says that this process is alive, whenever no other worker has.
+    async fn stay_in_fleet(self: Rc<Self>) {
+        self.store.fallback.fleet.stay(&self.link).await;
+    }
+
+    /// Connects, and proves that Redis answers as fast as a request needs.
+    async fn connect(&self) -> Result<(Connection, Driver), CallError> {
+        let RedisSettings {
+            target, deadline, ..
+        } = &self.store.settings;
+        let connected = in_time(target.patience(), target.connect(*deadline)).await;
+        let (connection, mut driver) = connected?;
+        // The nodes of a cluster are tried each by itself.
+        if !connection.is_cluster() {
+            let proof = in_time(*deadline, self.scripts.prove(connection.clone()));
+            tokio::select! {
+                biased;
+                () = &mut driver => return Err(CallError::Ended),
+                proof = proof => proof?,
+            }
+        }
+        Ok((connection, driver))
+    }
+}
+
+/// Waits for a call no longer than this.
+async fn in_time<T>(
+    longest: Duration,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let answer = timeout(longest, call).await;
+    answer.unwrap_or(Err(CallError::Silent))
+}
