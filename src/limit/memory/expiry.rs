@@ -14,6 +14,10 @@ pub(super) struct ExpiryQueue(BinaryHeap<Reverse<(u64, u32)>>);
 impl ExpiryQueue {
     /// Queues a slot. Also one that is here already, if it ends sooner now.
     pub(super) fn push(&mut self, ends_ms: u64, slot: u32) {
+        if self.0.len() == self.0.capacity() {
+            // By a quarter, not to twice as many.
+            self.0.reserve_exact((self.0.len() / 4).max(4));
+        }
         self.0.push(Reverse((ends_ms, slot)));
     }
 

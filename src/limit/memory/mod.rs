@@ -133,7 +133,8 @@ impl MemoryStore {
             counter,
             ends_ms,
         };
-        shard.insert(&self.hasher, place.hash, entry, now_ms);
+        let slot = shard.insert(&self.hasher, place.hash, entry, now_ms);
+        check.subject.hint.note(place.hash, slot);
     }
 }
 

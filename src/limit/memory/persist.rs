@@ -54,7 +54,9 @@ impl MemoryStore {
                     shard.update(slot, |old| *old = entry);
                 }
             }
-            None => shard.insert(&self.hasher, place.hash, entry, now_ms),
+            None => {
+                shard.insert(&self.hasher, place.hash, entry, now_ms);
+            }
         }
     }
 }

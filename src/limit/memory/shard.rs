@@ -99,8 +99,14 @@ impl Shard {
         }
     }
 
-    /// Adds a counter for a key that has none.
-    pub(super) fn insert(&mut self, hasher: &KeyHasher, hash: u64, entry: Entry, now_ms: u64) {
+    /// Adds a counter for a key that has none; returns its slot.
+    pub(super) fn insert(
+        &mut self,
+        hasher: &KeyHasher,
+        hash: u64,
+        entry: Entry,
+        now_ms: u64,
+    ) -> u32 {
         let queue = queue_of(&entry.key);
         self.make_room(hasher, queue, now_ms);
         self.addresses += usize::from(queue == ADDRESSES);
@@ -114,6 +120,7 @@ impl Shard {
         };
         self.index.insert_unique(hash, slot, rehash);
         self.queues[queue].push(ends_ms, slot);
+        slot
     }
 
     /// Shows the entries in those slots; says whether there are slots after them.
