@@ -40,7 +40,7 @@ fn summary(loaded: &Loaded) -> String {
             let requests = policy.limit.requests();
             match policy.limit.algorithm() {
                 Algorithm::FixedWindow => format!("{requests} per {window} s"),
-                other => format!("{requests} per {window} s ({})", other.word()),
+                other => format!("{requests} per {window} s ({})", other.as_str()),
             }
         })
     };

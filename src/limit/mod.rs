@@ -5,13 +5,14 @@
 mod algorithm;
 mod cache;
 mod clock;
+mod display;
+#[cfg(test)]
+mod doc_charts;
 mod headers;
 mod key;
 mod limiter;
 mod memory;
 mod outage;
-#[cfg(test)]
-mod pictures;
 mod policy;
 mod redis;
 mod redis_limiter;
@@ -20,7 +21,6 @@ mod state;
 mod subject;
 #[cfg(test)]
 mod testing;
-mod words;
 
 pub use clock::{Clock, ManualClock};
 pub use headers::{LimitHeaders, put_fields, retry_after};

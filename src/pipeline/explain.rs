@@ -237,14 +237,14 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
         policy: policy.name.to_string(),
         requests: policy.limit.requests(),
         per_seconds: policy.limit.window().as_secs(),
-        algorithm: policy.limit.algorithm().word(),
+        algorithm: policy.limit.algorithm().as_str(),
         burst: policy.limit.algorithm().burst(),
         by: match check.subject.who() {
             Who::Client(name) => format!("client {name}"),
             Who::Address(ip) => format!("ip {ip}"),
             Who::Route(name) => format!("route {name}"),
         },
-        mode: policy.mode.word(),
+        mode: policy.mode.as_str(),
         cost,
     }
 }

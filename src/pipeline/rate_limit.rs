@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::limit::{
-    By, Check, Decision, LimitHeaders, Policy, Subject, Verdict, put_fields,
-};
+use crate::limit::{By, Check, Decision, LimitHeaders, Policy, Subject, Verdict, put_fields};
 use crate::message::sink::FieldSink;
 use crate::route::Route;
 

@@ -5,10 +5,7 @@ use std::time::Duration;
 use crate::config::keys::{List, Map, Number, table, words};
 use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, TextFile, Within};
 use crate::config::source::At;
-use crate::limit::{By, Lease, LimitHeaders, Mode, OnFailure};
-
-/// What a limit can count exactly, and report.
-const MOST_REQUESTS: u64 = 999_999_999_999_999;
+use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
 
 /// The longest window, in milliseconds.
 const YEAR: u64 = 366 * 24 * 3_600_000;
@@ -44,7 +41,7 @@ table! {
     /// So many requests in so long a window.
     LimitKeys {
         /// How many requests a window takes.
-        requests: At<Number<1, MOST_REQUESTS>>;
+        requests: At<Number<1, MAX_REQUESTS>>;
         /// How long a window is: whole seconds.
         per: At<Within<1000, YEAR, 1000>>;
         /// How requests are counted. `fixed-window`: a window begins with the first request in it.
@@ -53,7 +50,7 @@ table! {
         algorithm: At<Algorithm> = Algorithm::FixedWindow;
         /// What a full bucket holds, and so the most that is admitted at one moment. Absent: as much
         /// as `requests`. Of a token bucket only.
-        burst: Option<At<Number<1, MOST_REQUESTS>>>;
+        burst: Option<At<Number<1, MAX_REQUESTS>>>;
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Algorithm, By, Mode, OnFailure, Policy};
 impl Algorithm {
     /// As the configuration calls it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::FixedWindow => "fixed-window",
             Self::SlidingWindow => "sliding-window",
@@ -29,7 +29,7 @@ impl Algorithm {
 impl By {
     /// As the configuration calls it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Ip => "ip",
@@ -41,7 +41,7 @@ impl By {
 impl Mode {
     /// As the configuration calls it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Enforce => "enforce",
             Self::Shadow => "shadow",
@@ -52,7 +52,7 @@ impl Mode {
 impl OnFailure {
     /// As the configuration calls it.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Open => "open",
@@ -75,19 +75,19 @@ impl fmt::Display for Policy {
         };
         let algorithm = limit.algorithm();
         if algorithm != Algorithm::default() {
-            unusual(format_args!("{}", algorithm.word()))?;
+            unusual(format_args!("{}", algorithm.as_str()))?;
         }
         if let Some(burst) = algorithm.burst() {
             unusual(format_args!("burst {burst}"))?;
         }
         if self.by != By::default() {
-            unusual(format_args!("by {}", self.by.word()))?;
+            unusual(format_args!("by {}", self.by.as_str()))?;
         }
         if self.mode != Mode::default() {
-            unusual(format_args!("{}", self.mode.word()))?;
+            unusual(format_args!("{}", self.mode.as_str()))?;
         }
         if let Some(on_failure) = self.on_failure {
-            unusual(format_args!("on_failure {}", on_failure.word()))?;
+            unusual(format_args!("on_failure {}", on_failure.as_str()))?;
         }
         if before == ", " {
             f.write_str(")")?;

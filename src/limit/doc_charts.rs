@@ -1,5 +1,5 @@
-//! The pictures of `docs/limits.md`, drawn anew from the algorithms: what a page says of a limit is
-//! what the limit does.
+//! The charts of `docs/limits.md`, drawn anew from the algorithms, so that the page shows what a limit
+//! does.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::algorithm::{Counter, judge};
 use super::{Algorithm, Limit};
 
-/// How many seconds a picture shows.
+/// How many seconds a chart shows.
 const SECONDS: u64 = 40;
 
 /// What is offered in one second, as a function of which it is.
@@ -56,21 +56,21 @@ fn put_cell(row: &mut String, offered: u64, admitted: u64) {
     }
 }
 
-fn picture(offer: Offer) -> String {
+fn chart(offer: Offer) -> String {
     let mut offered = String::new();
     for second in 0..SECONDS {
         put_cell(&mut offered, offer(second), offer(second));
     }
-    let mut picture = format!("    {:24}{}\n", "offered", offered.trim_end_matches('.'));
+    let mut chart = format!("    {:24}{}\n", "offered", offered.trim_end_matches('.'));
     for (name, algorithm) in algorithms() {
         let row = admitted(algorithm, offer);
-        writeln!(picture, "    {name:24}{row}").unwrap();
+        writeln!(chart, "    {name:24}{row}").unwrap();
     }
-    picture
+    chart
 }
 
 #[test]
-fn the_pictures_of_the_page_are_what_the_algorithms_do() {
+fn the_charts_of_the_page_are_what_the_algorithms_do() {
     let page = include_str!("../../docs/limits.md");
     let steady: Offer = |_| 3;
     let over_the_edge: Offer = |second| match second {
@@ -85,7 +85,7 @@ fn the_pictures_of_the_page_are_what_the_algorithms_do() {
         _ => 0,
     };
     for offer in [steady, over_the_edge, then_on] {
-        let picture = picture(offer);
-        assert!(page.contains(&picture), "not in the page:\n{picture}");
+        let chart = chart(offer);
+        assert!(page.contains(&chart), "not in the page:\n{chart}");
     }
 }
