@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom. Modules of one layer may know each other.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["cli"],
     &["app"],
     &["server", "admin", "config"],
     &["pipeline"],
-    &["client", "route", "limit", "upstream"],
+    &["client", "route"],
+    &["limit", "upstream"],
     &["wire"],
-    &["message", "metrics", "logging", "request_id"],
+    &["message", "metrics", "logging", "request_id", "breaker"],
 ];
 
 #[test]
