@@ -16,8 +16,9 @@ pub mod server;
 pub mod pipeline;
 
 pub mod client;
-pub mod limit;
 pub mod route;
+
+pub mod limit;
 pub mod upstream;
 
 pub mod breaker;
