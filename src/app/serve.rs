@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use crate::server::{Listeners, Phase, WorkerParts, run_worker};
+use crate::server::{Listeners, Phase, Room, WorkerParts, run_worker};
 
 use super::reload::Reloader;
 use super::signals::Signals;
-use super::{Gateway, StartError};
+use super::{Gateway, StartError, files};
 
 /// How often lost log lines are reported, at most.
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl Gateway {
         let (is_ready, ready) = mpsc::channel(self.settings.workers);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
-        let room = Arc::new(Semaphore::new(self.settings.max_connections));
+        let room = Arc::new(Room::new(self.max_connections()));
         let mut workers = Vec::new();
         for listeners in listeners.per_worker {
             let parts = WorkerParts {
@@ -137,6 +137,24 @@ impl Gateway {
             ended,
             reload,
         })
+    }
+}
+
+impl Gateway {
+    /// As many connections as are wanted, or fewer if there are not enough files for them.
+    fn max_connections(&self) -> usize {
+        let wanted = self.settings.max_connections;
+        match files::raise_limit(self.settings.workers) {
+            Some(fitting) if fitting < wanted => {
+                tracing::warn!(
+                    connections = fitting,
+                    max_connections = wanted,
+                    "the limit of open files has no room for `server.max_connections`: raise it (LimitNOFILE of systemd, ulimit -Hn)"
+                );
+                fitting
+            }
+            _ => wanted,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// At least one; already resolved from "one per available core".
     pub workers: usize,
-    /// Beyond it new connections wait in the kernel's backlog.
+    /// Beyond it idle connections give way, and new ones wait in the kernel's backlog.
     pub max_connections: usize,
     /// How long requests in flight may take once the gateway has been told to stop.
     pub drain_timeout: Duration,

@@ -11,13 +11,13 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 
 use crate::pipeline::Worker;
 
-use super::drain::Connections;
+use super::connections::Connections;
 use super::h1;
+use super::room::Room;
 
 /// How long to wait when the process or the machine runs short of something, file descriptors mostly.
 const RESOURCE_BACKOFF: Duration = Duration::from_millis(100);
@@ -30,8 +30,8 @@ const HANDSHAKE: Duration = Duration::from_millis(10);
 pub(super) struct Accepting {
     pub worker: Rc<Worker>,
     pub connections: Rc<Connections>,
-    /// Shared by all workers: how many more connections there may be.
-    pub room: Arc<Semaphore>,
+    /// Shared by all workers.
+    pub room: Arc<Room>,
 }
 
 impl Accepting {
@@ -99,14 +99,12 @@ impl Accepting {
     }
 
     async fn serve(&self, socket: TcpStream, peer: IpAddr) {
-        let Ok(place) = Arc::clone(&self.room).acquire_owned().await else {
-            return;
-        };
-        let (worker, seat) = (Rc::clone(&self.worker), self.connections.seat());
-        // The seat says when it has ended; that is what a drain waits for.
+        let place = self.room.place().await;
+        let (worker, guard) = (Rc::clone(&self.worker), self.connections.begin());
+        // The guard says when it has ended; that is what a drain waits for.
         spawn_local(async move {
-            h1::serve(socket, peer, &worker, &seat).await;
-            drop((seat, place));
+            h1::serve(socket, peer, &worker, &guard).await;
+            drop((guard, place));
         });
     }
 }

@@ -19,7 +19,7 @@ use crate::wire::head::read_request;
 use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
 
-use super::drain::Seat;
+use super::connections::ConnectionGuard;
 
 /// How long a resting connection may still send a request after the drain has begun. A client that
 /// is about to send one when the connection is closed could not know whether it was read.
@@ -32,17 +32,22 @@ const LINGER: Duration = Duration::from_secs(5);
 const MOST_BLANK: usize = 16;
 
 /// Serves the connection to its end.
-pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat: &Seat) {
+pub(super) async fn serve(
+    socket: TcpStream,
+    peer: IpAddr,
+    worker: &Worker,
+    guard: &ConnectionGuard,
+) {
     let mut client = Client {
         connection: Connection::new(socket),
         alarm: Alarm::default(),
         peer,
         worker,
-        seat,
+        guard,
     };
-    let mut rested_before = false;
+    let mut idle_since = worker.clock.look();
     loop {
-        let after = match client.next_head(rested_before).await {
+        let after = match client.next_head(idle_since).await {
             Next::Head(head) => {
                 // Boxed: a resting connection should not hold the room that a request needs. And
                 // made where it stays: moved there, kilobytes of nothing would be copied.
@@ -57,7 +62,8 @@ pub(super) async fn serve(socket: TcpStream, peer: IpAddr, worker: &Worker, seat
             Next::Ended => return,
         };
         match after {
-            After::GoesOn => rested_before = true,
+            // The record of the request looked at the clock when it ended.
+            After::GoesOn => idle_since = worker.clock.last_look(),
             After::CloseNow if client.is_silent() => return client.close(),
             After::Close | After::CloseNow => return aside(client.linger()).await,
             After::Cut => return client.cut(),
@@ -70,7 +76,7 @@ struct Client<'w> {
     alarm: Alarm,
     peer: IpAddr,
     worker: &'w Worker,
-    seat: &'w Seat,
+    guard: &'w ConnectionGuard,
 }
 
 /// What came next on the connection.
@@ -84,12 +90,14 @@ enum Next {
 }
 
 impl Client<'_> {
-    async fn next_head(&mut self, rested_before: bool) -> Next {
+    async fn next_head(&mut self, idle_since: Instant) -> Next {
         if self.connection.input().is_empty() {
             self.connection.rest(&self.worker.buffers);
-            if !self.rest(rested_before).await {
+            self.guard.set_idle(Some(idle_since));
+            if !self.wait(idle_since).await {
                 return Next::Ended;
             }
+            self.guard.set_idle(None);
         }
         // Copied, so that a client that is slow with its head does not hold the snapshot.
         let (limits, header_timeout) = {
@@ -144,14 +152,7 @@ impl Client<'_> {
 
     /// Waits for the next request to begin, and reads its first bytes; `false` if none will come.
     /// Holds nothing of the configuration meanwhile: a reload would have to keep the old one.
-    async fn rest(&mut self, rested_before: bool) -> bool {
-        let clock = &self.worker.clock;
-        // The record of the last request looked at the clock when it ended.
-        let since = if rested_before {
-            clock.last_look()
-        } else {
-            clock.look()
-        };
+    async fn wait(&mut self, since: Instant) -> bool {
         let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
@@ -159,15 +160,11 @@ impl Client<'_> {
             }
             // Readiness may have been announced for nothing, and a buffer been taken for it.
             self.connection.rest(buffers);
-            let began = self.seat.drain_began(cx);
-            let snapshot = &self.worker.current().snapshot;
-            // A connection that has never sent anything is not given the time of one that has.
-            let due = since
-                + if rested_before {
-                    snapshot.idle_timeout
-                } else {
-                    snapshot.header_timeout
-                };
+            if self.guard.gives_way(cx) {
+                return Poll::Ready(false);
+            }
+            let due = since + self.worker.current().snapshot.idle_timeout;
+            let began = self.guard.drain_began();
             let due = began.map_or(due, |began| due.min(began.max(since) + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)
         })

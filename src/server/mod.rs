@@ -2,10 +2,12 @@
 //! its own; what a connection does stays on its worker's thread.
 
 mod accept;
-mod drain;
+mod connections;
 mod h1;
 mod listen;
+mod room;
 mod worker;
 
 pub use listen::{BindError, Listeners, bind};
+pub use room::Room;
 pub use worker::{Phase, WorkerParts, run_worker};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, spawn_local};
 
 use crate::limit::LimitStore;
@@ -17,7 +17,8 @@ use crate::pipeline::Worker;
 use crate::pipeline::snapshot::Snapshot;
 
 use super::accept::Accepting;
-use super::drain::Connections;
+use super::connections::Connections;
+use super::room::Room;
 
 /// How long a start waits for Redis.
 const REDIS_AT_START: Duration = Duration::from_secs(1);
@@ -48,8 +49,8 @@ pub struct WorkerParts {
     pub access_log: Option<Arc<Sink>>,
     /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
-    /// Shared by all workers: how many more connections there may be.
-    pub room: Arc<Semaphore>,
+    /// Shared by all workers.
+    pub room: Arc<Room>,
     /// How long what is in flight may take once the drain has begun.
     pub drain_timeout: Duration,
     /// What the gateway is doing.
@@ -83,6 +84,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         parts.pretty_access,
     ));
     let connections = Rc::new(Connections::default());
+    let mut wanted = parts.room.wanted();
     let accepting = Accepting {
         worker: Rc::clone(&worker),
         connections: Rc::clone(&connections),
@@ -97,11 +99,18 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
     let _ = parts.ready.send(()).await;
-    let (keeper, told) = (Rc::clone(&worker), Rc::clone(&connections));
+    let (keeper, kept) = (Rc::clone(&worker), Rc::clone(&connections));
     let housekeeping = spawn_local(async move {
+        let make_room = async {
+            while wanted.changed().await.is_ok() {
+                let age = *wanted.borrow_and_update();
+                kept.give_way(age);
+            }
+        };
         tokio::join!(
             keeper.housekeeping(),
-            keeper.follow_reloads(|| told.wake_idle())
+            keeper.follow_reloads(|| kept.wake_idle()),
+            make_room
         );
     });
     // The sender lives as long as the gateway; when it is gone, so is the reason to serve.

@@ -27,7 +27,8 @@ table! {
         /// services get them, except for those that look like a field which the gateway reads or
         /// sets.
         odd_field_names: At<OddFieldNames> = OddFieldNames::Drop;
-        /// How many clients' connections are open at once. More wait in the kernel.
+        /// How many clients' connections are open at once. For more, the longest idle ones are
+        /// closed; while none is idle, they wait in the kernel.
         max_connections: At<Number<1, 10_000_000>> = Number(10_000), restart;
         /// The largest head of a request, from `1KiB` to `16MiB`; a larger one gets 431.
         max_head: At<Size<1024, { 16 << 20 }>> = Size(64 << 10);
@@ -35,7 +36,7 @@ table! {
         max_headers: At<Number<1, { MOST_FIELDS as u64 }>> = Number(100);
         /// The longest from the first byte of a head to its last; then 408.
         header_timeout: At<Duration> = Duration::from_secs(10);
-        /// How long a client's connection is kept between requests, and the longest pause within a
+        /// How long a client's connection is kept without a request, and the longest pause within a
         /// body.
         idle_timeout: At<Duration> = Duration::from_secs(75);
         /// How long requests in flight may take when the gateway stops.

@@ -109,29 +109,83 @@ fn what_follows_a_last_request_does_not_cost_its_answer() {
 }
 
 #[test]
-fn connections_beyond_the_bound_wait_for_a_place() {
+fn connections_beyond_the_bound_wait_while_all_others_are_busy() {
     let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 2");
     let mut first: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
+    let upload = Request::post("/api/inventory/x", "hello");
+    let bytes = upload.bytes();
+    let (begun, rest) = bytes.split_at(bytes.len() - 1);
     for client in &mut first {
-        Shop::still_serves(client);
+        client.send(begun);
     }
-
-    let request = Request::get("/api/inventory/waiting");
+    shop.inventory.wait_for_connections(4);
     let mut fifth = shop.gateway.connect();
     fifth
-        .send(request.bytes())
+        .send(Request::get("/health").bytes())
         .patience(Duration::from_millis(300));
     match fifth.ending() {
         Ending::Nothing(Broken::Silent) => {}
         other => panic!("served beyond the bound: {other:?}"),
     }
-    // The others are not disturbed meanwhile.
-    for client in &mut first {
-        Shop::still_serves(client);
-    }
-    drop(first.remove(0));
+    shop.gateway.wait_log("that there is no room", |line| {
+        line["level"] == "WARN" && line["connections"] == 4
+    });
+    // None of them is disturbed, and the first that is done gives way: it keeps its side open.
     fifth.patience(crate::support::PATIENCE);
+    first[2].send(rest);
+    first[2].answer().is(200);
     fifth.answer().is(200);
+    first[2].is_closed();
+    for n in [0, 1, 3] {
+        first[n].send(rest);
+        first[n].answer().is(200);
+    }
+}
+
+#[test]
+fn the_longest_idle_connections_give_way() {
+    let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 1");
+    let mut idle: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
+    for n in [2, 0, 3, 1] {
+        Shop::still_serves(&mut idle[n]);
+    }
+    let mut fifth = shop.gateway.connect();
+    Shop::still_serves(&mut fifth);
+    idle[2].is_closed();
+    Shop::still_serves(&mut idle[0]);
+    let mut sixth = shop.gateway.connect();
+    sixth.ask(&Request::get("/health")).is(200);
+    idle[3].is_closed();
+    for n in [0, 1] {
+        Shop::still_serves(&mut idle[n]);
+    }
+}
+
+#[test]
+fn idle_connections_give_way_on_whichever_worker_they_are() {
+    let shop = Shop::with("[server]\nmax_connections = 16\nworkers = 4");
+    let mut all = Vec::new();
+    for round in 0..200 {
+        // Silent ones and such that have been served.
+        let mut client = shop.gateway.connect();
+        if round % 3 > 0 {
+            Shop::still_serves(&mut client);
+        }
+        all.push(client);
+    }
+    // The log is not flooded with it.
+    let full = |line: &&serde_json::Value| line["connections"] == 16;
+    assert_eq!(shop.gateway.log().iter().filter(full).count(), 1);
+}
+
+#[test]
+fn a_connection_that_is_opened_ahead_is_kept_as_long_as_others() {
+    let shop = Shop::with("[server]\nheader_timeout = \"200ms\"");
+    let mut ahead = shop.gateway.connect();
+    ahead.patience(Duration::from_millis(500));
+    assert!(matches!(ahead.ending(), Ending::Nothing(Broken::Silent)));
+    ahead.patience(crate::support::PATIENCE);
+    Shop::still_serves(&mut ahead);
 }
 
 #[test]

@@ -176,7 +176,8 @@ fn resting_connections_do_not_hold_up_the_end() {
 fn connections_that_wait_for_a_file_descriptor_are_served_first() {
     let upstream = Upstream::echo();
     let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
-    let mut gateway = Gateway::start_under("ulimit -n 60", &config);
+    let mut gateway = Gateway::start(&config);
+    gateway.limit_files(60);
     let mut clients: Vec<_> = (0..100).map(|_| gateway.connect()).collect();
     for client in &mut clients {
         client.send(Request::get("/health").bytes());

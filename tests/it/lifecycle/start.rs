@@ -1,6 +1,7 @@
 //! Starting: everything is bound before anything is served, and what can't be done is said.
 
 use std::net::TcpListener;
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use crate::support::{Broken, Ending, Gateway, Request, Upstream, eventually, tollgate};
@@ -98,10 +99,51 @@ fn ipv6_is_spoken_on_both_sides() {
 }
 
 #[test]
+fn as_many_files_as_there_may_be_are_used() {
+    let upstream = Upstream::echo();
+    let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+    let gateway = Gateway::start_under("ulimit -S -n 64", &config);
+    let mut clients: Vec<_> = (0..200).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.ask(&Request::get("/a")).is(200);
+    }
+}
+
+#[test]
+fn each_client_that_is_accepted_finds_a_file_for_its_service() {
+    let all = Arc::new(Mutex::new(None::<Arc<Barrier>>));
+    let together = Arc::clone(&all);
+    let upstream = Upstream::start(move |peer| {
+        let request = peer.request()?;
+        let all = together.lock().expect("no panic").clone();
+        all.expect("set before the first request").wait();
+        peer.reply(&request, b"")
+    });
+    let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+    let gateway = Gateway::start_under("ulimit -n 250", &config);
+    let warning = gateway.wait_log("the limit to be named", |line| {
+        line["level"] == "WARN" && line["max_connections"] == 10_000
+    });
+    let room = warning["connections"].as_u64().expect("a number");
+    assert!((40..120).contains(&room), "{warning}");
+    let room = usize::try_from(room).expect("a small number");
+    *all.lock().expect("no panic") = Some(Arc::new(Barrier::new(room)));
+    // Each needs a connection to the service at the same time; ten wait for others to be done.
+    let mut clients: Vec<_> = (0..room + 10).map(|_| gateway.connect()).collect();
+    for client in &mut clients[..room] {
+        client.send(Request::get("/a").bytes());
+    }
+    for client in &mut clients[..room] {
+        client.answer().is(200);
+    }
+}
+
+#[test]
 fn running_out_of_files_is_survived() {
     let upstream = Upstream::echo();
     let config = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
-    let gateway = Gateway::start_under("ulimit -n 60", &config);
+    let gateway = Gateway::start(&config);
+    gateway.limit_files(60);
     let mut first = gateway.connect();
     first.ask(&Request::get("/a")).is(200);
     // More connections than there are files for: those that are not accepted wait.

@@ -1,0 +1,45 @@
+//! How many files and sockets the process may have open, and how many connections fit: accepting
+//! more would take the files that upstreams, Redis and logs need, and cost established clients their
+//! answers.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What the process opens besides connections, those files not counted that are open at the start.
+const RESERVE: u64 = 64;
+/// The same for each worker: its event queue, and connections to Redis.
+const RESERVE_PER_WORKER: u64 = 8;
+
+/// Raises the soft limit of open files to the hard one, and returns how many connections of clients
+/// fit below it, if that is a limit at all.
+pub(super) fn raise_limit(workers: usize) -> Option<usize> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // The soft limit is for programs that use select(2).
+    let raised = setrlimit(Resource::Nofile, raised).is_ok();
+    let files = if raised { limit.maximum } else { limit.current }?;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    Some(fitting(files, open as u64, workers as u64))
+}
+
+/// Each connection of a client may need one to a service.
+fn fitting(files: u64, open: u64, workers: u64) -> usize {
+    let others = open + RESERVE + RESERVE_PER_WORKER * workers;
+    let fitting = files.saturating_sub(others) / 2;
+    usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_always_a_file_for_the_service_of_a_client() {
+        assert_eq!(fitting(1024, 20, 2), 462);
+        assert_eq!(fitting(1_048_576, 40, 16), 524_172);
+        assert_eq!(fitting(60, 20, 2), 1, "it can at least be asked how it is");
+        assert_eq!(fitting(0, u64::from(u32::MAX), 1024), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Places for connections, shared by all workers. Where there is none, the connections that have
+//! been idle longest give way; while all are busy, new ones wait in the kernel's backlog.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
+
+/// For how long a connection has to have been idle to give way: workers do not know of each other's,
+/// and one that was accepted just now, whose request is on its way, should not be the first.
+const AGES: [Duration; 4] = [
+    Duration::from_secs(10),
+    Duration::from_secs(1),
+    Duration::from_millis(100),
+    Duration::ZERO,
+];
+/// How long to wait for a place before younger ones are asked.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+/// How often the log says that there is no room, at most.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// All places.
+#[derive(Debug)]
+pub struct Room {
+    size: usize,
+    free: Arc<Semaphore>,
+    /// Changes whenever somebody wants a place, from connections that are idle for so long.
+    wanted: watch::Sender<Duration>,
+    logged: Mutex<Option<Instant>>,
+}
+
+impl Room {
+    /// Room for so many connections.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self {
+            size,
+            free: Arc::new(Semaphore::new(size)),
+            wanted: watch::Sender::new(Duration::MAX),
+            logged: Mutex::default(),
+        }
+    }
+
+    /// Waits for a place. It is free again when what is returned is dropped.
+    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
+        let free = Arc::clone(&self.free);
+        if let Ok(place) = free.try_acquire_owned() {
+            return place;
+        }
+        self.log();
+        let mut place = pin!(Arc::clone(&self.free).acquire_owned());
+        let mut ages = AGES.into_iter();
+        loop {
+            self.wanted.send_replace(ages.next().unwrap_or_default());
+            tokio::select! {
+                place = &mut place => return place.expect("it is never closed"),
+                () = sleep(ASK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Changes whenever connections that are idle for so long should give way.
+    pub(super) fn wanted(&self) -> watch::Receiver<Duration> {
+        self.wanted.subscribe()
+    }
+
+    fn log(&self) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|then| then.elapsed() >= LOG_INTERVAL) {
+            *logged = Some(Instant::now());
+            tracing::warn!(
+                connections = self.size,
+                "there is no room for more connections: the longest idle ones are closed, and new ones wait while none is idle"
+            );
+        }
+    }
+}
