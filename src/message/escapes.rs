@@ -46,29 +46,14 @@ pub fn push_escape(out: &mut String, byte: u8) {
     }
 }
 
-/// Decodes all escapes once; a broken one stays as it is.
-#[must_use]
-pub fn decode_once(path: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        match byte_of(rest).filter(|_| first == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                rest = &rest[2..];
-            }
-            None => out.push(first),
-        }
-    }
-    out
-}
-
-/// The bytes of a canonical path, decoded however often they were encoded: `%2E`, `%252E` and
-/// `%25252E` are all a dot. One pass without a copy, for an attacker would nest thousands.
+/// The bytes of a canonical path, decoded once or however often they were encoded: `%2E`, `%252E`
+/// and `%25252E` are all a dot. One pass without a copy, for an attacker would nest thousands.
 #[derive(Debug, Clone)]
-pub struct Decoded<'p> {
-    rest: &'p [u8],
+pub struct Decoded<I> {
+    bytes: I,
+    /// Read already, and not part of an escape.
+    ahead: [Option<u8>; 2],
+    once: bool,
 }
 
 /// A byte of a path, and how it was written.
@@ -80,35 +65,63 @@ pub struct DecodedByte {
     pub layers: usize,
 }
 
-impl<'p> Decoded<'p> {
-    /// Reads `path`.
-    #[must_use]
-    pub fn new(path: &'p [u8]) -> Self {
-        Self { rest: path }
+impl<I: Iterator<Item = u8>> Decoded<I> {
+    /// Decodes `bytes` as often as they are encoded.
+    pub fn new(bytes: I) -> Self {
+        Self {
+            bytes,
+            ahead: [None; 2],
+            once: false,
+        }
+    }
+
+    /// Decodes `bytes` once; a broken escape stays as it is.
+    pub fn once(bytes: I) -> Self {
+        Self {
+            once: true,
+            ..Self::new(bytes)
+        }
+    }
+
+    /// The bytes alone.
+    pub fn bytes(self) -> impl Iterator<Item = u8> {
+        self.map(|decoded| decoded.byte)
+    }
+
+    fn read(&mut self) -> Option<u8> {
+        let [next, after] = &mut self.ahead;
+        let taken = next.take();
+        *next = after.take();
+        taken.or_else(|| self.bytes.next())
     }
 }
 
-impl Iterator for Decoded<'_> {
+impl<I: Iterator<Item = u8>> Iterator for Decoded<I> {
     type Item = DecodedByte;
 
     fn next(&mut self) -> Option<DecodedByte> {
-        let (&first, mut rest) = self.rest.split_first()?;
-        let mut byte = first;
+        let byte = self.read()?;
         let mut layers = 0;
-        if first == b'%' {
-            // An escaped percent sign: what follows may be escaped once more.
-            while let Some(deeper) = rest.strip_prefix(b"25") {
-                rest = deeper;
-                layers += 1;
-            }
-            if let Some(decoded) = byte_of(rest) {
-                byte = decoded;
-                rest = &rest[2..];
-                layers += 1;
-            }
+        if byte != b'%' {
+            return Some(DecodedByte { byte, layers });
         }
-        self.rest = rest;
-        Some(DecodedByte { byte, layers })
+        loop {
+            let digits = [self.read(), self.read()];
+            let decoded = match digits {
+                [Some(high), Some(low)] => hex::byte([high, low]),
+                _ => None,
+            };
+            let Some(decoded) = decoded else {
+                self.ahead = digits;
+                return Some(DecodedByte { byte, layers });
+            };
+            layers += 1;
+            if self.once || decoded != b'%' {
+                let byte = decoded;
+                return Some(DecodedByte { byte, layers });
+            }
+            // An escaped percent sign: what follows may be escaped once more.
+        }
     }
 }
 
@@ -117,9 +130,7 @@ mod tests {
     use super::*;
 
     fn decoded(path: &str) -> String {
-        let bytes = Decoded::new(path.as_bytes())
-            .map(|decoded| decoded.byte)
-            .collect();
+        let bytes = Decoded::new(path.bytes()).bytes().collect();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -142,8 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn one_level_of_encoding_is_undone() {
+        for (path, wanted) in [
+            ("%2E%252e%25252e", ".%2e%252e"),
+            ("100%25", "100%"),
+            ("%%41%4%", "%A%4%"),
+            ("%25zz%", "%zz%"),
+        ] {
+            let bytes = Decoded::once(path.bytes()).bytes().collect();
+            assert_eq!(String::from_utf8(bytes).unwrap(), wanted, "{path}");
+        }
+    }
+
+    #[test]
     fn layers_are_counted() {
-        let layers = Decoded::new(b"/%2F%252F%%25").map(|decoded| decoded.layers);
+        let layers = Decoded::new("/%2F%252F%%25".bytes()).map(|decoded| decoded.layers);
         assert_eq!(layers.collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
     }
 

@@ -2,13 +2,14 @@
 //! others; compatibility characters (NFKC), letter case, accents and invisible characters undone;
 //! bytes that are not UTF-8 left out, or read as Latin-1. Two texts that some service takes for one
 //! come out equal. Only for comparing: what goes on to services is the canonical path.
+//!
+//! Nothing is decoded before it is asked for: most comparisons end within a few bytes.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
-use icu_properties::CodePointSetData;
-use icu_properties::props::DefaultIgnorableCodePoint;
+use smallvec::SmallVec;
 
-use super::escapes::{Decoded, byte_of};
+use super::escapes::Decoded;
 
 /// How a service makes characters of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,76 +33,178 @@ const WINDOWS_1252: [char; 32] = [
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// Decodes `text`, which may have escapes. ASCII letters keep their case; white space and control
-/// characters become blanks, except for NUL.
-#[must_use]
-pub fn decode(text: &[u8], charset: Charset) -> Vec<u8> {
-    let once = fold(Decoded::new(text).map(|decoded| decoded.byte), charset);
-    if has_escape(&once) {
-        // A service that decodes twice and normalizes in between meets `％2F` only then.
-        fold(Decoded::new(&once).map(|decoded| decoded.byte), charset)
-    } else {
-        once
+/// Decodes bytes, which may have escapes, and folds what comes out. The result is UTF-8.
+pub fn decode(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<Item = u8> {
+    let once = fold(Decoded::new(bytes).bytes(), charset);
+    // A service that decodes twice and normalizes in between meets `％2F` only then.
+    fold(Decoded::new(once).bytes(), Charset::Utf8)
+}
+
+/// Takes what bytes of a text have in common that some service takes for one: characters are
+/// decomposed (NFKD), in lower case, without accents and invisible ones. White space and control
+/// characters become blanks, but for NUL and [`MARK`]. ASCII letters keep their case.
+pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<Item = u8> {
+    let chars = Chars {
+        bytes,
+        ahead: None,
+        charset,
+    };
+    Folded {
+        chars: DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(chars),
+        ready: SmallVec::new(),
+        next: 0,
     }
 }
 
-fn has_escape(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        rest = &rest[at + 1..];
-        if byte_of(rest).is_some() {
-            return true;
+/// A control character that [`fold`] leaves as it is, for those who mark places in a text.
+pub const MARK: u8 = 1;
+
+/// The bytes of a text that [`fold`] folds.
+struct Folded<I> {
+    /// Decomposed.
+    chars: I,
+    /// The bytes of the character before.
+    ready: SmallVec<[u8; 16]>,
+    /// How many of them have been told.
+    next: usize,
+}
+
+impl<I: Iterator<Item = char>> Iterator for Folded<I> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            if let Some(byte) = self.ready.get(self.next) {
+                self.next += 1;
+                return Some(*byte);
+            }
+            self.ready.clear();
+            self.next = 0;
+            match self.chars.next()? {
+                c @ ('\0' | '\u{1}' | ' '..='~') => return u8::try_from(c).ok(),
+                '\0'..='\u{9f}' => return Some(b' '),
+                // Accents; but for one, which is small and has a capital.
+                '\u{300}'..='\u{344}' | '\u{346}'..='\u{36f}' => {}
+                // Most of Asia has letters without case; looking that up is what costs most.
+                c
+                @ ('\u{590}'..='\u{109f}' | '\u{1100}'..='\u{139f}' | '\u{2e80}'..='\u{a63f}') => {
+                    self.push(c);
+                }
+                // Lower case first for `ẞ`, whose small letter has the capital `SS`.
+                c => {
+                    let upper = c.to_lowercase().flat_map(char::to_uppercase);
+                    upper
+                        .flat_map(char::to_lowercase)
+                        .for_each(|c| self.push(c));
+                }
+            }
         }
     }
-    false
 }
 
-fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> Vec<u8> {
-    let mut bytes: Vec<u8> = bytes.collect();
-    if bytes.is_ascii() {
-        for byte in bytes.iter_mut().filter(|b| b.is_ascii_control()) {
-            *byte = if *byte == 0 { 0 } else { b' ' };
+impl<I> Folded<I> {
+    fn push(&mut self, c: char) {
+        if c.is_whitespace() {
+            self.ready.push(b' ');
+        } else if !is_accent(c) && !is_invisible(c) {
+            self.ready
+                .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        return bytes;
-    }
-    match charset {
-        Charset::Utf8 => fold_chars(bytes.utf8_chunks().flat_map(|chunk| chunk.valid().chars())),
-        Charset::Latin1 => fold_chars(bytes.iter().copied().map(char::from)),
-        Charset::Windows1252 => fold_chars(bytes.iter().map(|byte| match byte {
-            0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
-            _ => char::from(*byte),
-        })),
     }
 }
 
-fn fold_chars(chars: impl Iterator<Item = char>) -> Vec<u8> {
-    let classes = CanonicalCombiningClassMapBorrowed::new();
-    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
-    // Accents are left out only after the case was changed, for U+0345 has a capital.
-    let is_accent = |c: char| classes.get_u8(c) != 0;
-    let chars = DecomposingNormalizerBorrowed::new_nfkd()
-        .normalize_iter(chars)
-        // Lower case first for `ẞ`, whose small letter has the capital `SS`.
-        .flat_map(char::to_lowercase)
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .filter(|c| !is_accent(*c) && !ignorable.contains(*c));
-    let mut out = String::new();
-    for c in chars {
-        let is_blank = c.is_whitespace() || (c.is_control() && c != '\0');
-        out.push(if is_blank { ' ' } else { c });
+fn is_accent(c: char) -> bool {
+    CanonicalCombiningClassMapBorrowed::new().get_u8(c) != 0
+}
+
+/// Whether software is to ignore a character that it does not know (Unicode's
+/// `Default_Ignorable_Code_Point`).
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// The characters that bytes stand for.
+struct Chars<I> {
+    bytes: I,
+    /// Read already, and not part of the character before.
+    ahead: Option<u8>,
+    charset: Charset,
+}
+
+impl<I: Iterator<Item = u8>> Chars<I> {
+    /// Reads the rest of a character that begins with `first`, if it is one.
+    fn utf8(&mut self, first: u8) -> Option<char> {
+        let mut character = [first, 0, 0, 0];
+        for length in 1..=4 {
+            match std::str::from_utf8(&character[..length]) {
+                Ok(text) => return text.chars().next(),
+                // There may be more to come.
+                Err(error) if error.error_len().is_none() => {
+                    *character.get_mut(length)? = self.bytes.next()?;
+                }
+                Err(_) => {
+                    // It may begin another one.
+                    self.ahead = (length > 1).then(|| character[length - 1]);
+                    return None;
+                }
+            }
+        }
+        None
     }
-    out.into_bytes()
+}
+
+impl<I: Iterator<Item = u8>> Iterator for Chars<I> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            let byte = self.ahead.take().or_else(|| self.bytes.next())?;
+            match (byte, self.charset) {
+                (0x80..=0x9f, Charset::Windows1252) => {
+                    return Some(WINDOWS_1252[usize::from(byte - 0x80)]);
+                }
+                (0..=0x7f, _) | (_, Charset::Latin1 | Charset::Windows1252) => {
+                    return Some(char::from(byte));
+                }
+                (_, Charset::Utf8) => {
+                    if let Some(c) = self.utf8(byte) {
+                        return Some(c);
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use icu_normalizer::ComposingNormalizerBorrowed;
+    use icu_properties::CodePointSetData;
+    use icu_properties::props::DefaultIgnorableCodePoint;
 
     use super::*;
 
     fn utf8(text: &str) -> String {
-        String::from_utf8(decode(text.as_bytes(), Charset::Utf8)).unwrap()
+        String::from_utf8(decode(text.bytes(), Charset::Utf8).collect()).unwrap()
     }
 
     fn escaped(text: &str) -> String {
@@ -142,8 +245,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_are_left_out_or_read_as_latin_1() {
-        let read =
-            |text: &str, charset| String::from_utf8(decode(text.as_bytes(), charset)).unwrap();
+        let read = |text: &str, charset| {
+            String::from_utf8(decode(text.bytes(), charset).collect()).unwrap()
+        };
         for (text, wanted) in [
             ("/api/%FForders", "/api/orders"),
             ("ap%C3i%80", "api"),
@@ -153,10 +257,40 @@ mod tests {
             assert_eq!(read(text, Charset::Utf8), wanted, "{text}");
         }
         for charset in [Charset::Latin1, Charset::Windows1252] {
-            assert_eq!(read("%C9t%E9%A0", charset), "ete ");
+            assert_eq!(read("%C9t%E9%A0", charset), "Ete ");
         }
-        assert_eq!(read("%8A%85", Charset::Windows1252), "s...");
+        assert_eq!(read("%8A%85", Charset::Windows1252), "S...");
         assert_eq!(read("a%8A%85", Charset::Latin1), "a  ");
+    }
+
+    #[test]
+    fn characters_are_read_as_the_standard_library_reads_them() {
+        let bytes: [u8; 12] = [
+            b'a', 0x80, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0xa6, 0xed, 0xa0,
+        ];
+        // All texts of five of them.
+        for mut number in 0..bytes.len().pow(5) {
+            let text: [u8; 5] = std::array::from_fn(|_| {
+                let byte = bytes[number % bytes.len()];
+                number /= bytes.len();
+                byte
+            });
+            let expected: String = text.utf8_chunks().map(|chunk| chunk.valid()).collect();
+            let chars = Chars {
+                bytes: text.into_iter(),
+                ahead: None,
+                charset: Charset::Utf8,
+            };
+            assert_eq!(chars.collect::<String>(), expected, "{text:x?}");
+        }
+    }
+
+    #[test]
+    fn invisible_characters_are_those_of_unicode() {
+        let set = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_invisible(c), set.contains(c), "{c:?}");
+        }
     }
 
     /// Whatever a service does to the characters of a path, the result is read as the path is.

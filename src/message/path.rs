@@ -207,7 +207,7 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
 /// character (RFC 3629 section 3).
 fn has_overlong(normal: &str) -> bool {
     let mut previous = 0;
-    Decoded::new(normal.as_bytes()).any(|decoded| {
+    Decoded::new(normal.bytes()).any(|decoded| {
         let pair = (std::mem::replace(&mut previous, decoded.byte), decoded.byte);
         matches!(
             pair,
@@ -225,7 +225,7 @@ fn has_overlong(normal: &str) -> bool {
 fn is_utf8(normal: &str) -> bool {
     let mut bytes = Vec::with_capacity(normal.len());
     let mut before = 0;
-    for decoded in Decoded::new(normal.as_bytes()) {
+    for decoded in Decoded::new(normal.bytes()) {
         if std::mem::replace(&mut before, decoded.layers) != decoded.layers {
             // No character goes on behind an ASCII byte.
             bytes.push(b'%');
@@ -243,7 +243,7 @@ fn hides_dots(segment: &str) -> bool {
     if !segment.as_bytes().iter().any(special) {
         return false;
     }
-    let decoded = lenient::decode(segment.as_bytes(), Charset::Utf8);
+    let decoded = lenient::decode(segment.bytes(), Charset::Utf8);
     // The dots that make up the current part of the segment, as long as it is nothing but dots.
     let mut dots = Some(0_usize);
     let are_a_dot_segment = |dots| matches!(dots, Some(1 | 2));
@@ -295,7 +295,7 @@ fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
 /// Whether services disagree on what a `..` after this segment takes off: to some it is none, to
 /// others it is several, or the path ends in it.
 fn is_uncertain(segment: &str) -> bool {
-    let decoded = lenient::decode(segment.as_bytes(), Charset::Utf8);
+    let decoded: Vec<u8> = lenient::decode(segment.bytes(), Charset::Utf8).collect();
     let is_name = |b: &u8| !matches!(b, b'.' | b' ' | b'+');
     let empty = decoded
         .iter()

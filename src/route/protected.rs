@@ -78,6 +78,11 @@ mod tests {
                 "/api%EF%BC%9Bx/orders",
                 "/api;x%255Corders",
                 "/api;%EF%BC%8Fx/orders",
+                "/;x%2Fy/api/orders",
+                "/;x%EF%BC%8Fy%2Fapi/orders",
+                "/;x%EF%BC%8Fy%252Fapi/orders",
+                "/;x%252Fy%EF%BC%8Fapi/orders",
+                "/;x%25252Fy%EF%BC%852Fapi/orders",
             ],
         ),
         (

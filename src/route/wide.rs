@@ -2,8 +2,10 @@
 //! of it does: decoded ever so often or not at all, with `;parameters` cut off before or after,
 //! ended at an encoded `?`, trimmed, with an extension, whatever its letters' case.
 
-use crate::message::escapes::{Decoded, decode_once};
-use crate::message::lenient::{Charset, decode};
+use smallvec::SmallVec;
+
+use crate::message::escapes::Decoded;
+use crate::message::lenient::{Charset, MARK, decode, fold};
 
 use super::PathPrefix;
 
@@ -31,8 +33,8 @@ impl WidePrefixes {
         for (place, prefix) in prefixes {
             // To a service that reads Latin-1 a prefix in UTF-8 has other letters.
             for charset in charsets(prefix) {
-                let decoded = decode(prefix.as_str().as_bytes(), *charset);
-                let text = WideReading::new(&decoded).collect();
+                let decoded = decode(prefix.as_str().bytes(), *charset);
+                let text = WideReading::new(decoded, Slashes::All).collect();
                 all.push(WidePrefix { text, place });
             }
         }
@@ -62,54 +64,104 @@ impl WidePrefixes {
         if self.sorted.is_empty() {
             return None;
         }
-        // Where nothing is encoded, all readings are one.
-        if !path.contains('%') {
-            return self.search(WideReading::new(path.as_bytes()), &mut check);
+        if let Skimmed::Decided(found) = self.skim(path, &mut check) {
+            return found;
         }
-        let path = path.as_bytes();
-        let ascii = Decoded::new(path).all(|decoded| decoded.byte.is_ascii());
+        let ascii = Decoded::new(path.bytes()).all(|decoded| decoded.byte.is_ascii());
         let charsets = if ascii {
             &Charset::ALL[..1]
         } else {
             &Charset::ALL
         };
         charsets.iter().find_map(|charset| {
-            let decoded = decode(path, *charset);
-            self.search(WideReading::new(&decoded), &mut check)
-                .or_else(|| {
-                    other_ends_of_parameters(path, &decoded, *charset)
-                        .iter()
-                        .find_map(|text| self.search(WideReading::new(text), &mut check))
-                })
+            let mut reading = WideReading::new(decode(path.bytes(), *charset), Slashes::All);
+            let found = self.search(&mut reading, &mut check);
+            if found.is_some() || !reading.met_parameters {
+                return found;
+            }
+            self.search_other_ends(path, *charset, &mut check)
         })
+    }
+
+    /// Searches as far as all services read a path alike: most paths part from the prefixes before
+    /// they come to anything else.
+    fn skim<T>(&self, path: &str, check: &mut impl FnMut(usize) -> Option<T>) -> Skimmed<T> {
+        let mut candidates = &self.sorted[..];
+        let mut bytes = path.bytes();
+        for depth in 0.. {
+            let next = bytes.next();
+            if matches!(next, None | Some(b'/')) {
+                let found = ended_at(candidates, depth).find_map(&mut *check);
+                if found.is_some() {
+                    return Skimmed::Decided(found);
+                }
+            }
+            match next {
+                None => break,
+                Some(b'%' | b';' | b'.' | b'+' | b':') => return Skimmed::Undecided,
+                Some(next) => candidates = narrow(candidates, depth, next.to_ascii_lowercase()),
+            }
+            if candidates.is_empty() {
+                break;
+            }
+        }
+        Skimmed::Decided(None)
+    }
+
+    /// Searches the readings that see other ends of parameters: at slashes that are not encoded, or
+    /// are once or twice. `/api;%2Fx/orders` is `/api/x/orders` where slashes are decoded first, and
+    /// `/api/orders` where they are not. Slashes that only normalization makes are among them, but
+    /// not in Latin-1, so that readings without it are covered as well.
+    fn search_other_ends<T>(
+        &self,
+        path: &str,
+        charset: Charset,
+        check: &mut impl FnMut(usize) -> Option<T>,
+    ) -> Option<T> {
+        let raw = || path.bytes();
+        let once = || fold(Decoded::once(raw()).bytes(), charset);
+        let twice = || fold(Decoded::once(once()).bytes(), Charset::Utf8);
+        let backslashes = |b| if b == b'\\' { b'/' } else { b };
+        let all = decode(raw(), charset).map(backslashes);
+        self.search_marked(raw(), charset, check)
+            .or_else(|| self.search_marked(once(), Charset::Utf8, check))
+            .or_else(|| self.search_marked(twice(), Charset::Utf8, check))
+            .or_else(|| self.search(&mut WideReading::new(all, Slashes::All), check))
+    }
+
+    /// Searches a text in which parameters end at the slashes that are there before it is decoded
+    /// any further.
+    fn search_marked<T>(
+        &self,
+        text: impl Iterator<Item = u8>,
+        charset: Charset,
+        check: &mut impl FnMut(usize) -> Option<T>,
+    ) -> Option<T> {
+        let marked = text.map(|b| if b == b'/' { MARK } else { b });
+        let mut reading = WideReading::new(decode(marked, charset), Slashes::Marked);
+        self.search(&mut reading, check)
     }
 
     /// Walks a reading and the sorted prefixes at once, so that a long path costs no more with many
     /// prefixes, and stops where none begins like it.
-    fn search<T>(
+    fn search<T, I: Iterator<Item = u8>>(
         &self,
-        mut reading: WideReading<'_>,
+        reading: &mut WideReading<I>,
         check: &mut impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
         let mut candidates = &self.sorted[..];
         for depth in 0.. {
             let next = reading.next();
             if next.is_none_or(|b| self.ends_name(b)) {
-                // In the order of bytes, what ends here comes first.
-                let ended = candidates.iter().take_while(|one| one.text.len() == depth);
-                if let Some(found) = ended.map(|one| one.place).find_map(&mut *check) {
-                    return Some(found);
+                let found = ended_at(candidates, depth).find_map(&mut *check);
+                if found.is_some() {
+                    return found;
                 }
             }
-            let next = next?;
-            let at_depth = |wide: &WidePrefix| wide.text.get(depth).copied();
-            if [candidates.first()?, candidates.last()?].map(at_depth) == [Some(next); 2] {
-                // All go on like this, for they are sorted.
-                continue;
+            candidates = narrow(candidates, depth, next?);
+            if candidates.is_empty() {
+                break;
             }
-            let from = candidates.partition_point(|wide| at_depth(wide) < Some(next));
-            let to = candidates.partition_point(|wide| at_depth(wide) <= Some(next));
-            candidates = candidates.get(from..to)?;
         }
         None
     }
@@ -121,10 +173,42 @@ impl WidePrefixes {
     }
 }
 
+/// What the first look at a path has found.
+enum Skimmed<T> {
+    Decided(Option<T>),
+    /// From here on services differ.
+    Undecided,
+}
+
+/// The places of those of `candidates`, which are alike up to `depth`, that end there: in the order
+/// of bytes they come first.
+fn ended_at(candidates: &[WidePrefix], depth: usize) -> impl Iterator<Item = usize> {
+    let ended = candidates
+        .iter()
+        .take_while(move |one| one.text.len() == depth);
+    ended.map(|one| one.place)
+}
+
+/// Those of `candidates`, which are alike up to `depth`, that go on with `next`.
+fn narrow(candidates: &[WidePrefix], depth: usize, next: u8) -> &[WidePrefix] {
+    let at_depth = |wide: &WidePrefix| wide.text.get(depth).copied();
+    if let (Some(first), Some(last)) = (candidates.first(), candidates.last())
+        && [first, last].map(at_depth) == [Some(next); 2]
+    {
+        // They are sorted, so all go on like this.
+        return candidates;
+    }
+    let from = candidates.partition_point(|wide| at_depth(wide) < Some(next));
+    let to = candidates.partition_point(|wide| at_depth(wide) <= Some(next));
+    &candidates[from..to]
+}
+
 /// Whether a service may take two canonical paths for one.
 pub(super) fn same_reading(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(|path| decode(path.as_bytes(), Charset::Utf8));
-    WideReading::new(&one).eq(WideReading::new(&other))
+    let read = |path: &str| -> Vec<u8> {
+        WideReading::new(decode(path.bytes(), Charset::Utf8), Slashes::All).collect()
+    };
+    read(one) == read(other)
 }
 
 /// The character sets that a prefix may be written in. One that is not UTF-8 is for a service that
@@ -137,41 +221,25 @@ fn charsets(prefix: &PathPrefix) -> &'static [Charset] {
     }
 }
 
-/// The same path for services that see another end of its parameters: `/api;%2Fx/orders` is
-/// `/api/x/orders` where slashes are decoded first, and `/api/orders` where they are not.
-fn other_ends_of_parameters(path: &[u8], decoded: &[u8], charset: Charset) -> Vec<Vec<u8>> {
-    if !decoded.contains(&b';') {
-        return Vec::new();
-    }
-    let slashes = |b: &u8| if *b == b'\\' { b'/' } else { *b };
-    vec![
-        cut_segments(path, charset),
-        cut_segments(&decode_once(path), charset),
-        decoded.iter().map(slashes).collect(),
-    ]
-}
-
-/// Decodes the segments of `path` one by one, and cuts each at its first semicolon.
-fn cut_segments(path: &[u8], charset: Charset) -> Vec<u8> {
-    let mut out = Vec::with_capacity(path.len());
-    for segment in path.split(|b| *b == b'/') {
-        let decoded = decode(segment, charset);
-        out.extend(decoded.into_iter().take_while(|b| *b != b';'));
-        out.push(b'/');
-    }
-    out
+/// At which slashes parameters end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slashes {
+    All,
+    /// At those that [`MARK`] stands for.
+    Marked,
 }
 
 /// The bytes of a decoded path as the most lenient service would compare them: ASCII letters in
 /// lower case, without parameters, backslashes taken for slashes, blanks around segments and dots
 /// behind them taken off, empty segments left out, no slash at the end.
 #[derive(Debug)]
-struct WideReading<'p> {
-    rest: &'p [u8],
+struct WideReading<I> {
+    bytes: I,
     at: Position,
-    /// Dots and blanks that leave at least so much of `rest` behind them are not at the end of a
-    /// segment.
-    inside: usize,
+    parameters_end_at: Slashes,
+    met_parameters: bool,
+    /// Dots and blanks that turned out not to end their segment, and what follows them, reversed.
+    held: SmallVec<[u8; 8]>,
 }
 
 /// Where in a path a reading is.
@@ -185,65 +253,70 @@ enum Position {
     Parameters,
 }
 
-impl<'p> WideReading<'p> {
-    fn new(decoded: &'p [u8]) -> Self {
+impl<I: Iterator<Item = u8>> WideReading<I> {
+    fn new(decoded: I, parameters_end_at: Slashes) -> Self {
         Self {
-            rest: decoded,
+            bytes: decoded,
             at: Position::Name,
-            inside: usize::MAX,
+            parameters_end_at,
+            met_parameters: false,
+            held: SmallVec::new(),
         }
     }
 
-    /// Skips the dots and blanks that `rest` begins with if they end their segment. No run of them is
-    /// looked at twice, for clients choose how long they are.
-    fn skip_trailing(&mut self) -> bool {
-        if self.rest.len() > self.inside {
-            return false;
+    /// The next byte that is not among dots and blanks at the end of a segment.
+    fn read(&mut self) -> Option<u8> {
+        if let Some(held) = self.held.pop() {
+            return Some(held);
         }
-        let run = self
-            .rest
-            .iter()
-            .take_while(|b| is_dot_or_blank(**b))
-            .count();
-        let end = self.rest.get(run).copied();
-        let trailing = end.is_none_or(|b| matches!(b, b'/' | b'\\' | b';' | b'?' | b'#' | 0));
-        if trailing {
-            self.rest = &self.rest[run..];
-        } else {
-            self.inside = self.rest.len() - run;
+        let byte = self.bytes.next()?;
+        if self.at == Position::Parameters || !is_dot_or_blank(byte) {
+            return Some(byte);
         }
-        trailing
+        let mut run: SmallVec<[u8; 8]> = smallvec::smallvec![byte];
+        let end = loop {
+            match self.bytes.next() {
+                Some(byte) if is_dot_or_blank(byte) => run.push(byte),
+                end => break end,
+            }
+        };
+        let is_end = |b| matches!(b, b'/' | MARK | b'\\' | b';' | b'?' | b'#' | 0);
+        if end.is_none_or(is_end) {
+            return end;
+        }
+        run.extend(end);
+        run.reverse();
+        self.held = run;
+        self.held.pop()
     }
 }
 
-impl Iterator for WideReading<'_> {
+impl<I: Iterator<Item = u8>> Iterator for WideReading<I> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
         loop {
-            let (&byte, after) = self.rest.split_first()?;
+            let byte = self.read()?;
             match (byte, self.at) {
-                (b'/', _) => self.at = Position::Slash,
+                (MARK, _) => self.at = Position::Slash,
+                (b'/', Position::Parameters) if self.parameters_end_at == Slashes::All => {
+                    self.at = Position::Slash;
+                }
                 (_, Position::Parameters) | (b' ' | b'+', Position::Slash) => {}
-                (b'\\', _) => self.at = Position::Slash,
-                (b';', _) => self.at = Position::Parameters,
-                (b'.' | b' ' | b'+', _) if self.skip_trailing() => continue,
+                (b'/' | b'\\', _) => self.at = Position::Slash,
+                (b';', _) => {
+                    self.at = Position::Parameters;
+                    self.met_parameters = true;
+                }
                 (_, Position::Slash) => {
-                    // The byte is left for the next call.
                     self.at = Position::Name;
+                    self.held.push(byte);
                     return Some(b'/');
                 }
-                (byte, Position::Name) => {
-                    self.rest = after;
-                    // A blank in forms, and to some services in paths.
-                    return Some(if byte == b'+' {
-                        b' '
-                    } else {
-                        byte.to_ascii_lowercase()
-                    });
-                }
+                // A blank in forms, and to some services in paths.
+                (b'+', Position::Name) => return Some(b' '),
+                (byte, Position::Name) => return Some(byte.to_ascii_lowercase()),
             }
-            self.rest = after;
         }
     }
 }
