@@ -46,6 +46,12 @@ pub trait HeadSink: FieldSink {
     fn end(&mut self);
 }
 
+/// A head that can be put into the sink of any protocol.
+pub trait PutHead {
+    /// Puts all of it.
+    fn put(&self, sink: &mut impl HeadSink);
+}
+
 /// What becomes of a connection after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persistence {

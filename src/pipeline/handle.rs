@@ -9,14 +9,14 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::message::head::RequestHead;
-use crate::wire::body::Body;
 
 use super::aside;
+use super::client_side::{After, ClientSide};
 use super::plan::plan;
 use super::record::Record;
 use super::refuse::{Reply, answer};
 use super::rejection::Rejection;
-use super::request::{After, Downstream, Request};
+use super::request::Request;
 use super::run;
 use super::worker::Worker;
 
@@ -25,14 +25,14 @@ pub async fn handle(
     worker: &Worker,
     peer: IpAddr,
     head: &RequestHead,
-    client: &mut Downstream<'_>,
+    client: &mut ClientSide<'_>,
 ) -> After {
     let current = worker.current();
     let begun = worker.clock.look();
     let mut request = Request::new(&current.snapshot, head, peer);
     let planned = catch(|| plan(&mut request, &current.snapshot, None));
     let record = Record::begin(worker, &current, peer, Some(&request), begun);
-    client.body = Body::new(request.body);
+    client.end.expect_body(request.body);
     let outcome = match &planned {
         Err(cause) => Err(cause.clone()),
         Ok(plan) => {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn size<'a, 'c: 'a, F: Future>(
-        _: impl Fn(&'a Worker, IpAddr, &'a RequestHead, &'a mut Downstream<'c>) -> F,
+        _: impl Fn(&'a Worker, IpAddr, &'a RequestHead, &'a mut ClientSide<'c>) -> F,
     ) -> usize {
         size_of::<F>()
     }
@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn the_future_of_a_request_stays_small() {
         let bytes = size(handle);
-        assert!(bytes <= 2720, "{bytes}");
+        assert!(bytes <= 1760, "{bytes}");
     }
 }

@@ -4,6 +4,7 @@
 //! answers rejections and sees to it that every request leaves exactly one line in the access log.
 
 mod aside;
+pub mod client_side;
 mod clock;
 pub mod explain;
 mod handle;
@@ -16,6 +17,7 @@ pub mod rate_limit;
 mod record;
 mod refuse;
 pub mod rejection;
+mod report;
 pub mod request;
 pub mod resolve;
 pub mod snapshot;
@@ -26,20 +28,21 @@ pub use handle::handle;
 pub use refuse::{note_unread, refuse_unread};
 pub use worker::Worker;
 
+use self::client_side::{After, ClientSide};
 use self::plan::{Plan, Then};
 use self::proxy::proxy;
 use self::rate_limit::rate_limit;
 use self::record::Record;
 use self::refuse::{Reply, answer};
 use self::rejection::Rejection;
-use self::request::{After, Downstream, Request};
+use self::request::Request;
 
 /// Carries out the plan of a request. A rejection means that the client has not been sent anything
 /// yet.
 async fn run<'r>(
     plan: &Plan<'r>,
     request: &Request<'r>,
-    client: &mut Downstream<'_>,
+    client: &mut ClientSide<'_>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let (admitted, then) = match plan {

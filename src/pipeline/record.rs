@@ -17,13 +17,13 @@ use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::request_id;
 use crate::upstream::Upstream;
-use crate::wire::body::Body;
 use crate::wire::framing::keeps_alive;
 
+use super::client_side::{After, ClientSide};
 use super::identify::Caller;
 use super::json::{self, member};
-use super::rate_limit::Report;
-use super::request::{After, Identity, Request};
+use super::report::Report;
+use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
 
 /// The status of a request whose client left before an answer could be sent. Not an HTTP status:
@@ -148,13 +148,12 @@ impl<'r> Record<'r> {
         head.is_some_and(|head| keeps_alive(head.version, &head.fields))
     }
 
-    /// What becomes of the client's connection after an answer that is whole; `body` is what is
-    /// still to come of the request.
+    /// What becomes of the client's connection after an answer that is whole.
     #[must_use]
-    pub(super) fn after(&self, goes_on: bool, body: &Body) -> After {
+    pub(super) fn after(&self, goes_on: bool, client: &ClientSide<'_>) -> After {
         if goes_on {
             After::GoesOn
-        } else if self.request.is_some() && body.is_finished() && !self.client_goes_on() {
+        } else if self.request.is_some() && client.end.is_taken() && !self.client_goes_on() {
             After::CloseNow
         } else {
             After::Close

@@ -1,6 +1,8 @@
 //! Answers that the gateway makes itself: rejections and the health check. They are small, whole
 //! and never cached; a body that the client is still sending is read past, if it is short.
 
+use std::future::poll_fn;
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,13 +10,15 @@ use http::StatusCode;
 
 use crate::message::body::BodyLength;
 use crate::message::known::Known;
-use crate::message::protocol::Version;
-use crate::message::sink::{FieldSink, HeadSink, Persistence};
-use crate::wire::sink::Http1Sink;
+use crate::message::sink::{HeadSink, Persistence, PutHead};
+use crate::wire::body::Piece;
+use crate::wire::end::End;
+use crate::wire::stream::GivenUp;
 
+use super::client_side::{After, ClientSide};
 use super::record::Record;
 use super::rejection::Rejection;
-use super::request::{After, Downstream, Request};
+use super::request::Request;
 use super::worker::Worker;
 
 /// The health check's answer: it runs.
@@ -38,7 +42,7 @@ pub async fn refuse_unread(
     worker: &Worker,
     peer: IpAddr,
     rejection: &Rejection,
-    client: &mut Downstream<'_>,
+    client: &mut ClientSide<'_>,
 ) {
     let current = worker.current();
     let record = Record::begin(worker, &current, peer, None, worker.clock.look());
@@ -61,34 +65,34 @@ pub fn note_unread(worker: &Worker, peer: IpAddr) {
 pub(super) async fn answer(
     reply: Reply<'_>,
     record: &Record<'_>,
-    client: &mut Downstream<'_>,
+    client: &mut ClientSide<'_>,
 ) -> After {
     if let Reply::Rejected(rejection) = reply {
         record.code.set(Some(rejection.code()));
     }
-    if client.writer.is_within_message() {
+    if client.end.give_up() != GivenUp::Unsent {
         // An answer that follows on one that is not whole would be read as a part of it.
         return After::Cut;
     }
     let goes_on = goes_on(reply, client, record);
-    let mut out = record.worker.buffers.take();
-    put_reply(&mut out, reply, record, goes_on);
-    let sent = client
-        .alarm
-        .limit(PATIENCE, client.writer.write_all(&out))
-        .await;
-    record.worker.buffers.give(out);
-    if sent.is_err() {
+    let own = OwnAnswer::to(reply, record, goes_on);
+    record.status.set(Some(own.status));
+    client.end.send_head(&own, own.framing());
+    // RFC 9110 section 9.3.2, also where nothing but the method could be made sense of.
+    let is_head = record.request().is_some_and(Request::is_head);
+    let body = if is_head { &[][..] } else { &own.body };
+    record.bytes_out.set(body.len() as u64);
+    let sent = client.alarm.limit(PATIENCE, send(&mut client.end, body));
+    if sent.await.is_err() {
         return After::Cut;
     }
-    client.writer.end_message();
-    if goes_on && !client.body.is_finished() && !read_past(client, record).await {
+    if goes_on && !client.end.is_taken() && !read_past(client, record).await {
         return After::Close;
     }
-    record.after(goes_on, &client.body)
+    record.after(goes_on, client)
 }
 
-fn goes_on(reply: Reply<'_>, client: &Downstream<'_>, record: &Record<'_>) -> bool {
+fn goes_on(reply: Reply<'_>, client: &ClientSide<'_>, record: &Record<'_>) -> bool {
     let Some(request) = record.request() else {
         return false;
     };
@@ -99,87 +103,110 @@ fn goes_on(reply: Reply<'_>, client: &Downstream<'_>, record: &Record<'_>) -> bo
         BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => true,
     };
     // Told no, a client that asked first may or may not send its body (RFC 9110 section 10.1.1).
-    let asked = request.head.fields.has(Known::Expect) && !client.body.is_finished();
+    let asked = request.head.fields.has(Known::Expect) && !client.end.is_taken();
     // Of a body that was being passed on it is not certain how far it has been taken.
-    let begun = record.bytes_in.get() > 0 && !client.body.is_finished();
+    let begun = record.bytes_in.get() > 0 && !client.end.is_taken();
     record.goes_on() && !closes && short && !asked && !begun
 }
 
-fn put_reply(out: &mut Vec<u8>, reply: Reply<'_>, record: &Record<'_>, goes_on: bool) {
-    let (status, body, kind): (_, _, &[u8]) = match reply {
-        Reply::Healthy => (StatusCode::OK, HEALTHY.to_vec(), b"application/json"),
-        Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
-        Reply::Rejected(rejection) => {
-            let problem = rejection.problem(record.request_id.text());
-            (rejection.status(), problem, b"application/problem+json")
+async fn send(client: &mut End<'_>, mut body: &[u8]) -> io::Result<()> {
+    while !body.is_empty() {
+        let taken = poll_fn(|cx| client.poll_piece(cx, body)).await?;
+        body = &body[taken..];
+    }
+    client.finish(None, |_| false);
+    poll_fn(|cx| client.poll_flush(cx)).await
+}
+
+/// An answer of the gateway's own.
+struct OwnAnswer<'a, 'r> {
+    reply: Reply<'a>,
+    record: &'a Record<'r>,
+    goes_on: bool,
+    status: StatusCode,
+    kind: &'static [u8],
+    body: Vec<u8>,
+}
+
+impl<'a, 'r> OwnAnswer<'a, 'r> {
+    fn to(reply: Reply<'a>, record: &'a Record<'r>, goes_on: bool) -> Self {
+        let (status, body, kind): (_, _, &[u8]) = match reply {
+            Reply::Healthy => (StatusCode::OK, HEALTHY.to_vec(), b"application/json"),
+            Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
+            Reply::Rejected(rejection) => {
+                let problem = rejection.problem(record.request_id.text());
+                (rejection.status(), problem, b"application/problem+json")
+            }
+        };
+        Self {
+            reply,
+            record,
+            goes_on,
+            status,
+            kind,
+            body,
         }
-    };
-    record.status.set(Some(status));
-    let request = record.request();
-    let version = request.map_or(Version::Http11, |request| request.head.version);
-    let mut sink = Http1Sink::new(out, version);
-    sink.status(status, status.canonical_reason().unwrap_or("").as_bytes());
-    if !kind.is_empty() {
-        sink.field(b"Content-Type", kind);
     }
-    sink.framing(BodyLength::Fixed(body.len() as u64));
-    sink.field(b"Cache-Control", b"no-store");
-    let clock = &record.worker.clock;
-    sink.composed(b"Date", |out| clock.put_http(out, record.begun()));
-    let snapshot = &record.current.snapshot;
-    sink.field(
-        snapshot.access.names.request_id.as_ref(),
-        record.request_id.bytes(),
-    );
-    if let Some(report) = record.report.get() {
-        report.put_fields(&snapshot.limits, &mut sink);
+
+    fn framing(&self) -> BodyLength {
+        BodyLength::Fixed(self.body.len() as u64)
     }
-    if let Reply::Rejected(rejection) = reply {
-        rejection.put_fields(&mut sink);
-    }
-    let persistence = if goes_on {
-        Persistence::Stays
-    } else {
-        Persistence::Ends
-    };
-    sink.connection(persistence, false);
-    sink.end();
-    // RFC 9110 section 9.3.2, also where nothing but the method could be made sense of.
-    if !request.is_some_and(Request::is_head) {
-        record.bytes_out.set(body.len() as u64);
-        out.extend_from_slice(&body);
+}
+
+impl PutHead for OwnAnswer<'_, '_> {
+    fn put(&self, sink: &mut impl HeadSink) {
+        let (record, reason) = (self.record, self.status.canonical_reason());
+        sink.status(self.status, reason.unwrap_or("").as_bytes());
+        if !self.kind.is_empty() {
+            sink.field(b"Content-Type", self.kind);
+        }
+        sink.framing(self.framing());
+        sink.field(b"Cache-Control", b"no-store");
+        let clock = &record.worker.clock;
+        sink.composed(b"Date", |out| clock.put_http(out, record.begun()));
+        let snapshot = &record.current.snapshot;
+        sink.field(
+            snapshot.access.names.request_id.as_ref(),
+            record.request_id.bytes(),
+        );
+        if let Some(report) = record.report.get() {
+            report.put_fields(&snapshot.limits, sink);
+        }
+        if let Reply::Rejected(rejection) = self.reply {
+            rejection.put_fields(sink);
+        }
+        let persistence = if self.goes_on {
+            Persistence::Stays
+        } else {
+            Persistence::Ends
+        };
+        sink.connection(persistence, false);
+        sink.end();
     }
 }
 
 /// Reads past what is left of the body; says whether its end was reached.
-async fn read_past(client: &mut Downstream<'_>, record: &Record<'_>) -> bool {
-    let (reader, body) = (&mut client.reader, &mut client.body);
-    let end = client.alarm.limit(PATIENCE, async {
+async fn read_past(client: &mut ClientSide<'_>, record: &Record<'_>) -> bool {
+    let end = &mut client.end;
+    let reached = client.alarm.limit(PATIENCE, async {
         let mut seen = 0_u64;
         loop {
-            match body.next(reader.input) {
-                Ok(crate::wire::body::Piece::Data(n)) => {
-                    body.used(n, reader.input);
+            match end.next_piece() {
+                Ok(Piece::Data(bytes)) => {
+                    let n = bytes.len();
+                    end.used(n);
                     seen = seen.saturating_add(n as u64);
-                    record
-                        .bytes_in
-                        .set(record.bytes_in.get().saturating_add(n as u64));
+                    let bytes_in = &record.bytes_in;
+                    bytes_in.set(bytes_in.get().saturating_add(n as u64));
                     if seen > READ_PAST {
                         return Ok(false);
                     }
                 }
-                Ok(crate::wire::body::Piece::NeedMore) => {
-                    if reader.fill(&record.worker.buffers).await? == 0 {
-                        return Ok(false);
-                    }
-                }
-                Ok(crate::wire::body::Piece::End) => {
-                    body.finish();
-                    return Ok(true);
-                }
+                Ok(Piece::NeedMore) => poll_fn(|cx| end.poll_more(cx)).await?,
+                Ok(Piece::End(_)) => return Ok(true),
                 Err(_) => return Ok(false),
             }
         }
     });
-    end.await.unwrap_or(false)
+    reached.await.unwrap_or(false)
 }

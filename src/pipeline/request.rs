@@ -1,4 +1,4 @@
-//! What the stages know of a request, and the client's connection as far as they use it.
+//! What the stages know of a request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,9 +11,6 @@ use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
 use crate::route::Route;
-use crate::wire::alarm::Alarm;
-use crate::wire::body::Body;
-use crate::wire::stream::{Reader, Writer};
 
 use super::identify::Caller;
 use super::snapshot::Snapshot;
@@ -81,31 +78,4 @@ impl<'r> Request<'r> {
     pub fn is_head(&self) -> bool {
         self.head.method == Method::HEAD
     }
-}
-
-/// The client's connection while a request is being answered.
-#[derive(Debug)]
-pub struct Downstream<'c> {
-    /// What the client sends.
-    pub reader: Reader<'c>,
-    /// What the client is sent.
-    pub writer: Writer<'c>,
-    /// What is still to come of the request's body.
-    pub body: Body,
-    /// The connection's one timer.
-    pub alarm: &'c mut Alarm,
-}
-
-/// What becomes of the client's connection after an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
-    /// It takes the next request.
-    GoesOn,
-    /// It ends in good order: everything sent still has to reach the client, who may be sending.
-    Close,
-    /// It ends, and the client sends nothing more: it asked for the end (RFC 9112 section 9.6), and
-    /// its request was read whole.
-    CloseNow,
-    /// It is cut, so that the client can tell that the answer is not whole.
-    Cut,
 }

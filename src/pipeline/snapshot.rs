@@ -62,6 +62,14 @@ pub struct Limits {
     pub ipv6_prefix: u8,
 }
 
+impl Limits {
+    /// Whether answers report a limit, and the services' own reports give way to that.
+    #[must_use]
+    pub fn are_reported(&self) -> bool {
+        self.headers != LimitHeaders::Off
+    }
+}
+
 impl Snapshot {
     /// Whether what `peer` says about who came before it is believed.
     #[must_use]

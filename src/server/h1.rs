@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::message::body::BodyLength;
 use crate::message::head::RequestHead;
+use crate::message::protocol::Version;
+use crate::pipeline::client_side::{After, ClientSide};
 use crate::pipeline::rejection::Rejection;
-use crate::pipeline::request::{After, Downstream};
 use crate::pipeline::{Worker, aside, handle, note_unread, refuse_unread};
 use crate::wire::alarm::Alarm;
-use crate::wire::body::Body;
+use crate::wire::end::End;
 use crate::wire::head::read_request;
+use crate::wire::http1::Http1;
 use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
 
@@ -110,7 +111,7 @@ impl Client<'_> {
         let mut scanner = HeadScanner::default();
         let mut blank = 0;
         loop {
-            let input = self.connection.input();
+            let input = self.connection.input_mut();
             // Wherever the reads happen to cut, and not for ever.
             let more = leading_blank(input.bytes());
             if more > 0 && blank <= MOST_BLANK {
@@ -131,9 +132,8 @@ impl Client<'_> {
                 Ok(None) => {}
             }
             let begun = !input.is_empty();
-            let (mut reader, _) = self.connection.halves();
-            let alarm = &mut self.alarm;
-            let read = poll_fn(|cx| match reader.poll_fill(cx, buffers) {
+            let (connection, alarm) = (&mut self.connection, &mut self.alarm);
+            let read = poll_fn(|cx| match connection.poll_fill(cx, buffers) {
                 Poll::Pending => {
                     let due = *due.get_or_insert_with(|| Instant::now() + header_timeout);
                     alarm.poll_due(cx, due).map(|()| None)
@@ -155,11 +155,9 @@ impl Client<'_> {
     async fn wait(&mut self, since: Instant) -> bool {
         let buffers = &self.worker.buffers;
         poll_fn(|cx: &mut Context<'_>| {
-            if let Poll::Ready(read) = self.connection.halves().0.poll_fill(cx, buffers) {
+            if let Poll::Ready(read) = self.connection.poll_fill(cx, buffers) {
                 return Poll::Ready(read.is_ok_and(|n| n > 0));
             }
-            // Readiness may have been announced for nothing, and a buffer been taken for it.
-            self.connection.rest(buffers);
             if self.guard.gives_way(cx) {
                 return Poll::Ready(false);
             }
@@ -172,22 +170,21 @@ impl Client<'_> {
     }
 
     async fn answer(&mut self, head: RequestHead) -> After {
-        let after = handle(self.worker, self.peer, &head, &mut self.downstream()).await;
-        self.worker.buffers.give_head(head.into_storage());
+        let (worker, peer) = (self.worker, self.peer);
+        let after = handle(worker, peer, &head, &mut self.side(head.version)).await;
+        worker.buffers.give_head(head.into_storage());
         after
     }
 
     async fn refuse(&mut self, rejection: &Rejection) {
         let (worker, peer) = (self.worker, self.peer);
-        refuse_unread(worker, peer, rejection, &mut self.downstream()).await;
+        refuse_unread(worker, peer, rejection, &mut self.side(Version::Http11)).await;
     }
 
-    fn downstream(&mut self) -> Downstream<'_> {
-        let (reader, writer) = self.connection.halves();
-        Downstream {
-            reader,
-            writer,
-            body: Body::new(BodyLength::None),
+    fn side(&mut self, version: Version) -> ClientSide<'_> {
+        let http1 = Http1::new(&mut self.connection, &self.worker.buffers, version);
+        ClientSide {
+            end: End::Http1(http1),
             alarm: &mut self.alarm,
         }
     }
@@ -195,7 +192,7 @@ impl Client<'_> {
     /// Whether nothing is known to have come after the last request. Bytes that nobody has read
     /// make closing a reset, which may cost the client its answer.
     fn is_silent(&mut self) -> bool {
-        self.connection.input().is_empty() && !self.connection.is_stale()
+        self.connection.is_clean()
     }
 
     /// Ends the connection; what was sent last arrives if the client sends nothing more.
@@ -205,20 +202,19 @@ impl Client<'_> {
 
     /// Ends the connection so that what was sent last arrives, whatever the client sends.
     async fn linger(mut self) {
-        let (mut reader, mut writer) = self.connection.halves();
-        let buffers = &self.worker.buffers;
+        let (connection, buffers) = (&mut self.connection, &self.worker.buffers);
         let read_to_end = async {
-            writer.finish().await?;
+            poll_fn(|cx| connection.poll_finish(cx)).await?;
             loop {
-                reader.input.consume(usize::MAX);
-                if reader.fill(buffers).await? == 0 {
+                connection.input_mut().consume(usize::MAX);
+                if connection.fill(buffers).await? == 0 {
                     return Ok(());
                 }
             }
         };
         // Whether it worked or not: there is nothing more that can be done.
         let _ = self.alarm.limit(LINGER, read_to_end).await;
-        self.connection.input().consume(usize::MAX);
+        self.connection.input_mut().consume(usize::MAX);
         self.connection.rest(buffers);
     }
 

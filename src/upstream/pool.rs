@@ -133,7 +133,7 @@ impl Pool {
         let mut in_use = self.used.replace(false);
         for pool in self.addresses.borrow_mut().iter_mut() {
             pool.idle
-                .retain(|idle| idle.is_young(now) && !idle.link.connection.is_stale());
+                .retain_mut(|idle| idle.is_young(now) && idle.link.connection.is_clean());
             in_use |= !pool.idle.is_empty();
         }
         if in_use {
@@ -164,13 +164,16 @@ impl Pool {
 
 impl AddressPool {
     fn take(&mut self, ask_kernel: bool, now: Instant) -> Option<Link> {
-        while let Some(idle) = self.idle.pop() {
-            let connection = &idle.link.connection;
-            let stale = connection.is_stale() || (ask_kernel && connection.is_surely_stale());
-            if idle.is_young(now) && !stale {
-                let mut link = idle.link;
-                link.reused = true;
-                return Some(link);
+        while let Some(mut idle) = self.idle.pop() {
+            let connection = &mut idle.link.connection;
+            let clean = if ask_kernel {
+                connection.is_surely_clean()
+            } else {
+                connection.is_clean()
+            };
+            if clean && idle.is_young(now) {
+                idle.link.reused = true;
+                return Some(idle.link);
             }
         }
         None

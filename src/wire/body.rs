@@ -17,19 +17,23 @@ pub struct Body {
 enum Rest {
     Nothing,
     Bytes(u64),
-    Chunks(Box<ChunkDecoder>),
+    /// `taken` is how much of a chunk's data the decoder has read past and nobody has used yet.
+    Chunks {
+        decoder: Box<ChunkDecoder>,
+        taken: usize,
+    },
     UntilClose,
 }
 
 /// The next piece of a body.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// So many bytes at the start of the input; consume them when they are used.
-    Data(usize),
-    /// More has to be read first.
+#[derive(Debug)]
+pub enum Piece<'p> {
+    /// Some of it; say how much of that was used.
+    Data(&'p [u8]),
+    /// There is none at hand.
     NeedMore,
-    /// That was all of it.
-    End,
+    /// That was all of it, and these are its trailers.
+    End(Option<Fields>),
 }
 
 impl Body {
@@ -39,7 +43,10 @@ impl Body {
         let rest = match length {
             BodyLength::None | BodyLength::Fixed(0) => Rest::Nothing,
             BodyLength::Fixed(n) => Rest::Bytes(n),
-            BodyLength::Chunked => Rest::Chunks(Box::default()),
+            BodyLength::Chunked => Rest::Chunks {
+                decoder: Box::default(),
+                taken: 0,
+            },
             BodyLength::UntilClose => Rest::UntilClose,
         };
         Self { rest }
@@ -51,58 +58,63 @@ impl Body {
         matches!(self.rest, Rest::Nothing)
     }
 
-    /// The next piece of what has been read; framing bytes before it are consumed.
-    pub fn next(&mut self, input: &mut Input) -> Result<Piece, ChunkError> {
-        match &mut self.rest {
-            Rest::Nothing => Ok(Piece::End),
-            Rest::UntilClose | Rest::Bytes(_) if input.is_empty() => Ok(Piece::NeedMore),
-            Rest::UntilClose => Ok(Piece::Data(input.bytes().len())),
+    /// The next piece of what has been read; framing bytes before it are consumed. The same piece
+    /// as long as nothing of it is used.
+    pub fn next<'i>(&mut self, input: &'i mut Input) -> Result<Piece<'i>, ChunkError> {
+        let n = match &mut self.rest {
+            Rest::Nothing => return Ok(Piece::End(None)),
+            Rest::UntilClose => input.bytes().len(),
             Rest::Bytes(left) => {
                 let at_hand = input.bytes().len();
-                Ok(Piece::Data(
-                    usize::try_from(*left).map_or(at_hand, |left| left.min(at_hand)),
-                ))
+                usize::try_from(*left).map_or(at_hand, |left| left.min(at_hand))
             }
-            Rest::Chunks(decoder) => match decoder.next(input.bytes())? {
+            Rest::Chunks { taken, .. } if *taken > 0 => *taken,
+            Rest::Chunks { decoder, taken } => match decoder.next(input.bytes())? {
                 Step::NeedMore { consumed } => {
                     input.consume(consumed);
-                    Ok(Piece::NeedMore)
+                    0
                 }
                 Step::Data { skip, len } => {
                     input.consume(skip);
-                    Ok(Piece::Data(len))
+                    *taken = len;
+                    len
                 }
                 Step::End { consumed } => {
                     input.consume(consumed);
-                    Ok(Piece::End)
+                    let trailers = decoder.trailers();
+                    self.rest = Rest::Nothing;
+                    return Ok(Piece::End(trailers));
                 }
             },
-        }
+        };
+        Ok(match n {
+            0 => Piece::NeedMore,
+            n => Piece::Data(&input.bytes()[..n]),
+        })
     }
 
     /// Notes that `n` bytes of the last piece were used, and consumes them.
     pub fn used(&mut self, n: usize, input: &mut Input) {
         input.consume(n);
-        if let Rest::Bytes(left) = &mut self.rest {
-            *left = left.saturating_sub(n as u64);
-            if *left == 0 {
-                self.rest = Rest::Nothing;
+        match &mut self.rest {
+            Rest::Bytes(left) => {
+                *left = left.saturating_sub(n as u64);
+                if *left == 0 {
+                    self.rest = Rest::Nothing;
+                }
             }
+            Rest::Chunks { taken, .. } => *taken = taken.saturating_sub(n),
+            Rest::Nothing | Rest::UntilClose => {}
         }
     }
 
-    /// Ends the body and returns its trailers, if it had any. To be called on [`Piece::End`].
-    pub fn finish(&mut self) -> Option<Fields> {
-        match std::mem::replace(&mut self.rest, Rest::Nothing) {
-            Rest::Chunks(mut decoder) => decoder.trailers(),
-            Rest::Nothing | Rest::Bytes(_) | Rest::UntilClose => None,
-        }
-    }
-
-    /// What the end of the stream means for this body.
+    /// Notes that the stream has ended; `false` if the body has not, and so is not whole.
     #[must_use]
-    pub fn ends_with_stream(&self) -> bool {
-        matches!(self.rest, Rest::UntilClose | Rest::Nothing)
+    pub fn end_of_stream(&mut self) -> bool {
+        if matches!(self.rest, Rest::UntilClose) {
+            self.rest = Rest::Nothing;
+        }
+        self.is_finished()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::message::fields::HeadStorage;
 /// The size of a fresh buffer: one page more than most heads with their first piece of body need.
 pub const SMALL: usize = 8 * 1024;
 /// Buffers that have grown beyond this are not kept.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = 96 * 1024;
 /// How many bytes of buffers, and how many heads of at most [`SMALL`] bytes, the free list keeps.
 const KEPT_IN_ALL: usize = 4 * 1024 * 1024;
 const KEPT_HEADS: usize = 512;

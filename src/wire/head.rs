@@ -55,6 +55,15 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), HeadError> {
     }
 }
 
+/// Why the head of an answer could not be had.
+#[derive(Debug)]
+pub enum AnswerError {
+    /// The connection ended or broke before the head was whole.
+    Ended,
+    /// What came is no answer, or can be read in two ways. The text is for the log.
+    Invalid(&'static str),
+}
+
 /// Reads the head of an answer; `storage.bytes` is one, from its first byte to the end of its empty
 /// line.
 pub fn read_answer(storage: HeadStorage, limits: &HeadLimits) -> Result<AnswerHead, HeadError> {

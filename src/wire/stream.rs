@@ -1,30 +1,56 @@
-//! A connection as both sides of the gateway use it: a socket, what was read from it but not yet
-//! used, and reading and writing in halves so that a request and its answer can pass at once.
+//! A connection as both sides of the gateway use it: a stream of bytes, and what was read from it
+//! but not yet used. This is the only file that knows what a stream stands on.
 //!
 //! Reads always offer more room than a message usually needs: tokio takes a short read as the sign
 //! that the socket is empty, and saves the system call that would have said so.
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::buffers::{Buffers, SMALL};
 
 /// A buffer grows to this while a large body passes.
 const LARGE: usize = 64 * 1024;
 
-/// A socket and what was read from it but not yet used.
+/// A stream and what was read from it but not yet used.
 #[derive(Debug)]
 pub struct Connection {
-    socket: TcpStream,
+    stream: Stream,
     input: Input,
     within_message: bool,
+}
+
+/// What carries the bytes.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+}
+
+/// How a peer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It sends no more. Whether it still reads is not known.
+    Sending,
+    /// It has gone.
+    Both,
+}
+
+/// What has become of a message that is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Nothing of it has left: another one can be sent in its place.
+    Unsent,
+    /// The other side can tell that it is not whole when the connection is closed.
+    Broken,
+    /// The other side would take it for whole if the connection were not cut.
+    LooksWhole,
 }
 
 impl Connection {
@@ -32,59 +58,159 @@ impl Connection {
     #[must_use]
     pub fn new(socket: TcpStream) -> Self {
         Self {
-            socket,
+            stream: Stream::Plain(socket),
             input: Input::default(),
             within_message: false,
         }
     }
 
-    /// Both directions at once.
-    pub fn halves(&mut self) -> (Reader<'_>, Writer<'_>) {
-        let (read, write) = self.socket.split();
-        (
-            Reader {
-                half: read,
-                input: &mut self.input,
-            },
-            Writer {
-                half: write,
-                within_message: &mut self.within_message,
-            },
-        )
+    /// What was read but not yet used.
+    #[must_use]
+    pub fn input(&self) -> &Input {
+        &self.input
     }
 
-    /// What was read but not yet used.
-    pub fn input(&mut self) -> &mut Input {
+    /// The same, to be used.
+    pub fn input_mut(&mut self) -> &mut Input {
         &mut self.input
     }
 
-    /// Whether the peer is known to have closed, or to have sent what nobody asked for. Costs no
-    /// system call and so may miss what has arrived just now.
+    /// Reads once, adding to the input; 0 at the end of the stream. Cancel-safe.
+    pub async fn fill(&mut self, buffers: &Buffers) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx, buffers)).await
+    }
+
+    /// [`Connection::fill`], polled. While there is nothing to be read, an empty buffer is given
+    /// back: waiting costs none.
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(ready) = self.stream.poll_readable(cx) {
+            ready?;
+            self.input.reserve(buffers);
+            let read = self.stream.poll_read(cx, &mut self.input.bytes);
+            if read.is_ready() {
+                self.input.grow_if_full();
+                return read;
+            }
+        }
+        self.input.rest(buffers);
+        Poll::Pending
+    }
+
+    /// Writes some of it, at least a byte, waiting for the peer where it must.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(self.stream.poll_write(cx, bytes))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.within_message = true;
+        Poll::Ready(Ok(written))
+    }
+
+    /// Ends what is written; the other direction stays open.
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_finish(cx)
+    }
+
+    /// Notes that what was written last has ended a message: another may follow.
+    pub fn end_message(&mut self) {
+        self.within_message = false;
+    }
+
+    /// Whether a message has been begun and not ended. Whatever were written now would be read as
+    /// a part of it.
     #[must_use]
-    pub fn is_stale(&self) -> bool {
-        self.socket
-            .poll_read_ready(&mut Context::from_waker(Waker::noop()))
-            .is_ready()
+    pub fn is_within_message(&self) -> bool {
+        self.within_message
+    }
+
+    /// Whether the next message may be sent and its answer read: the peer is not known to have
+    /// closed, nor to have sent what nobody asked for. Costs no system call and so may miss what has
+    /// arrived just now.
+    pub fn is_clean(&mut self) -> bool {
+        !self.within_message && self.input.is_empty() && self.stream.is_silent()
     }
 
     /// The same, asked of the kernel.
+    pub fn is_surely_clean(&mut self) -> bool {
+        self.is_clean() && self.stream.is_surely_silent()
+    }
+
+    /// How the peer has ended, if it has: asked of the kernel, which also knows it when there is
+    /// still something to be read before the end.
     #[must_use]
-    pub fn is_surely_stale(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
-        !matches!(SockRef::from(&self.socket).peek(&mut byte),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub fn ended(&self) -> Option<Ended> {
+        self.stream.ended()
     }
 
     /// Closes the connection with a reset, which no reader takes for the end of a message.
     pub fn reset(self) {
-        let _ = self.socket.set_zero_linger();
+        let Stream::Plain(socket) = self.stream;
+        let _ = socket.set_zero_linger();
     }
 
     /// Gives the buffer back while the connection rests.
     pub fn rest(&mut self, buffers: &Buffers) {
-        if self.input.is_empty() && self.input.bytes.capacity() > 0 {
-            buffers.give(std::mem::take(&mut self.input.bytes));
-            self.input.start = 0;
+        self.input.rest(buffers);
+    }
+}
+
+impl Stream {
+    /// Ready when it is worth a buffer to read.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => pin!(socket.read_buf(into)).poll(cx),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+
+    fn is_silent(&mut self) -> bool {
+        match self {
+            Self::Plain(socket) => socket
+                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
+                .is_pending(),
+        }
+    }
+
+    fn is_surely_silent(&mut self) -> bool {
+        let Self::Plain(socket) = self;
+        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+        matches!(SockRef::from(&*socket).peek(&mut byte),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        let Self::Plain(socket) = self;
+        let mut asked = [PollFd::new(socket, PollFlags::RDHUP)];
+        let at_once = Timespec::default();
+        let told = match poll(&mut asked, Some(&at_once)) {
+            Ok(_) => asked[0].revents(),
+            Err(_) => PollFlags::empty(),
+        };
+        if told.intersects(PollFlags::HUP | PollFlags::ERR) {
+            Some(Ended::Both)
+        } else {
+            told.contains(PollFlags::RDHUP).then_some(Ended::Sending)
         }
     }
 }
@@ -133,6 +259,13 @@ impl Input {
         }
     }
 
+    fn rest(&mut self, buffers: &Buffers) {
+        if self.is_empty() && self.bytes.capacity() > 0 {
+            buffers.give(std::mem::take(&mut self.bytes));
+            self.start = 0;
+        }
+    }
+
     /// Makes room for a read: a full buffer doubles, so that a large body is read in large pieces.
     fn reserve(&mut self, buffers: &Buffers) {
         if self.bytes.capacity() == 0 {
@@ -151,108 +284,4 @@ impl Input {
             self.bytes.reserve(self.bytes.capacity());
         }
     }
-}
-
-/// The reading half of a connection.
-#[derive(Debug)]
-pub struct Reader<'c> {
-    half: ReadHalf<'c>,
-    /// What was read but not yet used.
-    pub input: &'c mut Input,
-}
-
-impl Reader<'_> {
-    /// Reads once, adding to the input; 0 at the end of the stream. Cancel-safe.
-    pub async fn fill(&mut self, buffers: &Buffers) -> io::Result<usize> {
-        poll_fn(|cx| self.poll_fill(cx, buffers)).await
-    }
-
-    /// [`Reader::fill`], polled.
-    pub fn poll_fill(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffers: &Buffers,
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.half.as_ref().poll_read_ready(cx))?;
-        self.input.reserve(buffers);
-        let read = pin!(self.half.read_buf(&mut self.input.bytes)).poll(cx);
-        self.input.grow_if_full();
-        read
-    }
-}
-
-/// The writing half of a connection.
-#[derive(Debug)]
-pub struct Writer<'c> {
-    half: WriteHalf<'c>,
-    /// Something was written since the last message ended. Kept with the connection: whoever was
-    /// writing may have been given up in the middle of it.
-    within_message: &'c mut bool,
-}
-
-impl Writer<'_> {
-    /// Writes everything, waiting for the peer where it must.
-    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let written = self.write(bytes).await?;
-            bytes = &bytes[written..];
-        }
-        Ok(())
-    }
-
-    /// Writes what the socket takes without waiting; 0 if that is nothing.
-    pub fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match self.half.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            written => written?,
-        };
-        *self.within_message |= written > 0;
-        Ok(written)
-    }
-
-    /// Writes some of it, at least a byte, waiting for the peer where it must.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.half.write(bytes).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        *self.within_message = true;
-        Ok(written)
-    }
-
-    /// Writes everything, and says of a failure whether nothing at all had been written.
-    pub async fn write_first(&mut self, bytes: &[u8]) -> Result<(), FirstWriteError> {
-        let written = self.write(bytes).await.map_err(FirstWriteError::Nothing)?;
-        self.write_all(&bytes[written..])
-            .await
-            .map_err(FirstWriteError::Something)
-    }
-
-    /// Notes that what was written last has ended a message: another may follow.
-    pub fn end_message(&mut self) {
-        *self.within_message = false;
-    }
-
-    /// Whether a message has been begun and not ended. Whatever were written now would be read as
-    /// a part of it.
-    #[must_use]
-    pub fn is_within_message(&self) -> bool {
-        *self.within_message
-    }
-
-    /// Ends the stream; the other direction stays open.
-    pub async fn finish(&mut self) -> io::Result<()> {
-        self.half.shutdown().await
-    }
-}
-
-/// Why the first write on a connection failed.
-#[derive(Debug, thiserror::Error)]
-pub enum FirstWriteError {
-    /// Not a byte has left: what was to be sent can safely be sent on another connection.
-    #[error("nothing could be sent")]
-    Nothing(#[source] io::Error),
-    /// How much of it arrived is not known.
-    #[error("the connection broke while sending")]
-    Something(#[source] io::Error),
 }

@@ -1,46 +1,37 @@
-//! Passing a body on, in one direction: every piece is written before the next is read, so that a
-//! slow receiver slows the sender down and nothing piles up here.
+//! Passing a body on, in one direction: every piece is sent before the next is read, so that a slow
+//! receiver slows the sender down and nothing piles up here.
 
 use std::cell::Cell;
-use std::time::Instant;
+use std::io;
+use std::task::{Context, Poll, ready};
 
 use crate::message::fields::Fields;
 use crate::message::forward::{Names, Receiver};
-use crate::message::protocol::Version;
-use crate::message::sink::{FieldSink, HeadSink};
-use crate::wire::body::{Body, Coding, Piece};
+use crate::wire::body::Piece;
 use crate::wire::buffers::Buffers;
-use crate::wire::chunked::{ChunkError, LAST_CHUNK};
-use crate::wire::sink::Http1Sink;
-use crate::wire::stream::{Input, Reader, Writer};
+use crate::wire::chunked::ChunkError;
+use crate::wire::end::End;
 
-/// About this much is gathered before it is written.
-const PIECE: usize = 32 * 1024;
+use super::super::rejection::Rejection;
 
-/// How one body is passed on.
+/// About this much of a request's body is taken before there is a connection to pass it on.
+const AT_HAND: usize = 32 * 1024;
+
+/// A body on its way.
 pub(super) struct Pass<'p> {
-    pub coding: Coding,
-    pub names: &'p Names,
-    pub receiver: Receiver,
-    pub buffers: &'p Buffers,
+    names: &'p Names,
+    receiver: Receiver,
     /// Counts the body's bytes, without their framing.
-    pub count: &'p Cell<u64>,
-    pub limit: Option<u64>,
-    /// When the last byte moved, in either direction.
-    pub progress: &'p Cell<Instant>,
-    /// Set while the sender is waited for, rather than the receiver.
-    pub waits: &'p Cell<bool>,
-}
-
-/// How far a body has been taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// To its end, which has been framed as well.
-    Whole,
-    /// As far as it has been read.
-    AtHand,
-    /// A piece that is worth writing; there may be more at hand.
-    Piece,
+    count: &'p Cell<u64>,
+    limit: Option<u64>,
+    /// What has been taken of it, and is still to be sent.
+    taken: &'p [u8],
+    /// It has been taken to its end, and these are its trailers.
+    taken_whole: bool,
+    trailers: Option<&'p Fields>,
+    finished: bool,
+    /// The sender is waited for, rather than the receiver.
+    pub reads: bool,
 }
 
 /// Why a body could not be passed on whole.
@@ -58,138 +49,158 @@ pub(super) enum PassError {
     Write,
 }
 
-impl Pass<'_> {
-    /// Appends to `out` what is at hand of the body; says how far that was.
-    pub(super) fn gather(
-        &self,
-        body: &mut Body,
-        input: &mut Input,
-        out: &mut Vec<u8>,
-    ) -> Result<Taken, PassError> {
-        loop {
-            match body.next(input).map_err(PassError::Framing)? {
-                Piece::Data(n) => {
-                    self.coding.put(out, &input.bytes()[..n]);
-                    // Before anything can fail: what reads on must not read these bytes again.
-                    body.used(n, input);
-                    self.count(n)?;
-                    if out.len() >= PIECE {
-                        return Ok(Taken::Piece);
+impl<'p> Pass<'p> {
+    pub(super) fn new(names: &'p Names, receiver: Receiver, count: &'p Cell<u64>) -> Self {
+        Self {
+            names,
+            receiver,
+            count,
+            limit: None,
+            taken: &[],
+            taken_whole: false,
+            trailers: None,
+            finished: false,
+            reads: false,
+        }
+    }
+
+    /// A body of at most `limit` bytes, of which some has been taken before.
+    pub(super) fn after(self, beginning: &'p Beginning<'_>, limit: Option<u64>) -> Self {
+        Self {
+            limit,
+            taken: &beginning.bytes,
+            taken_whole: beginning.whole,
+            trailers: beginning.trailers.as_ref(),
+            ..self
+        }
+    }
+
+    /// Passes on what there is; ready when all of the body is on its way.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut End<'_>,
+        to: &mut End<'_>,
+    ) -> Poll<Result<(), PassError>> {
+        self.reads = false;
+        while !self.taken.is_empty() {
+            let sent = ready!(to.poll_piece(cx, self.taken)).map_err(|_| PassError::Write)?;
+            self.taken = &self.taken[sent..];
+        }
+        if self.taken_whole && !self.finished {
+            self.finish(to, self.trailers);
+        }
+        while !self.finished {
+            match from.next_piece().map_err(PassError::Framing)? {
+                Piece::Data(bytes) => {
+                    allow(self.count, bytes.len(), self.limit)?;
+                    let sent = ready!(to.poll_piece(cx, bytes)).map_err(|_| PassError::Write)?;
+                    from.used(sent);
+                    self.count.set(self.count.get() + sent as u64);
+                }
+                Piece::End(trailers) => self.finish(to, trailers.as_ref()),
+                Piece::NeedMore => {
+                    ready!(to.poll_flush(cx)).map_err(|_| PassError::Write)?;
+                    self.reads = true;
+                    let more = ready!(from.poll_more(cx));
+                    self.reads = false;
+                    more.map_err(|error| match error.kind() {
+                        io::ErrorKind::UnexpectedEof => PassError::CutOff,
+                        _ => PassError::Read,
+                    })?;
+                }
+            }
+        }
+        to.poll_flush(cx).map_err(|_| PassError::Write)
+    }
+
+    fn finish(&mut self, to: &mut End<'_>, trailers: Option<&Fields>) {
+        to.finish(trailers, |field| {
+            self.names.passes_as_trailer(field, self.receiver)
+        });
+        self.finished = true;
+    }
+}
+
+/// The beginning of a request's body, as far as it was at hand when the request began. It is kept,
+/// for it may have to be sent more than once.
+pub(super) struct Beginning<'b> {
+    bytes: Vec<u8>,
+    /// This is all of the body, and these are its trailers.
+    whole: bool,
+    trailers: Option<Fields>,
+    buffers: &'b Buffers,
+}
+
+impl<'b> Beginning<'b> {
+    /// Takes what is at hand.
+    pub(super) fn take(
+        from: &mut End<'_>,
+        count: &Cell<u64>,
+        limit: Option<u64>,
+        buffers: &'b Buffers,
+    ) -> Result<Self, PassError> {
+        let mut beginning = Self {
+            bytes: Vec::new(),
+            whole: false,
+            trailers: None,
+            buffers,
+        };
+        while beginning.bytes.len() < AT_HAND {
+            match from.next_piece().map_err(PassError::Framing)? {
+                Piece::Data(bytes) => {
+                    allow(count, bytes.len(), limit)?;
+                    if beginning.bytes.capacity() == 0 {
+                        beginning.bytes = buffers.take();
                     }
+                    beginning.bytes.extend_from_slice(bytes);
+                    let n = bytes.len();
+                    from.used(n);
+                    count.set(count.get() + n as u64);
                 }
-                Piece::NeedMore => return Ok(Taken::AtHand),
-                Piece::End => {
-                    let trailers = body.finish();
-                    self.put_end(out, trailers.as_ref());
-                    return Ok(Taken::Whole);
-                }
-            }
-        }
-    }
-
-    /// Passes on all that is still to come of the body, after what already stands in `out`.
-    pub(super) async fn run(
-        &self,
-        body: &mut Body,
-        from: &mut Reader<'_>,
-        to: &mut Writer<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), PassError> {
-        loop {
-            let taken = match (self.coding, out.is_empty()) {
-                // Bytes that stay as they are go out of the buffer that they came in.
-                (Coding::Identity, true) => self.copy(body, from.input, to).await?,
-                _ => self.gather(body, from.input, out)?,
-            };
-            if !out.is_empty() {
-                self.write(to, out).await?;
-                out.clear();
-            }
-            match taken {
-                Taken::Whole => return Ok(()),
-                Taken::Piece => {}
-                Taken::AtHand => {
-                    if self.fill(body, from).await? == 0 {
-                        body.finish();
-                        self.put_end(out, None);
-                        return self.write(to, out).await;
-                    }
+                Piece::NeedMore => break,
+                Piece::End(trailers) => {
+                    (beginning.whole, beginning.trailers) = (true, trailers);
+                    break;
                 }
             }
         }
+        Ok(beginning)
     }
 
-    async fn copy(
-        &self,
-        body: &mut Body,
-        input: &mut Input,
-        to: &mut Writer<'_>,
-    ) -> Result<Taken, PassError> {
-        loop {
-            match body.next(input).map_err(PassError::Framing)? {
-                Piece::Data(n) => {
-                    self.count(n)?;
-                    self.write(to, &input.bytes()[..n]).await?;
-                    body.used(n, input);
-                }
-                Piece::NeedMore => return Ok(Taken::AtHand),
-                Piece::End => {
-                    body.finish();
-                    return Ok(Taken::Whole);
-                }
+    /// Whether this is all of the body.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        self.buffers.give(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// Refuses `n` more bytes if that is too many; they are counted then, too.
+fn allow(count: &Cell<u64>, n: usize, limit: Option<u64>) -> Result<(), PassError> {
+    let sum = count.get().saturating_add(n as u64);
+    match limit {
+        Some(limit) if sum > limit => {
+            count.set(sum);
+            Err(PassError::TooLarge { limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a request is refused whose body cannot be passed on.
+impl From<PassError> for Rejection {
+    fn from(why: PassError) -> Self {
+        match why {
+            PassError::Framing(error) => error.into(),
+            PassError::TooLarge { limit } => Self::BodyTooLarge { limit },
+            PassError::CutOff | PassError::Read | PassError::Write => {
+                Self::BadRequest("the connection ended before the request did".into())
             }
         }
-    }
-
-    /// Writes everything; every part that the receiver takes is progress. One that takes all of it
-    /// at once has taken no time, and needs no look at the clock.
-    pub(super) async fn write(
-        &self,
-        to: &mut Writer<'_>,
-        mut bytes: &[u8],
-    ) -> Result<(), PassError> {
-        let written = to.write_now(bytes).map_err(|_| PassError::Write)?;
-        bytes = &bytes[written..];
-        while !bytes.is_empty() {
-            let written = to.write(bytes).await.map_err(|_| PassError::Write)?;
-            bytes = &bytes[written..];
-            self.progress.set(Instant::now());
-        }
-        Ok(())
-    }
-
-    async fn fill(&self, body: &Body, from: &mut Reader<'_>) -> Result<usize, PassError> {
-        self.waits.set(true);
-        let n = from.fill(self.buffers).await.map_err(|_| PassError::Read)?;
-        self.waits.set(false);
-        self.progress.set(Instant::now());
-        if n == 0 && !body.ends_with_stream() {
-            Err(PassError::CutOff)
-        } else {
-            Ok(n)
-        }
-    }
-
-    fn count(&self, n: usize) -> Result<(), PassError> {
-        let sum = self.count.get().saturating_add(n as u64);
-        self.count.set(sum);
-        match self.limit {
-            Some(limit) if sum > limit => Err(PassError::TooLarge { limit }),
-            _ => Ok(()),
-        }
-    }
-
-    fn put_end(&self, out: &mut Vec<u8>, trailers: Option<&Fields>) {
-        if self.coding == Coding::Identity {
-            return;
-        }
-        out.extend_from_slice(LAST_CHUNK);
-        let mut sink = Http1Sink::new(out, Version::Http11);
-        for field in trailers.into_iter().flat_map(Fields::iter) {
-            if self.names.passes_as_trailer(field, self.receiver) {
-                sink.pass(field);
-            }
-        }
-        sink.end();
     }
 }

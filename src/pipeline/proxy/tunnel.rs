@@ -1,101 +1,60 @@
 //! After a switch of protocols: bytes both ways, until both sides have ended or nothing has moved
 //! for too long. The end of one direction is passed on; the other goes on by itself.
 
-use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use crate::upstream::Link;
-use crate::wire::buffers::Buffers;
-use crate::wire::stream::{Reader, Writer};
+use crate::message::forward::Receiver;
+use crate::wire::end::End;
 
+use super::super::client_side::ClientSide;
 use super::super::record::Record;
-use super::super::request::Downstream;
+use super::pass::{Pass, PassError};
 
 /// Runs the tunnel to its end. What both sides sent before it began is passed on first.
 pub(super) async fn tunnel(
-    link: &mut Link,
-    client: &mut Downstream<'_>,
-    buffers: &Buffers,
+    mut service: End<'_>,
+    client: &mut ClientSide<'_>,
     record: &Record<'_>,
     idle: Duration,
 ) {
-    let progress = Cell::new(Instant::now());
-    let (mut from_service, mut to_service) = link.connection.halves();
-    let mut up = pin!(flow(
-        &mut client.reader,
-        &mut to_service,
-        buffers,
-        &record.bytes_in,
-        &progress
-    ));
-    let mut down = pin!(flow(
-        &mut from_service,
-        &mut client.writer,
-        buffers,
-        &record.bytes_out,
-        &progress
-    ));
-    let (mut up_flows, mut down_flows) = (true, true);
-    let alarm = &mut *client.alarm;
+    let names = &record.current.snapshot.access.names;
+    let (service, client, alarm) = (&mut service, &mut client.end, &mut *client.alarm);
+    service.become_tunnel();
+    client.become_tunnel();
+    let mut up = Some(Pass::new(names, Receiver::Service, &record.bytes_in));
+    let mut down = Some(Pass::new(names, Receiver::Client, &record.bytes_out));
+    let mut progress = record.now();
     poll_fn(|cx| {
-        for (flow, flows) in [
-            (
-                up.as_mut() as std::pin::Pin<&mut dyn Future<Output = End>>,
-                &mut up_flows,
-            ),
-            (down.as_mut(), &mut down_flows),
-        ] {
-            if *flows && let Poll::Ready(end) = flow.poll(cx) {
-                *flows = false;
-                if end == End::Broken {
-                    return Poll::Ready(());
-                }
-            }
-        }
-        if !up_flows && !down_flows {
+        let broken = poll_flow(cx, &mut up, client, service).is_err()
+            || poll_flow(cx, &mut down, service, client).is_err();
+        if broken || up.is_none() && down.is_none() {
             return Poll::Ready(());
         }
-        alarm.poll_due(cx, progress.get() + idle)
+        if service.has_moved() | client.has_moved() {
+            progress = record.now();
+        }
+        alarm.poll_due(cx, progress + idle)
     })
     .await;
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    Finished,
-    Broken,
-}
-
-async fn flow(
-    from: &mut Reader<'_>,
-    to: &mut Writer<'_>,
-    buffers: &Buffers,
-    count: &Cell<u64>,
-    progress: &Cell<Instant>,
-) -> End {
-    loop {
-        let bytes = from.input.bytes();
-        if !bytes.is_empty() {
-            let n = bytes.len();
-            if to.write_all(bytes).await.is_err() {
-                return End::Broken;
-            }
-            from.input.consume(n);
-            count.set(count.get().saturating_add(n as u64));
-            progress.set(Instant::now());
-        }
-        match from.fill(buffers).await {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(_) => return End::Broken,
+/// One direction, which is gone once its end has been passed on.
+fn poll_flow(
+    cx: &mut Context<'_>,
+    pass: &mut Option<Pass<'_>>,
+    from: &mut End<'_>,
+    to: &mut End<'_>,
+) -> Result<(), PassError> {
+    if let Some(flow) = pass
+        && let Poll::Ready(passed) = flow.poll(cx, from, to)
+    {
+        passed?;
+        if let Poll::Ready(closed) = to.poll_close(cx) {
+            closed.map_err(|_| PassError::Write)?;
+            *pass = None;
         }
     }
-    if to.finish().await.is_ok() {
-        End::Finished
-    } else {
-        End::Broken
-    }
+    Ok(())
 }

@@ -1,0 +1,357 @@
+//! One attempt to have a request answered, over one connection: it is started, yields the head of
+//! an answer, and is relayed. The request goes up while the answer comes down, both in one task;
+//! the answer may come before the request has gone up whole.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use crate::message::body::BodyLength;
+use crate::message::forward::Receiver;
+use crate::message::head::AnswerHead;
+use crate::message::protocol::Version;
+use crate::message::sink::Persistence;
+use crate::upstream::{Endpoint, Link};
+use crate::wire::end::End;
+use crate::wire::framing::answer_body;
+use crate::wire::head::AnswerError;
+use crate::wire::http1::Http1;
+use crate::wire::stream::Ended;
+
+use super::super::client_side::ClientSide;
+use super::answer::{Interim, Relay, rest_after, switches_to_websocket};
+use super::error::{AttemptError, Cause, Phase, Sent};
+use super::forward::Forward;
+use super::pass::{Beginning, Pass, PassError};
+
+/// A client that has ended its half of the connection may still read an answer, or may be gone:
+/// TCP does not tell. It is taken to be gone once nothing has moved for this long.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+/// How often the kernel is asked about a client that nothing is read from.
+const LOOK: Duration = Duration::from_secs(1);
+/// How many interim answers one request may get.
+const MAX_INTERIM: u32 = 64;
+
+/// An attempt under way.
+pub(super) struct Attempt<'a, 'r> {
+    forward: &'a Forward<'a, 'r>,
+    service: End<'a>,
+    up: Pass<'a>,
+    begun: bool,
+    /// When the request had been sent, or would not be read any further.
+    sent: Option<Instant>,
+    /// The service has been sent all of it.
+    uploaded: bool,
+    interim: u32,
+    /// The client is being answered.
+    answering: bool,
+    /// When the last byte moved, in either direction.
+    progress: Instant,
+    /// When the client was found to have ended its half.
+    half_closed: Option<Instant>,
+    /// When the kernel was last asked about the client.
+    looked: Instant,
+}
+
+/// An answer that has been passed on whole.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    /// Whether the client's connection may go on; it was told so.
+    pub goes_on: bool,
+    /// How long the service's connection may rest, if it may be kept.
+    pub rest: Option<Duration>,
+    /// The protocol was switched; what follows is a tunnel.
+    pub switched: bool,
+    /// When the last of it was read.
+    pub at: Instant,
+}
+
+/// What has to happen by a certain time.
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    Service,
+    Client,
+    HalfClosed,
+    Look,
+}
+
+impl<'a, 'r> Attempt<'a, 'r> {
+    /// Starts to send a request to `endpoint`; `beginning` has been taken of it from the client.
+    pub(super) fn start(
+        forward: &'a Forward<'a, 'r>,
+        endpoint: &Endpoint,
+        beginning: &'a Beginning<'_>,
+        link: &'a mut Link,
+    ) -> Self {
+        let record = forward.record;
+        forward.note_attempt(link);
+        let buffers = &record.worker.buffers;
+        // Services are spoken to in HTTP/1.1, whatever the client speaks.
+        let http1 = Http1::new(&mut link.connection, buffers, Version::Http11);
+        let mut service = End::Http1(http1);
+        service.send_head(&forward.head_for(endpoint), forward.request.body);
+        let names = &record.current.snapshot.access.names;
+        let up = Pass::new(names, Receiver::Service, &record.bytes_in);
+        let now = record.now();
+        Self {
+            forward,
+            service,
+            up: up.after(beginning, forward.route.body_limit),
+            begun: false,
+            sent: None,
+            uploaded: false,
+            interim: 0,
+            answering: false,
+            progress: now,
+            half_closed: None,
+            looked: now,
+        }
+    }
+
+    /// Waits for the head of the final answer. Interim answers pass meanwhile.
+    pub(super) async fn head(
+        &mut self,
+        client: &mut ClientSide<'_>,
+    ) -> Result<AnswerHead, AttemptError> {
+        let head = poll_fn(|cx| {
+            // The request goes first. From then on it is the answer that does: once that has come,
+            // nobody has to look what the client does.
+            let answer_first = std::mem::replace(&mut self.begun, true);
+            if !answer_first && let Poll::Ready(cause) = self.poll_up(cx, &mut client.end) {
+                return Poll::Ready(Err(cause));
+            }
+            if let Poll::Ready(head) = self.poll_head(cx, &mut client.end) {
+                return Poll::Ready(head);
+            }
+            if answer_first && let Poll::Ready(cause) = self.poll_up(cx, &mut client.end) {
+                return Poll::Ready(Err(cause));
+            }
+            self.poll_due(cx, client).map(Err)
+        });
+        let head = head.await.map_err(|cause| self.failed(cause))?;
+        let record = self.forward.record;
+        self.progress = record.now();
+        let took = self.progress.saturating_duration_since(record.begun());
+        record.upstream_time.set(Some(took));
+        Ok(head)
+    }
+
+    /// Passes the answer on.
+    pub(super) async fn relay(
+        &mut self,
+        head: AnswerHead,
+        client: &mut ClientSide<'_>,
+    ) -> Result<Relayed, AttemptError> {
+        let mut relayed = self
+            .begin_answer(head, client)
+            .map_err(|cause| self.failed(cause))?;
+        self.answering = true;
+        let record = self.forward.record;
+        let names = &record.current.snapshot.access.names;
+        let mut down = Pass::new(names, Receiver::Client, &record.bytes_out);
+        let passed = poll_fn(
+            |cx| match down.poll(cx, &mut self.service, &mut client.end) {
+                Poll::Ready(passed) => Poll::Ready(passed.map_err(|error| answer_failed(&error))),
+                Poll::Pending => match self.poll_up(cx, &mut client.end) {
+                    Poll::Ready(cause) => Poll::Ready(Err(cause)),
+                    Poll::Pending => self.poll_due(cx, client).map(Err),
+                },
+            },
+        );
+        passed.await.map_err(|cause| self.failed(cause))?;
+        if self.service.has_more() && !relayed.switched {
+            relayed.rest = None;
+        }
+        relayed.at = record.now();
+        Ok(relayed)
+    }
+
+    /// The service's side after a switch of protocols.
+    pub(super) fn into_service(self) -> End<'a> {
+        self.service
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut End<'_>,
+    ) -> Poll<Result<AnswerHead, Cause>> {
+        loop {
+            if self.interim > 0 {
+                ready!(client.poll_flush(cx)).map_err(|_| Cause::ClientLeft)?;
+            }
+            let head = ready!(self.service.poll_answer(cx)).map_err(|error| match error {
+                AnswerError::Ended => Cause::Ended,
+                AnswerError::Invalid(why) => Cause::Invalid(why),
+            })?;
+            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                let asked_for = self.forward.websocket && switches_to_websocket(&head);
+                return Poll::Ready(if asked_for {
+                    Ok(head)
+                } else {
+                    Err(Cause::Invalid(
+                        "it switched to a protocol that was not asked for",
+                    ))
+                });
+            }
+            if !head.status.is_informational() {
+                return Poll::Ready(Ok(head));
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Poll::Ready(Err(Cause::Invalid("too many interim answers")));
+            }
+            client.send_interim(&Interim(&head));
+            self.give_back(head);
+        }
+    }
+
+    fn begin_answer(
+        &mut self,
+        head: AnswerHead,
+        client: &mut ClientSide<'_>,
+    ) -> Result<Relayed, Cause> {
+        let record = self.forward.record;
+        let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let length = answer_body(&head, &self.forward.request.head.method)
+            .map_err(|_| Cause::Invalid("its length is ambiguous"))?;
+        let framing = client.end.framing(length);
+        // A client that is still sending may never have been going to send the rest (RFC 9110 section
+        // 10.1.1), so what follows could be anything.
+        let goes_on =
+            !switched && record.goes_on() && self.uploaded && framing != BodyLength::UntilClose;
+        // A service that answers before it was sent everything may not read the rest of it before
+        // the next request, but as the next request.
+        let reusable = !switched && self.forward.body_is_read && self.uploaded;
+        let longest = self.forward.upstream.idle_timeout;
+        let rest = rest_after(&head, length, longest).filter(|_| reusable);
+        let relay = Relay {
+            head: &head,
+            framing,
+            persistence: match (switched, goes_on) {
+                (true, _) => Persistence::WebSocket,
+                (false, true) => Persistence::Stays,
+                (false, false) => Persistence::Ends,
+            },
+            at: self.progress,
+            record,
+        };
+        client.end.send_head(&relay, framing);
+        record.status.set(Some(head.status));
+        self.service.expect_body(length);
+        self.give_back(head);
+        Ok(Relayed {
+            goes_on,
+            rest,
+            switched,
+            at: self.progress,
+        })
+    }
+
+    /// Sends the request, and watches the client: one that has left needs no answer.
+    fn poll_up(&mut self, cx: &mut Context<'_>, client: &mut End<'_>) -> Poll<Cause> {
+        if self.sent.is_none()
+            && let Poll::Ready(passed) = self.up.poll(cx, client, &mut self.service)
+        {
+            match passed {
+                Ok(()) => self.uploaded = true,
+                // The service may have answered before it stopped reading.
+                Err(PassError::Write) if self.service.is_within_message() => {}
+                Err(PassError::Write) => return Poll::Ready(Cause::Ended),
+                Err(PassError::Read) => return Poll::Ready(Cause::ClientLeft),
+                Err(error) => return Poll::Ready(Cause::ClientRefused(error.into())),
+            }
+            self.sent = Some(self.forward.record.now());
+        }
+        let is_read = self.sent.is_none() && self.up.reads;
+        if is_read || self.half_closed.is_some() {
+            return Poll::Pending;
+        }
+        match ready!(client.poll_ended(cx)) {
+            Ended::Both => Poll::Ready(Cause::ClientLeft),
+            Ended::Sending => {
+                self.half_closed = Some(self.forward.record.now());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>, client: &mut ClientSide<'_>) -> Poll<Cause> {
+        if self.service.has_moved() | client.end.has_moved() {
+            self.progress = self.forward.record.now();
+        }
+        loop {
+            let (due, deadline) = self.deadline(&client.end);
+            ready!(client.alarm.poll_due(cx, due));
+            match deadline {
+                Deadline::Service => return Poll::Ready(Cause::TimedOut),
+                Deadline::Client => return Poll::Ready(Cause::ClientSilent),
+                Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
+                Deadline::Look => self.looked = Instant::now(),
+            }
+            match client.end.ended() {
+                Some(Ended::Both) => return Poll::Ready(Cause::ClientLeft),
+                Some(Ended::Sending) => self.half_closed = Some(self.looked),
+                None => {}
+            }
+        }
+    }
+
+    /// What has to happen next, and by when: the next byte of a body, or the answer's head.
+    fn deadline(&self, client: &End<'_>) -> (Instant, Deadline) {
+        let (forward, progress) = (self.forward, self.progress);
+        let next = match self.sent {
+            Some(sent) if !self.answering => (sent + forward.route.timeout, Deadline::Service),
+            None if self.up.reads => {
+                let patience = forward.record.current.snapshot.idle_timeout;
+                (progress + patience, Deadline::Client)
+            }
+            _ => (progress + forward.upstream.idle_timeout, Deadline::Service),
+        };
+        let about_client = match self.half_closed {
+            Some(since) => (since.max(progress) + HALF_CLOSED, Deadline::HalfClosed),
+            None if client.is_full() => (self.looked + LOOK, Deadline::Look),
+            None => return next,
+        };
+        if about_client.0 < next.0 {
+            about_client
+        } else {
+            next
+        }
+    }
+
+    fn give_back(&self, head: AnswerHead) {
+        let buffers = &self.forward.record.worker.buffers;
+        buffers.give_head(head.into_storage());
+    }
+
+    fn failed(&self, cause: Cause) -> AttemptError {
+        AttemptError {
+            phase: if self.answering {
+                Phase::Body
+            } else if self.interim > 0 || self.service.has_more() {
+                Phase::Head
+            } else {
+                Phase::Wait
+            },
+            sent: if self.uploaded {
+                Sent::Whole
+            } else if self.service.is_within_message() {
+                Sent::Partly
+            } else {
+                Sent::Nothing
+            },
+            cause,
+        }
+    }
+}
+
+fn answer_failed(error: &PassError) -> Cause {
+    match error {
+        PassError::Write => Cause::ClientLeft,
+        PassError::Framing(_) => Cause::Invalid("its chunks are malformed"),
+        PassError::CutOff | PassError::Read | PassError::TooLarge { .. } => Cause::Ended,
+    }
+}

@@ -1,0 +1,88 @@
+//! How an attempt to have a request answered by its service can fail, and what follows from it for
+//! the client.
+
+use crate::upstream::ConnectError;
+
+use super::super::rejection::Rejection;
+
+/// Why an attempt failed, and when.
+#[derive(Debug)]
+pub(super) struct AttemptError {
+    pub phase: Phase,
+    pub sent: Sent,
+    pub cause: Cause,
+}
+
+/// How far an attempt had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There was no connection yet.
+    Connect,
+    /// Nothing had come in answer.
+    Wait,
+    /// Something had come, but not the head of the final answer.
+    Head,
+    /// The answer was being passed on.
+    Body,
+}
+
+/// How much of the request has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Nothing,
+    Partly,
+    Whole,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// No connection could be made.
+    Connect(ConnectError),
+    /// The service closed the connection, or it broke.
+    Ended,
+    /// The service sent what is not valid HTTP, or ambiguous.
+    Invalid(&'static str),
+    /// The service did nothing for too long.
+    TimedOut,
+    /// The client has left.
+    ClientLeft,
+    /// The client was to send more of its request and did not.
+    ClientSilent,
+    /// The request turned out to be one that is refused.
+    ClientRefused(Rejection),
+}
+
+impl AttemptError {
+    /// Whether the request may be sent again as it is, if this was a kept connection: that may
+    /// have died unnoticed. What has been sent may have been acted upon, so it is only repeated if
+    /// that is safe.
+    pub(super) fn is_of_stale_connection(&self, repeatable: bool) -> bool {
+        matches!(self.cause, Cause::Ended)
+            && match (self.sent, self.phase) {
+                (Sent::Nothing, _) => true,
+                (_, Phase::Wait) => repeatable,
+                _ => false,
+            }
+    }
+
+    /// What the client is told, if it is still there.
+    pub(super) fn into_rejection(self) -> Option<Rejection> {
+        Some(match self.cause {
+            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut => {
+                Rejection::UpstreamTimeout
+            }
+            Cause::Connect(ConnectError::Resolve(_) | ConnectError::Refused { .. }) => {
+                Rejection::UpstreamUnreachable
+            }
+            Cause::Ended => Rejection::UpstreamReset,
+            Cause::Invalid(why) => {
+                tracing::debug!(why, "a service sent what is not valid HTTP");
+                Rejection::UpstreamInvalid
+            }
+            Cause::ClientLeft => return None,
+            Cause::ClientSilent => Rejection::RequestTimeout,
+            Cause::ClientRefused(rejection) => rejection,
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! A request as it is passed on, whichever connection takes it.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::Method;
+
+use crate::message::body::BodyLength;
+use crate::message::forward::{Forwarding, put_request};
+use crate::message::known::Known;
+use crate::message::sink::{HeadSink, Persistence, PutHead};
+use crate::route::Route;
+use crate::upstream::{Endpoint, Link, Pool, Upstream};
+
+use super::super::aside;
+use super::super::rate_limit::Permit;
+use super::super::record::Record;
+use super::super::request::Request;
+use super::super::resolve::put_target;
+use super::error::{AttemptError, Cause, Phase, Sent};
+
+/// Where a request is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'r> {
+    pub endpoint: &'r Endpoint,
+    /// This worker's connections to it.
+    pub pool: &'r Pool,
+}
+
+/// A request that is passed on.
+pub(super) struct Forward<'f, 'r> {
+    pub route: &'r Route,
+    pub upstream: &'r Upstream,
+    pub request: &'f Request<'r>,
+    pub record: &'f Record<'r>,
+    /// The client's name, if it is an identified one.
+    client: Option<&'r str>,
+    /// It asks to become a WebSocket.
+    pub websocket: bool,
+    /// Services can be relied upon to read its body.
+    pub body_is_read: bool,
+}
+
+impl<'f, 'r> Forward<'f, 'r> {
+    pub(super) fn new(
+        route: &'r Route,
+        permit: &Permit<'r>,
+        request: &'f Request<'r>,
+        record: &'f Record<'r>,
+    ) -> Self {
+        let upstream: &'r Upstream = &record.current.snapshot.upstreams[route.upstream];
+        record.note_upstream(upstream);
+        Self {
+            route,
+            upstream,
+            request,
+            record,
+            client: permit.caller().client().map(|client| client.name.as_str()),
+            websocket: asks_for_websocket(request),
+            body_is_read: body_is_read(request),
+        }
+    }
+
+    /// Picks an endpoint of the upstream.
+    pub(super) fn pick(&self) -> Target<'r> {
+        // `config::later` refuses more than one.
+        Target {
+            endpoint: &self.upstream.endpoints[0],
+            pool: &self.record.current.pools[self.route.upstream][0],
+        }
+    }
+
+    /// Makes a new connection.
+    pub(super) async fn connect(&self, to: Target<'_>) -> Result<Link, AttemptError> {
+        let connected = aside(to.pool.connect(self.upstream)).await;
+        connected.map_err(|error| {
+            self.record.attempts.set(self.record.attempts.get() + 1);
+            if to.pool.should_log(Instant::now()) {
+                let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+                tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+            }
+            AttemptError {
+                phase: Phase::Connect,
+                sent: Sent::Nothing,
+                cause: Cause::Connect(error),
+            }
+        })
+    }
+
+    /// Notes that an attempt begins.
+    pub(super) fn note_attempt(&self, link: &Link) {
+        self.record.attempts.set(self.record.attempts.get() + 1);
+        let address = Rc::clone(&link.address_text);
+        self.record.endpoint.replace(Some(address));
+    }
+
+    /// The head that goes to this endpoint.
+    pub(super) fn head_for<'h>(&'h self, endpoint: &'h Endpoint) -> ServiceHead<'h, 'r> {
+        ServiceHead {
+            forward: self,
+            endpoint,
+        }
+    }
+}
+
+/// The head of a request as an endpoint gets it.
+pub(super) struct ServiceHead<'h, 'r> {
+    forward: &'h Forward<'h, 'r>,
+    endpoint: &'h Endpoint,
+}
+
+impl PutHead for ServiceHead<'_, '_> {
+    fn put(&self, sink: &mut impl HeadSink) {
+        let forward = self.forward;
+        let (request, route) = (forward.request, forward.route);
+        let prefix = route.prefix.as_str();
+        let to = Forwarding {
+            names: &forward.record.current.snapshot.access.names,
+            peer: request.peer,
+            trusted: request.trusted,
+            // HTTP/1.0 may come without; HTTP/1.1 may not go without.
+            host: if request.host.is_empty() {
+                self.endpoint.url.authority().as_bytes()
+            } else {
+                request.host
+            },
+            client: forward.client,
+            request_id: forward.record.request_id.bytes(),
+            prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
+            persistence: if forward.websocket {
+                Persistence::WebSocket
+            } else if forward.body_is_read {
+                Persistence::Stays
+            } else {
+                Persistence::Ends
+            },
+            version: request.head.version,
+        };
+        let base = &self.endpoint.url.base_path;
+        let path = request.path.as_ref();
+        let path = path.expect("only a path has a route");
+        put_request(
+            sink,
+            &request.head.method,
+            |out| put_target(out, base, route, path, request.query()),
+            &request.head.fields,
+            request.body,
+            &to,
+        );
+    }
+}
+
+/// Whether the request wants to become a WebSocket (RFC 6455 section 4.1); upgrades to anything
+/// else are ignored, as RFC 9110 section 7.8 allows.
+fn asks_for_websocket(request: &Request<'_>) -> bool {
+    let fields = &request.head.fields;
+    fields.has(Known::Upgrade)
+        && request.head.method == Method::GET
+        && request.head.version.has_upgrade()
+        && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
+        && fields.has_item(Known::Upgrade, b"websocket")
+        && fields.has_item(Known::Connection, b"upgrade")
+        && fields.has(Known::SecWebSocketKey)
+}
+
+/// Whether the service can be relied upon to read the body before the next request. Where a body
+/// means nothing to a method (RFC 9110 sections 9.3.1, 9.3.2, 9.3.5), or the method nothing to a
+/// service, some leave it unread, and then take it for the next request: a client's own words,
+/// with any identity it likes, answered in the place of somebody else's request.
+fn body_is_read(request: &Request<'_>) -> bool {
+    matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
+        || matches!(
+            request.head.method,
+            Method::POST | Method::PUT | Method::PATCH
+        )
+}

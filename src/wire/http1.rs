@@ -1,0 +1,289 @@
+//! An end of an exchange that speaks HTTP/1.1: the connection that it has to itself, what is still
+//! to come of the message that is taken, and what is still to leave of the one that is sent.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::message::body::BodyLength;
+use crate::message::fields::{FieldRef, Fields};
+use crate::message::head::AnswerHead;
+use crate::message::protocol::Version;
+use crate::message::sink::{FieldSink, HeadSink, PutHead};
+
+use super::body::{Body, Coding, Piece};
+use super::buffers::Buffers;
+use super::chunked::{ChunkError, LAST_CHUNK};
+use super::head::{AnswerError, HeadLimits, read_answer};
+use super::scan::HeadScanner;
+use super::sink::Http1Sink;
+use super::stream::{Connection, Ended, GivenUp};
+
+/// About this much is gathered before it is written.
+const PIECE: usize = 32 * 1024;
+/// What stands around a chunk's data, at most.
+const CHUNK_FRAMING: usize = 32;
+/// What the other side may send ahead of its turn; beyond it waits in the kernel.
+const AHEAD: usize = 32 * 1024;
+/// What an answer's head may be. Wider than for clients: the services are our own.
+const ANSWER_LIMITS: HeadLimits = HeadLimits {
+    max_bytes: 256 * 1024,
+    max_fields: 256,
+};
+
+/// A connection that is used for an exchange.
+#[derive(Debug)]
+pub struct Http1<'c> {
+    connection: &'c mut Connection,
+    buffers: &'c Buffers,
+    /// What the other side speaks.
+    version: Version,
+    scanner: HeadScanner,
+    body: Body,
+    coding: Coding,
+    /// Only the end of the connection ends the message that is sent.
+    ends_with_connection: bool,
+    /// With what stands in `out`, the message that is sent ends.
+    finished: bool,
+    out: Vec<u8>,
+    /// How much of `out` has left.
+    written: usize,
+    moved: bool,
+}
+
+impl<'c> Http1<'c> {
+    /// Uses a connection whose other side speaks `version`, between two messages.
+    #[must_use]
+    pub fn new(connection: &'c mut Connection, buffers: &'c Buffers, version: Version) -> Self {
+        Self {
+            connection,
+            buffers,
+            version,
+            scanner: HeadScanner::default(),
+            body: Body::new(BodyLength::None),
+            coding: Coding::Identity,
+            ends_with_connection: false,
+            finished: false,
+            out: Vec::new(),
+            written: 0,
+            moved: false,
+        }
+    }
+
+    pub(super) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<AnswerHead, AnswerError>> {
+        let malformed = |_| AnswerError::Invalid("its head is malformed");
+        loop {
+            let input = self.connection.input_mut();
+            let begun = input.bytes();
+            if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {
+                return Poll::Ready(Err(AnswerError::Invalid("it is not HTTP")));
+            }
+            let end = self.scanner.find_end(begun, &ANSWER_LIMITS);
+            if let Some(end) = end.map_err(malformed)? {
+                self.scanner = HeadScanner::default();
+                let mut storage = self.buffers.take_head();
+                input.move_to(&mut storage.bytes, end);
+                return Poll::Ready(read_answer(storage, &ANSWER_LIMITS).map_err(malformed));
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(AnswerError::Ended)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn expect_body(&mut self, length: BodyLength) {
+        self.body = Body::new(length);
+    }
+
+    pub(super) fn next_piece(&mut self) -> Result<Piece<'_>, ChunkError> {
+        self.body.next(self.connection.input_mut())
+    }
+
+    pub(super) fn used(&mut self, n: usize) {
+        self.body.used(n, self.connection.input_mut());
+    }
+
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(self.poll_fill(cx))?;
+        Poll::Ready(if read == 0 && !self.body.end_of_stream() {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        } else {
+            Ok(())
+        })
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = ready!(self.connection.poll_fill(cx, self.buffers))?;
+        self.moved |= read > 0;
+        Poll::Ready(Ok(read))
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.body.is_finished()
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        !self.connection.input().is_empty()
+    }
+
+    /// A client may send its next request, or more of a body that nobody takes at the moment. TCP
+    /// does not tell one that has left from one that only has no more to send.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        while self.connection.input().bytes().len() < AHEAD {
+            match ready!(self.connection.poll_fill(cx, self.buffers)) {
+                Ok(0) => return Poll::Ready(Ended::Sending),
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(Ended::Both),
+            }
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.connection.input().bytes().len() >= AHEAD
+    }
+
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.connection.ended()
+    }
+
+    /// HTTP/1.0 has no chunks: there the end of the stream ends a body of unknown length.
+    pub(super) fn framing(&self, length: BodyLength) -> BodyLength {
+        match length {
+            BodyLength::None | BodyLength::Fixed(_) => length,
+            BodyLength::Chunked | BodyLength::UntilClose if self.version.has_chunks() => {
+                BodyLength::Chunked
+            }
+            BodyLength::Chunked | BodyLength::UntilClose => BodyLength::UntilClose,
+        }
+    }
+
+    pub(super) fn send_head(&mut self, head: &impl PutHead, framing: BodyLength) {
+        self.coding = if framing == BodyLength::Chunked {
+            Coding::Chunked
+        } else {
+            Coding::Identity
+        };
+        self.ends_with_connection = framing == BodyLength::UntilClose;
+        self.put_head(head);
+    }
+
+    /// RFC 9110 section 15.2: HTTP/1.0 knows no interim answers.
+    pub(super) fn send_interim(&mut self, head: &impl PutHead) {
+        if self.version.has_interim_answers() {
+            self.put_head(head);
+            self.finished = true;
+        }
+    }
+
+    fn put_head(&mut self, head: &impl PutHead) {
+        self.reserve(0);
+        self.finished = false;
+        head.put(&mut Http1Sink::new(&mut self.out, self.version));
+    }
+
+    /// Bytes that stay as they are go out of the buffer that they came in, once what stands before
+    /// them has left. Others are gathered behind it.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.out.len() - self.written >= PIECE {
+            ready!(self.poll_flush(cx))?;
+        }
+        if self.coding == Coding::Identity && self.out.is_empty() {
+            let written = ready!(self.connection.poll_write(cx, bytes))?;
+            self.moved = true;
+            return Poll::Ready(Ok(written));
+        }
+        self.reserve(bytes.len());
+        self.coding.put(&mut self.out, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn reserve(&mut self, n: usize) {
+        if self.out.capacity() == 0 {
+            self.out = self.buffers.take();
+        }
+        self.out.reserve(n + CHUNK_FRAMING);
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        trailers: Option<&Fields>,
+        passes: impl Fn(FieldRef<'_>) -> bool,
+    ) {
+        self.finished = true;
+        if self.coding == Coding::Identity {
+            return;
+        }
+        self.reserve(0);
+        self.out.extend_from_slice(LAST_CHUNK);
+        let mut sink = Http1Sink::new(&mut self.out, self.version);
+        for field in trailers.into_iter().flat_map(Fields::iter) {
+            if passes(field) {
+                sink.pass(field);
+            }
+        }
+        sink.end();
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.out.len() {
+            let unsent = &self.out[self.written..];
+            self.written += ready!(self.connection.poll_write(cx, unsent))?;
+            self.moved = true;
+        }
+        self.discard();
+        if self.finished {
+            self.connection.end_message();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Holds no buffer while there is nothing to be sent.
+    fn discard(&mut self) {
+        if self.out.capacity() > 0 {
+            self.buffers.give(std::mem::take(&mut self.out));
+            self.written = 0;
+        }
+    }
+
+    pub(super) fn is_within_message(&self) -> bool {
+        self.connection.is_within_message()
+    }
+
+    pub(super) fn give_up(&mut self) -> GivenUp {
+        self.discard();
+        match self.connection.is_within_message() {
+            false => GivenUp::Unsent,
+            true if self.ends_with_connection => GivenUp::LooksWhole,
+            true => GivenUp::Broken,
+        }
+    }
+
+    pub(super) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    pub(super) fn become_tunnel(&mut self) {
+        self.body = Body::new(BodyLength::UntilClose);
+        self.coding = Coding::Identity;
+        self.finished = false;
+    }
+
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        self.connection.poll_finish(cx)
+    }
+}
+
+impl Drop for Http1<'_> {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
