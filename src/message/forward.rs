@@ -179,9 +179,13 @@ fn reaches_service(
         | Known::Via
         // CGI makes `HTTP_PROXY` of it, which HTTP clients take for their proxy ("httpoxy").
         | Known::Proxy => false,
-        Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded | Known::XRealIp => {
-            to.trusted
-        }
+        Known::XForwardedProto
+        | Known::XForwardedHost
+        | Known::Forwarded
+        | Known::XRealIp
+        // Some frameworks take these for the path, behind whatever the path was checked for.
+        | Known::XOriginalUrl
+        | Known::XRewriteUrl => to.trusted,
         Known::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
         Known::Expect => to.version.has_interim_answers(),
         known => !known.is_hop_by_hop(),

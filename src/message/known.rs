@@ -54,6 +54,8 @@ known! {
     XForwardedProto = "x-forwarded-proto",
     XForwardedHost = "x-forwarded-host",
     XRealIp = "x-real-ip",
+    XOriginalUrl = "x-original-url",
+    XRewriteUrl = "x-rewrite-url",
     Via = "via",
     Proxy = "proxy",
     Date = "date",

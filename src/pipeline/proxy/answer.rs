@@ -71,8 +71,17 @@ pub(super) fn rest_after(
     length: BodyLength,
     longest: Duration,
 ) -> Option<Duration> {
-    let keeps = keeps_alive(head.version, &head.fields) && length != BodyLength::UntilClose;
+    let keeps = keeps_alive(head.version, &head.fields)
+        && length != BodyLength::UntilClose
+        && !(length == BodyLength::None && announces_body(&head.fields));
     keeps.then(|| rest_hint(&head.fields).map_or(longest, |hint| hint.min(longest)))
+}
+
+/// Whether an answer that has no body speaks of one. Some services send it even so, in answer to
+/// HEAD or behind a 304: it would be read as the answer to the next request.
+fn announces_body(fields: &Fields) -> bool {
+    let length = fields.get(Known::ContentLength);
+    length.is_some_and(|length| length != b"0") || fields.has(Known::TransferEncoding)
 }
 
 /// How long the service says that it lets a connection rest, less what a request needs to reach

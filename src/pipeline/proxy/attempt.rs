@@ -11,6 +11,7 @@ use http::StatusCode;
 use crate::message::body::BodyLength;
 use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
+use crate::message::known::Known;
 use crate::message::protocol::Version;
 use crate::message::sink::Persistence;
 use crate::upstream::{Endpoint, Link};
@@ -35,6 +36,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const MAX_INTERIM: u32 = 64;
 
 /// An attempt under way.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what has happened in either direction, in any order"
+)]
 pub(super) struct Attempt<'a, 'r> {
     forward: &'a Forward<'a, 'r>,
     service: End<'a>,
@@ -45,6 +50,8 @@ pub(super) struct Attempt<'a, 'r> {
     /// The service has been sent all of it.
     uploaded: bool,
     interim: u32,
+    /// The service has asked for the request's body (RFC 9110 section 15.2.1).
+    continued: bool,
     /// The client is being answered.
     answering: bool,
     /// When the last byte moved, in either direction.
@@ -103,6 +110,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             sent: None,
             uploaded: false,
             interim: 0,
+            continued: false,
             answering: false,
             progress: now,
             half_closed: None,
@@ -200,6 +208,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(Ok(head));
             }
             self.interim += 1;
+            self.continued |= head.status == StatusCode::CONTINUE;
             if self.interim > MAX_INTERIM {
                 return Poll::Ready(Err(Cause::Invalid("too many interim answers")));
             }
@@ -224,7 +233,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
             !switched && record.goes_on() && self.uploaded && framing != BodyLength::UntilClose;
         // A service that answers before it was sent everything may not read the rest of it before
         // the next request, but as the next request.
-        let reusable = !switched && self.forward.body_is_read && self.uploaded;
+        let reusable = !switched
+            && self.forward.body_is_read
+            && self.uploaded
+            && !self.may_leave_body_unread(head.status);
         let longest = self.forward.upstream.idle_timeout;
         let rest = rest_after(&head, length, longest).filter(|_| reusable);
         let relay = Relay {
@@ -248,6 +260,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
             switched,
             at: self.progress,
         })
+    }
+
+    /// Whether the service may have answered without reading the body: it refuses the request, or
+    /// never asked for the body although the client waits to be asked (RFC 9110 section 10.1.1).
+    /// What it has left unread it would take for the next request.
+    fn may_leave_body_unread(&self, status: StatusCode) -> bool {
+        let request = self.forward.request;
+        let has_body = !matches!(request.body, BodyLength::None | BodyLength::Fixed(0));
+        let refused = status.is_client_error() || status.is_server_error();
+        has_body && (refused || request.head.fields.has(Known::Expect) && !self.continued)
     }
 
     /// Sends the request, and watches the client: one that has left needs no answer.

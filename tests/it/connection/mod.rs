@@ -5,6 +5,7 @@ mod backpressure;
 mod early_answers;
 mod half_close;
 mod keep_alive;
+mod leftovers;
 mod names;
 mod pool;
 mod slow;

@@ -145,3 +145,13 @@ fn camel(name: &str) -> String {
     };
     name.chars().map(letter).collect()
 }
+
+#[test]
+fn fields_that_frameworks_take_for_the_path_never_arrive() {
+    let shop = Shop::open();
+    for name in ["X-Original-URL", "x-rewrite-url"] {
+        let request = Request::get("/api/inventory/x").field(name, "/api/orders");
+        shop.ask(&request).is(200);
+        assert!(!shop.inventory.only().fields.has(&name.to_lowercase()));
+    }
+}
