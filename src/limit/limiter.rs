@@ -21,9 +21,11 @@ impl LimitStore {
     #[must_use]
     pub fn new(max_keys: usize, redis: Option<&RedisSettings>, clock: Clock) -> Self {
         let memory = Arc::new(MemoryStore::new(max_keys, clock));
-        let redis =
-            redis.map(|settings| Arc::new(RedisStore::new(settings.clone(), Arc::clone(&memory))));
-        Self { memory, redis }
+        let redis = redis.map(|settings| RedisStore::new(settings.clone(), Arc::clone(&memory)));
+        Self {
+            memory,
+            redis: redis.map(Arc::new),
+        }
     }
 
     /// What is counted in this process: everything, or what Redis was not there for.
@@ -35,24 +37,19 @@ impl LimitStore {
     /// `LocalRuntime`, where it starts connecting to Redis.
     #[must_use]
     pub fn for_worker(&self) -> Limiter {
-        let store = match &self.redis {
-            Some(redis) => Store::Redis(RedisLimiter::start(Arc::clone(redis))),
-            None => Store::Memory(Arc::clone(&self.memory)),
-        };
-        Limiter { store }
+        let redis = self.redis.as_ref();
+        Limiter {
+            memory: Arc::clone(&self.memory),
+            redis: redis.map(|redis| RedisLimiter::start(Arc::clone(redis))),
+        }
     }
 }
 
 /// A worker's access to the store.
 #[derive(Debug)]
 pub struct Limiter {
-    store: Store,
-}
-
-#[derive(Debug)]
-enum Store {
-    Memory(Arc<MemoryStore>),
-    Redis(RedisLimiter),
+    memory: Arc<MemoryStore>,
+    redis: Option<RedisLimiter>,
 }
 
 impl Limiter {
@@ -60,36 +57,35 @@ impl Limiter {
     /// a refused request spends nothing. May be dropped before it has an answer; the request may
     /// then be counted.
     pub async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        match &self.store {
-            Store::Memory(memory) => memory.decide(checks, cost),
+        match &self.redis {
+            None => self.memory.decide(checks, cost),
             // Boxed, for a call is large, and every request's future would be larger by
             // that, with or without Redis.
-            Store::Redis(redis) => Box::pin(redis.decide(checks, cost)).await,
+            Some(redis) => Box::pin(redis.decide(checks, cost)).await,
         }
     }
 
     /// Waits until Redis has answered, but not longer than `longest`; says whether it has. Without
     /// Redis there is nothing to wait for.
     pub async fn wait_ready(&self, longest: Duration) -> bool {
-        match &self.store {
-            Store::Memory(_) => true,
-            Store::Redis(redis) => redis.wait_ready(longest).await,
+        match &self.redis {
+            None => true,
+            Some(redis) => redis.wait_ready(longest).await,
         }
     }
 
     /// Returns to Redis what has been taken from it and not been used, as far as that takes no
     /// longer than `longest`. To be called when no more requests come.
     pub async fn finish(&self, longest: Duration) {
-        match &self.store {
-            Store::Memory(_) => {}
-            Store::Redis(redis) => redis.finish(longest).await,
+        if let Some(redis) = &self.redis {
+            redis.finish(longest).await;
         }
     }
 
     /// Tells the other gateways that this process ends, once for all its workers: without Redis
     /// their shares of the limits grow. Waits for Redis no longer than a request does.
     pub async fn leave(&self) {
-        if let Store::Redis(redis) = &self.store {
+        if let Some(redis) = &self.redis {
             redis.leave().await;
         }
     }

@@ -124,10 +124,10 @@ impl Worker {
         let wanted = cache.wanted(checks, cost, now_ms);
         let call = self.scripts.decide(connection, checks, cost, &wanted);
         match in_time(store.settings.deadline, call).await {
-            Ok(answer) => {
+            Ok(reply) => {
                 link.answered(attempt);
-                store.fallback.mirror(checks, &answer.outcome, now_ms);
-                Some(cache.learn(checks, cost, answer, now_ms, is_split))
+                store.fallback.mirror(checks, &reply.outcome, now_ms);
+                Some(cache.learn(checks, cost, reply, now_ms, is_split))
             }
             Err(cause) => {
                 // The nodes of a cluster have breakers of their own: a failure says nothing of others.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::account::Account;
 use super::table::{Row, Table};
 use crate::limit::clock::millis;
-use crate::limit::redis::{Answer, Permits};
+use crate::limit::redis::{Permits, Reply};
 use crate::limit::{Algorithm, Check, Decisions, Outcome, Policy, Subject};
 
 /// So many callers a worker has accounts of at most. At 136 bytes each they fill a table of 2^14
@@ -101,11 +101,11 @@ impl Leases {
     /// Takes the permits that Redis has granted. Those that it granted before are still there for
     /// this caller, and are told of as well. `sent_ms` is when Redis was asked: reckoned from there,
     /// a window ends a little earlier here than it does there, never later.
-    pub(super) fn take(&self, checks: &[Check<'_>], answer: Answer, sent_ms: u64) -> Outcome {
-        let Answer {
+    pub(super) fn take(&self, checks: &[Check<'_>], reply: Reply, sent_ms: u64) -> Outcome {
+        let Reply {
             mut outcome,
             granted,
-        } = answer;
+        } = reply;
         let accounts = &mut *self.accounts.borrow_mut();
         if accounts.is_empty() {
             return outcome;

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 
 use self::leases::{Leases, is_leasable};
 use self::refusals::Refusals;
-use super::redis::{Answer, Permits};
+use super::redis::{Permits, Reply};
 use super::{Check, Lease, Outcome, RedisSettings};
 
 /// What a worker knows.
@@ -57,18 +57,18 @@ impl Cache {
         &self,
         checks: &[Check<'_>],
         cost: NonZeroU32,
-        answer: Answer,
+        reply: Reply,
         sent_ms: u64,
         is_split: bool,
     ) -> Outcome {
         let may_be_given_back =
             |check: &Check<'_>| is_split || self.leases.is_some() && is_leasable(check);
-        let outcome = &answer.outcome;
+        let outcome = &reply.outcome;
         self.refusals
             .learn(checks, cost, outcome, sent_ms, may_be_given_back);
         match &self.leases {
-            Some(leases) => leases.take(checks, answer, sent_ms),
-            None => answer.outcome,
+            Some(leases) => leases.take(checks, reply, sent_ms),
+            None => reply.outcome,
         }
     }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::leases::Leases;
-use crate::limit::redis::{Answer, Permits};
+use crate::limit::redis::{Permits, Reply};
 use crate::limit::testing::{decision, outcome, policy};
 use crate::limit::{Check, Decision, Policy, Subject};
 
@@ -43,11 +43,11 @@ impl Busy {
 
     /// Redis grants as many in a window that lasts for `reset_ms` more.
     fn take(&self, granted: u64, reset_ms: u64, sent_ms: u64) -> Decision {
-        let answer = Answer {
+        let reply = Reply {
             outcome: outcome(decision(true, 1_000, reset_ms)),
             granted: Permits::from_elem(granted, 1),
         };
-        let outcome = self.leases.take(&self.checks(), answer, sent_ms);
+        let outcome = self.leases.take(&self.checks(), reply, sent_ms);
         outcome.only().unwrap()
     }
 }

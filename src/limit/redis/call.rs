@@ -28,7 +28,7 @@ pub(in crate::limit) type Permits = SmallVec<[u64; 2]>;
 
 /// What Redis says of a request.
 #[derive(Debug)]
-pub(in crate::limit) struct Answer {
+pub(in crate::limit) struct Reply {
     pub outcome: Outcome,
     /// How many permits for requests to come it has granted, for each check.
     pub granted: Permits,
@@ -67,13 +67,13 @@ impl Scripts {
         checks: &[Check<'_>],
         cost: NonZeroU32,
         more: &[u64],
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Reply, CallError> {
         if connection.is_split(checks) {
             let call = self.decide_by_subject(&mut connection, checks, cost);
             // Boxed, for few need it. Several calls are no place for permits: what one subject has
             // granted might have to be given back for the next.
             let outcome = Box::pin(call).await?;
-            return Ok(Answer {
+            return Ok(Reply {
                 outcome,
                 granted: Permits::from_elem(0, checks.len()),
             });
@@ -107,7 +107,7 @@ impl Scripts {
         checks: &[Check<'_>],
         cost: i64,
         more: &[u64],
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Reply, CallError> {
         let put = |command: &mut Cmd| put_checks(command, checks, cost, more);
         let reply = self.call(connection, checks, put).await?;
         read(reply, checks.len())
@@ -207,7 +207,7 @@ fn forgotten(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
-fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
+fn read(reply: Value, keys: usize) -> Result<Reply, CallError> {
     let reply = reply.extract_error()?;
     let Value::Array(values) = reply else {
         return Err(CallError::unexpected());
@@ -231,7 +231,7 @@ fn read(reply: Value, keys: usize) -> Result<Answer, CallError> {
             source: Source::Redis,
         })
     });
-    Ok(Answer {
+    Ok(Reply {
         outcome: Outcome::of(numbers[0] == 1, decisions.collect()),
         granted: of_keys.map(|of_key| of_key[4]).collect(),
     })

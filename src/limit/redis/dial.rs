@@ -17,7 +17,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::CallError;
-use super::url::{Endpoint, introduce};
+use super::url::{HostPort, introduce};
 
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
@@ -57,13 +57,13 @@ impl Dialer {
     /// Takes as long as it takes: time-outs are the caller's.
     pub(super) async fn open(
         &self,
-        endpoint: &Endpoint,
+        address: &HostPort,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let stream = connect(endpoint).await.map_err(CallError::Unreachable)?;
+        let stream = connect(address).await.map_err(CallError::Unreachable)?;
         let Some(tls) = &self.tls else {
             return self.log_in(stream).await;
         };
-        let name = ServerName::try_from(endpoint.host.clone())
+        let name = ServerName::try_from(address.host.clone())
             .map_err(|error| CallError::Unreachable(io::Error::other(error)))?;
         let stream = TlsConnector::from(Arc::clone(tls))
             .connect(name, stream)
@@ -103,10 +103,10 @@ pub(super) async fn drive<T>(
 }
 
 /// Opens a connection to the first of the host's addresses that takes one.
-async fn connect(endpoint: &Endpoint) -> io::Result<TcpStream> {
+async fn connect(address: &HostPort) -> io::Result<TcpStream> {
     let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host((endpoint.host.as_str(), endpoint.port)).await? {
-        match TcpStream::connect(address).await {
+    for ip in lookup_host((address.host.as_str(), address.port)).await? {
+        match TcpStream::connect(ip).await {
             Ok(stream) => return prepare(stream),
             Err(error) => refused = error,
         }

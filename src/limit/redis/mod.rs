@@ -8,13 +8,14 @@ mod connection;
 mod dial;
 mod heartbeat;
 mod link;
+mod seeds;
 mod sentinel;
 mod split;
 mod target;
 mod tls;
 mod url;
 
-pub(super) use call::{Answer, Permits, Scripts};
+pub(super) use call::{Permits, Reply, Scripts};
 pub(super) use connection::Connection;
 pub(super) use dial::Driver;
 pub(super) use heartbeat::{FleetSize, Heartbeat, heartbeat};
@@ -31,9 +32,6 @@ use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// The longest that a new connection may take, name look-up and login included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The longest that one of several servers may take that are asked in turn for the one to use.
-const STEP: Duration = Duration::from_millis(300);
 
 /// Why a call brought no decision. The text is for the operator and holds no password.
 #[derive(Debug, thiserror::Error)]

@@ -3,26 +3,24 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use ::redis::RedisConnectionInfo;
 
 use super::cluster::{Cluster, Nodes};
 use super::dial::{Dialer, Driver};
+use super::seeds::{STEP, Seeds};
 use super::sentinel::Sentinels;
-use super::url::{Endpoint, RedisUrl};
-use super::{CONNECT_TIMEOUT, CallError, Connection, RedisTls, STEP};
+use super::url::RedisUrl;
+use super::{CONNECT_TIMEOUT, CallError, Connection, RedisTls};
 
 /// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]
 pub struct RedisTarget {
-    endpoints: Vec<Endpoint>,
+    seeds: Seeds,
     topology: RedisTopology,
     login: RedisConnectionInfo,
     tls: Option<RedisTls>,
-    /// Which address to try first: the last that could help.
-    first: Arc<AtomicUsize>,
     nodes: Arc<Nodes>,
 }
 
@@ -71,18 +69,17 @@ impl RedisTarget {
             _ => {}
         }
         Ok(Self {
-            endpoints: urls.iter().map(|url| url.endpoint.clone()).collect(),
+            seeds: Seeds::new(urls.iter().map(|url| url.address.clone()).collect()),
             topology,
             login: first.login.clone(),
             tls,
-            first: Arc::default(),
             nodes: Arc::default(),
         })
     }
 
     /// The longest that [`Self::connect`] may take.
     pub(in crate::limit) fn patience(&self) -> Duration {
-        let steps = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
+        let steps = u32::try_from(self.seeds.addresses.len()).unwrap_or(u32::MAX);
         match self.topology {
             RedisTopology::Single => CONNECT_TIMEOUT,
             _ => CONNECT_TIMEOUT.saturating_add(STEP.saturating_mul(steps)),
@@ -103,19 +100,17 @@ impl RedisTarget {
             tls: self.tls.as_ref().map(|tls| Arc::clone(&tls.config)),
         };
         let (connection, driver) = match &self.topology {
-            RedisTopology::Single => dialer.open(&self.endpoints[0]).await?,
+            RedisTopology::Single => dialer.open(&self.seeds.addresses[0]).await?,
             RedisTopology::Sentinel { master } => {
                 let sentinels = Sentinels {
-                    endpoints: self.endpoints.clone(),
+                    seeds: self.seeds.clone(),
                     master: master.clone(),
-                    first: Arc::clone(&self.first),
                 };
                 sentinels.connect(dialer).await?
             }
             RedisTopology::Cluster => {
                 let nodes = Arc::clone(&self.nodes);
-                let connected =
-                    Cluster::connect(dialer, &self.endpoints, &self.first, deadline, nodes);
+                let connected = Cluster::connect(dialer, &self.seeds, deadline, nodes);
                 let (cluster, driver) = connected.await?;
                 return Ok((Connection::Cluster(cluster), driver));
             }
@@ -126,7 +121,7 @@ impl RedisTarget {
 
 impl PartialEq for RedisTarget {
     fn eq(&self, other: &Self) -> bool {
-        self.endpoints == other.endpoints
+        self.seeds.addresses == other.seeds.addresses
             && self.topology == other.topology
             && self.login.username() == other.login.username()
             && self.login.password() == other.login.password()
@@ -140,9 +135,9 @@ impl fmt::Display for RedisTarget {
         if let RedisTopology::Sentinel { master } = &self.topology {
             write!(f, "{master} of ")?;
         }
-        for (place, endpoint) in self.endpoints.iter().enumerate() {
+        for (place, address) in self.seeds.addresses.iter().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
-            write!(f, "{comma}{endpoint}")?;
+            write!(f, "{comma}{address}")?;
         }
         Ok(())
     }

@@ -7,12 +7,12 @@ use ::redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnecti
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Endpoint {
+pub(super) struct HostPort {
     pub host: String,
     pub port: u16,
 }
 
-impl Endpoint {
+impl HostPort {
     /// Parses `host:port`, in which IPv6 needs no brackets. An empty host is the one that said
     /// this, `asked`.
     pub(super) fn parse(text: &str, asked: &str) -> Option<Self> {
@@ -35,7 +35,7 @@ impl Endpoint {
     }
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -48,7 +48,7 @@ impl fmt::Display for Endpoint {
 /// An address, and what to say there first. Holds a password: its `Debug` shows the address only.
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) endpoint: Endpoint,
+    pub(super) address: HostPort,
     pub(super) login: RedisConnectionInfo,
     pub(super) is_tls: bool,
 }
@@ -84,7 +84,7 @@ impl RedisUrl {
             return Err(InvalidRedisUrl);
         }
         Ok(Self {
-            endpoint: Endpoint {
+            address: HostPort {
                 host: host.clone(),
                 port: *port,
             },
@@ -111,7 +111,7 @@ impl RedisUrl {
 
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisUrl({})", self.endpoint)
+        write!(f, "RedisUrl({})", self.address)
     }
 }
 
@@ -134,14 +134,14 @@ mod tests {
     #[test]
     fn a_url_is_taken_apart() {
         let url = RedisUrl::parse("redis://user:p%40ss@redis.example:6380/3").unwrap();
-        assert_eq!(url.endpoint.to_string(), "redis.example:6380");
+        assert_eq!(url.address.to_string(), "redis.example:6380");
         assert_eq!(url.login.username(), Some("user"));
         assert_eq!(url.login.password(), Some("p@ss"));
         assert_eq!(url.login.db(), 3);
         assert!(!url.is_tls());
 
         let url = RedisUrl::parse("rediss://[::1]").unwrap();
-        assert_eq!(url.endpoint.to_string(), "[::1]:6379");
+        assert_eq!(url.address.to_string(), "[::1]:6379");
         assert_eq!(url.login.password(), None);
         assert!(url.is_tls());
     }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn nodes_name_each_other() {
-        let parse = |text| Endpoint::parse(text, "asked").map(|endpoint| endpoint.to_string());
+        let parse = |text| HostPort::parse(text, "asked").map(|address| address.to_string());
         assert_eq!(parse("10.0.0.1:7000").as_deref(), Some("10.0.0.1:7000"));
         assert_eq!(parse("::1:7000").as_deref(), Some("[::1]:7000"));
         assert_eq!(parse(":7000").as_deref(), Some("asked:7000"));

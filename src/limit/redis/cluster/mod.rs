@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -28,9 +27,10 @@ use tokio::time::{sleep, timeout};
 
 use self::node::Node;
 use self::slots::{Elsewhere, Range, SLOTS, elsewhere, read_ranges, slot_of};
+use super::CallError;
 use super::dial::{Dialer, Driver, drive};
-use super::url::Endpoint;
-use super::{CallError, STEP};
+use super::seeds::{STEP, Seeds};
+use super::url::HostPort;
 
 /// So often a call is passed on at once. Two redirections are usual while slots move; more come of
 /// nodes that don't agree yet, or of keys on their way, and are given ever more time.
@@ -55,7 +55,7 @@ pub(in crate::limit) struct Cluster(Rc<Shared>);
 struct Shared {
     common: Rc<Common>,
     slots: RefCell<Vec<Option<Rc<Node>>>>,
-    nodes: RefCell<HashMap<Endpoint, (Rc<Node>, AbortHandle)>>,
+    nodes: RefCell<HashMap<HostPort, (Rc<Node>, AbortHandle)>>,
     /// One for each node. They end with this.
     keepers: RefCell<JoinSet<()>>,
 }
@@ -70,16 +70,18 @@ struct Common {
 }
 
 impl Cluster {
-    /// Reads the map of slots from one of `seeds`, beginning with `first`, and connects to all
-    /// nodes; one at least has to answer. Ends when none does any more.
+    /// Reads the map of slots from one of `seeds`, and connects to all nodes; one at least has to answer. Ends when none does any more.
     pub(super) async fn connect(
         dialer: Dialer,
-        seeds: &[Endpoint],
-        first: &AtomicUsize,
+        seeds: &Seeds,
         deadline: Duration,
         nodes: Arc<Nodes>,
     ) -> Result<(Self, Driver), CallError> {
-        let ranges = ranges_of_one(&dialer, seeds, first).await?;
+        let asked = seeds.ask(async |seed| {
+            let (connection, mut driver) = dialer.open(seed).await?;
+            drive(&mut driver, ranges(connection, seed)).await
+        });
+        let ranges = asked.await?;
         let shared = Rc::new(Shared {
             common: Rc::new(Common {
                 dialer,
@@ -122,17 +124,17 @@ impl Cluster {
                 moment = (moment * 2).min(LONGEST_MOMENT);
             }
             let answer = node.call(command, asking, patience).await?;
-            match elsewhere(&answer, &node.endpoint.host) {
+            match elsewhere(&answer, &node.address.host) {
                 None => {
                     self.look_into(&answer, &node);
                     return Ok(answer);
                 }
-                Some(Elsewhere::Moved(endpoint)) => {
-                    node = self.0.moved(slot, endpoint);
+                Some(Elsewhere::Moved(address)) => {
+                    node = self.0.moved(slot, address);
                     asking = false;
                 }
-                Some(Elsewhere::Ask(endpoint)) => {
-                    node = self.0.node(endpoint);
+                Some(Elsewhere::Ask(address)) => {
+                    node = self.0.node(address);
                     asking = true;
                 }
                 Some(Elsewhere::Later) => sleep(moment).await,
@@ -157,7 +159,7 @@ impl Cluster {
             ) => self.0.common.stale.notify_one(),
             _ => {
                 let cause = CallError::Refused(error.to_string());
-                self.0.common.nodes.refused(&node.endpoint, &cause);
+                self.0.common.nodes.refused(&node.address, &cause);
             }
         }
     }
@@ -179,10 +181,10 @@ impl Shared {
     }
 
     /// The node at an address, which is connected to if it is new.
-    fn node(&self, endpoint: Endpoint) -> Rc<Node> {
+    fn node(&self, address: HostPort) -> Rc<Node> {
         let mut nodes = self.nodes.borrow_mut();
-        let (node, _) = nodes.entry(endpoint.clone()).or_insert_with(|| {
-            let node = Rc::new(Node::new(endpoint));
+        let (node, _) = nodes.entry(address.clone()).or_insert_with(|| {
+            let node = Rc::new(Node::new(address));
             let keeper = node::keep(Rc::clone(&node), Rc::clone(&self.common));
             let keeper = self.keepers.borrow_mut().spawn_local(keeper);
             (node, keeper)
@@ -191,8 +193,8 @@ impl Shared {
     }
 
     /// Notes where a slot has gone; others have most likely gone with it.
-    fn moved(&self, slot: u16, endpoint: Endpoint) -> Rc<Node> {
-        let node = self.node(endpoint);
+    fn moved(&self, slot: u16, address: HostPort) -> Rc<Node> {
+        let node = self.node(address);
         self.slots.borrow_mut()[usize::from(slot)] = Some(Rc::clone(&node));
         self.common.stale.notify_one();
         node
@@ -232,7 +234,7 @@ impl Shared {
             let Some(connection) = node.link.connection() else {
                 continue;
             };
-            let asked = timeout(STEP, ranges(connection, &node.endpoint)).await;
+            let asked = timeout(STEP, ranges(connection, &node.address)).await;
             if let Ok(Ok(ranges)) = asked {
                 self.follow(&ranges);
                 return;
@@ -253,34 +255,10 @@ async fn keep_map(shared: Rc<Shared>) {
     }
 }
 
-/// Reads the map of slots from the first of `seeds` that has one.
-async fn ranges_of_one(
-    dialer: &Dialer,
-    seeds: &[Endpoint],
-    first: &AtomicUsize,
-) -> Result<Vec<Range>, CallError> {
-    let start = first.load(Ordering::Relaxed);
-    let mut failure = CallError::NoNode;
-    for nth in start..start + seeds.len() {
-        let seed = &seeds[nth % seeds.len()];
-        let asked = timeout(STEP, async {
-            let (connection, mut driver) = dialer.open(seed).await?;
-            drive(&mut driver, ranges(connection, seed)).await
-        });
-        match asked.await.unwrap_or(Err(CallError::Silent)) {
-            Ok(ranges) => {
-                first.store(nth % seeds.len(), Ordering::Relaxed);
-                return Ok(ranges);
-            }
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
+/// Reads the map of slots from a node.
 async fn ranges(
     mut connection: MultiplexedConnection,
-    node: &Endpoint,
+    node: &HostPort,
 ) -> Result<Vec<Range>, CallError> {
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::dial::{Driver, drive};
 use super::super::link::Link;
-use super::super::url::Endpoint;
+use super::super::url::HostPort;
 use super::super::{CONNECT_TIMEOUT, CallError};
 use super::Common;
 use super::nodes::Loss;
@@ -24,7 +24,7 @@ const PROOF: &str = "return redis.call('TIME')";
 /// A node, and the link to it.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub endpoint: Endpoint,
+    pub address: HostPort,
     /// Whether a call has come here since the map of slots was last read.
     pub used: Cell<bool>,
     pub link: Link<MultiplexedConnection>,
@@ -32,9 +32,9 @@ pub(super) struct Node {
 
 impl Node {
     /// One that [`keep`] is about to connect to.
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(address: HostPort) -> Self {
         Self {
-            endpoint,
+            address,
             used: Cell::new(true),
             link: Link::new(),
         }
@@ -73,7 +73,7 @@ impl Node {
 
     /// Connects, and asks as a request would.
     async fn open(&self, common: &Common) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let opened = timeout(CONNECT_TIMEOUT, common.dialer.open(&self.endpoint)).await;
+        let opened = timeout(CONNECT_TIMEOUT, common.dialer.open(&self.address)).await;
         let (mut connection, mut driver) = opened.unwrap_or(Err(CallError::Silent))?;
         let mut command = cmd("EVAL");
         command.arg(PROOF).arg(0);
@@ -117,11 +117,11 @@ pub(super) async fn keep(node: Rc<Node>, common: Rc<Common>) {
     let report = |is_up: Result<(), &CallError>| match is_up {
         Ok(()) => {
             loss.take();
-            common.nodes.found(&node.endpoint);
+            common.nodes.found(&node.address);
         }
         Err(cause) => {
             let mut loss = loss.borrow_mut();
-            loss.get_or_insert_with(|| Loss::begin(&common.nodes, &node.endpoint, cause));
+            loss.get_or_insert_with(|| Loss::begin(&common.nodes, &node.address, cause));
             common.stale.notify_one();
         }
     };

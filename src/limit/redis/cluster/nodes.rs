@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::CallError;
-use super::super::url::Endpoint;
+use super::super::url::HostPort;
 
 /// How often the log says that a node answers with errors. Some calls may go well in between: one
 /// that is refused needs no memory.
@@ -19,17 +19,17 @@ pub(in crate::limit::redis) struct Nodes(Mutex<Troubled>);
 #[derive(Debug, Default)]
 struct Troubled {
     /// How many workers are without a node.
-    lost: HashMap<Endpoint, usize>,
+    lost: HashMap<HostPort, usize>,
     /// Those of which it has been told, and not yet that they are back. Outlives the workers'
     /// attempts, which begin anew when no node is left.
-    told: HashSet<Endpoint>,
+    told: HashSet<HostPort>,
     /// When it was last told that a node answers with errors.
-    refusals: HashMap<Endpoint, Instant>,
+    refusals: HashMap<HostPort, Instant>,
 }
 
 impl Nodes {
     /// A call was answered with an error.
-    pub(super) fn refused(&self, node: &Endpoint, cause: &CallError) {
+    pub(super) fn refused(&self, node: &HostPort, cause: &CallError) {
         let now = Instant::now();
         let mut troubled = self.lock();
         let lately = |told: &mut Instant| now.duration_since(*told) < TELL_EVERY;
@@ -41,7 +41,7 @@ impl Nodes {
     }
 
     /// A worker has a connection to the node.
-    pub(super) fn found(&self, node: &Endpoint) {
+    pub(super) fn found(&self, node: &HostPort) {
         let mut troubled = self.lock();
         if !troubled.lost.contains_key(node) && troubled.told.remove(node) {
             tracing::info!(%node, "a node of redis answers again");
@@ -57,12 +57,12 @@ impl Nodes {
 #[derive(Debug)]
 pub(super) struct Loss {
     nodes: Arc<Nodes>,
-    node: Endpoint,
+    node: HostPort,
 }
 
 impl Loss {
     /// Notes it, and tells if it is news.
-    pub(super) fn begin(nodes: &Arc<Nodes>, node: &Endpoint, cause: &CallError) -> Self {
+    pub(super) fn begin(nodes: &Arc<Nodes>, node: &HostPort, cause: &CallError) -> Self {
         let mut troubled = nodes.lock();
         *troubled.lost.entry(node.clone()).or_default() += 1;
         if troubled.told.insert(node.clone()) {

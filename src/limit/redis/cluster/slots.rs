@@ -4,7 +4,7 @@
 use ::redis::{Arg, Cmd, ServerError, ServerErrorKind, Value};
 use memchr::memchr;
 
-use super::super::url::Endpoint;
+use super::super::url::HostPort;
 
 /// How many slots a cluster has.
 pub(super) const SLOTS: u16 = 16_384;
@@ -30,40 +30,22 @@ fn slot(key: &[u8]) -> u16 {
     crc16(tag.unwrap_or(key)) % SLOTS
 }
 
-/// CRC16 in the variant called XMODEM.
+/// CRC16 in the variant called XMODEM. Without a table: a key is short, and its call is long.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, &byte| {
-        let place = (crc >> 8) ^ u16::from(byte);
-        (crc << 8) ^ CRC16[usize::from(place)]
+        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
+            let carry = if crc & 0x8000 == 0 { 0 } else { 0x1021 };
+            crc << 1 ^ carry
+        })
     })
 }
-
-const CRC16: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut place: u16 = 0;
-    while place < 256 {
-        let mut crc = place << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            };
-            bit += 1;
-        }
-        table[place as usize] = crc;
-        place += 1;
-    }
-    table
-};
 
 /// A run of slots, the last included, and the master they are on.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub first: u16,
     pub last: u16,
-    pub node: Endpoint,
+    pub node: HostPort,
 }
 
 /// Reads the answer to `CLUSTER SLOTS` from the node at `asked`. Runs that cannot be read or reached
@@ -100,7 +82,7 @@ pub(super) fn read_ranges(answer: &Value, asked: &str) -> Option<Vec<Range>> {
         Some(Range {
             first: slot(*first)?,
             last: slot(*last)?,
-            node: Endpoint::new(host, u16::try_from(*port).ok()?, asked)?,
+            node: HostPort::new(host, u16::try_from(*port).ok()?, asked)?,
         })
     });
     Some(ranges.collect())
@@ -110,9 +92,9 @@ pub(super) fn read_ranges(answer: &Value, asked: &str) -> Option<Vec<Range>> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     /// The slot is on another node now.
-    Moved(Endpoint),
+    Moved(HostPort),
     /// The slot is on its way, and so are these keys: the other node takes this one call.
-    Ask(Endpoint),
+    Ask(HostPort),
     /// Some of the keys are there, some here.
     Later,
 }
@@ -123,13 +105,13 @@ pub(super) fn elsewhere(answer: &Value, asked: &str) -> Option<Elsewhere> {
         return None;
     };
     // "SLOT HOST:PORT"
-    let endpoint = |error: &ServerError| {
+    let address = |error: &ServerError| {
         let (_, address) = error.details()?.split_once(' ')?;
-        Endpoint::parse(address, asked)
+        HostPort::parse(address, asked)
     };
     match error.kind()? {
-        ServerErrorKind::Moved => endpoint(error).map(Elsewhere::Moved),
-        ServerErrorKind::Ask => endpoint(error).map(Elsewhere::Ask),
+        ServerErrorKind::Moved => address(error).map(Elsewhere::Moved),
+        ServerErrorKind::Ask => address(error).map(Elsewhere::Ask),
         ServerErrorKind::TryAgain => Some(Elsewhere::Later),
         _ => None,
     }
