@@ -72,7 +72,7 @@ fn random(subjects: &[Subject], who: &str, algorithm: Algorithm) -> bool {
         decide(&store, &policy, subject);
     }
     let bytes = resident().saturating_sub(before);
-    assert_eq!(store.len(), callers);
+    assert_eq!(store.counters(), callers);
     let mut random = fastrand::Rng::with_seed(7);
     let ns = median(ROUNDS, || {
         let pick = |_| &subjects[random.usize(..callers)];

@@ -82,7 +82,7 @@ fn fixed_window(limit: Limit, counter: Option<Counter>, cost: u64, now_ms: u64) 
         at_ms: full_ms,
         ..Counter::default()
     });
-    // A reload has made windows shorter: none may have longer to go than a whole one.
+    // A reload may have made windows shorter: no window has longer to go than a whole one.
     counter.at_ms = counter.at_ms.min(full_ms);
     let reset_ms = counter.at_ms.saturating_sub(now_ms);
     let fits = counter.spent.saturating_add(cost) <= most;
@@ -96,7 +96,7 @@ fn fixed_window(limit: Limit, counter: Option<Counter>, cost: u64, now_ms: u64) 
 }
 
 /// Two counters, the one before weighted by how much of its window a window that ends now covers:
-/// `before * left / window + spent`, rounded up, for nobody is let in on a fraction.
+/// `before * left / window + spent`, rounded up: a fraction admits nothing.
 fn sliding_window(limit: Limit, counter: Option<Counter>, cost: u64, now_ms: u64) -> Judgement {
     let (most, window_ms) = (limit.requests(), limit.window_ms());
     let fresh = Counter {
@@ -137,7 +137,7 @@ fn sliding_window(limit: Limit, counter: Option<Counter>, cost: u64, now_ms: u64
 fn sliding_retry(limit: Limit, counter: Counter, cost: u64, left_ms: u64) -> u64 {
     let (most, window_ms) = (limit.requests(), limit.window_ms());
     let Some(room) = most.checked_sub(cost) else {
-        // It never fits; as good a time to ask again as any.
+        // It never fits. When it is asked again does not matter.
         return left_ms;
     };
     // `of` requests of a window are felt as `room` or less once so much is left of the next.
@@ -181,7 +181,7 @@ fn token_bucket(
         retry_ms: if fits {
             0
         } else {
-            // What never fits may as well be asked again when the bucket is full.
+            // What never fits is asked again when the bucket is full.
             wanted.saturating_sub(full).min(missing).div_ceil(per_ms)
         },
         counter: Counter {

@@ -73,11 +73,4 @@ mod tests {
         hand.advance(Duration::from_millis(1500));
         assert_eq!(clock.now_ms(), 1500);
     }
-
-    #[test]
-    fn the_system_clock_never_goes_back() {
-        let clock = Clock::system();
-        let first = clock.now_ms();
-        assert!(clock.now_ms() >= first);
-    }
 }

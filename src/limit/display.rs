@@ -1,5 +1,4 @@
-//! Limits in words: the configuration is written with these, and what a gateway tells an operator of
-//! its limits (what a reload changes, `check`, `explain`) is told in the same.
+//! Limits as text, in the words of the configuration: for what a reload logs, `check` and `explain`.
 
 use std::fmt;
 
@@ -61,7 +60,7 @@ impl OnFailure {
     }
 }
 
-/// What it admits and, in parentheses, what is not as usual about it:
+/// What it admits and, in parentheses, what is not the default:
 /// `20 per 1s (token-bucket, burst 40, by ip, shadow)`.
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +104,7 @@ mod tests {
     use crate::limit::Limit;
 
     #[test]
-    fn only_what_is_not_as_usual_is_told() {
+    fn only_what_is_not_the_default_is_shown() {
         let limit = Limit::new(20, Duration::from_mins(1)).unwrap();
         assert_eq!(Policy::new("a", limit).to_string(), "20 per 60s");
         let burst = NonZeroU64::new(40).unwrap();

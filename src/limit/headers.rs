@@ -61,7 +61,7 @@ pub fn retry_after(decision: &Decision) -> u64 {
     whole_seconds(decision.retry_after).max(1)
 }
 
-/// Seconds, rounded up: a caller that waits for as long as it was told finds a new window.
+/// Seconds, rounded up, so that a caller which waits for as long finds a new window.
 fn whole_seconds(duration: Duration) -> u64 {
     duration
         .as_secs()

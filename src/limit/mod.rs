@@ -50,7 +50,7 @@ pub struct Check<'c> {
 /// What the limits of one request say, in their order. Few requests have more than two.
 pub type Decisions = SmallVec<[Option<Decision>; 2]>;
 
-/// What becomes of one request, as far as limits go.
+/// What limits say of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether it may go on; it has been counted then.
@@ -119,7 +119,7 @@ pub enum Source {
     Cache,
 }
 
-/// What becomes of requests while Redis does not answer.
+/// What happens to requests while Redis does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// Count in this process.
@@ -146,7 +146,7 @@ pub enum Lease {
 pub struct RedisSettings {
     /// Where it is. Holds a password, which it does not show.
     pub target: RedisTarget,
-    /// What becomes of requests while it does not answer.
+    /// What happens to requests while it does not answer.
     pub on_failure: OnFailure,
     /// The longest that a request waits for Redis.
     pub deadline: Duration,

@@ -184,9 +184,9 @@ pub struct Policy {
     pub limit: Limit,
     /// Who shares a counter.
     pub by: By,
-    /// Whether it refuses, or only tells that it would.
+    /// Whether it refuses, or only logs that it would.
     pub mode: Mode,
-    /// What becomes of requests while Redis does not answer, if not what holds for all.
+    /// What happens to requests while Redis does not answer, if not what is set for all.
     pub on_failure: Option<OnFailure>,
 }
 
@@ -221,13 +221,13 @@ impl Policy {
     }
 }
 
-/// What becomes of requests over a limit.
+/// What happens to requests over a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// They are refused.
     #[default]
     Enforce,
-    /// They are told of in the log, and pass.
+    /// They pass, and the log names the limit.
     Shadow,
 }
 
@@ -237,7 +237,7 @@ pub enum By {
     /// Each client by itself, with all its keys; anonymous callers by address.
     #[default]
     Client,
-    /// Each address by itself, whoever calls from there.
+    /// Each address by itself, with or without a key.
     Ip,
     /// Everybody who uses the route.
     Route,

@@ -70,7 +70,11 @@ impl RedisLimiter {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Rc::clone(&worker).stay_connected());
-        tasks.spawn_local(Rc::clone(&worker).stay_in_fleet());
+        let in_fleet = Rc::clone(&worker);
+        tasks.spawn_local(async move {
+            let fleet = &in_fleet.store.fallback.fleet;
+            fleet.stay(&in_fleet.link).await;
+        });
         tasks.spawn_local(Rc::clone(&worker).return_idle());
         Self {
             worker,
@@ -181,11 +185,6 @@ impl Worker {
             Err(cause) => log.lost(cause),
         };
         link.keep(async || self.connect().await, report).await;
-    }
-
-    /// Says that this process is alive, whenever no other worker has.
-    async fn stay_in_fleet(self: Rc<Self>) {
-        self.store.fallback.fleet.stay(&self.link).await;
     }
 
     /// Connects, and proves that Redis answers as fast as a request needs.

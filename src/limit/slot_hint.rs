@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SLOT: u64 = u32::MAX as u64;
 
 /// A slot's number and, above it, as many bits of the key's hash. They tell whether the hint is about
-/// this policy and this store. 0 is none.
+/// this policy and this store. 0 is no hint.
 #[derive(Debug, Default)]
 pub(super) struct SlotHint(AtomicU64);
 
@@ -22,8 +22,8 @@ impl SlotHint {
     }
 
     /// Notes where the key with this hash is. A subject that is counted under several policies keeps
-    /// the hint for the first: taking turns they would help none, and workers that write here slow
-    /// each other down.
+    /// the hint for the first: taking turns they would help no policy, and workers that write here
+    /// slow each other down.
     pub(super) fn note(&self, hash: u64, slot: u32) {
         let noted = self.0.load(Ordering::Relaxed);
         if noted == 0 || noted & !SLOT == hash & !SLOT {

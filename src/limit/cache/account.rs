@@ -26,8 +26,8 @@ pub(super) struct Account {
     ends_ms: u64,
     /// What was left beside them when Redis last answered.
     remaining: u64,
-    /// A call is under way that asks for permits. Others that are sent meanwhile ask for none, or
-    /// every request in flight would take as many.
+    /// A call is under way that asks for permits. Others that are sent meanwhile ask for no
+    /// permits, or every request in flight would take as many.
     asking_until_ms: u64,
     meter: Meter,
 }

@@ -1,8 +1,8 @@
 //! Permits of busy callers, taken from Redis several at a time and spent here, so that one call
 //! serves many requests. Redis counts them when they are taken. So all gateways together never admit
 //! more than the limit, even if a gateway crashes. Permits that nobody has spent when the window ends
-//! were refused to somebody for nothing; hence none are taken for callers that are not busy, and never
-//! more than a small part of what is left.
+//! were refused to other workers for nothing; hence none are taken for callers that are not busy, and
+//! never more than a small part of what is left.
 //!
 //! For fixed windows alone: a permit lasts until its window ends, which is known when it is taken.
 //! In the other algorithms what is spent comes back while time passes, and unused permits with it.
@@ -49,7 +49,7 @@ pub(in crate::limit) struct Unused {
 }
 
 impl Leases {
-    /// Holds none. A call takes at most `deadline`.
+    /// Holds no permits. A call takes at most `deadline`.
     pub(super) fn new(deadline: Duration) -> Self {
         Self {
             accounts: RefCell::new(Table::new(MAX_ACCOUNTS, Account::is_in_use)),
@@ -99,7 +99,7 @@ impl Leases {
     }
 
     /// Takes the permits that Redis has granted. Those that it granted before are still there for
-    /// this caller, and are told of as well. `sent_ms` is when Redis was asked: reckoned from there,
+    /// this caller, and are reported as well. `sent_ms` is when Redis was asked: reckoned from there,
     /// a window ends a little earlier here than it does there, never later.
     pub(super) fn take(&self, checks: &[Check<'_>], reply: Reply, sent_ms: u64) -> Outcome {
         let Reply {
@@ -153,3 +153,6 @@ pub(super) fn is_leasable(check: &Check<'_>) -> bool {
     let limit = check.policy.limit;
     limit.algorithm() == Algorithm::FixedWindow && limit.requests() >= SMALLEST
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,3 @@ impl Cache {
         leases.map_or_else(Vec::new, |leases| leases.give_up_all(now_ms))
     }
 }
-
-#[cfg(test)]
-mod tests;

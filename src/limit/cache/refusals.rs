@@ -1,5 +1,5 @@
-//! What a worker knows to be over its limit, so that Redis can rest: a refused caller mostly asks
-//! again at once, and until its window allows it Redis could only repeat itself.
+//! The reject cache: a refused caller mostly asks again at once, and until its window allows it Redis
+//! could only repeat itself.
 
 use std::cell::RefCell;
 use std::num::NonZeroU32;
@@ -34,7 +34,7 @@ struct Refusal {
 }
 
 impl Refusals {
-    /// Knows of none.
+    /// Knows of no refusal.
     pub(super) fn new() -> Self {
         let matters = |refusal: &Refusal, now_ms| refusal.ask_again_ms > now_ms;
         Self(RefCell::new(Table::new(MAX_REFUSALS, matters)))
@@ -57,7 +57,7 @@ impl Refusals {
             holds.then(|| refusal.decision(now_ms))
         };
         let decisions: Decisions = checks.iter().map(refused).collect();
-        // A limit in shadow mode is told of as well, but refuses nothing.
+        // A limit in shadow mode is reported as well, but refuses nothing.
         let mut all = checks.iter().zip(&decisions);
         let is_refused = all.any(|(check, found)| check.policy.enforces() && found.is_some());
         is_refused.then_some(Outcome {
@@ -138,81 +138,4 @@ impl Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limit::testing::{cost, decision, outcome, policy};
-    use crate::limit::{Policy, Subject};
-
-    /// What a worker knows of one caller.
-    struct Known {
-        refusals: Refusals,
-        subject: Subject,
-    }
-
-    impl Known {
-        fn new() -> Self {
-            Self {
-                refusals: Refusals::new(),
-                subject: Subject::client("caller"),
-            }
-        }
-
-        fn check<'c>(&'c self, policy: &'c Policy) -> [Check<'c>; 1] {
-            let subject = &self.subject;
-            [Check { policy, subject }]
-        }
-
-        /// Redis has refused a request, asked at 5,000.
-        fn refused(&self, policy: &Policy, cost: NonZeroU32, decision: Decision, brief: bool) {
-            let (checks, outcome) = (self.check(policy), outcome(decision));
-            self.refusals
-                .learn(&checks, cost, &outcome, 5_000, |_| brief);
-        }
-
-        fn refuse(&self, policy: &Policy, cost: NonZeroU32, now_ms: u64) -> Option<Decision> {
-            let outcome = self.refusals.refuse(&self.check(policy), cost, now_ms)?;
-            assert_eq!(outcome.verdict, Verdict::Refused);
-            outcome.only()
-        }
-    }
-
-    #[test]
-    fn a_refusal_holds_for_what_costs_as_much_until_it_is_over_or_the_limit_has_changed() {
-        let (known, limit) = (Known::new(), policy(10, 60));
-        let refused = Decision {
-            retry_after: Duration::from_secs(30),
-            ..decision(false, 2, 40_000)
-        };
-        assert_eq!(known.refuse(&limit, cost(3), 5_000), None);
-        known.refused(&limit, cost(3), refused, false);
-        assert_eq!(known.refuse(&limit, cost(2), 15_000), None, "cheaper");
-        let again = known.refuse(&limit, cost(4), 15_000).unwrap();
-        let left = Decision {
-            retry_after: Duration::from_secs(20),
-            source: Source::Cache,
-            ..decision(false, 2, 30_000)
-        };
-        assert_eq!(again, left);
-        assert_eq!(known.refuse(&policy(11, 60), cost(4), 15_000), None);
-        assert_eq!(known.refuse(&limit, cost(4), 35_000), None, "over");
-    }
-
-    #[test]
-    fn what_may_be_given_back_is_refused_briefly() {
-        let (known, limit) = (Known::new(), policy(10, 60));
-        known.refused(&limit, cost(4), decision(false, 2, 30_000), true);
-        let again = known.refuse(&limit, cost(4), 5_999).unwrap();
-        assert_eq!(again.retry_after, Duration::from_millis(29_001));
-        assert_eq!(known.refuse(&limit, cost(4), 6_000), None, "Redis is asked");
-    }
-
-    #[test]
-    fn what_redis_says_later_replaces_what_it_has_said_before() {
-        let (known, long, short) = (Known::new(), policy(20, 90), policy(7, 40));
-        known.refused(&long, cost(1), decision(false, 0, 90_000), false);
-        assert!(known.refuse(&long, cost(1), 5_000).is_some());
-        // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.
-        known.refused(&short, cost(8), decision(false, 0, 40_000), false);
-        assert_eq!(known.refuse(&long, cost(1), 5_000), None);
-    }
-}
+mod tests;

@@ -64,7 +64,7 @@ impl MemoryStore {
         Outcome::of(admitted, all.map(settle).collect())
     }
 
-    /// Counts the request, if it is admitted and fits, and says what its answer tells.
+    /// Counts the request, if it is admitted and fits.
     fn settle(
         &self,
         shard: &mut Shard,

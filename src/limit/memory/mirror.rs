@@ -14,7 +14,7 @@ impl MemoryStore {
     /// have spent. Ends a little earlier here than there, never later.
     pub(in crate::limit) fn mirror(&self, check: &Check<'_>, decision: &Decision, sent_ms: u64) {
         let limit = check.policy.limit;
-        let told = counter_of(limit, decision, sent_ms);
+        let said = counter_of(limit, decision, sent_ms);
         let place = self.place_of(check);
         let mut shard = self.lock(place.shard);
         let slot = shard.find(place.hash, check.policy.counter(), check.subject);
@@ -22,29 +22,28 @@ impl MemoryStore {
         let known = known.filter(|entry| entry.ends_ms > sent_ms);
         let known = known.map(|entry| judge(limit, Some(entry.counter), 0, sent_ms));
         let counter = match known {
-            Some(known) if known.counter.at_ms.abs_diff(told.at_ms) <= SAME_WITHIN_MS => {
+            Some(known) if known.counter.at_ms.abs_diff(said.at_ms) <= SAME_WITHIN_MS => {
                 if is_more(limit, known.remaining, decision.remaining) {
                     known.counter
                 } else {
                     let at_ms = known.counter.at_ms;
-                    Counter { at_ms, ..told }
+                    Counter { at_ms, ..said }
                 }
             }
-            _ => told,
+            _ => said,
         };
         self.keep(&mut shard, place, check, slot, counter, sent_ms);
     }
 }
 
-/// Whether what is known here is more than Redis has told, by what either leaves. Answers on several
+/// Whether more is spent here than Redis has said, by what either leaves. Answers on several
 /// connections overtake each other, and what was counted here while Redis was away was most likely
 /// spent elsewhere, too. In a sliding window what was before fades, and less may be newer.
-fn is_more(limit: Limit, known_left: u64, told_left: u64) -> bool {
-    limit.algorithm() != Algorithm::SlidingWindow && known_left < told_left
+fn is_more(limit: Limit, known_left: u64, said_left: u64) -> bool {
+    limit.algorithm() != Algorithm::SlidingWindow && known_left < said_left
 }
 
-/// The counter that led to a decision, as nearly as the decision tells: where it tells less, the
-/// counter is rather too high.
+/// The counter that led to a decision, as far as the decision says; rather too high than too low.
 fn counter_of(limit: Limit, decision: &Decision, sent_ms: u64) -> Counter {
     let spent = limit.at_once().saturating_sub(decision.remaining);
     let reset_ms = millis(decision.reset);

@@ -72,15 +72,9 @@ impl MemoryStore {
 
     /// How many counters it holds, those included that are over and not yet swept.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn counters(&self) -> usize {
         let shards = 0..self.shards.len();
         shards.map(|shard| self.lock(shard).len()).sum()
-    }
-
-    /// Whether nothing is counted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     fn place_of(&self, check: &Check<'_>) -> Place {

@@ -14,7 +14,7 @@ use crate::limit::key::{CounterName, Key, KeyHasher};
 use crate::limit::{Subject, Who};
 
 /// How many counters that are over each new one sweeps away: more than one, so that those remain which
-/// matter; few, so that nobody waits for it.
+/// matter; few, so that no request waits for it.
 const SWEPT_PER_INSERT: usize = 2;
 
 /// How many are looked at for that while there is room, because most may have begun anew.

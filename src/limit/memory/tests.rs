@@ -50,7 +50,11 @@ fn a_full_store_lets_finished_windows_go_first_then_the_oldest_address_and_clien
         1,
         "older, but its window runs"
     );
-    assert_eq!(store.len(), 4, "the finished window of address 2 made room");
+    assert_eq!(
+        store.counters(),
+        4,
+        "the finished window of address 2 made room"
+    );
 
     decide(&store, &long, &address(5), ONE);
     assert_eq!(
@@ -65,7 +69,7 @@ fn a_full_store_lets_finished_windows_go_first_then_the_oldest_address_and_clien
         decide(&store, &long, &address(n), ONE);
     }
     assert_eq!(spent(&store, &long, &client("a")), 1);
-    assert_eq!(store.len(), 4);
+    assert_eq!(store.counters(), 4);
 }
 
 #[test]
@@ -127,5 +131,5 @@ fn clients_may_exceed_the_bound_and_addresses_keep_half_of_it() {
     }
     assert_eq!(spent(&store, &policy, &address(8)), 1);
     assert_eq!(spent(&store, &policy, &address(9)), 1);
-    assert_eq!(store.len(), 12);
+    assert_eq!(store.counters(), 12);
 }

@@ -1,14 +1,13 @@
-//! How many gateways share the counters: each tells Redis every now and then that it is alive, and is
-//! told how many there are. While Redis is away, a limit is divided by the number last seen.
+//! How many gateways share the counters. Each sends Redis a heartbeat every two seconds and learns
+//! how many do; while Redis is away, a limit is divided by the number last seen, or by 1.
 //!
 //! One worker does this for the whole process, whichever is connected, and never on the path of a
-//! request. If Redis does not let it, the log says so and counting is none the worse; a number that
-//! was never heard of is 1.
+//! request. A Redis user without the rights to it is logged; counting is not affected.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
@@ -16,22 +15,22 @@ use tokio::time::{sleep, timeout};
 use crate::limit::clock::millis;
 use crate::limit::redis::{Connection, FleetSize, Heartbeat, Link, heartbeat};
 
-/// How often a gateway says that it is alive.
+/// The time between two heartbeats.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// After the first time it does so sooner.
+/// The time between the first two: gateways that start together are all there by then.
 const FIRST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long it counts if it says so no more: four heartbeats may get lost.
+/// How long a gateway counts after its last heartbeat: four may get lost.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
-/// The longest that a heartbeat may take. Nobody waits for it.
+/// The longest that a heartbeat may take. No request waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How versions of Redis say that a right is missing.
 const NO_RIGHT: [&str; 3] = ["user executing the script", "ACL failure", "NOPERM"];
 
-/// This process among its like.
+/// This process among the gateways that share the counters.
 #[derive(Debug)]
 pub(in crate::limit) struct Fleet {
     key_prefix: String,
@@ -40,14 +39,13 @@ pub(in crate::limit) struct Fleet {
     id: String,
     instances: AtomicU32,
     next: Mutex<Instant>,
-    /// It is about to end, and has said so or is about to.
     is_leaving: AtomicBool,
-    /// The log has said that Redis does not let it.
-    denied: AtomicBool,
+    /// A missing right has been logged.
+    is_denied: AtomicBool,
 }
 
 impl Fleet {
-    /// Knows of nobody else yet.
+    /// Knows of this process alone.
     pub(in crate::limit) fn new(key_prefix: String) -> Self {
         Self {
             key_prefix,
@@ -56,16 +54,16 @@ impl Fleet {
             instances: AtomicU32::new(1),
             next: Mutex::new(Instant::now()),
             is_leaving: AtomicBool::new(false),
-            denied: AtomicBool::new(false),
+            is_denied: AtomicBool::new(false),
         }
     }
 
-    /// How many there were when Redis last told, this one included.
+    /// How many there were at the last heartbeat, this one included.
     pub(in crate::limit) fn instances(&self) -> NonZeroU32 {
         NonZeroU32::new(self.instances.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// Says that this process is alive, for as long as it is, whenever no other worker has and there is
+    /// Sends heartbeats for as long as this process serves, whenever no other worker has and there is
     /// a connection.
     pub(in crate::limit) async fn stay(&self, link: &Link<Connection>) {
         while !self.is_leaving.load(Ordering::Relaxed) {
@@ -85,10 +83,10 @@ impl Fleet {
         }
     }
 
-    /// How long nothing is to be said yet. `None`: it is time, and this worker's turn.
+    /// How long it is until the next heartbeat. `None`: it is time, and this worker's turn.
     fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next();
         if *next > now {
             return Some(*next - now);
         }
@@ -97,57 +95,49 @@ impl Fleet {
     }
 
     async fn beat(&self, mut connection: Connection, what: Heartbeat) {
-        let (prefix, id) = (&self.key_prefix, &self.id);
-        let call = heartbeat(&mut connection, prefix, id, what, millis(COUNTS_FOR));
-        // Without an answer the number stays as it was. If Redis is in trouble, requests notice.
-        let Ok(Ok(size)) = timeout(PATIENCE, call).await else {
-            return;
-        };
-        match size {
-            FleetSize::Count { instances, is_new } => {
-                self.denied.store(false, Ordering::Relaxed);
-                self.learn(instances, is_new);
-            }
-            FleetSize::Refused(cause) => self.warn(&cause),
+        let (prefix, id, lasts_ms) = (&self.key_prefix, &self.id, millis(COUNTS_FOR));
+        let call = heartbeat(&mut connection, prefix, id, what, lasts_ms);
+        // Without a reply the number stays as it was. If Redis is in trouble, requests notice.
+        match timeout(PATIENCE, call).await {
+            Ok(Ok(FleetSize::Count { instances, is_new })) => self.learn(instances, is_new),
+            Ok(Ok(FleetSize::Refused(cause))) => self.warn(&cause),
+            Ok(Err(_)) | Err(_) => return,
         }
-        // The other worker that has said so may have been overtaken by this one.
+        // The heartbeat may have overtaken the other worker's word that this process ends.
         if what == Heartbeat::Alive && self.is_leaving.load(Ordering::Relaxed) {
-            let (prefix, id) = (&self.key_prefix, &self.id);
-            let again = heartbeat(
-                &mut connection,
-                prefix,
-                id,
-                Heartbeat::Ends,
-                millis(COUNTS_FOR),
-            );
+            let again = heartbeat(&mut connection, prefix, id, Heartbeat::Ends, lasts_ms);
             let _ = timeout(PATIENCE, again).await;
         }
     }
 
-    /// Whoever is new to Redis may be the first of many that Redis has forgotten: until they have
-    /// all come back, the number only grows.
+    /// A gateway that is new to Redis may be the first of many that Redis has forgotten: until all
+    /// have come back, the number only grows.
     fn learn(&self, instances: u32, is_new: bool) {
+        self.is_denied.store(false, Ordering::Relaxed);
         if is_new {
             self.instances.fetch_max(instances, Ordering::Relaxed);
-            // Others that start together with this one are not there yet.
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = self.next();
             *next = (*next).min(Instant::now() + FIRST_INTERVAL);
         } else {
             self.instances.store(instances, Ordering::Relaxed);
         }
     }
 
-    /// A right that is missing is logged once. Everything else that Redis may refuse for, such as
-    /// its memory, requests meet too.
+    /// Logs a missing right once. Requests meet everything else that Redis may refuse for, such as
+    /// its memory.
     fn warn(&self, cause: &str) {
         let denied = NO_RIGHT.iter().any(|words| cause.contains(words));
-        if denied && !self.denied.swap(true, Ordering::Relaxed) {
+        if denied && !self.is_denied.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 cause,
                 "redis does not let gateways know of each other: the user needs +zadd +zcard +zrem \
                  +zremrangebyscore +pexpire"
             );
         }
+    }
+
+    fn next(&self) -> MutexGuard<'_, Instant> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,17 +146,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redis_that_has_forgotten_everybody_does_not_make_one_the_only_one() {
+    fn a_redis_that_has_forgotten_all_gateways_does_not_make_one_the_only_one() {
         let fleet = Fleet::new("test".into());
-        assert_eq!(fleet.instances().get(), 1);
-        fleet.learn(4, true);
-        assert_eq!(fleet.instances().get(), 4);
-        fleet.learn(1, true);
-        assert_eq!(fleet.instances().get(), 4, "it has been there before");
-        fleet.learn(3, false);
-        assert_eq!(fleet.instances().get(), 3);
-        fleet.learn(0, false);
-        assert_eq!(fleet.instances().get(), 1);
+        let learnt = |instances, is_new| {
+            fleet.learn(instances, is_new);
+            fleet.instances().get()
+        };
+        assert_eq!(learnt(4, true), 4);
+        assert_eq!(learnt(1, true), 4, "it has been there before");
+        assert_eq!(learnt(3, false), 3);
+        assert_eq!(learnt(0, false), 1);
     }
 
     #[test]

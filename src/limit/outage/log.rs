@@ -1,4 +1,4 @@
-//! What the operator is told of Redis: one line when the first worker is without it, one when the last
+//! What the log says of Redis: one line when the first worker is without it, one when the last
 //! has it again, and one more if the reason becomes another.
 
 use std::cell::Cell;

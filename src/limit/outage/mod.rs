@@ -1,5 +1,5 @@
-//! Redis is not there: what becomes of requests. Each limit is counted in this process, admitted or
-//! refused, as configured. What is counted here goes on from what Redis has said, and is this
+//! Redis is not there: requests are counted in this process, admitted or refused, as each limit is
+//! configured. What is counted here goes on from what Redis has said, and is this
 //! gateway's share of the limit.
 
 mod fleet;

@@ -108,14 +108,17 @@ impl Scripts {
         cost: i64,
         more: &[u64],
     ) -> Result<Reply, CallError> {
-        let put = |command: &mut Cmd| put_checks(command, checks, cost, more);
-        let reply = self.call(connection, checks, put).await?;
+        let command = |name, script| self.command(name, script, checks, cost, more);
+        let by_digest = command("EVALSHA", self.script.get_hash());
+        let mut reply = connection.call(&by_digest).await?;
+        if is_forgotten(&reply) {
+            reply = connection.call(&command("EVAL", self.text)).await?;
+        }
         read(reply, checks.len())
     }
 
-    /// Makes a call like any other, on a key that nobody is counted by, and leaves the script with
-    /// Redis. That is all that requests need: a Redis that is reached but out of memory, read-only
-    /// or closed to us answers this no better than them.
+    /// Makes a call like that of a request, on a key of its own, and leaves the script with Redis. A
+    /// Redis that is reached but out of memory, read-only or closed to this user refuses it, too.
     pub(in crate::limit) async fn prove(
         &self,
         mut connection: Connection,
@@ -123,32 +126,12 @@ impl Scripts {
         let mut command = Cmd::with_capacity(10, self.text.len() + COMMAND_SIZE);
         let key = format!("{}:{{proof}}", self.key_prefix);
         command.arg("EVAL").arg(self.text).arg(1).arg(key);
-        // Never refused, for a refusal writes nothing and would prove less.
-        command.arg(1);
+        // A limit that never refuses, because a refusal writes nothing and would prove less.
         command
-            .arg("fixed")
-            .arg(MAX_REQUESTS)
-            .arg(1000)
-            .arg(0)
             .arg(1)
-            .arg(0);
+            .arg("fixed")
+            .arg(&[MAX_REQUESTS, 1000, 0, 1, 0]);
         read(connection.call(&command).await?, 1).map(drop)
-    }
-
-    /// Calls a script by its digest, and with its text if Redis does not know it.
-    async fn call(
-        &self,
-        connection: &mut Connection,
-        checks: &[Check<'_>],
-        put: impl Fn(&mut Cmd),
-    ) -> Result<Value, CallError> {
-        let command = self.command("EVALSHA", self.script.get_hash(), checks, &put);
-        let reply = connection.call(&command).await?;
-        if !forgotten(&reply) {
-            return Ok(reply);
-        }
-        let command = self.command("EVAL", self.text, checks, &put);
-        connection.call(&command).await
     }
 
     fn command(
@@ -156,7 +139,8 @@ impl Scripts {
         name: &str,
         script: &str,
         checks: &[Check<'_>],
-        put: impl Fn(&mut Cmd),
+        cost: i64,
+        more: &[u64],
     ) -> Cmd {
         let (keys, args) = (checks.len(), 1 + checks.len() * ARGUMENTS);
         let mut command = Cmd::with_capacity(3 + keys + args, script.len() + keys * COMMAND_SIZE);
@@ -167,7 +151,7 @@ impl Scripts {
             put_key(&mut key, &self.key_prefix, check);
             command.arg(key.as_str());
         }
-        put(&mut command);
+        put_checks(&mut command, checks, cost, more);
         command
     }
 }
@@ -203,7 +187,7 @@ fn put_key(key: &mut String, prefix: &str, check: &Check<'_>) {
     written.expect("writing to a string never fails");
 }
 
-fn forgotten(reply: &Value) -> bool {
+fn is_forgotten(reply: &Value) -> bool {
     matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 

@@ -1,6 +1,6 @@
-//! Opens a connection to one server: the name is resolved anew each time, for after a failover the
-//! same name leads elsewhere; then TCP, TLS where the URL asks for it, and the login. The connection
-//! is made here rather than by the redis crate, so that its end is ours to see.
+//! Opens a connection to one server: resolves the name, each time anew, because it leads elsewhere
+//! after a failover; then TCP, TLS where the URL asks for it, and the login. Not by the redis crate,
+//! which does not show when a connection ends.
 
 use std::io;
 use std::pin::Pin;
@@ -22,13 +22,13 @@ use super::url::{HostPort, introduce};
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
 
-/// How long an idle connection is left alone before TCP asks whether the other side is still there.
+/// How long a connection is idle before TCP asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Makes a connection work for as long as it is polled; ends when the connection does.
 pub(in crate::limit) type Driver = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What is said on each connection first, and how it is protected. Holds a password.
+/// How connections are opened. Holds a password.
 #[derive(Clone)]
 pub(super) struct Dialer {
     pub login: RedisConnectionInfo,
@@ -54,7 +54,7 @@ impl Dialer {
 
     /// Connects and logs in. Nothing happens on the connection unless its driver is polled.
     ///
-    /// Takes as long as it takes: time-outs are the caller's.
+    /// Has no time-out: that is for its caller.
     pub(super) async fn open(
         &self,
         address: &HostPort,
@@ -90,7 +90,7 @@ impl Dialer {
     }
 }
 
-/// Makes a call on a connection that nobody else drives yet.
+/// Makes a call on a connection that is not driven yet.
 pub(super) async fn drive<T>(
     driver: &mut Driver,
     call: impl Future<Output = Result<T, CallError>>,
@@ -115,9 +115,9 @@ async fn connect(address: &HostPort) -> io::Result<TcpStream> {
 }
 
 fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
-    // A call is one small packet: to wait for more to send with it would cost a round trip.
+    // A call is one small packet: waiting for more to send with it would cost a round trip.
     stream.set_nodelay(true)?;
-    // Between bursts a connection is idle, and what stands between may forget it silently.
+    // A firewall may silently forget a connection that is idle between bursts.
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
         .with_interval(KEEPALIVE);

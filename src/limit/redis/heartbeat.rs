@@ -37,31 +37,27 @@ pub(in crate::limit) async fn heartbeat(
     lasts_ms: u64,
 ) -> Result<FleetSize, CallError> {
     let mut command = Cmd::new();
-    command
-        .arg("EVAL")
-        .arg(include_str!("heartbeat.lua"))
-        .arg(1);
+    let script = include_str!("heartbeat.lua");
+    command.arg("EVAL").arg(script).arg(1);
     command.arg(format!("{key_prefix}:{{instances}}")).arg(id);
-    let word = match what {
+    command.arg(match what {
         Heartbeat::Alive => "alive",
         Heartbeat::Ends => "ends",
-    };
-    command.arg(word).arg(lasts_ms);
+    });
+    command.arg(lasts_ms);
     read(connection.call(&command).await?.extract_error()?)
 }
 
-fn read(answer: Value) -> Result<FleetSize, CallError> {
-    match answer {
-        Value::Array(numbers) => match numbers[..] {
-            [Value::Int(instances), Value::Int(is_new)] => Ok(FleetSize::Count {
-                instances: u32::try_from(instances.max(0)).unwrap_or(u32::MAX),
-                is_new: is_new == 1,
-            }),
-            _ => Err(CallError::unexpected()),
-        },
-        Value::BulkString(error) => Ok(FleetSize::Refused(String::from_utf8_lossy(&error).into())),
-        _ => Err(CallError::unexpected()),
+fn read(reply: Value) -> Result<FleetSize, CallError> {
+    if let Value::BulkString(error) = reply {
+        return Ok(FleetSize::Refused(String::from_utf8_lossy(&error).into()));
     }
+    let (instances, is_new): (i64, i64) =
+        ::redis::from_redis_value(reply).map_err(|_| CallError::unexpected())?;
+    Ok(FleetSize::Count {
+        instances: u32::try_from(instances.max(0)).unwrap_or(u32::MAX),
+        is_new: is_new == 1,
+    })
 }
 
 #[cfg(test)]

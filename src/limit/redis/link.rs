@@ -1,5 +1,5 @@
 //! A connection to Redis, behind a breaker: it is there while Redis answers on it. Calls that fail in
-//! a row open the breaker, and so does the connection's end. From then on nobody waits, until the
+//! a row open the breaker, and so does the connection's end. From then on no call waits, until the
 //! link's keeper has a new connection that works.
 
 use std::cell::RefCell;
@@ -58,7 +58,7 @@ impl<C: Clone> Link<C> {
         }
     }
 
-    /// The same, for a call whose end is to be told.
+    /// The same, for a call whose result is to be reported.
     pub(in crate::limit) fn begin(&self) -> Option<(C, Attempt)> {
         Some((self.connection()?, self.breaker.attempt()?))
     }
@@ -104,7 +104,7 @@ impl<C: Clone> Link<C> {
     }
 
     /// Keeps it up, for ever: connects, serves until the connection ends or the breaker opens, pauses,
-    /// and again. `report` hears of each connection, and why there is none.
+    /// and again. `report` is told of each connection and of each loss.
     pub(in crate::limit) async fn keep(
         &self,
         connect: impl AsyncFn() -> Result<(C, Driver), CallError>,

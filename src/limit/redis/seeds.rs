@@ -29,7 +29,7 @@ impl Seeds {
         }
     }
 
-    /// What the first of them says that can help; why the last cannot, if none can.
+    /// The reply of the first of them that can help, or else why the last cannot.
     pub(super) async fn ask<T>(
         &self,
         ask: impl AsyncFn(&HostPort) -> Result<T, CallError>,

@@ -1,5 +1,5 @@
 //! Finds the server that takes writes where Sentinels watch over several: they are asked who that is,
-//! and whoever they name is asked whether it knows of it.
+//! and the server that they name is asked whether it is the master.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl Sentinels {
         let role = drive(&mut driver, async {
             Ok(connection.send_packed_command(&cmd("ROLE")).await?)
         });
-        // Whoever may not ask this finds out with the first call.
+        // A user without the right to ask finds out with the first call.
         match role.await? {
             Value::Array(role) if role.first().is_some_and(|role| !is_text(role, "master")) => {
                 Err(CallError::Demoted)

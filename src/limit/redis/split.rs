@@ -1,7 +1,7 @@
-//! Several limits on a cluster. A script reaches the keys of one node only, so that there is one
-//! call for each subject, one after the other. Whoever is over an earlier limit is not counted under
-//! a later one; what an earlier one has counted when a later one refuses is given back. So no more
-//! is admitted than any limit allows, and a count may for a moment be too high.
+//! Several limits on a cluster. A script reaches the keys of one node only, so there is one call for
+//! each subject, one after the other. A caller over an earlier limit is not counted under a later
+//! one; what an earlier one has counted when a later one refuses is given back. So no limit is
+//! exceeded, but for a moment a count may be too high.
 
 use std::num::NonZeroU32;
 
@@ -57,7 +57,7 @@ impl Scripts {
         cost: i64,
         decisions: &mut Decisions,
     ) {
-        // What has no room was not counted: a limit that only tells.
+        // A limit in shadow mode that has no room has counted nothing.
         let is_counted = |decision: &Decision| decision.admitted;
         let places = group.iter().zip(checks);
         let (places, checks): (Group, SmallVec<[Check<'_>; 2]>) = places
@@ -67,8 +67,8 @@ impl Scripts {
         if checks.is_empty() {
             return;
         }
-        // If this fails, the count stays too high until the window ends.
-        // It was counted a moment ago: a window that has longer to go now is the next one.
+        // It was counted a moment ago: a window that has longer to go now is the next one. If this
+        // fails, the count stays too high until the window ends.
         let reset = |at: &usize| decisions[*at].map_or(0, |decision| millis(decision.reset));
         let to_go: Permits = places.iter().map(reset).collect();
         let answer = self

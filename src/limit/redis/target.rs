@@ -45,7 +45,7 @@ impl RedisTarget {
     ///
     /// # Errors
     ///
-    /// The URLs don't go together, or not with the rest.
+    /// The URLs don't go together, or not with the topology or TLS.
     pub fn new(
         urls: &[RedisUrl],
         topology: RedisTopology,
@@ -90,7 +90,7 @@ impl RedisTarget {
     /// driver, is polled; the driver ends when the connection does, that to a cluster when no node
     /// is left. `deadline` is how long a call to a node of a cluster may take.
     ///
-    /// Takes as long as it takes: time-outs are the caller's.
+    /// Has no time-out: that is for its caller.
     pub(in crate::limit) async fn connect(
         &self,
         deadline: Duration,
@@ -149,7 +149,7 @@ impl fmt::Debug for RedisTarget {
     }
 }
 
-/// Why addresses and what is to stand behind them don't go together. Places count from zero.
+/// Why addresses and topology don't go together. Places count from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRedisTarget {
     /// There is no address.
@@ -158,16 +158,16 @@ pub enum InvalidRedisTarget {
     /// More than one server.
     #[error("give one address, or write `mode = \"cluster\"` or `mode = \"sentinel\"`")]
     Several,
-    /// A URL that says something else than the first.
+    /// A URL that differs from the first.
     #[error("user, password, database and `rediss://` must be those of the first address")]
     Differs(usize),
     /// A cluster has no other databases.
     #[error("a cluster has database 0 only")]
     ClusterDatabase,
-    /// Certificates, and URLs without TLS.
+    /// Settings for TLS, and URLs without it.
     #[error("TLS needs `rediss://`")]
     NeedlessTls,
-    /// URLs with TLS, and nobody said how.
+    /// URLs with TLS, and no settings for it.
     #[error("`rediss://` needs TLS")]
     NoTls,
 }

@@ -10,11 +10,11 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use tokio_rustls::rustls;
 
-/// Certificates and a key, ready for use. Its `Debug` shows none of it.
+/// Certificates and a key, ready for use. Its `Debug` shows neither.
 #[derive(Clone)]
 pub struct RedisTls {
     pub(super) config: Arc<ClientConfig>,
-    /// Of the texts it was made of, to tell one from another.
+    /// Of the texts it was made of, to compare one with another.
     digest: [u8; 32],
 }
 

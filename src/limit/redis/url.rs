@@ -58,7 +58,7 @@ impl RedisUrl {
     ///
     /// # Errors
     ///
-    /// It is none.
+    /// The text is not such a URL.
     pub fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
         let (scheme, rest) = url.split_once("://").ok_or(InvalidRedisUrl)?;
         let is_tls = match scheme {
@@ -66,7 +66,7 @@ impl RedisUrl {
             "rediss" | "valkeys" => true,
             _ => return Err(InvalidRedisUrl),
         };
-        // What could stand there would be ignored, as `#insecure` must not be.
+        // The redis crate reads options there, such as `#insecure`, which would be ignored here.
         if rest.contains(['#', '?']) {
             return Err(InvalidRedisUrl);
         }
@@ -115,14 +115,14 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// How this program introduces itself, whoever it logs in as.
+/// Adds what this program says of itself when it logs in.
 pub(super) fn introduce(login: RedisConnectionInfo) -> RedisConnectionInfo {
     login
         .set_protocol(ProtocolVersion::RESP2)
         .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// A text is no URL of Redis. Does not repeat it: it may hold a password.
+/// A text is not a URL of Redis. Does not repeat it: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the URL of Redis is written `redis://[user:password@]host[:port][/database]`")]
 pub struct InvalidRedisUrl;

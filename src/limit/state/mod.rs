@@ -9,7 +9,6 @@
 
 mod format;
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,7 +23,7 @@ use super::{LimitStore, MemoryStore, millis};
 /// What stands at the end: the SHA-256 of all before it.
 const CHECKSUM: usize = 32;
 
-/// The file may tell who calls from where: it is for the gateway's user only.
+/// The file says who calls from where: it is for the gateway's user only.
 const MODE: u32 = 0o600;
 
 /// Why a state file is of no use.
@@ -54,8 +53,8 @@ pub enum StateError {
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
-    /// Locked. A file of its own, for the state file is replaced with each copy; left where it is,
-    /// for whoever deleted it could delete another's.
+    /// Locked. A file of its own, because each copy replaces the state file. Never deleted, because
+    /// it could be that of another gateway by then.
     _lock: File,
 }
 
@@ -74,7 +73,7 @@ impl StateFile {
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(MODE);
-        let lock = options.open(beside(path, ".lock"))?;
+        let lock = options.open(path.with_added_extension("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => StateError::InUse,
             TryLockError::Error(error) => error.into(),
@@ -114,7 +113,7 @@ impl StateFile {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
             _ => StateError::System(error),
         })?;
-        Ok(store.len())
+        Ok(store.counters())
     }
 
     /// Writes all counters of windows that run; returns how many.
@@ -156,7 +155,7 @@ impl StateFile {
         file.write_all(&digest.finalize())?;
         file.sync_all()?;
         fs::rename(self.new_path(), &self.path)?;
-        // The name as well: a file that nobody finds is not saved.
+        // The name as well: without it the file is not found after a power cut.
         File::open(folder_of(&self.path))?.sync_all()?;
         Ok(count)
     }
@@ -174,7 +173,7 @@ impl StateFile {
     }
 
     fn new_path(&self) -> PathBuf {
-        beside(&self.path, ".new")
+        self.path.with_added_extension("new")
     }
 }
 
@@ -210,12 +209,6 @@ fn prove(file: &mut File) -> Result<u64, StateError> {
 fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|at| !at.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 /// Milliseconds since 1970; a clock that stands before is taken to stand there.

@@ -119,7 +119,7 @@ fn each_way_of_counting_goes_on_as_if_there_had_been_no_restart() {
     spend(&goes);
     let goes = goes.restart(15);
     stays.hand.advance(Duration::from_secs(15));
-    assert_eq!(goes.store.len(), stays.store.len());
+    assert_eq!(goes.store.counters(), stays.store.counters());
     for seconds in [0, 1, 5, 10, 20, 30, 40] {
         for process in [&stays, &goes] {
             process.hand.advance(Duration::from_secs(seconds));
@@ -145,11 +145,11 @@ fn windows_that_are_over_are_neither_written_nor_read() {
     process.hand.advance(Duration::from_secs(30));
     let written = process.file.save_at(&process.store, written());
     assert_eq!(written.unwrap(), 1);
-    assert_eq!(process.restart(29).store.len(), 1);
+    assert_eq!(process.restart(29).store.counters(), 1);
 
     let process = Process::new();
     process.decide(&fixed, &client);
-    assert_eq!(process.restart(60).store.len(), 0);
+    assert_eq!(process.restart(60).store.counters(), 0);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn a_file_that_is_cut_or_changed_anywhere_is_damaged_and_counts_nothing() {
         fs::write(process.path(), bytes).unwrap();
         let store = MemoryStore::new(100, Clock::system());
         let error = process.file.load_at(&store, written()).unwrap_err();
-        assert_eq!(store.len(), 0);
+        assert_eq!(store.counters(), 0);
         assert!(
             matches!(error, StateError::Damaged | StateError::Version),
             "{error}"
@@ -345,5 +345,9 @@ fn how_long_a_million_counters_hold_a_lock() {
     let again = MemoryStore::new(2_000_000, Clock::system());
     let begun = Instant::now();
     process.file.load_at(&again, written()).unwrap();
-    println!("read in {:?}: {} counters", begun.elapsed(), again.len());
+    println!(
+        "read in {:?}: {} counters",
+        begun.elapsed(),
+        again.counters()
+    );
 }

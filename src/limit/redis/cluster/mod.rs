@@ -32,16 +32,16 @@ use super::dial::{Dialer, Driver, drive};
 use super::seeds::{STEP, Seeds};
 use super::url::HostPort;
 
-/// So often a call is passed on at once. Two redirections are usual while slots move; more come of
-/// nodes that don't agree yet, or of keys on their way, and are given ever more time.
+/// So many redirections are followed at once. Two are usual while slots move; more come of nodes that
+/// don't agree yet, or of keys on their way, and are followed after pauses that grow.
 const HOPS_AT_ONCE: u32 = 3;
-const MOMENT: Duration = Duration::from_millis(1);
-const LONGEST_MOMENT: Duration = Duration::from_millis(32);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
-/// After so many, nodes send calls round in circles.
-const MOST_HOPS: u32 = 64;
+/// After so many, nodes redirect calls in a circle.
+const MAX_HOPS: u32 = 64;
 
-/// How long to wait for nodes at first, before going on with those that are there.
+/// How long a new connection waits for its nodes before it serves with those that are there.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// How often the map of slots is read, at least and at most.
@@ -70,7 +70,8 @@ struct Common {
 }
 
 impl Cluster {
-    /// Reads the map of slots from one of `seeds`, and connects to all nodes; one at least has to answer. Ends when none does any more.
+    /// Reads the map of slots from one of `seeds`, and connects to all nodes; one at least has
+    /// to answer. The driver ends when none does any more.
     pub(super) async fn connect(
         dialer: Dialer,
         seeds: &Seeds,
@@ -112,16 +113,16 @@ impl Cluster {
     /// Makes a call on the node that has its keys, wherever they have gone.
     pub(super) async fn call(&self, command: &Cmd) -> Result<Value, CallError> {
         let common = &self.0.common;
-        // The whole call has the deadline, and may have spent some of it elsewhere.
+        // The deadline is that of the whole call, which may have spent some of it at other nodes.
         let patience = common.deadline / 2;
         let slot = slot_of(command);
         let mut node = self.0.node_of(slot)?;
         let mut asking = false;
-        let mut moment = MOMENT;
-        for hop in 0..MOST_HOPS {
+        let mut pause = SHORTEST_PAUSE;
+        for hop in 0..MAX_HOPS {
             if hop >= HOPS_AT_ONCE {
-                sleep(moment).await;
-                moment = (moment * 2).min(LONGEST_MOMENT);
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             let answer = node.call(command, asking, patience).await?;
             match elsewhere(&answer, &node.address.host) {
@@ -137,14 +138,14 @@ impl Cluster {
                     node = self.0.node(address);
                     asking = true;
                 }
-                Some(Elsewhere::Later) => sleep(moment).await,
+                Some(Elsewhere::Later) => sleep(pause).await,
             }
         }
         common.stale.notify_one();
         Err(CallError::NoNode)
     }
 
-    /// An error is an answer for the caller to read, but may say something of the node.
+    /// An error is for the caller to read, but may say something about the node.
     fn look_into(&self, answer: &Value, node: &Node) {
         let Value::ServerError(error) = answer else {
             return;
@@ -192,7 +193,7 @@ impl Shared {
         Rc::clone(node)
     }
 
-    /// Notes where a slot has gone; others have most likely gone with it.
+    /// Notes where a slot has gone; others have most likely gone there, too.
     fn moved(&self, slot: u16, address: HostPort) -> Rc<Node> {
         let node = self.node(address);
         self.slots.borrow_mut()[usize::from(slot)] = Some(Rc::clone(&node));
@@ -200,7 +201,7 @@ impl Shared {
         node
     }
 
-    /// Takes up a map of slots, and lets go of nodes that have none and are not asked for any.
+    /// Takes over a map of slots, and drops nodes that have no slots and were not called.
     fn follow(&self, ranges: &[Range]) {
         let mut slots = vec![None; usize::from(SLOTS)];
         for range in ranges {
@@ -264,7 +265,7 @@ async fn ranges(
     command.arg("SLOTS");
     let answer = connection.send_packed_command(&command).await?;
     let answer = answer.extract_error()?;
-    // A node that is in no cluster has no slots to tell of.
+    // A node that is in no cluster has no slots.
     read_ranges(&answer, &node.host)
         .filter(|ranges| !ranges.is_empty())
         .ok_or(CallError::NoNode)

@@ -17,8 +17,8 @@ use super::Common;
 use super::nodes::Loss;
 use crate::breaker::Attempt;
 
-/// A script that any node answers that is not loading, cut off from its master or closed to us. Not
-/// that of requests, for which keys would be needed that are here.
+/// A script that a node answers unless it is loading, cut off from its master or closed to us. Not
+/// that of requests, which would need keys of this node.
 const PROOF: &str = "return redis.call('TIME')";
 
 /// A node, and the link to it.
@@ -86,7 +86,7 @@ impl Node {
     }
 }
 
-/// A call under way, which may be dropped at any time: by whoever waits no longer, or because the
+/// A call under way, which may be dropped at any time: because its time is over, or because the
 /// client has gone, which says nothing of the node.
 struct Pending<'n> {
     node: &'n Node,

@@ -1,5 +1,5 @@
-//! What the operator is told of a cluster's nodes: one line when the first worker loses one, one
-//! when all have it again, and now and then one about a node that answers with errors.
+//! What the log says of a cluster's nodes: one line when the first worker loses one, one when all
+//! have it again, and at most one a minute about a node that replies with errors.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::super::CallError;
 use super::super::url::HostPort;
 
-/// How often the log says that a node answers with errors. Some calls may go well in between: one
+/// How often the log says that a node replies with errors. Some calls may go well in between: one
 /// that is refused needs no memory.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the workers know of nodes that are in trouble.
 #[derive(Debug, Default)]
@@ -20,10 +20,10 @@ pub(in crate::limit::redis) struct Nodes(Mutex<Troubled>);
 struct Troubled {
     /// How many workers are without a node.
     lost: HashMap<HostPort, usize>,
-    /// Those of which it has been told, and not yet that they are back. Outlives the workers'
-    /// attempts, which begin anew when no node is left.
-    told: HashSet<HostPort>,
-    /// When it was last told that a node answers with errors.
+    /// Nodes whose loss has been logged, and not yet their return. Outlives the workers' attempts,
+    /// which begin anew when no node is left.
+    logged: HashSet<HostPort>,
+    /// When errors of a node were last logged.
     refusals: HashMap<HostPort, Instant>,
 }
 
@@ -32,9 +32,9 @@ impl Nodes {
     pub(super) fn refused(&self, node: &HostPort, cause: &CallError) {
         let now = Instant::now();
         let mut troubled = self.lock();
-        let lately = |told: &mut Instant| now.duration_since(*told) < TELL_EVERY;
-        troubled.refusals.retain(|_, told| lately(told));
-        if !troubled.refusals.contains_key(node) {
+        let lately = |logged: &Instant| now.duration_since(*logged) < LOG_INTERVAL;
+        if !troubled.refusals.get(node).is_some_and(lately) {
+            troubled.refusals.retain(|_, logged| lately(logged));
             troubled.refusals.insert(node.clone(), now);
             tracing::warn!(%node, %cause, "a node of redis does not count");
         }
@@ -43,7 +43,7 @@ impl Nodes {
     /// A worker has a connection to the node.
     pub(super) fn found(&self, node: &HostPort) {
         let mut troubled = self.lock();
-        if !troubled.lost.contains_key(node) && troubled.told.remove(node) {
+        if !troubled.lost.contains_key(node) && troubled.logged.remove(node) {
             tracing::info!(%node, "a node of redis answers again");
         }
     }
@@ -61,11 +61,11 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    /// Notes it, and tells if it is news.
+    /// Notes it, and logs it if no other worker has.
     pub(super) fn begin(nodes: &Arc<Nodes>, node: &HostPort, cause: &CallError) -> Self {
         let mut troubled = nodes.lock();
         *troubled.lost.entry(node.clone()).or_default() += 1;
-        if troubled.told.insert(node.clone()) {
+        if troubled.logged.insert(node.clone()) {
             tracing::warn!(%node, %cause, "a node of redis does not answer; its callers are treated as without redis");
         }
         Self {
@@ -77,12 +77,10 @@ impl Loss {
 
 impl Drop for Loss {
     fn drop(&mut self) {
-        let mut troubled = self.nodes.lock();
-        if let Some(workers) = troubled.lost.get_mut(&self.node) {
+        let lost = &mut self.nodes.lock().lost;
+        if let Some(workers) = lost.get_mut(&self.node) {
             *workers -= 1;
-            if *workers == 0 {
-                troubled.lost.remove(&self.node);
-            }
         }
+        lost.retain(|_, workers| *workers > 0);
     }
 }

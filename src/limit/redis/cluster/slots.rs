@@ -1,4 +1,4 @@
-//! Which of a cluster's 16,384 slots a key is in, and which node a slot is on, as nodes tell.
+//! Which of a cluster's 16,384 slots a key is in, and which node a slot is on, as nodes say.
 //! Source: the Redis cluster specification, "Key distribution model" and `CLUSTER SLOTS`.
 
 use ::redis::{Arg, Cmd, ServerError, ServerErrorKind, Value};
@@ -49,7 +49,7 @@ pub(super) struct Range {
 }
 
 /// Reads the answer to `CLUSTER SLOTS` from the node at `asked`. Runs that cannot be read or reached
-/// are left out. `None` if the answer is none.
+/// are left out. `None`: an unexpected reply.
 pub(super) fn read_ranges(answer: &Value, asked: &str) -> Option<Vec<Range>> {
     let Value::Array(ranges) = answer else {
         return None;
@@ -88,7 +88,7 @@ pub(super) fn read_ranges(answer: &Value, asked: &str) -> Option<Vec<Range>> {
     Some(ranges.collect())
 }
 
-/// What a node says that does not have the keys of a call.
+/// Where a node redirects a call whose keys it does not have.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     /// The slot is on another node now.
@@ -99,7 +99,7 @@ pub(super) enum Elsewhere {
     Later,
 }
 
-/// Reads what the node at `asked` says of where to turn. Whoever says this has done nothing.
+/// Reads where the node at `asked` redirects a call. A node that redirects has done nothing.
 pub(super) fn elsewhere(answer: &Value, asked: &str) -> Option<Elsewhere> {
     let Value::ServerError(error) = answer else {
         return None;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::leases::Leases;
+use super::Leases;
 use crate::limit::redis::{Permits, Reply};
 use crate::limit::testing::{decision, outcome, policy};
 use crate::limit::{Check, Decision, Policy, Subject};
