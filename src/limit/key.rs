@@ -5,10 +5,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Check, Who};
-
-/// What the counters of a policy are called by. One word wide, so that a slot is one cache line.
-pub(super) type CounterName = Arc<String>;
+use super::decision::Check;
+use super::policy::CounterName;
+use super::subject::Who;
 
 /// Which counter.
 #[derive(Debug, Clone)]

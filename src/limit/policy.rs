@@ -4,9 +4,6 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::OnFailure;
-use super::key::CounterName;
-
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
 pub const MAX_REQUESTS: u64 = 999_999_999_999_999;
@@ -16,6 +13,9 @@ const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);
 
 /// What a Redis script can hold exactly: its numbers are doubles.
 const EXACT: u64 = 1 << 53;
+
+/// What the counters of a policy are called by. One word wide, so that a slot is one cache line.
+pub(super) type CounterName = Arc<String>;
 
 /// How a limit is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -229,6 +229,18 @@ pub enum Mode {
     Enforce,
     /// They pass, and the log names the limit.
     Shadow,
+}
+
+/// What happens to requests while Redis does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// Count in this process.
+    #[default]
+    Local,
+    /// Admit without counting.
+    Open,
+    /// Refuse with 503.
+    Closed,
 }
 
 /// Who shares one counter.

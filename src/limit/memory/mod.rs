@@ -16,7 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::shard::Shard;
 use super::algorithm::Counter;
-use super::key::{CounterName, Key, KeyHasher};
+use super::key::{Key, KeyHasher};
+use super::policy::CounterName;
 use super::{Check, Clock, Outcome, Subject};
 
 /// So many shards at most: workers meet on a lock only when they count the same few callers.

@@ -10,7 +10,8 @@ use hashbrown::HashTable;
 
 use super::expiry::ExpiryQueue;
 use crate::limit::algorithm::Counter;
-use crate::limit::key::{CounterName, Key, KeyHasher};
+use crate::limit::key::{Key, KeyHasher};
+use crate::limit::policy::CounterName;
 use crate::limit::{Subject, Who};
 
 /// How many counters that are over each new one sweeps away: more than one, so that those remain which

@@ -19,6 +19,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::CallError;
 use super::url::{HostPort, introduce};
 
+/// The longest that a new connection may take, name look-up and login included.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use ::redis::RedisConnectionInfo;
 
 use super::cluster::{Cluster, Nodes};
-use super::dial::{Dialer, Driver};
+use super::dial::{CONNECT_TIMEOUT, Dialer, Driver};
 use super::seeds::{STEP, Seeds};
 use super::sentinel::Sentinels;
 use super::url::RedisUrl;
-use super::{CONNECT_TIMEOUT, CallError, Connection, RedisTls};
+use super::{CallError, Connection, RedisTls};
 
 /// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]

@@ -15,10 +15,10 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::StateError;
 use crate::limit::algorithm::Counter;
-use crate::limit::key::{CounterName, Key};
+use crate::limit::key::Key;
 use crate::limit::memory::Entry;
+use crate::limit::policy::CounterName;
 use crate::limit::{MemoryStore, Who};
 
 const HEAD: &[u8; 18] = b"tollgate limits 1\n";
@@ -84,15 +84,13 @@ pub(super) fn put_end(file: &mut Vec<u8>) {
     file.push(END);
 }
 
-/// Sees whether a file begins as this version writes it. No error: it begins like no state file.
-pub(super) fn prove_head(file: &mut impl Read) -> Result<(), Option<StateError>> {
-    let mut head = [0; HEAD.len()];
-    match file.read_exact(&mut head) {
-        Ok(()) if head == *HEAD => Ok(()),
-        Ok(()) if head.starts_with(ANY_HEAD) => Err(Some(StateError::Version)),
-        Ok(()) => Err(None),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(None),
-        Err(error) => Err(Some(error.into())),
+/// Whether a file begins as this version writes it, and not as another does.
+pub(super) fn is_this_version(file: &mut impl Read) -> io::Result<bool> {
+    let head = array::<{ HEAD.len() }>(file)?;
+    if head.starts_with(ANY_HEAD) {
+        Ok(head == *HEAD)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
     }
 }
 

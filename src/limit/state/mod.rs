@@ -17,8 +17,9 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::clock::millis;
 use super::memory::Copied;
-use super::{LimitStore, MemoryStore, millis};
+use super::{LimitStore, MemoryStore};
 
 /// What stands at the end: the SHA-256 of all before it.
 const CHECKSUM: usize = 32;
@@ -108,11 +109,7 @@ impl StateFile {
         let body = prove(&mut file)?;
         file.rewind()?;
         let mut body = BufReader::new(file.take(body));
-        let read = format::read(&mut body, wall_ms(now), store);
-        read.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
-            _ => StateError::System(error),
-        })?;
+        format::read(&mut body, wall_ms(now), store).map_err(unreadable)?;
         Ok(store.counters())
     }
 
@@ -182,7 +179,9 @@ const AT_ONCE: usize = 64 << 10;
 
 /// Reads the file once to see whether it is whole; returns the length of what the checksum is of.
 fn prove(file: &mut File) -> Result<u64, StateError> {
-    format::prove_head(file).map_err(|error| error.unwrap_or(StateError::Damaged))?;
+    if !format::is_this_version(file).map_err(unreadable)? {
+        return Err(StateError::Version);
+    }
     file.rewind()?;
     let length = file.metadata()?.len();
     let body = length.checked_sub(CHECKSUM as u64);
@@ -203,6 +202,13 @@ fn prove(file: &mut File) -> Result<u64, StateError> {
         Ok(body)
     } else {
         Err(StateError::Damaged)
+    }
+}
+
+fn unreadable(error: io::Error) -> StateError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
+        _ => StateError::System(error),
     }
 }
 

@@ -9,10 +9,10 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, Value, cmd};
 use tokio::time::timeout;
 
-use super::super::dial::{Driver, drive};
+use super::super::CallError;
+use super::super::dial::{CONNECT_TIMEOUT, Driver, drive};
 use super::super::link::Link;
 use super::super::url::HostPort;
-use super::super::{CONNECT_TIMEOUT, CallError};
 use super::Common;
 use super::nodes::Loss;
 use crate::breaker::Attempt;
