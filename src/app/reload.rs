@@ -58,6 +58,12 @@ impl Reloader {
                 return files;
             }
         };
+        if self.served.has_routes() && !loaded.written.has_routes() {
+            // A disk that was full, or a writer that died, leaves an empty file, which has no problem.
+            let file = self.file.display();
+            tracing::error!(%file, "not reloaded: there are no routes in it; what was served is served on");
+            return loaded.files;
+        }
         let mut snapshot = loaded.snapshot;
         self.registry.join(&mut snapshot.upstreams);
         self.snapshots.send_replace(Arc::new(snapshot));

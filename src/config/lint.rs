@@ -175,7 +175,7 @@ fn unused(file: &File, lints: &mut Lints) {
         lints.add(route.prefix.span, text.to_owned());
     }
     if file.all_routes().next().is_none() {
-        let text = "there are no routes: every request is answered with 404";
+        let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
         lints.0.push((None, text.to_owned()));
     }
 }

@@ -68,6 +68,14 @@ pub struct Loaded {
 /// A configuration as it was written, with all defaults.
 pub struct Written(File);
 
+impl Written {
+    /// Whether there is any route.
+    #[must_use]
+    pub fn has_routes(&self) -> bool {
+        self.0.all_routes().next().is_some()
+    }
+}
+
 /// What is not as by default, without secrets.
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -96,6 +96,7 @@ fn a_bad_file_changes_nothing_and_is_logged() {
         good.replace(&hash_of(KEY), "sha256:short"),
         String::new(),
         "\u{0}".into(),
+        "# nothing is left".into(),
     ];
     for (nth, bad) in bad.iter().enumerate() {
         if bad.is_empty() {
