@@ -36,7 +36,7 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct Config {
-    /// The configuration: TOML, or JSON in a file called `.json`
+    /// The configuration: TOML, or JSON or YAML in a file that is called so
     #[arg(
         short = 'c',
         long = "config",

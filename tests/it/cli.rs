@@ -177,6 +177,23 @@ fn a_new_key_comes_with_the_line_that_lets_it_in() {
 }
 
 #[test]
+fn the_name_of_a_file_says_how_it_is_written() {
+    let toml = Folder::with("[server]\nwatch = 1\n");
+    for (name, text) in [
+        ("gate.json", "{\"server\": {\"watch\": 1}}"),
+        ("gate.yaml", "server:\n  watch: 1\n"),
+        ("gate.yml", "server: { watch: 1 }\n"),
+    ] {
+        let file = toml.0.path().join(name);
+        std::fs::write(&file, text).expect("write the file");
+        let done = tollgate(&["check", "-c", file.to_str().expect("a path in UTF-8")]);
+        let said = "`server.watch` takes true or false";
+        assert!(done.stderr.contains(said), "{name}: {done:?}");
+        assert_eq!(done.code, Some(1), "{done:?}");
+    }
+}
+
+#[test]
 fn the_schema_is_that_of_the_repository() {
     let done = tollgate(&["schema"]);
     assert_eq!(done.code, Some(0), "{done:?}");

@@ -11,7 +11,7 @@ use tollgate::wire::head::MOST_FIELDS;
 /// A password in the URL of Redis, which is never shown.
 const SECRET: &str = "hunter2-hunter2";
 
-/// The first byte says whether the rest is JSON or TOML, and whether it follows on a password.
+/// The first byte says whether the rest is TOML, JSON or YAML, and whether it follows on a password.
 pub fn check(input: &[u8]) {
     let Some((format, text)) = input.split_first() else {
         return;
@@ -19,19 +19,20 @@ pub fn check(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
-    let secret = match format & 3 {
+    let secret = match format & 7 {
         2 => format!("[limits.redis]\nurl = \"redis://u:{SECRET}@h"),
         3 => format!("{{\"limits\": {{\"redis\": {{\"url\": \"redis://u:{SECRET}@h"),
+        6 | 7 => format!("limits:\n  redis:\n    url: redis://u:{SECRET}@h"),
         _ => String::new(),
     };
     if text.contains(SECRET) {
         return;
     }
     let text = &(secret + text);
-    let format = if format & 1 == 0 {
-        Format::Toml
-    } else {
-        Format::Json
+    let format = match format & 7 {
+        0 | 2 => Format::Toml,
+        1 | 3 => Format::Json,
+        _ => Format::Yaml,
     };
     match (parse(text, format), parse(text, format)) {
         (Ok(loaded), Ok(again)) => {

@@ -27,6 +27,7 @@ fn problems(folder: &tempfile::TempDir, file: &str) -> String {
 fn routes_come_from_a_file_beside() {
     for (name, text) in [
         ("more/routes.json", "{\"/b\": \"http://b\", \"/c\": \"u\"}"),
+        ("more/routes.YML", "/b: http://b\n/c: u\n"),
         (
             "more/routes.toml",
             "\"/b\" = \"http://b\"\n\"/c\" = \"u\"\n",

@@ -1,4 +1,4 @@
-//! TOML and JSON are two ways to write the same.
+//! TOML, JSON and YAML are three ways to write the same.
 
 use super::*;
 
@@ -102,16 +102,88 @@ const JSON: &str = r#"{
   "log": { "access": "logs/access.log" }
 }"#;
 
+const YAML: &str = r#"
+listen: ["127.0.0.1:3000", "[::1]:3000"]
+
+routes:
+  /api/orders: orders
+  /api/search:   # a comment
+    upstream: http://10.0.0.9:8080
+    timeout: 5s
+    body_limit: 10MiB
+    limits: [search]
+    cost: 5
+
+route:
+  - prefix: /api/orders
+    upstream: orders
+    hosts: [Admin.example.com]
+    methods: [GET, PUT]
+    strip_prefix: false
+    encoded_slash: keep
+    path_encoding: any
+
+upstreams:
+  orders:
+    endpoints:
+      - url: http://10.0.0.1:4002/v2
+    connect_timeout: 1s
+
+access: { protected: [/api/orders], client_header: x-caller }
+
+clients:
+  mobile-app:
+    keys:
+      - sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6
+      - hash: "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        expires_at: 2027-01-01T00:00:00Z
+    tier: gold
+
+limits:
+  anonymous: { requests: 60, per: 1m, algorithm: sliding-window }
+  headers: both
+  tiers:
+    gold: { requests: 6000, per: 1m }
+  policies:
+    search:
+      requests: 20
+      per: 1s
+      algorithm: token-bucket
+      burst: 40
+      by: route
+      mode: shadow
+      on_failure: open
+  redis:
+    url: redis://:${PASSWORD}@127.0.0.1:6379/1
+    on_failure: closed
+
+server: { workers: 3, trusted_proxies: [10.0.0.0/8, "::1"], watch: true }
+log:
+  access: >-
+    logs/access.log
+"#;
+
 fn read_json(text: &str) -> Result<Loaded, Problems> {
     parse("tollgate.json", text, Format::Json, &environment, &|_| {
         Err(Unreadable::Missing)
     })
 }
 
+fn read_yaml(text: &str) -> Result<Loaded, Problems> {
+    parse("tollgate.yaml", text, Format::Yaml, &environment, &|_| {
+        Err(Unreadable::Missing)
+    })
+}
+
 #[test]
-fn both_formats_give_the_same() {
-    let toml = good(TOML);
+fn all_formats_give_the_same() {
     let json = read_json(JSON).unwrap_or_else(|problems| panic!("{problems}"));
+    let yaml = read_yaml(YAML).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_same(&good(TOML), &json);
+    assert_same(&json, &yaml);
+}
+
+fn assert_same(toml: &Loaded, json: &Loaded) {
     let compared = crate::config::changes(&toml.written, &toml.written, &json.written);
     assert_eq!(compared, []);
     let shown = |loaded: &Loaded| {
@@ -121,7 +193,7 @@ fn both_formats_give_the_same() {
             loaded.settings, loaded.snapshot.upstreams
         )
     };
-    assert_eq!(shown(&toml), shown(&json));
+    assert_eq!(shown(toml), shown(json));
 }
 
 #[test]
@@ -140,7 +212,7 @@ fn json_is_json_and_nothing_more() {
             "{\"server\": {\"workers\": 1.5}}",
             "this is a number with a fraction",
         ),
-        ("{\"log\": {}, \"log\": {}}", "the key `log` is given twice"),
+        ("{\"log\": {}, \"log\": {}}", "this key is given twice"),
     ] {
         let said = read_json(text).expect_err(text).to_string();
         assert!(said.contains(why), "{text}: {said}");
@@ -153,4 +225,94 @@ fn a_byte_order_mark_says_nothing() {
     assert!(read("\u{feff}listen = '127.0.0.1:80'\n").is_ok());
     let said = complaints("\u{feff}listn = 1\n");
     assert!(said.contains("tollgate.toml:1:"), "{said}");
+}
+
+#[test]
+fn what_yaml_has_beyond_a_configuration_is_refused_where_it_stands() {
+    for (text, place, why) in [
+        ("a: &x b\n", "1:4", "anchors are not supported"),
+        ("a: [&x b]\n", "1:5", "anchors are not supported"),
+        ("a: *x\n", "1:4", "aliases are not supported"),
+        (
+            "x: &x [1]\ny: [*x, *x]\n",
+            "1:4",
+            "aliases are not supported",
+        ),
+        ("<<: *x\n", "1:5", "aliases are not supported"),
+        ("*x : 1\n", "1:1", "aliases are not supported"),
+        ("a: !!str 5\n", "1:4", "tags are not supported"),
+        ("a: !x\n  b: c\n", "1:4", "tags are not supported"),
+        (
+            "log: {}\n---\nlog: {}\n",
+            "2:1",
+            "several documents are not supported",
+        ),
+        ("%YAML 1.1\n---\nlog: {}\n", "1:1", "this is not YAML"),
+        ("log: {}\nlog: {}\n", "2:1", "this key is given twice"),
+        ("8080: a\n", "1:1", "this is a whole number; quote it"),
+        ("true: a\n", "1:1", "this is true or false; quote it"),
+        ("? [a]\n: b\n", "1:3", "this is a list; quote it"),
+        (": b\n", "1:1", "this is null; quote it"),
+        ("log:\n\tlevel: info\n", "2:2", "this is not YAML"),
+        ("log: 'info\n", "1:6", "this is not YAML"),
+        ("a: b: c\n", "1:5", "this is not YAML"),
+        ("é: [\n", "1:4", "this is not YAML"),
+        ("- a\n", "1:1", "the file must be a table"),
+        ("log:\n", "1:4", "this is null"),
+        ("log: {level: no} # é\n", "1:14", "this is none of them"),
+        ("server:\n  watch: no\n", "2:10", "this is a string"),
+        (
+            "server:\n  workers: 1.5\n",
+            "2:12",
+            "this is a number with a fraction",
+        ),
+        ("server:\n  idle_timeout: 30\n", "2:17", "write \"30s\""),
+        (
+            "server:\n  idel_timeout: 5s\n",
+            "2:3",
+            "did you mean `idle_timeout`?",
+        ),
+    ] {
+        let said = read_yaml(text).expect_err(text).to_string();
+        assert!(said.contains(why), "{text}: {said}");
+        assert!(
+            said.contains(&format!("tollgate.yaml:{place}\n")),
+            "{text}: {said}"
+        );
+    }
+    for nested in ["[", "{a: ", "- ", "? "] {
+        let said = read_yaml(&nested.repeat(100_000))
+            .expect_err(nested)
+            .to_string();
+        assert!(said.contains("this is not YAML"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_of_yaml_without_anything_is_an_empty_one() {
+    for text in [
+        "",
+        "# nothing\n",
+        "\u{feff}# nothing\n",
+        "{}",
+        "---\n{}\n...\n",
+    ] {
+        let loaded = read_yaml(text).unwrap_or_else(|problems| panic!("{text}: {problems}"));
+        assert_same(&loaded, &good(""));
+    }
+}
+
+#[test]
+fn a_problem_in_yaml_has_its_line_and_a_caret() {
+    let said = read_yaml("server:\n  # é\n  idle_timeout: \"10 s\"   # é\n").unwrap_err();
+    let expected = "\
+error: `server.idle_timeout` takes a duration such as \"30s\"
+ --> tollgate.yaml:3:17
+  |
+3 |   idle_timeout: \"10 s\"   # é
+  |                 ^^^^^^ write `10s`, without spaces
+
+1 problem
+";
+    assert_eq!(said.to_string(), expected);
 }

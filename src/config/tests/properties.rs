@@ -4,7 +4,26 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FILES: [&str; 2] = [
+const FILES: [&str; 3] = [
+    r#"
+routes:
+  /a: { upstream: u, timeout: 5s, limits: [x], cost: 5 }
+route:
+  - prefix: /a
+    upstream: "http://[::1]:80/base"
+clients:
+  a.b:
+    keys:
+      - hash: sha256:${HASH:-0}
+        not_before: 2026-01-01T00:00:00Z
+limits:
+  redis:
+    url: redis://u:${PASSWORD}@h/1
+log:
+  access: >-
+    é
+    x
+"#,
     include_str!("../../../tollgate.toml"),
     r#"
 routes_file = "routes.json"
@@ -42,6 +61,9 @@ fn piece() -> impl Strategy<Value = String> {
         Just("99999999999999999999".to_owned()),
         Just("-1".to_owned()),
         Just("[[route]]\n".to_owned()),
+        Just("\n  - ".to_owned()),
+        Just("&x *x ".to_owned()),
+        Just(": |\n".to_owned()),
     ]
 }
 
@@ -59,8 +81,8 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
-fn try_both(text: &str) {
-    for format in [Format::Toml, Format::Json] {
+fn try_all(text: &str) {
+    for format in [Format::Toml, Format::Json, Format::Yaml] {
         let routes = |_: &std::path::Path| Ok("{\"/r\": \"http://x\"}".to_owned());
         match parse("x", text, format, &environment, &routes) {
             Ok(loaded) => assert!(!loaded.settings.listen.is_empty()),
@@ -76,11 +98,11 @@ fn try_both(text: &str) {
 proptest! {
     #[test]
     fn any_mutated_file_is_answered(text in mutated()) {
-        try_both(&text);
+        try_all(&text);
     }
 
     #[test]
     fn any_text_is_answered(text in "\\PC*") {
-        try_both(&text);
+        try_all(&text);
     }
 }

@@ -7,6 +7,7 @@ fn assert_hidden(text: &str, format: Format) {
     let name = match format {
         Format::Toml => "tollgate.toml",
         Format::Json => "tollgate.json",
+        Format::Yaml => "tollgate.yaml",
     };
     let read = parse(name, text, format, &environment, &|_| {
         Err(Unreadable::Missing)
@@ -92,6 +93,27 @@ fn secrets_in_what_is_not_toml() {
         "[access]\napi_keys = [[\n[\"s3cr\"], [\"s3cr\" x],\n]]\n",
     ] {
         assert_hidden(text, Format::Toml);
+    }
+}
+
+#[test]
+fn secrets_in_yaml() {
+    for text in [
+        "clients:\n  x:\n    keys: [s3cr]\n",
+        "clients:\n  x:\n    keys:\n      - s3cr\n",
+        "clients:\n  x:\n    keys:\n      - hash: >-\n          s3cr\n          s3cr\n",
+        "clients: {x: {keys: [s3cr]}, y: {key: s3cr}}\n",
+        "clients:\n  x:\n    keys: [é, s3cr]\n    tier: {}\n",
+        "clients:\n  x:\n    keys: &s3cr [s3cr]\n",
+        "clients:\n  x:\n    keys: !s3cr s3cr\n",
+        "clients:\n  x:\n    s3cr: 1\n    s3cr: 2\n",
+        "clients:\n  x:\n  keys: [s3cr\n",
+        "limits:\n  redis:\n    url: redis://h\n    password: s3cr\n",
+        "limits:\n  redis:\n    url: u:s3cr@h\n",
+        "limits: {redis: {url: \"redis://u:s3cr@h:x\"}}\n",
+        "routes:\n  keys: [s3cr]\n",
+    ] {
+        assert_hidden(text, Format::Yaml);
     }
 }
 

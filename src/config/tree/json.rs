@@ -91,9 +91,8 @@ impl Reader<'_> {
                 value: property.name.into_string(),
             };
             if let Some(first) = first_seen.insert(key.value.clone(), key.span) {
-                let message = format!("the key `{}` is given twice", key.value);
-                let problem = Problem::at(key.span, message).also(first, "first given here");
-                self.wrong.push(problem);
+                let problem = Problem::at(key.span, "this key is given twice");
+                self.wrong.push(problem.also(first, "first given here"));
             }
             let node = self.node(property.value);
             entries.push(Entry { key, node });

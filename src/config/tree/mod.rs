@@ -4,6 +4,7 @@
 mod json;
 mod node;
 mod toml;
+mod yaml;
 
 pub use node::Format;
 pub(super) use node::{Entry, Node, Value};
@@ -29,6 +30,7 @@ pub(super) fn parse(
     let parser = match format {
         Format::Toml => toml::parse,
         Format::Json => json::parse,
+        Format::Yaml => yaml::parse,
     };
     parser(&text[blank..], &|range| {
         Span::new(source, range.start + blank..range.end + blank)

@@ -1,6 +1,7 @@
 //! Values as they were written, each with its place. They may be secrets: nothing here has a
 //! `Debug`.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::config::source::{At, Span};
@@ -23,7 +24,7 @@ pub(in crate::config) enum Value {
     Time(String),
     /// A number with a fraction or beyond 64 bits; no key takes one.
     OtherNumber,
-    /// JSON's `null`; no key takes it.
+    /// The `null` of JSON and YAML; no key takes it.
     Null,
     /// Something that has been complained about already.
     Broken,
@@ -59,14 +60,18 @@ pub enum Format {
     Toml,
     /// JSON as RFC 8259 has it: no comments, no trailing commas.
     Json,
+    /// YAML 1.2, without anchors, aliases and tags.
+    Yaml,
 }
 
 impl Format {
-    /// The format of a file: JSON if it is called so, otherwise TOML.
+    /// The format of a file: JSON or YAML if it is called so, otherwise TOML.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        match path.extension() {
-            Some(extension) if extension.eq_ignore_ascii_case("json") => Self::Json,
+        let extension = path.extension().map(OsStr::to_ascii_lowercase);
+        match extension.as_deref().and_then(OsStr::to_str) {
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
             _ => Self::Toml,
         }
     }
