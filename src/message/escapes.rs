@@ -1,6 +1,5 @@
-//! Percent-escapes of a path (RFC 3986 sections 2.1 and 3.3): which bytes need one, and what the
-//! most eager service would make of them. Shared by the canonical path, which refuses what hides
-//! behind escapes, and by the protected prefixes, which see through them.
+//! Percent-escapes of a path (RFC 3986 sections 2.1 and 3.3): which bytes need one, and how paths
+//! are decoded, once or repeatedly. The canonical path and the protected prefixes use it.
 
 use super::hex;
 
@@ -46,8 +45,8 @@ pub fn push_escape(out: &mut String, byte: u8) {
     }
 }
 
-/// The bytes of a canonical path, decoded once or however often they were encoded: `%2E`, `%252E`
-/// and `%25252E` are all a dot. One pass without a copy, for an attacker would nest thousands.
+/// The bytes of a canonical path, decoded once or as often as they are encoded: `%2E`, `%252E` and
+/// `%25252E` are all a dot. One pass without a copy: a client may nest thousands of escapes.
 #[derive(Debug, Clone)]
 pub struct Decoded<I> {
     bytes: I,

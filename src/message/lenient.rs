@@ -1,9 +1,9 @@
-//! What the most lenient services make of a path's text: every escape decoded, also those behind
-//! others; compatibility characters (NFKC), letter case, accents and invisible characters undone;
-//! bytes that are not UTF-8 left out, or read as Latin-1. Two texts that some service takes for one
-//! come out equal. Only for comparing: what goes on to services is the canonical path.
+//! Lenient decoding, for comparing paths. Every escape is decoded, also nested ones; compatibility
+//! characters (NFKC), letter case, accents and invisible characters are normalized away; bytes that
+//! are not UTF-8 are left out, or read as Latin-1. Texts that some service takes for the same one
+//! come out equal. Services get the canonical path, never this one.
 //!
-//! Nothing is decoded before it is asked for: most comparisons end within a few bytes.
+//! Everything is lazy: most comparisons end within a few bytes.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
@@ -40,9 +40,9 @@ pub fn decode(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterato
     fold(Decoded::new(once).bytes(), Charset::Utf8)
 }
 
-/// Takes what bytes of a text have in common that some service takes for one: characters are
-/// decomposed (NFKD), in lower case, without accents and invisible ones. White space and control
-/// characters become blanks, but for NUL and [`MARK`]. ASCII letters keep their case.
+/// Decomposes characters (NFKD), and removes letter case, accents and invisible characters. White
+/// space and control characters become blanks, except NUL and [`MARK`]. ASCII letters keep their
+/// case, which comparisons remove.
 pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<Item = u8> {
     let chars = Chars {
         bytes,
@@ -56,7 +56,7 @@ pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<
     }
 }
 
-/// A control character that [`fold`] leaves as it is, for those who mark places in a text.
+/// A control character that [`fold`] keeps, to mark places in a text.
 pub const MARK: u8 = 1;
 
 /// The bytes of a text that [`fold`] folds.
@@ -65,7 +65,7 @@ struct Folded<I> {
     chars: I,
     /// The bytes of the character before.
     ready: SmallVec<[u8; 16]>,
-    /// How many of them have been told.
+    /// How many of them have been returned.
     next: usize,
 }
 

@@ -1,6 +1,6 @@
-//! The canonical path: one reading of a request's path, made once, and then matched, protected,
-//! limited, logged and forwarded. Two readings of one path are how gateways are walked around, so
-//! what services could read in two ways is refused (RFC 3986 section 6.2.2 for the rest).
+//! The canonical path: a request's path is normalized once (RFC 3986 section 6.2.2), and the result
+//! is matched, protected, limited, logged and forwarded. A gateway that reads a path in one way and a
+//! service in another can be bypassed, so paths that services may read in two ways are refused.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::bytes::SEGMENT;
 use super::escapes::{Decoded, byte_of, is_plain, is_unreserved, push_escape};
 use super::lenient::{self, Charset};
 
-/// A canonical path. What was canonical as it came is not copied.
+/// A canonical path. It borrows the request's bytes if they were canonical already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     text: Cow<'a, str>,
@@ -19,13 +19,13 @@ pub struct RequestPath<'a> {
 /// Why a path has more than one reading. The texts are shown to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmbiguousPath {
-    /// It is not an absolute path.
+    /// The path is not absolute.
     #[error("The path does not start with a slash.")]
     NoLeadingSlash,
-    /// Some services take it for a slash.
+    /// Some services take a backslash for a slash.
     #[error("The path has a backslash (\\ or %5C).")]
     Backslash,
-    /// Some services end the path there, or drop it.
+    /// Some services end the path at a control character, others drop it.
     #[error("The path has a control character, as it is or escaped (%00 to %1F, %7F).")]
     Control,
     /// A `%` without two hexadecimal digits.
@@ -38,13 +38,14 @@ pub enum AmbiguousPath {
     /// characters), when it is cut at `;` or `?`, or when blanks are taken off.
     #[error("A segment of the path turns into . or .. when it is decoded, cut or trimmed.")]
     HiddenDots,
-    /// Some services merge slashes or decode `%2F` before they resolve `..`, others after.
-    #[error("In the path a .. follows an empty segment or an encoded slash (%2F).")]
+    /// Some services merge slashes, decode (`%2F`, `%3F`) or trim segments before they resolve `..`,
+    /// others after.
+    #[error("In the path a .. follows a segment that is empty or blank, or has an encoded / or ?.")]
     UncertainParent,
 }
 
 impl<'a> RequestPath<'a> {
-    /// Reads the path of a request target (without the query).
+    /// Normalizes the path of a request target (without the query).
     pub fn parse(path: &'a [u8]) -> Result<Self, AmbiguousPath> {
         if path.first() != Some(&b'/') {
             return Err(AmbiguousPath::NoLeadingSlash);
@@ -63,7 +64,7 @@ impl<'a> RequestPath<'a> {
         let encoded_slash = text.contains("%2F");
         let utf8 = is_utf8(&text);
         let text = if text.as_bytes() == path {
-            // It was canonical, only not plainly so.
+            // It was canonical, but `is_plainly_canonical` could not know that.
             std::str::from_utf8(path).map_or(Cow::Owned(text), Cow::Borrowed)
         } else {
             Cow::Owned(text)
@@ -81,20 +82,20 @@ impl<'a> RequestPath<'a> {
         &self.text
     }
 
-    /// Whether a `%2F` stands in it; only the route can say whether that is welcome.
+    /// Whether it contains `%2F`, which a route may accept or refuse.
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slash
     }
 
-    /// Whether its escapes decode to UTF-8, however often they are decoded; only the route can say
-    /// whether others are welcome.
+    /// Whether its escapes decode to UTF-8, however often they are decoded. A route may accept or
+    /// refuse other paths.
     #[must_use]
     pub fn is_utf8(&self) -> bool {
         self.utf8
     }
 
-    /// What was done to make `path` canonical, for those who ask; nothing if it was.
+    /// What was done to make `path` canonical, for `explain`. Empty if it was canonical.
     #[must_use]
     pub fn steps(path: &[u8]) -> Vec<&'static str> {
         let Ok(canonical) = RequestPath::parse(path) else {
@@ -130,8 +131,8 @@ impl<'a> RequestPath<'a> {
     }
 }
 
-/// Whether a path is canonical at a glance, as almost all are. What may need a second one (dots that
-/// begin a segment, escapes that hide something) is left to the slow way, which decides.
+/// A quick check that almost all canonical paths pass. It fails for some that are canonical, too
+/// (dots at the start of a segment, unusual escapes): those take the slow way through [`normalize`].
 fn is_plainly_canonical(path: &[u8]) -> bool {
     let mut rest = path;
     while let Some(at) = rest.iter().position(|b| !SEGMENT.has(*b)) {
@@ -144,8 +145,8 @@ fn is_plainly_canonical(path: &[u8]) -> bool {
     true
 }
 
-/// Whether what follows a slash is neither a slash nor anything like a dot segment, also with blanks
-/// around it (`+` is one in forms, and to some services in paths).
+/// Whether what follows a slash is neither a slash nor a dot segment, and cannot become one when
+/// blanks are taken off (`+` is a blank in forms, and to some services in paths).
 fn begins_name(after: &[u8]) -> bool {
     let after_dots = match after {
         [b'/' | b'%' | b'+', ..] => return false,
@@ -155,8 +156,7 @@ fn begins_name(after: &[u8]) -> bool {
     !matches!(after_dots, [] | [b'/' | b';' | b'%' | b'+', ..])
 }
 
-/// Whether the two digits of an escape are as they should be, and what they stand for can have no
-/// part in a second reading of the path.
+/// Whether an escape is needed, in upper case, and stands for a byte that all services read alike.
 fn is_settled(digits: &[u8]) -> bool {
     let [high, low, ..] = digits else {
         return false;
@@ -168,8 +168,8 @@ fn is_settled(digits: &[u8]) -> bool {
         })
 }
 
-/// Decodes what needs no escape, escapes what needs one, upper-cases the rest; dot segments and
-/// repeated slashes stay. What could be read in two ways is refused.
+/// Decodes escapes of unreserved bytes, escapes bytes that need it, and writes the other escapes in
+/// upper case. Dot segments and repeated slashes stay.
 fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
     let mut out = String::with_capacity(path.len() + 16);
     let mut rest = path;
@@ -203,8 +203,8 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
     Ok(out)
 }
 
-/// Whether bytes of a normalized path, decoded however often, are more than UTF-8 needs for their
-/// character (RFC 3629 section 3).
+/// Whether a character of a normalized path, decoded however often, has more bytes than UTF-8 needs
+/// for it (RFC 3629 section 3).
 fn has_overlong(normal: &str) -> bool {
     let mut previous = 0;
     Decoded::new(normal.bytes()).any(|decoded| {
@@ -220,14 +220,14 @@ fn has_overlong(normal: &str) -> bool {
     })
 }
 
-/// Whether what the escapes of a normalized path stand for is UTF-8, decoded once, twice or more
-/// often: whether the bytes of each character are escaped equally often, too.
+/// Whether a normalized path is UTF-8 when its escapes are decoded once, twice or more often. So the
+/// bytes of each character have to be escaped equally often.
 fn is_utf8(normal: &str) -> bool {
     let mut bytes = Vec::with_capacity(normal.len());
     let mut before = 0;
     for decoded in Decoded::new(normal.bytes()) {
         if std::mem::replace(&mut before, decoded.layers) != decoded.layers {
-            // No character goes on behind an ASCII byte.
+            // An ASCII byte ends a character that goes on behind it, and makes it invalid.
             bytes.push(b'%');
         }
         bytes.push(decoded.byte);
@@ -235,16 +235,16 @@ fn is_utf8(normal: &str) -> bool {
     std::str::from_utf8(&bytes).is_ok()
 }
 
-/// Whether a normalized segment is no dot segment, but becomes one for some service: one that
-/// decodes more than once or to compatible characters (and then meets slashes and backslashes, or a
-/// NUL, a `?` or a `#` where the path ends), that cuts parameters off at `;`, that takes blanks off.
+/// Whether a normalized segment is not a dot segment, but becomes one, or contains one, for a service
+/// that decodes it (also twice, or to compatible characters), cuts it at `;`, ends the path at `?`,
+/// `#` or NUL, or takes blanks off.
 fn hides_dots(segment: &str) -> bool {
     let special = |b: &u8| matches!(b, b'%' | b';' | b'+');
     if !segment.as_bytes().iter().any(special) {
         return false;
     }
     let decoded = lenient::decode(segment.bytes(), Charset::Utf8);
-    // The dots that make up the current part of the segment, as long as it is nothing but dots.
+    // How many dots the current part of the segment has, while it has nothing but dots and blanks.
     let mut dots = Some(0_usize);
     let are_a_dot_segment = |dots| matches!(dots, Some(1 | 2));
     for byte in decoded {
@@ -282,7 +282,7 @@ fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
                 continue;
             }
         }
-        // What a dot segment leaves at the end is a folder.
+        // A dot segment at the end leaves a slash there: `/a/b/..` is `/a/`.
         if segments.peek().is_none() {
             out.push('/');
         }
@@ -292,8 +292,8 @@ fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
     Ok(out)
 }
 
-/// Whether services disagree on what a `..` after this segment takes off: to some it is none, to
-/// others it is several, or the path ends in it.
+/// Whether services disagree on which segment a `..` after this one removes: to some this one is
+/// empty and left out, to others it is several, or the path ends in it.
 fn is_uncertain(segment: &str) -> bool {
     let decoded: Vec<u8> = lenient::decode(segment.bytes(), Charset::Utf8).collect();
     let is_name = |b: &u8| !matches!(b, b'.' | b' ' | b'+');

@@ -23,7 +23,7 @@ pub fn resolve<'t>(
             None => Ok(route),
             Some(evaded) => Err(Rejection::AmbiguousPath(
                 format!(
-                    "Services may take this path for one below {}, whose rules it would get around: spell it so.",
+                    "Services may read this path as one under {}, whose rules it would evade; use that spelling.",
                     evaded.prefix.as_str()
                 )
                 .into(),

@@ -1,6 +1,6 @@
-//! The routes of one prefix, by host and then by method. Which of them wins is settled here, once,
+//! The routes of one prefix, by host and then by method. The order of precedence is computed once,
 //! when the configuration is compiled: a look-up finds one list for its host, and in it one entry
-//! for its method. Routes that no request can tell apart are refused.
+//! for its method. Two routes that match the same requests are refused.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use http::Method;
 
 use super::Route;
 
-/// The routes of one prefix. Routes are known by their place in the table's list.
+/// The routes of one prefix. A route is named by its index in the table's list.
 #[derive(Debug)]
 pub(super) struct Choices {
     /// Sorted by the host, in lower case.
@@ -26,7 +26,7 @@ pub(super) struct ByMethod {
     allow: Box<str>,
 }
 
-/// Two routes that no request can tell apart.
+/// Two routes that match the same requests.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no request can tell these two routes apart")]
 pub struct Indistinguishable {
@@ -78,7 +78,7 @@ impl ByMethod {
                 named.entry(method.as_str()).or_insert((method, place));
             }
             if layer.any_method.is_some() {
-                // No method gets past this one to the routes below it.
+                // This route takes all other methods, so the next layer is never reached.
                 other_methods = layer.any_method;
                 break;
             }

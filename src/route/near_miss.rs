@@ -1,5 +1,5 @@
-//! The routes that a request passed by, and why: for `explain`, which runs the look-up itself and
-//! asks here what else could have been meant. Nothing of this is on the request path.
+//! Near misses: routes that could have been meant for a request, and why they were not taken. Only
+//! `explain` asks for them; nothing here is on the request path.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use http::Method;
 
 use super::Route;
 
-/// How many near misses are told; each reason is told at least once.
-const TOLD: usize = 8;
+/// How many near misses are shown. There are fewer reasons, so each of them is shown at least once.
+const MAX_SHOWN: usize = 8;
 
 /// A route that could have been meant, and why it was not taken.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ pub enum WhyLost {
     Host,
     /// Another route's prefix is longer.
     ShorterPrefix,
-    /// The prefix would match if case did not count.
+    /// The prefix differs from the path in letter case only.
     Case,
-    /// The prefix is a prefix of the text, but not of whole segments.
+    /// The path begins with the prefix, but the prefix ends within a segment.
     NotWholeSegments,
 }
 
@@ -76,7 +76,7 @@ fn why_lost(
         if path.starts_with(prefix.as_str()) {
             return Some(WhyLost::NotWholeSegments);
         }
-        // Both have the same number of bytes in either case, so both end at the same segment.
+        // Changing the case of ASCII letters moves no slash.
         let lower = path.to_ascii_lowercase();
         let covers = under(&prefix.as_str().to_ascii_lowercase(), &lower);
         return covers.then_some(WhyLost::Case);
@@ -112,8 +112,8 @@ fn takes_method(route: &Route, method: &Method) -> bool {
     route.methods.is_empty() || named(method) || (*method == Method::HEAD && named(&Method::GET))
 }
 
-/// Leaves a handful, in the order they are in: the first of each reason, then the second of each,
-/// and so on. Twenty routes for other hosts must not hide the one for another method.
+/// Keeps [`MAX_SHOWN`] of them, in their order: the first of each reason, then the second of each,
+/// and so on, so that twenty routes for other hosts do not hide the one for another method.
 fn best_of_each(misses: &mut Vec<NearMiss<'_>>) {
     let turn = |at: usize| {
         let same = |miss: &&NearMiss<'_>| miss.why == misses[at].why;
@@ -121,7 +121,7 @@ fn best_of_each(misses: &mut Vec<NearMiss<'_>>) {
     };
     let mut turns: Vec<(usize, usize)> = (0..misses.len()).map(|at| (turn(at), at)).collect();
     turns.sort_unstable();
-    turns.truncate(TOLD);
+    turns.truncate(MAX_SHOWN);
     let mut at = 0;
     misses.retain(|_| {
         at += 1;
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::route::testing::route;
 
-    fn told(routes: &[Route], method: &Method, path: &str) -> Vec<(usize, WhyLost)> {
+    fn shown(routes: &[Route], method: &Method, path: &str) -> Vec<(usize, WhyLost)> {
         let routes: Vec<Arc<Route>> = routes.iter().cloned().map(Arc::new).collect();
         near_misses(&routes, None, b"A.test", method, path)
             .iter()
@@ -170,9 +170,9 @@ mod tests {
             of_method(Method::GET, "/", 8),
             of_host("b.test", "/API", 9),
         ];
-        let told = told(&routes, &Method::HEAD, "/api/orders/7");
+        let shown = shown(&routes, &Method::HEAD, "/api/orders/7");
         assert_eq!(
-            told,
+            shown,
             [
                 (3, WhyLost::Host),
                 (1, WhyLost::LessSpecific),
@@ -202,10 +202,10 @@ mod tests {
             .collect();
         routes.push(of_method(Method::PUT, "/x", 100));
         routes.push(route("/", 101));
-        let told = told(&routes, &Method::GET, "/x/y/z");
-        assert_eq!(told.len(), TOLD);
+        let shown = shown(&routes, &Method::GET, "/x/y/z");
+        assert_eq!(shown.len(), MAX_SHOWN);
         assert_eq!(
-            told[TOLD - 2..],
+            shown[MAX_SHOWN - 2..],
             [(100, WhyLost::Method), (101, WhyLost::ShorterPrefix)]
         );
     }

@@ -15,9 +15,9 @@ impl PathPrefix {
     ///
     /// # Errors
     ///
-    /// Anything that is not its own canonical path; wildcards, for a prefix covers all that is below
-    /// it by itself; parameters (`;`) and encoded slashes, which protection reads more widely than
-    /// routing, so that one prefix would mean two things.
+    /// When the text is not its own canonical path. When it has wildcards: a prefix covers all paths
+    /// below it. When it has parameters (`;`) or encoded slashes: protection ignores them and routing
+    /// does not, so that one prefix would mean two things.
     pub fn parse(text: &str) -> Result<Self, InvalidPrefix> {
         if !text.starts_with('/') {
             return Err(InvalidPrefix::NoLeadingSlash {
@@ -25,7 +25,7 @@ impl PathPrefix {
             });
         }
         if let Some(mark) = text.chars().find(|c| matches!(c, '?' | '#' | ';')) {
-            return Err(InvalidPrefix::Mark { mark });
+            return Err(InvalidPrefix::Separator { mark });
         }
         if text.contains(['*', '{', '}']) {
             return Err(InvalidPrefix::Wildcard {
@@ -116,48 +116,48 @@ fn before_wildcard(text: &str) -> Option<String> {
     PathPrefix::parse(right).ok().map(|_| right.to_owned())
 }
 
-/// Why a text is no prefix, and what would be right.
+/// Why a text is not a valid prefix, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPrefix {
     /// It does not begin at the root.
-    #[error("a prefix starts with `/`{}", write(right.as_deref()))]
+    #[error("it must start with `/`{}", suggest(right.as_deref()))]
     NoLeadingSlash {
         /// The prefix that was probably meant.
         right: Option<String>,
     },
-    /// A query or a fragment, which are not part of a path, or parameters.
-    #[error("a prefix is a path without query, fragment and parameters: it has no `{mark}`")]
-    Mark {
+    /// It has a query or a fragment, which are not part of a path, or parameters.
+    #[error("it must not contain `{mark}`: a prefix has no query, fragment or parameters")]
+    Separator {
         /// `?`, `#` or `;`.
         mark: char,
     },
-    /// `%2F`: within a segment to some, between two to others.
-    #[error("a prefix has no encoded slash (%2F)")]
+    /// `%2F`: some services take it for a part of a segment, others for the end of one.
+    #[error("it must not contain an encoded slash (%2F)")]
     EncodedSlash,
-    /// A pattern; there are none.
-    #[error("a prefix has no wildcards, it covers every path below it{}", write(right.as_deref()))]
+    /// It has wildcards.
+    #[error("wildcards are not supported, and a prefix covers every path below it{}", suggest(right.as_deref()))]
     Wildcard {
         /// The prefix that covers at least what the pattern would have.
         right: Option<String>,
     },
     /// It ends in a slash.
-    #[error("a prefix ends without a slash{}", write(Some(right)))]
+    #[error("it must not end with a slash{}", suggest(Some(right)))]
     TrailingSlash {
         /// The prefix without it.
         right: String,
     },
-    /// Requests are compared in their canonical form, so this one would never match.
-    #[error("a prefix is written as a canonical path{}", write(Some(right)))]
+    /// Requests are compared in their canonical form, so it would never match.
+    #[error("it must be a canonical path{}", suggest(Some(right)))]
     NotCanonical {
         /// The canonical form.
         right: String,
     },
     /// No request with such a path is accepted.
-    #[error("no request can have this path. {0}")]
+    #[error("requests with this path are refused: {0}")]
     Ambiguous(#[from] AmbiguousPath),
 }
 
-fn write(right: Option<&str>) -> String {
+fn suggest(right: Option<&str>) -> String {
     right.map_or_else(String::new, |right| format!(": write `{right}`"))
 }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_spelling_is_told() {
+    fn the_right_spelling_is_suggested() {
         let table = [
             ("", Some("/")),
             ("api/orders", Some("/api/orders")),
@@ -277,16 +277,16 @@ mod tests {
         assert_eq!(prefix("/").strip("/a/b"), "/a/b");
     }
 
-    /// What a text becomes when it is corrected as told, until nothing is told any more.
+    /// The prefix that a text becomes when the suggestion is followed.
     fn corrected(text: &str) -> Option<PathPrefix> {
         use InvalidPrefix::{NoLeadingSlash, NotCanonical, TrailingSlash, Wildcard};
         match PathPrefix::parse(text) {
             Ok(prefix) => Some(prefix),
             Err(NotCanonical { right } | TrailingSlash { right }) => {
-                Some(PathPrefix::parse(&right).expect("what is told is right"))
+                Some(PathPrefix::parse(&right).expect("suggestions are right"))
             }
             Err(NoLeadingSlash { right } | Wildcard { right }) => {
-                right.map(|right| PathPrefix::parse(&right).expect("what is told is right"))
+                right.map(|right| PathPrefix::parse(&right).expect("suggestions are right"))
             }
             Err(_) => None,
         }
@@ -294,7 +294,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_is_right_and_what_is_parsed_covers_itself(
+        fn suggestions_are_right_and_prefixes_cover_themselves(
             pieces in prop::collection::vec(
                 prop::sample::select(vec![
                     "/", "/", "a", "B", ".", "..", "%2e", "%61", "%2F", "%c3%a9", "é", "*", "{id}",

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_of_several_is_told() {
+    fn the_shortest_of_several_is_found() {
         let texts = ["/b/c", "/b", "/a", "/b-c", "/b/c/d"];
         let parse = |text: &&str| PathPrefix::parse(text).unwrap();
         let prefixes = ProtectedPrefixes::new(texts.iter().map(parse).collect());
@@ -286,7 +286,7 @@ mod tests {
         assert!(ProtectedPrefixes::default().find("/api").is_none());
     }
 
-    /// Paths made of what attackers make them of.
+    /// Paths of the pieces that attacks on path handling are made of.
     fn hostile() -> impl Strategy<Value = String> {
         let pieces = [
             "/",

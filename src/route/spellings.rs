@@ -1,7 +1,7 @@
-//! Spellings that would get around a route's rules. Where `/login` has a limit and `/` beside it
-//! leads to the same service, a service without letter case takes `/LOGIN` for a log-in, too, and
-//! the limit is that of `/login` only. Such a request is refused: it can be spelled as configured.
-//! Which pairs of routes this can happen to is found out when the configuration is compiled.
+//! Spellings that would evade a route's rules. Say `/login` has a limit, and `/` leads to the same
+//! service. `/LOGIN` is taken by `/`, without the limit, and a service that ignores letter case treats
+//! it as a log-in. Such a request is refused; the client can use the configured spelling. The pairs of
+//! routes this can happen to are computed when the configuration is compiled.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use http::Method;
 use crate::upstream::{EndpointUrl, Upstream};
 
 use super::near_miss::takes_host;
-use super::table::name;
+use super::table::host_name;
 use super::wide::{WidePrefixes, same_reading};
 use super::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
 
@@ -85,7 +85,7 @@ impl RouteTable {
                     (wins && is_stricter(other, taken)).then_some(other)
                 }
                 Resolved::MethodNotAllowed { .. } => {
-                    (takes_host(other, name(host)) && is_pair).then_some(other)
+                    (takes_host(other, host_name(host)) && is_pair).then_some(other)
                 }
                 Resolved::NoRoute => None,
             }

@@ -25,12 +25,12 @@ pub struct RouteTable {
     pub(super) spellings: Spellings,
 }
 
-/// A segment of some prefix, and what comes with it.
+/// A segment of a prefix, the segments that follow it, and the routes that end in it.
 #[derive(Debug, Default)]
 struct Node {
-    /// The next segments, sorted, and where their nodes are. Sorted rather than hashed: clients
+    /// The next segments, sorted, and the indices of their nodes. Sorted rather than hashed: clients
     /// choose what is looked up, and a comparison ends at the first byte that differs.
-    below: Vec<(Box<str>, usize)>,
+    children: Vec<(Box<str>, usize)>,
     /// The routes whose prefix ends here.
     choices: Option<Choices>,
 }
@@ -54,8 +54,8 @@ impl RouteTable {
     ///
     /// # Errors
     ///
-    /// When no request can tell two of them apart; the indices are into `routes`. If there are
-    /// several such pairs, one is named.
+    /// When two of them match the same requests; the indices are into `routes`. If there are several
+    /// such pairs, one is returned.
     pub fn new(routes: Vec<Route>) -> Result<Self, Indistinguishable> {
         let mut by_prefix: BTreeMap<&str, Vec<(usize, &Route)>> = BTreeMap::new();
         for (place, route) in routes.iter().enumerate() {
@@ -66,7 +66,7 @@ impl RouteTable {
         for same in by_prefix.values() {
             let mut at = 0;
             for segment in same.iter().take(1).flat_map(|(_, r)| r.prefix.segments()) {
-                at = below(&mut nodes, at, segment);
+                at = child(&mut nodes, at, segment);
             }
             nodes[at].choices = Some(Choices::compile(same)?);
         }
@@ -86,12 +86,12 @@ impl RouteTable {
     /// Finds the route of a request. `host` is the value of its `Host`, in any case, with or without
     /// a port.
     ///
-    /// A prefix that has no route for the host does not count, and the next shorter one is tried.
-    /// One that has a route for the host, but not for the method, decides: a shorter prefix is
-    /// another resource, and its methods would be the wrong answer.
+    /// If the longest prefix has no route for the host, the next shorter one is tried. If it has one
+    /// for the host, but not for the method, the answer is 405: a shorter prefix is another resource,
+    /// with other methods.
     #[must_use]
     pub fn find(&self, host: &[u8], method: &Method, path: &str) -> Resolved<'_> {
-        let Some(choices) = self.longest(name(host), path) else {
+        let Some(choices) = self.longest(host_name(host), path) else {
             return Resolved::NoRoute;
         };
         match choices.of_method(method).and_then(|at| self.routes.get(at)) {
@@ -110,9 +110,9 @@ impl RouteTable {
         while let Some(here) = node {
             let choices = here.choices.as_ref();
             longest = choices.and_then(|c| c.of_host(host)).or(longest);
-            // Asked first, so that the rest of a long path is not even split.
+            // Checked first, so that a path longer than all prefixes is not split to its end.
             node = match rest {
-                [b'/', after @ ..] if !here.below.is_empty() => {
+                [b'/', after @ ..] if !here.children.is_empty() => {
                     let end = after.iter().position(|b| *b == b'/');
                     let (segment, after) = after.split_at(end.unwrap_or(after.len()));
                     rest = after;
@@ -131,37 +131,38 @@ impl RouteTable {
             Resolved::Route(route) => Some(route),
             Resolved::MethodNotAllowed { .. } | Resolved::NoRoute => None,
         };
-        near_misses(&self.routes, winner, name(host), method, path)
+        near_misses(&self.routes, winner, host_name(host), method, path)
     }
 }
 
 impl Node {
     fn find(&self, segment: &[u8]) -> Result<usize, usize> {
-        self.below
+        self.children
             .binary_search_by(|(own, _)| own.as_bytes().cmp(segment))
     }
 
     fn next(&self, segment: &[u8]) -> Option<usize> {
         let at = self.find(segment).ok()?;
-        self.below.get(at).map(|(_, node)| *node)
+        self.children.get(at).map(|(_, node)| *node)
     }
 }
 
-/// The node for `segment` below the node `at`, made if it is not there yet.
-fn below(nodes: &mut Vec<Node>, at: usize, segment: &str) -> usize {
+/// The node for `segment` below the node `at`, added if it is not there yet.
+fn child(nodes: &mut Vec<Node>, at: usize, segment: &str) -> usize {
     match nodes[at].find(segment.as_bytes()) {
-        Ok(found) => nodes[at].below[found].1,
-        Err(gap) => {
+        Ok(found) => nodes[at].children[found].1,
+        Err(position) => {
             let new = nodes.len();
             nodes.push(Node::default());
-            nodes[at].below.insert(gap, (segment.into(), new));
+            nodes[at].children.insert(position, (segment.into(), new));
             new
         }
     }
 }
 
-/// A host as routes name it: no port, and no final dot, which only says that the name is complete.
-pub(super) fn name(host: &[u8]) -> &[u8] {
+/// The name in a `Host` field, as routes have it: without port, and without the final dot of a fully
+/// qualified name.
+pub(super) fn host_name(host: &[u8]) -> &[u8] {
     let host = host_without_port(host);
     host.strip_suffix(b".").unwrap_or(host)
 }
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
     use crate::route::testing::route;
 
-    /// The place of the route, or what is allowed instead.
+    /// The index of the route, or the methods that are allowed instead.
     fn ask(
         table: &RouteTable,
         host: &str,
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// The rules, one after the other, over a plain list.
+    /// The same rules as a search of a list.
     fn plain_search(
         routes: &[Route],
         host: &str,
@@ -346,7 +347,7 @@ mod tests {
             path in some_path(),
         ) {
             let mut routes = routes;
-            // What no request can tell apart is left out, as often as it takes.
+            // Routes that match the same requests are left out.
             let table = loop {
                 match RouteTable::new(routes.clone()) {
                     Ok(table) => break table,

@@ -1,6 +1,6 @@
-//! Prefixes compared as widely as any service reads paths. A path lies under a prefix if any reading
-//! of it does: decoded ever so often or not at all, with `;parameters` cut off before or after,
-//! ended at an encoded `?`, trimmed, with an extension, whatever its letters' case.
+//! Prefixes compared in every way that services are known to read paths. A path lies under a prefix
+//! if one reading of it does: not decoded, decoded once or repeatedly, with `;parameters` cut off
+//! before or after that, ended at an encoded `?`, trimmed, without extension, without letter case.
 
 use smallvec::SmallVec;
 
@@ -54,8 +54,8 @@ impl WidePrefixes {
         }
     }
 
-    /// Asks `check` about each prefix that `path` (a canonical path) lies under in some reading, the
-    /// shortest of a reading first, until it has an answer.
+    /// Calls `check` for each prefix that `path` (a canonical path) lies under in some reading, the
+    /// shortest of a reading first, until it returns something. It may be called twice for one prefix.
     pub(super) fn find_map<T>(
         &self,
         path: &str,
@@ -142,8 +142,8 @@ impl WidePrefixes {
         self.search(&mut reading, check)
     }
 
-    /// Walks a reading and the sorted prefixes at once, so that a long path costs no more with many
-    /// prefixes, and stops where none begins like it.
+    /// Compares a reading with all prefixes at once, byte by byte, and stops when none is left that
+    /// begins like it.
     fn search<T, I: Iterator<Item = u8>>(
         &self,
         reading: &mut WideReading<I>,
@@ -203,7 +203,7 @@ fn narrow(candidates: &[WidePrefix], depth: usize, next: u8) -> &[WidePrefix] {
     &candidates[from..to]
 }
 
-/// Whether a service may take two canonical paths for one.
+/// Whether a service may read two canonical paths as the same one.
 pub(super) fn same_reading(one: &str, other: &str) -> bool {
     let read = |path: &str| -> Vec<u8> {
         WideReading::new(decode(path.bytes(), Charset::Utf8), Slashes::All).collect()
@@ -211,8 +211,8 @@ pub(super) fn same_reading(one: &str, other: &str) -> bool {
     read(one) == read(other)
 }
 
-/// The character sets that a prefix may be written in. One that is not UTF-8 is for a service that
-/// reads Latin-1: what is left of it without the bytes that are not UTF-8 is not what it means.
+/// The character sets that a prefix is read in. One that is not UTF-8 was written for a service that
+/// reads Latin-1, so it is not read as UTF-8 without its invalid bytes.
 fn charsets(prefix: &PathPrefix) -> &'static [Charset] {
     if prefix.is_utf8() {
         &Charset::ALL
@@ -238,7 +238,8 @@ struct WideReading<I> {
     at: Position,
     parameters_end_at: Slashes,
     met_parameters: bool,
-    /// Dots and blanks that turned out not to end their segment, and what follows them, reversed.
+    /// Bytes that were read ahead, in reverse order: dots and blanks that do not end their segment,
+    /// and the byte that follows them.
     held: SmallVec<[u8; 8]>,
 }
 
@@ -247,7 +248,7 @@ struct WideReading<I> {
 enum Position {
     /// In a segment.
     Name,
-    /// Behind slashes, which are told when a segment follows.
+    /// Behind slashes; one is returned when a segment follows.
     Slash,
     /// In parameters.
     Parameters,

@@ -44,31 +44,31 @@ methods = ["get", "TRACE", "GET,PUT"]
  --> tollgate.toml:2:14
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
-  |              ^^^^^ a prefix starts with `/`: write `/api`
+  |              ^^^^^ it must start with `/`: write `/api`
 
 error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:21
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
-  |                     ^^^^^^^ a prefix ends without a slash: write `/api`
+  |                     ^^^^^^^ it must not end with a slash: write `/api`
 
 error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:30
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
-  |                              ^^^^^^^ a prefix is written as a canonical path: write `/a/b`
+  |                              ^^^^^^^ it must be a canonical path: write `/a/b`
 
 error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:39
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
-  |                                       ^^^^^^^^^ a prefix is written as a canonical path: write `/b`
+  |                                       ^^^^^^^^^ it must be a canonical path: write `/b`
 
 error: `access.protected` takes a path prefix such as "/api/orders"
  --> tollgate.toml:2:50
   |
 2 | protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
-  |                                                  ^^^^^^ a prefix is a path without query, fragment and parameters: it has no `?`
+  |                                                  ^^^^^^ it must not contain `?`: a prefix has no query, fragment or parameters
 
 error: `route.hosts` takes the name of a host such as "api.example.com"
  --> tollgate.toml:6:10

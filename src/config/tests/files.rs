@@ -74,7 +74,7 @@ error: the route `/a` is given twice
 
 error: `b` is not a valid path prefix
 --> /routes.json:3:3
- = note: a prefix starts with `/`: write `/b`
+ = note: it must start with `/`: write `/b`
 
 2 problems
 ";

@@ -190,7 +190,7 @@ fn what_is_not_utf8_is_marked() {
 }
 
 #[test]
-fn what_is_canonical_is_seen_at_a_glance() {
+fn canonical_paths_pass_the_quick_check() {
     for path in [
         "/",
         "/a/b/",
@@ -234,7 +234,7 @@ fn long_paths_are_read_in_one_go() {
 }
 
 #[test]
-fn the_steps_are_told() {
+fn steps_name_what_was_changed() {
     assert_eq!(RequestPath::steps(b"/a/b"), Vec::<&str>::new());
     assert_eq!(
         RequestPath::steps(b"//a/%61/../b"),
@@ -250,7 +250,7 @@ fn the_steps_are_told() {
     );
 }
 
-/// Paths made of what attackers make them of.
+/// Paths of the pieces that attacks on path handling are made of.
 fn hostile() -> impl Strategy<Value = String> {
     let pieces = [
         "/",
@@ -341,7 +341,7 @@ proptest! {
             prop_assert_eq!(once.has_encoded_slash(), text.contains("%2F"));
             prop_assert!(text.starts_with('/') && text.is_ascii() && !text.contains("//"));
             prop_assert!(escapes_are_normal(text), "{}", text);
-            // It is copied only when it has to be, and then something is told of it.
+            // It is copied only if it was changed, and then there are steps.
             let unchanged = text == path;
             prop_assert_eq!(matches!(once.text, Cow::Borrowed(_)), unchanged);
             prop_assert_eq!(RequestPath::steps(path.as_bytes()).is_empty(), unchanged);
@@ -373,7 +373,7 @@ proptest! {
         }
     }
 
-    /// So whatever prefix a service would have found the request under, it is found under now.
+    /// So the canonical path lies under the same prefixes as the original one, for every service.
     #[test]
     fn a_service_is_led_where_the_path_as_it_came_would_have_led_it(path in hostile()) {
         if let (Ok(canonical), Ok(came)) = (RequestPath::parse(path.as_bytes()), normalize(path.as_bytes())) {
