@@ -31,17 +31,15 @@ pub(crate) enum Step {
     TrimEnd,
     /// Takes blanks off both ends of segments (Spring's `AntPathMatcher`).
     Trim,
-    /// Leaves out the extension of the last segment (Rails).
-    DropExtension,
 }
 
 use Step::{
-    Cut, Decode, DropExtension, EndAtNul, IgnoreCase, IgnoreInvalid, Latin1, Nfc, Nfkc,
-    PlusIsBlank, SplitQuery, Trim, TrimEnd,
+    Cut, Decode, EndAtNul, IgnoreCase, IgnoreInvalid, Latin1, Nfc, Nfkc, PlusIsBlank, SplitQuery,
+    Trim, TrimEnd,
 };
 
 /// The services that are known to exist, and some more.
-pub(crate) const SERVICES: [&[Step]; 30] = [
+pub(crate) const SERVICES: [&[Step]; 29] = [
     &[],
     &[Cut],
     &[Decode],
@@ -69,7 +67,6 @@ pub(crate) const SERVICES: [&[Step]; 30] = [
     &[Decode, IgnoreInvalid, IgnoreCase, Nfkc, SplitQuery],
     &[Decode, TrimEnd],
     &[Cut, Decode, TrimEnd],
-    &[Decode, SplitQuery, TrimEnd, DropExtension],
     &[Decode, Cut, Trim],
     &[Decode, IgnoreInvalid, Nfkc, TrimEnd],
 ];
@@ -145,15 +142,6 @@ impl Step {
                 }
             }),
             Trim => each_segment(path, <[u8]>::trim_ascii),
-            DropExtension => {
-                let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-                match name.iter().rposition(|b| *b == b'.') {
-                    Some(dot) if !name.starts_with(b".") => {
-                        path[..path.len() - name.len() + dot].to_vec()
-                    }
-                    _ => path.to_vec(),
-                }
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Prefixes compared in every way that services are known to read paths. A path lies under a prefix
 //! if one reading of it does: not decoded, decoded once or repeatedly, with `;parameters` cut off
-//! before or after that, ended at an encoded `?`, trimmed, without extension, without letter case.
+//! before or after that, ended at an encoded `?`, trimmed, without the stream of a file, without letter case.
 
 use smallvec::SmallVec;
 
@@ -14,8 +14,8 @@ use super::PathPrefix;
 pub(super) struct WidePrefixes {
     /// In the order of their bytes.
     sorted: Vec<WidePrefix>,
-    /// Whether `/a.json` lies under `/a`.
-    extensions: bool,
+    /// Whether `/a:b` lies under `/a`.
+    streams: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,14 +42,14 @@ impl WidePrefixes {
         all.dedup();
         Self {
             sorted: all,
-            extensions: false,
+            streams: false,
         }
     }
 
-    /// The same for services that ignore extensions (`.json`), and streams of NTFS (`::$DATA`).
-    pub(super) fn with_extensions(self) -> Self {
+    /// The same for services that ignore streams of NTFS (`::$DATA`).
+    pub(super) fn with_streams(self) -> Self {
         Self {
-            extensions: true,
+            streams: true,
             ..self
         }
     }
@@ -169,7 +169,7 @@ impl WidePrefixes {
     /// Whether some service takes what comes before `b` for the whole name: at the end of a segment
     /// and at that of a path which ends at a NUL, or is decoded before the query is split off.
     fn ends_name(&self, b: u8) -> bool {
-        matches!(b, b'/' | b'?' | b'#' | 0) || (self.extensions && matches!(b, b'.' | b':'))
+        matches!(b, b'/' | b'?' | b'#' | 0) || (self.streams && b == b':')
     }
 }
 

@@ -9,7 +9,7 @@ fn a_prefix_ends_at_a_segment() {
     let paths = [
         "/api/ordersX",
         "/api/orders-admin",
-        "/api/inventory.json",
+        "/api/orders.json",
         "/api/orders_",
         "/api/order",
         "/api/inventory-admin",

@@ -12,7 +12,7 @@ const SPELLINGS: &str = "
 /API/orders /api/ORDERS /Api/Orders/1 /api/oRders;x=1/1 /api/orders; /api/orders;x /api;x/orders /api/orders%3bx /api/;/orders
 /api/inventory/..;/orders /api/inventory/..;x=y/orders /api/inventory/.;/orders /api/inventory/..%3b/orders
 /api/orders%2f1 /api/orders%2F /api%2forders /api%2Forders%2F1 /api/orders%00 /api/orders%00/1 /api/orders%0d%0aX-A:%20b
-/api/orders%20 /api/orders. /api./orders/1 /api/orders+ /api/orders.json /api/orders%3Fx /api/orders%23x /api/orders%2500
+/api/orders%20 /api/orders. /api./orders/1 /api/orders+ /api/orders%3Fx /api/orders%23x /api/orders%2500
 /api/order%C5%BF /ap%C4%B1/orders /%EF%BD%81pi/orders /api%EF%BC%8Forders /api/%FForders /ap%EC/orders /api/%25FForders /api/orders%09 /api/inventory%00/../orders /api/orders? /api/orders?x=/api/inventory /api/orders#/api/inventory
 /api/%256frders /api/inventory/%252e%252e/orders /api/inventory/..%252forders /api/inventory/%25%32%65./orders
 /api/inventory/%c0%ae%c0%ae/orders /api/inventory/..%c0%aforders /api/inventory/%u002e%u002e/orders
@@ -101,7 +101,6 @@ fn with_a_key_a_canonical_spelling_is_served_and_no_other() {
             "/api/orders;x=1",
             "/api;v=1/orders",
             "/api/orders.",
-            "/api/orders.json",
             "/api/orders%3Fx",
             "/api/order%C5%BF",
             "/api/%EF%BD%8Frders",
