@@ -1,6 +1,6 @@
 //! A model of what a large fleet asks of Redis Cluster: every request of every client in one
 //! window, with and without leases and the reject cache, and the shards that follow. No network, no
-//! sampling; the same seed gives the same numbers. `make sim` runs it, `docs/limits.md` draws on it.
+//! sampling; the same seed gives the same numbers. `make sim` runs it, `docs/limits-in-depth.md` draws on it.
 //!
 //! What it leaves out: more than one limit on a request, costs, retries of refused clients, and
 //! everything about Redis but how many calls a second it does.

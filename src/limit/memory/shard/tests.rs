@@ -121,7 +121,7 @@ fn ends_that_come_closer_again_and_again_take_no_room() {
     assert!(model.shard.queues[ADDRESSES].len() < 100);
 }
 
-/// What `docs/limits.md` says of memory.
+/// What `docs/limits-in-depth.md` says of memory.
 #[test]
 fn a_slot_is_a_cache_line() {
     assert_eq!(size_of::<Option<Entry>>(), 64);
