@@ -72,7 +72,7 @@ fn paths_of_any_bytes_are_odd_where_something_is_protected() {
 #[test]
 fn a_route_that_protection_takes_for_a_protected_one_is_not_beside_it() {
     let text =
-        "[routes]\n\"/api/orders.json\" = \"http://x\"\n[access]\nprotected = [\"/api/orders\"]\n";
+        "[routes]\n\"/api/orders:x\" = \"http://x\"\n[access]\nprotected = [\"/api/orders\"]\n";
     let lints = good(text).lints;
     assert!(
         !lints.iter().any(|lint| lint.contains("is public")),
