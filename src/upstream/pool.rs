@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::message::protocol::Version;
+use crate::wire::buffers::Buffers;
+use crate::wire::end::End;
+use crate::wire::http1::Http1;
 use crate::wire::stream::Connection;
 
 use super::Upstream;
@@ -57,6 +61,14 @@ pub struct Link {
     pub reused: bool,
     /// How long it may be idle: the upstream's `idle_timeout`, or less if the service said so.
     pub max_idle_time: Duration,
+}
+
+impl Link {
+    /// The service's side of an exchange.
+    pub fn end<'l>(&'l mut self, buffers: &'l Buffers) -> End<'l> {
+        // Services are spoken to in HTTP/1.1, whatever the client speaks.
+        End::Http1(Http1::new(&mut self.connection, buffers, Version::Http11))
+    }
 }
 
 impl Pool {

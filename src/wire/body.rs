@@ -136,3 +136,71 @@ impl Coding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes a body whose bytes arrive in pieces of `read`, at most `used` bytes of each piece at a
+    /// time; whether it ended, and how much was left behind it.
+    fn take(
+        length: BodyLength,
+        mut wire: &[u8],
+        read: usize,
+        used: usize,
+    ) -> (Vec<u8>, bool, usize) {
+        let (mut body, mut input, mut taken) = (Body::new(length), Input::default(), vec![]);
+        loop {
+            match body.next(&mut input).unwrap() {
+                Piece::Data(bytes) => {
+                    let n = bytes.len().min(used);
+                    taken.extend_from_slice(&bytes[..n]);
+                    body.used(n, &mut input);
+                }
+                Piece::NeedMore if wire.is_empty() => {
+                    return (taken, body.end_of_stream(), input.bytes().len());
+                }
+                Piece::NeedMore => {
+                    let (now, later) = wire.split_at(read.min(wire.len()));
+                    input.put(now);
+                    wire = later;
+                }
+                Piece::End(_) => {
+                    assert!(body.is_finished());
+                    return (taken, true, input.bytes().len() + wire.len());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_same_however_it_arrives_and_is_used(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..60), 0..5),
+            read in 1..100_usize,
+            used in 1..100_usize,
+        ) {
+            let plain = chunks.concat();
+            let mut coded = vec![];
+            for chunk in &chunks {
+                Coding::Chunked.put(&mut coded, chunk);
+            }
+            coded.extend_from_slice(b"0\r\n\r\n");
+            let framings = [
+                (BodyLength::Chunked, &coded, true),
+                (BodyLength::Fixed(plain.len() as u64), &plain, true),
+                (BodyLength::Fixed(plain.len() as u64 + 1), &plain, false),
+                (BodyLength::UntilClose, &plain, true),
+            ];
+            for (length, wire, ends) in framings {
+                let got = take(length, wire, read, used);
+                prop_assert_eq!(got, (plain.clone(), ends, 0), "{:?}", length);
+            }
+            let next = [&coded[..], b"GET /"].concat();
+            let got = take(BodyLength::Chunked, &next, read, used);
+            prop_assert_eq!(got, (plain, true, 5));
+        }
+    }
+}

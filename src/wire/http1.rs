@@ -73,25 +73,36 @@ impl<'c> Http1<'c> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<AnswerHead, AnswerError>> {
-        let malformed = |_| AnswerError::Invalid("its head is malformed");
         loop {
-            let input = self.connection.input_mut();
-            let begun = input.bytes();
-            if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {
-                return Poll::Ready(Err(AnswerError::Invalid("it is not HTTP")));
-            }
-            let end = self.scanner.find_end(begun, &ANSWER_LIMITS);
-            if let Some(end) = end.map_err(malformed)? {
-                self.scanner = HeadScanner::default();
-                let mut storage = self.buffers.take_head();
-                input.move_to(&mut storage.bytes, end);
-                return Poll::Ready(read_answer(storage, &ANSWER_LIMITS).map_err(malformed));
+            if self.has_more()
+                && let Some(head) = self.read_answer().transpose()
+            {
+                return Poll::Ready(head);
             }
             match ready!(self.poll_fill(cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(AnswerError::Ended)),
                 Ok(_) => {}
             }
         }
+    }
+
+    /// The head of an answer, once all of it is at hand.
+    fn read_answer(&mut self) -> Result<Option<AnswerHead>, AnswerError> {
+        let malformed = |_| AnswerError::Invalid("its head is malformed");
+        let input = self.connection.input_mut();
+        let begun = input.bytes();
+        if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {
+            return Err(AnswerError::Invalid("it is not HTTP"));
+        }
+        let end = self.scanner.find_end(begun, &ANSWER_LIMITS);
+        let Some(end) = end.map_err(malformed)? else {
+            return Ok(None);
+        };
+        self.scanner = HeadScanner::default();
+        let mut storage = self.buffers.take_head();
+        input.move_to(&mut storage.bytes, end);
+        let head = read_answer(storage, &ANSWER_LIMITS);
+        head.map(Some).map_err(malformed)
     }
 
     pub(super) fn expect_body(&mut self, length: BodyLength) {
@@ -180,7 +191,7 @@ impl<'c> Http1<'c> {
     }
 
     fn put_head(&mut self, head: &impl PutHead) {
-        self.reserve(0);
+        self.take_buffer();
         self.finished = false;
         head.put(&mut Http1Sink::new(&mut self.out, self.version));
     }
@@ -200,16 +211,16 @@ impl<'c> Http1<'c> {
             self.moved = true;
             return Poll::Ready(Ok(written));
         }
-        self.reserve(bytes.len());
+        self.take_buffer();
+        self.out.reserve(bytes.len() + CHUNK_FRAMING);
         self.coding.put(&mut self.out, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
-    fn reserve(&mut self, n: usize) {
+    fn take_buffer(&mut self) {
         if self.out.capacity() == 0 {
             self.out = self.buffers.take();
         }
-        self.out.reserve(n + CHUNK_FRAMING);
     }
 
     pub(super) fn finish(
@@ -221,7 +232,7 @@ impl<'c> Http1<'c> {
         if self.coding == Coding::Identity {
             return;
         }
-        self.reserve(0);
+        self.take_buffer();
         self.out.extend_from_slice(LAST_CHUNK);
         let mut sink = Http1Sink::new(&mut self.out, self.version);
         for field in trailers.into_iter().flat_map(Fields::iter) {

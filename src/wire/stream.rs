@@ -244,6 +244,12 @@ impl Input {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.compact();
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Moves the first `n` bytes to the end of `to`. For heads, which are short: what follows, often
     /// longer, stays where it is.
     pub fn move_to(&mut self, to: &mut Vec<u8>, n: usize) {

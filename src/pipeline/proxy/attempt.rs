@@ -12,13 +12,11 @@ use crate::message::body::BodyLength;
 use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
 use crate::message::known::Known;
-use crate::message::protocol::Version;
 use crate::message::sink::Persistence;
 use crate::upstream::{Endpoint, Link};
 use crate::wire::end::End;
 use crate::wire::framing::answer_body;
 use crate::wire::head::AnswerError;
-use crate::wire::http1::Http1;
 use crate::wire::stream::Ended;
 
 use super::super::client_side::ClientSide;
@@ -94,10 +92,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     ) -> Self {
         let record = forward.record;
         forward.note_attempt(link);
-        let buffers = &record.worker.buffers;
-        // Services are spoken to in HTTP/1.1, whatever the client speaks.
-        let http1 = Http1::new(&mut link.connection, buffers, Version::Http11);
-        let mut service = End::Http1(http1);
+        let mut service = link.end(&record.worker.buffers);
         service.send_head(&forward.head_for(endpoint), forward.request.body);
         let names = &record.current.snapshot.access.names;
         let up = Pass::new(names, Receiver::Service, &record.bytes_in);

@@ -142,11 +142,11 @@ impl<'b> Beginning<'b> {
     ) -> Result<Self, PassError> {
         let mut beginning = Self {
             bytes: Vec::new(),
-            whole: false,
+            whole: from.is_taken(),
             trailers: None,
             buffers,
         };
-        while beginning.bytes.len() < AT_HAND {
+        while !beginning.whole && beginning.bytes.len() < AT_HAND {
             match from.next_piece().map_err(PassError::Framing)? {
                 Piece::Data(bytes) => {
                     allow(count, bytes.len(), limit)?;
@@ -161,7 +161,6 @@ impl<'b> Beginning<'b> {
                 Piece::NeedMore => break,
                 Piece::End(trailers) => {
                     (beginning.whole, beginning.trailers) = (true, trailers);
-                    break;
                 }
             }
         }
@@ -176,7 +175,9 @@ impl<'b> Beginning<'b> {
 
 impl Drop for Beginning<'_> {
     fn drop(&mut self) {
-        self.buffers.give(std::mem::take(&mut self.bytes));
+        if self.bytes.capacity() > 0 {
+            self.buffers.give(std::mem::take(&mut self.bytes));
+        }
     }
 }
 
