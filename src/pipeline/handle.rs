@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use crate::message::head::RequestHead;
 
-use super::aside;
+use super::boxed_cold;
 use super::client_side::{After, ClientSide};
 use super::plan::plan;
 use super::record::Record;
@@ -61,7 +61,7 @@ pub async fn handle(
             Rejection::Internal
         }
     };
-    aside(answer(Reply::Rejected(&rejection), &record, client)).await
+    boxed_cold(answer(Reply::Rejected(&rejection), &record, client)).await
 }
 
 /// Runs a part of a request's way, so that a bug in it ends this request and nothing else.

@@ -3,7 +3,7 @@
 //! make, so that stages in another order do not compile. Around them, [`handle()`] never fails: it
 //! answers rejections and sees to it that every request leaves exactly one line in the access log.
 
-mod aside;
+mod boxed_cold;
 pub mod client_side;
 mod clock;
 pub mod explain;
@@ -23,7 +23,7 @@ pub mod resolve;
 pub mod snapshot;
 mod worker;
 
-pub use aside::aside;
+pub use boxed_cold::boxed_cold;
 pub use handle::handle;
 pub use refuse::{note_unread, refuse_unread};
 pub use worker::Worker;
@@ -48,7 +48,7 @@ async fn run<'r>(
     let (admitted, then) = match plan {
         Plan::Health => {
             record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
-            return Ok(aside(answer(Reply::Healthy, record, client)).await);
+            return Ok(boxed_cold(answer(Reply::Healthy, record, client)).await);
         }
         Plan::Refuse(rejection) => return Err(rejection.clone()),
         Plan::Count(admitted, then) => (admitted, then),
@@ -56,7 +56,7 @@ async fn run<'r>(
     let permit = rate_limit(admitted, request, record).await?;
     match then {
         Then::Refuse(rejection) => Err(rejection.clone()),
-        Then::LastHop => Ok(aside(answer(Reply::LastHop, record, client)).await),
+        Then::LastHop => Ok(boxed_cold(answer(Reply::LastHop, record, client)).await),
         Then::Forward(route) => proxy(route, &permit, request, client, record).await,
     }
 }

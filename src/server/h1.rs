@@ -12,7 +12,7 @@ use crate::message::head::RequestHead;
 use crate::message::protocol::Version;
 use crate::pipeline::client_side::{After, ClientSide};
 use crate::pipeline::rejection::Rejection;
-use crate::pipeline::{Worker, aside, handle, note_unread, refuse_unread};
+use crate::pipeline::{Worker, boxed_cold, handle, note_unread, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::end::End;
 use crate::wire::head::read_request;
@@ -56,7 +56,7 @@ pub(super) async fn serve(
                 Box::into_pin(Box::write(place, client.answer(head))).await
             }
             Next::Refused(rejection) => {
-                aside(client.refuse(&rejection)).await;
+                boxed_cold(client.refuse(&rejection)).await;
                 After::Close
             }
             Next::Left => return note_unread(worker, peer),
@@ -66,7 +66,7 @@ pub(super) async fn serve(
             // The record of the request looked at the clock when it ended.
             After::GoesOn => idle_since = worker.clock.last_look(),
             After::CloseNow if client.is_silent() => return client.close(),
-            After::Close | After::CloseNow => return aside(client.linger()).await,
+            After::Close | After::CloseNow => return boxed_cold(client.linger()).await,
             After::Cut => return client.cut(),
         }
     }

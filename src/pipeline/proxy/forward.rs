@@ -12,7 +12,7 @@ use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::Route;
 use crate::upstream::{Endpoint, Link, Pool, Upstream};
 
-use super::super::aside;
+use super::super::boxed_cold;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
@@ -72,7 +72,7 @@ impl<'f, 'r> Forward<'f, 'r> {
 
     /// Makes a new connection.
     pub(super) async fn connect(&self, to: Target<'_>) -> Result<Link, AttemptError> {
-        let connected = aside(to.pool.connect(self.upstream)).await;
+        let connected = boxed_cold(to.pool.connect(self.upstream)).await;
         connected.map_err(|error| {
             self.record.attempts.set(self.record.attempts.get() + 1);
             if to.pool.should_log(Instant::now()) {

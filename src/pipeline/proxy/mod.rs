@@ -20,7 +20,7 @@ use self::error::{AttemptError, Phase};
 use self::forward::Forward;
 use self::pass::Beginning;
 use self::tunnel::tunnel;
-use super::aside;
+use super::boxed_cold;
 use super::client_side::{After, ClientSide};
 use super::rate_limit::Permit;
 use super::record::Record;
@@ -55,7 +55,7 @@ pub(super) async fn proxy<'r>(
             Ok(head) => match attempt.relay(head, client).await {
                 Ok(relayed) if relayed.switched => {
                     let idle = forward.upstream.idle_timeout;
-                    aside(tunnel(attempt.into_service(), client, record, idle)).await;
+                    boxed_cold(tunnel(attempt.into_service(), client, record, idle)).await;
                     return Ok(After::Close);
                 }
                 Ok(relayed) => {
