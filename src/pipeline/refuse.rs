@@ -74,7 +74,9 @@ pub(super) async fn answer(
         // An answer that follows on one that is not whole would be read as a part of it.
         return After::Cut;
     }
-    let goes_on = goes_on(reply, client, record);
+    // Where the request ends is not known, so what is read next need not be another.
+    let closes = matches!(reply, Reply::Rejected(rejection) if rejection.closes());
+    let goes_on = !closes && goes_on(client, record);
     let own = OwnAnswer::to(reply, record, goes_on);
     record.status.set(Some(own.status));
     client.end.send_head(&own, own.framing());
@@ -89,14 +91,16 @@ pub(super) async fn answer(
     if goes_on && !client.end.is_taken() && !read_past(client, record).await {
         return After::Close;
     }
+    if closes {
+        return After::Close;
+    }
     record.after(goes_on, client)
 }
 
-fn goes_on(reply: Reply<'_>, client: &ClientSide<'_>, record: &Record<'_>) -> bool {
+fn goes_on(client: &ClientSide<'_>, record: &Record<'_>) -> bool {
     let Some(request) = record.request() else {
         return false;
     };
-    let closes = matches!(reply, Reply::Rejected(rejection) if rejection.closes());
     let short = match request.body {
         BodyLength::Fixed(length) => length <= READ_PAST,
         // How long a chunked one is shows when it is read past.
@@ -106,7 +110,7 @@ fn goes_on(reply: Reply<'_>, client: &ClientSide<'_>, record: &Record<'_>) -> bo
     let asked = request.head.fields.has(Known::Expect) && !client.end.is_taken();
     // Of a body that was being passed on it is not certain how far it has been taken.
     let begun = record.bytes_in.get() > 0 && !client.end.is_taken();
-    record.goes_on() && !closes && short && !asked && !begun
+    record.goes_on() && short && !asked && !begun
 }
 
 async fn send(client: &mut End<'_>, mut body: &[u8]) -> io::Result<()> {
