@@ -199,7 +199,11 @@ fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut 
         let text = format!("the client `{name}` has no keys: nobody can call as it");
         lints.add(span, text);
     }
-    for expires_at in client.keys.iter().filter_map(|key| key.expires_at.as_ref()) {
+    for expires_at in client
+        .keys
+        .iter()
+        .filter_map(|key| key.expires_at.written())
+    {
         let left = expires_at.value.duration_since(now);
         if left <= SignedDuration::ZERO {
             let text = format!("a key of `{name}` has expired at {}", expires_at.value);
@@ -247,7 +251,9 @@ fn costs(file: &File, lints: &mut Lints) {
         let own = own
             .into_iter()
             .filter_map(|(name, limit)| Some((name, limit?)));
-        let tiers = tiers.good().map(|(name, limit)| (name.0.as_str(), limit));
+        let tiers = tiers
+            .good()
+            .map(|(name, limit)| (name.0.as_str(), &**limit));
         for (name, limit) in own.chain(tiers) {
             let most = at_once(limit);
             if keys.cost.0 > most {

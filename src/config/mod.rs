@@ -30,6 +30,7 @@ mod watch;
 pub use changes::{Change, ChangeKind, changes};
 pub use disk::{ReadFiles, Unreadable};
 pub use expand::Environment;
+pub use file::Written;
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
@@ -37,7 +38,6 @@ pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
 pub use watch::Watch;
 
-use std::fmt::{self, Display};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ use jiff::Timestamp;
 use crate::pipeline::snapshot::Snapshot;
 
 use self::file::File;
-use self::keys::{Kind, Tables, read_at};
+use self::keys::{Key, Kind, Tables, read_at};
 use self::problems::Problem;
 use self::reading::Reading;
 use self::tree::{Node, Value};
@@ -65,24 +65,6 @@ pub struct Loaded {
     pub files: ReadFiles,
 }
 
-/// A configuration as it was written, with all defaults.
-pub struct Written(File);
-
-impl Written {
-    /// Whether there is any route.
-    #[must_use]
-    pub fn has_routes(&self) -> bool {
-        self.0.all_routes().next().is_some()
-    }
-}
-
-/// What is not as by default, without secrets.
-impl fmt::Debug for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Display::fmt(&self.0.shown(), f)
-    }
-}
-
 /// The environment of this process.
 #[must_use]
 pub fn environment(name: &str) -> Option<String> {
@@ -94,7 +76,7 @@ pub fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
-    let mut reading = Reading::new(path, environment, &disk::read, tables);
+    let mut reading = Reading::new(path, environment, &disk::read, home);
     let text = match reading.file(path) {
         Ok(text) => text,
         Err(error) => {
@@ -120,7 +102,7 @@ pub fn parse(
     environment: Environment<'_>,
     files: Files<'_>,
 ) -> Result<Loaded, Problems> {
-    let mut reading = Reading::new(Path::new(name), environment, files, tables);
+    let mut reading = Reading::new(Path::new(name), environment, files, home);
     let tree = reading.tree(name, text, format);
     finish(reading, tree)
 }
@@ -152,6 +134,20 @@ fn without_schema(tree: &mut Node) {
         let names_it = |node: &Node| matches!(node.value, Value::Text(_));
         entries.retain(|entry| entry.key.value != schema::KEY || !names_it(&entry.node));
     }
+}
+
+/// Says where a key belongs, if there is one of that name.
+fn home(key: &str) -> Option<String> {
+    let has = |(_, keys): &(String, Vec<Key>)| keys.iter().any(|declared| declared.name == key);
+    let homes: Vec<_> = tables()
+        .iter()
+        .filter(|table| has(table))
+        .map(|(path, _)| match path.as_str() {
+            "" => "at the top of the file, before the first table".to_owned(),
+            path => format!("in `[{path}]`"),
+        })
+        .collect();
+    (!homes.is_empty()).then(|| format!("this belongs {}", homes.join(" or ")))
 }
 
 /// All tables that there are.

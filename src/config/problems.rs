@@ -34,6 +34,13 @@ impl Problem {
         }
     }
 
+    /// Something that is given a second time.
+    pub(super) fn given_twice(what: &str, first: Span, again: Span) -> Self {
+        Self::at(again, format!("{what} is given twice"))
+            .label("given again here")
+            .also(first, "first given here")
+    }
+
     /// A problem that has no place, such as a file that is not there.
     pub(super) fn without_place(message: impl Into<String>) -> Self {
         Self {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::disk::Unreadable;
 use super::expand::{self, Environment};
-use super::keys::{Key, Tables};
 use super::private;
 use super::problems::{Problem, Problems};
 use super::source::Span;
@@ -19,8 +18,8 @@ pub(super) struct Reading<'r> {
     files: Files<'r>,
     /// Where its relative paths start.
     folder: PathBuf,
-    /// All tables that there are.
-    tables: fn() -> Tables,
+    /// Says where a key belongs, if there is one of that name.
+    pub home: fn(&str) -> Option<String>,
     pub problems: Problems,
 }
 
@@ -30,13 +29,13 @@ impl<'r> Reading<'r> {
         name: &Path,
         environment: Environment<'r>,
         files: Files<'r>,
-        tables: fn() -> Tables,
+        home: fn(&str) -> Option<String>,
     ) -> Self {
         Self {
             environment,
             files,
             folder: name.parent().unwrap_or(Path::new("")).to_owned(),
-            tables,
+            home,
             problems: Problems::default(),
         }
     }
@@ -72,19 +71,5 @@ impl<'r> Reading<'r> {
         private::hide_secrets(&tree, &mut self.problems.sources);
         expand::expand(&mut tree, self.environment, &mut self.problems);
         Some(tree)
-    }
-
-    /// Says where a key belongs, if there is one of that name.
-    pub(super) fn home(&self, key: &str) -> Option<String> {
-        let has = |keys: &[Key]| keys.iter().any(|declared| declared.name == key);
-        let tables = (self.tables)().into_iter();
-        let homes: Vec<_> = tables
-            .filter(|(_, keys)| has(keys))
-            .map(|(path, _)| match path.as_str() {
-                "" => "at the top of the file, before the first table".to_owned(),
-                path => format!("in `[{path}]`"),
-            })
-            .collect();
-        (!homes.is_empty()).then(|| format!("this belongs {}", homes.join(" or ")))
     }
 }

@@ -49,6 +49,17 @@ impl<T> Deref for At<T> {
     }
 }
 
+impl<T> At<Option<T>> {
+    /// The value, if there is one.
+    pub(super) fn written(&self) -> Option<At<&T>> {
+        let value = self.value.as_ref()?;
+        Some(At {
+            value,
+            span: self.span,
+        })
+    }
+}
+
 /// A file's name, as the user knows it, and its text.
 #[derive(Clone)]
 pub(super) struct Source {

@@ -12,7 +12,6 @@ use crate::config::problems::{Problem, Problems};
 use crate::config::source::Span;
 use crate::message::forward::Names;
 
-use super::given_twice;
 use super::limits::Compiled;
 
 /// Compiles the names of the header fields that the user may choose, which have to differ.
@@ -57,17 +56,16 @@ pub(super) fn clients(
     let mut clients = Vec::new();
     let mut seen = HashMap::new();
     for (name, written) in written.good() {
-        let policy = limits.of_client(written.tier.as_ref(), problems);
+        let policy = limits.of_client(written.tier.written(), problems);
         let client = Arc::new(Client::new(name.value.clone(), policy));
         for key in written.keys.iter() {
             check_key(key, &mut seen, problems);
-            let time = |at: &Option<_>| at.as_deref().copied();
             // A key that is given twice has been reported with both places.
             let _ = keys.add(
                 *key.hash,
                 Arc::clone(&client),
-                time(&key.not_before),
-                time(&key.expires_at),
+                *key.not_before,
+                *key.expires_at,
             );
         }
         clients.push(client);
@@ -77,7 +75,7 @@ pub(super) fn clients(
 }
 
 fn check_key(key: &KeyKeys, seen: &mut HashMap<ApiKeyHash, Span>, problems: &mut Problems) {
-    if let (Some(from), Some(until)) = (&key.not_before, &key.expires_at)
+    if let (Some(from), Some(until)) = (key.not_before.written(), key.expires_at.written())
         && from.value >= until.value
     {
         let problem = Problem::at(until.span, "this key expires before it begins to hold");
@@ -85,6 +83,6 @@ fn check_key(key: &KeyKeys, seen: &mut HashMap<ApiKeyHash, Span>, problems: &mut
     }
     if let Some(first) = seen.insert(*key.hash, key.hash.span) {
         let help = "a key says who is calling, so it belongs to one client, once";
-        problems.add(given_twice("this key", first, key.hash.span).help(help));
+        problems.add(Problem::given_twice("this key", first, key.hash.span).help(help));
     }
 }

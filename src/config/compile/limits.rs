@@ -12,8 +12,6 @@ use crate::config::suggest::closest;
 use crate::limit::{Algorithm, Limit, Policy};
 use crate::pipeline::snapshot::Limits;
 
-use super::given_twice;
-
 /// The names of the callers' own limits; another limit of such a name would share their counters.
 const TAKEN: [&str; 2] = ["anonymous", "identified"];
 
@@ -34,7 +32,7 @@ pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
     let mut tiers = HashMap::new();
     for (name, written) in &keys.tiers.0 {
         check_is_free("a tier", name, problems);
-        let policy = plain(&name.0, written.as_ref(), problems);
+        let policy = plain(&name.0, written.as_deref(), problems);
         tiers.insert(name.0.clone(), policy);
     }
     let mut policies = HashMap::new();
@@ -73,11 +71,7 @@ fn check_is_free(what: &str, name: &At<Name>, problems: &mut Problems) {
 }
 
 /// A limit of callers.
-fn plain(
-    name: &str,
-    written: Option<&At<LimitKeys>>,
-    problems: &mut Problems,
-) -> Option<Arc<Policy>> {
+fn plain(name: &str, written: Option<&LimitKeys>, problems: &mut Problems) -> Option<Arc<Policy>> {
     let limit = limit(written?, problems)?;
     Some(Arc::new(Policy::new(name, limit)))
 }
@@ -87,7 +81,7 @@ fn policy(name: &str, written: &PolicyKeys, problems: &mut Problems) -> Option<A
     let mut policy = Policy::new(name, limit(&written.limit, problems)?);
     policy.by = *written.by;
     policy.mode = *written.mode;
-    policy.on_failure = written.on_failure.as_deref().copied();
+    policy.on_failure = *written.on_failure;
     Some(Arc::new(policy))
 }
 
@@ -105,7 +99,7 @@ fn limit(written: &LimitKeys, problems: &mut Problems) -> Option<Limit> {
     match limit.counted_by(algorithm) {
         Ok(limit) => Some(limit),
         Err(error) => {
-            let burst = written.burst.as_ref();
+            let burst = written.burst.written();
             let span = burst.map_or(written.requests.span, |burst| burst.span);
             let problem = Problem::at(span, error.to_string());
             problems.add(problem.help(smaller(limit, algorithm)));
@@ -126,9 +120,9 @@ fn smaller(limit: Limit, algorithm: Algorithm) -> String {
 }
 
 fn algorithm(written: &LimitKeys, problems: &mut Problems) -> Option<Algorithm> {
-    match (*written.algorithm, &written.burst) {
+    match (*written.algorithm, written.burst.written()) {
         (Written::TokenBucket, burst) => {
-            let burst = burst.as_ref().map_or(written.requests.0, |burst| burst.0);
+            let burst = burst.map_or(written.requests.0, |burst| burst.0);
             let burst = NonZeroU64::new(burst)?;
             Some(Algorithm::TokenBucket { burst })
         }
@@ -148,7 +142,7 @@ impl Compiled {
     /// The limit of a client of this tier.
     pub(super) fn of_client(
         &self,
-        tier: Option<&At<Name>>,
+        tier: Option<At<&Name>>,
         problems: &mut Problems,
     ) -> Option<Arc<Policy>> {
         let Some(tier) = tier else {
@@ -157,7 +151,13 @@ impl Compiled {
         if let Some(policy) = self.tiers.get(&tier.0) {
             return policy.clone();
         }
-        problems.add(missing("tier", "limits.tiers", tier, &self.tiers));
+        problems.add(missing(
+            "tier",
+            "limits.tiers",
+            tier.value,
+            tier.span,
+            &self.tiers,
+        ));
         None
     }
 
@@ -172,7 +172,7 @@ impl Compiled {
         for name in names {
             if let Some(first) = seen.insert(&name.0, name.span) {
                 let what = format!("the limit `{}`", name.0);
-                problems.add(given_twice(&what, first, name.span));
+                problems.add(Problem::given_twice(&what, first, name.span));
             } else {
                 policies.push(self.of_name(name, problems));
             }
@@ -189,16 +189,16 @@ impl Compiled {
             Problem::at(name.span, format!("there is no policy `{text}`"))
                 .label("this is a limit of callers, which holds on all routes")
         } else {
-            missing("policy", "limits.policies", name, &self.policies)
+            missing("policy", "limits.policies", name, name.span, &self.policies)
         });
         None
     }
 }
 
 /// The problem of a name that leads nowhere.
-fn missing(what: &str, table: &str, name: &At<Name>, known: &ByName) -> Problem {
+fn missing(what: &str, table: &str, name: &Name, at: Span, known: &ByName) -> Problem {
     let text = name.0.as_str();
-    let problem = Problem::at(name.span, format!("there is no {what} `{text}`"));
+    let problem = Problem::at(at, format!("there is no {what} `{text}`"));
     match closest(text, known.keys().map(String::as_str)) {
         Some(meant) => problem.label(format!("did you mean `{meant}`?")),
         None => problem.help(format!("add `[{table}.{text}]`")),

@@ -9,9 +9,8 @@ mod routes;
 mod settings;
 
 use crate::config::file::File;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::Problems;
 use crate::config::settings::Settings;
-use crate::config::source::Span;
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
 
@@ -42,12 +41,4 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         idle_timeout: *server.idle_timeout,
     };
     Some((settings?, snapshot))
-}
-
-/// A problem of something that is given a second time.
-fn given_twice(what: &str, first: Span, again: Span) -> Problem {
-    let problem = Problem::at(again, format!("{what} is given twice"));
-    problem
-        .label("given again here")
-        .also(first, "first given here")
 }

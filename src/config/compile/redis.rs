@@ -39,10 +39,10 @@ fn target(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTarget> {
 }
 
 fn topology(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTopology> {
-    match (*keys.mode, &keys.master) {
+    match (*keys.mode, keys.master.written()) {
         (RedisMode::Sentinel, Some(master)) => {
             if (1..=128).contains(&master.len()) && master.bytes().all(|b| b.is_ascii_graphic()) {
-                let master = master.value.clone();
+                let master = master.to_string();
                 return Some(RedisTopology::Sentinel { master });
             }
             let message = "`limits.redis.master` takes a name that Sentinels know";
@@ -67,19 +67,18 @@ fn topology(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTopology> 
 
 /// What TLS goes by, where the URLs ask for it. Reports what would not be used.
 fn tls(keys: &RedisKeys, is_tls: bool, problems: &mut Problems) -> Option<RedisTls> {
-    let named = [("ca", &keys.ca), ("cert", &keys.cert), ("key", &keys.key)];
+    let (cert, key) = (keys.cert.written(), keys.key.written());
+    let named = [("ca", keys.ca.written()), ("cert", cert), ("key", key)];
     if !is_tls {
-        for (key, file) in named
-            .iter()
-            .filter_map(|(key, file)| Some((key, file.as_ref()?)))
-        {
+        for (key, file) in named {
+            let Some(file) = file else { continue };
             let message = format!("`limits.redis.{key}` needs TLS");
             let label = "write `rediss://` in `url`, or leave this out";
             problems.add(Problem::at(file.span, message).label(label));
         }
         return None;
     }
-    let alone = match (&keys.cert, &keys.key) {
+    let alone = match (cert, key) {
         (Some(cert), None) => Some((cert, "key")),
         (None, Some(key)) => Some((key, "cert")),
         _ => None,
@@ -90,34 +89,28 @@ fn tls(keys: &RedisKeys, is_tls: bool, problems: &mut Problems) -> Option<RedisT
         problems.add(Problem::at(alone.span, message).label(label));
         return None;
     }
-    // What cannot be read has been reported.
-    if named
-        .iter()
-        .any(|(_, file)| file.as_ref().is_some_and(|file| file.text.is_none()))
-    {
+    let [ca, cert, key] = named.map(|(_, file)| Some(file?.text.as_deref()));
+    if [ca, cert, key].contains(&Some(None)) {
+        // That it cannot be read has been reported.
         return None;
     }
-    let [ca, cert, key] = named.map(|(_, file)| file.as_ref()?.text.as_deref());
-    match RedisTls::parse(ca, cert.zip(key)) {
+    match RedisTls::parse(ca.flatten(), cert.flatten().zip(key.flatten())) {
         Ok(tls) => Some(tls),
         Err(error) => {
-            problems.add(useless(keys, &error));
+            let (name, file) = match error {
+                InvalidTls::Cert => named[1],
+                InvalidTls::Key | InvalidTls::Pair => named[2],
+                InvalidTls::Ca | InvalidTls::NoRoots | InvalidTls::Library(_) => named[0],
+            };
+            let problem = match file {
+                Some(file) => {
+                    Problem::at(file.span, format!("`limits.redis.{name}` cannot be used"))
+                }
+                None => Problem::at(keys.url.span, "there can be no TLS to Redis")
+                    .help("`limits.redis.ca` names a file with those to trust"),
+            };
+            problems.add(problem.label(error.to_string()));
             None
         }
     }
-}
-
-/// The problem of a file that holds something else than it should.
-fn useless(keys: &RedisKeys, error: &InvalidTls) -> Problem {
-    let (key, file) = match error {
-        InvalidTls::Cert => ("cert", &keys.cert),
-        InvalidTls::Key | InvalidTls::Pair => ("key", &keys.key),
-        InvalidTls::Ca | InvalidTls::NoRoots | InvalidTls::Library(_) => ("ca", &keys.ca),
-    };
-    let problem = match file {
-        Some(file) => Problem::at(file.span, format!("`limits.redis.{key}` cannot be used")),
-        None => Problem::at(keys.url.span, "there can be no TLS to Redis")
-            .help("`limits.redis.ca` names a file with those to trust"),
-    };
-    problem.label(error.to_string())
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::config::file::{File, RouteKeys, UpstreamKeys, UpstreamRuleKeys, WrittenRoute};
-use crate::config::keys::{Keys, Map};
+use crate::config::keys::{Kind, Map};
 use crate::config::kinds::{Name, Target};
 use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::source::{At, Span};
@@ -14,7 +14,6 @@ use crate::limit::{Policy, Subject};
 use crate::route::{PathEncoding, PathPrefix, Route, RouteTable};
 use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
-use super::given_twice;
 use super::limits::Compiled;
 
 /// Compiles all routes and upstreams.
@@ -40,7 +39,7 @@ pub(super) fn compile(
             .flatten();
         if let Some(first) = first {
             let what = format!("the route `{}`", prefix.as_str());
-            problems.add(given_twice(&what, first, prefix.span));
+            problems.add(Problem::given_twice(&what, first, prefix.span));
         } else if let Some(route) = route {
             compiled.push((route, prefix.span));
         }

@@ -8,7 +8,7 @@ use crate::config::file::File;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::Settings;
 
-use super::{given_twice, redis};
+use super::redis;
 
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Settings> {
     let server = &file.server;
@@ -48,7 +48,7 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
         }
         if let Some(first) = seen.insert(address.value, address.span) {
             let what = format!("`{}`", address.value);
-            problems.add(given_twice(&what, first, address.span));
+            problems.add(Problem::given_twice(&what, first, address.span));
         }
     }
     file.listen.iter().map(|address| address.value).collect()

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use crate::client::ApiKeyHash;
 use crate::config::keys::{List, table};
 use crate::config::kinds::{FieldName, Name};
-use crate::config::source::At;
 use crate::route::PathPrefix;
 
 table! {
@@ -14,14 +13,14 @@ table! {
     AccessKeys {
         /// Paths that need an identified client; anonymous callers get 401. Compared more widely than
         /// routes on purpose.
-        protected: At<List<PathPrefix>> = List::empty();
+        protected: List<PathPrefix> = List::empty();
         /// The header field in which clients send their key. `authorization` is possible.
-        api_key_header: At<FieldName> = FieldName(HeaderName::from_static("x-api-key"));
+        api_key_header: FieldName = FieldName(HeaderName::from_static("x-api-key"));
         /// Whether services get the key, too.
-        forward_api_key: At<bool> = false;
+        forward_api_key: bool = false;
         /// The header field in which services find the client's name. What callers send in it never
         /// gets there.
-        client_header: At<FieldName> = FieldName(HeaderName::from_static("x-client-id"));
+        client_header: FieldName = FieldName(HeaderName::from_static("x-client-id"));
     }
 }
 
@@ -30,9 +29,9 @@ table! {
     ClientKeys {
         /// The hashes of the client's keys. The same key cannot be given twice. A string is short for
         /// a table with `hash`.
-        keys: At<List<KeyKeys>> = List::empty();
+        keys: List<KeyKeys> = List::empty();
         /// The tier whose limit holds for the client, instead of `limits.identified`.
-        tier: Option<At<Name>>;
+        tier: Option<Name>;
     }
 }
 
@@ -40,10 +39,10 @@ table! {
     /// One key of a client.
     KeyKeys [hash] {
         /// `sha256:` and 64 hexadecimal digits.
-        hash: At<ApiKeyHash>;
+        hash: ApiKeyHash;
         /// The moment from which on the key counts. In TOML the quotes may be left out.
-        not_before: Option<At<Timestamp>>;
+        not_before: Option<Timestamp>;
         /// The moment from which on the key does not count any more.
-        expires_at: Option<At<Timestamp>>;
+        expires_at: Option<Timestamp>;
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::config::keys::{List, Map, Number, table, words};
 use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, TextFile, Within};
-use crate::config::source::At;
 use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
 
 /// The longest window, in milliseconds.
@@ -14,26 +13,26 @@ table! {
     /// How much callers may ask for.
     LimitsKeys {
         /// For each address without a key. Absent: not limited.
-        anonymous: Option<At<LimitKeys>>;
+        anonymous: Option<LimitKeys>;
         /// For each client, all its keys together. Absent: not limited.
-        identified: Option<At<LimitKeys>>;
+        identified: Option<LimitKeys>;
         /// For each client of that tier, instead of `identified`. No tier is called `anonymous` or
         /// `identified`.
-        tiers: At<Map<Name, LimitKeys>> = Map::default();
+        tiers: Map<Name, LimitKeys> = Map::default();
         /// Limits of routes, which list them under `limits`. None is called `anonymous`, `identified`
         /// or as a tier is: they would share counters.
-        policies: At<Map<Name, PolicyKeys>> = Map::default();
+        policies: Map<Name, PolicyKeys> = Map::default();
         /// Which fields tell callers about their limit: `RateLimit` (`standard`), `X-RateLimit`
         /// (`legacy`), both or none.
-        headers: At<LimitHeaders> = LimitHeaders::Standard;
+        headers: LimitHeaders = LimitHeaders::Standard;
         /// IPv6 addresses are counted together by so many leading bits.
-        ipv6_prefix: At<Number<1, 128>> = Number(64);
+        ipv6_prefix: Number<1, 128> = Number(64);
         /// How many counters this process holds at most.
-        max_keys: At<Number<1, 1_000_000_000>> = Number(1_000_000), restart;
+        max_keys: Number<1, 1_000_000_000> = Number(1_000_000), restart;
         /// A file in which this process keeps its counters over a restart. Absent: they end with it.
-        state_file: Option<At<FilePath>>, restart;
+        state_file: Option<FilePath>, restart;
         /// Where gateways that share their counters keep them. Absent: in this process.
-        redis: Option<At<RedisKeys>>, restart;
+        redis: Option<RedisKeys>, restart;
     }
 }
 
@@ -41,16 +40,16 @@ table! {
     /// So many requests in so long a window.
     LimitKeys {
         /// How many requests a window takes.
-        requests: At<Number<1, MAX_REQUESTS>>;
+        requests: Number<1, MAX_REQUESTS>;
         /// How long a window is: whole seconds.
-        per: At<Within<1000, YEAR, 1000>>;
+        per: Within<1000, YEAR, 1000>;
         /// How requests are counted. `fixed-window`: a window begins with the first request in it.
         /// `sliding-window`: the window before counts, too, the less the longer it is past.
         /// `token-bucket`: a bucket is filled steadily, `requests` per `per`.
-        algorithm: At<Algorithm> = Algorithm::FixedWindow;
+        algorithm: Algorithm = Algorithm::FixedWindow;
         /// What a full bucket holds, and so the most that is admitted at one moment. Absent: as much
         /// as `requests`. Of a token bucket only.
-        burst: Option<At<Number<1, MAX_REQUESTS>>>;
+        burst: Option<Number<1, MAX_REQUESTS>>;
     }
 }
 
@@ -61,13 +60,13 @@ table! {
         /// Who shares a counter. `client`: a client with all its keys, or the address of an anonymous
         /// caller. `ip`: an address, whoever calls from there. `route`: everybody who uses a route
         /// of the same prefix.
-        by: At<By> = By::Client;
+        by: By = By::Client;
         /// `enforce` refuses. `shadow` counts and never refuses; the access log has `shadow` where it
         /// would have.
-        mode: At<Mode> = Mode::Enforce;
+        mode: Mode = Mode::Enforce;
         /// What happens to requests while Redis does not answer, as far as this policy goes. Absent:
         /// as `limits.redis.on_failure` says.
-        on_failure: Option<At<OnFailure>>;
+        on_failure: Option<OnFailure>;
     }
 }
 
@@ -77,27 +76,27 @@ table! {
         /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Never logged with
         /// its password. Of several, user, password and database stand in the first; the others may
         /// repeat them.
-        url: At<List<RedisAddress>>;
+        url: List<RedisAddress>;
         /// What answers at `url`: one Redis, Sentinels that know where it is, or nodes of a cluster.
         /// The last two may be several.
-        mode: At<RedisMode> = RedisMode::Single;
+        mode: RedisMode = RedisMode::Single;
         /// The name by which the Sentinels know the master. With `mode = "sentinel"`, and only then.
-        master: Option<At<String>>;
+        master: Option<String>;
         /// What happens while Redis does not answer. `local`: each gateway counts its share of a limit
         /// in its process. `open`: everything is admitted. `closed`: everything is refused with 503.
-        on_failure: At<OnFailure> = OnFailure::Local;
+        on_failure: OnFailure = OnFailure::Local;
         /// The longest that a request waits for Redis, at most `10s`.
-        deadline: At<Within<1, 10_000, 1>> = Within(Duration::from_millis(25));
+        deadline: Within<1, 10_000, 1> = Within(Duration::from_millis(25));
         /// What the keys of counters begin with.
-        key_prefix: At<KeyPrefix> = KeyPrefix("tollgate".to_owned());
+        key_prefix: KeyPrefix = KeyPrefix("tollgate".to_owned());
         /// Whether permits of busy callers may be taken several at a time. `off`: each request asks.
-        lease: At<Lease> = Lease::Auto;
+        lease: Lease = Lease::Auto;
         /// With `rediss://`: a file in PEM with the authorities to trust. Absent: the platform's.
-        ca: Option<At<TextFile>>;
+        ca: Option<TextFile>;
         /// With `rediss://`: a file in PEM with the certificate to show. It needs `key`.
-        cert: Option<At<TextFile>>;
+        cert: Option<TextFile>;
         /// With `rediss://`: a file in PEM with the key of `cert`.
-        key: Option<At<TextFile>>;
+        key: Option<TextFile>;
     }
 }
 

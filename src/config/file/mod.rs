@@ -9,13 +9,14 @@ mod upstreams;
 
 pub(super) use access::{AccessKeys, ClientKeys, KeyKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
-pub(super) use routes::{RouteKeys, WrittenRoute};
+pub(super) use routes::RouteKeys;
 pub(super) use server::{LogKeys, ServerKeys};
 pub(super) use upstreams::{UpstreamKeys, UpstreamRuleKeys};
 
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
-use super::keys::{List, Map, Table, table};
+use super::keys::{Kind, List, Map, table};
 use super::kinds::Name;
 use super::source::{At, Span};
 use crate::client::ClientName;
@@ -29,36 +30,81 @@ table! {
     File {
         /// The addresses on which clients connect, each an IP address and a port, such as
         /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
-        listen: At<List<SocketAddr>> = any_address(), restart;
+        listen: List<SocketAddr> = any_address(), restart;
         /// A file with more routes, written as `[routes]` is. A prefix stands in one of them only.
-        routes_file: Option<At<RoutesFile>>;
+        routes_file: Option<RoutesFile>;
         /// Path prefixes and where each leads. A string is short for a table with `upstream`.
-        routes: At<Map<PathPrefix, RouteKeys>> = Map::default();
+        routes: Map<PathPrefix, RouteKeys> = Map::default();
         /// Routes in the long form, each `[[route]]`: a prefix may come several times, for different
         /// hosts or methods.
-        route: At<List<LongRouteKeys>> = List::empty();
+        route: List<LongRouteKeys> = List::empty();
         /// Services behind the gateway, by name.
-        upstreams: At<Map<Name, UpstreamKeys>> = Map::default();
+        upstreams: Map<Name, UpstreamKeys> = Map::default();
         /// Who may call what.
-        access: Table<AccessKeys>;
+        access: AccessKeys;
         /// Those who call with a key, by name.
-        clients: At<Map<ClientName, ClientKeys>> = Map::default();
+        clients: Map<ClientName, ClientKeys> = Map::default();
         /// How much callers may ask for.
-        limits: Table<LimitsKeys>;
+        limits: LimitsKeys;
         /// How connections are served.
-        server: Table<ServerKeys>;
+        server: ServerKeys;
         /// The operator's own port.
-        admin: Table<AdminKeys>;
+        admin: AdminKeys;
         /// What is logged.
-        log: Table<LogKeys>;
+        log: LogKeys;
     }
 }
 
+/// A route, however it was written.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct WrittenRoute<'f> {
+    pub prefix: &'f At<PathPrefix>,
+    /// Absent if what stands there has been reported.
+    pub keys: Option<&'f RouteKeys>,
+    /// It stands in a map, in which every prefix stands once; not in a `[[route]]`.
+    pub in_map: bool,
+}
+
 impl File {
+    /// All routes.
+    pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
+        let more = self.routes_file.iter().flat_map(|file| &file.routes.0);
+        let short = self.routes.0.iter().chain(more);
+        let short = short.map(|(prefix, keys)| WrittenRoute {
+            prefix,
+            keys: keys.as_ref().map(|keys| &keys.value),
+            in_map: true,
+        });
+        let long = self.route.iter().map(|route| WrittenRoute {
+            prefix: &route.prefix,
+            keys: Some(&route.route),
+            in_map: false,
+        });
+        short.chain(long)
+    }
+
     /// What only identified clients reach.
     pub(in crate::config) fn protected(&self) -> ProtectedPrefixes {
         let prefixes = self.access.protected.iter();
         ProtectedPrefixes::new(prefixes.map(|prefix| prefix.value.clone()).collect())
+    }
+}
+
+/// A configuration as it was written, with all defaults.
+pub struct Written(pub(super) File);
+
+impl Written {
+    /// Whether there is any route.
+    #[must_use]
+    pub fn has_routes(&self) -> bool {
+        self.0.all_routes().next().is_some()
+    }
+}
+
+/// What is not as by default, without secrets.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0.shown(), f)
     }
 }
 

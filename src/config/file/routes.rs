@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value as Json;
 
-use super::File;
 use crate::config::keys::{
     Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table, words,
 };
@@ -20,29 +19,29 @@ table! {
     /// Where the requests of a route go, and under which rules.
     RouteKeys [upstream] {
         /// Where requests go: the URL of a service, or the name of an upstream.
-        upstream: At<Target>;
+        upstream: Target;
         /// The names of hosts that the route is for, without port; upper and lower case are the
         /// same. Empty: any.
-        hosts: At<List<HostName>> = List::empty();
+        hosts: List<HostName> = List::empty();
         /// The methods that the route is for, in upper case. `GET` takes `HEAD` along. Empty: any.
-        methods: At<List<Method>> = List::empty();
+        methods: List<Method> = List::empty();
         /// Whether the prefix is taken off the path, and told in `X-Forwarded-Prefix`: `/api/orders/7`
         /// arrives as `/7`.
-        strip_prefix: At<bool> = true;
+        strip_prefix: bool = true;
         /// The longest wait for the head of the answer. Bodies and streams are governed by the
         /// upstream's `idle_timeout`.
-        timeout: At<Duration> = Duration::from_secs(30);
+        timeout: Duration = Duration::from_secs(30);
         /// The largest request body; a larger one gets 413, by its `Content-Length` or as it arrives.
-        body_limit: At<OrOff<Size<0, { u64::MAX }>>> = OrOff(None);
+        body_limit: OrOff<Size<0, { u64::MAX }>> = OrOff(None);
         /// What happens to a path with `%2F` in it: `reject` is 400, `keep` passes it on as it is.
-        encoded_slash: At<EncodedSlash> = EncodedSlash::Reject;
+        encoded_slash: EncodedSlash = EncodedSlash::Reject;
         /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
         /// reads Latin-1 or Windows-1252.
-        path_encoding: At<PathEncoding> = PathEncoding::Utf8;
+        path_encoding: PathEncoding = PathEncoding::Utf8;
         /// The policies that hold for the route, beside the caller's own limit.
-        limits: At<List<Name>> = List::empty();
+        limits: List<Name> = List::empty();
         /// As how many requests one counts, under the caller's own limit as well.
-        cost: At<Number<1, { u32::MAX as u64 }>> = Number(1);
+        cost: Number<1, { u32::MAX as u64 }> = Number(1);
     }
 }
 
@@ -51,7 +50,7 @@ table! {
     LongRouteKeys {
         ..route: RouteKeys;
         /// What the paths of its requests begin with.
-        prefix: At<PathPrefix>;
+        prefix: PathPrefix;
     }
 }
 
@@ -70,7 +69,7 @@ words! {
 /// The path of a file of routes, and what it holds.
 pub(in crate::config) struct RoutesFile {
     path: PathBuf,
-    routes: Map<PathPrefix, RouteKeys>,
+    pub routes: Map<PathPrefix, RouteKeys>,
 }
 
 impl Kind for RoutesFile {
@@ -94,34 +93,5 @@ impl Kind for RoutesFile {
 
     fn shown(&self) -> Shown {
         Shown::Text(self.path.display().to_string())
-    }
-}
-
-/// A route, however it was written.
-#[derive(Clone, Copy)]
-pub(in crate::config) struct WrittenRoute<'f> {
-    pub prefix: &'f At<PathPrefix>,
-    /// Absent if what stands there has been reported.
-    pub keys: Option<&'f RouteKeys>,
-    /// It stands in a map, in which every prefix stands once; not in a `[[route]]`.
-    pub in_map: bool,
-}
-
-impl File {
-    /// All routes.
-    pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
-        let more = self.routes_file.iter().flat_map(|file| &file.routes.0);
-        let short = self.routes.0.iter().chain(more);
-        let short = short.map(|(prefix, keys)| WrittenRoute {
-            prefix,
-            keys: keys.as_ref().map(|keys| &keys.value),
-            in_map: true,
-        });
-        let long = self.route.iter().map(|route| WrittenRoute {
-            prefix: &route.prefix,
-            keys: Some(&route.route),
-            in_map: false,
-        });
-        short.chain(long)
     }
 }

@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use crate::config::keys::{List, Number, table, words};
 use crate::config::kinds::{FieldName, Size};
 use crate::config::settings::{AccessLog, LogFormat};
-use crate::config::source::At;
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
 
@@ -16,33 +15,33 @@ table! {
     /// How connections are served.
     ServerKeys {
         /// Threads that serve; 0 is one for each available core.
-        workers: At<Number<0, 1024>> = Number(0), restart;
+        workers: Number<0, 1024> = Number(0), restart;
         /// Peers whose `X-Forwarded-For` is believed. It is read from right to left, up to the first
         /// address that is not trusted.
-        trusted_proxies: At<List<IpNet>> = List::empty();
+        trusted_proxies: List<IpNet> = List::empty();
         /// The header field in which the request's id travels.
-        request_id_header: At<FieldName> = FieldName(HeaderName::from_static("x-request-id"));
+        request_id_header: FieldName = FieldName(HeaderName::from_static("x-request-id"));
         /// What happens to fields and trailers of a request whose names have anything but letters,
         /// digits and `-`, such as `X_Tenant` or `SCRIPT_NAME`. `drop`: no service gets them. `pass`:
         /// services get them, except for those that look like a field which the gateway reads or
         /// sets.
-        odd_field_names: At<OddFieldNames> = OddFieldNames::Drop;
+        odd_field_names: OddFieldNames = OddFieldNames::Drop;
         /// How many clients' connections are open at once. For more, the longest idle ones are
         /// closed; while none is idle, they wait in the kernel.
-        max_connections: At<Number<1, 10_000_000>> = Number(10_000), restart;
+        max_connections: Number<1, 10_000_000> = Number(10_000), restart;
         /// The largest head of a request, from `1KiB` to `16MiB`; a larger one gets 431.
-        max_head: At<Size<1024, { 16 << 20 }>> = Size(64 << 10);
+        max_head: Size<1024, { 16 << 20 }> = Size(64 << 10);
         /// The most fields in it; more get 431.
-        max_headers: At<Number<1, { MOST_FIELDS as u64 }>> = Number(100);
+        max_headers: Number<1, { MOST_FIELDS as u64 }> = Number(100);
         /// The longest from the first byte of a head to its last; then 408.
-        header_timeout: At<Duration> = Duration::from_secs(10);
+        header_timeout: Duration = Duration::from_secs(10);
         /// How long a client's connection is kept without a request, and the longest pause within a
         /// body.
-        idle_timeout: At<Duration> = Duration::from_secs(75);
+        idle_timeout: Duration = Duration::from_secs(75);
         /// How long requests in flight may take when the gateway stops.
-        drain_timeout: At<Duration> = Duration::from_secs(30), restart;
+        drain_timeout: Duration = Duration::from_secs(30), restart;
         /// Reload when a file has changed and stayed the same for a second.
-        watch: At<bool> = false, restart;
+        watch: bool = false, restart;
     }
 }
 
@@ -50,7 +49,7 @@ table! {
     /// The operator's own port.
     AdminKeys {
         /// There is no admin port yet, and this says so.
-        listen: At<NoAdmin> = NoAdmin::Off;
+        listen: NoAdmin = NoAdmin::Off;
     }
 }
 
@@ -58,11 +57,11 @@ table! {
     /// What is logged.
     LogKeys {
         /// What the operator's log, on standard error, has in it.
-        level: At<tracing::Level> = tracing::Level::INFO, restart;
+        level: tracing::Level = tracing::Level::INFO, restart;
         /// How lines look. `auto`: pretty on a terminal, JSON elsewhere.
-        format: At<LogFormat> = LogFormat::Auto, restart;
+        format: LogFormat = LogFormat::Auto, restart;
         /// Where the access log goes, one line a request. A file is opened anew on SIGUSR1.
-        access: At<AccessLog> = AccessLog::Stdout, restart;
+        access: AccessLog = AccessLog::Stdout, restart;
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::config::keys::{List, Number, table};
-use crate::config::source::At;
 use crate::upstream::EndpointUrl;
 
 table! {
@@ -12,7 +11,7 @@ table! {
         ..rules: UpstreamRuleKeys;
         /// Where it is: `http://host[:port][/path]`, without user, query and fragment. The URL's own
         /// path is put in front of the request's.
-        endpoints: At<List<EndpointKeys>>;
+        endpoints: List<EndpointKeys>;
     }
 }
 
@@ -20,14 +19,14 @@ table! {
     /// How a service is reached.
     UpstreamRuleKeys {
         /// The longest that connecting may take, looking up the name included.
-        connect_timeout: At<Duration> = Duration::from_secs(2);
+        connect_timeout: Duration = Duration::from_secs(2);
         /// The longest pause, without a byte in either direction, while it is not the client that is
         /// waited for (`server.idle_timeout`); also how long a connection is kept for the next
         /// request.
-        idle_timeout: At<Duration> = Duration::from_mins(1);
+        idle_timeout: Duration = Duration::from_mins(1);
         /// How many idle connections each worker keeps for later requests, to each address of an
         /// endpoint. A busy one that finds the place taken is closed when it becomes idle.
-        keep: At<Number<0, 1_000_000>> = Number(1024);
+        keep: Number<0, 1_000_000> = Number(1024);
     }
 }
 
@@ -35,6 +34,6 @@ table! {
     /// One address of a service.
     EndpointKeys [url] {
         /// Its URL.
-        url: At<EndpointUrl>;
+        url: EndpointUrl;
     }
 }

@@ -13,7 +13,7 @@ use super::text::Text;
 use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
-use crate::config::source::At;
+use crate::config::source::{At, Span};
 use crate::config::tree::{Entry, Node, Value};
 
 impl Kind for bool {
@@ -68,6 +68,33 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
 
     fn shown(&self) -> Shown {
         Shown::Plain(self.0.to_string())
+    }
+}
+
+/// Nothing where the key is not written.
+impl<T: Kind> Kind for Option<T> {
+    fn takes() -> String {
+        T::takes()
+    }
+
+    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        T::read(node, path, reading).map(Some)
+    }
+
+    fn absent(_: Span) -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        T::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        self.as_ref().map_or(Shown::None, T::shown)
+    }
+
+    fn tables(path: &str, found: &mut Tables) {
+        T::tables(path, found);
     }
 }
 
@@ -189,7 +216,7 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
         let mut map = Vec::new();
         for Entry { key, node } in entries {
             let name = K::parse(&key.value).map_err(|why| {
-                let home = reading.home(&key.value);
+                let home = (reading.home)(&key.value);
                 let home = home.filter(|_| !K::is_meant(&key.value));
                 let noun = K::NOUN.replacen("a ", "a valid ", 1);
                 let message = format!("`{}` is not {noun}", key.value);

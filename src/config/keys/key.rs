@@ -10,7 +10,8 @@ pub(in crate::config) struct Key {
     pub name: &'static str,
     /// A sentence or two, as Markdown, as they stand in the source.
     pub lines: &'static str,
-    pub presence: Presence,
+    /// What holds where it is not written; nothing if it has to be.
+    pub default: Option<Shown>,
     /// Whether a change takes a restart, with all that stands below.
     pub needs_restart: bool,
     pub takes: fn() -> String,
@@ -24,19 +25,6 @@ impl Key {
         let words: Vec<_> = self.lines.split_whitespace().collect();
         words.join(" ")
     }
-}
-
-/// What holds where a key is not written.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) enum Presence {
-    /// It has to be written.
-    Required,
-    /// Nothing.
-    Optional,
-    /// This.
-    Default(Shown),
-    /// What the keys of this table say by default.
-    Table,
 }
 
 /// Tables by how a user would write their path, with the keys of each.

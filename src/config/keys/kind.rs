@@ -9,7 +9,7 @@ use super::shown::Shown;
 use crate::config::private;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reading::Reading;
-use crate::config::source::At;
+use crate::config::source::{At, Span};
 use crate::config::tree::{Node, Value};
 
 /// A type that a value of the configuration can be read as.
@@ -20,6 +20,11 @@ pub(in crate::config) trait Kind: Sized {
     /// Reads a value; `path` is how a user would write its key. A value of another kind is left as
     /// it is.
     fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong>;
+
+    /// What holds where its key is not written, if that does not have to be.
+    fn absent(_: Span) -> Option<Self> {
+        None
+    }
 
     /// What the JSON Schema says of it.
     fn schema(definitions: &mut Definitions) -> Json;

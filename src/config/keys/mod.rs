@@ -2,7 +2,6 @@
 //! sentence (`table!`); reading it, the JSON Schema, the tables of the documentation and what a
 //! reload says all come from that.
 
-mod field;
 mod generic;
 mod key;
 mod kind;
@@ -12,10 +11,7 @@ mod shown;
 mod table;
 mod text;
 
-pub(super) use field::{Field, Table};
 pub(super) use generic::{List, Map, Number, OrOff};
-#[cfg(test)]
-pub(super) use key::Presence;
 pub(super) use key::{Key, Tables};
 pub(super) use kind::{Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};

@@ -16,91 +16,72 @@ pub(in crate::config) struct Reader {
     path: String,
     /// It is written as the value of its one key.
     is_short: bool,
-    pub span: Span,
+    span: Span,
     entries: Vec<Entry>,
     known: Vec<&'static str>,
 }
 
 impl Reader {
-    /// Takes the entries out of a node that is a table.
-    pub(in crate::config) fn of(node: &mut Node, path: &str) -> Option<Self> {
-        let Value::Table(entries) = &mut node.value else {
-            return None;
+    /// Takes the entries out of a node that is a table, or a string that stands for one with the key
+    /// `short`.
+    pub(in crate::config) fn of(
+        node: &mut Node,
+        path: &str,
+        short: Option<&'static str>,
+    ) -> Option<Self> {
+        let span = node.span;
+        let is_short = matches!(node.value, Value::Text(_));
+        let entries = match (&mut node.value, short) {
+            (Value::Table(entries), _) => std::mem::take(entries),
+            (Value::Text(text), Some(short)) => {
+                let value = Value::Text(std::mem::take(text));
+                let (key, node) = (short.to_owned(), Node { value, span });
+                vec![Entry {
+                    key: At { value: key, span },
+                    node,
+                }]
+            }
+            _ => return None,
         };
         Some(Self {
             path: path.to_owned(),
-            is_short: false,
-            span: node.span,
-            entries: std::mem::take(entries),
+            is_short,
+            span,
+            entries,
             known: Vec::new(),
         })
     }
 
-    /// Takes a string for a table with this one key.
-    pub(in crate::config) fn short(node: &mut Node, path: &str, key: &str) -> Option<Self> {
-        let Value::Text(text) = &mut node.value else {
-            return None;
-        };
-        let span = node.span;
-        let value = Value::Text(std::mem::take(text));
-        let value = vec![Entry {
-            key: At {
-                value: key.to_owned(),
-                span,
-            },
-            node: Node { value, span },
-        }];
-        Some(Self {
-            is_short: true,
-            ..Self::of(
-                &mut Node {
-                    value: Value::Table(value),
-                    span,
-                },
-                path,
-            )?
-        })
-    }
-
-    /// Takes a key out, whatever its value is.
-    pub(in crate::config) fn take(&mut self, key: &'static str) -> Option<Entry> {
-        self.known.push(key);
-        let index = self
-            .entries
-            .iter()
-            .position(|entry| entry.key.value == key)?;
-        Some(self.entries.remove(index))
-    }
-
-    /// Reads a key's value, if the key is there.
+    /// Reads a key's value. `absent` makes the value where the key is not there, or cannot be read.
     pub(in crate::config) fn read<K: Kind>(
         &mut self,
         key: &'static str,
+        absent: fn(Span) -> Option<K>,
         reading: &mut Reading<'_>,
     ) -> Option<At<K>> {
-        let mut node = self.take(key)?.node;
-        if self.is_short {
-            return read_at(&mut node, &self.path, reading);
+        self.known.push(key);
+        let span = self.span;
+        let absent = || absent(span).map(|value| At { value, span });
+        let is_here = |entry: &Entry| entry.key.value == key;
+        if let Some(index) = self.entries.iter().position(is_here) {
+            let mut node = self.entries.remove(index).node;
+            let path = if self.is_short {
+                self.path.clone()
+            } else {
+                join(&self.path, key)
+            };
+            return read_at(&mut node, &path, reading).or_else(absent);
         }
-        read_at(&mut node, &join(&self.path, key), reading)
-    }
-
-    /// Reads the value of a key that has to be there.
-    pub(in crate::config) fn require<K: Kind>(
-        &mut self,
-        key: &'static str,
-        reading: &mut Reading<'_>,
-    ) -> Option<At<K>> {
-        if !self.entries.iter().any(|entry| entry.key.value == key) {
-            let label = format!("add {}", K::takes());
+        absent().or_else(|| {
             let message = match self.path.as_str() {
                 "" => format!("`{key}` is missing"),
                 path => format!("`{path}` has no `{key}`"),
             };
-            let problem = Problem::at(self.span, message).label(label);
+            let label = format!("add {}", K::takes());
+            let problem = Problem::at(span, message).label(label);
             reading.problems.add(problem);
-        }
-        self.read(key, reading)
+            None
+        })
     }
 
     /// Reports all keys that nobody has asked for.
@@ -117,7 +98,7 @@ impl Reader {
                 _ => format!("unknown key `{}`", key.value),
             };
             let problem = Problem::at(key.span, message);
-            let home = reading.home(&key.value);
+            let home = (reading.home)(&key.value);
             reading.problems.add(match (meant, home) {
                 (Some(meant), _) => problem.label(format!("did you mean `{meant}`?")),
                 (None, Some(home)) => problem.label(home),

@@ -36,15 +36,6 @@ pub(in crate::config) struct Line {
 }
 
 impl Shown {
-    /// Whether it says no more than its absence would.
-    pub(in crate::config) fn is_default(&self) -> bool {
-        match self {
-            Self::None => true,
-            Self::Table(lines) | Self::Short(_, lines) => lines.iter().all(|line| line.is_default),
-            _ => false,
-        }
-    }
-
     /// The value in JSON, and, but for tables, in TOML.
     pub(in crate::config) fn json(&self) -> Json {
         match self {

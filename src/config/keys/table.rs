@@ -2,13 +2,12 @@
 
 use serde_json::{Map as Object, Value as Json, json};
 
-use super::key::{Key, Presence, Tables};
+use super::key::{Key, Tables};
 use super::kind::Wrong;
 use super::reader::{Reader, join};
 use super::schema::Definitions;
 use super::shown::{Line, Shown};
 use crate::config::reading::Reading;
-use crate::config::source::Span;
 use crate::config::tree::Node;
 
 /// A table of declared keys; `table!` implements it.
@@ -24,52 +23,53 @@ pub(in crate::config) trait Keys: Sized {
     /// Reads them. Without one that has to be there, there is no table.
     fn take(table: &mut Reader, reading: &mut Reading<'_>) -> Option<Self>;
 
-    /// The table without a key, if none has to be there.
-    fn absent(span: Span) -> Option<Self>;
-
     /// Their values, in the same order.
     fn values(&self) -> Vec<Shown>;
 }
 
-/// Declares a table as a struct with a field for each key. What a field is says whether the key has
-/// to be there; see [`super::Field`].
+/// Declares a table as a struct with a field for each key, an [`At`] of what the key takes. A key
+/// without a default has to be there, unless its kind says what holds without it.
 ///
 /// ```text
 /// table! {
 ///     /// What it is for.
 ///     ServerKeys {
-///         ..part: OtherKeys;                          // keys that several tables have
+///         ..part: OtherKeys;                                // keys that several tables have
 ///         /// What the key says.
-///         url: At<Url>;                               // has to be there
+///         url: Url;                                         // has to be there
 ///         /// What the key says.
-///         name: Option<At<Name>>;                     // may be absent
+///         name: Option<Name>;                               // may be absent
 ///         /// What the key says.
-///         workers: At<Number<0, 1024>> = Number(0), restart;    // has a default; takes a restart
+///         workers: Number<0, 1024> = Number(0), restart;    // has a default; takes a restart
 ///         /// What the key says.
-///         tls: Table<TlsKeys>;                        // as if it were there, with its defaults
+///         tls: TlsKeys;                                     // as if it were there, with its defaults
 ///     }
 /// }
 /// ```
 ///
 /// With `Name [url]` a string may stand in the place of the table, and is the value of `url`.
+///
+/// [`At`]: crate::config::source::At
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
         $name:ident $([$short:ident])? {
             $(.. $part:ident: $part_keys:ty;)*
-            $($(#[doc = $doc:literal])+ $key:ident: $field:ty $(= $default:expr)? $(, $restart:ident)?;)*
+            $($(#[doc = $doc:literal])+ $key:ident: $kind:ty $(= $default:expr)? $(, $restart:ident)?;)*
         }
     ) => {
         $(#[doc = $about])+
         #[allow(clippy::struct_field_names, reason = "fields are called as the keys are")]
         pub(in crate::config) struct $name {
             $(pub $part: $part_keys,)*
-            $($(#[doc = $doc])+ pub $key: $field,)*
+            $($(#[doc = $doc])+ pub $key: $crate::config::source::At<$kind>,)*
         }
 
         const _: () = {
-            use $crate::config::keys::{self, Field, Key, Keys, Kind, Reader, Shown};
-            use $crate::config::{reading::Reading, source::Span, tree::Node};
+            use $crate::config::keys::{self, Key, Keys, Kind, Reader, Shown};
+            use $crate::config::reading::Reading;
+            use $crate::config::source::{At, Span};
+            use $crate::config::tree::Node;
 
             impl Keys for $name {
                 const NAME: &str = stringify!($name);
@@ -80,11 +80,12 @@ macro_rules! table {
                     let own = vec![$(Key {
                         name: stringify!($key),
                         lines: concat!($($doc, "\n"),+),
-                        presence: <$field as Field>::presence(keys::default!($($default)?)),
+                        default: keys::default!([$kind] $($default)?)(Span::NOWHERE)
+                            .map(|default| default.shown()),
                         needs_restart: !<[&str]>::is_empty(&[$(stringify!($restart))?]),
-                        takes: <$field as Field>::Kind::takes,
-                        schema: <$field as Field>::Kind::schema,
-                        tables: <$field as Field>::Kind::tables,
+                        takes: <$kind>::takes,
+                        schema: <$kind>::schema,
+                        tables: <$kind>::tables,
                     },)*];
                     own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
@@ -92,22 +93,15 @@ macro_rules! table {
                 fn take(table: &mut Reader, reading: &mut Reading<'_>) -> Option<Self> {
                     // All are read before any is missed, so that each problem is reported.
                     $(let $part = <$part_keys>::take(table, reading);)*
-                    $(let $key = <$field as Field>::read(
-                        table, stringify!($key), keys::default!($($default)?), reading,
+                    $(let $key = table.read(
+                        stringify!($key), keys::default!([$kind] $($default)?), reading,
                     );)*
                     Some(Self { $($part: $part?,)* $($key: $key?,)* })
                 }
 
-                fn absent(span: Span) -> Option<Self> {
-                    Some(Self {
-                        $($part: <$part_keys>::absent(span)?,)*
-                        $($key: <$field as Field>::absent(keys::default!($($default)?), span)?,)*
-                    })
-                }
-
                 fn values(&self) -> Vec<Shown> {
                     let parts: Vec<Vec<Shown>> = vec![$(self.$part.values(),)*];
-                    let own = vec![$(Field::shown(&self.$key),)*];
+                    let own = vec![$(self.$key.value.shown(),)*];
                     own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
             }
@@ -119,6 +113,16 @@ macro_rules! table {
 
                 fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, keys::Wrong> {
                     keys::read_table(node, path, reading)
+                }
+
+                fn absent(span: Span) -> Option<Self> {
+                    Some(Self {
+                        $($part: <$part_keys>::absent(span)?,)*
+                        $($key: At {
+                            value: keys::default!([$kind] $($default)?)(span)?,
+                            span,
+                        },)*
+                    })
                 }
 
                 fn schema(definitions: &mut keys::Definitions) -> serde_json::Value {
@@ -137,13 +141,13 @@ macro_rules! table {
     };
 }
 
-/// What makes the default of a key, if it has one.
+/// What makes the value that holds where a key is not written, if there is one.
 macro_rules! default {
-    () => {
-        None
+    ([$kind:ty]) => {
+        <$kind as $crate::config::keys::Kind>::absent
     };
-    ($default:expr) => {
-        Some(|| $default)
+    ([$kind:ty] $default:expr) => {
+        (|_: $crate::config::source::Span| -> Option<$kind> { Some($default) })
     };
 }
 pub(in crate::config) use {default, table};
@@ -168,9 +172,7 @@ pub(in crate::config) fn read_table<T: Keys>(
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Result<T, Wrong> {
-    let short = T::SHORT.and_then(|key| Reader::short(node, path, key));
-    let table = short.or_else(|| Reader::of(node, path));
-    let mut table = table.ok_or(Wrong::Kind)?;
+    let mut table = Reader::of(node, path, T::SHORT).ok_or(Wrong::Kind)?;
     let read = T::take(&mut table, reading);
     table.finish(reading);
     read.ok_or(Wrong::Reported)
@@ -181,10 +183,7 @@ pub(in crate::config) fn lines<T: Keys>(table: &T) -> Vec<Line> {
     let line = |(key, shown): (Key, Shown)| Line {
         key: key.name.into(),
         needs_restart: key.needs_restart,
-        is_default: match key.presence {
-            Presence::Default(default) => default == shown,
-            _ => shown.is_default(),
-        },
+        is_default: key.default.as_ref() == Some(&shown),
         shown,
     };
     let keys = T::declared().into_iter();
@@ -212,7 +211,7 @@ pub(in crate::config) fn schema<T: Keys>(definitions: &mut Definitions) -> Json 
     let table = definitions.refer(T::NAME.trim_end_matches("Keys"), |definitions| {
         let (mut properties, mut required) = (Object::new(), Vec::new());
         for key in T::declared() {
-            if key.presence == Presence::Required {
+            if key.default.is_none() {
                 required.push(key.name);
             }
             properties.insert(key.name.to_owned(), property(key, definitions));
@@ -240,8 +239,9 @@ fn property(key: Key, definitions: &mut Definitions) -> Json {
         schema => schema,
     };
     property["description"] = json!(key.about());
-    if let Presence::Default(default) = key.presence {
-        property["default"] = default.json();
+    match key.default {
+        None | Some(Shown::None | Shown::Table(_)) => {}
+        Some(default) => property["default"] = default.json(),
     }
     property
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::config::keys::{Key, Presence};
+use crate::config::keys::{Key, Shown};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
@@ -81,12 +81,11 @@ fn the_tables_are_those_of_the_declared_keys() {
 fn table(keys: &[Key]) -> String {
     let mut text = "| key | takes | default | |\n|---|---|---|---|\n".to_owned();
     for key in keys {
-        let default = match &key.presence {
-            Presence::Required => "required".to_owned(),
-            Presence::Optional => "none".to_owned(),
-            Presence::Table => String::new(),
-            Presence::Default(shown) if shown.is_default() => String::new(),
-            Presence::Default(shown) => match &shown.json() {
+        let default = match &key.default {
+            None => "required".to_owned(),
+            Some(Shown::None) => "none".to_owned(),
+            Some(Shown::Table(_)) => String::new(),
+            Some(shown) => match &shown.json() {
                 serde_json::Value::Array(list) if list.len() == 1 => format!("`{}`", list[0]),
                 json => format!("`{json}`"),
             },

@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_values;
+mod changes;
 mod defaults;
 mod docs;
 mod files;

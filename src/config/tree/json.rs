@@ -11,7 +11,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
-use super::{Entry, Node, Parsed, ToSpan, Value};
+use super::node::{Entry, Node, Parsed, ToSpan, Value};
 
 /// JSON and none of its extensions.
 const STRICT: ParseOptions = ParseOptions {

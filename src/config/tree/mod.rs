@@ -9,14 +9,8 @@ mod yaml;
 pub use node::Format;
 pub(super) use node::{Entry, Node, Value};
 
-use super::problems::{Problem, Problems};
+use super::problems::Problems;
 use super::source::{SourceId, Span};
-
-/// Where a range of the parsed text stands in its source.
-type ToSpan<'t> = &'t dyn Fn(std::ops::Range<usize>) -> Span;
-
-/// What a parser gives: a tree, or everything that is wrong.
-type Parsed = Result<Node, Vec<Problem>>;
 
 /// Parses a text. What is wrong with it goes to `problems`; there is no tree then.
 pub(super) fn parse(

@@ -2,8 +2,10 @@
 //! `Debug`.
 
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::Path;
 
+use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
 /// A value and its place.
@@ -52,6 +54,12 @@ impl Value {
         }
     }
 }
+
+/// Where a range of the parsed text stands in its source.
+pub(super) type ToSpan<'t> = &'t dyn Fn(Range<usize>) -> Span;
+
+/// What a parser gives: a tree, or everything that is wrong.
+pub(super) type Parsed = Result<Node, Vec<Problem>>;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

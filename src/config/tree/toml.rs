@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::{Entry, Node, Parsed, ToSpan, Value};
+use super::node::{Entry, Node, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::At;
 

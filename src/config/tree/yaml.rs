@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, options};
 
-use super::{Entry, Node, Parsed, ToSpan, Value};
+use super::node::{Entry, Node, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 

@@ -1,7 +1,7 @@
 //! What is logged of a reload, from the texts that a user writes.
 
 use super::*;
-use crate::config::{Format, Loaded, parse};
+use crate::config::{Change, changes};
 
 const OLD: &str = r#"
     listen = "127.0.0.1:3000"
@@ -18,11 +18,6 @@ const OLD: &str = r#"
     url = "redis://:hunter2@localhost"
 "#;
 
-fn loaded(text: &str) -> Loaded {
-    let unset = |_: &str| None;
-    parse("x.toml", text, Format::Toml, &unset, &|_| unreachable!()).unwrap()
-}
-
 /// What is logged when `from` is replaced by `to` in the old configuration.
 fn log(replaced: &[(&str, &str)]) -> Vec<String> {
     let mut text = OLD.to_owned();
@@ -35,7 +30,7 @@ fn log(replaced: &[(&str, &str)]) -> Vec<String> {
 
 /// What is logged when one text is replaced by another.
 fn between(old: &str, new: &str) -> Vec<String> {
-    let (old, new) = (loaded(old), loaded(new));
+    let (old, new) = (good(old), good(new));
     let changes = changes(&old.written, &old.written, &new.written);
     assert!(changes.is_sorted_by_key(|change| change.kind));
     let line = |change: &Change| format!("{:?}: {change}", change.kind);
@@ -195,8 +190,8 @@ fn rules_and_single_values_are_named() {
 fn keys_of_upstreams_are_named() {
     let upstream = "[upstreams.orders]\nendpoints = [\"http://localhost:4002\"]\n";
     let (old, new) = (
-        loaded(upstream),
-        loaded(&format!(
+        good(upstream),
+        good(&format!(
             "{upstream}connect_timeout = \"500ms\"\nidle_timeout = \"5m\"\nkeep = 0"
         )),
     );

@@ -3,14 +3,11 @@
 //! compared key by key, as the keys are declared.
 
 mod public;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::Written;
-use super::file::File;
+use super::file::{File, Written};
 use super::keys::{Kind, Line, Shown, lines};
 use public::name_of;
 
