@@ -22,4 +22,6 @@ step "documentation" make --no-print-directory doc
 step "one version of each crate" scripts/duplicates.sh
 # Last the largest suite, so that the output ends with its result.
 step "documentation tests" cargo test --locked --doc
+# They wait for timers and processes more than they compute.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8}
 step "tests" cargo test --locked --lib --bins --tests

@@ -5,7 +5,7 @@ use http::{HeaderName, StatusCode};
 use super::body::BodyLength;
 use super::head::AnswerHead;
 use super::hop::ConnectionOptions;
-use super::known::Known;
+use super::known_field::KnownField;
 use super::sink::{HeadSink, Persistence};
 
 /// What an answer's head says beside what the service said.
@@ -40,15 +40,17 @@ pub fn put_answer(
     let mut dated = false;
     for field in head.fields.iter() {
         let passes = match field.known {
-            Known::ContentLength => tells_length,
-            Known::RateLimit | Known::RateLimitPolicy | Known::XRateLimit => !answer.reports_limit,
-            Known::Other => !field
+            KnownField::ContentLength => tells_length,
+            KnownField::RateLimit | KnownField::RateLimitPolicy | KnownField::XRateLimit => {
+                !answer.reports_limit
+            }
+            KnownField::Other => !field
                 .name
                 .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
             known => !known.is_hop_by_hop(),
         };
         if passes && !options.name(field.name) {
-            dated |= field.known == Known::Date;
+            dated |= field.known == KnownField::Date;
             sink.pass(field);
         }
     }
@@ -65,7 +67,7 @@ pub fn put_interim(sink: &mut impl HeadSink, head: &AnswerHead) {
     sink.status(head.status, head.reason());
     let options = ConnectionOptions::of(&head.fields);
     for field in head.fields.iter() {
-        let framing = field.known == Known::ContentLength;
+        let framing = field.known == KnownField::ContentLength;
         if !framing && !field.known.is_hop_by_hop() && !options.name(field.name) {
             sink.pass(field);
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use super::fields::Fields;
-use super::known::Known;
+use super::known_field::KnownField;
 
 /// The caller's address. `trusts` says whose word is taken.
 #[must_use]
@@ -15,7 +15,7 @@ pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) ->
         return caller;
     }
     // Several fields are one list (RFC 9110 section 5.3); walked from its end.
-    let hops: Vec<&[u8]> = fields.list_items(Known::XForwardedFor).collect();
+    let hops: Vec<&[u8]> = fields.list_items(KnownField::XForwardedFor).collect();
     for hop in hops.into_iter().rev() {
         // What cannot be read breaks the chain: the last hop that is known has to answer for it.
         let Some(address) = parse(hop) else { break };

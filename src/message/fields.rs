@@ -5,7 +5,7 @@
 
 use http::HeaderName;
 
-use super::known::Known;
+use super::known_field::KnownField;
 
 /// A piece of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,7 +54,7 @@ pub struct FieldRef<'a> {
     /// Without the blanks around it.
     pub value: &'a [u8],
     /// Which field it is.
-    pub known: Known,
+    pub known: KnownField,
     /// From the name up to two bytes after the value.
     line: &'a [u8],
 }
@@ -73,7 +73,7 @@ impl<'a> FieldRef<'a> {
 pub(crate) struct Field {
     pub name: Span,
     pub value: Span,
-    pub known: Known,
+    pub known: KnownField,
 }
 
 /// The fields of one head or trailer section.
@@ -118,18 +118,18 @@ impl Fields {
 
     /// The value of the first of that name.
     #[must_use]
-    pub fn get(&self, known: Known) -> Option<&[u8]> {
+    pub fn get(&self, known: KnownField) -> Option<&[u8]> {
         self.get_all(known).next()
     }
 
     /// Whether there is one of that name.
     #[must_use]
-    pub fn has(&self, known: Known) -> bool {
+    pub fn has(&self, known: KnownField) -> bool {
         self.present & known.bit() != 0
     }
 
     /// The values of all of that name.
-    pub fn get_all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+    pub fn get_all(&self, known: KnownField) -> impl Iterator<Item = &[u8]> {
         let list = if self.has(known) { &self.list[..] } else { &[] };
         let of_that_name = list.iter().filter(move |field| field.known == known);
         of_that_name.map(|field| field.value.get(&self.bytes))
@@ -144,7 +144,7 @@ impl Fields {
 
     /// The items of a comma-separated list, which may be spread over several fields (RFC 9110
     /// section 5.6.1), without blanks and empty ones. Not for lists with quoted strings.
-    pub fn list_items(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+    pub fn list_items(&self, known: KnownField) -> impl Iterator<Item = &[u8]> {
         let items = self
             .get_all(known)
             .flat_map(|value| value.split(|b| *b == b','));
@@ -153,7 +153,7 @@ impl Fields {
 
     /// Whether such a list has an item, in any letter case.
     #[must_use]
-    pub fn has_item(&self, known: Known, item: &[u8]) -> bool {
+    pub fn has_item(&self, known: KnownField, item: &[u8]) -> bool {
         self.list_items(known)
             .any(|other| other.eq_ignore_ascii_case(item))
     }
@@ -212,7 +212,7 @@ pub(crate) fn fields(lines: &str) -> Fields {
         list.push(Field {
             name: Span::new(at, colon),
             value: Span::new(start, start + value.trim_start().len()),
-            known: Known::of(&lines.as_bytes()[at..colon]),
+            known: KnownField::of(&lines.as_bytes()[at..colon]),
         });
         at += line.len();
     }
@@ -242,8 +242,8 @@ mod tests {
             (b"b", b"3"),
         ];
         assert_eq!(seen, expected);
-        assert_eq!(fields.get(Known::Host), Some(&b"x"[..]));
-        assert!(fields.has(Known::Host) && !fields.has(Known::Te));
+        assert_eq!(fields.get(KnownField::Host), Some(&b"x"[..]));
+        assert!(fields.has(KnownField::Host) && !fields.has(KnownField::Te));
         let name = HeaderName::from_static("b");
         assert_eq!(texts(fields.get_all_named(&name)), ["2", "", "3"]);
     }
@@ -251,10 +251,13 @@ mod tests {
     #[test]
     fn a_list_may_be_spread_over_fields_and_have_empty_items() {
         let fields = fields("Connection: a,, b\t\r\nTE: x\r\nconnection: ,\r\nConnection:c\r\n");
-        assert_eq!(texts(fields.list_items(Known::Connection)), ["a", "b", "c"]);
-        assert!(fields.has_item(Known::Te, b"X") && !fields.has_item(Known::Te, b"a"));
-        assert_eq!(fields.get_all(Known::Connection).count(), 3);
-        assert_eq!(fields.list_items(Known::Upgrade).count(), 0);
+        assert_eq!(
+            texts(fields.list_items(KnownField::Connection)),
+            ["a", "b", "c"]
+        );
+        assert!(fields.has_item(KnownField::Te, b"X") && !fields.has_item(KnownField::Te, b"a"));
+        assert_eq!(fields.get_all(KnownField::Connection).count(), 3);
+        assert_eq!(fields.list_items(KnownField::Upgrade).count(), 0);
     }
 
     #[test]

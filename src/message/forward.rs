@@ -13,7 +13,7 @@ use super::body::BodyLength;
 use super::caller::put_address;
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
-use super::known::Known;
+use super::known_field::KnownField;
 use super::protocol::{self, Version};
 use super::sink::{FieldSink, HeadSink, Persistence};
 
@@ -58,7 +58,7 @@ impl Names {
         }
         let hyphen = |b: &u8| if b.is_ascii_alphanumeric() { *b } else { b'-' };
         let plain: Vec<u8> = name.iter().map(hyphen).collect();
-        Known::of(&plain) == Known::Other
+        KnownField::of(&plain) == KnownField::Other
             && !self.is_own(&plain)
             && !same(&plain, self.api_key.as_ref())
     }
@@ -69,18 +69,18 @@ impl Names {
     #[must_use]
     pub fn passes_as_trailer(&self, field: FieldRef<'_>, receiver: Receiver) -> bool {
         match field.known {
-            Known::Other => {
+            KnownField::Other => {
                 !self.is_own(field.name)
                     && !same(field.name, self.api_key.as_ref())
                     && !READING.iter().any(|name| same(field.name, name))
             }
-            Known::Odd => receiver == Receiver::Client || self.passes_odd(field.name),
-            Known::Allow
-            | Known::CacheControl
-            | Known::Date
-            | Known::RetryAfter
-            | Known::Server
-            | Known::UserAgent => true,
+            KnownField::Odd => receiver == Receiver::Client || self.passes_odd(field.name),
+            KnownField::Allow
+            | KnownField::CacheControl
+            | KnownField::Date
+            | KnownField::RetryAfter
+            | KnownField::Server
+            | KnownField::UserAgent => true,
             _ => false,
         }
     }
@@ -142,7 +142,9 @@ pub fn put_request(
     for field in fields.iter() {
         if reaches_service(field, &options, to) {
             match field.known {
-                Known::MaxForwards if *method == Method::OPTIONS => put_max_forwards(sink, field),
+                KnownField::MaxForwards if *method == Method::OPTIONS => {
+                    put_max_forwards(sink, field);
+                }
                 _ => sink.pass(field),
             }
         }
@@ -154,7 +156,7 @@ pub fn put_request(
     if let Some(client) = to.client {
         sink.field(to.names.client.as_ref(), client.as_bytes());
     }
-    sink.connection(to.persistence, fields.has_item(Known::Te, b"trailers"));
+    sink.connection(to.persistence, fields.has_item(KnownField::Te, b"trailers"));
     sink.end();
 }
 
@@ -170,24 +172,24 @@ fn reaches_service(
         return to.names.forward_api_key;
     }
     match field.known {
-        Known::Odd => to.names.passes_odd(field.name),
-        Known::Host
-        | Known::ContentLength
-        | Known::ProxyAuthorization
-        | Known::Http2Settings
-        | Known::XForwardedFor
-        | Known::Via
+        KnownField::Odd => to.names.passes_odd(field.name),
+        KnownField::Host
+        | KnownField::ContentLength
+        | KnownField::ProxyAuthorization
+        | KnownField::Http2Settings
+        | KnownField::XForwardedFor
+        | KnownField::Via
         // CGI makes `HTTP_PROXY` of it, which HTTP clients take for their proxy ("httpoxy").
-        | Known::Proxy => false,
-        Known::XForwardedProto
-        | Known::XForwardedHost
-        | Known::Forwarded
-        | Known::XRealIp
+        | KnownField::Proxy => false,
+        KnownField::XForwardedProto
+        | KnownField::XForwardedHost
+        | KnownField::Forwarded
+        | KnownField::XRealIp
         // Some frameworks take these for the path, behind whatever the path was checked for.
-        | Known::XOriginalUrl
-        | Known::XRewriteUrl => to.trusted,
-        Known::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
-        Known::Expect => to.version.has_interim_answers(),
+        | KnownField::XOriginalUrl
+        | KnownField::XRewriteUrl => to.trusted,
+        KnownField::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
+        KnownField::Expect => to.version.has_interim_answers(),
         known => !known.is_hop_by_hop(),
     }
 }
@@ -201,14 +203,14 @@ fn put_forwarded(
     let believed = |name: &[u8]| to.trusted && !options.name(name);
     sink.composed(b"X-Forwarded-For", |out| {
         if believed(b"x-forwarded-for") {
-            put_chain(out, fields, Known::XForwardedFor);
+            put_chain(out, fields, KnownField::XForwardedFor);
         }
         put_address(out, to.peer);
     });
-    if !(fields.has(Known::XForwardedProto) && believed(b"x-forwarded-proto")) {
+    if !(fields.has(KnownField::XForwardedProto) && believed(b"x-forwarded-proto")) {
         sink.field(b"X-Forwarded-Proto", protocol::SCHEME.as_bytes());
     }
-    if !(fields.has(Known::XForwardedHost) && believed(b"x-forwarded-host")) {
+    if !(fields.has(KnownField::XForwardedHost) && believed(b"x-forwarded-host")) {
         sink.field(b"X-Forwarded-Host", to.host);
     }
     if let Some(prefix) = to.prefix {
@@ -223,7 +225,7 @@ fn put_forwarded(
     }
     sink.composed(b"Via", |out| {
         if !options.name(b"via") {
-            put_chain(out, fields, Known::Via);
+            put_chain(out, fields, KnownField::Via);
         }
         out.extend_from_slice(to.version.via().as_bytes());
         out.extend_from_slice(b" tollgate");
@@ -237,7 +239,7 @@ pub fn max_forwards(method: &Method, fields: &Fields) -> Option<u64> {
     if *method != Method::OPTIONS {
         return None;
     }
-    fields.get_all(Known::MaxForwards).find_map(hops)
+    fields.get_all(KnownField::MaxForwards).find_map(hops)
 }
 
 fn hops(value: &[u8]) -> Option<u64> {
@@ -253,7 +255,7 @@ fn put_max_forwards(sink: &mut impl FieldSink, field: FieldRef<'_>) {
 }
 
 /// Appends what the proxies before this one have said, for this one to add to it.
-fn put_chain(out: &mut Vec<u8>, fields: &Fields, known: Known) {
+fn put_chain(out: &mut Vec<u8>, fields: &Fields, known: KnownField) {
     for chain in fields.get_all(known).filter(|chain| !chain.is_empty()) {
         out.extend_from_slice(chain);
         out.extend_from_slice(b", ");

@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 
 use super::fields::{Fields, HeadStorage, Span};
-use super::known::Known;
+use super::known_field::KnownField;
 use super::protocol::Version;
 
 /// The head of a request.
@@ -40,7 +40,7 @@ impl RequestHead {
     /// said. A protocol that says it in another place than `Host` notes it under that name.
     #[must_use]
     pub fn host(&self) -> &[u8] {
-        self.fields.get(Known::Host).unwrap_or_default()
+        self.fields.get(KnownField::Host).unwrap_or_default()
     }
 
     /// Gives the storage back for the next head.

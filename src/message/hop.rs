@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::fields::Fields;
-use super::known::Known;
+use super::known_field::KnownField;
 
 /// Up to so many options are looked through one by one. A client may name thousands, to have each
 /// compared with each field; then they are sorted.
@@ -23,7 +23,7 @@ impl<'a> ConnectionOptions<'a> {
     /// Reads the options of a message.
     #[must_use]
     pub fn of(fields: &'a Fields) -> Self {
-        if !fields.has(Known::Connection) {
+        if !fields.has(KnownField::Connection) {
             return Self::default();
         }
         let mut close = false;
@@ -32,7 +32,7 @@ impl<'a> ConnectionOptions<'a> {
             let frequent = [&b"close"[..], b"keep-alive", b"upgrade", b"te"];
             !frequent.iter().any(|known| is(option, known))
         };
-        let options = fields.list_items(Known::Connection).filter(rare);
+        let options = fields.list_items(KnownField::Connection).filter(rare);
         let mut named: Vec<_> = options.collect();
         if named.len() > FEW {
             named.sort_unstable_by(|a, b| compare(a, b));

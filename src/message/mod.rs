@@ -12,7 +12,7 @@ pub mod head;
 pub mod hex;
 pub mod hop;
 pub mod host;
-pub mod known;
+pub mod known_field;
 pub mod lenient;
 #[cfg(test)]
 pub(crate) mod lenient_servers;

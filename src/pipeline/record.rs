@@ -12,7 +12,7 @@ use http::{HeaderName, StatusCode};
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::put_address;
 use crate::message::head::RequestHead;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::request_id;
@@ -255,7 +255,7 @@ impl<'r> Record<'r> {
         json::put_number(out, member!("bytes_out"), self.bytes_out.get());
         let protocol = head.map(|head| head.version.as_str().as_bytes());
         json::put_word(out, member!("protocol"), protocol);
-        let agent = head.and_then(|head| head.fields.get(Known::UserAgent));
+        let agent = head.and_then(|head| head.fields.get(KnownField::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
         if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
             json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));

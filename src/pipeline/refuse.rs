@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::message::body::BodyLength;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::wire::body::Piece;
 use crate::wire::end::End;
@@ -107,7 +107,7 @@ fn goes_on(client: &ClientSide<'_>, record: &Record<'_>) -> bool {
         BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => true,
     };
     // Told no, a client that asked first may or may not send its body (RFC 9110 section 10.1.1).
-    let asked = request.head.fields.has(Known::Expect) && !client.end.is_taken();
+    let asked = request.head.fields.has(KnownField::Expect) && !client.end.is_taken();
     // Of a body that was being passed on it is not certain how far it has been taken.
     let begun = record.bytes_in.get() > 0 && !client.end.is_taken();
     record.goes_on() && short && !asked && !begun

@@ -7,7 +7,7 @@ use crate::message::body::BodyLength;
 use crate::message::bytes::number;
 use crate::message::fields::Fields;
 use crate::message::head::{AnswerHead, RequestHead};
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
 /// Why a message's length is refused. The texts are for the client.
@@ -55,12 +55,12 @@ pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<BodyLength, Fra
 }
 
 fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, FramingError> {
-    let mut lengths = fields.get_all(Known::ContentLength);
+    let mut lengths = fields.get_all(KnownField::ContentLength);
     let length = lengths.next();
     if lengths.next().is_some() {
         return Err(FramingError::RepeatedContentLength);
     }
-    if fields.has(Known::TransferEncoding) {
+    if fields.has(KnownField::TransferEncoding) {
         return match (length, version) {
             (Some(_), _) => Err(FramingError::LengthAndCoding),
             (None, Version::Http10) => Err(FramingError::CodingInHttp10),
@@ -75,12 +75,12 @@ fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, Fra
 /// `chunked` in one field, alone: codings before it are not decoded here, and empty items of a list
 /// are where lenient readers part.
 fn chunked(fields: &Fields) -> Result<BodyLength, FramingError> {
-    let mut values = fields.get_all(Known::TransferEncoding);
+    let mut values = fields.get_all(KnownField::TransferEncoding);
     let alone = |value: &[u8]| value.eq_ignore_ascii_case(b"chunked");
     if values.next().is_some_and(alone) && values.next().is_none() {
         return Ok(BodyLength::Chunked);
     }
-    let codings = || fields.list_items(Known::TransferEncoding);
+    let codings = || fields.list_items(KnownField::TransferEncoding);
     let chunked = codings().filter(|coding| is_chunked(coding)).count();
     let at_the_end = codings().last().is_some_and(alone);
     let others = codings().count() > chunked;
@@ -107,7 +107,7 @@ fn content_length(value: &[u8]) -> Result<u64, FramingError> {
 #[must_use]
 pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
     let mut kept = version.is_persistent();
-    for option in fields.list_items(Known::Connection) {
+    for option in fields.list_items(KnownField::Connection) {
         if option.eq_ignore_ascii_case(b"close") {
             return false;
         }

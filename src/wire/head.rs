@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::message::fields::{Fields, HeadStorage, Span};
 use crate::message::head::{AnswerHead, RequestHead};
 use crate::message::host;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
@@ -45,7 +45,7 @@ pub fn read_request(storage: HeadStorage, limits: &HeadLimits) -> Result<Request
 
 /// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.
 fn check_host(version: Version, fields: &Fields) -> Result<(), HeadError> {
-    let mut hosts = fields.get_all(Known::Host);
+    let mut hosts = fields.get_all(KnownField::Host);
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(HeadError::Malformed("There is more than one Host field.")),
         (None, None) if version == Version::Http10 => Ok(()),
@@ -265,7 +265,7 @@ mod tests {
             storage.bytes.extend_from_slice(host.as_bytes());
             storage.bytes.extend_from_slice(b"\r\n\r\n");
             let head = read_request(storage, &LIMITS).unwrap();
-            assert_eq!(head.fields.get(Known::Host), Some(host.as_bytes()));
+            assert_eq!(head.fields.get(KnownField::Host), Some(host.as_bytes()));
             assert_eq!(head.fields.iter().len(), 1);
             storage = head.into_storage();
         }
@@ -277,7 +277,7 @@ mod tests {
         let head = response(b"HTTP/1.0 299 A  b\r\nSet-Cookie: a\r\n\r\n").unwrap();
         assert_eq!((head.status.as_u16(), head.version), (299, Version::Http10));
         assert_eq!(head.reason(), b"A  b");
-        assert_eq!(head.fields.get(Known::SetCookie), Some(&b"a"[..]));
+        assert_eq!(head.fields.get(KnownField::SetCookie), Some(&b"a"[..]));
         for without in ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n"] {
             assert_eq!(response(without.as_bytes()).unwrap().reason(), b"");
         }

@@ -3,7 +3,7 @@
 //! What RFC 9112 does not allow, or lets a lenient reader repair, is refused.
 
 use crate::message::fields::Field;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 
 use super::cursor::Cursor;
 
@@ -60,9 +60,9 @@ pub(super) fn read_fields(
             name,
             value: value.without_blanks_after(bytes),
             known: if is_plain {
-                Known::of_plain(name.get(bytes))
+                KnownField::of_plain(name.get(bytes))
             } else {
-                Known::Odd
+                KnownField::Odd
             },
         });
     }
@@ -102,7 +102,7 @@ mod tests {
             .iter()
             .map(|field| (field.known, field.value))
             .collect();
-        let expected: [(_, &[u8]); 2] = [(Known::Other, b"1"), (Known::Host, b"a b")];
+        let expected: [(_, &[u8]); 2] = [(KnownField::Other, b"1"), (KnownField::Host, b"a b")];
         assert_eq!(seen, expected);
         assert!(read("\r\n").unwrap().iter().len() == 0);
     }
@@ -113,8 +113,8 @@ mod tests {
             "X-A: 1\r\nHOST: 2\r\nContent_Length: 3\r\nhost!: 4\r\nx-forwarded-a'b: 5\r\n\r\n",
         );
         let known: Vec<_> = fields.unwrap().iter().map(|field| field.known).collect();
-        let odd = Known::Odd;
-        assert_eq!(known, [Known::Other, Known::Host, odd, odd, odd]);
+        let odd = KnownField::Odd;
+        assert_eq!(known, [KnownField::Other, KnownField::Host, odd, odd, odd]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tollgate::message::body::BodyLength;
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
-use tollgate::message::known::Known;
+use tollgate::message::known_field::KnownField;
 use tollgate::message::protocol::Version;
 use tollgate::message::sink::Persistence;
 use tollgate::wire::framing::request_body;
@@ -156,7 +156,7 @@ impl Check<'_> {
         fields.map(|field| text(field.value)).collect()
     }
 
-    fn asked(&self, known: Known) -> Vec<String> {
+    fn asked(&self, known: KnownField) -> Vec<String> {
         self.asked.get_all(known).map(text).collect()
     }
 
@@ -164,7 +164,7 @@ impl Check<'_> {
     fn is_named(&self, name: &[u8]) -> bool {
         // These never pass, whoever names them.
         let ordinary = ["keep-alive", "upgrade", "te"];
-        self.asked.list_items(Known::Connection).any(|option| {
+        self.asked.list_items(KnownField::Connection).any(|option| {
             option.eq_ignore_ascii_case(name) && !ordinary.contains(&&*text(option).to_lowercase())
         })
     }
@@ -193,7 +193,7 @@ impl Check<'_> {
         }
         let trailers = self
             .asked
-            .list_items(Known::Te)
+            .list_items(KnownField::Te)
             .any(|te| te.eq_ignore_ascii_case(b"trailers"));
         let (connection, upgrade, te) = match (self.case.persistence, trailers) {
             (Persistence::WebSocket, _) => (vec!["upgrade"], vec!["websocket"], vec![]),
@@ -245,7 +245,7 @@ impl Check<'_> {
         let mut chain = if self.is_named(b"via") {
             vec![]
         } else {
-            self.asked(Known::Via)
+            self.asked(KnownField::Via)
         };
         chain.retain(|via| !via.is_empty());
         chain.push(own_via.to_owned());
@@ -254,15 +254,15 @@ impl Check<'_> {
         let believed = |known, name: &[u8]| -> Vec<String> {
             let believed = case.trusted && !self.is_named(name);
             let mut values = if believed { self.asked(known) } else { vec![] };
-            values.retain(|value| !value.is_empty() || known != Known::XForwardedFor);
+            values.retain(|value| !value.is_empty() || known != KnownField::XForwardedFor);
             values
         };
-        let mut chain = believed(Known::XForwardedFor, b"x-forwarded-for");
+        let mut chain = believed(KnownField::XForwardedFor, b"x-forwarded-for");
         chain.push(case.peer().to_owned());
         assert_eq!(self.sent("x-forwarded-for"), [chain.join(", ")]);
         for (known, name, own) in [
-            (Known::XForwardedProto, "x-forwarded-proto", "http"),
-            (Known::XForwardedHost, "x-forwarded-host", HOST),
+            (KnownField::XForwardedProto, "x-forwarded-proto", "http"),
+            (KnownField::XForwardedHost, "x-forwarded-host", HOST),
         ] {
             let mut values = believed(known, name.as_bytes());
             if values.is_empty() {
@@ -325,7 +325,7 @@ impl Check<'_> {
         let names = &self.case.names;
         let configured = [&names.api_key, &names.client, &names.request_id];
         let identity = ["x-client-id", "x-client-name", "x-consumer-username"];
-        Known::of(name.as_bytes()) != Known::Other
+        KnownField::of(name.as_bytes()) != KnownField::Other
             || identity.contains(&name)
             || configured.iter().any(|other| other.as_str() == name)
     }

@@ -5,7 +5,7 @@ use http::{HeaderName, Method};
 use crate::client::{ApiKeyHash, ClientName};
 use crate::config::keys::{Shown, Text};
 use crate::message::bytes::is_safe_name;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::route::PathPrefix;
 
 /// The name of an upstream, a tier or a policy. It may come to stand in a header field, a log line
@@ -163,9 +163,9 @@ impl Text for FieldName {
         if text.contains('_') {
             return Err(format!("write `{}`", text.replace('_', "-")));
         }
-        match Known::of(text.as_bytes()) {
-            Known::Other | Known::Authorization => Ok(Self(name)),
-            Known::Odd => Err("a name has letters, digits and `-`".to_owned()),
+        match KnownField::of(text.as_bytes()) {
+            KnownField::Other | KnownField::Authorization => Ok(Self(name)),
+            KnownField::Odd => Err("a name has letters, digits and `-`".to_owned()),
             _ => Err("this field has a meaning of its own".to_owned()),
         }
     }

@@ -10,10 +10,10 @@ use crate::limit::{OnFailure, RedisSettings};
 
 /// How many workers are without Redis, and what has been logged of it.
 #[derive(Debug, Default)]
-pub(in crate::limit) struct OutageLog(Mutex<Known>);
+pub(in crate::limit) struct OutageLog(Mutex<OutageState>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct OutageState {
     workers_without: usize,
     answered: bool,
     /// What has been logged since Redis last answered everybody: a trouble of another kind
@@ -101,7 +101,7 @@ impl<'a> WorkerLog<'a> {
         }
     }
 
-    fn known(&self) -> MutexGuard<'a, Known> {
+    fn known(&self) -> MutexGuard<'a, OutageState> {
         self.log.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use crate::message::answer::{Answer, put_answer, put_interim};
 use crate::message::body::BodyLength;
 use crate::message::fields::Fields;
 use crate::message::head::AnswerHead;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::wire::framing::keeps_alive;
 
@@ -56,7 +56,7 @@ impl PutHead for Interim<'_> {
 
 /// Whether a service has switched to the protocol that was asked for, and to no other.
 pub(super) fn switches_to_websocket(head: &AnswerHead) -> bool {
-    let mut protocols = head.fields.list_items(Known::Upgrade);
+    let mut protocols = head.fields.list_items(KnownField::Upgrade);
     head.status == StatusCode::SWITCHING_PROTOCOLS
         && protocols
             .next()
@@ -80,14 +80,14 @@ pub(super) fn rest_after(
 /// Whether an answer that has no body speaks of one. Some services send it even so, in answer to
 /// HEAD or behind a 304: it would be read as the answer to the next request.
 fn announces_body(fields: &Fields) -> bool {
-    let length = fields.get(Known::ContentLength);
-    length.is_some_and(|length| length != b"0") || fields.has(Known::TransferEncoding)
+    let length = fields.get(KnownField::ContentLength);
+    length.is_some_and(|length| length != b"0") || fields.has(KnownField::TransferEncoding)
 }
 
 /// How long the service says that it lets a connection rest, less what a request needs to reach
 /// it: one sent at the last moment would meet a closed door.
 fn rest_hint(fields: &Fields) -> Option<Duration> {
-    let timeout = fields.list_items(Known::KeepAlive).find_map(|item| {
+    let timeout = fields.list_items(KnownField::KeepAlive).find_map(|item| {
         let seconds = std::str::from_utf8(item)
             .ok()?
             .trim()

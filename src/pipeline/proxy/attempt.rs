@@ -11,7 +11,7 @@ use http::StatusCode;
 use crate::message::body::BodyLength;
 use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::sink::Persistence;
 use crate::upstream::{Endpoint, Link};
 use crate::wire::end::End;
@@ -264,7 +264,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let request = self.forward.request;
         let has_body = !matches!(request.body, BodyLength::None | BodyLength::Fixed(0));
         let refused = status.is_client_error() || status.is_server_error();
-        has_body && (refused || request.head.fields.has(Known::Expect) && !self.continued)
+        has_body && (refused || request.head.fields.has(KnownField::Expect) && !self.continued)
     }
 
     /// Sends the request, and watches the client: one that has left needs no answer.

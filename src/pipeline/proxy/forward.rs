@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
-use crate::message::known::Known;
+use crate::message::known_field::KnownField;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::Route;
 use crate::upstream::{Endpoint, Link, Pool, Upstream};
@@ -154,13 +154,13 @@ impl PutHead for ServiceHead<'_, '_> {
 /// else are ignored, as RFC 9110 section 7.8 allows.
 fn asks_for_websocket(request: &Request<'_>) -> bool {
     let fields = &request.head.fields;
-    fields.has(Known::Upgrade)
+    fields.has(KnownField::Upgrade)
         && request.head.method == Method::GET
         && request.head.version.has_upgrade()
         && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
-        && fields.has_item(Known::Upgrade, b"websocket")
-        && fields.has_item(Known::Connection, b"upgrade")
-        && fields.has(Known::SecWebSocketKey)
+        && fields.has_item(KnownField::Upgrade, b"websocket")
+        && fields.has_item(KnownField::Connection, b"upgrade")
+        && fields.has(KnownField::SecWebSocketKey)
 }
 
 /// Whether the service can be relied upon to read the body before the next request. Where a body

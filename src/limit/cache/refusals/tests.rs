@@ -5,12 +5,12 @@ use crate::limit::testing::{cost, decision, outcome, policy};
 use crate::limit::{Policy, Subject};
 
 /// What a worker knows of one caller.
-struct Known {
+struct Model {
     refusals: Refusals,
     subject: Subject,
 }
 
-impl Known {
+impl Model {
     fn new() -> Self {
         Self {
             refusals: Refusals::new(),
@@ -39,7 +39,7 @@ impl Known {
 
 #[test]
 fn a_refusal_holds_for_what_costs_as_much_until_it_is_over_or_the_limit_has_changed() {
-    let (known, limit) = (Known::new(), policy(10, 60));
+    let (known, limit) = (Model::new(), policy(10, 60));
     let refused = Decision {
         retry_after: Duration::from_secs(30),
         ..decision(false, 2, 40_000)
@@ -60,7 +60,7 @@ fn a_refusal_holds_for_what_costs_as_much_until_it_is_over_or_the_limit_has_chan
 
 #[test]
 fn what_may_be_given_back_is_refused_briefly() {
-    let (known, limit) = (Known::new(), policy(10, 60));
+    let (known, limit) = (Model::new(), policy(10, 60));
     known.refused(&limit, cost(4), decision(false, 2, 30_000), true);
     let again = known.refuse(&limit, cost(4), 5_999).unwrap();
     assert_eq!(again.retry_after, Duration::from_millis(29_001));
@@ -69,7 +69,7 @@ fn what_may_be_given_back_is_refused_briefly() {
 
 #[test]
 fn what_redis_says_later_replaces_what_it_has_said_before() {
-    let (known, long, short) = (Known::new(), policy(20, 90), policy(7, 40));
+    let (known, long, short) = (Model::new(), policy(20, 90), policy(7, 40));
     known.refused(&long, cost(1), decision(false, 0, 90_000), false);
     assert!(known.refuse(&long, cost(1), 5_000).is_some());
     // Dearer than a whole limit that a reload has made shorter: the window ends sooner now.

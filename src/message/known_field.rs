@@ -7,7 +7,7 @@ macro_rules! known {
     ($($variant:ident = $name:literal),* $(,)?) => {
         /// The fields that the gateway reads, sets or holds back; all others are `Other`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Known {
+        pub enum KnownField {
             $(
                 #[doc = concat!("`", $name, "`")]
                 $variant,
@@ -25,10 +25,10 @@ macro_rules! known {
 
         /// Tells a name in lower case.
         #[expect(non_upper_case_globals, reason = "patterns have to be constants")]
-        fn lower(name: &[u8]) -> Option<Known> {
+        fn lower(name: &[u8]) -> Option<KnownField> {
             $(const $variant: &[u8] = $name.as_bytes();)*
             match name {
-                $($variant => Some(Known::$variant),)*
+                $($variant => Some(KnownField::$variant),)*
                 _ => None,
             }
         }
@@ -80,7 +80,7 @@ known! {
 /// The longest name in the list.
 const LONGEST: usize = 25;
 
-impl Known {
+impl KnownField {
     /// There are fewer than 64.
     pub(super) const fn bit(self) -> u64 {
         1 << self as u8
@@ -136,17 +136,20 @@ mod tests {
     #[test]
     fn names_are_known_in_any_letter_case() {
         let rows = [
-            ("host", Known::Host),
-            ("HOST", Known::Host),
-            ("Te", Known::Te),
-            ("Proxy-Authentication-Info", Known::ProxyAuthenticationInfo),
-            ("X-Forwarded-For", Known::XForwardedFor),
-            ("x-forwarded-prefix", Known::XForwarded),
-            ("X-Forwarded-A-Name-Longer-Than-All", Known::XForwarded),
-            ("X-RateLimit-Remaining", Known::XRateLimit),
+            ("host", KnownField::Host),
+            ("HOST", KnownField::Host),
+            ("Te", KnownField::Te),
+            (
+                "Proxy-Authentication-Info",
+                KnownField::ProxyAuthenticationInfo,
+            ),
+            ("X-Forwarded-For", KnownField::XForwardedFor),
+            ("x-forwarded-prefix", KnownField::XForwarded),
+            ("X-Forwarded-A-Name-Longer-Than-All", KnownField::XForwarded),
+            ("X-RateLimit-Remaining", KnownField::XRateLimit),
         ];
         for (name, known) in rows {
-            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+            assert_eq!(KnownField::of(name.as_bytes()), known, "{name}");
         }
     }
 
@@ -160,7 +163,7 @@ mod tests {
             "proxy-authentication-info2",
             "proxy-authentication-inf",
         ] {
-            assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
+            assert_eq!(KnownField::of(name.as_bytes()), KnownField::Other, "{name}");
         }
     }
 
@@ -172,7 +175,7 @@ mod tests {
             "X-Forwarde\u{17f}-For",
             "a~",
         ] {
-            assert_eq!(Known::of(name.as_bytes()), Known::Odd, "{name}");
+            assert_eq!(KnownField::of(name.as_bytes()), KnownField::Odd, "{name}");
         }
     }
 
@@ -180,7 +183,7 @@ mod tests {
         #[test]
         fn a_name_is_known_by_its_lower_case_alone(name in "[a-zA-Z_-]{0,30}") {
             let lower = name.to_ascii_lowercase();
-            prop_assert_eq!(Known::of(name.as_bytes()), Known::of(lower.as_bytes()));
+            prop_assert_eq!(KnownField::of(name.as_bytes()), KnownField::of(lower.as_bytes()));
         }
     }
 }
