@@ -26,3 +26,4 @@ pub mod logging;
 pub mod message;
 pub mod request_id;
 pub mod wire;
+pub mod words;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limit::RedisSettings;
+use crate::words::words;
 
 /// The compiled configuration, as far as only a restart can change it.
 #[derive(Debug, Clone)]
@@ -33,16 +34,18 @@ pub struct Settings {
     pub access_log: AccessLog,
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// Pretty on a terminal, JSON elsewhere.
-    #[default]
-    Auto,
-    /// One object a line.
-    Json,
-    /// For people.
-    Pretty,
+words! {
+    /// How log lines look.
+    #[derive(Default)]
+    pub enum LogFormat {
+        /// Pretty on a terminal, JSON elsewhere.
+        #[default]
+        Auto = "auto",
+        /// One object a line.
+        Json = "json",
+        /// For people.
+        Pretty = "pretty",
+    }
 }
 
 /// Where access lines go.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Algorithm, By, Mode, OnFailure, Policy};
+use super::{Algorithm, By, Mode, Policy};
+use crate::words::Word;
 
 impl Algorithm {
     /// As the configuration calls it.
@@ -21,41 +22,6 @@ impl Algorithm {
         match self {
             Self::FixedWindow | Self::SlidingWindow => None,
             Self::TokenBucket { burst } => Some(burst.get()),
-        }
-    }
-}
-
-impl By {
-    /// As the configuration calls it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Ip => "ip",
-            Self::Route => "route",
-        }
-    }
-}
-
-impl Mode {
-    /// As the configuration calls it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-        }
-    }
-}
-
-impl OnFailure {
-    /// As the configuration calls it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Open => "open",
-            Self::Closed => "closed",
         }
     }
 }
@@ -80,13 +46,13 @@ impl fmt::Display for Policy {
             unusual(format_args!("burst {burst}"))?;
         }
         if self.by != By::default() {
-            unusual(format_args!("by {}", self.by.as_str()))?;
+            unusual(format_args!("by {}", self.by.word()))?;
         }
         if self.mode != Mode::default() {
-            unusual(format_args!("{}", self.mode.as_str()))?;
+            unusual(format_args!("{}", self.mode.word()))?;
         }
         if let Some(on_failure) = self.on_failure {
-            unusual(format_args!("on_failure {}", on_failure.as_str()))?;
+            unusual(format_args!("on_failure {}", on_failure.word()))?;
         }
         if before == ", " {
             f.write_str(")")?;
@@ -101,7 +67,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::limit::Limit;
+    use crate::limit::{Limit, OnFailure};
 
     #[test]
     fn only_what_is_not_the_default_is_shown() {

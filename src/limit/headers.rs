@@ -5,21 +5,24 @@
 use std::time::Duration;
 
 use crate::message::sink::FieldSink;
+use crate::words::words;
 
 use super::{Decision, Policy};
 
-/// Which rate-limit header fields an answer carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LimitHeaders {
-    /// `RateLimit` and `RateLimit-Policy`.
-    #[default]
-    Standard,
-    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
-    Legacy,
-    /// All five.
-    Both,
-    /// None.
-    Off,
+words! {
+    /// Which rate-limit header fields an answer carries.
+    #[derive(Default)]
+    pub enum LimitHeaders {
+        /// `RateLimit` and `RateLimit-Policy`.
+        #[default]
+        Standard = "standard",
+        /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+        Legacy = "legacy",
+        /// All five.
+        Both = "both",
+        /// None.
+        Off = "off",
+    }
 }
 
 /// Puts the fields: which limits there are, and what the `closest` of them has decided.

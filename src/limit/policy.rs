@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::words::words;
+
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
 pub const MAX_REQUESTS: u64 = 999_999_999_999_999;
@@ -221,38 +223,40 @@ impl Policy {
     }
 }
 
-/// What happens to requests over a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// They are refused.
-    #[default]
-    Enforce,
-    /// They pass, and the log names the limit.
-    Shadow,
-}
+words! {
+    /// What happens to requests over a limit.
+    #[derive(Default)]
+    pub enum Mode {
+        /// They are refused.
+        #[default]
+        Enforce = "enforce",
+        /// They pass, and the log names the limit.
+        Shadow = "shadow",
+    }
 
-/// What happens to requests while Redis does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnFailure {
-    /// Count in this process.
-    #[default]
-    Local,
-    /// Admit without counting.
-    Open,
-    /// Refuse with 503.
-    Closed,
-}
+    /// What happens to requests while Redis does not answer.
+    #[derive(Default)]
+    pub enum OnFailure {
+        /// Count in this process.
+        #[default]
+        Local = "local",
+        /// Admit without counting.
+        Open = "open",
+        /// Refuse with 503.
+        Closed = "closed",
+    }
 
-/// Who shares one counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum By {
-    /// Each client by itself, with all its keys; anonymous callers by address.
-    #[default]
-    Client,
-    /// Each address by itself, with or without a key.
-    Ip,
-    /// Everybody who uses the route.
-    Route,
+    /// Who shares one counter.
+    #[derive(Default)]
+    pub enum By {
+        /// Each client by itself, with all its keys; anonymous callers by address.
+        #[default]
+        Client = "client",
+        /// Each address by itself, with or without a key.
+        Ip = "ip",
+        /// Everybody who uses the route.
+        Route = "route",
+    }
 }
 
 /// Why numbers make no limit.

@@ -16,6 +16,7 @@ use super::hop::ConnectionOptions;
 use super::known_field::KnownField;
 use super::protocol::{self, Version};
 use super::sink::{FieldSink, HeadSink, Persistence};
+use crate::words::words;
 
 /// Names under which services are told who calls, by this gateway or by others. What a client sends
 /// under them never reaches a service.
@@ -95,14 +96,16 @@ pub enum Receiver {
     Client,
 }
 
-/// What becomes of a request's fields whose names have anything but letters, digits and `-`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OddFieldNames {
-    /// No service gets them.
-    #[default]
-    Drop,
-    /// They pass, but for look-alikes of what the gateway reads or sets.
-    Pass,
+words! {
+    /// What becomes of a request's fields whose names have anything but letters, digits and `-`.
+    #[derive(Default)]
+    pub enum OddFieldNames {
+        /// No service gets them.
+        #[default]
+        Drop = "drop",
+        /// They pass, but for look-alikes of what the gateway reads or sets.
+        Pass = "pass",
+    }
 }
 
 /// Where a request came from and where it goes, as far as the service is told.

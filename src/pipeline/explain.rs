@@ -14,6 +14,7 @@ use crate::message::target::host_without_port;
 use crate::route::{NearMiss, Route, WhyLost};
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
+use crate::words::Word;
 
 use super::identify::Caller;
 use super::plan::{Plan, Then, plan};
@@ -244,7 +245,7 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
             Who::Address(ip) => format!("ip {ip}"),
             Who::Route(name) => format!("route {name}"),
         },
-        mode: policy.mode.as_str(),
+        mode: policy.mode.word(),
         cost,
     }
 }

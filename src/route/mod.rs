@@ -22,6 +22,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::limit::{Policy, Subject};
+use crate::words::words;
 
 /// One route, ready to be used.
 #[derive(Debug, Clone)]
@@ -52,24 +53,26 @@ pub struct Route {
     pub subject: Subject,
 }
 
-/// What a route does with `%2F` in a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum EncodedSlash {
-    /// Such paths are refused.
-    #[default]
-    Reject,
-    /// They go on as they are.
-    Keep,
-}
+words! {
+    /// What a route does with `%2F` in a path.
+    #[derive(Default)]
+    pub enum EncodedSlash {
+        /// Such paths are refused.
+        #[default]
+        Reject = "reject",
+        /// They go on as they are.
+        Keep = "keep",
+    }
 
-/// What the escapes of a path decode to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PathEncoding {
-    /// UTF-8: other paths are refused, for services disagree on what becomes of them.
-    #[default]
-    Utf8,
-    /// Any bytes, for a service that reads Latin-1.
-    Any,
+    /// What the escapes of a path decode to.
+    #[derive(Default)]
+    pub enum PathEncoding {
+        /// UTF-8: other paths are refused, for services disagree on what becomes of them.
+        #[default]
+        Utf8 = "utf-8",
+        /// Any bytes, for a service that reads Latin-1.
+        Any = "any",
+    }
 }
 
 #[cfg(test)]

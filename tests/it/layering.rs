@@ -13,7 +13,14 @@ const LAYERS: [&[&str]; 8] = [
     &["client", "route"],
     &["limit", "upstream"],
     &["wire"],
-    &["message", "metrics", "logging", "request_id", "breaker"],
+    &[
+        "message",
+        "metrics",
+        "logging",
+        "request_id",
+        "breaker",
+        "words",
+    ],
 ];
 
 #[test]

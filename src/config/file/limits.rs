@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::keys::{List, Map, Number, table, words};
+use crate::config::keys::{List, Map, Number, table};
 use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, TextFile, Within};
 use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
+use crate::words::words;
 
 /// The longest window, in milliseconds.
 const YEAR: u64 = 366 * 24 * 3_600_000;
@@ -100,73 +101,18 @@ table! {
     }
 }
 
-/// How a limit is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Algorithm {
-    FixedWindow,
-    SlidingWindow,
-    TokenBucket,
-}
-
-/// What stands behind Redis' address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum RedisMode {
-    Single,
-    Sentinel,
-    Cluster,
-}
-
 words! {
-    Algorithm {
-        "fixed-window" => Algorithm::FixedWindow,
-        "sliding-window" => Algorithm::SlidingWindow,
-        "token-bucket" => Algorithm::TokenBucket,
+    /// How a limit is counted.
+    pub(in crate::config) enum Algorithm {
+        FixedWindow = "fixed-window",
+        SlidingWindow = "sliding-window",
+        TokenBucket = "token-bucket",
     }
-}
 
-words! {
-    By {
-        "client" => By::Client,
-        "ip" => By::Ip,
-        "route" => By::Route,
-    }
-}
-
-words! {
-    Mode {
-        "enforce" => Mode::Enforce,
-        "shadow" => Mode::Shadow,
-    }
-}
-
-words! {
-    LimitHeaders {
-        "standard" => LimitHeaders::Standard,
-        "legacy" => LimitHeaders::Legacy,
-        "both" => LimitHeaders::Both,
-        "off" => LimitHeaders::Off,
-    }
-}
-
-words! {
-    OnFailure {
-        "local" => OnFailure::Local,
-        "open" => OnFailure::Open,
-        "closed" => OnFailure::Closed,
-    }
-}
-
-words! {
-    RedisMode {
-        "single" => RedisMode::Single,
-        "sentinel" => RedisMode::Sentinel,
-        "cluster" => RedisMode::Cluster,
-    }
-}
-
-words! {
-    Lease {
-        "auto" => Lease::Auto,
-        "off" => Lease::Off,
+    /// What stands behind Redis' address.
+    pub(in crate::config) enum RedisMode {
+        Single = "single",
+        Sentinel = "sentinel",
+        Cluster = "cluster",
     }
 }

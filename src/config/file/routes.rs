@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value as Json;
 
 use crate::config::keys::{
-    Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table, words,
+    Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table,
 };
 use crate::config::kinds::{FilePath, HostName, Name, Size, Target};
 use crate::config::reading::Reading;
@@ -51,18 +51,6 @@ table! {
         ..route: RouteKeys;
         /// What the paths of its requests begin with.
         prefix: PathPrefix;
-    }
-}
-
-words! {
-    EncodedSlash {
-        "reject" => EncodedSlash::Reject,
-        "keep" => EncodedSlash::Keep,
-    }
-
-    PathEncoding {
-        "utf-8" => PathEncoding::Utf8,
-        "any" => PathEncoding::Any,
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::config::keys::{List, Number, table, words};
+use crate::config::keys::{List, Number, table};
 use crate::config::kinds::{FieldName, Size};
 use crate::config::settings::{AccessLog, LogFormat};
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
+use crate::words::words;
 
 table! {
     /// How connections are served.
@@ -65,29 +66,9 @@ table! {
     }
 }
 
-/// Where the admin port listens: nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum NoAdmin {
-    Off,
-}
-
 words! {
-    NoAdmin {
-        "off" => NoAdmin::Off,
-    }
-}
-
-words! {
-    LogFormat {
-        "auto" => LogFormat::Auto,
-        "json" => LogFormat::Json,
-        "pretty" => LogFormat::Pretty,
-    }
-}
-
-words! {
-    OddFieldNames {
-        "drop" => OddFieldNames::Drop,
-        "pass" => OddFieldNames::Pass,
+    /// Where the admin port listens: nowhere.
+    pub(in crate::config) enum NoAdmin {
+        Off = "off",
     }
 }

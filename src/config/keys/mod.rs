@@ -18,4 +18,4 @@ pub(super) use reader::{Reader, join};
 pub(super) use schema::Definitions;
 pub(super) use shown::{Line, Shown};
 pub(super) use table::{Keys, default, lines, read_table, schema, shown, table, tables, takes};
-pub(super) use text::{Text, word, words};
+pub(super) use text::Text;

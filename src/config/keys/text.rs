@@ -8,6 +8,7 @@ use super::shown::Shown;
 use crate::config::reading::Reading;
 use crate::config::suggest::closest;
 use crate::config::tree::{Node, Value};
+use crate::words::Word;
 
 /// A type that is written as a string.
 pub(in crate::config) trait Text: Sized {
@@ -21,8 +22,11 @@ pub(in crate::config) trait Text: Sized {
     const FOR_NUMBER: Option<&str> = None;
     /// The regular expression that all of them match.
     const PATTERN: &str = "";
+
     /// The words that are all of them, if there are few.
-    const WORDS: &[&str] = &[];
+    fn words() -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// Makes one of what is written, or says what should be.
     fn parse(text: &str) -> Result<Self, String>;
@@ -43,7 +47,7 @@ pub(in crate::config) trait Text: Sized {
 
 impl<T: Text> Kind for T {
     fn takes() -> String {
-        match (T::WORDS, T::EXAMPLE) {
+        match (&T::words()[..], T::EXAMPLE) {
             ([first @ .., last], _) => {
                 let first: Vec<_> = first.iter().map(|word| format!("\"{word}\"")).collect();
                 let or = if first.is_empty() { "" } else { " or " };
@@ -67,7 +71,7 @@ impl<T: Text> Kind for T {
 
     /// Any of them may also have variables, `${NAME}`, in it.
     fn schema(_: &mut Definitions) -> Json {
-        match (T::WORDS, T::PATTERN) {
+        match (&T::words()[..], T::PATTERN) {
             ([], "") => json!({ "type": "string" }),
             ([], pattern) => {
                 json!({ "type": "string", "pattern": format!(r"^(?:{pattern})$|\$\{{") })
@@ -81,38 +85,24 @@ impl<T: Text> Kind for T {
     }
 }
 
-/// The value that a word stands for, or what is wrong with it.
-pub(in crate::config) fn word<T: Copy>(
-    text: &str,
-    words: &[&str],
-    values: &[T],
-) -> Result<T, String> {
-    match words.iter().zip(values).find(|(word, _)| **word == text) {
-        Some((_, value)) => Ok(*value),
-        None => Err(match closest(text, words.iter().copied()) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
-            None => "this is none of them".to_owned(),
-        }),
+impl<T: Word> Text for T {
+    const NOUN: &str = "a word";
+
+    fn words() -> Vec<&'static str> {
+        T::ALL.iter().map(|(word, _)| *word).collect()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match T::ALL.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(*value),
+            None => Err(match closest(text, Self::words()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => "this is none of them".to_owned(),
+            }),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.word().to_owned()
     }
 }
-
-/// Has a type written as one of a few words.
-macro_rules! words {
-    ($($type:ty { $($word:literal => $value:path,)+ })+) => {$(
-        impl $crate::config::keys::Text for $type {
-            const NOUN: &str = "a word";
-            const WORDS: &[&str] = &[$($word),+];
-
-            fn parse(text: &str) -> Result<Self, String> {
-                $crate::config::keys::word(text, Self::WORDS, &[$($value),+])
-            }
-
-            fn text(&self) -> String {
-                let values = [$(($word, $value)),+];
-                let found = values.iter().find(|(_, value)| value == self);
-                found.map(|(word, _)| (*word).to_owned()).unwrap_or_default()
-            }
-        }
-    )+};
-}
-pub(in crate::config) use words;

@@ -7,10 +7,11 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::config::keys::{Shown, Text, words};
+use crate::config::keys::{Shown, Text};
 use crate::config::units;
 use crate::limit::RedisUrl;
 use crate::upstream::EndpointUrl;
+use crate::words::words;
 
 impl Text for Duration {
     const NOUN: &str = "a duration";

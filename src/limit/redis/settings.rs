@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use super::target::RedisTarget;
 use crate::limit::policy::OnFailure;
+use crate::words::words;
 
-/// Whether permits may be taken from Redis several at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lease {
-    /// For busy callers, where it can hardly be noticed.
-    #[default]
-    Auto,
-    /// Each request asks.
-    Off,
+words! {
+    /// Whether permits may be taken from Redis several at a time.
+    #[derive(Default)]
+    pub enum Lease {
+        /// For busy callers, where it can hardly be noticed.
+        #[default]
+        Auto = "auto",
+        /// Each request asks.
+        Off = "off",
+    }
 }
 
 /// Where and how to reach Redis.
