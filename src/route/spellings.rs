@@ -151,7 +151,7 @@ fn mount(route: &Route, url: &EndpointUrl) -> String {
     } else {
         route.prefix.as_str().trim_end_matches('/')
     };
-    format!("{}{kept}", url.base_path)
+    format!("{}{kept}", url.base_path.trim_end_matches('/'))
 }
 
 #[cfg(test)]

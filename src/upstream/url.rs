@@ -18,7 +18,7 @@ pub struct EndpointUrl {
     pub host: Box<str>,
     /// Never zero.
     pub port: u16,
-    /// Canonical, without a trailing slash; empty for none.
+    /// Canonical, with a slash at its end if one was written; empty for none, and for `/`.
     pub base_path: Box<str>,
     authority: Box<str>,
 }
@@ -133,8 +133,7 @@ fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpointUrl> {
     let canonical = RequestPath::parse(path.as_bytes())?;
     let right = canonical.as_str();
     if right == path {
-        // What follows starts with a slash, so one at the end means the same as none.
-        Ok(right.strip_suffix('/').unwrap_or(right).into())
+        Ok(if right == "/" { "" } else { right }.into())
     } else {
         Err(InvalidEndpointUrl::BasePath {
             right: right.to_owned(),
@@ -246,7 +245,8 @@ mod tests {
                 "/v1",
                 "10.0.0.1:4002",
             ),
-            ("http://h:1/base/path/", "h", 1, "/base/path", "h:1"),
+            ("http://h:1/base/path", "h", 1, "/base/path", "h:1"),
+            ("http://h:1/base/path/", "h", 1, "/base/path/", "h:1"),
             ("http://[::1]:4001/x", "::1", 4001, "/x", "[::1]:4001"),
             (
                 "http://[2001:DB8:0::1]",
@@ -284,7 +284,8 @@ mod tests {
     fn what_is_displayed_is_the_same_endpoint() {
         let table = [
             ("http://localhost", "http://localhost:80"),
-            ("http://[0:0::1]:4001/x/", "http://[::1]:4001/x"),
+            ("http://localhost/", "http://localhost:80"),
+            ("http://[0:0::1]:4001/x/", "http://[::1]:4001/x/"),
             ("http://A.example:81/v1", "http://a.example:81/v1"),
         ];
         for (url, displayed) in table {

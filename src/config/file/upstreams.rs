@@ -10,7 +10,8 @@ table! {
     UpstreamKeys {
         ..rules: UpstreamRuleKeys;
         /// Where it is: `http://host[:port][/path]`, without user, query and fragment. The URL's own
-        /// path is put in front of the request's.
+        /// path is put in front of the request's. A request for the prefix alone goes to the URL as it
+        /// is written, with a slash at its end or without.
         endpoints: List<EndpointKeys>;
     }
 }

@@ -125,14 +125,17 @@ fn a_route_may_keep_its_prefix_and_an_endpoint_has_a_path_of_its_own() {
     let upstream = crate::support::Upstream::echo();
     let url = upstream.url();
     let gateway = crate::support::Gateway::start(&format!(
-        "[routes]\n\"/kept\" = {{ upstream = \"{url}\", strip_prefix = false }}\n\"/based\" = \"{url}/base/v1\"\n\"/\" = \"{url}\""
+        "[routes]\n\"/kept\" = {{ upstream = \"{url}\", strip_prefix = false }}\n\"/based\" = \"{url}/base/v1\"\n\"/slash\" = \"{url}/base/\"\n\"/\" = \"{url}\""
     ));
     let rows = [
         ("/kept", "/kept", None),
         ("/kept/a/", "/kept/a/", None),
-        ("/based", "/base/v1/", Some("/based")),
+        ("/based", "/base/v1", Some("/based")),
+        ("/based/", "/base/v1/", Some("/based")),
         ("/based/a?q", "/base/v1/a?q", Some("/based")),
-        ("/based?q", "/base/v1/?q", Some("/based")),
+        ("/based?q", "/base/v1?q", Some("/based")),
+        ("/slash?q", "/base/?q", Some("/slash")),
+        ("/slash/a", "/base/a", Some("/slash")),
         ("/elsewhere/", "/elsewhere/", None),
         ("/", "/", None),
     ];
