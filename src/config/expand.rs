@@ -3,15 +3,15 @@
 //! may hold any characters.
 
 use super::problems::{Problem, Problems};
-use super::source::Span;
-use super::tree::{Node, Value};
+use super::source::{At, Span};
+use super::tree::Value;
 
 /// Looks up a variable of the environment.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Expands all strings of a tree. One that cannot be is replaced by a broken value, of which
 /// nothing more is said.
-pub(super) fn expand(tree: &mut Node, environment: Environment<'_>, problems: &mut Problems) {
+pub(super) fn expand(tree: &mut At<Value>, environment: Environment<'_>, problems: &mut Problems) {
     tree.each_text(&mut |value, span| {
         let Value::Text(text) = value else { return };
         match expanded(text, environment) {

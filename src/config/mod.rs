@@ -48,7 +48,8 @@ use self::file::File;
 use self::keys::{Key, Kind, Tables, read_at};
 use self::problems::Problem;
 use self::reading::Reading;
-use self::tree::{Node, Value};
+use self::source::At;
+use self::tree::Value;
 
 /// A configuration without problems.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ pub fn parse(
     finish(reading, tree)
 }
 
-fn finish(mut reading: Reading<'_>, tree: Option<Node>) -> Result<Loaded, Problems> {
+fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, Problems> {
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);
         read_at::<File>(&mut tree, "", &mut reading)
@@ -129,10 +130,9 @@ fn finish(mut reading: Reading<'_>, tree: Option<Node>) -> Result<Loaded, Proble
 }
 
 /// Takes out the name of the JSON Schema that editors look for; in TOML and YAML it is a comment.
-fn without_schema(tree: &mut Node) {
+fn without_schema(tree: &mut At<Value>) {
     if let Value::Table(entries) = &mut tree.value {
-        let names_it = |node: &Node| matches!(node.value, Value::Text(_));
-        entries.retain(|entry| entry.key.value != schema::KEY || !names_it(&entry.node));
+        entries.retain(|(key, it)| key.value != schema::KEY || !matches!(it.value, Value::Text(_)));
     }
 }
 

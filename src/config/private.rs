@@ -3,26 +3,26 @@
 //! that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
-use super::source::{Sources, Span};
-use super::tree::{Node, Value};
+use super::source::{At, Sources, Span};
+use super::tree::Value;
 
 /// Hides all that stands below `clients`, and credentials in URLs wherever they stand.
-pub(super) fn hide_secrets(tree: &Node, sources: &mut Sources) {
+pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
     each_text(tree, &mut |text, span| {
         if has_credentials(text) {
             sources.hide(span);
         }
     });
     if let Value::Table(entries) = &tree.value {
-        let clients = entries.iter().filter(|entry| entry.key.value == "clients");
-        clients.for_each(|entry| hide(&entry.node, sources));
+        let clients = entries.iter().filter(|(key, _)| key.value == "clients");
+        clients.for_each(|(_, value)| hide(value, sources));
     }
 }
 
 /// Hides a value and all that stands in it.
-pub(super) fn hide(node: &Node, sources: &mut Sources) {
-    sources.hide(node.span);
-    hide_below(&node.value, sources);
+pub(super) fn hide(written: &At<Value>, sources: &mut Sources) {
+    sources.hide(written.span);
+    hide_below(&written.value, sources);
 }
 
 /// Hides what stands in tables, in a place where none belongs.
@@ -45,23 +45,23 @@ fn hide_below(value: &Value, sources: &mut Sources) {
     match value {
         Value::List(list) => list.iter().for_each(|one| hide(one, sources)),
         Value::Table(entries) => {
-            for entry in entries {
-                sources.hide(entry.key.span);
-                hide(&entry.node, sources);
+            for (key, value) in entries {
+                sources.hide(key.span);
+                hide(value, sources);
             }
         }
         _ => {}
     }
 }
 
-fn each_text(node: &Node, see: &mut dyn FnMut(&str, Span)) {
-    match &node.value {
-        Value::Text(text) => see(text, node.span),
+fn each_text(written: &At<Value>, see: &mut dyn FnMut(&str, Span)) {
+    match &written.value {
+        Value::Text(text) => see(text, written.span),
         Value::List(list) => list.iter().for_each(|one| each_text(one, see)),
         Value::Table(entries) => {
-            for entry in entries {
-                see(&entry.key.value, entry.key.span);
-                each_text(&entry.node, see);
+            for (key, value) in entries {
+                see(key, key.span);
+                each_text(value, see);
             }
         }
         _ => {}

@@ -6,8 +6,8 @@ use super::disk::Unreadable;
 use super::expand::{self, Environment};
 use super::private;
 use super::problems::{Problem, Problems};
-use super::source::Span;
-use super::tree::{self, Format, Node};
+use super::source::{At, Span};
+use super::tree::{self, Format, Value};
 
 /// Reads files for [`super::parse`].
 pub type Files<'f> = &'f dyn Fn(&Path) -> Result<String, Unreadable>;
@@ -62,7 +62,7 @@ impl<'r> Reading<'r> {
     }
 
     /// Parses a text. What is wrong with it is reported; there is no tree then.
-    pub(super) fn tree(&mut self, name: &str, text: &str, format: Format) -> Option<Node> {
+    pub(super) fn tree(&mut self, name: &str, text: &str, format: Format) -> Option<At<Value>> {
         let source = self.problems.sources.add(name, text);
         let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
             self.problems.sources.hide_all(source);

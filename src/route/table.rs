@@ -21,13 +21,13 @@ use super::{Indistinguishable, NearMiss, Route};
 pub struct RouteTable {
     routes: Vec<Arc<Route>>,
     /// The tree, the root first.
-    nodes: Vec<Node>,
+    nodes: Vec<Segment>,
     pub(super) spellings: Spellings,
 }
 
 /// A segment of a prefix, the segments that follow it, and the routes that end in it.
 #[derive(Debug, Default)]
-struct Node {
+struct Segment {
     /// The next segments, sorted, and the indices of their nodes. Sorted rather than hashed: clients
     /// choose what is looked up, and a comparison ends at the first byte that differs.
     children: Vec<(Box<str>, usize)>,
@@ -62,7 +62,7 @@ impl RouteTable {
             let same = by_prefix.entry(route.prefix.as_str()).or_default();
             same.push((place, route));
         }
-        let mut nodes = vec![Node::default()];
+        let mut nodes = vec![Segment::default()];
         for same in by_prefix.values() {
             let mut at = 0;
             for segment in same.iter().take(1).flat_map(|(_, r)| r.prefix.segments()) {
@@ -135,7 +135,7 @@ impl RouteTable {
     }
 }
 
-impl Node {
+impl Segment {
     fn find(&self, segment: &[u8]) -> Result<usize, usize> {
         self.children
             .binary_search_by(|(own, _)| own.as_bytes().cmp(segment))
@@ -148,12 +148,12 @@ impl Node {
 }
 
 /// The node for `segment` below the node `at`, added if it is not there yet.
-fn child(nodes: &mut Vec<Node>, at: usize, segment: &str) -> usize {
+fn child(nodes: &mut Vec<Segment>, at: usize, segment: &str) -> usize {
     match nodes[at].find(segment.as_bytes()) {
         Ok(found) => nodes[at].children[found].1,
         Err(position) => {
             let new = nodes.len();
-            nodes.push(Node::default());
+            nodes.push(Segment::default());
             nodes[at].children.insert(position, (segment.into(), new));
             new
         }

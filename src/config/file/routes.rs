@@ -12,7 +12,7 @@ use crate::config::keys::{
 use crate::config::kinds::{FilePath, HostName, Name, Size, Target};
 use crate::config::reading::Reading;
 use crate::config::source::At;
-use crate::config::tree::{Format, Node};
+use crate::config::tree::{Format, Value};
 use crate::route::{EncodedSlash, PathEncoding, PathPrefix};
 
 table! {
@@ -65,9 +65,9 @@ impl Kind for RoutesFile {
         "the path of a file".to_owned()
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let FilePath(path) = FilePath::read(node, path, reading)?;
-        let text = reading.file_named_at(&path, node.span);
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let FilePath(path) = FilePath::read(written, path, reading)?;
+        let text = reading.file_named_at(&path, written.span);
         let text = text.ok_or(Wrong::Reported)?;
         let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(&path));
         let routes = tree.and_then(|mut tree| read_at(&mut tree, "", reading));

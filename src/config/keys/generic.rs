@@ -14,15 +14,15 @@ use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::tree::{Entry, Node, Value};
+use crate::config::tree::Value;
 
 impl Kind for bool {
     fn takes() -> String {
         "true or false".to_owned()
     }
 
-    fn read(node: &mut Node, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match node.value {
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match written.value {
             Value::Boolean(value) => Ok(value),
             _ => Err(Wrong::Kind),
         }
@@ -53,8 +53,8 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
         format!("a number from {LEAST} to {MOST}")
     }
 
-    fn read(node: &mut Node, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let Value::Integer(number) = node.value else {
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::Integer(number) = written.value else {
             return Err(Wrong::Kind);
         };
         let number = u64::try_from(number).ok();
@@ -77,8 +77,8 @@ impl<T: Kind> Kind for Option<T> {
         T::takes()
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        T::read(node, path, reading).map(Some)
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        T::read(written, path, reading).map(Some)
     }
 
     fn absent(_: Span) -> Option<Self> {
@@ -107,10 +107,10 @@ impl<T: Kind> Kind for OrOff<T> {
         format!("{}, or \"off\"", T::takes())
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match &node.value {
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
             Value::Text(text) if text == "off" => Ok(Self(None)),
-            _ => T::read(node, path, reading).map(|value| Self(Some(value))),
+            _ => T::read(written, path, reading).map(|value| Self(Some(value))),
         }
     }
 
@@ -151,10 +151,10 @@ impl<T: Kind> Kind for List<T> {
         format!("{}, or a list of them", T::takes())
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let Value::List(list) = &mut node.value else {
-            let span = node.span;
-            let value = T::read(node, path, reading)?;
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::List(list) = &mut written.value else {
+            let span = written.span;
+            let value = T::read(written, path, reading)?;
             return Ok(Self(vec![At { value, span }]));
         };
         let mut read = Vec::new();
@@ -209,12 +209,12 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
         "a table".to_owned()
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let Value::Table(entries) = &mut node.value else {
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::Table(entries) = &mut written.value else {
             return Err(Wrong::Kind);
         };
         let mut map = Vec::new();
-        for Entry { key, node } in entries {
+        for (key, written) in entries {
             let name = K::parse(&key.value).map_err(|why| {
                 let home = (reading.home)(&key.value);
                 let home = home.filter(|_| !K::is_meant(&key.value));
@@ -225,10 +225,10 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
             });
             if name.is_err() && !K::is_meant(&key.value) {
                 // It may be the key of something else, and the value a password.
-                private::hide(node, &mut reading.problems.sources);
+                private::hide(written, &mut reading.problems.sources);
                 continue;
             }
-            let value = read_at(node, &join(path, &key.value), reading);
+            let value = read_at(written, &join(path, &key.value), reading);
             if let Ok(name) = name {
                 map.push((
                     At {

@@ -10,7 +10,7 @@ use crate::config::private;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::tree::{Node, Value};
+use crate::config::tree::Value;
 
 /// A type that a value of the configuration can be read as.
 pub(in crate::config) trait Kind: Sized {
@@ -19,7 +19,7 @@ pub(in crate::config) trait Kind: Sized {
 
     /// Reads a value; `path` is how a user would write its key. A value of another kind is left as
     /// it is.
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong>;
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong>;
 
     /// What holds where its key is not written, if that does not have to be.
     fn absent(_: Span) -> Option<Self> {
@@ -49,31 +49,31 @@ pub(in crate::config) enum Wrong {
 
 /// Reads a value, or reports why it cannot be read.
 pub(in crate::config) fn read_at<K: Kind>(
-    node: &mut Node,
+    written: &mut At<Value>,
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Option<At<K>> {
-    let span = node.span;
-    match K::read(node, path, reading) {
+    let span = written.span;
+    match K::read(written, path, reading) {
         Ok(value) => Some(At { value, span }),
         Err(wrong) => {
-            report(path, &K::takes(), node, wrong, &mut reading.problems);
+            report(path, &K::takes(), written, wrong, &mut reading.problems);
             None
         }
     }
 }
 
-fn report(path: &str, takes: &str, node: &Node, wrong: Wrong, problems: &mut Problems) {
-    let label = match (wrong, &node.value) {
+fn report(path: &str, takes: &str, written: &At<Value>, wrong: Wrong, problems: &mut Problems) {
+    let label = match (wrong, &written.value) {
         (Wrong::Reported, _) | (_, Value::Broken) => return,
         (Wrong::Kind, value) => format!("this is {}", value.noun()),
         (Wrong::Text(text), _) => text,
     };
-    private::hide_tables(&node.value, &mut problems.sources);
+    private::hide_tables(&written.value, &mut problems.sources);
     let message = if path.is_empty() {
         format!("the file must be {takes}")
     } else {
         format!("`{path}` takes {takes}")
     };
-    problems.add(Problem::at(node.span, message).label(label));
+    problems.add(Problem::at(written.span, message).label(label));
 }

@@ -8,7 +8,7 @@ use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
-use crate::config::tree::{Entry, Node, Value};
+use crate::config::tree::{Entry, Value};
 
 /// A table that is being read.
 pub(in crate::config) struct Reader {
@@ -22,24 +22,21 @@ pub(in crate::config) struct Reader {
 }
 
 impl Reader {
-    /// Takes the entries out of a node that is a table, or a string that stands for one with the key
+    /// Takes the entries out of a value that is a table, or a string that stands for one with the key
     /// `short`.
     pub(in crate::config) fn of(
-        node: &mut Node,
+        written: &mut At<Value>,
         path: &str,
         short: Option<&'static str>,
     ) -> Option<Self> {
-        let span = node.span;
-        let is_short = matches!(node.value, Value::Text(_));
-        let entries = match (&mut node.value, short) {
+        let span = written.span;
+        let is_short = matches!(written.value, Value::Text(_));
+        let entries = match (&mut written.value, short) {
             (Value::Table(entries), _) => std::mem::take(entries),
             (Value::Text(text), Some(short)) => {
                 let value = Value::Text(std::mem::take(text));
-                let (key, node) = (short.to_owned(), Node { value, span });
-                vec![Entry {
-                    key: At { value: key, span },
-                    node,
-                }]
+                let key = short.to_owned();
+                vec![(At { value: key, span }, At { value, span })]
             }
             _ => return None,
         };
@@ -62,15 +59,15 @@ impl Reader {
         self.known.push(key);
         let span = self.span;
         let absent = || absent(span).map(|value| At { value, span });
-        let is_here = |entry: &Entry| entry.key.value == key;
+        let is_here = |(written, _): &Entry| written.value == key;
         if let Some(index) = self.entries.iter().position(is_here) {
-            let mut node = self.entries.remove(index).node;
+            let (_, mut written) = self.entries.remove(index);
             let path = if self.is_short {
                 self.path.clone()
             } else {
                 join(&self.path, key)
             };
-            return read_at(&mut node, &path, reading).or_else(absent);
+            return read_at(&mut written, &path, reading).or_else(absent);
         }
         absent().or_else(|| {
             let message = match self.path.as_str() {
@@ -86,11 +83,11 @@ impl Reader {
 
     /// Reports all keys that nobody has asked for.
     pub(in crate::config) fn finish(self, reading: &mut Reading<'_>) {
-        for Entry { key, node } in &self.entries {
+        for (key, written) in &self.entries {
             let meant = closest(&key.value, self.known.iter().copied());
             // Who knows what this is? `clients` may have been meant, or a password.
-            if private::has_tables(&node.value) || meant.is_none_or(|key| key == "clients") {
-                private::hide(node, &mut reading.problems.sources);
+            if private::has_tables(&written.value) || meant.is_none_or(|key| key == "clients") {
+                private::hide(written, &mut reading.problems.sources);
             }
             let message = match meant {
                 // It may be an API key itself.

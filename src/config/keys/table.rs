@@ -8,7 +8,8 @@ use super::reader::{Reader, join};
 use super::schema::Definitions;
 use super::shown::{Line, Shown};
 use crate::config::reading::Reading;
-use crate::config::tree::Node;
+use crate::config::source::At;
+use crate::config::tree::Value;
 
 /// A table of declared keys; `table!` implements it.
 pub(in crate::config) trait Keys: Sized {
@@ -69,7 +70,7 @@ macro_rules! table {
             use $crate::config::keys::{self, Key, Keys, Kind, Reader, Shown};
             use $crate::config::reading::Reading;
             use $crate::config::source::{At, Span};
-            use $crate::config::tree::Node;
+            use $crate::config::tree::Value;
 
             impl Keys for $name {
                 const NAME: &str = stringify!($name);
@@ -111,8 +112,8 @@ macro_rules! table {
                     keys::takes::<Self>()
                 }
 
-                fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, keys::Wrong> {
-                    keys::read_table(node, path, reading)
+                fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, keys::Wrong> {
+                    keys::read_table(written, path, reading)
                 }
 
                 fn absent(span: Span) -> Option<Self> {
@@ -168,11 +169,11 @@ pub(in crate::config) fn takes<T: Keys>() -> String {
 
 /// Reads a table.
 pub(in crate::config) fn read_table<T: Keys>(
-    node: &mut Node,
+    written: &mut At<Value>,
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Result<T, Wrong> {
-    let mut table = Reader::of(node, path, T::SHORT).ok_or(Wrong::Kind)?;
+    let mut table = Reader::of(written, path, T::SHORT).ok_or(Wrong::Kind)?;
     let read = T::take(&mut table, reading);
     table.finish(reading);
     read.ok_or(Wrong::Reported)

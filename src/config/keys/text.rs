@@ -6,8 +6,9 @@ use super::kind::{Kind, Wrong};
 use super::schema::Definitions;
 use super::shown::Shown;
 use crate::config::reading::Reading;
+use crate::config::source::At;
 use crate::config::suggest::closest;
-use crate::config::tree::{Node, Value};
+use crate::config::tree::Value;
 use crate::words::Word;
 
 /// A type that is written as a string.
@@ -58,8 +59,8 @@ impl<T: Text> Kind for T {
         }
     }
 
-    fn read(node: &mut Node, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match (&node.value, T::FOR_NUMBER) {
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match (&written.value, T::FOR_NUMBER) {
             (Value::Text(text) | Value::Time(text), _) => T::parse(text).map_err(Wrong::Text),
             (Value::Integer(number), Some(instead)) => {
                 let instead = instead.replace('N', &number.to_string());

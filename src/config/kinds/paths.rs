@@ -7,7 +7,8 @@ use serde_json::{Value as Json, json};
 use crate::config::keys::{Definitions, Kind, Shown, Wrong};
 use crate::config::reading::Reading;
 use crate::config::settings::AccessLog;
-use crate::config::tree::{Node, Value};
+use crate::config::source::At;
+use crate::config::tree::Value;
 
 /// A path.
 pub(in crate::config) struct FilePath(pub PathBuf);
@@ -24,8 +25,8 @@ impl Kind for FilePath {
         "a path".to_owned()
     }
 
-    fn read(node: &mut Node, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match &node.value {
+    fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
             Value::Text(text) if text.is_empty() => Err(Wrong::Text("this is empty".to_owned())),
             Value::Text(text) if text.contains('\0') => {
                 Err(Wrong::Text("a path has no NUL in it".to_owned()))
@@ -49,9 +50,9 @@ impl Kind for TextFile {
         "the path of a file in PEM".to_owned()
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let FilePath(path) = FilePath::read(node, path, reading)?;
-        let text = reading.file_named_at(&path, node.span);
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let FilePath(path) = FilePath::read(written, path, reading)?;
+        let text = reading.file_named_at(&path, written.span);
         Ok(Self { path, text })
     }
 
@@ -72,11 +73,11 @@ impl Kind for AccessLog {
         "\"stdout\", \"off\" or a path".to_owned()
     }
 
-    fn read(node: &mut Node, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match &node.value {
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
             Value::Text(text) if text == "stdout" => Ok(Self::Stdout),
             Value::Text(text) if text == "off" => Ok(Self::Off),
-            _ => FilePath::read(node, path, reading).map(|path| Self::File(path.0)),
+            _ => FilePath::read(written, path, reading).map(|path| Self::File(path.0)),
         }
     }
 

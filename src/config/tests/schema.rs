@@ -6,8 +6,9 @@ use serde_json::{Map as Object, Value as Json, json};
 
 use super::docs::{assert_up_to_date, examples};
 use super::*;
+use crate::config::source::At;
 use crate::config::source::Sources;
-use crate::config::tree::{self, Node, Value};
+use crate::config::tree::{self, Value};
 
 fn schema() -> Json {
     crate::config::schema().parse().unwrap()
@@ -99,14 +100,14 @@ fn errors(text: &str) -> Vec<String> {
     check(&root, &root, &to_json(&tree), "")
 }
 
-fn to_json(node: &Node) -> Json {
+fn to_json(node: &At<Value>) -> Json {
     match &node.value {
         Value::Text(text) | Value::Time(text) => json!(text),
         Value::Integer(number) => json!(number),
         Value::Boolean(value) => json!(value),
         Value::List(list) => list.iter().map(to_json).collect(),
         Value::Table(entries) => {
-            let entry = |entry: &tree::Entry| (entry.key.value.clone(), to_json(&entry.node));
+            let entry = |(key, value): &tree::Entry| (key.value.clone(), to_json(value));
             Json::Object(entries.iter().map(entry).collect::<Object<_, _>>())
         }
         Value::OtherNumber | Value::Null | Value::Broken => Json::Null,

@@ -11,7 +11,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
-use super::node::{Entry, Node, Parsed, ToSpan, Value};
+use super::value::{Parsed, ToSpan, Value};
 
 /// JSON and none of its extensions.
 const STRICT: ParseOptions = ParseOptions {
@@ -60,7 +60,7 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn node(&mut self, value: ast::Value<'_>) -> Node {
+    fn node(&mut self, value: ast::Value<'_>) -> At<Value> {
         let span = self.place(&value);
         let value = match value {
             ast::Value::StringLit(string) => Value::Text(string.value.into_owned()),
@@ -79,7 +79,7 @@ impl Reader<'_> {
             ),
             ast::Value::Object(object) => self.table(object),
         };
-        Node { value, span }
+        At { value, span }
     }
 
     fn table(&mut self, object: ast::Object<'_>) -> Value {
@@ -94,8 +94,7 @@ impl Reader<'_> {
                 let problem = Problem::at(key.span, "this key is given twice");
                 self.wrong.push(problem.also(first, "first given here"));
             }
-            let node = self.node(property.value);
-            entries.push(Entry { key, node });
+            entries.push((key, self.node(property.value)));
         }
         Value::Table(entries)
     }

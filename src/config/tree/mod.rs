@@ -2,15 +2,15 @@
 //! parsers works on this tree, so the formats cannot come to differ.
 
 mod json;
-mod node;
 mod toml;
+mod value;
 mod yaml;
 
-pub use node::Format;
-pub(super) use node::{Entry, Node, Value};
+pub use value::Format;
+pub(super) use value::{Entry, Value};
 
 use super::problems::Problems;
-use super::source::{SourceId, Span};
+use super::source::{At, SourceId, Span};
 
 /// Parses a text. What is wrong with it goes to `problems`; there is no tree then.
 pub(super) fn parse(
@@ -18,7 +18,7 @@ pub(super) fn parse(
     format: Format,
     source: SourceId,
     problems: &mut Problems,
-) -> Option<Node> {
+) -> Option<At<Value>> {
     // Windows editors put one in front; it says nothing.
     let blank = if text.starts_with('\u{feff}') { 3 } else { 0 };
     let parser = match format {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::node::{Entry, Node, Parsed, ToSpan, Value};
+use super::value::{Entry, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::At;
 
@@ -15,7 +15,7 @@ pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
     if errors.is_empty() {
         let range = document.span();
         let value = table(document.into_inner(), text, span);
-        return Ok(Node {
+        return Ok(At {
             value,
             span: span(range),
         });
@@ -41,7 +41,7 @@ fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem
     errors.into_iter().map(problem).collect()
 }
 
-fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> Node {
+fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> At<Value> {
     let range = value.span();
     let value = match value.into_inner() {
         DeValue::String(string) => Value::Text(string.into_owned()),
@@ -54,7 +54,7 @@ fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> Node {
         }
         DeValue::Table(entries) => table(entries, text, span),
     };
-    Node {
+    At {
         value,
         span: span(range),
     }
@@ -73,8 +73,7 @@ fn table(table: DeTable<'_>, text: &str, span: ToSpan<'_>) -> Value {
                 value: key.into_inner().into_owned(),
                 span: span(range.clone()),
             };
-            let node = node(value, text, span);
-            (range, Entry { key, node })
+            (range, (key, node(value, text, span)))
         })
         .collect();
     // The parser keeps its tables sorted by name.
@@ -88,6 +87,8 @@ mod tests {
 
     use super::*;
 
+    type See<'s> = dyn FnMut(Option<&At<String>>, &At<Value>) + 's;
+
     fn parsed(text: &str) -> (Parsed, Sources) {
         let mut sources = Sources::default();
         let id = sources.add("x.toml", text);
@@ -99,7 +100,7 @@ mod tests {
         let text = "b = [1.5, 0x1F]\n[a]\nat = 1979-05-27T07:32:00Z\n[[r]]\nx.y = 'z'\n";
         let (tree, sources) = parsed(text);
         let mut seen = Vec::new();
-        walk(&tree.ok().unwrap(), &mut |key, node| {
+        walk(None, &tree.ok().unwrap(), &mut |key, node| {
             let key = key.map_or("", |key| sources.text(key.span));
             seen.push(format!(
                 "{key}: {} {}",
@@ -124,21 +125,13 @@ mod tests {
         );
     }
 
-    fn walk(node: &Node, see: &mut dyn FnMut(Option<&At<String>>, &Node)) {
-        see_below(None, node, see);
-    }
-
-    fn see_below(
-        key: Option<&At<String>>,
-        node: &Node,
-        see: &mut dyn FnMut(Option<&At<String>>, &Node),
-    ) {
-        see(key, node);
-        match &node.value {
-            Value::List(list) => list.iter().for_each(|one| see_below(None, one, see)),
+    fn walk(key: Option<&At<String>>, value: &At<Value>, see: &mut See<'_>) {
+        see(key, value);
+        match &value.value {
+            Value::List(list) => list.iter().for_each(|one| walk(None, one, see)),
             Value::Table(entries) => entries
                 .iter()
-                .for_each(|entry| see_below(Some(&entry.key), &entry.node, see)),
+                .for_each(|(key, value)| walk(Some(key), value, see)),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, options};
 
-use super::node::{Entry, Node, Parsed, ToSpan, Value};
+use super::value::{Entry, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
@@ -38,7 +38,7 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     /// The only document; a file without one is an empty table.
-    fn document(&mut self) -> Option<Node> {
+    fn document(&mut self) -> Option<At<Value>> {
         let mut tree = None;
         loop {
             let (event, range) = self.next()?;
@@ -52,7 +52,7 @@ impl<'t> Reader<'t> {
                 event => tree = Some(self.node(event, range)?),
             }
         }
-        Some(tree.unwrap_or_else(|| Node {
+        Some(tree.unwrap_or_else(|| At {
             value: Value::Table(Vec::new()),
             span: (self.span)(0..0),
         }))
@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
         self.wrong.push(problem.label(instead));
     }
 
-    fn node(&mut self, event: Event<'t>, range: Range<usize>) -> Option<Node> {
+    fn node(&mut self, event: Event<'t>, range: Range<usize>) -> Option<At<Value>> {
         let span = (self.span)(range.clone());
         let value = match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) => plain(&text),
@@ -110,10 +110,10 @@ impl<'t> Reader<'t> {
                 return None;
             }
         };
-        Some(Node { value, span })
+        Some(At { value, span })
     }
 
-    fn list(&mut self) -> Option<Vec<Node>> {
+    fn list(&mut self) -> Option<Vec<At<Value>>> {
         let mut list = Vec::new();
         loop {
             match self.next()? {
@@ -148,7 +148,7 @@ impl<'t> Reader<'t> {
                 value,
                 span: key.span,
             };
-            entries.push(Entry { key, node });
+            entries.push((key, node));
         }
     }
 }

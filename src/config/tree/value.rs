@@ -8,19 +8,13 @@ use std::path::Path;
 use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
-/// A value and its place.
-pub(in crate::config) struct Node {
-    pub value: Value,
-    pub span: Span,
-}
-
 /// A value as it was written.
 pub(in crate::config) enum Value {
     Text(String),
     Integer(i64),
     Boolean(bool),
-    List(Vec<Node>),
-    /// In the order of the file.
+    List(Vec<At<Value>>),
+    /// Keys with their values, in the order of the file.
     Table(Vec<Entry>),
     /// A date and time of TOML's own, as it was written.
     Time(String),
@@ -33,10 +27,7 @@ pub(in crate::config) enum Value {
 }
 
 /// A key with its value.
-pub(in crate::config) struct Entry {
-    pub key: At<String>,
-    pub node: Node,
-}
+pub(in crate::config) type Entry = (At<String>, At<Value>);
 
 impl Value {
     /// What a user calls it.
@@ -59,7 +50,7 @@ impl Value {
 pub(super) type ToSpan<'t> = &'t dyn Fn(Range<usize>) -> Span;
 
 /// What a parser gives: a tree, or everything that is wrong.
-pub(super) type Parsed = Result<Node, Vec<Problem>>;
+pub(super) type Parsed = Result<At<Value>, Vec<Problem>>;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +76,13 @@ impl Format {
     }
 }
 
-impl Node {
+impl At<Value> {
     /// Calls `change` with every text in the tree and its place.
     pub(in crate::config) fn each_text(&mut self, change: &mut dyn FnMut(&mut Value, Span)) {
         match &mut self.value {
             Value::Text(_) => change(&mut self.value, self.span),
-            Value::List(list) => list.iter_mut().for_each(|node| node.each_text(change)),
-            Value::Table(entries) => entries
-                .iter_mut()
-                .for_each(|entry| entry.node.each_text(change)),
+            Value::List(list) => list.iter_mut().for_each(|one| one.each_text(change)),
+            Value::Table(entries) => entries.iter_mut().for_each(|(_, it)| it.each_text(change)),
             _ => {}
         }
     }
