@@ -1,7 +1,7 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny fuzz bench bench-idle bench-stream sim
+.PHONY: help demo test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ doc: ## build the documentation of the code
 deny: ## check licences, sources and duplicates of the dependencies (installs cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny --locked check bans licenses sources
+
+package: ## build what is handed out: a Debian package, a static program, an image
+	@exec scripts/package.sh
 
 fuzz: ## run every fuzz target for FUZZ_SECONDS (60); needs nightly and cargo-fuzz
 	@exec scripts/fuzz.sh

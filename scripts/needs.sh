@@ -7,6 +7,8 @@ set -euo pipefail
 package_of() {
     case $1 in
         cc) echo gcc ;;
+        musl-gcc) echo musl-tools ;;
+        dpkg-deb) echo dpkg ;;
         node) echo nodejs ;;
         *) echo "$1" ;;
     esac

@@ -8,6 +8,7 @@ mod access_log;
 mod cli;
 mod connection;
 mod corpus;
+mod deploy;
 mod explain;
 mod faults;
 mod forwarding;

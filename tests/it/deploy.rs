@@ -1,0 +1,81 @@
+//! What is handed out beside the program: its files must fit the program that they come with.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn deploy(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy")
+        .join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(deploy(name)).expect("a file of deploy/")
+}
+
+fn check(file: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.arg("check").arg("-c").arg(file);
+    let done = command.env("REDIS_URL", "redis://redis:6379").output();
+    let done = done.expect("run tollgate");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{}: {said}", file.display());
+}
+
+/// The values of a setting such as `ExecStart=`.
+fn settings<'t>(text: &'t str, name: &'t str) -> Vec<&'t str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter_map(|line| line.strip_prefix(name)).collect()
+}
+
+fn seconds(text: &str, name: &str) -> u64 {
+    let [value] = settings(text, name)[..] else {
+        panic!("{name} stands once: {text}");
+    };
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().expect("a number of seconds")
+}
+
+#[test]
+fn the_packaged_configuration_is_good() {
+    check(&deploy("tollgate.toml"));
+}
+
+#[test]
+fn the_unit_runs_commands_that_exist_and_waits_for_the_drain() {
+    let unit = text("systemd/tollgate.service");
+    let before = settings(&unit, "ExecStartPre=/usr/bin/tollgate ");
+    let start = settings(&unit, "ExecStart=/usr/bin/tollgate ");
+    for command in [before, start].concat() {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert_eq!(words.last(), Some(&"/etc/tollgate/tollgate.toml"));
+        let done = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args([words[0], "--help"])
+            .output()
+            .expect("run tollgate");
+        let help = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && help.contains("-c,"), "{command}");
+    }
+    assert!(seconds(&unit, "TimeoutStopSec=") > 30);
+}
+
+#[test]
+fn the_manifest_holds_a_good_configuration_and_waits_for_the_drain() {
+    let manifest = text("kubernetes/tollgate.yaml");
+    let (_, from) = manifest
+        .split_once("  tollgate.toml: |\n")
+        .expect("the ConfigMap's file");
+    let (indented, _) = from.split_once("\n---").expect("the end of the ConfigMap");
+    let lines = indented
+        .lines()
+        .map(|line| line.strip_prefix("    ").unwrap_or(line));
+    let configuration = lines.collect::<Vec<_>>().join("\n");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tollgate.toml");
+    std::fs::write(&file, &configuration).expect("write the file");
+    check(&file);
+
+    let drain = seconds(&configuration, "drain_timeout = ");
+    let before = seconds(&manifest, "sleep: ");
+    assert!(seconds(&manifest, "terminationGracePeriodSeconds: ") > before + drain);
+}
