@@ -139,6 +139,9 @@ fn text(told: &Explanation) -> String {
             });
         line("protection", &protection);
     }
+    if let Some(cors) = &told.cors {
+        line("cors", cors);
+    }
     for limit in &told.limits {
         line("limit", &limit_text(limit));
     }

@@ -3,10 +3,12 @@
 use http::{HeaderName, StatusCode};
 
 use super::body::BodyLength;
+use super::cors::Cors;
+use super::fields::{FieldRef, Fields};
 use super::head::AnswerHead;
 use super::hop::ConnectionOptions;
 use super::known_field::KnownField;
-use super::sink::{HeadSink, Persistence};
+use super::sink::{FieldSink, HeadSink, Persistence};
 
 /// What an answer's head says beside what the service said.
 #[derive(Debug)]
@@ -17,6 +19,9 @@ pub struct Answer<'a> {
     pub request_id: &'a [u8],
     /// Whether the gateway reports a limit of its own; then the service's report is dropped.
     pub reports_limit: bool,
+    /// What pages of other origins may do, and the fields of the request; then what the service says
+    /// of that is dropped.
+    pub cors: Option<(&'a Cors, &'a Fields)>,
     /// What becomes of the client's connection.
     pub persistence: Persistence,
 }
@@ -37,6 +42,9 @@ pub fn put_answer(
     let tells_length = body == BodyLength::None
         && head.status != StatusCode::NO_CONTENT
         && !head.status.is_informational();
+    let mut vary = answer.cors.map_or(Vary::Passes, |(cors, _)| {
+        Vary::with_origin(cors, &head.fields)
+    });
     let mut dated = false;
     for field in head.fields.iter() {
         let passes = match field.known {
@@ -44,6 +52,7 @@ pub fn put_answer(
             KnownField::RateLimit | KnownField::RateLimitPolicy | KnownField::XRateLimit => {
                 !answer.reports_limit
             }
+            KnownField::AccessControl => answer.cors.is_none(),
             KnownField::Other => !field
                 .name
                 .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
@@ -51,8 +60,18 @@ pub fn put_answer(
         };
         if passes && !options.name(field.name) {
             dated |= field.known == KnownField::Date;
-            sink.pass(field);
+            if field.known == KnownField::Vary {
+                vary.put(sink, field);
+            } else {
+                sink.pass(field);
+            }
         }
+    }
+    if let Some((cors, fields)) = answer.cors {
+        if vary == Vary::NeedsOrigin {
+            sink.field(b"Vary", b"Origin");
+        }
+        cors.put_fields(sink, fields);
     }
     sink.framing(body);
     if !dated {
@@ -60,6 +79,38 @@ pub fn put_answer(
     }
     sink.field(answer.request_id_header.as_ref(), answer.request_id);
     sink.connection(answer.persistence, false);
+}
+
+/// What becomes of a service's `Vary`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vary {
+    Passes,
+    /// `Origin` has to be added to the first one, or stands alone.
+    NeedsOrigin,
+}
+
+impl Vary {
+    fn with_origin(cors: &Cors, fields: &Fields) -> Self {
+        let has = |name: &[u8]| fields.has_item(KnownField::Vary, name);
+        if cors.varies() && !has(b"origin") && !has(b"*") {
+            Self::NeedsOrigin
+        } else {
+            Self::Passes
+        }
+    }
+
+    fn put(&mut self, sink: &mut impl FieldSink, field: FieldRef<'_>) {
+        match self {
+            Self::NeedsOrigin if !field.value.is_empty() => {
+                sink.composed(field.name, |out| {
+                    out.extend_from_slice(field.value);
+                    out.extend_from_slice(b", Origin");
+                });
+                *self = Self::Passes;
+            }
+            _ => sink.pass(field),
+        }
+    }
 }
 
 /// Puts an interim answer (RFC 9110 section 15.2) whole.

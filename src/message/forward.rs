@@ -76,12 +76,14 @@ impl Names {
                     && !READING.iter().any(|name| same(field.name, name))
             }
             KnownField::Odd => receiver == Receiver::Client || self.passes_odd(field.name),
-            KnownField::Allow
+            KnownField::AccessControl
+            | KnownField::Allow
             | KnownField::CacheControl
             | KnownField::Date
             | KnownField::RetryAfter
             | KnownField::Server
-            | KnownField::UserAgent => true,
+            | KnownField::UserAgent
+            | KnownField::Vary => true,
             _ => false,
         }
     }

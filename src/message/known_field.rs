@@ -16,6 +16,8 @@ macro_rules! known {
             XForwarded,
             /// `x-ratelimit-*`.
             XRateLimit,
+            /// `access-control-*`.
+            AccessControl,
             /// A name with anything but letters, digits and `-`. Services that turn names into
             /// variables may take it for another name.
             Odd,
@@ -75,6 +77,8 @@ known! {
     ContentType = "content-type",
     CacheControl = "cache-control",
     MaxForwards = "max-forwards",
+    Origin = "origin",
+    Vary = "vary",
 }
 
 /// The longest name in the list.
@@ -122,6 +126,7 @@ impl KnownField {
             Some(known) => known,
             None if short.starts_with(b"x-forwarded-") => Self::XForwarded,
             None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
+            None if short.starts_with(b"access-control-") => Self::AccessControl,
             None => Self::Other,
         }
     }
@@ -147,6 +152,7 @@ mod tests {
             ("x-forwarded-prefix", KnownField::XForwarded),
             ("X-Forwarded-A-Name-Longer-Than-All", KnownField::XForwarded),
             ("X-RateLimit-Remaining", KnownField::XRateLimit),
+            ("Access-Control-Request-Headers", KnownField::AccessControl),
         ];
         for (name, known) in rows {
             assert_eq!(KnownField::of(name.as_bytes()), known, "{name}");

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod body;
 pub mod bytes;
 pub mod caller;
+pub mod cors;
 pub mod escapes;
 pub mod fields;
 pub mod forward;

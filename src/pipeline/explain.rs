@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::limit::{Check, Who};
+use crate::message::cors;
 use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
@@ -45,6 +46,8 @@ pub struct Explanation {
     pub ip: String,
     /// The protected prefix that it lies under.
     pub protected_by: Option<String>,
+    /// What pages of other origins may do with it, if that is configured.
+    pub cors: Option<String>,
     /// The limits that it would count against.
     pub limits: Vec<LimitLine>,
     /// The route that wins.
@@ -185,7 +188,13 @@ fn tell(
         let protected = snapshot.access.protected.find(path.as_str());
         told.protected_by = protected.map(|prefix| prefix.as_str().to_owned());
     }
+    told.cors = cors_of(&request);
     let (admitted, then) = match plan {
+        Plan::Preflight => {
+            told.answers = Some("204: a preflight, which no service gets");
+            tell_route(told, snapshot, &request);
+            return None;
+        }
         Plan::Health => {
             told.answers = Some("200: the gateway's own health check");
             return None;
@@ -205,6 +214,29 @@ fn tell(
         Then::Forward(route) => told.sends = Some(sent_to(snapshot, &request, route)),
     }
     None
+}
+
+/// Says of which origins pages may call, or whether the one that the request names is among them.
+fn cors_of(request: &Request<'_>) -> Option<String> {
+    let (cors, fields) = request.cors()?;
+    let text = match (cors::origin(fields), cors.origins()) {
+        (None, None) => "pages of any origin may call".to_owned(),
+        (None, Some(origins)) => format!("pages of {} may call", origins.join(", ")),
+        (Some(origin), _) => {
+            let name = String::from_utf8_lossy(origin);
+            if cors.allows(origin) {
+                format!("pages of {name} may call")
+            } else {
+                return Some(format!("pages of {name} may not call: it is not listed"));
+            }
+        }
+    };
+    let credentials = if cors.has_credentials() {
+        ", with credentials"
+    } else {
+        ""
+    };
+    Some(text + credentials)
 }
 
 fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {

@@ -50,6 +50,9 @@ async fn run<'r>(
             record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
             return Ok(boxed_cold(answer(Reply::Healthy, record, client)).await);
         }
+        Plan::Preflight => {
+            return Ok(boxed_cold(answer(Reply::Preflight, record, client)).await);
+        }
         Plan::Refuse(rejection) => return Err(rejection.clone()),
         Plan::Count(admitted, then) => (admitted, then),
     };

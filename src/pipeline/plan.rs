@@ -5,10 +5,11 @@
 use http::Method;
 
 use crate::client::Client;
+use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
-use crate::route::Route;
+use crate::route::{Resolved, Route};
 use crate::wire::framing::request_body;
 
 use super::identify::{Caller, identify};
@@ -23,6 +24,8 @@ use super::snapshot::Snapshot;
 pub(super) enum Plan<'p> {
     /// It asks how the gateway is, and is answered.
     Health,
+    /// A browser asks what a page may send, and is answered; no service is asked.
+    Preflight,
     /// It is refused, and counts for nobody.
     Refuse(Rejection),
     /// It counts against the caller's limits, and then, unless one of them refuses it, it goes on.
@@ -74,6 +77,15 @@ fn steps<'p>(
     if target.path != b"*" {
         request.path = Some(RequestPath::parse(target.path)?);
     }
+    // Looked up at once, for a route has rules about who may come in; what the look-up says becomes
+    // of the request once that is known.
+    let found = find(request, snapshot, &head.method);
+    if is_preflight(request, snapshot) {
+        return Ok(Plan::Preflight);
+    }
+    if let Some(Resolved::Route(route)) = found {
+        request.cors = route.cors.as_deref();
+    }
 
     request.identity = Some(Identity::InvalidKey);
     let caller = match as_client {
@@ -81,13 +93,13 @@ fn steps<'p>(
         None => identify(&snapshot.access, &head.fields, request.address)?,
     };
     request.identity = Some(Identity::Known(caller));
-    let Some(path) = &request.path else {
+    let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
     let admitted = protect(&snapshot.access.protected, path, caller)?;
 
-    // A route has limits of its own and a cost, so it is found before the request is counted.
-    let then = match resolve(&snapshot.routes, request.host, &head.method, path) {
+    // A route has limits of its own and a cost, so it is known before the request is counted.
+    let then = match resolve(found, &snapshot.routes, request.host, &head.method, path) {
         Ok(route) => {
             request.route = Some(route);
             match check(route, path, request.body) {
@@ -99,4 +111,32 @@ fn steps<'p>(
         Err(rejection) => Then::Refuse(rejection),
     };
     Ok(Plan::Count(admitted, then))
+}
+
+/// Looks up the route of a request, as if it had this method.
+fn find<'p>(
+    request: &Request<'p>,
+    snapshot: &'p Snapshot,
+    method: &Method,
+) -> Option<Resolved<'p>> {
+    let path = request.path.as_ref()?;
+    Some(snapshot.routes.find(request.host, method, path.as_str()))
+}
+
+/// Whether the request is a preflight that is answered here. Where no CORS is configured it is a
+/// request like any other, for the service to answer.
+fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> bool {
+    let head = request.head;
+    let asked = preflight_method(&head.method, &head.fields);
+    match asked.and_then(|asked| find(request, snapshot, &asked)) {
+        None => false,
+        Some(Resolved::Route(route)) => {
+            request.cors = route.cors.as_deref();
+            if request.cors.is_some() {
+                request.route = Some(route);
+            }
+            request.cors.is_some()
+        }
+        Some(Resolved::MethodNotAllowed { .. } | Resolved::NoRoute) => request.cors.is_some(),
+    }
 }

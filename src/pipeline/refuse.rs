@@ -34,6 +34,8 @@ pub(super) enum Reply<'a> {
     Healthy,
     /// The request was to come no further than here.
     LastHop,
+    /// A browser asks what a page may send.
+    Preflight,
     Rejected(&'a Rejection),
 }
 
@@ -137,6 +139,7 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
         let (status, body, kind): (_, _, &[u8]) = match reply {
             Reply::Healthy => (StatusCode::OK, HEALTHY.to_vec(), b"application/json"),
             Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
+            Reply::Preflight => (StatusCode::NO_CONTENT, Vec::new(), b""),
             Reply::Rejected(rejection) => {
                 let problem = rejection.problem(record.request_id.text());
                 (rejection.status(), problem, b"application/problem+json")
@@ -153,7 +156,11 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
     }
 
     fn framing(&self) -> BodyLength {
-        BodyLength::Fixed(self.body.len() as u64)
+        match self.status {
+            // RFC 9110 section 8.6.
+            StatusCode::NO_CONTENT => BodyLength::None,
+            _ => BodyLength::Fixed(self.body.len() as u64),
+        }
     }
 }
 
@@ -178,6 +185,16 @@ impl PutHead for OwnAnswer<'_, '_> {
         }
         if let Reply::Rejected(rejection) = self.reply {
             rejection.put_fields(sink);
+        }
+        match (record.request().and_then(Request::cors), self.reply) {
+            (None, _) => {}
+            (Some((cors, fields)), Reply::Preflight) => cors.put_preflight(sink, fields),
+            (Some((cors, fields)), _) => {
+                if cors.varies() {
+                    sink.field(b"Vary", b"Origin");
+                }
+                cors.put_fields(sink, fields);
+            }
         }
         let persistence = if self.goes_on {
             Persistence::Stays

@@ -7,6 +7,8 @@ use http::Method;
 
 use crate::message::body::BodyLength;
 use crate::message::caller::caller;
+use crate::message::cors::Cors;
+use crate::message::fields::Fields;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
@@ -34,6 +36,8 @@ pub struct Request<'r> {
     pub body: BodyLength,
     /// The canonical path, if the target has one.
     pub path: Option<RequestPath<'r>>,
+    /// What pages of other origins may do with it, where that is configured.
+    pub cors: Option<&'r Cors>,
     /// Who calls; `None` if the request was refused before that was of interest.
     pub identity: Option<Identity<'r>>,
     /// The route that takes it.
@@ -52,7 +56,7 @@ pub enum Identity<'r> {
 impl<'r> Request<'r> {
     /// A request that `peer` has sent, of which nothing is understood yet.
     #[must_use]
-    pub fn new(snapshot: &Snapshot, head: &'r RequestHead, peer: IpAddr) -> Self {
+    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: IpAddr) -> Self {
         Self {
             head,
             peer,
@@ -62,6 +66,8 @@ impl<'r> Request<'r> {
             host: head.host(),
             body: BodyLength::None,
             path: None,
+            // Until a route is found that has rules of its own.
+            cors: snapshot.access.cors.as_deref(),
             identity: None,
             route: None,
         }
@@ -71,6 +77,12 @@ impl<'r> Request<'r> {
     #[must_use]
     pub fn query(&self) -> Option<&'r [u8]> {
         self.target.and_then(|target| target.query)
+    }
+
+    /// What pages of other origins may do with it, and its fields.
+    #[must_use]
+    pub fn cors(&self) -> Option<(&'r Cors, &'r Fields)> {
+        self.cors.map(|cors| (cors, &self.head.fields))
     }
 
     /// Whether it is HEAD, to which no answer has a body.

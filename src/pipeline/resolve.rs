@@ -11,14 +11,15 @@ use crate::route::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
 
 use super::rejection::Rejection;
 
-/// Finds the route of a request.
+/// Takes the route that was found for a request, unless its path evades another one.
 pub fn resolve<'t>(
+    found: Resolved<'t>,
     routes: &'t RouteTable,
     host: &[u8],
     method: &Method,
     path: &RequestPath<'_>,
 ) -> Result<&'t Arc<Route>, Rejection> {
-    match routes.find(host, method, path.as_str()) {
+    match found {
         Resolved::Route(route) => match routes.evaded(host, method, path.as_str(), route) {
             None => Ok(route),
             Some(evaded) => Err(Rejection::AmbiguousPath(

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::client::{Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
+use crate::message::cors::Cors;
 use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::upstream::Upstream;
@@ -47,6 +48,8 @@ pub struct Access {
     pub protected: ProtectedPrefixes,
     /// The field names that the configuration decides.
     pub names: Names,
+    /// What pages of other origins may do where no route says otherwise.
+    pub cors: Option<Arc<Cors>>,
 }
 
 /// How much.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::limit::{Policy, Subject};
+use crate::message::cors::Cors;
 use crate::words::words;
 
 /// One route, ready to be used.
@@ -45,6 +46,8 @@ pub struct Route {
     pub encoded_slash: EncodedSlash,
     /// What becomes of paths that are not UTF-8.
     pub path_encoding: PathEncoding,
+    /// What pages of other origins may do here.
+    pub cors: Option<Arc<Cors>>,
     /// As how many requests one counts.
     pub cost: NonZeroU32,
     /// The limits that hold here, beside each caller's own.
@@ -91,6 +94,7 @@ mod testing {
             body_limit: None,
             encoded_slash: EncodedSlash::Reject,
             path_encoding: PathEncoding::Utf8,
+            cors: None,
             cost: std::num::NonZeroU32::MIN,
             limits: Vec::new(),
             subject: crate::limit::Subject::route(prefix),

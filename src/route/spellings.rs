@@ -106,6 +106,8 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         body_limit,
         encoded_slash,
         path_encoding,
+        // It keeps nobody out who is no browser.
+        cors: _,
         cost,
         limits,
         subject: _,

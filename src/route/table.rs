@@ -36,7 +36,7 @@ struct Segment {
 }
 
 /// What a look-up found.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Resolved<'a> {
     /// The route to take.
     Route(&'a Arc<Route>),

@@ -24,6 +24,8 @@ fn rows() -> Vec<Row> {
     let many: Vec<_> = many.iter().map(String::as_str).collect();
     let target: &'static str = format!("/{}", "t".repeat(16 * 1024)).leak();
     let length = "Content-Length: 11";
+    let app = "Origin: https://app.test";
+    let asks = "Access-Control-Request-Method: PUT";
     vec![
         row("GET", "/api/inventory/7?x=1", &[], 200, ""),
         row("GET", "/api/orders/7", &[key], 200, ""),
@@ -80,6 +82,17 @@ fn rows() -> Vec<Row> {
             400,
             "bad_request",
         ),
+        // CORS.
+        row("OPTIONS", "/app/1", &[app, asks], 204, ""),
+        row("OPTIONS", "/app/1", &[app], 200, ""),
+        row(
+            "OPTIONS",
+            "/api/orders/1",
+            &[app, asks],
+            401,
+            "api_key_required",
+        ),
+        row("GET", "/app/1", &[app], 200, ""),
         // What a route takes.
         row("POST", "/upload", &[length], 413, "body_too_large"),
         row("PUT", "/upload", &[], 405, "method_not_allowed"),
@@ -90,7 +103,8 @@ fn rows() -> Vec<Row> {
 fn what_it_says_is_what_happens() {
     let (inventory, orders) = (Upstream::echo(), Upstream::echo());
     let more = format!(
-        "[[route]]\nprefix = \"/upload\"\nmethods = [\"POST\"]\nupstream = \"{}\"\nbody_limit = \"10B\"\n\
+        "[[route]]\nprefix = \"/upload\"\nmethods = [\"POST\"]\nupstream = \"{0}\"\nbody_limit = \"10B\"\n\
+         [[route]]\nprefix = \"/app\"\nupstream = \"{0}\"\ncors = {{ origins = \"https://app.test\" }}\n\
          [server]\nmax_head = \"2KiB\"\nmax_headers = 16",
         inventory.url()
     );
@@ -139,4 +153,32 @@ fn told_code(body: &[u8]) -> String {
     let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let code = problem.and_then(|problem| problem["code"].as_str().map(str::to_owned));
     code.unwrap_or_default()
+}
+
+#[test]
+fn it_says_whether_a_page_may_call() {
+    let (inventory, orders) = (Upstream::echo(), Upstream::echo());
+    let more = "[access.cors]\norigins = [\"https://app.test\"]\ncredentials = true\n";
+    let gateway = Gateway::start(&Shop::config(&inventory, &orders, more));
+    let file = gateway.dir().join("tollgate.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    for (origin, said) in [
+        (None, "pages of https://app.test may call, with credentials"),
+        (
+            Some("Origin: https://app.test"),
+            "pages of https://app.test may call, with credentials",
+        ),
+        (
+            Some("Origin: https://evil.test"),
+            "pages of https://evil.test may not call: it is not listed",
+        ),
+    ] {
+        let mut args = vec!["explain", "GET", "/api/inventory/1", "-c", file];
+        if let Some(origin) = origin {
+            args.extend(["-H", origin]);
+        }
+        let done = tollgate(&args);
+        let line = format!("cors        {said}\n");
+        assert!(done.stdout.contains(&line), "{}", done.stdout);
+    }
 }

@@ -3,6 +3,7 @@
 //! that lead nowhere, things given twice, what does not fit together.
 
 mod access;
+mod cors;
 mod limits;
 mod redis;
 mod routes;
@@ -19,7 +20,8 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
     let (keys, clients) = access::clients(&file.clients, &limits, problems);
-    let (routes, upstreams) = routes::compile(file, &limits, problems);
+    let cors = cors::Compiler::new(file, problems);
+    let (routes, upstreams) = routes::compile(file, &limits, &cors, problems);
     let settings = settings::compile(file, problems);
     let server = &file.server;
     let snapshot = Snapshot {
@@ -28,6 +30,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
             clients,
             protected: file.protected(),
             names,
+            cors: cors.of_all(),
         },
         limits: limits.limits,
         routes,

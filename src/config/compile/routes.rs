@@ -14,12 +14,14 @@ use crate::limit::{Policy, Subject};
 use crate::route::{PathEncoding, PathPrefix, Route, RouteTable};
 use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
+use super::cors;
 use super::limits::Compiled;
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
     file: &File,
     limits: &Compiled,
+    cors: &cors::Compiler<'_>,
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
     let mut upstreams = Upstreams::compile(&file.upstreams, problems);
@@ -31,7 +33,11 @@ pub(super) fn compile(
         in_map,
     } in file.all_routes()
     {
-        let route = keys.and_then(|keys| route(prefix, keys, &mut upstreams, limits, problems));
+        let route = keys.and_then(|keys| {
+            let cors = cors.of_route(keys, problems);
+            let route = route(prefix, keys, &mut upstreams, limits, problems)?;
+            Some(Route { cors, ..route })
+        });
         // A prefix stands once in the maps, however many files they are in. What the long form may
         // repeat is for the route table to say.
         let first = in_map
@@ -99,6 +105,7 @@ fn route(
         body_limit: keys.body_limit.0.map(|size| size.0),
         encoded_slash: *keys.encoded_slash,
         path_encoding: *keys.path_encoding,
+        cors: None,
         cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,
         limits: limits?,
         subject: Subject::route(prefix.as_str()),

@@ -1,11 +1,14 @@
 //! `[access]` and `[clients.NAME]`.
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use jiff::Timestamp;
 
 use crate::client::ApiKeyHash;
+use std::time::Duration;
+
 use crate::config::keys::{List, table};
-use crate::config::kinds::{FieldName, Name};
+use crate::config::kinds::{AnyField, FieldName, Name, OrAny, Origin};
+use crate::config::source::{At, Span};
 use crate::route::PathPrefix;
 
 table! {
@@ -21,7 +24,50 @@ table! {
         /// The header field in which services find the client's name. What callers send in it never
         /// gets there.
         client_header: FieldName = FieldName(HeaderName::from_static("x-client-id"));
+        /// Which web pages of other origins may call (CORS). A route's `cors` replaces it. Absent: what
+        /// a service says about this passes.
+        cors: Option<CorsKeys>;
     }
+}
+
+table! {
+    /// Which web pages of other origins may call, and what they may send and read.
+    CorsKeys {
+        /// The origins of the pages, as browsers write them: scheme, host, and the port if it is not
+        /// the scheme's own. `"*"`: any, without credentials.
+        origins: List<OrAny<Origin>>;
+        /// The methods that pages may use. `"*"`: any.
+        methods: List<OrAny<Method>> = usual_methods();
+        /// The header fields that pages may send. `"*"`: any.
+        headers: List<OrAny<AnyField>> = List(vec![At {
+            value: OrAny(None),
+            span: Span::NOWHERE,
+        }]);
+        /// The header fields of answers that pages may read, beside those that they always may:
+        /// `Retry-After`, those of limits and the request's id. `"*"`: any, without credentials.
+        expose: List<OrAny<AnyField>> = List::empty();
+        /// Whether pages may send cookies and client certificates.
+        credentials: bool = false;
+        /// How long a browser may remember what it was told before it sent a request.
+        max_age: Duration = Duration::from_mins(10);
+    }
+}
+
+/// The methods that pages use.
+fn usual_methods() -> List<OrAny<Method>> {
+    let methods = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let at = |method| At {
+        value: OrAny(Some(method)),
+        span: Span::NOWHERE,
+    };
+    List(methods.map(at).into())
 }
 
 table! {

@@ -7,7 +7,7 @@ mod routes;
 mod server;
 mod upstreams;
 
-pub(super) use access::{AccessKeys, ClientKeys, KeyKeys};
+pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::RouteKeys;
 pub(super) use server::{LogKeys, ServerKeys};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value as Json;
 
+use super::CorsKeys;
 use crate::config::keys::{
     Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table,
 };
@@ -38,6 +39,9 @@ table! {
         /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
         /// reads Latin-1 or Windows-1252.
         path_encoding: PathEncoding = PathEncoding::Utf8;
+        /// Which web pages of other origins may call here, instead of `access.cors`. `off`: what the
+        /// service says about this passes.
+        cors: Option<OrOff<CorsKeys>>;
         /// The policies that hold for the route, beside the caller's own limit.
         limits: List<Name> = List::empty();
         /// As how many requests one counts, under the caller's own limit as well.

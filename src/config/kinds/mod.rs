@@ -1,10 +1,12 @@
 //! What the values of the configuration are, beside numbers and words: times, sizes, addresses,
 //! paths, and the names of things.
 
+mod cors;
 mod names;
 mod paths;
 mod values;
 
+pub(super) use cors::{AnyField, OrAny, Origin};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, TextFile};
 pub(super) use values::{RedisAddress, Size, Target, Within};

@@ -13,6 +13,7 @@ use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::wire::framing::keeps_alive;
 
 use super::super::record::Record;
+use super::super::request::Request;
 
 /// The head of a final answer, or of the switch to another protocol.
 pub(super) struct Relay<'a, 'r> {
@@ -32,6 +33,11 @@ impl PutHead for Relay<'_, '_> {
         let answer = Answer {
             request_id_header: &snapshot.access.names.request_id,
             request_id: record.request_id.bytes(),
+            // A WebSocket is not subject to CORS.
+            cors: match self.persistence {
+                Persistence::WebSocket => None,
+                _ => record.request().and_then(Request::cors),
+            },
             reports_limit: report.is_some() && snapshot.limits.are_reported(),
             persistence: self.persistence,
         };

@@ -1,0 +1,302 @@
+//! CORS (the Fetch standard, "CORS protocol"): which pages of other origins may call, and what their
+//! browsers are told. Compiled from the configuration; a request costs one comparison of its origin.
+//! An origin that is not listed is told nothing, and so its page can neither send nor read.
+
+use http::{HeaderName, Method};
+
+use super::fields::Fields;
+use super::known_field::KnownField;
+use super::sink::FieldSink;
+
+const REQUEST_METHOD: HeaderName = http::header::ACCESS_CONTROL_REQUEST_METHOD;
+const REQUEST_HEADERS: HeaderName = http::header::ACCESS_CONTROL_REQUEST_HEADERS;
+
+/// What pages of other origins may do.
+#[derive(Debug)]
+pub struct Cors {
+    /// Sorted; `None` is any.
+    origins: Option<Box<[Box<str>]>>,
+    credentials: bool,
+    /// `None`: what a preflight asks for.
+    methods: Option<Box<str>>,
+    /// `None`: what a preflight asks for.
+    headers: Option<Box<str>>,
+    expose: Box<str>,
+    max_age: u64,
+}
+
+/// The parts of a [`Cors`].
+#[derive(Debug)]
+pub struct CorsRules {
+    /// The origins as browsers write them; `None` is any.
+    pub origins: Option<Vec<String>>,
+    /// Whether pages may send cookies.
+    pub credentials: bool,
+    /// The methods that pages may use; `None` is any.
+    pub methods: Option<Vec<String>>,
+    /// The fields that pages may send; `None` is any.
+    pub headers: Option<Vec<String>>,
+    /// The fields that pages may read.
+    pub expose: Vec<String>,
+    /// For how many seconds a browser may remember the answer to a preflight.
+    pub max_age: u64,
+}
+
+impl Cors {
+    /// Compiles rules.
+    #[must_use]
+    pub fn new(rules: CorsRules) -> Self {
+        let list = |items: Vec<String>| items.join(", ").into_boxed_str();
+        Self {
+            origins: rules.origins.map(|mut origins| {
+                origins.sort_unstable();
+                origins.into_iter().map(Into::into).collect()
+            }),
+            credentials: rules.credentials,
+            methods: rules.methods.map(list),
+            headers: rules.headers.map(list),
+            expose: list(rules.expose),
+            max_age: rules.max_age,
+        }
+    }
+
+    /// The origins whose pages may call; `None` is any.
+    #[must_use]
+    pub fn origins(&self) -> Option<&[Box<str>]> {
+        self.origins.as_deref()
+    }
+
+    /// Whether pages may send cookies.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.credentials
+    }
+
+    /// Whether pages of `origin` may call.
+    #[must_use]
+    pub fn allows(&self, origin: &[u8]) -> bool {
+        self.origins.as_deref().is_none_or(|origins| {
+            let found = origins.binary_search_by(|own| own.as_bytes().cmp(origin));
+            found.is_ok()
+        })
+    }
+
+    /// Whether the answer depends on the origin that asks.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.origins.is_some()
+    }
+
+    /// Puts what a page is told with an answer to the request that has these `fields`, but for
+    /// `Vary`.
+    pub fn put_fields(&self, sink: &mut impl FieldSink, fields: &Fields) {
+        if self.put_origin(sink, fields) {
+            sink.field(b"Access-Control-Expose-Headers", self.expose.as_bytes());
+        }
+    }
+
+    /// Puts the answer to a preflight that has these `fields`.
+    pub fn put_preflight(&self, sink: &mut impl FieldSink, fields: &Fields) {
+        let vary: &[u8] = b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
+        sink.field(b"Vary", vary);
+        if !self.put_origin(sink, fields) {
+            return;
+        }
+        put_list(
+            sink,
+            b"Access-Control-Allow-Methods",
+            self.methods.as_deref(),
+            fields,
+            &REQUEST_METHOD,
+        );
+        put_list(
+            sink,
+            b"Access-Control-Allow-Headers",
+            self.headers.as_deref(),
+            fields,
+            &REQUEST_HEADERS,
+        );
+        sink.number(b"Access-Control-Max-Age", self.max_age);
+    }
+
+    /// Says that the origin may, if it may.
+    fn put_origin(&self, sink: &mut impl FieldSink, fields: &Fields) -> bool {
+        let origin = match &self.origins {
+            None => Some(&b"*"[..]),
+            Some(_) => origin(fields).filter(|origin| self.allows(origin)),
+        };
+        let Some(origin) = origin else {
+            return false;
+        };
+        sink.field(b"Access-Control-Allow-Origin", origin);
+        if self.credentials {
+            sink.field(b"Access-Control-Allow-Credentials", b"true");
+        }
+        true
+    }
+}
+
+/// Puts a list: the configured one, or what the preflight asks for.
+fn put_list(
+    sink: &mut impl FieldSink,
+    name: &[u8],
+    configured: Option<&str>,
+    fields: &Fields,
+    asked: &HeaderName,
+) {
+    let list = match configured {
+        Some(list) => Some(list.as_bytes()),
+        None => fields.get_all_named(asked).next(),
+    };
+    // What comes from the client is written back only if any header may have it.
+    let fits = |b: &u8| b.is_ascii_graphic() || matches!(b, b' ' | b'\t');
+    if let Some(list) = list.filter(|list| !list.is_empty() && list.iter().all(fits)) {
+        sink.field(name, list);
+    }
+}
+
+/// The origin of the page that sent a request, if it names one.
+#[must_use]
+pub fn origin(fields: &Fields) -> Option<&[u8]> {
+    let mut origins = fields.get_all(KnownField::Origin);
+    origins.next().filter(|_| origins.next().is_none())
+}
+
+/// The method that a preflight asks about, if the request is one.
+#[must_use]
+pub fn preflight_method(method: &Method, fields: &Fields) -> Option<Method> {
+    if *method != Method::OPTIONS
+        || !fields.has(KnownField::Origin)
+        || !fields.has(KnownField::AccessControl)
+    {
+        return None;
+    }
+    let mut asked = fields.get_all_named(&REQUEST_METHOD);
+    let method = Method::from_bytes(asked.next()?).ok()?;
+    asked.next().is_none().then_some(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::fields::fields;
+    use crate::message::sink::List;
+
+    fn rules() -> CorsRules {
+        CorsRules {
+            origins: Some(vec!["https://b.test".into(), "https://a.test".into()]),
+            credentials: false,
+            methods: Some(vec!["GET".into(), "PUT".into()]),
+            headers: None,
+            expose: vec!["Retry-After".into(), "etag".into()],
+            max_age: 600,
+        }
+    }
+
+    fn put(put: impl FnOnce(&mut List)) -> Vec<String> {
+        let mut list = List::default();
+        put(&mut list);
+        let lines = list.0.into_iter();
+        lines
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_listed_origin_is_told_and_no_other() {
+        let cors = Cors::new(rules());
+        let told = |lines: &str| put(|sink| cors.put_fields(sink, &fields(lines)));
+        for origin in ["https://a.test", "https://b.test"] {
+            let told = told(&format!("Origin: {origin}\r\n"));
+            assert_eq!(
+                told,
+                [
+                    format!("access-control-allow-origin: {origin}"),
+                    "access-control-expose-headers: Retry-After, etag".to_owned(),
+                ]
+            );
+        }
+        for lines in [
+            "",
+            "Origin: null\r\n",
+            "Origin: *\r\n",
+            "Origin: https://A.test\r\n",
+            "Origin: https://a.test:443\r\n",
+            "Origin: https://a.test.evil.test\r\n",
+            "Origin: http://a.test\r\n",
+            "Origin: https://a.test, https://b.test\r\n",
+            "Origin: https://a.test\r\nOrigin: https://b.test\r\n",
+        ] {
+            assert_eq!(told(lines), [""; 0], "{lines}");
+        }
+    }
+
+    #[test]
+    fn any_origin_is_told_a_star() {
+        let cors = Cors::new(CorsRules {
+            origins: None,
+            ..rules()
+        });
+        let told = put(|sink| cors.put_fields(sink, &fields("")));
+        assert_eq!(told[0], "access-control-allow-origin: *");
+        assert!(!cors.varies());
+    }
+
+    #[test]
+    fn a_preflight_is_told_what_may_be_sent() {
+        let asked = "Origin: https://a.test\r\nAccess-Control-Request-Method: PATCH\r\nAccess-Control-Request-Headers: x-api-key,x-b\r\n";
+        let cors = Cors::new(CorsRules {
+            credentials: true,
+            ..rules()
+        });
+        let told = put(|sink| cors.put_preflight(sink, &fields(asked)));
+        assert_eq!(
+            told[1..],
+            [
+                "access-control-allow-origin: https://a.test",
+                "access-control-allow-credentials: true",
+                "access-control-allow-methods: GET, PUT",
+                "access-control-allow-headers: x-api-key,x-b",
+                "access-control-max-age: 600",
+            ]
+        );
+        let any = Cors::new(CorsRules {
+            methods: None,
+            headers: Some(vec!["x-c".into()]),
+            ..rules()
+        });
+        let told = put(|sink| any.put_preflight(sink, &fields(asked)));
+        assert_eq!(
+            told[2..4],
+            [
+                "access-control-allow-methods: PATCH",
+                "access-control-allow-headers: x-c",
+            ]
+        );
+        let other = asked.replace("a.test", "c.test");
+        let told = put(|sink| cors.put_preflight(sink, &fields(&other)));
+        assert_eq!(told.len(), 1, "only Vary: {told:?}");
+    }
+
+    #[test]
+    fn a_preflight_is_an_options_with_an_origin_and_a_method() {
+        let asked = "Origin: https://a.test\r\nAccess-Control-Request-Method: PUT\r\n";
+        let method = preflight_method(&Method::OPTIONS, &fields(asked));
+        assert_eq!(method, Some(Method::PUT));
+        for (method, lines) in [
+            (Method::GET, asked),
+            (Method::OPTIONS, "Origin: https://a.test\r\n"),
+            (Method::OPTIONS, "Access-Control-Request-Method: PUT\r\n"),
+            (
+                Method::OPTIONS,
+                "Origin: https://a.test\r\nAccess-Control-Request-Headers: a\r\n",
+            ),
+            (
+                Method::OPTIONS,
+                "Origin: https://a.test\r\nAccess-Control-Request-Method: \r\n",
+            ),
+        ] {
+            assert_eq!(preflight_method(&method, &fields(lines)), None, "{lines}");
+        }
+    }
+}

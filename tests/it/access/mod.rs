@@ -1,0 +1,3 @@
+//! Who may call: pages of other origins, groups of clients, addresses, and where a key may stand.
+
+mod cors;
