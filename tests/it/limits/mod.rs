@@ -11,6 +11,7 @@ mod leases;
 mod log;
 mod model;
 mod outage;
+mod reference;
 mod store;
 mod topology;
 
