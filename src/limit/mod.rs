@@ -28,7 +28,7 @@ pub use decision::{Check, Decision, Decisions, Outcome, Source, Verdict};
 pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
-pub use policy::{Algorithm, By, InvalidLimit, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
+pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, Lease, RedisSettings, RedisTarget, RedisTls,
     RedisTopology, RedisUrl,

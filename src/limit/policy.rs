@@ -45,68 +45,42 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Makes a limit of `requests` per `window`, which is whole seconds, from one to a year's,
-    /// counted in fixed windows.
-    pub fn new(requests: u64, window: Duration) -> Result<Self, InvalidLimit> {
-        let requests = NonZeroU64::new(requests).ok_or(InvalidLimit::NoRequests)?;
-        if requests.get() > MAX_REQUESTS {
-            return Err(InvalidLimit::TooManyRequests);
-        }
-        let seconds = NonZeroU64::new(window.as_secs()).ok_or(InvalidLimit::Window)?;
+    /// Makes a limit of `requests` per `window`, counted in fixed windows. `None`: not from one to
+    /// [`MAX_REQUESTS`], or not in whole seconds, from one to a year's.
+    #[must_use]
+    pub fn new(requests: u64, window: Duration) -> Option<Self> {
+        let requests = NonZeroU64::new(requests).filter(|n| n.get() <= MAX_REQUESTS)?;
+        let window_seconds = NonZeroU64::new(window.as_secs())?;
         if window.subsec_nanos() != 0 || window > MAX_WINDOW {
-            return Err(InvalidLimit::Window);
+            return None;
         }
-        let window_ms = seconds.get().saturating_mul(1000);
+        let window_ms = window_seconds.get().saturating_mul(1000);
         let common = gcd(requests.get(), window_ms);
-        Ok(Self {
+        Some(Self {
             requests,
-            window_seconds: seconds,
+            window_seconds,
             algorithm: Algorithm::FixedWindow,
             rate: (requests.get() / common, window_ms / common),
         })
     }
 
-    /// The same limit, counted in another way.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidLimit::Burst`] for a burst beyond the largest limit, and [`InvalidLimit::Exact`]
-    /// for numbers whose product a Redis script could not hold.
-    pub fn counted_by(self, algorithm: Algorithm) -> Result<Self, InvalidLimit> {
+    /// The same limit, counted in another way. `None`: more than [`Self::most_exact`].
+    #[must_use]
+    pub fn counted_by(self, algorithm: Algorithm) -> Option<Self> {
         let limit = Self { algorithm, ..self };
-        let product = match algorithm {
-            Algorithm::FixedWindow => Some(0),
-            // Twice: the script adds two of these.
-            Algorithm::SlidingWindow => limit
-                .requests()
-                .checked_mul(limit.window_ms())
-                .and_then(|product| product.checked_mul(2)),
-            Algorithm::TokenBucket { burst } => {
-                if burst.get() > MAX_REQUESTS {
-                    return Err(InvalidLimit::Burst);
-                }
-                let (_, token) = limit.rate();
-                burst
-                    .get()
-                    .checked_mul(token)
-                    .and_then(|product| product.checked_mul(2))
-            }
-        };
-        match product {
-            Some(product) if product <= EXACT => Ok(limit),
-            _ => Err(InvalidLimit::Exact),
-        }
+        (limit.at_once() <= self.most_exact(algorithm)).then_some(limit)
     }
 
     /// The most that an algorithm counts exactly: requests in windows of this length, or a burst of
-    /// tokens that come back at this rate.
+    /// tokens that come back at this rate. Half of what fits, for the script adds two of these.
     #[must_use]
     pub fn most_exact(self, algorithm: Algorithm) -> u64 {
-        match algorithm {
+        let most = match algorithm {
             Algorithm::FixedWindow => MAX_REQUESTS,
             Algorithm::SlidingWindow => EXACT / self.window_ms() / 2,
             Algorithm::TokenBucket { .. } => EXACT / self.rate().1 / 2,
-        }
+        };
+        most.min(MAX_REQUESTS)
     }
 
     /// How many requests a window admits.
@@ -259,26 +233,6 @@ words! {
     }
 }
 
-/// Why numbers make no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidLimit {
-    /// A limit of zero.
-    #[error("a limit admits at least one request")]
-    NoRequests,
-    /// More than can be counted and reported exactly.
-    #[error("a limit admits at most {MAX_REQUESTS} requests")]
-    TooManyRequests,
-    /// A window that is too short, too long, or not whole seconds.
-    #[error("a window is whole seconds, from one second to 366 days")]
-    Window,
-    /// A burst beyond what can be counted and reported exactly.
-    #[error("a burst is at most {MAX_REQUESTS} requests")]
-    Burst,
-    /// The numbers are each fine, but too large together.
-    #[error("so many requests in so long a window cannot be counted exactly with this algorithm")]
-    Exact,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,18 +240,16 @@ mod tests {
     #[test]
     fn a_limit_is_never_zero_and_its_window_is_whole_seconds() {
         let second = Duration::from_secs(1);
-        assert_eq!(Limit::new(0, second), Err(InvalidLimit::NoRequests));
-        assert_eq!(Limit::new(1, Duration::ZERO), Err(InvalidLimit::Window));
-        assert_eq!(
-            Limit::new(1, Duration::from_millis(1500)),
-            Err(InvalidLimit::Window)
-        );
-        assert_eq!(Limit::new(1, Duration::MAX), Err(InvalidLimit::Window));
-        assert_eq!(
-            Limit::new(u64::MAX, second),
-            Err(InvalidLimit::TooManyRequests)
-        );
-        assert!(Limit::new(MAX_REQUESTS, MAX_WINDOW).is_ok());
+        for (requests, window) in [
+            (0, second),
+            (MAX_REQUESTS + 1, second),
+            (1, Duration::ZERO),
+            (1, Duration::from_millis(1500)),
+            (1, Duration::MAX),
+        ] {
+            assert_eq!(Limit::new(requests, window), None);
+        }
+        assert!(Limit::new(MAX_REQUESTS, MAX_WINDOW).is_some());
     }
 
     #[test]
@@ -308,17 +260,15 @@ mod tests {
         let limit = |requests, window| Limit::new(requests, window).unwrap();
         let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
         let sliding = |limit: Limit| limit.counted_by(Algorithm::SlidingWindow);
-        assert!(sliding(limit(1_000_000, day)).is_ok());
-        assert_eq!(sliding(limit(MAX_REQUESTS, day)), Err(InvalidLimit::Exact));
+        assert!(sliding(limit(1_000_000, day)).is_some());
+        assert_eq!(sliding(limit(MAX_REQUESTS, day)), None);
         let fast = limit(600_000, second);
         assert_eq!(fast.rate(), (600, 1));
-        assert!(fast.counted_by(burst(600_000)).is_ok());
+        assert!(fast.counted_by(burst(600_000)).is_some());
         assert_eq!(limit(1, day).rate(), (1, 86_400_000));
-        assert!(limit(1, day).counted_by(burst(1)).is_ok());
-        assert_eq!(
-            limit(1, day).counted_by(burst(1_000_000_000)),
-            Err(InvalidLimit::Exact)
-        );
-        assert_eq!(fast.counted_by(burst(u64::MAX)), Err(InvalidLimit::Burst));
+        assert!(limit(1, day).counted_by(burst(1)).is_some());
+        assert_eq!(limit(1, day).counted_by(burst(1_000_000_000)), None);
+        assert!(fast.counted_by(burst(MAX_REQUESTS)).is_some());
+        assert_eq!(fast.counted_by(burst(MAX_REQUESTS + 1)), None);
     }
 }

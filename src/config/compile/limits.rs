@@ -86,26 +86,18 @@ fn policy(name: &str, written: &PolicyKeys, problems: &mut Problems) -> Option<A
 }
 
 fn limit(written: &LimitKeys, problems: &mut Problems) -> Option<Limit> {
-    let algorithm = algorithm(written, problems);
-    let limit = match Limit::new(written.requests.0, written.per.0) {
-        Ok(limit) => limit,
-        Err(error) => {
-            // How many requests there may be was decided when they were read.
-            problems.add(Problem::at(written.per.span, error.to_string()));
-            return None;
-        }
-    };
-    let algorithm = algorithm?;
-    match limit.counted_by(algorithm) {
-        Ok(limit) => Some(limit),
-        Err(error) => {
-            let burst = written.burst.written();
-            let span = burst.map_or(written.requests.span, |burst| burst.span);
-            let problem = Problem::at(span, error.to_string());
-            problems.add(problem.help(smaller(limit, algorithm)));
-            None
-        }
+    let algorithm = algorithm(written, problems)?;
+    let limit = Limit::new(written.requests.0, written.per.0)
+        .expect("keys have the bounds that limits have");
+    let counted = limit.counted_by(algorithm);
+    if counted.is_none() {
+        let burst = written.burst.written();
+        let span = burst.map_or(written.requests.span, |burst| burst.span);
+        let message =
+            "so many requests in so long a window cannot be counted exactly with this algorithm";
+        problems.add(Problem::at(span, message).help(smaller(limit, algorithm)));
     }
+    counted
 }
 
 /// What could be counted instead of what is too much.

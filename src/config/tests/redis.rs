@@ -1,6 +1,7 @@
 //! What stands behind Redis' address, and TLS to it.
 
-use crate::limit::{RedisTarget, RedisTls, RedisTopology, RedisUrl};
+use crate::config::changes;
+use crate::limit::RedisTarget;
 
 use super::*;
 
@@ -28,27 +29,19 @@ fn target(redis: &str) -> RedisTarget {
 
 #[test]
 fn sentinels_and_clusters_have_several_addresses() {
-    let urls = [
-        RedisUrl::parse("redis://a").unwrap(),
-        RedisUrl::parse("redis://b:7").unwrap(),
-    ];
-    let topology = RedisTopology::Sentinel {
-        master: "mymaster".to_owned(),
-    };
-    assert_eq!(
-        target(
-            "url = [\"redis://a\", \"redis://b:7\"]\nmode = \"sentinel\"\nmaster = \"mymaster\""
+    let urls = "url = [\"redis://a\", \"redis://b:7\"]";
+    let one = "url = \"redis://a\"";
+    for (redis, shown) in [
+        (
+            format!("{urls}\nmode = \"sentinel\"\nmaster = \"mymaster\""),
+            "mymaster of a:6379, b:7",
         ),
-        RedisTarget::new(&urls, topology, None).unwrap()
-    );
-    assert_eq!(
-        target("url = [\"redis://a\", \"redis://b:7\"]\nmode = \"cluster\""),
-        RedisTarget::new(&urls, RedisTopology::Cluster, None).unwrap()
-    );
-    assert_eq!(
-        target("url = \"redis://a\"\nmode = \"cluster\""),
-        RedisTarget::new(&urls[..1], RedisTopology::Cluster, None).unwrap()
-    );
+        (format!("{urls}\nmode = \"cluster\""), "a:6379, b:7"),
+        (format!("{one}\nmode = \"cluster\""), "a:6379"),
+        (one.to_owned(), "a:6379"),
+    ] {
+        assert_eq!(target(&redis).to_string(), shown, "{redis}");
+    }
 }
 
 #[test]
@@ -63,17 +56,16 @@ fn certificates_are_read_from_files() {
 #[test]
 fn another_certificate_is_another_redis() {
     // The certificates are made anew by each reading.
-    let redis = "url = \"rediss://a\"\nca = \"ca.pem\"";
-    assert!(target(redis) != target(redis));
-    let tls = RedisTls::parse(Some(&rcgen_pem()), None).unwrap();
-    let urls = [RedisUrl::parse("rediss://a").unwrap()];
-    let one = RedisTarget::new(&urls, RedisTopology::Single, Some(tls)).unwrap();
-    assert!(one == one.clone());
-}
-
-fn rcgen_pem() -> String {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    made.cert.pem()
+    let read = || with_files("url = \"rediss://a\"\nca = \"ca.pem\"").unwrap();
+    let (before, now) = (read(), read());
+    let changes = changes(&before.written, &before.written, &now.written);
+    let [change] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(
+        change.to_string(),
+        "`limits.redis.ca`: conf/ca.pem in what is not shown, which takes a restart"
+    );
 }
 
 #[test]

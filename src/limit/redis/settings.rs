@@ -19,7 +19,7 @@ words! {
 }
 
 /// Where and how to reach Redis.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RedisSettings {
     /// Where it is. Holds a password, which it does not show.
     pub target: RedisTarget,

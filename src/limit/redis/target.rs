@@ -97,7 +97,7 @@ impl RedisTarget {
     ) -> Result<(Connection, Driver), CallError> {
         let dialer = Dialer {
             login: self.login.clone(),
-            tls: self.tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+            tls: self.tls.as_ref().map(|RedisTls(config)| Arc::clone(config)),
         };
         let (connection, driver) = match &self.topology {
             RedisTopology::Single => dialer.open(&self.seeds.addresses[0]).await?,
@@ -116,17 +116,6 @@ impl RedisTarget {
             }
         };
         Ok((Connection::Server(connection), driver))
-    }
-}
-
-impl PartialEq for RedisTarget {
-    fn eq(&self, other: &Self) -> bool {
-        self.seeds.addresses == other.seeds.addresses
-            && self.topology == other.topology
-            && self.login.username() == other.login.username()
-            && self.login.password() == other.login.password()
-            && self.login.db() == other.login.db()
-            && self.tls == other.tls
     }
 }
 
