@@ -50,6 +50,10 @@ impl Reloader {
     /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
     /// were read.
     fn reload(&mut self) -> ReadFiles {
+        if config::is_stdin(&self.file) {
+            tracing::error!("not reloaded: standard input cannot be read again");
+            return self.files.clone();
+        }
         let loaded = match config::load(&self.file, &config::environment) {
             Ok(loaded) => loaded,
             Err(problems) => {

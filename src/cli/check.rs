@@ -6,23 +6,55 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::config::{self, Loaded};
+use clap::Args;
+use serde_json::json;
+
+use crate::config::{self, Finding, Loaded, Problems};
 use crate::limit::{Algorithm, Policy};
 
+/// How the command is told what to do.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Print problems and warnings as JSON, on standard output
+    #[arg(long)]
+    json: bool,
+    /// Take warnings for problems
+    #[arg(long)]
+    strict: bool,
+}
+
 /// Runs the command.
-pub(super) fn run(file: &Path) -> ExitCode {
-    match config::load(file, &config::environment) {
+pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
+    let loaded = config::load(file, &config::environment);
+    let warnings = loaded.as_ref().map_or(0, |loaded| loaded.lints.len());
+    let is_good = loaded.is_ok() && !(options.strict && warnings > 0);
+    let printed = match loaded {
+        _ if options.json => super::print(&json(&loaded, is_good)),
         Ok(loaded) => {
             for lint in &loaded.lints {
                 super::complain(&format!("warning: {lint}\n"));
             }
-            super::print(&format!("{}: good\n{}\n", file.display(), summary(&loaded)))
+            if is_good {
+                super::print(&format!("{}: good\n{}\n", file.display(), summary(&loaded)))
+            } else {
+                super::fail(&format!("{} and `--strict`", counted(warnings, "warning")))
+            }
         }
         Err(problems) => {
             super::complain(&problems.render(colours()));
             ExitCode::FAILURE
         }
-    }
+    };
+    if is_good { printed } else { ExitCode::FAILURE }
+}
+
+/// What programs read.
+fn json(loaded: &Result<Loaded, Problems>, is_good: bool) -> String {
+    let findings: Vec<Finding> = match loaded {
+        Ok(loaded) => loaded.lints.clone(),
+        Err(problems) => problems.findings().collect(),
+    };
+    format!("{:#}\n", json!({ "good": is_good, "problems": findings }))
 }
 
 /// Whether problems are shown in colours.

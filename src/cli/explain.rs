@@ -21,6 +21,8 @@ pub(super) struct Question<'q> {
     pub headers: &'q [String],
     pub from: IpAddr,
     pub json: bool,
+    /// The status that is wanted.
+    pub expect: Option<u16>,
 }
 
 /// Runs the command.
@@ -39,7 +41,14 @@ pub(super) fn run(file: &Path, question: &Question<'_>) -> ExitCode {
             } else {
                 text(&explanation)
             };
-            super::print(&text)
+            let printed = super::print(&text);
+            match question.expect {
+                Some(wanted) if wanted != explanation.status() => {
+                    let status = explanation.status();
+                    super::fail(&format!("{wanted} was expected, and it would be {status}"))
+                }
+                _ => printed,
+            }
         }
         Err(wrong) => {
             super::complain(&format!("tollgate explain: {wrong}\n"));

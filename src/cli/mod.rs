@@ -4,14 +4,17 @@
 mod check;
 mod explain;
 mod keys;
+mod manual;
 mod run;
+mod usage;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config;
 
@@ -21,12 +24,18 @@ Examples:
   tollgate check -c conf/tollgate.toml         is the file good?
   tollgate explain GET /api/orders/7 --client mobile-app
   tollgate keys new mobile-app                 make a key for a client
+  tollgate completions bash                    complete commands in a shell
 
 Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log.";
 
+/// The version, and the commit that it was built from if that is known.
+pub(crate) const VERSION: &str = env!("TOLLGATE_VERSION");
+
+const DEFAULT_FILE: &str = "tollgate.toml";
+
 /// An API gateway: who is calling, what may they reach, how much, and then a streaming reverse proxy.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "tollgate", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,15 +45,23 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct Config {
-    /// The configuration: TOML, or JSON or YAML in a file that is called so
+    /// The configuration: TOML, or JSON or YAML in a file that is called so; `-` is standard input
+    /// [default: tollgate.toml]
     #[arg(
         short = 'c',
         long = "config",
         value_name = "FILE",
-        default_value = "tollgate.toml",
+        env = "TOLLGATE_CONFIG",
+        hide_env_values = true,
         global = true
     )]
-    file: PathBuf,
+    file: Option<PathBuf>,
+}
+
+impl Config {
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,7 +69,7 @@ enum Command {
     /// Serve until told to stop; what `tollgate` alone does
     Run,
     /// Check the configuration, and warn of what is odd in it
-    Check,
+    Check(check::Options),
     /// Tell what would become of a request, and why; nothing is sent or counted
     Explain(Explain),
     /// Make keys for clients, and their hashes
@@ -60,6 +77,13 @@ enum Command {
     Keys(Keys),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
+    /// Print what completes commands in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, to be shown by `man -l -`
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +104,9 @@ struct Explain {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    /// Exit with 1 if the status would be another; what gets to a service counts as 200
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    expect: Option<u16>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,16 +126,17 @@ pub fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(wrong) => {
+            let wrong = usage::with_tip(wrong);
             // Help and version are no errors, and go to standard output.
             let code = u8::try_from(wrong.exit_code()).unwrap_or(2);
             let _ = wrong.print();
             return ExitCode::from(code);
         }
     };
-    let file = &line.config.file;
+    let file = line.config.file();
     match line.command.unwrap_or(Command::Run) {
         Command::Run => run::run(file),
-        Command::Check => check::run(file),
+        Command::Check(options) => check::run(file, &options),
         Command::Explain(asked) => {
             let question = explain::Question {
                 method: &asked.method,
@@ -117,23 +145,31 @@ pub fn main() -> ExitCode {
                 headers: &asked.headers,
                 from: asked.from,
                 json: asked.json,
+                expect: asked.expect,
             };
             explain::run(file, &question)
         }
         Command::Keys(Keys::New { client }) => keys::new(&client),
         Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),
         Command::Schema => print(&config::schema()),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut CommandLine::command(), "tollgate", &mut text);
+            print_bytes(&text)
+        }
+        Command::Man => print_bytes(&manual::page(CommandLine::command())),
     }
 }
 
 /// Prints a command's result. Whoever reads it may stop before its end (`tollgate ... | head`),
 /// which is no failure.
 fn print(text: &str) -> ExitCode {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(text: &[u8]) -> ExitCode {
     let mut output = io::stdout().lock();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
+    match output.write_all(text).and_then(|()| output.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => fail(&format!("cannot write the result: {error}")),
@@ -153,8 +189,6 @@ fn complain(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -171,10 +205,10 @@ mod tests {
             &["tollgate", "check", "--config", "x.toml"],
         ] {
             let parsed = CommandLine::try_parse_from(line).unwrap();
-            assert_eq!(parsed.config.file, PathBuf::from("x.toml"));
+            assert_eq!(parsed.config.file(), Path::new("x.toml"));
         }
         let parsed = CommandLine::try_parse_from(["tollgate"]).unwrap();
-        assert_eq!(parsed.config.file, PathBuf::from("tollgate.toml"));
+        assert_eq!(parsed.config.file(), Path::new("tollgate.toml"));
     }
 
     #[test]

@@ -19,8 +19,11 @@ pub enum Unreadable {
     #[error("there is no such file")]
     Missing,
     /// It is no file.
-    #[error("it is a directory")]
+    #[error("it is a directory: name a file in it")]
     Directory,
+    /// It belongs to somebody else.
+    #[error("permission denied: let the user that runs tollgate read it, and enter its folders")]
+    Denied,
     /// It is too large to be a configuration.
     #[error("it is larger than 16 MiB")]
     TooLarge,
@@ -40,6 +43,7 @@ impl From<io::Error> for Unreadable {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
             io::ErrorKind::IsADirectory => Self::Directory,
+            io::ErrorKind::PermissionDenied => Self::Denied,
             _ => Self::System(error),
         }
     }
@@ -47,18 +51,35 @@ impl From<io::Error> for Unreadable {
 
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
-    String::from_utf8(bytes(path)?).map_err(|error| {
+    text(bytes(path)?)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
+    String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = memchr_iter(b'\n', good).count() + 1;
         Unreadable::NotUtf8 { line }
     })
 }
 
+/// Whether this stands for standard input.
+#[must_use]
+pub fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads standard input to its end.
+pub(super) fn read_stdin() -> Result<String, Unreadable> {
+    text(all_of(io::stdin().lock())?)
+}
+
 fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    all_of(File::open(path)?)
+}
+
+fn all_of(reader: impl Read) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
+    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(Unreadable::TooLarge);
     }
@@ -209,6 +230,8 @@ mod tests {
         assert_eq!(why(), "it is larger than 16 MiB");
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
-        assert_eq!(why(), "it is a directory");
+        assert_eq!(why(), "it is a directory: name a file in it");
+        let denied = Unreadable::from(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(denied.to_string().starts_with("permission denied: let "));
     }
 }

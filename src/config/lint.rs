@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::route::PathEncoding;
 
 use super::file::{ClientKeys, File, LimitKeys, LimitsKeys};
+use super::finding::Finding;
 use super::kinds::{Name, Target};
 use super::problems::MOST_SHOWN;
 use super::source::{At, Sources, Span};
@@ -18,7 +19,7 @@ use super::source::{At, Sources, Span};
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Looks for what is odd in a configuration without problems: each a line that begins with its place.
-pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<String> {
+pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
     protection(file, &mut lints);
     unused(file, &mut lints);
@@ -37,18 +38,17 @@ impl Lints {
         self.0.push((Some(span), text));
     }
 
-    fn show(mut self, sources: &Sources) -> Vec<String> {
+    fn show(mut self, sources: &Sources) -> Vec<Finding> {
         self.0.sort_by_key(|(span, _)| *span);
         let rest = self.0.len().saturating_sub(MOST_SHOWN);
-        let shown = self
-            .0
-            .into_iter()
-            .take(MOST_SHOWN)
-            .map(|(span, text)| match span {
-                Some(span) => format!("{}: {text}", sources.place(span)),
-                None => text,
-            });
-        let more = (rest > 0).then(|| format!("... and {rest} more"));
+        let shown = self.0.into_iter().take(MOST_SHOWN).map(|(span, text)| {
+            let lint = Finding::warning(text);
+            match span {
+                Some(span) => lint.at(span, sources),
+                None => lint,
+            }
+        });
+        let more = (rest > 0).then(|| Finding::warning(format!("... and {rest} more")));
         shown.chain(more).collect()
     }
 }

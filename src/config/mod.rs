@@ -11,6 +11,7 @@ mod credentials;
 mod disk;
 mod expand;
 mod file;
+mod finding;
 mod keys;
 mod kinds;
 mod lint;
@@ -28,9 +29,10 @@ mod units;
 mod watch;
 
 pub use changes::{Change, ChangeKind, changes};
-pub use disk::{ReadFiles, Unreadable};
+pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
 pub use file::Written;
+pub use finding::{Finding, Severity};
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
@@ -61,7 +63,7 @@ pub struct Loaded {
     /// What was written, to be compared with what is read next.
     pub written: Written,
     /// What is allowed, and most likely not meant.
-    pub lints: Vec<String>,
+    pub lints: Vec<Finding>,
     /// Every file that was read.
     pub files: ReadFiles,
 }
@@ -72,22 +74,42 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads, checks and compiles the configuration in the file at `path`.
+/// Reads, checks and compiles the configuration in the file at `path`; `-` is standard input.
 ///
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(path, environment, &disk::read, home);
-    let text = match reading.file(path) {
+    let is_stdin = disk::is_stdin(path);
+    let name = if is_stdin {
+        "<stdin>".into()
+    } else {
+        path.to_string_lossy()
+    };
+    let text = if is_stdin {
+        disk::read_stdin()
+    } else {
+        reading.file(path)
+    };
+    let text = match text {
         Ok(text) => text,
         Err(error) => {
-            let message = format!("cannot read `{}`: {error}", path.display());
-            let problem = Problem::without_place(message).help("`-c FILE` names another");
-            reading.problems.add(problem);
+            let problem = Problem::without_place(format!("cannot read `{name}`: {error}"));
+            reading.problems.add(match error {
+                Unreadable::Missing => {
+                    problem.help("`-c FILE` or the variable TOLLGATE_CONFIG names another")
+                }
+                _ => problem,
+            });
             return Err(reading.problems);
         }
     };
-    let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(path));
+    let format = if is_stdin {
+        Format::guess(&text).unwrap_or(Format::Toml)
+    } else {
+        Format::of(path)
+    };
+    let tree = reading.tree(&name, &text, format);
     finish(reading, tree)
 }
 

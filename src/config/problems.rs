@@ -7,6 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use super::credentials::without_credentials;
 use super::disk::ReadFiles;
+use super::finding::{Finding, Severity};
 use super::source::{Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.
@@ -103,6 +104,31 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// The problems one by one, in the order of their places.
+    pub fn findings(&self) -> impl Iterator<Item = Finding> {
+        self.sorted().into_iter().map(|problem| {
+            let label = match problem.label.as_str() {
+                "" => String::new(),
+                label => format!(": {label}"),
+            };
+            let finding = Finding {
+                severity: Severity::Error,
+                help: problem.help.clone(),
+                ..Finding::warning(format!("{}{label}", problem.message))
+            };
+            match problem.at {
+                Some(span) => finding.at(span, &self.sources),
+                None => finding,
+            }
+        })
+    }
+
+    fn sorted(&self) -> Vec<&Problem> {
+        let mut list: Vec<_> = self.list.iter().collect();
+        list.sort_by_key(|problem| problem.at.map(|span| (span.source, span.start)));
+        list
+    }
+
     /// The problems as text for a reader, in the order of their places.
     #[must_use]
     pub fn render(&self, colours: bool) -> String {
@@ -111,8 +137,7 @@ impl Problems {
         } else {
             Renderer::plain()
         };
-        let mut list: Vec<&Problem> = self.list.iter().collect();
-        list.sort_by_key(|problem| problem.at.map(|span| (span.source, span.start)));
+        let list = self.sorted();
         let mut text = String::new();
         for problem in list.iter().take(MOST_SHOWN) {
             text.push_str(&renderer.render(&[self.group(problem)]));

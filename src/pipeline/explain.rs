@@ -62,6 +62,14 @@ pub struct Explanation {
     pub refused: Option<Refusal>,
 }
 
+impl Explanation {
+    /// The status of the answer; 200 if it is for a service to say.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.refused.as_ref().map_or(200, |refusal| refusal.status)
+    }
+}
+
 /// A limit that the request would count against.
 #[derive(Debug, Serialize)]
 pub struct LimitLine {

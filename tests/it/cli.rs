@@ -148,7 +148,7 @@ fn help_has_examples_and_the_version_is_told() {
         let done = tollgate(&[flag]);
         assert_eq!(
             (done.code, done.stdout.trim()),
-            (Some(0), concat!("tollgate ", env!("CARGO_PKG_VERSION")))
+            (Some(0), concat!("tollgate ", env!("TOLLGATE_VERSION")))
         );
     }
 }

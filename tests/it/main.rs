@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod access_log;
 mod cli;
+mod commands;
 mod connection;
 mod corpus;
 mod deploy;

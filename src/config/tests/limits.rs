@@ -76,7 +76,7 @@ fn a_route_has_its_policies_in_their_order_and_its_cost() {
     assert_eq!((all.by, all.mode), (By::Route, Mode::Shadow));
     assert_eq!(all.on_failure, Some(OnFailure::Closed));
     assert_eq!(loaded.snapshot.routes.routes()[0].cost.get(), 5);
-    assert_eq!(loaded.lints, [""; 0]);
+    assert!(loaded.lints.is_empty());
 }
 
 #[test]
@@ -311,12 +311,12 @@ mode = "{mode}"
 1 problem
 "#,
     );
-    let lints = good(&text("shadow", "")).lints;
+    let said = lints(&text("shadow", ""));
     assert_eq!(
-        lints,
+        said,
         [
             "tollgate.toml:2:61: nobody under the limit `anonymous` gets to the route `/a`: a request counts as 21, and 20 is all that is ever admitted at once"
         ]
     );
-    assert_eq!(good(&text("shadow", "\"/a\"")).lints, [""; 0]);
+    assert_eq!(lints(&text("shadow", "\"/a\"")), [""; 0]);
 }

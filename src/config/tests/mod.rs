@@ -40,6 +40,12 @@ fn good(text: &str) -> Loaded {
     read(text).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// What is odd in a good one, a line each.
+fn lints(text: &str) -> Vec<String> {
+    let lints = good(text).lints;
+    lints.iter().map(ToString::to_string).collect()
+}
+
 /// What is said of a bad one.
 fn complaints(text: &str) -> String {
     read(text).expect_err("there are problems").to_string()

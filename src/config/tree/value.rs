@@ -74,6 +74,43 @@ impl Format {
             _ => Self::Toml,
         }
     }
+
+    /// What a text looks like, by its first line that says something.
+    #[must_use]
+    pub fn guess(text: &str) -> Option<Self> {
+        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let first = lines.next()?;
+        let (key, value) = first.split_once(':').unwrap_or((first, "none"));
+        let is_key = !key.contains(['=', '[']) && key.matches('"').count() != 1;
+        if first.starts_with('{') {
+            Some(Self::Json)
+        } else if first == "---" || is_key && !value.starts_with(|c| c != ' ') {
+            Some(Self::Yaml)
+        } else if first.contains('=') || first.starts_with('[') && first.ends_with(']') {
+            Some(Self::Toml)
+        } else {
+            None
+        }
+    }
+
+    /// What a user calls it.
+    pub(in crate::config) fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Json => "JSON",
+            Self::Yaml => "YAML",
+        }
+    }
+
+    /// How a file is called that is written so.
+    pub(in crate::config) fn extension(self) -> &'static str {
+        match self {
+            Self::Toml => ".toml",
+            Self::Json => ".json",
+            Self::Yaml => ".yaml",
+        }
+    }
 }
 
 impl At<Value> {
@@ -84,6 +121,32 @@ impl At<Value> {
             Value::List(list) => list.iter_mut().for_each(|one| one.each_text(change)),
             Value::Table(entries) => entries.iter_mut().for_each(|(_, it)| it.each_text(change)),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_line_shows_how_a_text_is_written() {
+        for (text, format) in [
+            ("{\"a\": 1}", Some(Format::Json)),
+            ("\n  {\n", Some(Format::Json)),
+            ("\u{feff}# x\n\n[a]\n", Some(Format::Toml)),
+            ("listen = \"h:1\"\n", Some(Format::Toml)),
+            ("\"a: b\" = 1\n", Some(Format::Toml)),
+            ("[[route]]\n", Some(Format::Toml)),
+            ("---\nlisten: x\n", Some(Format::Yaml)),
+            ("# c\nroutes:\n  /a: http://x\n", Some(Format::Yaml)),
+            ("\"routes\": { /a: http://x }\n", Some(Format::Yaml)),
+            ("", None),
+            ("hello\n", None),
+            ("http://x\n", None),
+            ("[1,\n", None),
+        ] {
+            assert_eq!(Format::guess(text), format, "{text:?}");
         }
     }
 }

@@ -1,0 +1,215 @@
+//! The commands as scripts use them: their options, what they print for programs, and where the
+//! configuration comes from.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::support::{Finished, tollgate, tollgate_reading};
+
+const GOOD: &str = "[routes]\n\"/a\" = \"http://localhost:1\"\n[access]\nprotected = [\"/a\"]\n\
+    [clients.x]\nkeys = [\"sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6\"]\n\
+    [limits]\nanonymous = { requests = 60, per = \"1m\" }\n";
+
+/// Runs a command on a file of that name and content.
+fn on(name: &str, text: &str, args: &[&str]) -> Finished {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join(name);
+    std::fs::write(&file, text).expect("write the file");
+    tollgate(&[args, &["-c", file.to_str().expect("a path in UTF-8")]].concat())
+}
+
+fn parsed(done: &Finished) -> Value {
+    serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"))
+}
+
+#[test]
+fn check_tells_programs_where_problems_are() {
+    let done = on(
+        "gate.toml",
+        "[server]\nwatch = 1\n[access]\nprotcted = []\n",
+        &["check", "--json"],
+    );
+    assert_eq!((done.code, done.stderr.as_str()), (Some(1), ""));
+    let told = parsed(&done);
+    assert_eq!(told["good"], false);
+    let problem = &told["problems"][0];
+    assert!(
+        problem["file"]
+            .as_str()
+            .is_some_and(|file| file.ends_with("/gate.toml"))
+    );
+    let rest =
+        ["line", "column", "severity", "message", "help"].map(|member| problem[member].clone());
+    let message = "`server.watch` takes true or false: this is a whole number";
+    assert_eq!(json!(rest), json!([2, 9, "error", message, null]));
+    let message = "unknown key `protcted`: did you mean `protected`?";
+    assert_eq!(told["problems"][1]["message"], message);
+    assert_eq!(told["problems"].as_array().map(Vec::len), Some(2));
+
+    let done = tollgate(&["check", "--json", "-c", "/nonexistent.toml"]);
+    let told = parsed(&done);
+    assert_eq!(told["problems"][0]["line"], Value::Null);
+    let message = told["problems"][0]["message"].as_str().expect("a text");
+    assert!(message.contains("/nonexistent.toml"), "{message}");
+
+    let done = on("gate.toml", GOOD, &["check", "--json"]);
+    assert_eq!(done.code, Some(0));
+    assert_eq!(parsed(&done), json!({ "good": true, "problems": [] }));
+}
+
+#[test]
+fn strict_takes_warnings_for_problems() {
+    let odd = format!("{GOOD}[upstreams.unused]\nendpoints = [\"http://x\"]\n");
+    for (text, args, code) in [
+        (&odd, &["check"][..], 0),
+        (&odd, &["check", "--strict"], 1),
+        (&odd, &["check", "--strict", "--json"], 1),
+        (&GOOD.to_owned(), &["check", "--strict"], 0),
+    ] {
+        let done = on("gate.toml", text, args);
+        assert_eq!(done.code, Some(code), "{done:?}");
+        assert_eq!(done.stdout.contains(": good"), code == 0, "{done:?}");
+    }
+    let done = on("gate.toml", &odd, &["check", "--json"]);
+    assert_eq!(parsed(&done)["problems"][0]["severity"], "warning");
+    assert_eq!(parsed(&done)["problems"][0]["line"], 9);
+}
+
+#[test]
+fn explain_compares_with_what_is_expected() {
+    for (question, code) in [
+        (["/a", "--expect", "401", "--json"], 0),
+        (["/a", "--expect", "200", "--json"], 1),
+        (["/a", "--expect", "200", "--client=x"], 0),
+        (["/b", "--expect", "404", "--json"], 0),
+        (["/health", "--expect", "200", "--json"], 0),
+        (["/a", "--expect", "4011", "--json"], 2),
+    ] {
+        let done = on(
+            "gate.toml",
+            GOOD,
+            &[&["explain", "GET"], &question[..]].concat(),
+        );
+        assert_eq!(done.code, Some(code), "{done:?}");
+        let says = "200 was expected, and it would be 401";
+        assert_eq!(done.stderr.contains(says), code == 1, "{done:?}");
+    }
+}
+
+#[test]
+fn standard_input_may_be_the_configuration() {
+    for text in [
+        GOOD,
+        "{\"routes\": {\"/a\": \"http://x\"}}",
+        "routes:\n  /a: http://x\n",
+    ] {
+        let done = tollgate_reading(&["check", "-c", "-"], text);
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+    let done = tollgate_reading(&["check", "-c", "-"], "\n[server]\nwatch = 1\n");
+    assert!(done.stderr.contains("<stdin>:3:9"), "{done:?}");
+}
+
+#[test]
+fn a_variable_names_the_configuration_and_an_option_overrides_it() {
+    let run = |variable: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        command.args(args).env("TOLLGATE_CONFIG", variable);
+        let output = command.current_dir("/").output().expect("run tollgate");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = run("/from/the/variable.toml", &["check"]);
+    assert!(
+        said.contains("cannot read `/from/the/variable.toml`"),
+        "{said}"
+    );
+    assert!(said.contains("TOLLGATE_CONFIG"), "{said}");
+    let said = run("/from/the/variable.toml", &["check", "-c", "/other.toml"]);
+    assert!(said.contains("cannot read `/other.toml`"), "{said}");
+}
+
+#[test]
+fn a_format_in_a_file_of_another_is_said_once() {
+    let json = "{\n  \"routes\": {\n    \"/a\": \"http://x\"\n  }\n}\n";
+    let yaml = "routes:\n  /a: http://x\nlog:\n  level: info\n";
+    for (name, text, said, ending) in [
+        ("gate.toml", json, "this is JSON, and read as TOML", ".json"),
+        ("gate.toml", yaml, "this is YAML, and read as TOML", ".yaml"),
+        ("gate.json", GOOD, "this is TOML, and read as JSON", ".toml"),
+        ("gate.json", yaml, "this is YAML, and read as JSON", ".yaml"),
+        ("gate.yaml", GOOD, "this is TOML, and read as YAML", ".toml"),
+    ] {
+        let done = on(name, text, &["check"]);
+        assert!(done.stderr.contains(said), "{done:?}");
+        assert!(
+            done.stderr.contains(&format!("ends with `{ending}`")),
+            "{done:?}"
+        );
+        assert!(done.stderr.ends_with("\n1 problem\n"), "{done:?}");
+    }
+    // A slip in the first line is no other format.
+    let done = on(
+        "gate.toml",
+        "listen: \"h:1\"\n[routes]\n\"/a\" = \"http://x\"\n",
+        &["check"],
+    );
+    assert!(done.stderr.contains("this is not TOML"), "{done:?}");
+}
+
+#[test]
+fn the_manual_and_completions_tell_of_every_command() {
+    let page = tollgate(&["man"]);
+    assert_eq!(page.code, Some(0), "{page:?}");
+    assert!(page.stdout.contains("\n.TH tollgate 1"), "{page:?}");
+    for command in [
+        "run",
+        "check",
+        "explain",
+        "keys new",
+        "keys hash",
+        "schema",
+        "completions",
+    ] {
+        let section = format!("\n.SS tollgate {command}\n");
+        assert!(page.stdout.contains(&section), "{section}");
+    }
+    assert!(page.stdout.contains("\\-\\-expect"), "{page:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let done = tollgate(&["completions", shell]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(done.stdout.contains("explain"), "{done:?}");
+    }
+    assert_eq!(tollgate(&["completions", "sh"]).code, Some(2));
+}
+
+#[test]
+fn a_gateway_fed_by_standard_input_is_not_reloaded() {
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["run", "-c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start tollgate");
+    let mut stdin = gateway.stdin.take().expect("stdin is piped");
+    write!(stdin, "listen = \"127.0.0.1:0\"\n{GOOD}").expect("write the configuration");
+    drop(stdin);
+    let mut lines = BufReader::new(gateway.stderr.take().expect("stderr is piped")).lines();
+    let mut wait = |what: &str| {
+        let found = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find(|line| line.contains(what));
+        found.unwrap_or_else(|| panic!("the gateway ended without {what:?}"));
+    };
+    let process = Pid::from_child(&gateway);
+    wait("listening");
+    kill_process(process, Signal::HUP).expect("a signal is sent");
+    wait("not reloaded: standard input cannot be read again");
+    kill_process(process, Signal::TERM).expect("a signal is sent");
+    wait("drained");
+    assert!(gateway.wait().expect("it ends").success());
+}
