@@ -3,6 +3,7 @@
 use http::{HeaderName, StatusCode};
 
 use super::body::BodyLength;
+use super::bytes::number;
 use super::cors::Cors;
 use super::fields::{FieldRef, Fields};
 use super::head::AnswerHead;
@@ -39,16 +40,17 @@ pub fn put_answer(
     sink.status(head.status, head.reason());
     let options = ConnectionOptions::of(&head.fields);
     // HEAD and 304 tell the length of a body that is not sent; 204 and 1xx have none to tell.
-    let tells_length = body == BodyLength::None
+    let mut tells_length = body == BodyLength::None
         && head.status != StatusCode::NO_CONTENT
-        && !head.status.is_informational();
+        && !head.status.is_informational()
+        && has_one_length(&head.fields);
     let mut vary = answer.cors.map_or(Vary::Passes, |(cors, _)| {
         Vary::with_origin(cors, &head.fields)
     });
     let mut dated = false;
     for field in head.fields.iter() {
         let passes = match field.known {
-            KnownField::ContentLength => tells_length,
+            KnownField::ContentLength => std::mem::take(&mut tells_length),
             KnownField::RateLimit | KnownField::RateLimitPolicy | KnownField::XRateLimit => {
                 !answer.reports_limit
             }
@@ -79,6 +81,22 @@ pub fn put_answer(
     }
     sink.field(answer.request_id_header.as_ref(), answer.request_id);
     sink.connection(answer.persistence, false);
+    // RFC 9110 section 15.5.22: 426 has to say which protocols the service asks for.
+    if head.status == StatusCode::UPGRADE_REQUIRED && head.fields.has(KnownField::Upgrade) {
+        sink.offer(head.fields.get_all(KnownField::Upgrade));
+    }
+}
+
+/// Whether a body's length is told, and every reader would find the same.
+fn has_one_length(fields: &Fields) -> bool {
+    let mut lengths = fields.get_all(KnownField::ContentLength);
+    let is_number = |length: &&[u8]| !length.is_empty() && number(length).is_some();
+    match lengths.next().filter(is_number) {
+        Some(first) => {
+            lengths.all(|other| other == first) && !fields.has(KnownField::TransferEncoding)
+        }
+        None => false,
+    }
 }
 
 /// What becomes of a service's `Vary`.

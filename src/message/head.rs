@@ -50,6 +50,32 @@ impl RequestHead {
     }
 }
 
+/// What is not as it should be about an answer, and yet is read alike by all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// A line ends with LF alone.
+    BareLf,
+    /// Blanks stand between a field's name and its colon.
+    BlanksBeforeColon,
+    /// Its length is said more than once.
+    RepeatedLength,
+    /// It has chunks, in a version that knows none.
+    OldChunks,
+}
+
+impl Oddity {
+    /// As the log has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BareLf => "a line ends with LF alone",
+            Self::BlanksBeforeColon => "blanks stand between a field's name and its colon",
+            Self::RepeatedLength => "Content-Length is there more than once",
+            Self::OldChunks => "it is HTTP/1.0 and has chunks",
+        }
+    }
+}
+
 /// The head of an answer.
 #[derive(Debug)]
 pub struct AnswerHead {
@@ -59,6 +85,8 @@ pub struct AnswerHead {
     pub version: Version,
     /// In their order.
     pub fields: Fields,
+    /// What had to be repaired before it could be read, if anything.
+    pub repaired: Option<Oddity>,
     reason: Span,
 }
 
@@ -69,6 +97,7 @@ impl AnswerHead {
             status,
             version,
             fields,
+            repaired: None,
             reason,
         }
     }

@@ -42,6 +42,9 @@ pub trait HeadSink: FieldSink {
     /// Says what becomes of the connection, and whether whoever asks takes trailers.
     fn connection(&mut self, persistence: Persistence, trailers: bool);
 
+    /// Says to which protocols the connection could be switched (RFC 9110 section 7.8).
+    fn offer<'p>(&mut self, protocols: impl Iterator<Item = &'p [u8]>);
+
     /// Ends the head.
     fn end(&mut self);
 }
@@ -106,6 +109,8 @@ impl HeadSink for List {
             self.field(b"te", b"trailers");
         }
     }
+
+    fn offer<'p>(&mut self, _: impl Iterator<Item = &'p [u8]>) {}
 
     fn end(&mut self) {}
 }

@@ -32,7 +32,7 @@ pub async fn handle(
     let mut request = Request::new(&current.snapshot, head, peer);
     let planned = catch(|| plan(&mut request, &current.snapshot, None));
     let record = Record::begin(worker, &current, peer, Some(&request), begun);
-    client.end.expect_body(request.body);
+    client.end.expect_request_body(request.body);
     let outcome = match &planned {
         Err(cause) => Err(cause.clone()),
         Ok(plan) => {

@@ -4,8 +4,8 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
@@ -22,6 +22,9 @@ const DNS_TTL: Duration = Duration::from_millis(9_500);
 /// How long a connection waits for a lookup if there are addresses without it.
 pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_millis(250);
 
+/// How often the log says that an endpoint's answers are not as HTTP asks for, at most.
+const ODD_LOG_INTERVAL: Duration = Duration::from_mins(1);
+
 /// What the process knows of an endpoint.
 pub struct EndpointState {
     host: Box<str>,
@@ -35,6 +38,8 @@ pub struct EndpointState {
     used: AtomicBool,
     /// The family that connected last: 4, 6, or 0 for none.
     family: AtomicU8,
+    /// When the log last said that an answer is not as HTTP asks for.
+    odd_logged: Mutex<Option<Instant>>,
     wake: Arc<Notify>,
 }
 
@@ -50,6 +55,7 @@ impl EndpointState {
             lookup_wanted: AtomicBool::new(false),
             used: AtomicBool::new(false),
             family: AtomicU8::new(0),
+            odd_logged: Mutex::default(),
             wake,
         }
     }
@@ -142,6 +148,20 @@ impl EndpointState {
         }
     }
 
+    /// Whether the log should say that an answer is not as HTTP asks for: once a minute is enough.
+    pub fn should_log_odd(&self, now: Instant) -> bool {
+        let mut logged = self
+            .odd_logged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let lately = |then: Instant| now.saturating_duration_since(then) < ODD_LOG_INTERVAL;
+        let should = !logged.is_some_and(lately);
+        if should {
+            *logged = Some(now);
+        }
+        should
+    }
+
     fn want_lookup(&self) {
         if self.is_name && !self.lookup_wanted.swap(true, Relaxed) {
             self.wake.notify_one();
@@ -183,6 +203,14 @@ mod tests {
         assert!(state.needs_lookup(SECOND));
         state.settle(&Ok(ips(&["10.0.0.1"])), Instant::now());
         assert!(!state.needs_lookup(SECOND), "it has been answered");
+    }
+
+    #[test]
+    fn odd_answers_are_logged_once_a_minute() {
+        let state = EndpointState::new("10.0.0.1", 81, Arc::default());
+        let now = Instant::now();
+        let logged = [0, 1, 59, 60, 61, 119, 120].map(|at| state.should_log_odd(now + at * SECOND));
+        assert_eq!(logged, [true, false, false, true, false, false, true]);
     }
 
     #[test]

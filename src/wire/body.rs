@@ -37,14 +37,24 @@ pub enum Piece<'p> {
 }
 
 impl Body {
-    /// A body of that length, of which nothing has been taken yet.
+    /// The body of a request, of which nothing has been taken yet.
     #[must_use]
-    pub fn new(length: BodyLength) -> Self {
+    pub fn of_request(length: BodyLength) -> Self {
+        Self::new(length, ChunkDecoder::default)
+    }
+
+    /// The body of an answer, of which nothing has been taken yet.
+    #[must_use]
+    pub fn of_answer(length: BodyLength) -> Self {
+        Self::new(length, ChunkDecoder::of_answer)
+    }
+
+    fn new(length: BodyLength, decoder: impl FnOnce() -> ChunkDecoder) -> Self {
         let rest = match length {
             BodyLength::None | BodyLength::Fixed(0) => Rest::Nothing,
             BodyLength::Fixed(n) => Rest::Bytes(n),
             BodyLength::Chunked => Rest::Chunks {
-                decoder: Box::default(),
+                decoder: Box::new(decoder()),
                 taken: 0,
             },
             BodyLength::UntilClose => Rest::UntilClose,
@@ -151,7 +161,7 @@ mod tests {
         read: usize,
         used: usize,
     ) -> (Vec<u8>, bool, usize) {
-        let (mut body, mut input, mut taken) = (Body::new(length), Input::default(), vec![]);
+        let (mut body, mut input, mut taken) = (Body::of_request(length), Input::default(), vec![]);
         loop {
             match body.next(&mut input).unwrap() {
                 Piece::Data(bytes) => {

@@ -38,9 +38,14 @@ impl End<'_> {
         ask!(self.poll_answer(cx))
     }
 
-    /// Begins to take a body, whose length the head has told.
-    pub fn expect_body(&mut self, length: BodyLength) {
-        ask!(self.expect_body(length));
+    /// Begins to take a request's body, whose length the head has told.
+    pub fn expect_request_body(&mut self, length: BodyLength) {
+        ask!(self.expect_request_body(length));
+    }
+
+    /// Begins to take an answer's body, whose length the head has told.
+    pub fn expect_answer_body(&mut self, length: BodyLength) {
+        ask!(self.expect_answer_body(length));
     }
 
     /// The next piece of the body that is at hand. The same piece as long as nothing of it is used.

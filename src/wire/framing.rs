@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use crate::message::body::BodyLength;
 use crate::message::bytes::number;
 use crate::message::fields::Fields;
-use crate::message::head::{AnswerHead, RequestHead};
+use crate::message::head::{AnswerHead, Oddity, RequestHead};
 use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
@@ -19,7 +19,7 @@ pub enum FramingError {
     /// Not `1*DIGIT`, or more than a counter holds.
     #[error("Content-Length is not a number of bytes.")]
     BadContentLength,
-    /// Equal ones, too: another reader may take a list of them for something else.
+    /// In a request equal ones, too: another reader may take a list of them for something else.
     #[error("There is more than one Content-Length.")]
     RepeatedContentLength,
     /// A coding that would have to be decoded to find the end.
@@ -35,36 +35,72 @@ pub enum FramingError {
 
 /// The length of a request's body.
 pub fn request_body(head: &RequestHead) -> Result<BodyLength, FramingError> {
-    Ok(declared(head.version, &head.fields)?.unwrap_or(BodyLength::None))
+    let fields = &head.fields;
+    if fields.get_all(KnownField::ContentLength).nth(1).is_some() {
+        return Err(FramingError::RepeatedContentLength);
+    }
+    if fields.has(KnownField::TransferEncoding) && !head.version.has_chunks() {
+        return Err(FramingError::CodingInHttp10);
+    }
+    Ok(declared(fields)?.unwrap_or(BodyLength::None))
 }
 
-/// The length of a response's body, which depends on what was asked.
-pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<BodyLength, FramingError> {
-    let declared = declared(head.version, &head.fields)?;
-    let none = *method == Method::HEAD
+/// How long an answer's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerBody {
+    /// Its length.
+    pub length: BodyLength,
+    /// What is not as it should be about its framing, and yet can be read in one way only.
+    pub odd: Option<Oddity>,
+}
+
+/// The length of an answer's body, which depends on what was asked. The answer to HEAD, 1xx, 204 and
+/// 304 end with their heads, whatever their fields say (RFC 9112 section 6.3, item 1).
+///
+/// Equal lengths are one length, and chunks are chunks also in HTTP/1.0, as all peers read them:
+/// nothing can be smuggled, for the client is told the length anew, and behind an answer in HTTP/1.0
+/// with chunks the connection ends ([`keeps_alive`]).
+pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, FramingError> {
+    let ends_with_head = *method == Method::HEAD
         || head.status.is_informational()
         || matches!(
             head.status,
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-    Ok(if none {
-        BodyLength::None
-    } else {
-        declared.unwrap_or(BodyLength::UntilClose)
-    })
-}
-
-fn declared(version: Version, fields: &Fields) -> Result<Option<BodyLength>, FramingError> {
-    let mut lengths = fields.get_all(KnownField::ContentLength);
-    let length = lengths.next();
-    if lengths.next().is_some() {
+    if ends_with_head {
+        return Ok(AnswerBody {
+            length: BodyLength::None,
+            odd: None,
+        });
+    }
+    let mut lengths = head.fields.get_all(KnownField::ContentLength);
+    let first = lengths.next();
+    let second = lengths.next();
+    if second
+        .into_iter()
+        .chain(lengths)
+        .any(|other| first != Some(other))
+    {
         return Err(FramingError::RepeatedContentLength);
     }
+    let length = declared(&head.fields)?.unwrap_or(BodyLength::UntilClose);
+    let odd = if second.is_some() {
+        Some(Oddity::RepeatedLength)
+    } else if length == BodyLength::Chunked && !head.version.has_chunks() {
+        Some(Oddity::OldChunks)
+    } else {
+        None
+    };
+    Ok(AnswerBody { length, odd })
+}
+
+/// What the fields say about a body, if they say anything.
+fn declared(fields: &Fields) -> Result<Option<BodyLength>, FramingError> {
+    let length = fields.get(KnownField::ContentLength);
     if fields.has(KnownField::TransferEncoding) {
-        return match (length, version) {
-            (Some(_), _) => Err(FramingError::LengthAndCoding),
-            (None, Version::Http10) => Err(FramingError::CodingInHttp10),
-            (None, _) => chunked(fields).map(Some),
+        return match length {
+            Some(_) => Err(FramingError::LengthAndCoding),
+            None => chunked(fields).map(Some),
         };
     }
     length
@@ -103,9 +139,13 @@ fn content_length(value: &[u8]) -> Result<u64, FramingError> {
     number.ok_or(FramingError::BadContentLength)
 }
 
-/// Whether the connection may live on after the message (RFC 9112 section 9.3).
+/// Whether the connection may live on after the message (RFC 9112 section 9.3). Not if it has a
+/// transfer coding and a version that knows none (section 6.1).
 #[must_use]
 pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
+    if !version.has_chunks() && fields.has(KnownField::TransferEncoding) {
+        return false;
+    }
     let mut kept = version.is_persistent();
     for option in fields.list_items(KnownField::Connection) {
         if option.eq_ignore_ascii_case(b"close") {
@@ -139,7 +179,7 @@ mod tests {
     fn of_response(line: &str, fields: &str, method: &Method) -> Result<BodyLength, FramingError> {
         let head = format!("HTTP/{line}\r\n{fields}\r\n").into_bytes();
         let head = read_answer(HeadStorage::from(head), &LIMITS).unwrap();
-        answer_body(&head, method)
+        answer_body(&head, method).map(|body| body.length)
     }
 
     #[test]
@@ -274,6 +314,18 @@ mod tests {
             ("1.1 204 x", "Content-Length: 5\r\n", get, BodyLength::None),
             ("1.1 103 x", "", get, BodyLength::None),
             ("1.1 101 x", "", get, BodyLength::None),
+            (
+                "1.1 200 OK",
+                "Content-Length: 5\r\ncontent-length:  5\r\n",
+                get,
+                BodyLength::Fixed(5),
+            ),
+            (
+                "1.0 200 OK",
+                "Transfer-Encoding: chunked\r\n",
+                get,
+                BodyLength::Chunked,
+            ),
         ];
         for (line, fields, method, length) in rows {
             assert_eq!(
@@ -284,17 +336,23 @@ mod tests {
         }
         for fields in [
             "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-            "Content-Length: 5\r\nContent-Length: 5\r\n",
+            "Content-Length: 5\r\nContent-Length: 6\r\n",
+            "Content-Length: 5\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
+            "Content-Length: 5\r\nContent-Length: 05\r\n",
+            "Content-Length: 5, 5\r\n",
+            "Content-Length: x\r\nContent-Length: x\r\n",
             "Content-Length: +5\r\n",
             "Transfer-Encoding: gzip\r\n",
         ] {
-            assert!(
-                of_response("1.1 200 OK", fields, get).is_err(),
-                "{fields:?}"
-            );
+            for version in ["1.0", "1.1"] {
+                let of_get = of_response(&format!("{version} 200 OK"), fields, get);
+                assert!(of_get.is_err(), "{version} {fields:?}");
+                for (line, method) in [("200 OK", head), ("204 x", get), ("304 x", get)] {
+                    let length = of_response(&format!("{version} {line}"), fields, method);
+                    assert_eq!(length, Ok(BodyLength::None), "{line} {fields:?}");
+                }
+            }
         }
-        let old = of_response("1.0 200 OK", "Transfer-Encoding: chunked\r\n", get);
-        assert_eq!(old, Err(FramingError::CodingInHttp10));
     }
 
     #[test]
@@ -312,6 +370,11 @@ mod tests {
             ("1.0", "", false),
             ("1.0", "Connection: Keep-Alive\r\n", true),
             ("1.0", "Connection: keep-alive, close\r\n", false),
+            (
+                "1.0",
+                "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n",
+                false,
+            ),
         ];
         for (version, fields, kept) in rows {
             let head = request(version, fields);

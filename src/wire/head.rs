@@ -1,5 +1,5 @@
-//! Heads of requests and responses, read in one pass by the rules of RFC 9112: whatever another
-//! reader could understand differently is refused.
+//! Heads of requests and answers, read in one pass by the rules of RFC 9112: whatever another
+//! reader could understand differently is refused. Answers may be repaired before ([`super::repair`]).
 
 use http::{Method, StatusCode};
 
@@ -11,6 +11,7 @@ use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
 use super::lines::{end_line, read_fields};
+use super::repair::repair;
 
 pub use super::lines::{HeadError, HeadLimits, MOST_FIELDS};
 
@@ -86,6 +87,23 @@ pub fn read_answer(storage: HeadStorage, limits: &HeadLimits) -> Result<AnswerHe
     read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
     let fields = Fields::new(bytes, list);
     Ok(AnswerHead::new(status, version, reason, fields))
+}
+
+/// The same for `head` as a service sent it, which is repaired if it has to be. `storage` is empty.
+pub fn read_answer_as_sent(
+    head: &[u8],
+    mut storage: HeadStorage,
+    limits: &HeadLimits,
+) -> Result<AnswerHead, HeadError> {
+    storage.bytes.extend_from_slice(head);
+    let malformed = match read_answer(storage, limits) {
+        Err(error @ HeadError::Malformed(_)) => error,
+        read => return read,
+    };
+    let repaired = repair(head).ok_or(malformed)?;
+    let mut head = read_answer(HeadStorage::from(repaired.bytes), limits)?;
+    head.repaired = Some(repaired.why);
+    Ok(head)
 }
 
 /// Where the reading of a head begins, unless it is too large to be read.

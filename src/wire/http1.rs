@@ -13,7 +13,7 @@ use crate::message::sink::{FieldSink, HeadSink, PutHead};
 use super::body::{Body, Coding, Piece};
 use super::buffers::Buffers;
 use super::chunked::{ChunkError, LAST_CHUNK};
-use super::head::{AnswerError, HeadLimits, read_answer};
+use super::head::{AnswerError, HeadLimits, MOST_FIELDS, read_answer_as_sent};
 use super::scan::HeadScanner;
 use super::sink::Http1Sink;
 use super::stream::{Connection, Ended, GivenUp};
@@ -27,7 +27,7 @@ const AHEAD: usize = 32 * 1024;
 /// What an answer's head may be. Wider than for clients: the services are our own.
 const ANSWER_LIMITS: HeadLimits = HeadLimits {
     max_bytes: 256 * 1024,
-    max_fields: 256,
+    max_fields: MOST_FIELDS,
 };
 
 /// A connection that is used for an exchange.
@@ -58,8 +58,8 @@ impl<'c> Http1<'c> {
             connection,
             buffers,
             version,
-            scanner: HeadScanner::default(),
-            body: Body::new(BodyLength::None),
+            scanner: HeadScanner::of_answer(),
+            body: Body::of_request(BodyLength::None),
             coding: Coding::Identity,
             ends_with_connection: false,
             finished: false,
@@ -98,15 +98,19 @@ impl<'c> Http1<'c> {
         let Some(end) = end.map_err(malformed)? else {
             return Ok(None);
         };
-        self.scanner = HeadScanner::default();
-        let mut storage = self.buffers.take_head();
-        input.move_to(&mut storage.bytes, end);
-        let head = read_answer(storage, &ANSWER_LIMITS);
+        self.scanner = HeadScanner::of_answer();
+        let storage = self.buffers.take_head();
+        let head = read_answer_as_sent(&begun[..end], storage, &ANSWER_LIMITS);
+        input.consume(end);
         head.map(Some).map_err(malformed)
     }
 
-    pub(super) fn expect_body(&mut self, length: BodyLength) {
-        self.body = Body::new(length);
+    pub(super) fn expect_request_body(&mut self, length: BodyLength) {
+        self.body = Body::of_request(length);
+    }
+
+    pub(super) fn expect_answer_body(&mut self, length: BodyLength) {
+        self.body = Body::of_answer(length);
     }
 
     pub(super) fn next_piece(&mut self) -> Result<Piece<'_>, ChunkError> {
@@ -282,7 +286,7 @@ impl<'c> Http1<'c> {
     }
 
     pub(super) fn become_tunnel(&mut self) {
-        self.body = Body::new(BodyLength::UntilClose);
+        self.body = Body::of_answer(BodyLength::UntilClose);
         self.coding = Coding::Identity;
         self.finished = false;
     }

@@ -8,7 +8,8 @@ use crate::message::known_field::KnownField;
 use super::cursor::Cursor;
 
 /// The most fields that a limit may allow.
-pub const MOST_FIELDS: usize = 256;
+pub const MOST_FIELDS: usize = 1000;
+
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {

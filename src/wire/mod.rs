@@ -11,6 +11,7 @@ pub mod framing;
 pub mod head;
 pub mod http1;
 mod lines;
+mod repair;
 pub mod scan;
 pub mod sink;
 pub mod stream;

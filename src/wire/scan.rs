@@ -6,8 +6,6 @@ use crate::message::bytes::TOKEN;
 use super::cursor::before_control;
 use super::lines::{HeadError, HeadLimits};
 
-/// The longest request line. RFC 9112 section 3 asks for 8000 octets at least.
-pub const MAX_REQUEST_LINE: usize = 16 * 1024;
 /// How many empty lines before a request line are read past (RFC 9112 section 2.2).
 const MOST_BLANK: usize = 8;
 
@@ -17,10 +15,20 @@ const MOST_BLANK: usize = 8;
 pub struct HeadScanner {
     seen: usize,
     line_start: usize,
-    lines: usize,
+    lines: u32,
+    takes_bare_lf: bool,
 }
 
 impl HeadScanner {
+    /// A scanner for what services send, which takes a bare LF for the end of a line.
+    #[must_use]
+    pub fn of_answer() -> Self {
+        Self {
+            takes_bare_lf: true,
+            ..Self::default()
+        }
+    }
+
     /// The head's length once its empty line has arrived. `bytes` starts with the head and has all
     /// that it had at the last call.
     pub fn find_end(
@@ -43,20 +51,17 @@ impl HeadScanner {
             at += before_control(&allowed[at..]);
             match &allowed[at..] {
                 [b'\r', b'\n', ..] if at == self.line_start => return Ok(Some(at + 2)),
-                [b'\r', b'\n', ..] if self.lines == 0 && at > MAX_REQUEST_LINE => {
-                    return Err(HeadError::RequestLineTooLong);
-                }
-                [b'\r', b'\n', ..] => {
-                    at += 2;
-                    self.line_start = at;
-                    self.lines += 1;
-                }
+                [b'\r', b'\n', ..] => at = self.begin_line(at + 2),
                 [b'\t', ..] => at += 1,
                 // The LF may be still to come.
                 [] | [b'\r'] => break,
                 [b'\r', ..] => {
                     return Err(HeadError::Malformed("A CR is not followed by LF."));
                 }
+                [b'\n', ..] if self.takes_bare_lf && at == self.line_start => {
+                    return Ok(Some(at + 1));
+                }
+                [b'\n', ..] if self.takes_bare_lf => at = self.begin_line(at + 1),
                 [b'\n', ..] => {
                     return Err(HeadError::Malformed("A line does not end with CR LF."));
                 }
@@ -69,15 +74,20 @@ impl HeadScanner {
         self.not_yet(bytes.len(), limits)
     }
 
+    fn begin_line(&mut self, at: usize) -> usize {
+        self.line_start = at;
+        self.lines += 1;
+        at
+    }
+
     /// What to say of `arrived` bytes without the end of a head.
     fn not_yet(&self, arrived: usize, limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
-        let too_large = arrived > limits.max_bytes;
-        if self.lines == 0 && (too_large || arrived > MAX_REQUEST_LINE + 1) {
-            Err(HeadError::RequestLineTooLong)
-        } else if too_large {
-            Err(HeadError::TooLarge)
-        } else {
+        if arrived <= limits.max_bytes {
             Ok(None)
+        } else if self.lines == 0 {
+            Err(HeadError::RequestLineTooLong)
+        } else {
+            Err(HeadError::TooLarge)
         }
     }
 }
@@ -148,19 +158,36 @@ mod tests {
     }
 
     #[test]
-    fn a_request_line_has_a_longest_length_however_it_comes() {
+    fn a_request_line_may_take_all_of_a_head_however_it_comes() {
         let head = |line: usize| format!("{}\r\n\r\n", "G".repeat(line)).into_bytes();
-        for piece in [1, 3, 16 * 1024 + 1, 20_000] {
-            let fits = head(MAX_REQUEST_LINE);
+        for piece in [1, 3, 20_000] {
+            let fits = head(LIMITS.max_bytes - 4);
             assert_eq!(
                 found(&fits, piece, &LIMITS),
-                Ok(Some(fits.len())),
+                Ok(Some(LIMITS.max_bytes)),
                 "{piece}"
             );
-            for arrived in [MAX_REQUEST_LINE + 2, MAX_REQUEST_LINE + 5] {
-                let beyond = &head(MAX_REQUEST_LINE + 1)[..arrived];
-                let refused = found(beyond, piece, &LIMITS);
-                assert_eq!(refused, Err(HeadError::RequestLineTooLong), "{piece}");
+            let beyond = &head(LIMITS.max_bytes)[..=LIMITS.max_bytes];
+            let refused = found(beyond, piece, &LIMITS);
+            assert_eq!(refused, Err(HeadError::RequestLineTooLong), "{piece}");
+        }
+    }
+
+    #[test]
+    fn lines_of_an_answer_may_end_with_lf_alone() {
+        for (head, end) in [
+            ("HTTP/1.1 200 OK\nA: b\n\nx", 22),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n\nx", 24),
+            ("HTTP/1.1 200 OK\nA: b\n\r\nx", 23),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n\r\nx", 25),
+        ] {
+            for piece in 1..head.len() {
+                let mut scanner = HeadScanner::of_answer();
+                let cuts = (piece..head.len()).step_by(piece).chain([head.len()]);
+                let found = cuts
+                    .filter_map(|cut| scanner.find_end(&head.as_bytes()[..cut], &LIMITS).unwrap())
+                    .next();
+                assert_eq!(found, Some(end), "{head:?} {piece}");
             }
         }
     }

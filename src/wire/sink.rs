@@ -100,6 +100,11 @@ impl HeadSink for Http1Sink<'_> {
         });
     }
 
+    fn offer<'p>(&mut self, protocols: impl Iterator<Item = &'p [u8]>) {
+        self.field(b"Connection", b"upgrade");
+        protocols.for_each(|names| self.field(b"Upgrade", names));
+    }
+
     #[inline]
     fn end(&mut self) {
         self.out.extend_from_slice(b"\r\n");

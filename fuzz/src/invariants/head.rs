@@ -1,10 +1,11 @@
 //! Heads: found alike however they are cut, read as httparse reads them, and read again alike when
 //! they are written down.
 
-use tollgate::message::fields::Fields;
+use tollgate::message::fields::{Fields, HeadStorage};
 use tollgate::message::head::AnswerHead;
 use tollgate::message::head::RequestHead;
 use tollgate::message::protocol::Version;
+use tollgate::wire::head::read_answer_as_sent;
 use tollgate::wire::scan::{HeadScanner, leading_blank};
 
 use super::{LIMITS, assert_clean, pairs, request, response};
@@ -33,6 +34,7 @@ pub fn check(input: &[u8]) {
         assert_eq!(pieces, whole);
         assert!(!has_bare_cr(head) && head.ends_with(b"\r\n\r\n"));
     }
+    check_as_sent(bytes, usize::from(*piece).max(1));
     if let Some(asked) = asked {
         check_request(&asked, head);
     }
@@ -53,6 +55,55 @@ fn found(bytes: &[u8], piece: usize) -> Result<Option<usize>, ()> {
         }
     }
     Ok(None)
+}
+
+/// A head as a service sends it: found alike however it is cut, and read as a strict reader reads
+/// it once it is written by the rules.
+fn check_as_sent(bytes: &[u8], piece: usize) {
+    let found = |piece: usize| {
+        let (mut scanner, mut arrived) = (HeadScanner::of_answer(), 0);
+        while arrived < bytes.len() {
+            arrived = arrived.saturating_add(piece).min(bytes.len());
+            let end = scanner.find_end(&bytes[..arrived], &LIMITS).ok()?;
+            if end.is_some() {
+                return end;
+            }
+        }
+        None
+    };
+    let Some(end) = found(usize::MAX) else {
+        return;
+    };
+    assert_eq!(found(piece), Some(end));
+    let head = &bytes[..end];
+    let strictly = response(head);
+    let storage = HeadStorage::default();
+    let Ok(read) = read_answer_as_sent(head, storage, &LIMITS) else {
+        assert!(strictly.is_none());
+        return;
+    };
+    assert_clean(&read.fields);
+    assert_eq!(read.repaired.is_some(), strictly.is_none());
+    let line = [
+        version(read.version == Version::Http11),
+        read.status.as_str().as_bytes(),
+        read.reason(),
+    ];
+    let again = response(&written(&line.join(&b' '), &read.fields)).expect("it is read again");
+    assert_eq!(pairs(&again.fields), pairs(&read.fields));
+    // A naive reading by lines finds the same names.
+    let lines = head.split(|b| *b == b'\n').skip(1);
+    let names = lines.filter(|line| line.contains(&b':')).map(|line| {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        name.trim_ascii_end().to_vec()
+    });
+    let names: Vec<_> = names.collect();
+    let found: Vec<_> = read
+        .fields
+        .iter()
+        .map(|field| field.name.to_vec())
+        .collect();
+    assert_eq!(found, names);
 }
 
 fn has_bare_cr(bytes: &[u8]) -> bool {

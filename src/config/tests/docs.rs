@@ -84,6 +84,62 @@ fn the_tables_are_those_of_the_declared_keys() {
     assert_up_to_date("docs/configuration.md", &page);
 }
 
+/// Both ends of every range of numbers on the page are taken, and what is just beyond is not.
+#[test]
+fn documented_ranges_are_those_that_are_taken() {
+    let mut checked = 0;
+    for (path, row) in rows() {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let ([key, takes, ..], true) = (&cells[..], row.contains("| a number from ")) else {
+            continue;
+        };
+        let key = key.trim_matches(['|', '`', ' ']);
+        let range = takes.strip_prefix("a number from ").unwrap();
+        let (least, most) = range.split_once(" to ").unwrap();
+        let (least, most): (i128, i128) = (least.parse().unwrap(), most.parse().unwrap());
+        let is_taken = |number: i128| {
+            let said = read(&with(path, key, number)).map_err(|problems| problems.to_string());
+            said.err()
+                .is_none_or(|said| !said.contains("takes a number"))
+        };
+        assert!(is_taken(least) && is_taken(most), "{path} {key}: {row}");
+        assert!(
+            !is_taken(least - 1) && !is_taken(most + 1),
+            "{path} {key}: {row}"
+        );
+        checked += 1;
+    }
+    assert!(checked > 8, "the page has ranges");
+}
+
+/// The rows of all tables, each with the path of its table.
+fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PAGE.split("<!-- keys: ").skip(1).flat_map(|piece| {
+        let (path, rest) = piece.split_once(" -->\n").unwrap();
+        let rows = rest.lines().take_while(|line| line.starts_with('|'));
+        rows.map(move |row| (path, row))
+    })
+}
+
+/// A configuration with a number in that place.
+fn with(path: &str, key: &str, number: i128) -> String {
+    let beside = match path {
+        "route" => "prefix = \"/x\"\nupstream = \"http://x\"\n",
+        "upstreams.NAME" => "endpoints = \"http://x\"\n",
+        _ if path.starts_with("limits.") && key == "requests" => "per = \"1s\"\n",
+        _ if path.starts_with("limits.") => {
+            "requests = 1\nper = \"1s\"\nalgorithm = \"token-bucket\"\n"
+        }
+        _ => "",
+    };
+    let table = match path {
+        "the file" => String::new(),
+        "route" => "[[route]]\n".to_owned(),
+        path => format!("[{path}]\n"),
+    };
+    format!("{table}{beside}{key} = {number}\n")
+}
+
 fn table(keys: &[Key]) -> String {
     let mut text = "| key | takes | default | |\n|---|---|---|---|\n".to_owned();
     for key in keys {

@@ -86,8 +86,8 @@ pub(super) fn rest_after(
 /// Whether an answer that has no body speaks of one. Some services send it even so, in answer to
 /// HEAD or behind a 304: it would be read as the answer to the next request.
 fn announces_body(fields: &Fields) -> bool {
-    let length = fields.get(KnownField::ContentLength);
-    length.is_some_and(|length| length != b"0") || fields.has(KnownField::TransferEncoding)
+    let mut lengths = fields.get_all(KnownField::ContentLength);
+    lengths.any(|length| length != b"0") || fields.has(KnownField::TransferEncoding)
 }
 
 /// How long the service says that it lets a connection rest, less what a request needs to reach

@@ -15,7 +15,7 @@ use crate::message::known_field::KnownField;
 use crate::message::sink::Persistence;
 use crate::upstream::{Endpoint, Link};
 use crate::wire::end::End;
-use crate::wire::framing::answer_body;
+use crate::wire::framing::{AnswerBody, answer_body};
 use crate::wire::head::AnswerError;
 use crate::wire::stream::Ended;
 
@@ -31,7 +31,7 @@ const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How often the kernel is asked about a client that nothing is read from.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many interim answers one request may get.
-const MAX_INTERIM: u32 = 64;
+const MAX_INTERIM: u8 = 64;
 
 /// An attempt under way.
 #[expect(
@@ -47,16 +47,20 @@ pub(super) struct Attempt<'a, 'r> {
     sent: Option<Instant>,
     /// The service has been sent all of it.
     uploaded: bool,
-    interim: u32,
+    interim: u8,
+    /// When the last interim answer came: a service that sends one is at work.
+    interim_at: Instant,
+    /// A head had to be repaired: the connection is not used again.
+    repaired: bool,
     /// The service has asked for the request's body (RFC 9110 section 15.2.1).
     continued: bool,
     /// The client is being answered.
     answering: bool,
     /// When the last byte moved, in either direction.
     progress: Instant,
-    /// When the client was found to have ended its half.
-    half_closed: Option<Instant>,
-    /// When the kernel was last asked about the client.
+    /// The client has ended its half.
+    half_closed: bool,
+    /// When that was found, or the kernel was last asked about it.
     looked: Instant,
 }
 
@@ -105,10 +109,12 @@ impl<'a, 'r> Attempt<'a, 'r> {
             sent: None,
             uploaded: false,
             interim: 0,
+            interim_at: now,
+            repaired: false,
             continued: false,
             answering: false,
             progress: now,
-            half_closed: None,
+            half_closed: false,
             looked: now,
         }
     }
@@ -203,6 +209,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(Ok(head));
             }
             self.interim += 1;
+            self.interim_at = self.forward.record.now();
+            self.repaired |= head.repaired.is_some();
+            self.forward.log_odd(head.repaired);
             self.continued |= head.status == StatusCode::CONTINUE;
             if self.interim > MAX_INTERIM {
                 return Poll::Ready(Err(Cause::Invalid("too many interim answers")));
@@ -219,8 +228,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
     ) -> Result<Relayed, Cause> {
         let record = self.forward.record;
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        let length = answer_body(&head, &self.forward.request.head.method)
+        let AnswerBody { length, odd } = answer_body(&head, self.forward.method())
             .map_err(|_| Cause::Invalid("its length is ambiguous"))?;
+        self.repaired |= head.repaired.is_some();
+        self.forward.log_odd(head.repaired.or(odd));
         let framing = client.end.framing(length);
         // A client that is still sending may never have been going to send the rest (RFC 9110 section
         // 10.1.1), so what follows could be anything.
@@ -229,6 +240,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         // A service that answers before it was sent everything may not read the rest of it before
         // the next request, but as the next request.
         let reusable = !switched
+            && !self.repaired
             && self.forward.body_is_read
             && self.uploaded
             && !self.may_leave_body_unread(head.status);
@@ -247,7 +259,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         };
         client.end.send_head(&relay, framing);
         record.status.set(Some(head.status));
-        self.service.expect_body(length);
+        self.service.expect_answer_body(length);
         self.give_back(head);
         Ok(Relayed {
             goes_on,
@@ -283,13 +295,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
             self.sent = Some(self.forward.record.now());
         }
         let is_read = self.sent.is_none() && self.up.reads;
-        if is_read || self.half_closed.is_some() {
+        if is_read || self.half_closed {
             return Poll::Pending;
         }
         match ready!(client.poll_ended(cx)) {
             Ended::Both => Poll::Ready(Cause::ClientLeft),
             Ended::Sending => {
-                self.half_closed = Some(self.forward.record.now());
+                (self.half_closed, self.looked) = (true, self.forward.record.now());
                 Poll::Pending
             }
         }
@@ -310,8 +322,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             }
             match client.end.ended() {
                 Some(Ended::Both) => return Poll::Ready(Cause::ClientLeft),
-                Some(Ended::Sending) => self.half_closed = Some(self.looked),
-                None => {}
+                ended => self.half_closed = ended.is_some(),
             }
         }
     }
@@ -320,17 +331,23 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn deadline(&self, client: &End<'_>) -> (Instant, Deadline) {
         let (forward, progress) = (self.forward, self.progress);
         let next = match self.sent {
-            Some(sent) if !self.answering => (sent + forward.route.timeout, Deadline::Service),
+            Some(sent) if !self.answering => {
+                let since = sent.max(self.interim_at);
+                (since + forward.route.timeout, Deadline::Service)
+            }
             None if self.up.reads => {
                 let patience = forward.record.current.snapshot.idle_timeout;
                 (progress + patience, Deadline::Client)
             }
             _ => (progress + forward.upstream.idle_timeout, Deadline::Service),
         };
-        let about_client = match self.half_closed {
-            Some(since) => (since.max(progress) + HALF_CLOSED, Deadline::HalfClosed),
-            None if client.is_full() => (self.looked + LOOK, Deadline::Look),
-            None => return next,
+        let about_client = if self.half_closed {
+            let since = self.looked.max(progress);
+            (since + HALF_CLOSED, Deadline::HalfClosed)
+        } else if client.is_full() {
+            (self.looked + LOOK, Deadline::Look)
+        } else {
+            return next;
         };
         if about_client.0 < next.0 {
             about_client

@@ -7,6 +7,7 @@ use http::Method;
 
 use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
+use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::Route;
@@ -85,6 +86,27 @@ impl<'f, 'r> Forward<'f, 'r> {
                 cause: Cause::Connect(error),
             }
         })
+    }
+
+    /// The request's method.
+    pub(super) fn method(&self) -> &'f Method {
+        &self.request.head.method
+    }
+
+    /// Logs what is odd about an answer that was read all the same, once a minute.
+    pub(super) fn log_odd(&self, odd: Option<Oddity>) {
+        // The first endpoint keeps the time for the whole upstream.
+        if let (Some(odd), Some(endpoint)) = (odd, self.upstream.endpoints.first())
+            && endpoint.state.should_log_odd(Instant::now())
+        {
+            let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+            tracing::warn!(
+                %upstream,
+                why = odd.as_str(),
+                request_id,
+                "an answer of a service is not as HTTP asks for; it was read all the same"
+            );
+        }
     }
 
     /// Notes that an attempt begins.

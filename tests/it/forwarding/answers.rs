@@ -14,8 +14,11 @@ fn an_answer_that_is_not_http_gets_502() {
         "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/2 200\r\nContent-Length: 0\r\n\r\n",
-        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-        "HTTP/1.1 200 OK\r\nX-Sp : v\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\nX: a\rb\nContent-Length: 0\n\n",
+        "HTTP/1.1 200 OK\n X: a\nContent-Length: 0\n\n",
+        "HTTP/1.1 200 OK\r\nX Sp : v\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\n : v\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\nContent-Length : 5\nContent-Length: 6\n\nhello!",
         "HTTP/1.1 200 OK\r\nX-Fold: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 2\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nX-Cr: a\rb\r\nContent-Length: 2\r\n\r\nok",
@@ -27,7 +30,7 @@ fn an_answer_that_is_not_http_gets_502() {
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nok",
-        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nok",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\n",
         &long,
         &many,
@@ -46,6 +49,8 @@ fn an_answer_that_is_not_http_gets_502() {
 fn a_body_that_breaks_its_framing_is_not_passed_on_as_whole() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let bodies = [
+        "5 5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n5 \nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\nzz\r\n\r\n",
         "5\r\nhelloX\r\n0\r\n\r\n",
         "5\nhello\n0\n\n",

@@ -11,6 +11,12 @@ fn an_answer_to_head_ends_with_its_head() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX-None: 1\r\n\r\n",
         "HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-length: 8\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: seven\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 7\r\nContent-Length: 7\r\n\r\n",
     ];
     each(answers, |answer| {
         let shop = Shop::selling(Upstream::answering(*answer), "");
@@ -41,6 +47,14 @@ fn an_answer_that_must_not_have_a_body_has_none() {
         (
             "HTTP/1.1 204 No Content\r\nETag: \"v1\"\r\nContent-Length: 0\r\n\r\n",
             204,
+        ),
+        (
+            "HTTP/1.1 204 No Content\r\nETag: \"v1\"\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            204,
+        ),
+        (
+            "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            304,
         ),
     ];
     for method in ["GET", "HEAD", "DELETE"] {

@@ -8,6 +8,7 @@ mod end_to_end;
 mod forwarded;
 mod hop_by_hop;
 mod interim;
+mod odd_answers;
 mod request_ids;
 mod targets;
 mod trailers;

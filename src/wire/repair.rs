@@ -1,0 +1,101 @@
+//! Heads of answers that are not what RFC 9112 asks for, and that all peers read alike: a line that
+//! ends with LF alone (section 2.2), blanks between a name and its colon (section 5.1). They are
+//! repaired and then read as strictly as any other. What the client gets is written anew, and the
+//! connection is not used again, so that nothing behind such a head can be taken for the answer to
+//! another request.
+
+use memchr::memchr;
+
+use crate::message::head::Oddity;
+
+/// A head, repaired.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Repaired {
+    pub(super) bytes: Vec<u8>,
+    /// What was wrong with it, or one thing of several.
+    pub(super) why: Oddity,
+}
+
+/// Repairs a head; `None` if there is nothing to repair.
+pub(super) fn repair(head: &[u8]) -> Option<Repaired> {
+    let mut bytes = Vec::with_capacity(head.len() + 64);
+    let mut why = None;
+    for (index, line) in head.split_inclusive(|b| *b == b'\n').enumerate() {
+        let text = match line {
+            [text @ .., b'\r', b'\n'] => text,
+            [text @ .., b'\n'] => {
+                why = Some(Oddity::BareLf);
+                text
+            }
+            // It was cut off, which the reader will say.
+            text => {
+                bytes.extend_from_slice(text);
+                continue;
+            }
+        };
+        let (name, rest) = match memchr(b':', text) {
+            Some(colon) if index > 0 => text.split_at(colon),
+            _ => (text, &b""[..]),
+        };
+        let end = name.iter().rposition(|b| !matches!(b, b' ' | b'\t'));
+        let name = match end.map_or(0, |last| last + 1) {
+            end if !rest.is_empty() && end < name.len() => {
+                why = Some(Oddity::BlanksBeforeColon);
+                &name[..end]
+            }
+            _ => name,
+        };
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(rest);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    why.map(|why| Repaired { bytes, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repaired(head: &str) -> Option<String> {
+        let text = |repaired: Repaired| String::from_utf8(repaired.bytes).unwrap();
+        repair(head.as_bytes()).map(text)
+    }
+
+    #[test]
+    fn lines_end_with_cr_lf_and_names_with_their_colon() {
+        let right = "HTTP/1.1 200 OK\r\nA: b\r\nC:d : e\r\n\r\n";
+        for head in [
+            "HTTP/1.1 200 OK\nA: b\nC:d : e\n\n",
+            "HTTP/1.1 200 OK\r\nA: b\nC:d : e\r\n\n",
+            "HTTP/1.1 200 OK\r\nA : b\r\nC\t :d : e\r\n\r\n",
+            "HTTP/1.1 200 OK\nA \t: b\nC:d : e\n\r\n",
+        ] {
+            assert_eq!(repaired(head).as_deref(), Some(right), "{head:?}");
+        }
+        assert_eq!(repaired(right), None);
+    }
+
+    #[test]
+    fn nothing_else_is_repaired() {
+        for head in [
+            "HTTP/1.1 200 a : b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nno colon \r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\rC : d",
+            "",
+        ] {
+            assert_eq!(repaired(head), None, "{head:?}");
+        }
+        // A blank line in the middle, or a CR more, is for the reader to refuse.
+        let crs = "HTTP/1.1 200 OK\nA: b\r\r\n\n";
+        assert_eq!(
+            repaired(crs).as_deref(),
+            Some("HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n")
+        );
+        assert_eq!(
+            repaired("HTTP/1.1 200 OK\n : b\n\n").as_deref(),
+            Some("HTTP/1.1 200 OK\r\n: b\r\n\r\n")
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! Answers that are not as HTTP asks for and that all peers read alike are read alike here, too. They
+//! are written anew for the client, and behind a head that had to be repaired nothing is trusted.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Gateway, Request, Shop, Upstream, each};
+
+/// Asks three times for what an upstream answers that keeps its connections.
+fn ask(answer: &str, fields: &[(&str, &str)]) -> (Shop, Vec<String>) {
+    let shop = Shop::selling(Upstream::answering(answer), "");
+    let mut client = shop.gateway.connect();
+    let bodies = (0..3).map(|_| {
+        let response = client.ask(&Request::get("/api/inventory/x"));
+        response.is(200);
+        for (name, value) in fields {
+            assert_eq!(response.fields.one(name), Some(*value), "{answer:?}");
+        }
+        response.text()
+    });
+    let bodies = bodies.collect();
+    (shop, bodies)
+}
+
+fn reasons(gateway: &Gateway) -> Vec<String> {
+    let log = gateway.log();
+    let is_odd = |line: &&Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("an answer of a service")
+    };
+    let odd = log.iter().filter(is_odd);
+    odd.filter_map(|line| line["why"].as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn heads_that_all_peers_read_alike_are_repaired() {
+    let lf = "a line ends with LF alone";
+    let blanks = "blanks stand between a field's name and its colon";
+    let old = "it is HTTP/1.0 and has chunks";
+    let rows = [
+        ("HTTP/1.1 200 OK\nX-A: b\nContent-Length: 2\n\nok", lf),
+        ("HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\nok", lf),
+        ("HTTP/1.1 200 OK\nX-A: b\r\nContent-Length: 2\n\r\nok", lf),
+        (
+            "HTTP/1.1 200 OK\r\nX-A : b\r\nContent-Length: 2\r\n\r\nok",
+            blanks,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nX-A:b\r\nContent-Length \t: 2\r\n\r\nok",
+            blanks,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding : chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            blanks,
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nX-A: b\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            old,
+        ),
+    ];
+    each(rows, |(answer, why)| {
+        let (shop, bodies) = ask(answer, &[("x-a", "b")]);
+        assert_eq!(bodies, ["ok"; 3]);
+        assert_eq!(
+            shop.inventory.connections(),
+            3,
+            "{answer:?}: a connection was used again"
+        );
+        assert_eq!(reasons(&shop.gateway), [*why], "logged once a minute");
+    });
+}
+
+#[test]
+fn equal_lengths_are_one_and_blanks_behind_the_size_of_a_chunk_are_skipped() {
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nok\r\n0   \r\n\r\n";
+    let twice = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok";
+    let rows: [(_, _, &[&str]); 2] = [
+        (chunks, &[][..], &[]),
+        (
+            twice,
+            &[("content-length", "2")][..],
+            &["Content-Length is there more than once"],
+        ),
+    ];
+    each(rows, |(answer, fields, why)| {
+        let (shop, bodies) = ask(answer, fields);
+        assert_eq!(bodies, ["ok"; 3]);
+        assert_eq!(
+            shop.inventory.connections(),
+            1,
+            "{answer:?}: nothing is wrong with it"
+        );
+        assert_eq!(reasons(&shop.gateway), *why);
+    });
+}
+
+#[test]
+fn what_is_smuggled_behind_a_repaired_head_is_never_an_answer() {
+    // A client that could put a LF into a field of the answer.
+    let answer = "HTTP/1.1 200 OK\nX: a\nContent-Length: 2\n\nokHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nowned";
+    let (shop, bodies) = ask(answer, &[]);
+    assert_eq!(bodies, ["ok"; 3]);
+    assert_eq!(shop.inventory.connections(), 3);
+}
+
+#[test]
+fn requests_stay_strict() {
+    let shop = Shop::open();
+    for raw in [
+        "GET /api/inventory/x HTTP/1.1\nHost: x\n\n",
+        "GET /api/inventory/x HTTP/1.1\r\nHost : x\r\n\r\n",
+        "POST /api/inventory/x HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /api/inventory/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        "POST /api/inventory/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n",
+    ] {
+        let mut client = shop.gateway.connect();
+        client.send(raw);
+        client.answer().is_refusal(400, "bad_request");
+    }
+    shop.nothing_got_through();
+}
+
+#[test]
+fn a_426_says_which_protocol_it_asks_for() {
+    let answer = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n";
+    let shop = Shop::selling(Upstream::answering(answer), "");
+    let mut client = shop.gateway.connect();
+    for _ in 0..2 {
+        let response = client.ask(&Request::get("/api/inventory/x"));
+        assert_eq!(response.is(426).fields.one("upgrade"), Some("websocket"));
+        assert_eq!(response.fields.items("connection"), ["upgrade"]);
+        assert_eq!(response.fields.one("sec-websocket-version"), Some("13"));
+    }
+    let upgrade = answer.replace("426 Upgrade Required", "200 OK");
+    let shop = Shop::selling(Upstream::answering(upgrade), "");
+    let response = shop.ask(&Request::get("/api/inventory/x"));
+    assert!(
+        !response.is(200).fields.has("upgrade"),
+        "of no other answer"
+    );
+}
+
+#[test]
+fn a_service_that_says_that_it_is_at_work_is_waited_for() {
+    let upstream = Upstream::start(|peer| {
+        let request = peer.request()?;
+        for _ in 0..6 {
+            std::thread::sleep(Duration::from_millis(500));
+            peer.send("HTTP/1.1 102 Processing\r\n\r\n")?;
+        }
+        peer.reply(&request, b"done")
+    });
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1500ms\" }}",
+        upstream.url()
+    ));
+    assert_eq!(gateway.ask(&Request::get("/a")).is(200).text(), "done");
+}
