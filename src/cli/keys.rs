@@ -3,10 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use crate::client::{ApiKey, ApiKeyHash, ClientName};
-
-/// No key is longer; what is, was piped in by mistake.
-const LONGEST: u64 = 4096;
+use crate::client::{ApiKey, ApiKeyHash, ClientName, MAX_KEY};
 
 /// Prints a fresh key for a client, and the configuration that lets it in.
 pub(super) fn new(client: &str) -> ExitCode {
@@ -41,7 +38,7 @@ fn letter(client: &ClientName, key: &ApiKey) -> String {
 /// Prints the hash of the key that `input` holds, with or without the newline of `echo`.
 pub(super) fn hash(input: impl Read) -> ExitCode {
     let mut key = Vec::new();
-    if let Err(error) = input.take(LONGEST + 3).read_to_end(&mut key) {
+    if let Err(error) = input.take(MAX_KEY as u64 + 3).read_to_end(&mut key) {
         return super::fail(&format!("cannot read the key: {error}"));
     }
     match usable(&key) {
@@ -56,7 +53,7 @@ fn usable(key: &[u8]) -> Result<&[u8], &'static str> {
     let key = key.strip_suffix(b"\r").unwrap_or(key);
     match key {
         [] => Err("there is no key on standard input"),
-        key if key.len() as u64 > LONGEST => Err("the key is longer than 4096 characters"),
+        key if key.len() > MAX_KEY => Err("the key is longer than 4096 characters"),
         key if key.contains(&b',') => Err("the key has a comma, which would make it two keys"),
         key if key.iter().all(u8::is_ascii_graphic) => Ok(key),
         _ => Err("the key has blanks, or characters other than ASCII"),

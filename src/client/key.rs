@@ -9,6 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::message::hex::{self, Hex};
 
+/// No key has more characters. What is longer is refused before it is hashed, for hashing what a
+/// stranger sends costs time by its length.
+pub const MAX_KEY: usize = 4096;
+
 /// The SHA-256 digest of an API key. `Display` writes it as the configuration has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeyHash([u8; 32]);

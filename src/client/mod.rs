@@ -4,7 +4,7 @@
 mod key;
 mod table;
 
-pub use key::{ApiKey, ApiKeyHash, InvalidHash, NoRandomness};
+pub use key::{ApiKey, ApiKeyHash, InvalidHash, MAX_KEY, NoRandomness};
 pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
 
 use std::sync::Arc;

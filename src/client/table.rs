@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{ApiKeyHash, Client};
+use super::{ApiKeyHash, Client, MAX_KEY};
 
 /// All keys of all clients, by digest.
 #[derive(Debug, Default)]
@@ -30,6 +30,9 @@ impl KeyTable {
     /// The clock is only read (through `now`) when the key found has a lifetime.
     #[must_use]
     pub fn find(&self, key: &[u8], now: impl FnOnce() -> Timestamp) -> Option<&Arc<Client>> {
+        if key.len() > MAX_KEY {
+            return None;
+        }
         let key = self.by_hash.get(&ApiKeyHash::of(key))?;
         key.in_force(now).then_some(&key.client)
     }
@@ -163,6 +166,19 @@ mod tests {
                 "{unknown}"
             );
         }
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_not_hashed() {
+        let mut keys = KeyTableBuilder::default();
+        let lengths = [MAX_KEY, MAX_KEY + 1];
+        for length in lengths {
+            let hash = ApiKeyHash::of(&vec![b'x'; length]);
+            keys.add(hash, client("a"), None, None).unwrap();
+        }
+        let keys = keys.build();
+        let found = lengths.map(|length| keys.find(&vec![b'x'; length], no_clock).is_some());
+        assert_eq!(found, [true, false]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Members of an access line. Written by hand: a line a request is hot, and its shape is fixed.
+//! Members of an access line. Written by hand: a line a request is hot, and its shape is fixed. No
+//! member is longer than 1 KiB, lest clients fill the disk with what they send.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,6 +11,11 @@ macro_rules! member {
     };
 }
 pub(super) use member;
+
+/// How long the text of a member may be, as it is written.
+const MAX_TEXT: usize = 1024;
+/// The end of one that has been cut.
+const CUT: &[u8] = "\u{2026}".as_bytes();
 
 /// Appends `"text"`, or `null` for none, to the start of a member. For what is a client's own words;
 /// what is read by a grammar that has neither quotes nor control characters is a word.
@@ -35,8 +41,18 @@ pub(super) fn put_word(out: &mut Vec<u8>, member: &[u8], word: Option<&[u8]>) {
     };
     debug_assert!(!word.iter().any(|b| needs_escape(*b)), "{word:?}");
     out.push(b'"');
-    out.extend_from_slice(word);
+    if word.len() > MAX_TEXT {
+        out.extend_from_slice(&word[..MAX_TEXT - CUT.len()]);
+        out.extend_from_slice(CUT);
+    } else {
+        out.extend_from_slice(word);
+    }
     out.push(b'"');
+}
+
+/// As much of a text as is shown to a person.
+pub(super) fn shortened(text: &str) -> &str {
+    text.get(..MAX_TEXT).unwrap_or(text)
 }
 
 /// Appends a number to the start of a member.
@@ -67,17 +83,47 @@ fn needs_escape(b: u8) -> bool {
     !matches!(b, b' '..=b'~') || b == b'"' || b == b'\\'
 }
 
-/// Appends text from a client. What is not UTF-8 is read as Latin-1, so that a line is valid JSON
-/// whatever was sent.
+/// Appends text from a client, cut when it gets too long. What is not UTF-8 is read as Latin-1, so
+/// that a line is valid JSON whatever was sent.
 fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    match std::str::from_utf8(text) {
-        Ok(text) => text.chars().for_each(|c| put_char(out, c)),
-        Err(_) => text.iter().for_each(|&b| put_char(out, char::from(b))),
+    let beginning = &text[..text.len().min(MAX_TEXT + 1)];
+    match std::str::from_utf8(beginning) {
+        Ok(text) => put_chars(out, text.chars()),
+        // It was cut within a character, behind which nothing is shown in any case.
+        Err(error) if error.error_len().is_none() && beginning.len() < text.len() => {
+            put_chars(out, String::from_utf8_lossy(beginning).chars());
+        }
+        Err(_) => put_chars(out, beginning.iter().map(|b| latin1(*b))),
+    }
+}
+
+/// The character that a byte is in Latin-1, where it has one.
+fn latin1(byte: u8) -> char {
+    match byte {
+        0x80..=0x9f => char::REPLACEMENT_CHARACTER,
+        byte => char::from(byte),
+    }
+}
+
+fn put_chars(out: &mut Vec<u8>, chars: impl Iterator<Item = char>) {
+    let start = out.len();
+    let mut fits_with_cut = start;
+    for c in chars {
+        if out.len() - start <= MAX_TEXT - CUT.len() {
+            fits_with_cut = out.len();
+        }
+        put_char(out, c);
+        if out.len() - start > MAX_TEXT {
+            out.truncate(fits_with_cut);
+            out.extend_from_slice(CUT);
+            return;
+        }
     }
 }
 
 fn put_char(out: &mut Vec<u8>, c: char) {
     match c {
+        '\t' => out.extend_from_slice(b"\\t"),
         '"' | '\\' => out.extend_from_slice(&[b'\\', u8::try_from(c).unwrap_or(b'?')]),
         c if c.is_control() => {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
@@ -96,7 +142,7 @@ mod tests {
         put_text(&mut out, member!("plain"), Some(b"curl/8"));
         put_text(&mut out, member!("quotes"), Some(b"a\"b\\c\n\x7f"));
         put_text(&mut out, member!("utf8"), Some("Größe".as_bytes()));
-        put_text(&mut out, member!("latin1"), Some(b"caf\xe9"));
+        put_text(&mut out, member!("latin1"), Some(b"caf\xe9\t\x85"));
         put_text(&mut out, member!("none"), None);
         put_number(&mut out, member!("n"), u64::MAX);
         put_millis(&mut out, member!("t"), Some(Duration::from_micros(12_034)));
@@ -105,9 +151,34 @@ mod tests {
         assert_eq!(line["plain"], "curl/8");
         assert_eq!(line["quotes"], "a\"b\\c\n\u{7f}");
         assert_eq!(line["utf8"], "Größe");
-        assert_eq!(line["latin1"], "café");
+        assert_eq!(line["latin1"], "café\t\u{fffd}");
         assert!(line["none"].is_null());
         assert_eq!(line["n"], u64::MAX);
         assert!(String::from_utf8(out).unwrap().contains("\"t\":12.034"));
+    }
+
+    #[test]
+    fn no_member_is_longer_than_a_kibibyte_whatever_a_client_sent() {
+        let texts: [&[u8]; 7] = [
+            b"x",
+            b"\"",
+            b"\t",
+            b"\x85",
+            b"\xff",
+            "\u{85}".as_bytes(),
+            "\u{1f980}".as_bytes(),
+        ];
+        for text in texts {
+            for count in (0..1100).chain([60_000]) {
+                let mut out = Vec::new();
+                put_text(&mut out, b"", Some(&text.repeat(count)));
+                assert!(out.len() <= MAX_TEXT + 2, "{} of {text:?}", out.len());
+                let shown: String = serde_json::from_slice(&out).unwrap();
+                let kept = shown.strip_suffix('\u{2026}');
+                let characters = kept.unwrap_or(&shown).chars().count();
+                assert_eq!(kept.is_some(), characters < count, "{count} of {text:?}");
+                assert!(kept.is_none() || out.len() > MAX_TEXT - 8);
+            }
+        }
     }
 }

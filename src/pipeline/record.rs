@@ -267,8 +267,9 @@ impl<'r> Record<'r> {
         self.worker.clock.put_iso(out, self.begun);
         let request = self.request;
         let method = request.map_or("-", |request| request.head.method.as_str());
+        let method = json::shortened(method);
         // A canonical path has no control characters that a terminal would obey.
-        let path = self.path().map_or("-", RequestPath::as_str);
+        let path = json::shortened(self.path().map_or("-", RequestPath::as_str));
         let client = match request.and_then(|request| request.identity) {
             Some(Identity::Known(Caller::Identified(client))) => client.name.as_str(),
             Some(Identity::Known(Caller::Anonymous(_))) => "anonymous",

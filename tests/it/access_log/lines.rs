@@ -206,6 +206,27 @@ fn secrets_and_queries_stay_out_of_every_log() {
     }
 }
 
+/// Whoever can choose how long a line gets can fill a disk.
+#[test]
+fn a_line_is_short_whatever_was_sent() {
+    let shop = Shop::open();
+    let long = 14_000;
+    let requests = [
+        Request::get("/api/inventory/x").field("User-Agent", &"\u{85}".repeat(long)),
+        Request::get("/api/inventory/x").field("User-Agent", &"\t\"".repeat(long)),
+        Request::get(&format!("/api/inventory/{}", "|".repeat(long))),
+        Request::new(&"M".repeat(long), "/api/inventory/x"),
+        Request::get("/api/inventory/x").field("x-api-key", &"k".repeat(long)),
+    ];
+    for request in &requests {
+        shop.ask(request);
+    }
+    for line in shop.gateway.access_log(requests.len()) {
+        let length = line.to_string().len();
+        assert!(length < 2200, "{length} bytes");
+    }
+}
+
 fn has_all_members(line: &Value) {
     let members: BTreeSet<_> = line
         .as_object()
