@@ -184,10 +184,9 @@ mod tests {
             for piece in 1..head.len() {
                 let mut scanner = HeadScanner::of_answer();
                 let cuts = (piece..head.len()).step_by(piece).chain([head.len()]);
-                let found = cuts
-                    .filter_map(|cut| scanner.find_end(&head.as_bytes()[..cut], &LIMITS).unwrap())
-                    .next();
-                assert_eq!(found, Some(end), "{head:?} {piece}");
+                let mut found = cuts
+                    .filter_map(|cut| scanner.find_end(&head.as_bytes()[..cut], &LIMITS).unwrap());
+                assert_eq!(found.next(), Some(end), "{head:?} {piece}");
             }
         }
     }
