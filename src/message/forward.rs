@@ -25,6 +25,11 @@ const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-use
 /// Names that say how to read a body, beside those that the gateway knows by name.
 const READING: [&[u8]; 2] = [b"content-encoding", b"content-range"];
 
+/// What `Host` a service gets if the client named none, as only HTTP/1.0 may: a name that no host can
+/// have (RFC 6761). An empty one is refused by nginx, and the service's own address would come back
+/// to clients in redirects and links.
+const UNKNOWN_HOST: &[u8] = b"unknown.invalid";
+
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 
 /// The field names that the configuration decides.
@@ -40,6 +45,8 @@ pub struct Names {
     pub request_id: HeaderName,
     /// What becomes of fields with odd names.
     pub odd: OddFieldNames,
+    /// Whether services are told in `Via` that a request came through here.
+    pub via: bool,
 }
 
 impl Names {
@@ -119,7 +126,7 @@ pub struct Forwarding<'a> {
     pub peer: IpAddr,
     /// Whether the peer's own `Forwarded` and `X-Forwarded-*` are believed and passed on.
     pub trusted: bool,
-    /// The host that was asked for, with its port as it came.
+    /// The host that was asked for, with its port as it came; empty if none was.
     pub host: &'a [u8],
     /// The client's name, if it is an identified one.
     pub client: Option<&'a str>,
@@ -142,7 +149,12 @@ pub fn put_request(
     body: BodyLength,
     to: &Forwarding<'_>,
 ) {
-    sink.request(method, to.host, target);
+    let host = if to.host.is_empty() {
+        UNKNOWN_HOST
+    } else {
+        to.host
+    };
+    sink.request(method, host, target);
     let options = ConnectionOptions::of(fields);
     for field in fields.iter() {
         if reaches_service(field, &options, to) {
@@ -183,9 +195,9 @@ fn reaches_service(
         | KnownField::ProxyAuthorization
         | KnownField::Http2Settings
         | KnownField::XForwardedFor
-        | KnownField::Via
         // CGI makes `HTTP_PROXY` of it, which HTTP clients take for their proxy ("httpoxy").
         | KnownField::Proxy => false,
+        KnownField::Via => !to.names.via,
         KnownField::XForwardedProto
         | KnownField::XForwardedHost
         | KnownField::Forwarded
@@ -215,7 +227,8 @@ fn put_forwarded(
     if !(fields.has(KnownField::XForwardedProto) && believed(b"x-forwarded-proto")) {
         sink.field(b"X-Forwarded-Proto", protocol::SCHEME.as_bytes());
     }
-    if !(fields.has(KnownField::XForwardedHost) && believed(b"x-forwarded-host")) {
+    let told = fields.has(KnownField::XForwardedHost) && believed(b"x-forwarded-host");
+    if !told && !to.host.is_empty() {
         sink.field(b"X-Forwarded-Host", to.host);
     }
     if let Some(prefix) = to.prefix {
@@ -228,13 +241,15 @@ fn put_forwarded(
             out.extend_from_slice(prefix.as_bytes());
         });
     }
-    sink.composed(b"Via", |out| {
-        if !options.name(b"via") {
-            put_chain(out, fields, KnownField::Via);
-        }
-        out.extend_from_slice(to.version.via().as_bytes());
-        out.extend_from_slice(b" tollgate");
-    });
+    if to.names.via {
+        sink.composed(b"Via", |out| {
+            if !options.name(b"via") {
+                put_chain(out, fields, KnownField::Via);
+            }
+            out.extend_from_slice(to.version.via().as_bytes());
+            out.extend_from_slice(b" tollgate");
+        });
+    }
 }
 
 /// How many hops a request may still make, if it says so and that is anything that this gateway

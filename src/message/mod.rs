@@ -17,6 +17,7 @@ pub mod known_field;
 pub mod lenient;
 #[cfg(test)]
 pub(crate) mod lenient_servers;
+pub mod method;
 pub mod path;
 pub mod protocol;
 pub mod sink;

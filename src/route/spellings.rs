@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::upstream::{EndpointUrl, Upstream};
+use crate::upstream::{EndpointUrl, Upstream, may_be_same_service};
 
 use super::near_miss::takes_host;
 use super::table::host_name;
@@ -122,7 +122,7 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         || (*path_encoding != other.path_encoding && *path_encoding == PathEncoding::Utf8)
 }
 
-/// Whether a path below the prefix of `route`, spelled so that `taker` takes it, arrives at a
+/// Whether a path below the prefix of `route`, spelled so that `taker` takes it, may arrive at a
 /// service where `route` would have sent it.
 fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> bool {
     let below = route
@@ -139,8 +139,7 @@ fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> b
     endpoints(taker).iter().any(|one| {
         let sent = format!("{}{below}", mount(taker, &one.url));
         let same = |other: &EndpointUrl| {
-            (&one.url.host, one.url.port) == (&other.host, other.port)
-                && same_reading(&sent, &mount(route, other))
+            may_be_same_service(&one.url, other) && same_reading(&sent, &mount(route, other))
         };
         endpoints(route).iter().any(|other| same(&other.url))
     })
@@ -267,6 +266,12 @@ mod tests {
                 route("/b", 0),
                 kept("/b/a", 1),
                 vec!["http://one:1/b", SERVICE],
+                true,
+            ),
+            (
+                route("/", 0),
+                kept("/a", 1),
+                vec!["http://localhost:1", "http://[::1]:1"],
                 true,
             ),
             (kept("/B", 0), kept("/b/a", 0), vec![SERVICE], true),

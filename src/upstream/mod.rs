@@ -12,6 +12,7 @@ mod control;
 mod pool;
 mod pools;
 mod registry;
+mod same_service;
 mod state;
 mod url;
 
@@ -21,6 +22,7 @@ pub use control::Control;
 pub use pool::{Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
+pub use same_service::may_be_same_service;
 pub use state::EndpointState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 

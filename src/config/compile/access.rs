@@ -43,6 +43,7 @@ pub(super) fn names(access: &AccessKeys, server: &ServerKeys, problems: &mut Pro
         client: client.0.clone(),
         request_id: request_id.0.clone(),
         odd: *server.odd_field_names,
+        via: *server.via,
     }
 }
 

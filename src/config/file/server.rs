@@ -27,6 +27,10 @@ table! {
         /// services get them, except for those that look like a field which the gateway reads or
         /// sets.
         odd_field_names: OddFieldNames = OddFieldNames::Drop;
+        /// Whether services are told in `Via` that a request came through here (RFC 9110 section 7.6.3).
+        /// Many services do not compress answers to requests with `Via`, nginx for one; `false` leaves
+        /// the field as it came.
+        via: bool = true;
         /// How many clients' connections are open at once. For more, the longest idle ones are
         /// closed; while none is idle, they wait in the kernel.
         max_connections: Number<1, 10_000_000> = Number(10_000), restart;

@@ -25,7 +25,7 @@ error: `access.forward_api_key` takes true or false
 
 error: unknown key `colour`
 --> tollgate.toml:5:1
- = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
+ = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, via, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
 
 3 problems
 "#,

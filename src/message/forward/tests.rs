@@ -14,6 +14,7 @@ fn names(odd: OddFieldNames) -> Names {
         client: HeaderName::from_static("x-client-id"),
         request_id: HeaderName::from_static("x-request-id"),
         odd,
+        via: true,
     }
 }
 
@@ -46,9 +47,13 @@ fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>))
     );
     let fields = head.0.split_off(3);
     let line = |(name, value): &(String, String)| format!("{name}: {value}");
+    let authority = match to.host {
+        b"" => ":authority: unknown.invalid",
+        _ => ":authority: shop.test",
+    };
     assert_eq!(
         head.0.iter().map(line).collect::<Vec<_>>(),
-        [":method: GET", ":authority: shop.test", ":path: /"]
+        [":method: GET", authority, ":path: /"]
     );
     fields.iter().map(line).collect()
 }
@@ -91,6 +96,36 @@ fn a_trusted_proxy_is_believed_and_added_to() {
     assert_eq!(seen.len(), OWN.len() + 1);
     let of_others = sent(lines, |_| {});
     assert_eq!(of_others.len(), OWN.len());
+}
+
+#[test]
+fn a_host_that_was_not_named_is_told_to_nobody() {
+    let seen = sent("", |to| to.host = b"");
+    assert!(!seen.iter().any(|line| line.starts_with("x-forwarded-host")));
+    let lines = "X-Forwarded-Host: shop.test\r\n";
+    let seen = sent(lines, |to| {
+        (to.host, to.trusted) = (b"", true);
+    });
+    assert!(seen.contains(&"x-forwarded-host: shop.test".to_owned()));
+}
+
+#[test]
+fn via_stays_as_it_came_where_it_is_not_wanted() {
+    let quiet = Names {
+        via: false,
+        ..names(OddFieldNames::Drop)
+    };
+    let vias = |lines: &str| {
+        let mut seen = sent_by(&quiet, lines, |_| {});
+        seen.retain(|line| line.starts_with("via"));
+        seen
+    };
+    assert_eq!(vias(""), [""; 0]);
+    assert_eq!(
+        vias("Via: 1.0 a\r\nVia: 1.1 b\r\n"),
+        ["via: 1.0 a", "via: 1.1 b"]
+    );
+    assert_eq!(vias("Connection: via\r\nVia: 1.0 a\r\n"), [""; 0]);
 }
 
 #[test]

@@ -140,12 +140,7 @@ impl PutHead for ServiceHead<'_, '_> {
             names: &forward.record.current.snapshot.access.names,
             peer: request.peer,
             trusted: request.trusted,
-            // HTTP/1.0 may come without; HTTP/1.1 may not go without.
-            host: if request.host.is_empty() {
-                self.endpoint.url.authority().as_bytes()
-            } else {
-                request.host
-            },
+            host: request.host,
             client: forward.client,
             request_id: forward.record.request_id.bytes(),
             prefix: (route.strip_prefix && prefix != "/").then_some(prefix),

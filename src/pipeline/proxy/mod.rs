@@ -11,6 +11,7 @@ mod forward;
 mod pass;
 mod tunnel;
 
+use crate::message::method::is_idempotent;
 use crate::route::Route;
 use crate::upstream::{Link, Pool};
 use crate::wire::stream::GivenUp;
@@ -39,7 +40,7 @@ pub(super) async fn proxy<'r>(
     let forward = Forward::new(route, permit, request, record);
     let buffers = &record.worker.buffers;
     let beginning = Beginning::take(&mut client.end, &record.bytes_in, route.body_limit, buffers)?;
-    let repeatable = beginning.is_whole() && request.head.method.is_idempotent();
+    let repeatable = beginning.is_whole() && is_idempotent(&request.head.method);
     let target = forward.pick();
     let mut link = match target.pool.take(!repeatable, record.now()) {
         Some(link) => link,

@@ -36,8 +36,12 @@ fn a_connection_that_the_upstream_closed_costs_no_error() {
 fn a_get_survives_a_connection_that_dies_under_it() {
     let shop = Shop::selling(dies_on_its_second_request(), "");
     let mut client = shop.gateway.connect();
-    for _ in 0..10 {
-        client.ask(&Request::get("/api/inventory/x")).is(200);
+    for method in ["GET", "PUT", "PROPFIND", "REPORT", "SEARCH"] {
+        for _ in 0..4 {
+            client
+                .ask(&Request::new(method, "/api/inventory/x"))
+                .is(200);
+        }
     }
 }
 

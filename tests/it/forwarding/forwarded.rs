@@ -106,6 +106,35 @@ fn the_client_is_the_last_address_that_a_trusted_proxy_names() {
 }
 
 #[test]
+fn a_client_that_names_no_host_learns_no_address() {
+    let upstream = crate::support::Upstream::start(|peer| {
+        loop {
+            let request = peer.request()?;
+            let host = request.fields.one("host").unwrap_or_default().to_owned();
+            peer.reply(&request, host.as_bytes())?;
+        }
+    });
+    let shop = Shop::selling(upstream, "");
+    let mut client = shop.gateway.connect();
+    client.send("GET /api/inventory/x HTTP/1.0\r\n\r\n");
+    let mut answer = Vec::new();
+    while let Ok(more) = client.some() {
+        answer.extend(more);
+    }
+    let answer = String::from_utf8(answer).expect("ASCII");
+    assert!(answer.contains(" 200 "), "{answer}");
+    assert!(!answer.contains("127.0.0.1"), "{answer}");
+    assert!(!shop.inventory.only().fields.has("x-forwarded-host"));
+}
+
+#[test]
+fn services_may_not_be_told_of_the_gateway() {
+    let shop = Shop::with("[server]\nvia = false");
+    shop.ask(&Request::get("/api/inventory/x")).is(200);
+    assert!(!shop.inventory.only().fields.has("via"));
+}
+
+#[test]
 fn via_goes_on_from_what_it_was() {
     let shop = Shop::open();
     shop.ask(
