@@ -88,7 +88,7 @@ fn put_parameter(out: &mut Vec<u8>, before: &[u8], value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::testing::{decision, policy};
+    use crate::limit::tests::{decision, policy};
     use crate::message::sink::List;
 
     fn fields(style: LimitHeaders, remaining: u64, reset: Duration) -> String {

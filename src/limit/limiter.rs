@@ -2,8 +2,11 @@
 //! store that the configuration names. Without Redis nothing here waits and nothing can fail.
 
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::redis_limiter::{RedisLimiter, RedisStore};
 use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
@@ -49,7 +52,8 @@ impl LimitStore {
 #[derive(Debug)]
 pub struct Limiter {
     memory: Arc<MemoryStore>,
-    redis: Option<RedisLimiter>,
+    /// With the tasks that keep it connected.
+    redis: Option<(Rc<RedisLimiter>, JoinSet<()>)>,
 }
 
 impl Limiter {
@@ -61,7 +65,7 @@ impl Limiter {
             None => self.memory.decide(checks, cost),
             // Boxed, for a call is large, and every request's future would be larger by
             // that, with or without Redis.
-            Some(redis) => Box::pin(redis.decide(checks, cost)).await,
+            Some((redis, _)) => Box::pin(redis.decide(checks, cost)).await,
         }
     }
 
@@ -70,14 +74,14 @@ impl Limiter {
     pub async fn wait_ready(&self, longest: Duration) -> bool {
         match &self.redis {
             None => true,
-            Some(redis) => redis.wait_ready(longest).await,
+            Some((redis, _)) => redis.wait_ready(longest).await,
         }
     }
 
     /// Returns to Redis what has been taken from it and not been used, as far as that takes no
     /// longer than `longest`. To be called when no more requests come.
     pub async fn finish(&self, longest: Duration) {
-        if let Some(redis) = &self.redis {
+        if let Some((redis, _)) = &self.redis {
             redis.finish(longest).await;
         }
     }
@@ -85,7 +89,7 @@ impl Limiter {
     /// Tells the other gateways that this process ends, once for all its workers: without Redis
     /// their shares of the limits grow. Waits for Redis no longer than a request does.
     pub async fn leave(&self) {
-        if let Some(redis) = &self.redis {
+        if let Some((redis, _)) = &self.redis {
             redis.leave().await;
         }
     }

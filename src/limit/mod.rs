@@ -6,9 +6,6 @@ mod algorithm;
 mod cache;
 mod clock;
 mod decision;
-mod display;
-#[cfg(test)]
-mod doc_charts;
 mod headers;
 mod key;
 mod limiter;
@@ -21,7 +18,7 @@ mod slot_hint;
 mod state;
 mod subject;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use clock::{Clock, ManualClock};
 pub use decision::{Check, Decision, Decisions, Outcome, Source, Verdict};

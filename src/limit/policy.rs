@@ -1,10 +1,12 @@
-//! A limit and the name it is reported under.
+//! A limit and the name it is reported under. As text, in the words of the configuration, both stand
+//! in what a reload logs and in what `check` and `explain` print.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::words::words;
+use crate::words::{Word, words};
 
 /// The largest limit: fifteen digits, the most that a header field's integer has (RFC 9651,
 /// section 3.3.1), and below 2^53, so that a Redis script counts it exactly.
@@ -32,6 +34,27 @@ pub enum Algorithm {
         /// What a full bucket holds.
         burst: NonZeroU64,
     },
+}
+
+impl Algorithm {
+    /// As the configuration calls it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FixedWindow => "fixed-window",
+            Self::SlidingWindow => "sliding-window",
+            Self::TokenBucket { .. } => "token-bucket",
+        }
+    }
+
+    /// What a full bucket holds, if it is one.
+    #[must_use]
+    pub fn burst(self) -> Option<u64> {
+        match self {
+            Self::FixedWindow | Self::SlidingWindow => None,
+            Self::TokenBucket { burst } => Some(burst.get()),
+        }
+    }
 }
 
 /// So many requests per window. Never zero.
@@ -197,6 +220,41 @@ impl Policy {
     }
 }
 
+/// What it admits and, in parentheses, what is not the default:
+/// `20 per 1s (token-bucket, burst 40, by ip, shadow)`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = self.limit;
+        write!(f, "{} per {:?}", limit.requests(), limit.window())?;
+        let mut before = " (";
+        let mut unusual = |word: fmt::Arguments<'_>| {
+            let written = write!(f, "{before}{word}");
+            before = ", ";
+            written
+        };
+        let algorithm = limit.algorithm();
+        if algorithm != Algorithm::default() {
+            unusual(format_args!("{}", algorithm.as_str()))?;
+        }
+        if let Some(burst) = algorithm.burst() {
+            unusual(format_args!("burst {burst}"))?;
+        }
+        if self.by != By::default() {
+            unusual(format_args!("by {}", self.by.word()))?;
+        }
+        if self.mode != Mode::default() {
+            unusual(format_args!("{}", self.mode.word()))?;
+        }
+        if let Some(on_failure) = self.on_failure {
+            unusual(format_args!("on_failure {}", on_failure.word()))?;
+        }
+        if before == ", " {
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
 words! {
     /// What happens to requests over a limit.
     #[derive(Default)]
@@ -270,5 +328,26 @@ mod tests {
         assert_eq!(limit(1, day).counted_by(burst(1_000_000_000)), None);
         assert!(fast.counted_by(burst(MAX_REQUESTS)).is_some());
         assert_eq!(fast.counted_by(burst(MAX_REQUESTS + 1)), None);
+    }
+
+    #[test]
+    fn only_what_is_not_the_default_is_shown() {
+        let limit = Limit::new(20, Duration::from_mins(1)).unwrap();
+        assert_eq!(Policy::new("a", limit).to_string(), "20 per 60s");
+        let burst = NonZeroU64::new(40).unwrap();
+        let bucket = limit.counted_by(Algorithm::TokenBucket { burst }).unwrap();
+        let mut policy = Policy::new("a", bucket);
+        policy.by = By::Route;
+        policy.mode = Mode::Shadow;
+        policy.on_failure = Some(OnFailure::Open);
+        assert_eq!(
+            policy.to_string(),
+            "20 per 60s (token-bucket, burst 40, by route, shadow, on_failure open)"
+        );
+        let sliding = limit.counted_by(Algorithm::SlidingWindow).unwrap();
+        assert_eq!(
+            Policy::new("a", sliding).to_string(),
+            "20 per 60s (sliding-window)"
+        );
     }
 }

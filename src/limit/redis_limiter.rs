@@ -42,17 +42,9 @@ impl RedisStore {
     }
 }
 
-/// A worker's access to Redis.
+/// A worker's access to Redis, which its requests and its tasks share.
 #[derive(Debug)]
 pub(super) struct RedisLimiter {
-    worker: Rc<Worker>,
-    /// End with the limiter.
-    _tasks: JoinSet<()>,
-}
-
-/// What a worker's requests and its tasks share.
-#[derive(Debug)]
-struct Worker {
     store: Arc<RedisStore>,
     link: Link<Connection>,
     scripts: Scripts,
@@ -60,9 +52,10 @@ struct Worker {
 }
 
 impl RedisLimiter {
-    /// Starts connecting; to be called within the worker's runtime.
-    pub(super) fn start(store: Arc<RedisStore>) -> Self {
-        let worker = Rc::new(Worker {
+    /// Starts connecting; to be called within the worker's runtime. The tasks end with what is
+    /// returned beside it.
+    pub(super) fn start(store: Arc<RedisStore>) -> (Rc<Self>, JoinSet<()>) {
+        let worker = Rc::new(Self {
             link: Link::new(),
             scripts: Scripts::new(store.settings.key_prefix.clone()),
             cache: Cache::new(&store.settings),
@@ -70,54 +63,48 @@ impl RedisLimiter {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Rc::clone(&worker).stay_connected());
-        let in_fleet = Rc::clone(&worker);
-        tasks.spawn_local(async move {
-            let fleet = &in_fleet.store.fallback.fleet;
-            fleet.stay(&in_fleet.link).await;
-        });
+        tasks.spawn_local(Rc::clone(&worker).stay_in_fleet());
         tasks.spawn_local(Rc::clone(&worker).return_idle());
-        Self {
-            worker,
-            _tasks: tasks,
-        }
+        (worker, tasks)
     }
 
     /// Decides one request; waits for Redis no longer than the deadline.
     pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
-        let Worker { store, cache, .. } = &*self.worker;
-        let now_ms = store.memory.clock().now_ms();
-        if let Some(outcome) = cache.decide(checks, cost, now_ms) {
+        let now_ms = self.now_ms();
+        if let Some(outcome) = self.cache.decide(checks, cost, now_ms) {
             return outcome;
         }
-        match self.worker.ask(checks, cost, now_ms).await {
+        match self.ask(checks, cost, now_ms).await {
             Some(outcome) => outcome,
-            None => store.fallback.decide(checks, cost),
+            None => self.store.fallback.decide(checks, cost),
         }
     }
 
     /// Waits until there is a connection, but not longer than `longest`; says whether there is.
     pub(super) async fn wait_ready(&self, longest: Duration) -> bool {
-        timeout(longest, self.worker.link.up()).await.is_ok()
+        timeout(longest, self.link.up()).await.is_ok()
     }
 
     /// Returns the permits that have not been spent, as far as that takes no longer than `longest`.
     pub(super) async fn finish(&self, longest: Duration) {
-        let Worker { store, cache, .. } = &*self.worker;
-        let unused = cache.give_up_all(store.memory.clock().now_ms());
-        let _ = timeout(longest, self.worker.give_back(unused)).await;
+        let unused = self.cache.give_up_all(self.now_ms());
+        let _ = timeout(longest, self.give_back(unused)).await;
     }
 
     /// Tells Redis, if it is there, that this process ends.
     pub(super) async fn leave(&self) {
-        let Worker { store, link, .. } = &*self.worker;
-        if let Some(connection) = link.connection() {
-            let fleet = &store.fallback.fleet;
-            fleet.leave(connection, store.settings.deadline).await;
+        if let Some(connection) = self.link.connection() {
+            let RedisStore {
+                fallback, settings, ..
+            } = &*self.store;
+            fallback.fleet.leave(connection, settings.deadline).await;
         }
     }
-}
 
-impl Worker {
+    fn now_ms(&self) -> u64 {
+        self.store.memory.clock().now_ms()
+    }
+
     /// Asks Redis. `None` if there is no decision from there in time.
     async fn ask(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Option<Outcome> {
         let Self {
@@ -170,10 +157,14 @@ impl Worker {
             sleep(LOOK_FOR_IDLE).await;
             // Without a connection they stay, and may yet be spent.
             if self.link.connection().is_some() {
-                let now_ms = self.store.memory.clock().now_ms();
-                self.give_back(self.cache.give_up_idle(now_ms)).await;
+                self.give_back(self.cache.give_up_idle(self.now_ms())).await;
             }
         }
+    }
+
+    /// Tells Redis of this process, for as long as the worker lives.
+    async fn stay_in_fleet(self: Rc<Self>) {
+        self.store.fallback.fleet.stay(&self.link).await;
     }
 
     /// Keeps the worker connected, for as long as it lives.

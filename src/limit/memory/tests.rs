@@ -1,7 +1,7 @@
 //! The store as a whole: what a full one gives up, and what it never does.
 
 use super::*;
-use crate::limit::testing::{bucket, cost, counted_by, policy};
+use crate::limit::tests::{bucket, cost, counted_by, policy};
 use crate::limit::{Algorithm, Decision, ManualClock, Policy};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Leases;
 use crate::limit::redis::{Permits, Reply};
-use crate::limit::testing::{decision, outcome, policy};
+use crate::limit::tests::{decision, outcome, policy};
 use crate::limit::{Check, Decision, Policy, Subject};
 
 /// A caller with a limit of 6,400 a minute, and the leases of its worker.

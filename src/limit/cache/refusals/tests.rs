@@ -1,7 +1,7 @@
 //! What a worker refuses by itself, for how long, and when it asks again.
 
 use super::*;
-use crate::limit::testing::{cost, decision, outcome, policy};
+use crate::limit::tests::{cost, decision, outcome, policy};
 use crate::limit::{Policy, Subject};
 
 /// What a worker knows of one caller.

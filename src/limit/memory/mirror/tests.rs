@@ -1,7 +1,7 @@
 //! An instance that has lost Redis goes on from what Redis has said, at its share.
 
 use super::*;
-use crate::limit::testing::{algorithms, bucket, cost, counted_by, decision, policy};
+use crate::limit::tests::{algorithms, bucket, cost, counted_by, decision, policy};
 use crate::limit::{Clock, ManualClock, Policy, Subject};
 use proptest::prelude::*;
 use std::num::NonZeroU32;

@@ -1,34 +1,36 @@
 //! What tests of limits are made of.
 
+mod doc_charts;
+
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::{Algorithm, Decision, Limit, Outcome, Policy, Source};
 
-pub(super) fn cost(n: u32) -> NonZeroU32 {
+pub(in crate::limit) fn cost(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
 }
 
 /// So many requests per window, in fixed windows, by the name `test`.
-pub(super) fn policy(requests: u64, seconds: u64) -> Policy {
+pub(in crate::limit) fn policy(requests: u64, seconds: u64) -> Policy {
     let limit = Limit::new(requests, Duration::from_secs(seconds));
     Policy::new("test", limit.unwrap())
 }
 
 /// The same limit, counted in another way.
-pub(super) fn counted_by(policy: &Policy, algorithm: Algorithm) -> Policy {
+pub(in crate::limit) fn counted_by(policy: &Policy, algorithm: Algorithm) -> Policy {
     let limit = policy.limit.counted_by(algorithm);
     Policy::new("test", limit.unwrap())
 }
 
-pub(super) fn bucket(burst: u64) -> Algorithm {
+pub(in crate::limit) fn bucket(burst: u64) -> Algorithm {
     Algorithm::TokenBucket {
         burst: NonZeroU64::new(burst).unwrap(),
     }
 }
 
 /// One of each kind.
-pub(super) fn algorithms(burst: u64) -> [Algorithm; 3] {
+pub(in crate::limit) fn algorithms(burst: u64) -> [Algorithm; 3] {
     [
         Algorithm::FixedWindow,
         Algorithm::SlidingWindow,
@@ -37,7 +39,7 @@ pub(super) fn algorithms(burst: u64) -> [Algorithm; 3] {
 }
 
 /// What Redis says of a request; one that it refuses fits when the window ends.
-pub(super) fn decision(admitted: bool, remaining: u64, reset_ms: u64) -> Decision {
+pub(in crate::limit) fn decision(admitted: bool, remaining: u64, reset_ms: u64) -> Decision {
     let reset = Duration::from_millis(reset_ms);
     Decision {
         admitted,
@@ -49,6 +51,6 @@ pub(super) fn decision(admitted: bool, remaining: u64, reset_ms: u64) -> Decisio
 }
 
 /// The outcome of a request with one limit.
-pub(super) fn outcome(decision: Decision) -> Outcome {
+pub(in crate::limit) fn outcome(decision: Decision) -> Outcome {
     Outcome::of(decision.admitted, std::iter::once(Some(decision)).collect())
 }

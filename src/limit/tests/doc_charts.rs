@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::algorithm::{Counter, judge};
-use super::{Algorithm, Limit};
+use crate::limit::algorithm::{Counter, judge};
+use crate::limit::{Algorithm, Limit};
 
 /// How many seconds a chart shows.
 const SECONDS: u64 = 40;
@@ -71,7 +71,7 @@ fn chart(offer: Offer) -> String {
 
 #[test]
 fn the_charts_of_the_page_are_what_the_algorithms_do() {
-    let page = include_str!("../../docs/limits.md");
+    let page = include_str!("../../../docs/limits.md");
     let steady: Offer = |_| 3;
     let over_the_edge: Offer = |second| match second {
         0 => 1,
