@@ -104,7 +104,7 @@ mod tests {
             let key = ApiKey::generate().unwrap();
             let letter = letter(&ClientName::parse(name).unwrap(), &key);
             let lines = &letter[letter.find("    [clients").unwrap()..];
-            let none = |_: &str| None;
+            let none = |_: &str| Err(std::env::VarError::NotPresent);
             let format = crate::config::Format::Toml;
             let loaded =
                 crate::config::parse("x.toml", lines, format, &none, &|_| unreachable!()).unwrap();

@@ -40,6 +40,7 @@ pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
 pub use watch::Watch;
 
+use std::env::VarError;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -69,9 +70,11 @@ pub struct Loaded {
 }
 
 /// The environment of this process.
-#[must_use]
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+///
+/// # Errors
+/// The variable is not set, or not UTF-8.
+pub fn environment(name: &str) -> Result<String, VarError> {
+    std::env::var(name)
 }
 
 /// Reads, checks and compiles the configuration in the file at `path`; `-` is standard input.

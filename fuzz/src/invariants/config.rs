@@ -1,6 +1,7 @@
 //! The configuration: whatever a file says, it is either compiled into something that the other
 //! parts can live with, or its problems can be shown.
 
+use std::env::VarError;
 use std::path::Path;
 
 use http::Method;
@@ -60,10 +61,10 @@ pub fn check(input: &[u8]) {
 
 fn parse(text: &str, format: Format) -> Result<Loaded, Problems> {
     let environment = |name: &str| match name {
-        "SIZE" => Some("64KiB".to_owned()),
-        "EMPTY" => Some(String::new()),
-        "ODD" => Some("${SIZE}\"\n\0".to_owned()),
-        _ => None,
+        "SIZE" => Ok("64KiB".to_owned()),
+        "EMPTY" => Ok(String::new()),
+        "ODD" => Ok("${SIZE}\"\n\0".to_owned()),
+        _ => Err(VarError::NotPresent),
     };
     let files = |path: &Path| match path.to_str() {
         Some("/etc/routes.json") => Ok(r#"{"/b": "http://[::1]:1"}"#.to_owned()),

@@ -19,7 +19,7 @@ pub(super) fn compile(keys: &RedisKeys, problems: &mut Problems) -> Option<Redis
 
 fn target(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTarget> {
     let topology = topology(keys, problems);
-    let urls: Vec<RedisUrl> = keys.url.iter().map(|url| url.url.clone()).collect();
+    let urls = urls(keys, problems)?;
     let is_tls = urls.iter().any(RedisUrl::is_tls);
     let tls = tls(keys, is_tls, problems);
     if is_tls && tls.is_none() {
@@ -36,6 +36,31 @@ fn target(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTarget> {
             problems.add(problem.label(error.to_string()));
         })
         .ok()
+}
+
+/// The URLs, with the user and the password that stand beside them.
+fn urls(keys: &RedisKeys, problems: &mut Problems) -> Option<Vec<RedisUrl>> {
+    let urls = keys.url.iter();
+    let (username, password) = (keys.username.written(), keys.password.written());
+    let Some(password) = password else {
+        if let Some(username) = username {
+            let message = "`limits.redis.username` needs `password`";
+            problems.add(Problem::at(username.span, message));
+            return None;
+        }
+        return Some(urls.map(|url| url.url.clone()).collect());
+    };
+    if let Some(url) = urls.clone().find(|url| url.url.has_login()) {
+        let message = "`limits.redis.url` has a user or a password, and so has the table";
+        let problem = Problem::at(url.span, message).also(password.span, "the other one");
+        problems.add(problem.help("write them in one place"));
+        return None;
+    }
+    let username = username.map(|username| username.0.as_str());
+    Some(
+        urls.map(|url| url.url.clone().with_login(username, &password.0))
+            .collect(),
+    )
 }
 
 fn topology(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTopology> {

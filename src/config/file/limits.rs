@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::keys::{List, Map, Number, table};
-use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, TextFile, Within};
+use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, Secret, TextFile, Within};
 use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
 use crate::words::words;
 
@@ -78,6 +78,10 @@ table! {
         /// its password. Of several, user, password and database stand in the first; the others may
         /// repeat them.
         url: List<RedisAddress>;
+        /// The user to log in as, if `url` does not say it. It needs `password`.
+        username: Option<Secret>;
+        /// The password, if `url` does not say it. Any characters, without escapes. Never logged.
+        password: Option<Secret>;
         /// What answers at `url`: one Redis, Sentinels that know where it is, or nodes of a cluster.
         /// The last two may be several.
         mode: RedisMode = RedisMode::Single;

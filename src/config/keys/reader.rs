@@ -83,10 +83,11 @@ impl Reader {
 
     /// Reports all keys that nobody has asked for.
     pub(in crate::config) fn finish(self, reading: &mut Reading<'_>) {
+        let may_be_secret = |key| ["clients", "username", "password"].contains(&key);
         for (key, written) in &self.entries {
             let meant = closest(&key.value, self.known.iter().copied());
-            // Who knows what this is? `clients` may have been meant, or a password.
-            if private::has_tables(&written.value) || meant.is_none_or(|key| key == "clients") {
+            // Who knows what this is? It may be a secret.
+            if private::has_tables(&written.value) || meant.is_none_or(may_be_secret) {
                 private::hide(written, &mut reading.problems.sources);
             }
             let message = match meant {

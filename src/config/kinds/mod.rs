@@ -9,4 +9,4 @@ mod values;
 pub(super) use cors::{AnyField, OrAny, Origin};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, TextFile};
-pub(super) use values::{RedisAddress, Size, Target, Within};
+pub(super) use values::{RedisAddress, Secret, Size, Target, Within};

@@ -6,9 +6,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::{Value as Json, json};
 
-use crate::config::keys::{Shown, Text};
-use crate::config::units;
+use crate::config::keys::{Definitions, Kind, Shown, Text, Wrong};
+use crate::config::reading::Reading;
+use crate::config::source::At;
+use crate::config::tree::Value;
+use crate::config::{private, units};
 use crate::limit::RedisUrl;
 use crate::upstream::EndpointUrl;
 use crate::words::words;
@@ -188,6 +192,36 @@ impl Text for Target {
         match self {
             Self::Url(url) => url.to_string(),
             Self::Name(name) => name.clone(),
+        }
+    }
+}
+
+/// A name or a password that is shown nowhere.
+pub(in crate::config) struct Secret(pub String);
+
+impl Kind for Secret {
+    fn takes() -> String {
+        "a string".to_owned()
+    }
+
+    fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        private::hide(written, &mut reading.problems.sources);
+        match &written.value {
+            Value::Text(text) => Ok(Self(text.clone())),
+            // What is wrong with it has been reported; that it is missing would not be true.
+            Value::Broken => Ok(Self(String::new())),
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Secret {
+            shown: "...".to_owned(),
+            all: self.0.clone(),
         }
     }
 }

@@ -158,7 +158,7 @@ fn secrets_show_nowhere() {
         "[clients]\na = \"hunter2\"\n",
         "[clients]\na = [\"hunter2\"]\n",
         "[access]\napi_keys = { a = \"hunter2\" }\n",
-        "[limits.redis]\nurl = \"redis://h\"\npassword = \"hunter2\"\n",
+        "[limits.redis]\nurl = \"redis://h:x\"\npassword = \"hunter2\"\n",
         "[upstreams.a]\nauth-Token = [{ x = \"hunter2\" }]\n",
         // What is secret stands beside the problem, in the line that is shown.
         "clients = { a = { keys = [{ key = \"hunter2\" }], tier = 7 } }\n",

@@ -16,6 +16,7 @@ mod redis;
 mod schema;
 mod secrets;
 
+use std::env::VarError;
 use std::path::Path;
 
 use super::{Format, Loaded, Problems, Unreadable, parse};
@@ -27,11 +28,11 @@ fn read(text: &str) -> Result<Loaded, Problems> {
     })
 }
 
-fn environment(name: &str) -> Option<String> {
+fn environment(name: &str) -> Result<String, VarError> {
     match name {
-        "HOME" => Some("/home/gate".to_owned()),
-        "PASSWORD" => Some("hunter2".to_owned()),
-        _ => None,
+        "HOME" => Ok("/home/gate".to_owned()),
+        "PASSWORD" => Ok("hunter2".to_owned()),
+        _ => Err(VarError::NotPresent),
     }
 }
 

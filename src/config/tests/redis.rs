@@ -45,6 +45,17 @@ fn sentinels_and_clusters_have_several_addresses() {
 }
 
 #[test]
+fn user_and_password_stand_in_the_url_or_beside_it() {
+    for login in [
+        "password = \"a/b#c?d%41\"",
+        "username = \"u\"\npassword = \"${PASSWORD}\"",
+        "username = \"u\"\npassword = \"\"",
+    ] {
+        target(&format!("url = \"redis://a\"\n{login}"));
+    }
+}
+
+#[test]
 fn certificates_are_read_from_files() {
     target("url = \"rediss://a\"\nca = \"ca.pem\"");
     target("url = \"rediss://a\"\nca = \"ca.pem\"\ncert = \"/abs/cert.pem\"\nkey = \"key.pem\"");
@@ -91,6 +102,21 @@ fn what_does_not_go_together_is_said_where_it_stands() {
             list.to_owned(),
             "2:7",
             "give one address, or write `mode = \"cluster\"`",
+        ),
+        (
+            "url = \"redis://a\"\nusername = \"u\"".to_owned(),
+            "3:12",
+            "`limits.redis.username` needs `password`",
+        ),
+        (
+            "url = [\"redis://a\", \"redis://:p@b\"]\npassword = \"p\"".to_owned(),
+            "2:21",
+            "write them in one place",
+        ),
+        (
+            "url = \"redis://a\"\nusername = \"u\"\npassword = \"${NONE}\"".to_owned(),
+            "4:13",
+            "the variable `NONE` is not set",
         ),
         ("url = []".to_owned(), "2:7", "it has no address"),
         (

@@ -99,13 +99,33 @@ impl RedisUrl {
         self.is_tls
     }
 
+    /// Whether it has a user or a password.
+    #[must_use]
+    pub fn has_login(&self) -> bool {
+        self.login.username().is_some() || self.login.password().is_some()
+    }
+
+    /// The same with another login. An empty password is none, and then there is no user either.
+    #[must_use]
+    pub fn with_login(mut self, username: Option<&str>, password: &str) -> Self {
+        if password.is_empty() {
+            return self;
+        }
+        if let Some(username) = username {
+            self.login = self.login.set_username(username);
+        }
+        self.login = self.login.set_password(password);
+        self
+    }
+
     /// Whether it says the same of users and databases as another, or leaves it to that one.
     pub(super) fn agrees_with(&self, first: &Self) -> bool {
-        let bare = self.login.username().is_none() && self.login.password().is_none();
         let same_login = self.login.username() == first.login.username()
             && self.login.password() == first.login.password();
         let db = self.login.db();
-        self.is_tls == first.is_tls && (bare || same_login) && (db == 0 || db == first.login.db())
+        self.is_tls == first.is_tls
+            && (!self.has_login() || same_login)
+            && (db == 0 || db == first.login.db())
     }
 }
 
@@ -144,6 +164,20 @@ mod tests {
         assert_eq!(url.address.to_string(), "[::1]:6379");
         assert_eq!(url.login.password(), None);
         assert!(url.is_tls());
+    }
+
+    #[test]
+    fn a_login_beside_the_url_is_like_one_in_it() {
+        for (user, password, login) in [
+            (None, "a/b#c?d%41", ":a%2Fb%23c%3Fd%2541@"),
+            (Some("u@"), "p", "u%40:p@"),
+            (Some("u"), "", ""),
+        ] {
+            let url = |login| RedisUrl::parse(&format!("redis://{login}h/2")).unwrap();
+            let beside = url("").with_login(user, password);
+            assert_eq!(beside.has_login(), !login.is_empty());
+            assert!(beside.agrees_with(&url(login)) && url(login).agrees_with(&beside));
+        }
     }
 
     #[test]
