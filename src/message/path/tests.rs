@@ -225,7 +225,7 @@ fn long_paths_are_read_in_one_go() {
         "%CC%81",
         "%EF%BC%8525",
     ] {
-        let path = format!("/x{}", piece.repeat(20_000));
+        let path = format!("/x{}", piece.repeat(4_000));
         let begun = std::time::Instant::now();
         let _ = RequestPath::parse(path.as_bytes());
         // A reading that is quadratic in the path's length takes far longer.
