@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -73,9 +74,35 @@ impl Address {
     }
 }
 
+/// Why an endpoint could not be reached. The text is for the log, not for the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The resolver has no answer, and had none before.
+    #[error("its name cannot be resolved: {0}")]
+    Resolve(#[source] Arc<io::Error>),
+    /// The last address that was tried does not take connections.
+    #[error("cannot connect to {address}: {source}")]
+    Refused {
+        /// That address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nothing answered in the time there was.
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+}
+
+impl ConnectError {
+    /// Whether another address could do better.
+    pub(super) fn is_of_address(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if is_unreachable(source))
+    }
+}
+
 /// Whether an error of connecting is the address's fault, and not what this machine lacks: ports,
 /// open files, memory.
-pub(super) fn is_unreachable(error: &io::Error) -> bool {
+fn is_unreachable(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),

@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::address::Address;
-use super::connect::ConnectError;
+use super::address::{Address, ConnectError};
 
 /// How long an address is used on after the first answer without it. While a name is in use, the
 /// third such answer ends that.

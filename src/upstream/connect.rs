@@ -2,8 +2,6 @@
 //! before or as soon as that has failed. The first that connects is used; one that was overtaken is
 //! avoided for a while, so that a silent address costs one connection 250 ms and not each of them.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,37 +9,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::address::{Address, is_unreachable};
+use super::address::{Address, ConnectError};
 use super::state::EndpointState;
 
 /// How long an address is given before the next one is tried beside it (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
-
-/// Why an endpoint could not be reached. The text is for the log, not for the client.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The resolver has no answer, and had none before.
-    #[error("its name cannot be resolved: {0}")]
-    Resolve(#[source] Arc<io::Error>),
-    /// The last address that was tried does not take connections.
-    #[error("cannot connect to {address}: {source}")]
-    Refused {
-        /// That address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Nothing answered in the time there was.
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
-}
-
-impl ConnectError {
-    /// Whether another address could do better.
-    fn is_of_address(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if is_unreachable(source))
-    }
-}
 
 type Connected = (TcpStream, Arc<Address>);
 

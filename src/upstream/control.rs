@@ -14,8 +14,10 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::addresses::Answer;
-use super::registry::Endpoints;
 use super::state::{EndpointState, LOOKUP_PATIENCE};
+
+/// All endpoints by upstream, host and port.
+pub(super) type Endpoints = HashMap<(Arc<str>, Box<str>, u16), Arc<EndpointState>>;
 
 /// How often endpoints are looked at.
 const TICK: Duration = Duration::from_secs(1);

@@ -16,8 +16,7 @@ mod same_service;
 mod state;
 mod url;
 
-pub use address::Address;
-pub use connect::ConnectError;
+pub use address::{Address, ConnectError};
 pub use control::Control;
 pub use pool::{Link, Pool};
 pub use pools::Pools;

@@ -16,8 +16,9 @@ use crate::wire::stream::Connection;
 
 use super::Upstream;
 use super::address::Address;
+use super::address::ConnectError;
 use super::addresses::Addresses;
-use super::connect::{ConnectError, connect};
+use super::connect::connect;
 use super::state::EndpointState;
 
 /// How often the log says that an endpoint cannot be reached, at most.

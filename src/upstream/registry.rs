@@ -1,17 +1,13 @@
 //! What the process knows of endpoints, for as long as the configuration has them: a reload that
 //! changes anything else of an upstream finds its endpoints as they were.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use super::control::Control;
+use super::control::{Control, Endpoints};
 use super::state::EndpointState;
 use super::{EndpointUrl, Upstream};
-
-/// All endpoints by upstream, host and port.
-pub(super) type Endpoints = HashMap<(Arc<str>, Box<str>, u16), Arc<EndpointState>>;
 
 /// What the process knows of all endpoints.
 #[derive(Debug, Default)]

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::address::Address;
+use super::address::{Address, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
-use super::connect::ConnectError;
 
 /// How long an answer is believed; the system's resolver does not report a record's lifetime. Ten
 /// seconds, less half a tick of the control thread, which looks once a second.

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use self::node::Node;
+use self::node::{Common, Node};
 use self::slots::{Elsewhere, Range, SLOTS, elsewhere, read_ranges, slot_of};
 use super::CallError;
 use super::dial::{Dialer, Driver, drive};
@@ -58,15 +58,6 @@ struct Shared {
     nodes: RefCell<HashMap<HostPort, (Rc<Node>, AbortHandle)>>,
     /// One for each node. They end with this.
     keepers: RefCell<JoinSet<()>>,
-}
-
-/// What calls and the keepers of nodes share.
-struct Common {
-    dialer: Dialer,
-    deadline: Duration,
-    /// The map of slots is to be read anew.
-    stale: Notify,
-    nodes: Arc<Nodes>,
 }
 
 impl Cluster {

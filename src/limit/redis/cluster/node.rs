@@ -3,23 +3,33 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, Value, cmd};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::super::CallError;
-use super::super::dial::{CONNECT_TIMEOUT, Driver, drive};
+use super::super::dial::{CONNECT_TIMEOUT, Dialer, Driver, drive};
 use super::super::link::Link;
 use super::super::url::HostPort;
-use super::Common;
-use super::nodes::Loss;
+use super::nodes::{Loss, Nodes};
 use crate::breaker::Attempt;
 
 /// A script that a node answers unless it is loading, cut off from its master or closed to us. Not
 /// that of requests, which would need keys of this node.
 const PROOF: &str = "return redis.call('TIME')";
+
+/// What calls and the keepers of nodes share.
+pub(super) struct Common {
+    pub dialer: Dialer,
+    pub deadline: Duration,
+    /// The map of slots is to be read anew.
+    pub stale: Notify,
+    pub nodes: Arc<Nodes>,
+}
 
 /// A node, and the link to it.
 #[derive(Debug)]
