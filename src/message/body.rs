@@ -12,3 +12,26 @@ pub enum BodyLength {
     /// Up to the end of the stream; only answers can be.
     UntilClose,
 }
+
+/// Why a message's length is refused. The texts are for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// Two ends, and readers that choose differently: the classic of request smuggling.
+    #[error("Transfer-Encoding and Content-Length do not go together.")]
+    LengthAndCoding,
+    /// Not `1*DIGIT`, or more than a counter holds.
+    #[error("Content-Length is not a number of bytes.")]
+    BadContentLength,
+    /// In a request equal ones, too: another reader may take a list of them for something else.
+    #[error("There is more than one Content-Length.")]
+    RepeatedContentLength,
+    /// A coding that would have to be decoded to find the end.
+    #[error("The only transfer coding that is known here is chunked.")]
+    UnknownCoding,
+    /// Chunked, but not in a way that says where the body ends.
+    #[error("The last transfer coding has to be chunked, once and without parameters.")]
+    ChunkedNotLast,
+    /// RFC 9112 section 6.1 calls its framing faulty.
+    #[error("HTTP/1.0 has no Transfer-Encoding.")]
+    CodingInHttp10,
+}

@@ -3,6 +3,7 @@
 
 use http::{Method, StatusCode};
 
+use super::body::{BodyLength, FramingError};
 use super::fields::{Fields, HeadStorage, Span};
 use super::known_field::KnownField;
 use super::protocol::Version;
@@ -16,16 +17,25 @@ pub struct RequestHead {
     pub version: Version,
     /// In their order.
     pub fields: Fields,
+    /// How long its body is, by the rules of its protocol.
+    pub body: Result<BodyLength, FramingError>,
     target: Span,
 }
 
 impl RequestHead {
     /// A head whose `target` stands in the bytes of its fields.
-    pub(crate) fn new(method: Method, version: Version, target: Span, fields: Fields) -> Self {
+    pub(crate) fn new(
+        method: Method,
+        version: Version,
+        target: Span,
+        fields: Fields,
+        body: Result<BodyLength, FramingError>,
+    ) -> Self {
         Self {
             method,
             version,
             fields,
+            body,
             target,
         }
     }

@@ -10,7 +10,6 @@ use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
 use crate::route::{Resolved, Route};
-use crate::wire::framing::request_body;
 
 use super::identify::{Caller, identify};
 use super::protect::{Admitted, protect};
@@ -59,7 +58,7 @@ fn steps<'p>(
     as_client: Option<&'p Client>,
 ) -> Result<Plan<'p>, Rejection> {
     let head = request.head;
-    request.body = request_body(head)?;
+    request.body = head.body?;
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Rejection::NotImplemented(
             "CONNECT and TRACE are not passed on.".into(),

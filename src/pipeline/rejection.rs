@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::limit::{Decision, retry_after};
+use crate::message::body::FramingError;
 use crate::message::path::AmbiguousPath;
 use crate::message::sink::FieldSink;
 use crate::wire::chunked::ChunkError;
-use crate::wire::framing::FramingError;
 use crate::wire::head::HeadError;
 
 /// Why a request is not answered by the service that it was meant for.

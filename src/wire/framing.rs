@@ -3,43 +3,19 @@
 
 use http::{Method, StatusCode};
 
-use crate::message::body::BodyLength;
+use crate::message::body::{BodyLength, FramingError};
 use crate::message::bytes::number;
 use crate::message::fields::Fields;
-use crate::message::head::{AnswerHead, Oddity, RequestHead};
+use crate::message::head::{AnswerHead, Oddity};
 use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
-/// Why a message's length is refused. The texts are for the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FramingError {
-    /// Two ends, and readers that choose differently: the classic of request smuggling.
-    #[error("Transfer-Encoding and Content-Length do not go together.")]
-    LengthAndCoding,
-    /// Not `1*DIGIT`, or more than a counter holds.
-    #[error("Content-Length is not a number of bytes.")]
-    BadContentLength,
-    /// In a request equal ones, too: another reader may take a list of them for something else.
-    #[error("There is more than one Content-Length.")]
-    RepeatedContentLength,
-    /// A coding that would have to be decoded to find the end.
-    #[error("The only transfer coding that is known here is chunked.")]
-    UnknownCoding,
-    /// Chunked, but not in a way that says where the body ends.
-    #[error("The last transfer coding has to be chunked, once and without parameters.")]
-    ChunkedNotLast,
-    /// RFC 9112 section 6.1 calls its framing faulty.
-    #[error("HTTP/1.0 has no Transfer-Encoding.")]
-    CodingInHttp10,
-}
-
 /// The length of a request's body.
-pub fn request_body(head: &RequestHead) -> Result<BodyLength, FramingError> {
-    let fields = &head.fields;
+pub(super) fn request_body(version: Version, fields: &Fields) -> Result<BodyLength, FramingError> {
     if fields.get_all(KnownField::ContentLength).nth(1).is_some() {
         return Err(FramingError::RepeatedContentLength);
     }
-    if fields.has(KnownField::TransferEncoding) && !head.version.has_chunks() {
+    if fields.has(KnownField::TransferEncoding) && !version.has_chunks() {
         return Err(FramingError::CodingInHttp10);
     }
     Ok(declared(fields)?.unwrap_or(BodyLength::None))
@@ -161,6 +137,7 @@ mod tests {
     use super::super::head::{HeadLimits, read_answer, read_request};
     use super::*;
     use crate::message::fields::HeadStorage;
+    use crate::message::head::RequestHead;
 
     const LIMITS: HeadLimits = HeadLimits {
         max_bytes: 64 * 1024,
@@ -173,7 +150,7 @@ mod tests {
     }
 
     fn of_request(fields: &str) -> Result<BodyLength, FramingError> {
-        request_body(&request("1.1", fields))
+        request("1.1", fields).body
     }
 
     fn of_response(line: &str, fields: &str, method: &Method) -> Result<BodyLength, FramingError> {
@@ -276,7 +253,7 @@ mod tests {
             let refused = of_request(&format!("Transfer-Encoding: {coding}\r\n"));
             assert_eq!(refused, Err(error), "{coding:?}");
         }
-        let old = request_body(&request("1.0", "Transfer-Encoding: chunked\r\n"));
+        let old = request("1.0", "Transfer-Encoding: chunked\r\n").body;
         assert_eq!(old, Err(FramingError::CodingInHttp10));
     }
 

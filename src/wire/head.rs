@@ -10,6 +10,7 @@ use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
+use super::framing::request_body;
 use super::lines::{end_line, read_fields};
 use super::repair::repair;
 
@@ -41,7 +42,8 @@ pub fn read_request(storage: HeadStorage, limits: &HeadLimits) -> Result<Request
     read_fields(cursor, &bytes, limits.max_fields, &mut list)?;
     let fields = Fields::new(bytes, list);
     check_host(version, &fields)?;
-    Ok(RequestHead::new(method, version, target, fields))
+    let body = request_body(version, &fields);
+    Ok(RequestHead::new(method, version, target, fields, body))
 }
 
 /// RFC 9112 section 3.2: exactly one `Host` in HTTP/1.1, and a valid one.

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tollgate::message::body::BodyLength;
 use tollgate::message::fields::HeadStorage;
 use tollgate::wire::chunked::{ChunkDecoder, Step};
-use tollgate::wire::framing::{answer_body, request_body};
+use tollgate::wire::framing::answer_body;
 use tollgate::wire::head::{HeadLimits, read_answer, read_request};
 use tollgate::wire::scan::{HeadScanner, leading_blank};
 
@@ -56,7 +56,7 @@ fn first(bytes: &[u8]) -> Option<(Read, usize)> {
     let bytes = &bytes[blank..];
     let end = HeadScanner::default().find_end(bytes, &LIMITS).ok()??;
     let head = read_request(HeadStorage::from(bytes[..end].to_vec()), &LIMITS).ok()?;
-    let (body, length) = body(request_body(&head).ok()?, &bytes[end..])?;
+    let (body, length) = body(head.body.ok()?, &bytes[end..])?;
     let fields = head.fields.iter().map(|field| {
         let name = String::from_utf8_lossy(field.name).to_lowercase();
         (name, field.value.to_vec())

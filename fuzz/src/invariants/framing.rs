@@ -5,7 +5,7 @@ use http::Method;
 use tollgate::message::body::BodyLength;
 use tollgate::message::fields::Fields;
 use tollgate::message::protocol::Version;
-use tollgate::wire::framing::{answer_body, keeps_alive, request_body};
+use tollgate::wire::framing::{answer_body, keeps_alive};
 
 use super::{request, response};
 
@@ -28,7 +28,7 @@ fn check_request(bytes: &[u8]) {
             Some(BodyLength::Chunked) if head.version == Version::Http10 => Err(Disputed),
             length => Ok(length),
         });
-        let length = request_body(&head).map_err(|_| Disputed);
+        let length = head.body.map_err(|_| Disputed);
         assert_eq!(
             length,
             expected.map(|length| length.unwrap_or(BodyLength::None))

@@ -11,7 +11,6 @@ use tollgate::message::head::RequestHead;
 use tollgate::message::known_field::KnownField;
 use tollgate::message::protocol::Version;
 use tollgate::message::sink::Persistence;
-use tollgate::wire::framing::request_body;
 use tollgate::wire::head::{HeadLimits, read_request};
 use tollgate::wire::scan::HeadScanner;
 use tollgate::wire::sink::Http1Sink;
@@ -99,7 +98,7 @@ pub fn check(input: &[u8]) {
     let Some(asked) = request(&[line.as_bytes(), lines, b"\r\n\r\n"].concat()) else {
         return;
     };
-    let Ok(body) = request_body(&asked) else {
+    let Ok(body) = asked.body else {
         return;
     };
     let mut out = Vec::new();
@@ -179,7 +178,7 @@ impl Check<'_> {
         };
         assert_eq!(self.sent("content-length"), lengths);
         assert_eq!(self.sent("transfer-encoding"), codings);
-        assert_eq!(request_body(sent), Ok(body));
+        assert_eq!(sent.body, Ok(body));
     }
 
     /// RFC 9110 section 7.6.1.
