@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
+use crate::message::caller::Peer;
+use crate::message::protocol::Scheme;
 use crate::pipeline::explain::{Explanation, LimitLine, explain};
 use crate::pipeline::snapshot::Snapshot;
 
@@ -75,7 +77,10 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
     let explained = explain(
         snapshot,
         head(question).into_bytes(),
-        question.from,
+        Peer {
+            address: question.from,
+            scheme: Scheme::Http,
+        },
         client.map(|client| &**client),
     );
     // What could not be read as a request is told as it was asked.

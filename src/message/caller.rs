@@ -6,6 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::fields::Fields;
 use super::known_field::KnownField;
+use super::protocol::Scheme;
+
+/// The other end of a client's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// What the URLs begin with that it asks for.
+    pub scheme: Scheme,
+}
 
 /// The caller's address. `trusts` says whose word is taken.
 #[must_use]

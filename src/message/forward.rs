@@ -5,16 +5,14 @@
 //! forwarded for are dropped unless a trusted proxy makes them, the rest passes unchanged and in
 //! order. What the gateway sets is appended afterwards, so that no field of a client can remove it.
 
-use std::net::IpAddr;
-
 use http::{HeaderName, Method};
 
 use super::body::BodyLength;
-use super::caller::put_address;
+use super::caller::{Peer, put_address};
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
 use super::known_field::KnownField;
-use super::protocol::{self, Version};
+use super::protocol::Version;
 use super::sink::{FieldSink, HeadSink, Persistence};
 use crate::words::words;
 
@@ -122,8 +120,8 @@ words! {
 pub struct Forwarding<'a> {
     /// The field names that the configuration decides.
     pub names: &'a Names,
-    /// The address of the connection's other end.
-    pub peer: IpAddr,
+    /// The other end of the client's connection.
+    pub peer: Peer,
     /// Whether the peer's own `Forwarded` and `X-Forwarded-*` are believed and passed on.
     pub trusted: bool,
     /// The host that was asked for, with its port as it came; empty if none was.
@@ -222,10 +220,10 @@ fn put_forwarded(
         if believed(b"x-forwarded-for") {
             put_chain(out, fields, KnownField::XForwardedFor);
         }
-        put_address(out, to.peer);
+        put_address(out, to.peer.address);
     });
     if !(fields.has(KnownField::XForwardedProto) && believed(b"x-forwarded-proto")) {
-        sink.field(b"X-Forwarded-Proto", protocol::SCHEME.as_bytes());
+        sink.field(b"X-Forwarded-Proto", to.peer.scheme.as_str().as_bytes());
     }
     let told = fields.has(KnownField::XForwardedHost) && believed(b"x-forwarded-host");
     if !told && !to.host.is_empty() {

@@ -2,8 +2,22 @@
 //! protocol asks here; there is no wildcard, so that another protocol does not compile before it has
 //! answered every question.
 
-/// What URLs of this gateway begin with, as services are told it.
-pub const SCHEME: &str = "http";
+/// What the URLs of a connection's requests begin with, as services are told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In clear.
+    Http,
+}
+
+impl Scheme {
+    /// As URLs have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+}
 
 /// The protocol of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

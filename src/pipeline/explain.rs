@@ -1,12 +1,11 @@
 //! What would become of a request: its head is read as the gateway reads it, and the plan is told
 //! that the gateway would carry out.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
 use crate::client::Client;
 use crate::limit::{Check, Who};
+use crate::message::caller::Peer;
 use crate::message::cors;
 use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
@@ -138,11 +137,11 @@ pub struct Refusal {
 pub fn explain(
     snapshot: &Snapshot,
     bytes: Vec<u8>,
-    peer: IpAddr,
+    peer: Peer,
     as_client: Option<&Client>,
 ) -> Result<Explanation, NotOneHead> {
     let mut told = Explanation {
-        ip: peer.to_canonical().to_string(),
+        ip: peer.address.to_canonical().to_string(),
         ..Explanation::default()
     };
     let limits = &snapshot.head_limits;
@@ -172,7 +171,7 @@ fn tell(
     told: &mut Explanation,
     snapshot: &Snapshot,
     head: &RequestHead,
-    peer: IpAddr,
+    peer: Peer,
     as_client: Option<&Client>,
 ) -> Option<Rejection> {
     let mut request = Request::new(snapshot, head, peer);

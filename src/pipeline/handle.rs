@@ -3,11 +3,11 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
+use crate::message::caller::Peer;
 use crate::message::head::RequestHead;
 
 use super::boxed_cold;
@@ -23,7 +23,7 @@ use super::worker::Worker;
 /// Answers one request whose head has been read.
 pub async fn handle(
     worker: &Worker,
-    peer: IpAddr,
+    peer: Peer,
     head: &RequestHead,
     client: &mut ClientSide<'_>,
 ) -> After {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn size<'a, 'c: 'a, F: Future>(
-        _: impl Fn(&'a Worker, IpAddr, &'a RequestHead, &'a mut ClientSide<'c>) -> F,
+        _: impl Fn(&'a Worker, Peer, &'a RequestHead, &'a mut ClientSide<'c>) -> F,
     ) -> usize {
         size_of::<F>()
     }

@@ -3,14 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, StatusCode};
 
 use crate::message::bytes::is_safe_name;
-use crate::message::caller::put_address;
+use crate::message::caller::{Peer, put_address};
 use crate::message::head::RequestHead;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
@@ -42,7 +41,7 @@ pub(super) struct Record<'r> {
     now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
     request: Option<&'r Request<'r>>,
-    peer: IpAddr,
+    peer: Peer,
     pub request_id: RequestId<'r>,
     /// What its answer tells of the limits, once there is a count.
     pub report: Cell<Option<Report<'r>>>,
@@ -104,7 +103,7 @@ impl<'r> Record<'r> {
     pub(super) fn begin(
         worker: &'r Worker,
         current: &'r Current,
-        peer: IpAddr,
+        peer: Peer,
         request: Option<&'r Request<'r>>,
         begun: Instant,
     ) -> Self {
@@ -226,7 +225,10 @@ impl<'r> Record<'r> {
         json::put_word(out, member!("client"), client.map(str::as_bytes));
         json::put_word(out, member!("client_kind"), kind);
         out.extend_from_slice(b",\"ip\":\"");
-        put_address(out, request.map_or(self.peer, |request| request.address));
+        put_address(
+            out,
+            request.map_or(self.peer.address, |request| request.address),
+        );
         out.push(b'"');
         let method = head.map(|head| head.method.as_str().as_bytes());
         json::put_word(out, member!("method"), method);

@@ -3,12 +3,12 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::message::body::BodyLength;
+use crate::message::caller::Peer;
 use crate::message::known_field::KnownField;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::wire::body::Piece;
@@ -42,7 +42,7 @@ pub(super) enum Reply<'a> {
 /// Refuses what could not even be read as a request.
 pub async fn refuse_unread(
     worker: &Worker,
-    peer: IpAddr,
+    peer: Peer,
     rejection: &Rejection,
     client: &mut ClientSide<'_>,
 ) {
@@ -52,7 +52,7 @@ pub async fn refuse_unread(
 }
 
 /// Leaves the access line of a request whose client left before it could be read.
-pub fn note_unread(worker: &Worker, peer: IpAddr) {
+pub fn note_unread(worker: &Worker, peer: Peer) {
     let current = worker.current();
     drop(Record::begin(
         worker,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::message::body::BodyLength;
-use crate::message::caller::caller;
+use crate::message::caller::{Peer, caller};
 use crate::message::cors::Cors;
 use crate::message::fields::Fields;
 use crate::message::head::RequestHead;
@@ -22,8 +22,8 @@ use super::snapshot::Snapshot;
 pub struct Request<'r> {
     /// Its head as it came.
     pub head: &'r RequestHead,
-    /// The address of the connection's other end.
-    pub peer: IpAddr,
+    /// The other end of the connection.
+    pub peer: Peer,
     /// Whether the peer's word about the caller is taken.
     pub trusted: bool,
     /// Where the request comes from.
@@ -56,12 +56,12 @@ pub enum Identity<'r> {
 impl<'r> Request<'r> {
     /// A request that `peer` has sent, of which nothing is understood yet.
     #[must_use]
-    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: IpAddr) -> Self {
+    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: Peer) -> Self {
         Self {
             head,
             peer,
-            trusted: snapshot.trusts(peer),
-            address: caller(peer, &head.fields, |hop| snapshot.trusts(hop)),
+            trusted: snapshot.trusts(peer.address),
+            address: caller(peer.address, &head.fields, |hop| snapshot.trusts(hop)),
             target: None,
             host: head.host(),
             body: BodyLength::None,

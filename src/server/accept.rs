@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use crate::pipeline::Worker;
+use crate::wire::stream::Connection;
 
 use super::connections::Connections;
 use super::h1;
@@ -103,7 +104,7 @@ impl Accepting {
         let (worker, guard) = (Rc::clone(&self.worker), self.connections.begin());
         // The guard says when it has ended; that is what a drain waits for.
         spawn_local(async move {
-            h1::serve(socket, peer, &worker, &guard).await;
+            h1::serve(Connection::new(socket), peer, &worker, &guard).await;
             drop((guard, place));
         });
     }

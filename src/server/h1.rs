@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
+use crate::message::caller::Peer;
 use crate::message::head::RequestHead;
 use crate::message::protocol::Version;
 use crate::pipeline::client_side::{After, ClientSide};
@@ -34,13 +33,17 @@ const MOST_BLANK: usize = 16;
 
 /// Serves the connection to its end.
 pub(super) async fn serve(
-    socket: TcpStream,
-    peer: IpAddr,
+    connection: Connection,
+    address: IpAddr,
     worker: &Worker,
     guard: &ConnectionGuard,
 ) {
+    let peer = Peer {
+        address,
+        scheme: connection.scheme(),
+    };
     let mut client = Client {
-        connection: Connection::new(socket),
+        connection,
         alarm: Alarm::default(),
         peer,
         worker,
@@ -75,7 +78,7 @@ pub(super) async fn serve(
 struct Client<'w> {
     connection: Connection,
     alarm: Alarm,
-    peer: IpAddr,
+    peer: Peer,
     worker: &'w Worker,
     guard: &'w ConnectionGuard,
 }

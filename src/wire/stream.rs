@@ -14,6 +14,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::message::protocol::Scheme;
+
 use super::buffers::{Buffers, SMALL};
 
 /// A buffer grows to this while a large body passes.
@@ -61,6 +63,14 @@ impl Connection {
             stream: Stream::Plain(socket),
             input: Input::default(),
             within_message: false,
+        }
+    }
+
+    /// What the URLs begin with that are asked for through it.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        match self.stream {
+            Stream::Plain(_) => Scheme::Http,
         }
     }
 

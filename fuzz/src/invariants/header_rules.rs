@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 use tollgate::message::body::BodyLength;
+use tollgate::message::caller::Peer;
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
 use tollgate::message::known_field::KnownField;
-use tollgate::message::protocol::Version;
+use tollgate::message::protocol::{Scheme, Version};
 use tollgate::message::sink::Persistence;
 use tollgate::wire::head::{HeadLimits, read_request};
 use tollgate::wire::scan::HeadScanner;
@@ -110,7 +111,10 @@ pub fn check(input: &[u8]) {
         body,
         &Forwarding {
             names: &case.names,
-            peer: case.peer,
+            peer: Peer {
+                address: case.peer,
+                scheme: Scheme::Http,
+            },
             trusted: case.trusted,
             host: HOST.as_bytes(),
             client: case.client,

@@ -1,10 +1,13 @@
 //! What reaches a service: in the order that it came, without what is not meant for it, and with
 //! what only the gateway says.
 
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::message::fields::fields;
+use crate::message::protocol::Scheme;
 use crate::message::sink::List;
 
 fn names(odd: OddFieldNames) -> Names {
@@ -26,7 +29,10 @@ fn sent(lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
 fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
     let mut to = Forwarding {
         names,
-        peer: IpAddr::from([192, 0, 2, 7]),
+        peer: Peer {
+            address: IpAddr::from([192, 0, 2, 7]),
+            scheme: Scheme::Http,
+        },
         trusted: false,
         host: b"shop.test",
         client: Some("app"),
