@@ -173,6 +173,7 @@ impl Started {
             written,
             lints,
             files,
+            ..
         } = loaded;
         for lint in &lints {
             tracing::warn!("{lint}");

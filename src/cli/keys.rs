@@ -1,38 +1,56 @@
-//! `tollgate keys`: new keys, and the hashes that the configuration holds in their place.
+//! `tollgate keys list` and `tollgate keys hash`: the keys that there are, and the hash that the
+//! configuration holds in the place of a key.
 
+use std::fmt::Write as _;
 use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 
-use crate::client::{ApiKey, ApiKeyHash, ClientName, MAX_KEY};
+use jiff::Timestamp;
+use serde_json::json;
 
-/// Prints a fresh key for a client, and the configuration that lets it in.
-pub(super) fn new(client: &str) -> ExitCode {
-    let client = match ClientName::parse(client) {
-        Ok(client) => client,
-        Err(error) => {
-            super::complain(&format!("tollgate: `{client}`: {error}\n"));
-            return ExitCode::from(2);
+use crate::client::{ApiKeyHash, MAX_KEY};
+use crate::config::{self, ListedClient};
+
+/// Prints all clients with their keys.
+pub(super) fn list(file: &Path, as_json: bool) -> ExitCode {
+    let loaded = match config::load(file, &config::environment) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            super::complain(&problems.to_string());
+            return ExitCode::FAILURE;
         }
     };
-    match ApiKey::generate() {
-        Ok(key) => super::print(&letter(&client, &key)),
-        Err(error) => super::fail(&error.to_string()),
-    }
+    let clients: Vec<_> = loaded.clients(Timestamp::now()).collect();
+    super::print(&if as_json {
+        format!("{:#}\n", json!(clients))
+    } else {
+        table(&clients)
+    })
 }
 
-fn letter(client: &ClientName, key: &ApiKey) -> String {
-    let name = match client.as_str() {
-        // A dot would begin a table below.
-        name if name.contains('.') => format!("\"{name}\""),
-        name => name.to_owned(),
-    };
-    format!(
-        "The key of {}, shown this once:\n\n    {}\n\n\
-         The configuration holds its hash:\n\n    [clients.{name}]\n    keys = [\"{}\"]\n",
-        client.as_str(),
-        key.expose(),
-        key.hash(),
-    )
+/// A line for each key, and for each client without one.
+fn table(clients: &[ListedClient]) -> String {
+    let mut rows = vec![["CLIENT", "KEY", "FROM", "UNTIL", "STATE"].map(str::to_owned)];
+    for client in clients {
+        let row = |id: &str, from: &Option<String>, until: &Option<String>, state: &str| {
+            let [from, until] = [from, until].map(|moment| moment.as_deref().unwrap_or("-"));
+            [&client.client, id, from, until, state].map(str::to_owned)
+        };
+        if client.keys.is_empty() {
+            rows.push(row("-", &None, &None, "no keys"));
+        }
+        let keys = client.keys.iter();
+        rows.extend(keys.map(|key| row(&key.id, &key.not_before, &key.expires_at, key.state)));
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [0, 1, 2, 3].map(width);
+    let mut text = String::new();
+    for [client, id, from, until, state] in &rows {
+        let [a, b, c, d] = widths;
+        let _ = writeln!(text, "{client:a$}  {id:b$}  {from:c$}  {until:d$}  {state}");
+    }
+    text
 }
 
 /// Prints the hash of the key that `input` holds, with or without the newline of `echo`.
@@ -53,6 +71,9 @@ fn usable(key: &[u8]) -> Result<&[u8], &'static str> {
     let key = key.strip_suffix(b"\r").unwrap_or(key);
     match key {
         [] => Err("there is no key on standard input"),
+        key if key.starts_with(b"sha256:") => {
+            Err("this is a hash already: it goes into the configuration as it is")
+        }
         key if key.len() > MAX_KEY => Err("the key is longer than 4096 characters"),
         key if key.contains(&b',') => Err("the key has a comma, which would make it two keys"),
         key if key.iter().all(u8::is_ascii_graphic) => Ok(key),
@@ -63,6 +84,7 @@ fn usable(key: &[u8]) -> Result<&[u8], &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ListedKey;
 
     #[test]
     fn one_newline_is_not_part_of_the_key() {
@@ -91,6 +113,7 @@ mod tests {
             b"a\0b",
             b"a\nb",
             b"a,b",
+            b"sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6",
             b"\x7f",
             &[b'x'; 5000],
         ] {
@@ -99,19 +122,32 @@ mod tests {
     }
 
     #[test]
-    fn the_printed_configuration_lets_the_printed_key_in() {
-        for name in ["mobile-app", "mobile.app"] {
-            let key = ApiKey::generate().unwrap();
-            let letter = letter(&ClientName::parse(name).unwrap(), &key);
-            let lines = &letter[letter.find("    [clients").unwrap()..];
-            let none = |_: &str| Err(std::env::VarError::NotPresent);
-            let format = crate::config::Format::Toml;
-            let loaded =
-                crate::config::parse("x.toml", lines, format, &none, &|_| unreachable!()).unwrap();
-            let now = jiff::Timestamp::now;
-            let keys = &loaded.snapshot.access.keys;
-            let client = keys.find(key.expose().as_bytes(), now).unwrap();
-            assert_eq!(client.name.as_str(), name);
-        }
+    fn every_key_and_every_client_without_one_has_a_line() {
+        let key = |id: &str, until: Option<&str>, state| ListedKey {
+            id: id.into(),
+            not_before: None,
+            expires_at: until.map(Into::into),
+            state,
+        };
+        let client = |client: &str, keys| ListedClient {
+            client: client.into(),
+            file: "x.toml".into(),
+            line: 1,
+            tier: None,
+            keys,
+        };
+        let valid = key("53a04f1f", None, "valid");
+        let expired = key("63a04f1f", Some("2020-01-01T00:00:00Z"), "expired");
+        let clients = [
+            client("mobile-app", vec![valid, expired]),
+            client("web", vec![]),
+        ];
+        let expected = "\
+CLIENT      KEY       FROM  UNTIL                 STATE
+mobile-app  53a04f1f  -     -                     valid
+mobile-app  63a04f1f  -     2020-01-01T00:00:00Z  expired
+web         -         -     -                     no keys
+";
+        assert_eq!(table(&clients), expected);
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod keys;
 mod manual;
+mod new_key;
 mod run;
 mod usage;
 
@@ -72,7 +73,7 @@ enum Command {
     Check(check::Options),
     /// Tell what would become of a request, and why; nothing is sent or counted
     Explain(Explain),
-    /// Make keys for clients, and their hashes
+    /// Make keys for clients, list those that there are, and hash them
     #[command(subcommand)]
     Keys(Keys),
     /// Print the JSON Schema of the configuration, for editors
@@ -112,9 +113,12 @@ struct Explain {
 #[derive(Debug, Subcommand)]
 enum Keys {
     /// Print a fresh key, this once, and the lines of the configuration that let it in
-    New {
-        /// The client that the key is for
-        client: String,
+    New(new_key::Options),
+    /// List all clients with the ids and lifetimes of their keys
+    List {
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Read a key from standard input and print its hash
     Hash,
@@ -149,7 +153,8 @@ pub fn main() -> ExitCode {
             };
             explain::run(file, &question)
         }
-        Command::Keys(Keys::New { client }) => keys::new(&client),
+        Command::Keys(Keys::New(options)) => new_key::run(&line.config, &options),
+        Command::Keys(Keys::List { json }) => keys::list(file, json),
         Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),
         Command::Schema => print(&config::schema()),
         Command::Completions { shell } => {

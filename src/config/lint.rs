@@ -23,7 +23,7 @@ pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Findin
     let mut lints = Lints(Vec::new());
     protection(file, &mut lints);
     unused(file, &mut lints);
-    for (name, client) in file.clients.good() {
+    for (name, client) in file.all_clients() {
         keys(name, client, now, &mut lints);
     }
     limits(file, &mut lints);
@@ -153,8 +153,7 @@ fn unused(file: &File, lints: &mut Lints) {
     let why = "no route leads to the upstream";
     unnamed(targets, file.upstreams.names(), why, lints);
     let tiers = file
-        .clients
-        .good()
+        .all_clients()
         .filter_map(|(_, client)| client.tier.as_ref());
     let why = "no client is of the tier";
     unnamed(

@@ -15,6 +15,7 @@ mod finding;
 mod keys;
 mod kinds;
 mod lint;
+mod listed;
 mod private;
 mod problems;
 mod reading;
@@ -33,11 +34,13 @@ pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
 pub use file::Written;
 pub use finding::{Finding, Severity};
+pub use listed::{ListedClient, ListedKey};
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
 pub use settings::{AccessLog, LogFormat, Settings};
 pub use tree::Format;
+pub use units::moment;
 pub use watch::Watch;
 
 use std::env::VarError;
@@ -52,6 +55,7 @@ use self::keys::{Key, Kind, Tables, read_at};
 use self::problems::Problem;
 use self::reading::Reading;
 use self::source::At;
+use self::source::Sources;
 use self::tree::Value;
 
 /// A configuration without problems.
@@ -67,6 +71,7 @@ pub struct Loaded {
     pub lints: Vec<Finding>,
     /// Every file that was read.
     pub files: ReadFiles,
+    sources: Sources,
 }
 
 /// The environment of this process.
@@ -149,6 +154,7 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
             snapshot,
             written: Written(file.value),
             files: problems.files,
+            sources: problems.sources,
         }),
         _ => Err(problems),
     }

@@ -1,6 +1,7 @@
 //! The files that a configuration was read from, and places in them. A source's text is kept to
 //! show lines of it beside a problem, except for those that may hold a secret.
 
+use std::fmt;
 use std::ops::{Deref, Range};
 
 use memchr::memchr_iter;
@@ -110,6 +111,14 @@ impl Source {
 #[derive(Clone, Default)]
 pub(super) struct Sources {
     list: Vec<Source>,
+}
+
+/// Their names; what is in them may be secret.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.list.iter().map(|source| &source.name);
+        f.debug_list().entries(names).finish()
+    }
 }
 
 impl Sources {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// No duration is longer: a slip of the unit shows before it bites.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
@@ -67,6 +69,22 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     part.number
         .checked_mul(SIZES[part.unit].1)
         .ok_or_else(|| format!("`{text}` is too much"))
+}
+
+/// Reads a moment: a date and time, a date, or how long it is from `now` on.
+///
+/// # Errors
+/// What to write.
+pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse() {
+        return Ok(moment);
+    }
+    if let Ok(moment) = format!("{text}T00:00:00Z").parse() {
+        return Ok(moment);
+    }
+    let wrong = |_| "write a moment such as `2027-01-31`, `2027-01-31T12:00:00Z`, or `90d`";
+    let moment = duration(text).map_err(wrong)?;
+    now.checked_add(moment).map_err(|error| error.to_string())
 }
 
 /// A duration as a user would write it, in the largest unit that it has whole.
@@ -179,6 +197,24 @@ mod tests {
             ("0s250ms", 250),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)));
+        }
+    }
+
+    #[test]
+    fn moments() {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2027-01-31T12:00:00Z", "2027-01-31T12:00:00Z"),
+            ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00Z"),
+            ("2027-01-31", "2027-01-31T00:00:00Z"),
+            ("90d", "2026-04-01T00:00:00Z"),
+            ("1h30m", "2026-01-01T01:30:00Z"),
+        ] {
+            let moment = moment(text, now).map(|moment| moment.to_string());
+            assert_eq!(moment.as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "soon", "2027-02-30", "2027-01-31 12:00", "90"] {
+            assert!(moment(text, now).is_err(), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Finished, tollgate, tollgate_reading};
+use crate::support::{Finished, hash_of, tollgate, tollgate_reading};
 
 const GOOD: &str = "[routes]\n\"/a\" = \"http://localhost:1\"\n[access]\nprotected = [\"/a\"]\n\
     [clients.x]\nkeys = [\"sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6\"]\n\
@@ -212,4 +212,72 @@ fn a_gateway_fed_by_standard_input_is_not_reloaded() {
     kill_process(process, Signal::TERM).expect("a signal is sent");
     wait("drained");
     assert!(gateway.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_further_key_goes_into_the_list_of_its_client() {
+    let done = on("gate.toml", GOOD, &["keys", "new", "x", "--expires", "90d"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.stdout.contains("gate.toml, line 5, with 1 so far"),
+        "{done:?}"
+    );
+    let line = done
+        .stdout
+        .lines()
+        .find(|line| line.contains("{ hash"))
+        .expect("a line to add");
+    let changed = GOOD.replace("keys = [", &format!("keys = [\n{line}\n"));
+    let done = on("gate.toml", &changed, &["keys", "list", "--json"]);
+    let told = parsed(&done);
+    assert_eq!(told[0]["client"], "x");
+    assert_eq!(told[0]["keys"][1]["id"], "53a04f1f");
+    assert_eq!(told[0]["keys"][1]["expires_at"], Value::Null);
+    let id = told[0]["keys"][0]["id"].as_str().expect("an id");
+    assert!(line.contains(&format!("sha256:{id}")), "{line}: {id}");
+    assert!(told[0]["keys"][0]["expires_at"].is_string(), "{told}");
+    assert!(!line.contains("key_"), "{line}");
+
+    let done = on(
+        "gate.json",
+        "{}",
+        &["keys", "new", "y", "--json", "--not-before", "2100-01-01"],
+    );
+    let told = parsed(&done);
+    assert_eq!(
+        (&told["known"], &told["client"]),
+        (&json!(false), &json!("y"))
+    );
+    let (key, hash) = (told["key"].as_str(), told["hash"].as_str());
+    assert_eq!(hash_of(key.expect("a key")), hash.expect("a hash"));
+    assert_eq!(told["not_before"], "2100-01-01T00:00:00Z");
+    let with = format!("{{{}}}", told["add"].as_str().expect("a text"));
+    assert_eq!(on("gate.json", &with, &["check"]).code, Some(0), "{with}");
+}
+
+#[test]
+fn keys_of_a_configuration_that_cannot_be_read_are_said_to_be_unknown() {
+    let done = tollgate(&["keys", "new", "x", "-c", "/nonexistent.toml"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+    assert!(
+        done.stderr.contains("cannot read `/nonexistent.toml`"),
+        "{done:?}"
+    );
+    let done = on("gate.toml", "listn = 1\n", &["keys", "new", "x"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains("gate.toml` has problems"), "{done:?}");
+    assert_eq!(
+        on("gate.toml", "listn = 1\n", &["keys", "list"]).code,
+        Some(1)
+    );
+    for wrong in [["--expires", "soon"], ["--expires", "2001-01-01"]] {
+        let done = on(
+            "gate.toml",
+            GOOD,
+            &[&["keys", "new", "x"], &wrong[..]].concat(),
+        );
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:?}");
+    }
+    let done = tollgate_reading(&["keys", "hash"], &hash_of("x"));
+    assert!(done.stderr.contains("this is a hash already"), "{done:?}");
 }

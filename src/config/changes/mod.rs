@@ -60,10 +60,18 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     changes
 }
 
-/// All keys with their values; routes by what they are for, however they were written.
+/// All keys with their values; routes by what they are for, and clients, in whichever file they were
+/// written.
 fn shown(file: &File) -> Vec<Line> {
     let mut lines = lines(file);
     lines.retain(|line| line.key != "routes" && line.key != "route");
+    let clients = lines.iter_mut().find(|line| line.key == "clients");
+    if let (Some(file), Some(clients)) = (&*file.clients_file, clients)
+        && let Shown::Table(more) = file.content.clients.shown()
+        && let Shown::Table(clients) = &mut clients.shown
+    {
+        clients.extend(more);
+    }
     let mut routes: Vec<Line> = Vec::new();
     for route in file.all_routes() {
         routes.push(Line {

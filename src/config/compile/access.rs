@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use http::{HeaderName, header};
 
-use crate::client::{ApiKeyHash, Client, ClientName, KeyTable, KeyTableBuilder};
-use crate::config::file::{AccessKeys, ClientKeys, KeyKeys, ServerKeys};
-use crate::config::keys::Map;
+use crate::client::{ApiKeyHash, Client, KeyTable, KeyTableBuilder};
+use crate::config::file::{AccessKeys, File, KeyKeys, ServerKeys};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::Span;
 use crate::message::forward::Names;
@@ -49,14 +48,18 @@ pub(super) fn names(access: &AccessKeys, server: &ServerKeys, problems: &mut Pro
 
 /// Compiles the clients, sorted by name, and all their keys.
 pub(super) fn clients(
-    written: &Map<ClientName, ClientKeys>,
+    file: &File,
     limits: &Compiled,
     problems: &mut Problems,
 ) -> (KeyTable, Vec<Arc<Client>>) {
     let mut keys = KeyTableBuilder::default();
     let mut clients = Vec::new();
-    let mut seen = HashMap::new();
-    for (name, written) in written.good() {
+    let (mut seen, mut names) = (HashMap::new(), HashMap::new());
+    for (name, written) in file.all_clients() {
+        if let Some(first) = names.insert(name.as_str(), name.span) {
+            let what = format!("the client `{}`", name.as_str());
+            problems.add(Problem::given_twice(&what, first, name.span));
+        }
         let policy = limits.of_client(written.tier.written(), problems);
         let client = Arc::new(Client::new(name.value.clone(), policy));
         for key in written.keys.iter() {

@@ -19,7 +19,7 @@ use crate::wire::head::HeadLimits;
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
-    let (keys, clients) = access::clients(&file.clients, &limits, problems);
+    let (keys, clients) = access::clients(file, &limits, problems);
     let cors = cors::Compiler::new(file, problems);
     let (routes, upstreams) = routes::compile(file, &limits, &cors, problems);
     let settings = settings::compile(file, problems);

@@ -1,12 +1,12 @@
-//! `[access]` and `[clients.NAME]`.
+//! `[access]`, `[clients.NAME]` and the file that `clients_file` names.
 
 use http::{HeaderName, Method};
 use jiff::Timestamp;
 
-use crate::client::ApiKeyHash;
+use crate::client::{ApiKeyHash, ClientName};
 use std::time::Duration;
 
-use crate::config::keys::{List, table};
+use crate::config::keys::{List, Map, table};
 use crate::config::kinds::{AnyField, FieldName, Name, OrAny, Origin};
 use crate::config::source::{At, Span};
 use crate::route::PathPrefix;
@@ -78,6 +78,14 @@ table! {
         keys: List<KeyKeys> = List::empty();
         /// The tier whose limit holds for the client, instead of `limits.identified`.
         tier: Option<Name>;
+    }
+}
+
+table! {
+    /// What stands in a file of clients.
+    ClientsFileKeys {
+        /// Those who call with a key, by name.
+        clients: Map<ClientName, ClientKeys> = Map::default();
     }
 }
 

@@ -17,12 +17,13 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
 use super::keys::{Kind, List, Map, table};
-use super::kinds::Name;
+use super::kinds::{InFile, Name};
 use super::source::{At, Span};
 use crate::client::ClientName;
 use crate::route::{PathPrefix, ProtectedPrefixes};
 
-use routes::{LongRouteKeys, RoutesFile};
+use access::ClientsFileKeys;
+use routes::LongRouteKeys;
 use server::AdminKeys;
 
 table! {
@@ -32,7 +33,7 @@ table! {
         /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
         listen: List<SocketAddr> = any_address(), restart;
         /// A file with more routes, written as `[routes]` is. A prefix stands in one of them only.
-        routes_file: Option<RoutesFile>;
+        routes_file: Option<InFile<Map<PathPrefix, RouteKeys>>>;
         /// Path prefixes and where each leads. A string is short for a table with `upstream`.
         routes: Map<PathPrefix, RouteKeys> = Map::default();
         /// Routes in the long form, each `[[route]]`: a prefix may come several times, for different
@@ -44,6 +45,9 @@ table! {
         access: AccessKeys;
         /// Those who call with a key, by name.
         clients: Map<ClientName, ClientKeys> = Map::default();
+        /// A file with more clients, each `[clients.NAME]`, and nothing else. A client stands in one of
+        /// them only.
+        clients_file: Option<InFile<ClientsFileKeys>>;
         /// How much callers may ask for.
         limits: LimitsKeys;
         /// How connections are served.
@@ -68,7 +72,7 @@ pub(in crate::config) struct WrittenRoute<'f> {
 impl File {
     /// All routes.
     pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
-        let more = self.routes_file.iter().flat_map(|file| &file.routes.0);
+        let more = self.routes_file.iter().flat_map(|file| &file.content.0);
         let short = self.routes.0.iter().chain(more);
         let short = short.map(|(prefix, keys)| WrittenRoute {
             prefix,
@@ -81,6 +85,15 @@ impl File {
             in_map: false,
         });
         short.chain(long)
+    }
+
+    /// All clients.
+    pub(in crate::config) fn all_clients(
+        &self,
+    ) -> impl Iterator<Item = (&At<ClientName>, &At<ClientKeys>)> {
+        let more = self.clients_file.iter();
+        let more = more.flat_map(|file| file.content.clients.good());
+        self.clients.good().chain(more)
     }
 
     /// What only identified clients reach.

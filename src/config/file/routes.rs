@@ -1,19 +1,12 @@
-//! `[routes]`, `[[route]]` and the file that `routes_file` names.
+//! `[routes]` and `[[route]]`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::Value as Json;
 
 use super::CorsKeys;
-use crate::config::keys::{
-    Definitions, Kind, List, Map, Number, OrOff, Shown, Wrong, read_at, table,
-};
-use crate::config::kinds::{FilePath, HostName, Name, Size, Target};
-use crate::config::reading::Reading;
-use crate::config::source::At;
-use crate::config::tree::{Format, Value};
+use crate::config::keys::{List, Number, OrOff, table};
+use crate::config::kinds::{HostName, Name, Size, Target};
 use crate::route::{EncodedSlash, PathEncoding, PathPrefix};
 
 table! {
@@ -55,35 +48,5 @@ table! {
         ..route: RouteKeys;
         /// What the paths of its requests begin with.
         prefix: PathPrefix;
-    }
-}
-
-/// The path of a file of routes, and what it holds.
-pub(in crate::config) struct RoutesFile {
-    path: PathBuf,
-    pub routes: Map<PathPrefix, RouteKeys>,
-}
-
-impl Kind for RoutesFile {
-    fn takes() -> String {
-        "the path of a file".to_owned()
-    }
-
-    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let FilePath(path) = FilePath::read(written, path, reading)?;
-        let text = reading.file_named_at(&path, written.span);
-        let text = text.ok_or(Wrong::Reported)?;
-        let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(&path));
-        let routes = tree.and_then(|mut tree| read_at(&mut tree, "", reading));
-        let At { value: routes, .. } = routes.ok_or(Wrong::Reported)?;
-        Ok(Self { path, routes })
-    }
-
-    fn schema(definitions: &mut Definitions) -> Json {
-        FilePath::schema(definitions)
-    }
-
-    fn shown(&self) -> Shown {
-        Shown::Text(self.path.display().to_string())
     }
 }

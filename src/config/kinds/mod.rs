@@ -8,5 +8,5 @@ mod values;
 
 pub(super) use cors::{AnyField, OrAny, Origin};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
-pub(super) use paths::{FilePath, TextFile};
+pub(super) use paths::{FilePath, InFile, TextFile};
 pub(super) use values::{RedisAddress, Secret, Size, Target, Within};

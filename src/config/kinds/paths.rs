@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use crate::config::keys::{Definitions, Kind, Shown, Wrong};
+use crate::config::keys::{Definitions, Kind, Shown, Wrong, read_at};
 use crate::config::reading::Reading;
 use crate::config::settings::AccessLog;
 use crate::config::source::At;
-use crate::config::tree::Value;
+use crate::config::tree::{Format, Value};
 
 /// A path.
 pub(in crate::config) struct FilePath(pub PathBuf);
@@ -18,6 +18,36 @@ pub(in crate::config) struct TextFile {
     path: PathBuf,
     /// Absent if it cannot be read, which has been reported.
     pub text: Option<String>,
+}
+
+/// The path of a file, and the part of the configuration that stands in it.
+pub(in crate::config) struct InFile<T> {
+    path: PathBuf,
+    pub content: T,
+}
+
+impl<T: Kind> Kind for InFile<T> {
+    fn takes() -> String {
+        "the path of a file".to_owned()
+    }
+
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let FilePath(path) = FilePath::read(written, path, reading)?;
+        let text = reading.file_named_at(&path, written.span);
+        let text = text.ok_or(Wrong::Reported)?;
+        let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(&path));
+        let content = tree.and_then(|mut tree| read_at::<T>(&mut tree, "", reading));
+        let content = content.ok_or(Wrong::Reported)?.value;
+        Ok(Self { path, content })
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        FilePath::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        shown(&self.path)
+    }
 }
 
 impl Kind for FilePath {

@@ -57,6 +57,78 @@ fn routes_come_from_a_file_beside() {
 }
 
 #[test]
+fn clients_come_from_a_file_beside() {
+    let hash = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    for (name, text) in [
+        (
+            "clients.toml",
+            format!("[clients.web]\nkeys = [\"{}\"]\n", hash("b")),
+        ),
+        (
+            "clients.json",
+            format!(
+                "{{\"clients\": {{\"web\": {{\"keys\": \"{}\"}}}}}}",
+                hash("b")
+            ),
+        ),
+        (
+            "clients.yaml",
+            format!("clients:\n  web:\n    keys: {}\n", hash("b")),
+        ),
+    ] {
+        let main = format!(
+            "clients_file = \"{name}\"\n[clients.app]\nkeys = [\"{}\"]\n",
+            hash("a")
+        );
+        let folder = in_folder(&[("tollgate.toml", &main), (name, &text)]);
+        let loaded = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
+        let clients: Vec<_> = loaded.clients(jiff::Timestamp::now()).collect();
+        let seen: Vec<_> = clients
+            .iter()
+            .map(|client| (&*client.client, &*client.keys[0].id))
+            .collect();
+        assert_eq!(seen, [("app", "aaaaaaaa"), ("web", "bbbbbbbb")]);
+        assert!(clients[1].file.ends_with(name), "{clients:?}");
+        assert_eq!(loaded.snapshot.access.clients.len(), 2);
+        assert_eq!(loaded.files.paths().count(), 2, "both are watched");
+        // A reload that changes a key says so, wherever the client stands.
+        fs::write(
+            folder.path().join(name),
+            text.replace(&hash("b"), &hash("c")),
+        )
+        .unwrap();
+        let next = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
+        let changes = crate::config::changes(&loaded.written, &loaded.written, &next.written);
+        let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["`clients.web.keys.hash`: bbbbbbbb -> cccccccc"]);
+    }
+}
+
+#[test]
+fn a_file_of_clients_has_clients_alone_and_each_once() {
+    let folder = in_folder(&[
+        (
+            "tollgate.toml",
+            "clients_file = \"c.toml\"\n[clients.app]\n",
+        ),
+        (
+            "c.toml",
+            "[clients.app]\nkeys = []\n[log]\nlevel = \"s3cret\"\n[clients.x]\nkeys = [\"s3cret\"]\n",
+        ),
+    ]);
+    let said = problems(&folder, "tollgate.toml");
+    for part in [
+        "the client `app` is given twice\n--> /c.toml:1:10",
+        "first given here: /tollgate.toml:2:10",
+        "unknown key `log`\n--> /c.toml:3:",
+        "/c.toml:6:9",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
 fn problems_of_that_file_carry_its_name() {
     let main = "routes_file = \"routes.json\"\n[routes]\n\"/a\" = \"http://a\"\n";
     let folder = in_folder(&[
