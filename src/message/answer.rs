@@ -9,6 +9,7 @@ use super::fields::{FieldRef, Fields};
 use super::head::AnswerHead;
 use super::hop::ConnectionOptions;
 use super::known_field::KnownField;
+use super::own_urls::OwnUrls;
 use super::sink::{FieldSink, HeadSink, Persistence};
 
 /// What an answer's head says beside what the service said.
@@ -23,6 +24,8 @@ pub struct Answer<'a> {
     /// What pages of other origins may do, and the fields of the request; then what the service says
     /// of that is dropped.
     pub cors: Option<(&'a Cors, &'a Fields)>,
+    /// What of it is the service's own, if clients have to see that otherwise.
+    pub own_urls: Option<OwnUrls<'a>>,
     /// What becomes of the client's connection.
     pub persistence: Persistence,
 }
@@ -62,10 +65,10 @@ pub fn put_answer(
         };
         if passes && !options.name(field.name) {
             dated |= field.known == KnownField::Date;
-            if field.known == KnownField::Vary {
-                vary.put(sink, field);
-            } else {
-                sink.pass(field);
+            match &answer.own_urls {
+                Some(own) if OwnUrls::concern(field.known) => own.put(sink, field),
+                _ if field.known == KnownField::Vary => vary.put(sink, field),
+                _ => sink.pass(field),
             }
         }
     }

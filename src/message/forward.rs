@@ -84,7 +84,10 @@ impl Names {
             KnownField::AccessControl
             | KnownField::Allow
             | KnownField::CacheControl
+            | KnownField::ContentLocation
             | KnownField::Date
+            | KnownField::Location
+            | KnownField::Refresh
             | KnownField::RetryAfter
             | KnownField::Server
             | KnownField::UserAgent

@@ -79,6 +79,9 @@ known! {
     MaxForwards = "max-forwards",
     Origin = "origin",
     Vary = "vary",
+    Location = "location",
+    ContentLocation = "content-location",
+    Refresh = "refresh",
 }
 
 /// The longest name in the list.

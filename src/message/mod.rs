@@ -17,7 +17,9 @@ pub mod known_field;
 pub mod lenient;
 #[cfg(test)]
 pub(crate) mod lenient_servers;
+pub mod mapping;
 pub mod method;
+pub mod own_urls;
 pub mod path;
 pub mod protocol;
 pub mod sink;

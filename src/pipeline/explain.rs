@@ -21,7 +21,6 @@ use super::plan::{Plan, Then, plan};
 use super::rate_limit::Subjects;
 use super::rejection::Rejection;
 use super::request::{Identity, Request};
-use super::resolve::put_target;
 use super::snapshot::Snapshot;
 
 /// What would become of a request, stage by stage; later stages are empty once one has refused it.
@@ -265,9 +264,7 @@ fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>
 fn sent_to(snapshot: &Snapshot, request: &Request<'_>, route: &Route) -> String {
     let endpoint = &snapshot.upstreams[route.upstream].endpoints[0].url;
     let mut url = format!("http://{}", endpoint.authority()).into_bytes();
-    if let Some(path) = &request.path {
-        put_target(&mut url, &endpoint.base_path, route, path, request.query());
-    }
+    request.put_target(&mut url, route.mapping(&endpoint.base_path));
     String::from_utf8_lossy(&url).into_owned()
 }
 

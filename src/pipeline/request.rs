@@ -10,6 +10,9 @@ use crate::message::caller::{Peer, caller};
 use crate::message::cors::Cors;
 use crate::message::fields::Fields;
 use crate::message::head::RequestHead;
+use crate::message::host;
+use crate::message::known_field::KnownField;
+use crate::message::mapping::PathMapping;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
 use crate::route::Route;
@@ -83,6 +86,31 @@ impl<'r> Request<'r> {
     #[must_use]
     pub fn cors(&self) -> Option<(&'r Cors, &'r Fields)> {
         self.cors.map(|cors| (cors, &self.head.fields))
+    }
+
+    /// Appends the target that a service gets: the path as it is mapped, and the query byte for byte.
+    pub fn put_target(&self, out: &mut Vec<u8>, mapping: PathMapping<'_>) {
+        // What has no path has no route either.
+        mapping.put(out, self.path.as_ref().map_or("/", RequestPath::as_str));
+        if let Some(query) = self.query() {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+    }
+
+    /// The scheme and the host that the client has asked for, as far as whoever stands in front of
+    /// the gateway is believed.
+    #[must_use]
+    pub fn public_origin(&self) -> (&[u8], &[u8]) {
+        let fields = &self.head.fields;
+        let told = |known| fields.list_items(known).next().filter(|_| self.trusted);
+        let scheme = told(KnownField::XForwardedProto);
+        let scheme = scheme.filter(|scheme| matches!(*scheme, b"http" | b"https"));
+        let host = told(KnownField::XForwardedHost).filter(|host| host::is_valid(host));
+        (
+            scheme.unwrap_or(self.peer.scheme.as_str().as_bytes()),
+            host.unwrap_or(self.host),
+        )
     }
 
     /// Whether it is HEAD, to which no answer has a body.

@@ -56,33 +56,3 @@ pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<
         _ => Ok(()),
     }
 }
-
-/// Appends the target that goes to the service: the endpoint's own path, what is left of the
-/// request's path, and the query byte for byte.
-pub fn put_target(
-    out: &mut Vec<u8>,
-    base: &str,
-    route: &Route,
-    path: &RequestPath<'_>,
-    query: Option<&[u8]>,
-) {
-    let path = path.as_str();
-    let rest = if route.strip_prefix {
-        route.prefix.strip(path)
-    } else {
-        path
-    };
-    match (base, rest) {
-        ("", "") => out.push(b'/'),
-        // What was asked for is the endpoint's own path, which is as it is configured.
-        (base, "") => out.extend_from_slice(base.as_bytes()),
-        (base, rest) => {
-            out.extend_from_slice(base.trim_end_matches('/').as_bytes());
-            out.extend_from_slice(rest.as_bytes());
-        }
-    }
-    if let Some(query) = query {
-        out.push(b'?');
-        out.extend_from_slice(query);
-    }
-}

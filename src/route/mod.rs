@@ -23,6 +23,7 @@ use http::Method;
 
 use crate::limit::{Policy, Subject};
 use crate::message::cors::Cors;
+use crate::message::mapping::PathMapping;
 use crate::words::words;
 
 /// One route, ready to be used.
@@ -38,6 +39,10 @@ pub struct Route {
     pub upstream: usize,
     /// Whether the prefix is taken off before the path goes on.
     pub strip_prefix: bool,
+    /// What stands in the place of the prefix that is taken off, if anything does.
+    pub replacement: Option<PathPrefix>,
+    /// Whether clients have to see the service's own URLs and cookie paths in its answers otherwise.
+    pub rewrites_redirects: bool,
     /// The longest wait for the head of the answer, from the moment the request is sent.
     pub timeout: Duration,
     /// Bytes; `None` is off.
@@ -54,6 +59,23 @@ pub struct Route {
     pub limits: Vec<Arc<Policy>>,
     /// Under what everybody who uses it is counted together.
     pub subject: Subject,
+}
+
+impl Route {
+    /// How its paths are mapped to those of an endpoint with a path of its own.
+    #[must_use]
+    pub fn mapping<'a>(&'a self, base: &'a str) -> PathMapping<'a> {
+        let text = |prefix: &'a PathPrefix| prefix.before_slash();
+        PathMapping {
+            public: if self.strip_prefix {
+                text(&self.prefix)
+            } else {
+                ""
+            },
+            base,
+            inserted: self.replacement.as_ref().map_or("", text),
+        }
+    }
 }
 
 words! {
@@ -90,6 +112,8 @@ mod testing {
             methods: Vec::new(),
             upstream,
             strip_prefix: true,
+            replacement: None,
+            rewrites_redirects: false,
             timeout: std::time::Duration::from_secs(30),
             body_limit: None,
             encoded_slash: EncodedSlash::Reject,

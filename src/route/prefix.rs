@@ -73,23 +73,13 @@ impl PathPrefix {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// What is left of a path that the prefix covers: nothing, or a path that starts with a slash.
-    /// A path that it does not cover is left as it is.
-    #[must_use]
-    pub fn strip<'p>(&self, path: &'p str) -> &'p str {
-        match path.strip_prefix(self.before_slash()) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-            _ => path,
-        }
-    }
-
     /// The segments; none for `/`.
     pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|segment| !segment.is_empty())
     }
 
     /// The prefix as a text that the slash of the next segment follows: empty for `/`.
-    fn before_slash(&self) -> &str {
+    pub(super) fn before_slash(&self) -> &str {
         if &*self.0 == "/" { "" } else { &self.0 }
     }
 }
@@ -264,18 +254,6 @@ mod tests {
         assert!(prefix("/").covers("/a/b/"));
     }
 
-    #[test]
-    fn what_is_left_is_nothing_or_starts_with_a_slash() {
-        let orders = prefix("/api/orders");
-        assert_eq!(orders.strip("/api/orders"), "");
-        assert_eq!(orders.strip("/api/orders/"), "/");
-        assert_eq!(orders.strip("/api/orders/7/"), "/7/");
-        assert_eq!(orders.strip("/api/orders-admin"), "/api/orders-admin");
-        assert_eq!(orders.strip("/"), "/");
-        assert_eq!(prefix("/").strip("/"), "/");
-        assert_eq!(prefix("/").strip("/a/b"), "/a/b");
-    }
-
     /// The prefix that a text becomes when the suggestion is followed.
     fn corrected(text: &str) -> Option<PathPrefix> {
         use InvalidPrefix::{NoLeadingSlash, NotCanonical, TrailingSlash, Wildcard};
@@ -307,10 +285,8 @@ mod tests {
                 let canonical = RequestPath::parse(text.as_bytes()).expect("a prefix is a path");
                 prop_assert_eq!(canonical.as_str(), text);
                 prop_assert!(prefix.covers(text));
-                prop_assert_eq!(prefix.strip(text), if text == "/" { "/" } else { "" });
                 let below = format!("{}/x/", text.trim_end_matches('/'));
                 prop_assert!(prefix.covers(&below));
-                prop_assert_eq!(prefix.strip(&below), "/x/");
                 let beside = format!("{text}x");
                 prop_assert_eq!(prefix.covers(&beside), text == "/");
             }

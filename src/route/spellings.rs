@@ -102,6 +102,8 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         methods: _,
         upstream: _,
         strip_prefix: _,
+        replacement: _,
+        rewrites_redirects: _,
         timeout: _,
         body_limit,
         encoded_slash,
@@ -147,12 +149,11 @@ fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> b
 
 /// The path at a service that the prefix of a route leads to.
 fn mount(route: &Route, url: &EndpointUrl) -> String {
-    let kept = if route.strip_prefix {
-        ""
-    } else {
-        route.prefix.as_str().trim_end_matches('/')
-    };
-    format!("{}{kept}", url.base_path.trim_end_matches('/'))
+    let mut path = Vec::new();
+    let prefix = route.prefix.before_slash();
+    route.mapping(&url.base_path).put(&mut path, prefix);
+    let path = String::from_utf8_lossy(&path);
+    path.trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]

@@ -92,15 +92,25 @@ fn route(
         let problem = Problem::at(prefix.span, message).label("it is not UTF-8");
         problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
     }
-    Some(Route {
+    if let Some(replacement) = keys.replace_prefix.written()
+        && !*keys.strip_prefix
+    {
+        let message = "`replace_prefix` takes the place of a prefix that is taken off";
+        let problem = Problem::at(replacement.span, message);
+        problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
+    }
+    let upstream = upstream?;
+    let mut route = Route {
         hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
         methods: keys
             .methods
             .iter()
             .map(|method| method.value.clone())
             .collect(),
-        upstream: upstream?,
+        upstream,
         strip_prefix: *keys.strip_prefix,
+        replacement: keys.replace_prefix.written().map(|it| it.value.clone()),
+        rewrites_redirects: *keys.rewrite_redirects,
         timeout: *keys.timeout,
         body_limit: keys.body_limit.0.map(|size| size.0),
         encoded_slash: *keys.encoded_slash,
@@ -110,7 +120,11 @@ fn route(
         limits: limits?,
         subject: Subject::route(prefix.as_str()),
         prefix: prefix.value.clone(),
-    })
+    };
+    let mut endpoints = upstreams.list[upstream].endpoints.iter();
+    route.rewrites_redirects &=
+        endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
+    Some(route)
 }
 
 /// Refuses a cost that keeps everybody out.

@@ -22,6 +22,12 @@ table! {
         /// Whether the prefix is taken off the path, and told in `X-Forwarded-Prefix`: `/api/orders/7`
         /// arrives as `/7`.
         strip_prefix: bool = true;
+        /// What stands in the place of the prefix that is taken off: with `/v2`, `/api/orders/7` of the
+        /// route `/api` arrives as `/v2/orders/7`.
+        replace_prefix: Option<PathPrefix>;
+        /// Whether what an answer says of the service's own paths is put as clients have to see it, where
+        /// they differ: `Location`, `Content-Location`, `Refresh` and the paths of cookies.
+        rewrite_redirects: bool = true;
         /// The longest wait for the head of the answer. Bodies and streams are governed by the
         /// upstream's `idle_timeout`.
         timeout: Duration = Duration::from_secs(30);

@@ -9,6 +9,7 @@ use crate::message::body::BodyLength;
 use crate::message::fields::Fields;
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
+use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::wire::framing::keeps_alive;
 
@@ -18,6 +19,7 @@ use super::super::request::Request;
 /// The head of a final answer, or of the switch to another protocol.
 pub(super) struct Relay<'a, 'r> {
     pub head: &'a AnswerHead,
+    pub own_urls: Option<OwnUrls<'a>>,
     /// How the body is framed for the client.
     pub framing: BodyLength,
     pub persistence: Persistence,
@@ -39,6 +41,7 @@ impl PutHead for Relay<'_, '_> {
                 _ => record.request().and_then(Request::cors),
             },
             reports_limit: report.is_some() && snapshot.limits.are_reported(),
+            own_urls: self.own_urls,
             persistence: self.persistence,
         };
         put_answer(sink, self.head, self.framing, &answer, |out| {

@@ -147,16 +147,12 @@ impl<'a, 'r> Attempt<'a, 'r> {
         Ok(head)
     }
 
-    /// Passes the answer on.
+    /// Passes on what follows on the head of an answer.
     pub(super) async fn relay(
         &mut self,
-        head: AnswerHead,
+        mut relayed: Relayed,
         client: &mut ClientSide<'_>,
     ) -> Result<Relayed, AttemptError> {
-        let mut relayed = self
-            .begin_answer(head, client)
-            .map_err(|cause| self.failed(cause))?;
-        self.answering = true;
         let record = self.forward.record;
         let names = &record.current.snapshot.access.names;
         let mut down = Pass::new(names, Receiver::Client, &record.bytes_out);
@@ -221,15 +217,17 @@ impl<'a, 'r> Attempt<'a, 'r> {
         }
     }
 
-    fn begin_answer(
+    /// Passes on the head of an answer, which `endpoint` has sent.
+    pub(super) fn begin_answer(
         &mut self,
         head: AnswerHead,
+        endpoint: &Endpoint,
         client: &mut ClientSide<'_>,
-    ) -> Result<Relayed, Cause> {
+    ) -> Result<Relayed, AttemptError> {
         let record = self.forward.record;
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
         let AnswerBody { length, odd } = answer_body(&head, self.forward.method())
-            .map_err(|_| Cause::Invalid("its length is ambiguous"))?;
+            .map_err(|_| self.failed(Cause::Invalid("its length is ambiguous")))?;
         self.repaired |= head.repaired.is_some();
         self.forward.log_odd(head.repaired.or(odd));
         let framing = client.end.framing(length);
@@ -248,6 +246,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let rest = rest_after(&head, length, longest).filter(|_| reusable);
         let relay = Relay {
             head: &head,
+            own_urls: self.forward.own_urls(endpoint),
             framing,
             persistence: match (switched, goes_on) {
                 (true, _) => Persistence::WebSocket,
@@ -261,6 +260,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         record.status.set(Some(head.status));
         self.service.expect_answer_body(length);
         self.give_back(head);
+        self.answering = true;
         Ok(Relayed {
             goes_on,
             rest,

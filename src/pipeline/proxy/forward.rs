@@ -9,6 +9,7 @@ use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
+use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::Route;
 use crate::upstream::{Endpoint, Link, Pool, Upstream};
@@ -17,7 +18,6 @@ use super::super::boxed_cold;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
-use super::super::resolve::put_target;
 use super::error::{AttemptError, Cause, Phase, Sent};
 
 /// Where a request is sent.
@@ -116,6 +116,15 @@ impl<'f, 'r> Forward<'f, 'r> {
         self.record.endpoint.replace(Some(address));
     }
 
+    /// What in an answer of this endpoint clients have to see otherwise.
+    pub(super) fn own_urls<'h>(&'h self, endpoint: &'h Endpoint) -> Option<OwnUrls<'h>> {
+        self.route.rewrites_redirects.then(|| OwnUrls {
+            paths: self.route.mapping(&endpoint.url.base_path),
+            hosts: [endpoint.url.authority().as_bytes(), self.request.host],
+            public: self.request.public_origin(),
+        })
+    }
+
     /// The head that goes to this endpoint.
     pub(super) fn head_for<'h>(&'h self, endpoint: &'h Endpoint) -> ServiceHead<'h, 'r> {
         ServiceHead {
@@ -153,13 +162,10 @@ impl PutHead for ServiceHead<'_, '_> {
             },
             version: request.head.version,
         };
-        let base = &self.endpoint.url.base_path;
-        let path = request.path.as_ref();
-        let path = path.expect("only a path has a route");
         put_request(
             sink,
             &request.head.method,
-            |out| put_target(out, base, route, path, request.query()),
+            |out| request.put_target(out, route.mapping(&self.endpoint.url.base_path)),
             &request.head.fields,
             request.body,
             &to,

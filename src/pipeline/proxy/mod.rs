@@ -51,9 +51,11 @@ pub(super) async fn proxy<'r>(
     };
     loop {
         let mut attempt = Attempt::start(&forward, target.endpoint, &beginning, &mut link);
-        let error = match attempt.head(client).await {
-            // Nothing of the answer has gone out: here another attempt could still be made.
-            Ok(head) => match attempt.relay(head, client).await {
+        let head = attempt.head(client).await;
+        // Nothing of the answer has gone out: here another attempt could still be made.
+        let begun = head.and_then(|head| attempt.begin_answer(head, target.endpoint, client));
+        let error = match begun {
+            Ok(begun) => match attempt.relay(begun, client).await {
                 Ok(relayed) if relayed.switched => {
                     let idle = forward.upstream.idle_timeout;
                     boxed_cold(tunnel(attempt.into_service(), client, record, idle)).await;

@@ -59,7 +59,7 @@ fn request_fields_arrive_as_they_were_sent() {
 #[test]
 fn response_fields_come_back_as_they_were_sent() {
     let lines = [
-        "Set-Cookie: a=1; Path=/",
+        "Set-Cookie: a=1; HttpOnly",
         "Date: Tue, 24 Nov 2026 10:00:00 GMT",
         "Set-Cookie: b=2, x; Expires=Tue, 01 Dec 2026 00:00:00 GMT",
         "X-Dup: one",
@@ -72,7 +72,7 @@ fn response_fields_come_back_as_they_were_sent() {
         "X-Empty:",
         "x-lower: 1",
         "WWW-Authenticate: Basic realm=\"up, stream\"",
-        "Location: /elsewhere?a=b",
+        "Location: https://example.com/elsewhere?a=b",
     ];
     let answer = format!(
         "HTTP/1.1 203 My Own Reason\r\n{}\r\nContent-Length: 2\r\n\r\nok",

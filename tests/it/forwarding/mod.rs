@@ -12,3 +12,4 @@ mod odd_answers;
 mod request_ids;
 mod targets;
 mod trailers;
+mod under_a_prefix;
