@@ -144,6 +144,9 @@ fn text(told: &Explanation) -> String {
             ),
         );
     }
+    if let Some(fault) = &told.key_fault {
+        line("key", fault);
+    }
     if told.path.is_some() && told.client_kind != Some("invalid") {
         let protection = told
             .protected_by

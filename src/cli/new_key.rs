@@ -237,8 +237,8 @@ mod tests {
                     };
                     let first = loaded(&whole(new.to_add()), format);
                     let keys = &first.snapshot.access.keys;
-                    let key = new.key.expose().as_bytes();
-                    let client = keys.find(key, Timestamp::now).unwrap();
+                    let key = new.key.hash();
+                    let client = keys.find(&key, Timestamp::now).unwrap();
                     assert_eq!(client.name.as_str(), name);
                     let letter = new.letter();
                     assert_eq!(letter.matches(new.key.expose()).count(), 1, "{letter}");

@@ -39,6 +39,29 @@ impl ApiKeyHash {
         }
         Ok(Self(digest))
     }
+
+    /// What the log calls the key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let mut id = [0; 8];
+        for (pair, byte) in id.chunks_exact_mut(2).zip(&self.0) {
+            pair.copy_from_slice(&hex::digits(*byte));
+        }
+        KeyId(id)
+    }
+}
+
+/// The first eight hexadecimal digits of a key's digest: enough to tell keys apart, and to find the
+/// one that is meant in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyId([u8; 8]);
+
+impl KeyId {
+    /// The digits.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Hash for ApiKeyHash {
@@ -112,6 +135,7 @@ mod tests {
     fn digests_are_those_of_the_standard() {
         assert_eq!(ApiKeyHash::of(b"abc"), ApiKeyHash::parse(ABC).unwrap());
         assert_eq!(ApiKeyHash::of(b"abc").to_string(), ABC);
+        assert_eq!(ApiKeyHash::of(b"abc").id().bytes(), b"ba7816bf");
     }
 
     #[test]

@@ -4,8 +4,8 @@
 mod key;
 mod table;
 
-pub use key::{ApiKey, ApiKeyHash, InvalidHash, MAX_KEY, NoRandomness};
-pub use table::{DuplicateKey, KeyTable, KeyTableBuilder};
+pub use key::{ApiKey, ApiKeyHash, InvalidHash, KeyId, MAX_KEY, NoRandomness};
+pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder};
 
 use std::sync::Arc;
 

@@ -26,15 +26,17 @@ struct Key {
 }
 
 impl KeyTable {
-    /// The client that `key` belongs to, if the key is known and in force at `now`.
-    /// The clock is only read (through `now`) when the key found has a lifetime.
-    #[must_use]
-    pub fn find(&self, key: &[u8], now: impl FnOnce() -> Timestamp) -> Option<&Arc<Client>> {
-        if key.len() > MAX_KEY {
-            return None;
-        }
-        let key = self.by_hash.get(&ApiKeyHash::of(key))?;
-        key.in_force(now).then_some(&key.client)
+    /// The client that a key belongs to, by the key's digest. The clock is only read (through `now`)
+    /// when the key found has a lifetime.
+    ///
+    /// # Errors
+    /// When no client has the key, or it is not in force at `now`.
+    pub fn find(
+        &self,
+        key: &ApiKeyHash,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<&Arc<Client>, KeyFault<'_>> {
+        self.by_hash.get(key).ok_or(KeyFault::Unknown)?.client(now)
     }
 
     /// All keys with their client and the times from which on and until which each counts, in no
@@ -49,12 +51,60 @@ impl KeyTable {
 }
 
 impl Key {
-    fn in_force(&self, now: impl FnOnce() -> Timestamp) -> bool {
+    fn client(&self, now: impl FnOnce() -> Timestamp) -> Result<&Arc<Client>, KeyFault<'_>> {
+        let client = &self.client;
         if self.not_before.is_none() && self.expires_at.is_none() {
-            return true;
+            return Ok(client);
         }
         let now = now();
-        self.not_before.is_none_or(|from| from <= now) && self.expires_at.is_none_or(|to| now < to)
+        if let Some(at) = self.expires_at.filter(|at| *at <= now) {
+            return Err(KeyFault::Expired { client, at });
+        }
+        if let Some(from) = self.not_before.filter(|from| now < *from) {
+            return Err(KeyFault::NotYetValid { client, from });
+        }
+        Ok(client)
+    }
+}
+
+/// Why a key is not accepted. For the operator: a caller is told only that it is not.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum KeyFault<'t> {
+    /// More than one was sent, and it is not for us to choose which one counts.
+    #[error("more than one key was sent")]
+    Several,
+    /// It is empty, too long, or has bytes that no key has.
+    #[error("the key is empty, longer than {MAX_KEY} bytes, or not visible ASCII")]
+    Malformed,
+    /// It belongs to nobody.
+    #[error("no client has this key")]
+    Unknown,
+    /// Its time is over.
+    #[error("the key of `{}` expired at {at}", .client.name.as_str())]
+    Expired {
+        /// To whom it belonged.
+        client: &'t Client,
+        /// The first moment at which it did not count any more.
+        at: Timestamp,
+    },
+    /// Its time is to come.
+    #[error("the key of `{}` is not valid before {from}", .client.name.as_str())]
+    NotYetValid {
+        /// To whom it will belong.
+        client: &'t Client,
+        /// The first moment at which it will count.
+        from: Timestamp,
+    },
+}
+
+impl<'t> KeyFault<'t> {
+    /// The client whose key it is, outside of its lifetime.
+    #[must_use]
+    pub fn client(self) -> Option<&'t Client> {
+        match self {
+            Self::Several | Self::Malformed | Self::Unknown => None,
+            Self::Expired { client, .. } | Self::NotYetValid { client, .. } => Some(client),
+        }
     }
 }
 
@@ -142,8 +192,12 @@ mod tests {
         panic!("the clock was read for a key without a lifetime")
     }
 
-    fn name(found: Option<&Arc<Client>>) -> Option<&str> {
-        found.map(|client| client.name.as_str())
+    /// The client that a key leads to, or why it leads to none.
+    fn found(keys: &KeyTable, key: &str, now: impl FnOnce() -> Timestamp) -> String {
+        match keys.find(&ApiKeyHash::of(key.as_bytes()), now) {
+            Ok(client) => client.name.as_str().to_owned(),
+            Err(fault) => fault.to_string(),
+        }
     }
 
     #[test]
@@ -157,28 +211,13 @@ mod tests {
         }
         let keys = keys.build();
         for n in 0..200 {
-            let found = keys.find(format!("key-{n}").as_bytes(), no_clock);
-            assert_eq!(name(found), Some(format!("client-{}", n % 50).as_str()));
+            let found = found(&keys, &format!("key-{n}"), no_clock);
+            assert_eq!(found, format!("client-{}", n % 50));
         }
         for unknown in ["", "key-200", "KEY-1", "key-1 ", "client-1"] {
-            assert!(
-                keys.find(unknown.as_bytes(), no_clock).is_none(),
-                "{unknown}"
-            );
+            let found = found(&keys, unknown, no_clock);
+            assert_eq!(found, "no client has this key", "{unknown}");
         }
-    }
-
-    #[test]
-    fn a_key_that_is_too_long_is_not_hashed() {
-        let mut keys = KeyTableBuilder::default();
-        let lengths = [MAX_KEY, MAX_KEY + 1];
-        for length in lengths {
-            let hash = ApiKeyHash::of(&vec![b'x'; length]);
-            keys.add(hash, client("a"), None, None).unwrap();
-        }
-        let keys = keys.build();
-        let found = lengths.map(|length| keys.find(&vec![b'x'; length], no_clock).is_some());
-        assert_eq!(found, [true, false]);
     }
 
     #[test]
@@ -187,32 +226,29 @@ mod tests {
         let hash = ApiKeyHash::of(b"k");
         keys.add(hash, client("a"), None, None).unwrap();
         let keys = keys.build();
-        assert!(keys.find(hash.to_string().as_bytes(), no_clock).is_none());
+        let found = found(&keys, &hash.to_string(), no_clock);
+        assert_eq!(found, "no client has this key");
     }
 
     #[test]
     fn a_lifetime_includes_its_first_moment_and_excludes_its_last() {
+        let early = "the key of `a` is not valid before 1970-01-01T00:00:10Z";
+        let over = "the key of `a` expired at 1970-01-01T00:00:20Z";
+        #[rustfmt::skip] // One lifetime, one line.
         let table = [
-            (
-                Some(at(10)),
-                Some(at(20)),
-                vec![10, 15, 19],
-                vec![9, 20, 21],
-            ),
-            (Some(at(10)), None, vec![10, 1_000], vec![9, -5]),
-            (None, Some(at(20)), vec![-5, 19], vec![20]),
-            (Some(at(20)), Some(at(10)), vec![], vec![5, 10, 15, 20, 25]),
+            (Some(at(10)), Some(at(20)), vec![(9, early), (10, "a"), (19, "a"), (20, over), (21, over)]),
+            (Some(at(10)), None, vec![(-5, early), (9, early), (10, "a"), (1_000, "a")]),
+            (None, Some(at(20)), vec![(-5, "a"), (19, "a"), (20, over)]),
+            // What nobody can use has expired, if it is ever looked at.
+            (Some(at(30)), Some(at(20)), vec![(25, over), (35, over)]),
         ];
-        for (from, to, within, without) in table {
+        for (from, to, moments) in table {
             let mut keys = KeyTableBuilder::default();
             keys.add(ApiKeyHash::of(b"k"), client("a"), from, to)
                 .unwrap();
             let keys = keys.build();
-            for second in within {
-                assert_eq!(name(keys.find(b"k", || at(second))), Some("a"), "{second}");
-            }
-            for second in without {
-                assert_eq!(name(keys.find(b"k", || at(second))), None, "{second}");
+            for (second, expected) in moments {
+                assert_eq!(found(&keys, "k", || at(second)), expected, "{second}");
             }
         }
     }
@@ -229,6 +265,6 @@ mod tests {
                 "this key already belongs to client `first`"
             );
         }
-        assert_eq!(name(keys.build().find(b"k", no_clock)), Some("first"));
+        assert_eq!(found(&keys.build(), "k", no_clock), "first");
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::words::words;
+
 use super::policy::Policy;
 use super::subject::Subject;
 
@@ -75,15 +77,16 @@ pub struct Decision {
     pub source: Source,
 }
 
-/// Where a request was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// In this process: there is no Redis, or it does not answer.
-    Memory,
-    /// In Redis.
-    Redis,
-    /// Here, on permits that Redis had granted.
-    Lease,
-    /// Here, because Redis had refused.
-    Cache,
+words! {
+    /// Where a request was decided.
+    pub enum Source {
+        /// In this process: there is no Redis, or it does not answer.
+        Memory = "memory",
+        /// In Redis.
+        Redis = "redis",
+        /// Here, on permits that Redis had granted.
+        Lease = "lease",
+        /// Here, because Redis had refused.
+        Cache = "cache",
+    }
 }

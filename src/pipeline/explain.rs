@@ -40,6 +40,8 @@ pub struct Explanation {
     pub client: Option<String>,
     /// `anonymous`, `identified` or `invalid`.
     pub client_kind: Option<&'static str>,
+    /// Why the key that was sent is not accepted; the client is not told.
+    pub key_fault: Option<String>,
     /// Where the request comes from.
     pub ip: String,
     /// The protected prefix that it lies under.
@@ -155,7 +157,9 @@ pub fn explain(
     told.refused = rejection.map(|rejection: Rejection| Refusal {
         status: rejection.status().as_u16(),
         code: rejection.code(),
-        detail: rejection.detail().into_owned(),
+        detail: rejection
+            .detail(&snapshot.access.names.api_key)
+            .into_owned(),
     });
     Ok(told)
 }
@@ -184,10 +188,14 @@ fn tell(
         told.path_steps = RequestPath::steps(target.path);
     }
     told.client_kind = request.identity.map(|identity| match identity {
-        Identity::InvalidKey => "invalid",
+        Identity::InvalidKey(_) => "invalid",
         Identity::Known(Caller::Anonymous(_)) => "anonymous",
         Identity::Known(Caller::Identified(_)) => "identified",
     });
+    if let Some(Identity::InvalidKey(fault)) = request.identity {
+        told.client = fault.client().map(|client| client.name.as_str().to_owned());
+        told.key_fault = Some(fault.to_string());
+    }
     if let (Some(Identity::Known(caller)), Some(path)) = (request.identity, &request.path) {
         let client = caller.client();
         told.client = client.map(|client| client.name.as_str().to_owned());

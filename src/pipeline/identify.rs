@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::client::Client;
+use crate::client::{ApiKeyHash, Client, KeyFault, KeyId, MAX_KEY};
 use crate::message::fields::Fields;
 
-use super::rejection::Rejection;
 use super::snapshot::Access;
 
 /// Who is calling.
@@ -31,24 +30,32 @@ impl<'s> Caller<'s> {
     }
 }
 
+/// What a request's key says.
+#[derive(Debug)]
+pub struct Identified<'s> {
+    /// Which key it is, if it was one that could be looked up.
+    pub key: Option<KeyId>,
+    /// Who is calling, or why the key is not accepted.
+    pub caller: Result<Caller<'s>, KeyFault<'s>>,
+}
+
 /// Identifies the caller by the key it sent. `address` is where the request comes from.
-pub fn identify<'s>(
-    access: &'s Access,
-    fields: &Fields,
-    address: IpAddr,
-) -> Result<Caller<'s>, Rejection> {
+pub fn identify<'s>(access: &'s Access, fields: &Fields, address: IpAddr) -> Identified<'s> {
     let mut keys = fields.get_all_named(&access.names.api_key);
+    let without_key = |caller| Identified { key: None, caller };
     let Some(key) = keys.next() else {
-        return Ok(Caller::Anonymous(address));
+        return without_key(Ok(Caller::Anonymous(address)));
     };
-    // Of two keys it is not for us to choose which one counts.
-    let readable = keys.next().is_none() && !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
-    let client = if readable {
-        access.keys.find(key, Timestamp::now)
-    } else {
-        None
-    };
-    client
-        .map(|client| Caller::Identified(client))
-        .ok_or(Rejection::InvalidApiKey)
+    if keys.next().is_some() {
+        return without_key(Err(KeyFault::Several));
+    }
+    if key.is_empty() || key.len() > MAX_KEY || !key.iter().all(u8::is_ascii_graphic) {
+        return without_key(Err(KeyFault::Malformed));
+    }
+    let hash = ApiKeyHash::of(key);
+    let client = access.keys.find(&hash, Timestamp::now);
+    Identified {
+        key: Some(hash.id()),
+        caller: client.map(|client| Caller::Identified(client)),
+    }
 }

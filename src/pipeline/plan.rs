@@ -86,10 +86,15 @@ fn steps<'p>(
         request.cors = route.cors.as_deref();
     }
 
-    request.identity = Some(Identity::InvalidKey);
-    let caller = match as_client {
-        Some(client) => Caller::Identified(client),
-        None => identify(&snapshot.access, &head.fields, request.address)?,
+    let caller = if let Some(client) = as_client {
+        Caller::Identified(client)
+    } else {
+        let identified = identify(&snapshot.access, &head.fields, request.address);
+        request.key = identified.key;
+        identified.caller.map_err(|fault| {
+            request.identity = Some(Identity::InvalidKey(fault));
+            Rejection::InvalidApiKey
+        })?
     };
     request.identity = Some(Identity::Known(caller));
     let (Some(path), Some(found)) = (&request.path, found) else {

@@ -14,7 +14,7 @@ use crate::route::Route;
 use super::identify::Caller;
 use super::protect::Admitted;
 use super::record::Record;
-use super::rejection::Rejection;
+use super::rejection::{Rejection, UsedUp};
 use super::report::{Report, policies};
 use super::request::Request;
 use super::snapshot::Limits;
@@ -103,13 +103,18 @@ pub(super) async fn rate_limit<'s>(
         return Ok(Permit { caller });
     }
     let cost = route.map_or(NonZeroU32::MIN, |route| route.cost);
+    let begun = record.now();
     let outcome = record.worker.limiter.decide(&checks, cost).await;
+    record.limit_time.set(Some(record.now() - begun));
     let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
     let report = Report::of(subjects.own_policy(limits), of_route, &outcome.decisions);
     record.report.set(report);
     match (outcome.verdict, report) {
         (Verdict::Admitted, _) => Ok(Permit { caller }),
-        (Verdict::Refused, Some(report)) => Err(Rejection::RateLimited(report.decision)),
+        (Verdict::Refused, Some(report)) => Err(Rejection::RateLimited(Box::new(UsedUp {
+            limit: Arc::clone(&report.closest.name),
+            decision: report.decision,
+        }))),
         (Verdict::Refused | Verdict::Unavailable, _) => Err(Rejection::LimiterUnavailable),
     }
 }

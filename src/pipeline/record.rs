@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, StatusCode};
 
+use crate::client::KeyId;
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::{Peer, put_address};
 use crate::message::head::RequestHead;
@@ -17,10 +18,12 @@ use crate::message::target::host_without_port;
 use crate::request_id;
 use crate::upstream::Upstream;
 use crate::wire::framing::keeps_alive;
+use crate::words::Word;
 
 use super::client_side::{After, ClientSide};
 use super::identify::Caller;
 use super::json::{self, member};
+use super::rejection::Rejection;
 use super::report::Report;
 use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
@@ -52,6 +55,11 @@ pub(super) struct Record<'r> {
     /// The status that was sent.
     pub status: Cell<Option<StatusCode>>,
     pub code: Cell<Option<&'static str>>,
+    /// What the request, or the service, has done that others with the same code have not.
+    pub detail: RefCell<Option<Box<str>>>,
+    /// How long the limits took to decide.
+    pub limit_time: Cell<Option<Duration>>,
+    /// From the end of what the service was sent to its answer's head.
     pub upstream_time: Cell<Option<Duration>>,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
@@ -122,6 +130,8 @@ impl<'r> Record<'r> {
             attempts: Cell::new(0),
             status: Cell::new(None),
             code: Cell::new(None),
+            detail: RefCell::new(None),
+            limit_time: Cell::new(None),
             upstream_time: Cell::new(None),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
@@ -184,6 +194,18 @@ impl<'r> Record<'r> {
         self.upstream.set(Some(upstream));
     }
 
+    /// Notes what is particular about a refusal, unless more is known already.
+    pub(super) fn note_detail(&self, rejection: &Rejection) {
+        let known = self.detail.take();
+        let detail = known
+            .or_else(|| rejection.particulars().map(Into::into))
+            .or_else(|| match self.request.and_then(|request| request.identity) {
+                Some(Identity::InvalidKey(fault)) => Some(fault.to_string().into()),
+                _ => None,
+            });
+        self.detail.replace(detail);
+    }
+
     /// The canonical path, if there is one.
     fn path(&self) -> Option<&'r RequestPath<'r>> {
         self.request.and_then(|request| request.path.as_ref())
@@ -220,10 +242,15 @@ impl<'r> Record<'r> {
             Some(Identity::Known(Caller::Identified(client))) => {
                 (Some(client.name.as_str()), Some(&b"identified"[..]))
             }
-            Some(Identity::InvalidKey) => (None, Some(&b"invalid"[..])),
+            Some(Identity::InvalidKey(fault)) => {
+                let client = fault.client().map(|client| client.name.as_str());
+                (client, Some(&b"invalid"[..]))
+            }
         };
         json::put_word(out, member!("client"), client.map(str::as_bytes));
         json::put_word(out, member!("client_kind"), kind);
+        let key = request.and_then(|request| request.key);
+        json::put_word(out, member!("key_id"), key.as_ref().map(KeyId::bytes));
         out.extend_from_slice(b",\"ip\":\"");
         put_address(
             out,
@@ -242,6 +269,13 @@ impl<'r> Record<'r> {
         json::put_word(out, member!("route"), route);
         json::put_number(out, member!("status"), u64::from(self.status_number()));
         json::put_word(out, member!("code"), self.code_or_gone().map(str::as_bytes));
+        let detail = self.detail.take();
+        json::put_text(out, member!("detail"), detail.as_deref().map(str::as_bytes));
+        let report = self.report.get();
+        let limit = report.map(|report| report.closest.name.as_bytes());
+        json::put_text(out, member!("limit"), limit);
+        let source = report.map(|report| report.decision.source.word().as_bytes());
+        json::put_word(out, member!("limit_source"), source);
         let upstream = self.upstream.get().map(|upstream| upstream.name.as_bytes());
         json::put_word(out, member!("upstream"), upstream);
         let endpoint = self.endpoint.borrow();
@@ -252,6 +286,7 @@ impl<'r> Record<'r> {
         );
         json::put_number(out, member!("attempts"), u64::from(self.attempts.get()));
         json::put_millis(out, member!("duration_ms"), Some(took));
+        json::put_millis(out, member!("limit_ms"), self.limit_time.get());
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
         json::put_number(out, member!("bytes_in"), self.bytes_in.get());
         json::put_number(out, member!("bytes_out"), self.bytes_out.get());
@@ -259,7 +294,7 @@ impl<'r> Record<'r> {
         json::put_word(out, member!("protocol"), protocol);
         let agent = head.and_then(|head| head.fields.get(KnownField::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
-        if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
+        if let Some(policy) = report.and_then(|report| report.shadow) {
             json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));
         }
         out.extend_from_slice(b"}\n");
@@ -275,7 +310,7 @@ impl<'r> Record<'r> {
         let client = match request.and_then(|request| request.identity) {
             Some(Identity::Known(Caller::Identified(client))) => client.name.as_str(),
             Some(Identity::Known(Caller::Anonymous(_))) => "anonymous",
-            Some(Identity::InvalidKey) => "invalid key",
+            Some(Identity::InvalidKey(_)) => "invalid key",
             None => "-",
         };
         let millis = took.as_secs_f64() * 1000.0;
@@ -286,6 +321,14 @@ impl<'r> Record<'r> {
         );
         if let Some(code) = self.code_or_gone() {
             let _ = write!(out, " {code}");
+        }
+        let refused = |report: &Report<'_>| report.closest.enforces() && !report.decision.admitted;
+        if let Some(report) = self.report.get().filter(refused) {
+            let source = report.decision.source.word();
+            let _ = write!(out, " limit={} ({source})", report.closest.name);
+        }
+        if let Some(detail) = self.detail.take() {
+            let _ = write!(out, ": {detail}");
         }
         if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
             let _ = write!(out, " shadow={}", policy.name);

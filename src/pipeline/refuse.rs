@@ -71,6 +71,7 @@ pub(super) async fn answer(
 ) -> After {
     if let Reply::Rejected(rejection) = reply {
         record.code.set(Some(rejection.code()));
+        record.note_detail(rejection);
     }
     if client.end.give_up() != GivenUp::Unsent {
         // An answer that follows on one that is not whole would be read as a part of it.
@@ -141,7 +142,8 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
             Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
             Reply::Preflight => (StatusCode::NO_CONTENT, Vec::new(), b""),
             Reply::Rejected(rejection) => {
-                let problem = rejection.problem(record.request_id.text());
+                let field = &record.current.snapshot.access.names.api_key;
+                let problem = rejection.problem(field, record.request_id.text());
                 (rejection.status(), problem, b"application/problem+json")
             }
         };
@@ -176,15 +178,13 @@ impl PutHead for OwnAnswer<'_, '_> {
         let clock = &record.worker.clock;
         sink.composed(b"Date", |out| clock.put_http(out, record.begun()));
         let snapshot = &record.current.snapshot;
-        sink.field(
-            snapshot.access.names.request_id.as_ref(),
-            record.request_id.bytes(),
-        );
+        let names = &snapshot.access.names;
+        sink.field(names.request_id.as_ref(), record.request_id.bytes());
         if let Some(report) = record.report.get() {
             report.put_fields(&snapshot.limits, sink);
         }
         if let Reply::Rejected(rejection) = self.reply {
-            rejection.put_fields(sink);
+            rejection.put_fields(&names.api_key, sink);
         }
         match (record.request().and_then(Request::cors), self.reply) {
             (None, _) => {}

@@ -2,8 +2,9 @@
 //! code, text and fields (RFC 9457). What only the operator may know goes to the log instead.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 
 use crate::limit::{Decision, retry_after};
 use crate::message::body::FramingError;
@@ -11,6 +12,7 @@ use crate::message::path::AmbiguousPath;
 use crate::message::sink::FieldSink;
 use crate::wire::chunked::ChunkError;
 use crate::wire::head::HeadError;
+use crate::words::Word;
 
 /// Why a request is not answered by the service that it was meant for.
 #[derive(Debug, Clone)]
@@ -39,8 +41,8 @@ pub enum Rejection {
     },
     /// The request line is too long.
     UriTooLong,
-    /// The caller's limit is used up.
-    RateLimited(Decision),
+    /// A limit of the caller's or the route's is used up.
+    RateLimited(Box<UsedUp>),
     /// The text says which bound was passed.
     HeadersTooLarge(Cow<'static, str>),
     /// A bug; its cause is in the log.
@@ -57,8 +59,17 @@ pub enum Rejection {
     LimiterUnavailable,
     /// No connection, or no answer, in time.
     UpstreamTimeout,
-    /// Neither HTTP/1.1 nor HTTP/1.0.
-    VersionNotSupported,
+    /// Neither HTTP/1.1 nor HTTP/1.0. The text says what is spoken here.
+    VersionNotSupported(Cow<'static, str>),
+}
+
+/// A limit that refuses a request.
+#[derive(Debug, Clone)]
+pub struct UsedUp {
+    /// Its name.
+    pub limit: Arc<str>,
+    /// What it says.
+    pub decision: Decision,
 }
 
 impl Rejection {
@@ -112,7 +123,7 @@ impl Rejection {
                 "limiter_unavailable",
             ),
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
-            Self::VersionNotSupported => (
+            Self::VersionNotSupported(_) => (
                 S::HTTP_VERSION_NOT_SUPPORTED,
                 "HTTP version not supported",
                 "version_not_supported",
@@ -120,30 +131,44 @@ impl Rejection {
         }
     }
 
-    /// The sentence that the client is told. Addresses and the system's errors are for the log.
+    /// The sentence that the client is told; `key_field` is where it should send its key. Addresses
+    /// and the system's errors are for the log.
     #[must_use]
-    pub fn detail(&self) -> Cow<'static, str> {
+    pub fn detail(&self, key_field: &HeaderName) -> Cow<'static, str> {
         let detail = match self {
-            Self::BadRequest(detail)
-            | Self::AmbiguousPath(detail)
-            | Self::HeadersTooLarge(detail)
-            | Self::NotImplemented(detail) => return detail.clone(),
+            Self::BadRequest(_)
+            | Self::AmbiguousPath(_)
+            | Self::HeadersTooLarge(_)
+            | Self::NotImplemented(_)
+            | Self::VersionNotSupported(_) => return self.particulars().unwrap_or_default(),
             Self::BodyTooLarge { limit } => {
                 return format!("A request body may have {limit} bytes here.").into();
             }
             Self::InvalidApiKey => {
-                "The API key sent with the request is not one that is accepted here."
+                return format!(
+                    "The API key in the {key_field} field is not one that is accepted."
+                )
+                .into();
             }
-            Self::ApiKeyRequired => "This path is for identified clients; send an API key.",
+            Self::ApiKeyRequired => {
+                return format!(
+                    "This path is for identified clients; send an API key in the {key_field} field."
+                )
+                .into();
+            }
+            Self::RateLimited(used_up) => {
+                return format!(
+                    "The limit `{}` is used up; the Retry-After field says in how many seconds to try again.",
+                    used_up.limit
+                )
+                .into();
+            }
             Self::NoRoute => "Nothing is served under this path.",
             Self::MethodNotAllowed { .. } => {
                 "This path does not take the method; the Allow field lists those that it takes."
             }
             Self::RequestTimeout => "The request did not arrive in time.",
             Self::UriTooLong => "The request line is longer than is accepted here.",
-            Self::RateLimited(_) => {
-                "The limit is used up; the Retry-After field says in how many seconds to try again."
-            }
             Self::Internal => "The gateway failed; its log has the cause under the request id.",
             Self::UpstreamUnreachable => "The service behind the gateway cannot be reached.",
             Self::UpstreamReset => {
@@ -154,9 +179,21 @@ impl Rejection {
             }
             Self::LimiterUnavailable => "Requests cannot be counted at the moment.",
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
-            Self::VersionNotSupported => "This port speaks HTTP/1.1 and HTTP/1.0.",
         };
         detail.into()
+    }
+
+    /// What this request has done that others refused for the same reason have not.
+    #[must_use]
+    pub fn particulars(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::BadRequest(detail)
+            | Self::AmbiguousPath(detail)
+            | Self::HeadersTooLarge(detail)
+            | Self::NotImplemented(detail)
+            | Self::VersionNotSupported(detail) => Some(detail.clone()),
+            _ => None,
+        }
     }
 
     /// Whether nothing more can be understood on this connection.
@@ -169,19 +206,26 @@ impl Rejection {
                 | Self::UriTooLong
                 | Self::HeadersTooLarge(_)
                 | Self::NotImplemented(_)
-                | Self::VersionNotSupported
+                | Self::VersionNotSupported(_)
         )
     }
 
     /// Puts the fields that only this reason has.
-    pub fn put_fields(&self, sink: &mut impl FieldSink) {
+    pub fn put_fields(&self, key_field: &HeaderName, sink: &mut impl FieldSink) {
         match self {
             Self::InvalidApiKey | Self::ApiKeyRequired => {
-                sink.field(b"WWW-Authenticate", b"ApiKey realm=\"tollgate\"");
+                sink.composed(b"WWW-Authenticate", |out| {
+                    // A field's name has nothing that would need escaping in a quoted string.
+                    out.extend_from_slice(b"ApiKey realm=\"tollgate\", header=\"");
+                    out.extend_from_slice(key_field.as_ref());
+                    out.push(b'"');
+                });
             }
             // The method's names are tokens, as http::Method only holds such.
             Self::MethodNotAllowed { allow } => sink.field(b"Allow", allow.as_bytes()),
-            Self::RateLimited(decision) => sink.number(b"Retry-After", retry_after(decision)),
+            Self::RateLimited(used_up) => {
+                sink.number(b"Retry-After", retry_after(&used_up.decision));
+            }
             Self::LimiterUnavailable => sink.number(b"Retry-After", 1),
             _ => {}
         }
@@ -189,17 +233,21 @@ impl Rejection {
 
     /// The problem's JSON.
     #[must_use]
-    pub fn problem(&self, request_id: &str) -> Vec<u8> {
+    pub fn problem(&self, key_field: &HeaderName, request_id: &str) -> Vec<u8> {
         let (status, error, code) = self.telling();
-        let problem = serde_json::json!({
+        let mut problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{code}"),
             "title": error,
             "status": status.as_u16(),
-            "detail": self.detail(),
+            "detail": self.detail(key_field),
             "error": error,
             "code": code,
             "request_id": request_id,
         });
+        if let Self::RateLimited(used_up) = self {
+            problem["limit"] = (*used_up.limit).into();
+            problem["limit_source"] = used_up.decision.source.word().into();
+        }
         let mut json = problem.to_string().into_bytes();
         json.push(b'\n');
         json
@@ -225,7 +273,9 @@ impl From<HeadError> for Rejection {
             HeadError::TooLarge | HeadError::TooManyFields => {
                 Self::HeadersTooLarge(why.to_string().into())
             }
-            HeadError::Version => Self::VersionNotSupported,
+            HeadError::Version | HeadError::Http2 => {
+                Self::VersionNotSupported(why.to_string().into())
+            }
         }
     }
 }
@@ -251,7 +301,8 @@ mod tests {
 
     #[test]
     fn a_problem_has_the_members_of_rfc_9457_and_our_own() {
-        let problem = Rejection::Internal.problem("id-1");
+        let field = HeaderName::from_static("x-api-key");
+        let problem = Rejection::Internal.problem(&field, "id-1");
         let problem: serde_json::Value = serde_json::from_slice(&problem).unwrap();
         assert_eq!(problem["type"], "urn:tollgate:problem:internal");
         assert_eq!(

@@ -11,7 +11,7 @@ use super::snapshot::Limits;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Report<'s> {
     /// The limit that is closest to refusing, or that has refused.
-    closest: &'s Policy,
+    pub closest: &'s Policy,
     /// What that limit says.
     pub decision: Decision,
     own: Option<&'s Policy>,

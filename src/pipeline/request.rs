@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::client::{KeyFault, KeyId};
 use crate::message::body::BodyLength;
 use crate::message::caller::{Peer, caller};
 use crate::message::cors::Cors;
@@ -43,6 +44,8 @@ pub struct Request<'r> {
     pub cors: Option<&'r Cors>,
     /// Who calls; `None` if the request was refused before that was of interest.
     pub identity: Option<Identity<'r>>,
+    /// Which key was sent, whether it is accepted or not.
+    pub key: Option<KeyId>,
     /// The route that takes it.
     pub route: Option<&'r Arc<Route>>,
 }
@@ -52,8 +55,8 @@ pub struct Request<'r> {
 pub enum Identity<'r> {
     /// Somebody that may call.
     Known(Caller<'r>),
-    /// Somebody with a key that is not one.
-    InvalidKey,
+    /// Somebody with a key that is not accepted, and why.
+    InvalidKey(KeyFault<'r>),
 }
 
 impl<'r> Request<'r> {
@@ -72,6 +75,7 @@ impl<'r> Request<'r> {
             // Until a route is found that has rules of its own.
             cors: snapshot.access.cors.as_deref(),
             identity: None,
+            key: None,
             route: None,
         }
     }

@@ -32,7 +32,9 @@ pub fn read_request(storage: HeadStorage, limits: &HeadLimits) -> Result<Request
         return Err(malformed);
     }
     let Some(version) = version(&mut cursor) else {
-        return Err(if is_other_version(cursor.rest()) {
+        return Err(if bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
+            HeadError::Http2
+        } else if is_other_version(cursor.rest()) {
             HeadError::Version
         } else {
             malformed
@@ -65,6 +67,17 @@ pub enum AnswerError {
     Ended,
     /// What came is no answer, or can be read in two ways. The text is for the log.
     Invalid(&'static str),
+}
+
+impl From<HeadError> for AnswerError {
+    fn from(why: HeadError) -> Self {
+        Self::Invalid(match why {
+            HeadError::Malformed(detail) => detail,
+            HeadError::RequestLineTooLong | HeadError::TooLarge => "its head is too large",
+            HeadError::TooManyFields => "it has too many header fields",
+            HeadError::Version | HeadError::Http2 => "its version is not spoken here",
+        })
+    }
 }
 
 /// Reads the head of an answer; `storage.bytes` is one, from its first byte to the end of its empty
@@ -190,7 +203,7 @@ mod tests {
             assert_eq!(refused, HeadError::Version, "{version}");
         }
         let preface = request(b"PRI * HTTP/2.0\r\n\r\n").unwrap_err();
-        assert_eq!(preface, HeadError::Version);
+        assert_eq!(preface, HeadError::Http2);
         for version in [
             "",
             "HTTP",

@@ -88,7 +88,7 @@ impl<'c> Http1<'c> {
 
     /// The head of an answer, once all of it is at hand.
     fn read_answer(&mut self) -> Result<Option<AnswerHead>, AnswerError> {
-        let malformed = |_| AnswerError::Invalid("its head is malformed");
+        let malformed = AnswerError::from;
         let input = self.connection.input_mut();
         let begun = input.bytes();
         if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {

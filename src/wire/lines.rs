@@ -37,6 +37,9 @@ pub enum HeadError {
     /// It is HTTP, but not 1.0 or 1.1.
     #[error("This port speaks HTTP/1.1 and HTTP/1.0.")]
     Version,
+    /// It is the preface of HTTP/2, from a client that takes for granted that this is spoken here.
+    #[error("This port speaks HTTP/1.1 and HTTP/1.0; what came is HTTP/2 without TLS.")]
+    Http2,
 }
 
 /// Reads field lines up to the empty line, which has to be the end of it all.

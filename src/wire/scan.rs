@@ -41,9 +41,7 @@ impl HeadScanner {
             return Ok(None);
         }
         if bytes.first().is_some_and(|b| !TOKEN.has(*b)) {
-            return Err(HeadError::Malformed(
-                "The message does not begin with a token.",
-            ));
+            return Err(HeadError::Malformed(no_token(bytes)));
         }
         let allowed = &bytes[..bytes.len().min(limits.max_bytes)];
         let mut at = self.seen.min(allowed.len());
@@ -92,6 +90,17 @@ impl HeadScanner {
     }
 }
 
+/// What to say of a message that does not begin with a token.
+fn no_token(bytes: &[u8]) -> &'static str {
+    match bytes {
+        // A handshake record (RFC 8446 section 5.1), whose version begins with a 3.
+        [22] | [22, 3, ..] => {
+            "This is a TLS handshake, and the port speaks plain HTTP: use http:// in the URL."
+        }
+        _ => "The message does not begin with a token.",
+    }
+}
+
 /// How many bytes of empty lines stand before a request line; they are to be read past.
 #[must_use]
 pub fn leading_blank(bytes: &[u8]) -> usize {
@@ -135,6 +144,19 @@ mod tests {
         }
         assert_eq!(found(&bytes[..26], 1, &LIMITS), Ok(None));
         assert_eq!(found(b"", 1, &LIMITS), Ok(None));
+    }
+
+    #[test]
+    fn a_tls_handshake_is_told_from_other_bytes() {
+        for (bytes, is_tls) in [
+            (&b"\x16\x03\x01\x02\x00\x01"[..], true),
+            (b"\x16", true),
+            (b"\x16GET", false),
+            (b"\0\0", false),
+        ] {
+            let refused = found(bytes, 100, &LIMITS).unwrap_err().to_string();
+            assert_eq!(refused.contains("TLS handshake"), is_tls, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -80,7 +80,8 @@ pub(super) struct Relayed {
 /// What has to happen by a certain time.
 #[derive(Debug, Clone, Copy)]
 enum Deadline {
-    Service,
+    /// That long after what is waited for could have come.
+    Service(Duration),
     Client,
     HalfClosed,
     Look,
@@ -141,8 +142,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
         });
         let head = head.await.map_err(|cause| self.failed(cause))?;
         let record = self.forward.record;
+        // An answer may come before the request has been sent whole.
+        let sent = self.sent.unwrap_or(self.progress);
         self.progress = record.now();
-        let took = self.progress.saturating_duration_since(record.begun());
+        let took = self.progress.saturating_duration_since(sent);
         record.upstream_time.set(Some(took));
         Ok(head)
     }
@@ -315,7 +318,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             let (due, deadline) = self.deadline(&client.end);
             ready!(client.alarm.poll_due(cx, due));
             match deadline {
-                Deadline::Service => return Poll::Ready(Cause::TimedOut),
+                Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
                 Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
                 Deadline::Look => self.looked = Instant::now(),
@@ -330,16 +333,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// What has to happen next, and by when: the next byte of a body, or the answer's head.
     fn deadline(&self, client: &End<'_>) -> (Instant, Deadline) {
         let (forward, progress) = (self.forward, self.progress);
+        let service = |since, patience| (since + patience, Deadline::Service(patience));
         let next = match self.sent {
             Some(sent) if !self.answering => {
-                let since = sent.max(self.interim_at);
-                (since + forward.route.timeout, Deadline::Service)
+                service(sent.max(self.interim_at), forward.route.timeout)
             }
             None if self.up.reads => {
                 let patience = forward.record.current.snapshot.idle_timeout;
                 (progress + patience, Deadline::Client)
             }
-            _ => (progress + forward.upstream.idle_timeout, Deadline::Service),
+            _ => service(progress, forward.upstream.idle_timeout),
         };
         let about_client = if self.half_closed {
             let since = self.looked.max(progress);

@@ -1,6 +1,9 @@
 //! How an attempt to have a request answered by its service can fail, and what follows from it for
 //! the client.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use crate::upstream::ConnectError;
 
 use super::super::rejection::Rejection;
@@ -43,8 +46,8 @@ pub(super) enum Cause {
     Ended,
     /// The service sent what is not valid HTTP, or ambiguous.
     Invalid(&'static str),
-    /// The service did nothing for too long.
-    TimedOut,
+    /// Nothing moved for so long.
+    TimedOut(Duration),
     /// The client has left.
     ClientLeft,
     /// The client was to send more of its request and did not.
@@ -66,20 +69,47 @@ impl AttemptError {
             }
     }
 
+    /// What happened, for the log. A client that has left, or is refused, has its own words there.
+    pub(super) fn detail(&self) -> Option<Cow<'static, str>> {
+        let sent = match self.sent {
+            Sent::Nothing => "",
+            Sent::Partly => ", with a part of the request sent",
+            Sent::Whole => ", with the request sent",
+        };
+        Some(match (&self.cause, self.phase) {
+            (Cause::Connect(error), _) => error.to_string().into(),
+            (Cause::Ended, Phase::Body) => {
+                "the service ended the connection within its answer".into()
+            }
+            (Cause::Ended, Phase::Head) => {
+                format!("the service ended the connection within the head of its answer{sent}")
+                    .into()
+            }
+            (Cause::Ended, Phase::Connect | Phase::Wait) => {
+                format!("the service ended the connection without an answer{sent}").into()
+            }
+            (Cause::Invalid(why), _) => (*why).into(),
+            (Cause::TimedOut(after), Phase::Body) => {
+                format!("nothing moved for {after:?} within the answer").into()
+            }
+            (Cause::TimedOut(after), _) => {
+                format!("nothing came from the service for {after:?}{sent}").into()
+            }
+            (Cause::ClientLeft | Cause::ClientSilent | Cause::ClientRefused(_), _) => return None,
+        })
+    }
+
     /// What the client is told, if it is still there.
     pub(super) fn into_rejection(self) -> Option<Rejection> {
         Some(match self.cause {
-            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut => {
+            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(_) => {
                 Rejection::UpstreamTimeout
             }
             Cause::Connect(ConnectError::Resolve(_) | ConnectError::Refused { .. }) => {
                 Rejection::UpstreamUnreachable
             }
             Cause::Ended => Rejection::UpstreamReset,
-            Cause::Invalid(why) => {
-                tracing::debug!(why, "a service sent what is not valid HTTP");
-                Rejection::UpstreamInvalid
-            }
+            Cause::Invalid(_) => Rejection::UpstreamInvalid,
             Cause::ClientLeft => return None,
             Cause::ClientSilent => Rejection::RequestTimeout,
             Cause::ClientRefused(rejection) => rejection,

@@ -88,10 +88,12 @@ fn fail(
     client: &mut ClientSide<'_>,
 ) -> Result<After, Rejection> {
     let answering = error.phase == Phase::Body;
+    record.detail.replace(error.detail().map(Into::into));
     let Some(rejection) = error.into_rejection() else {
         record.code.set(Some("client_closed"));
         return Ok(After::Cut);
     };
+    record.note_detail(&rejection);
     let code = rejection.code();
     let after = match client.end.give_up() {
         GivenUp::Broken if answering => After::Close,

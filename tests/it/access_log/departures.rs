@@ -158,11 +158,7 @@ fn a_tunnel_has_one_line_at_its_end() {
     });
     let shop = Shop::selling(upstream, "");
     let mut client = shop.gateway.connect();
-    let handshake = Request::get("/api/inventory/ws")
-        .field("Connection", "Upgrade")
-        .field("Upgrade", "websocket")
-        .field("Sec-WebSocket-Version", "13")
-        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let handshake = Request::websocket("/api/inventory/ws");
     client.send(handshake.bytes());
     client.head().is(101);
     client.send(noise(3000));

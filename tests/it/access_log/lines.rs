@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{KEY, Request, Shop, Upstream, each};
+use crate::support::{KEY, Request, Shop, Upstream, each, hash_of};
 
-const MEMBERS: [&str; 20] = [
+const MEMBERS: [&str; 25] = [
     "time",
     "request_id",
     "client",
     "client_kind",
+    "key_id",
     "ip",
     "method",
     "host",
@@ -18,10 +19,14 @@ const MEMBERS: [&str; 20] = [
     "route",
     "status",
     "code",
+    "detail",
+    "limit",
+    "limit_source",
     "upstream",
     "endpoint",
     "attempts",
     "duration_ms",
+    "limit_ms",
     "upstream_ms",
     "bytes_in",
     "bytes_out",
@@ -46,7 +51,8 @@ fn a_served_request_has_a_line_with_everything() {
     let expected = json!({
         "request_id": "r-1", "client": "mobile-app", "client_kind": "identified", "ip": "127.0.0.1",
         "method": "POST", "path": "/api/orders/7", "route": "/api/orders", "status": 200, "code": null,
-        "attempts": 1, "protocol": "HTTP/1.1", "endpoint": endpoint,
+        "attempts": 1, "protocol": "HTTP/1.1", "endpoint": endpoint, "key_id": hash_of(KEY)[7..15],
+        "detail": null, "limit": null, "limit_source": null, "limit_ms": null,
     });
     for (member, value) in expected.as_object().expect("an object") {
         assert_eq!(&line[member], value, "{member} in {line}");
@@ -200,7 +206,7 @@ fn secrets_and_queries_stay_out_of_every_log() {
         "in-the-query",
         "a-wrong-secret-key",
         "in-the-header",
-        &crate::support::hash_of(KEY)[7..],
+        &hash_of(KEY)[7..],
     ] {
         assert!(!everything.contains(secret), "{secret} was logged");
     }

@@ -3,3 +3,4 @@
 mod departures;
 mod files;
 mod lines;
+mod reasons;

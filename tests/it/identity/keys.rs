@@ -32,7 +32,7 @@ fn no_key_is_anonymous() {
     response.is_refusal(401, "api_key_required");
     assert_eq!(
         response.fields.one("www-authenticate"),
-        Some("ApiKey realm=\"tollgate\"")
+        Some("ApiKey realm=\"tollgate\", header=\"x-api-key\"")
     );
     shop.nothing_got_through();
 }
@@ -73,7 +73,7 @@ fn any_other_key_is_refused_on_every_route() {
             response.is_refusal(401, "invalid_api_key");
             assert_eq!(
                 response.fields.one("www-authenticate"),
-                Some("ApiKey realm=\"tollgate\"")
+                Some("ApiKey realm=\"tollgate\", header=\"x-api-key\"")
             );
             assert!(!response.text().contains(KEY), "{}", response.text());
         });

@@ -207,11 +207,7 @@ fn a_tunnel_is_waited_for_until_the_deadline() {
     });
     let shop = Shop::selling(upstream, "[server]\ndrain_timeout = \"1500ms\"");
     let mut client = shop.gateway.connect();
-    let handshake = Request::get("/api/inventory/ws")
-        .field("Connection", "Upgrade")
-        .field("Upgrade", "websocket")
-        .field("Sec-WebSocket-Version", "13")
-        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let handshake = Request::websocket("/api/inventory/ws");
     client.send(handshake.bytes());
     client.head().is(101);
     shop.gateway.signal(Signal::TERM);

@@ -40,6 +40,15 @@ impl Request {
         Self::new("POST", target).body(body)
     }
 
+    /// The handshake of RFC 6455, section 1.3.
+    pub(crate) fn websocket(target: &str) -> Self {
+        Self::get(target)
+            .field("Connection", "Upgrade")
+            .field("Upgrade", "websocket")
+            .field("Sec-WebSocket-Version", "13")
+            .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     pub(crate) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.into(), value.into()));
         self
