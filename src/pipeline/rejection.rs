@@ -49,6 +49,8 @@ pub enum Rejection {
     Internal,
     /// The text says what is not.
     NotImplemented(Cow<'static, str>),
+    /// The process or the machine has no room for what the request takes.
+    Overloaded,
     /// No connection could be made.
     UpstreamUnreachable,
     /// The connection ended before the answer began.
@@ -122,6 +124,11 @@ impl Rejection {
                 "Service temporarily unavailable",
                 "limiter_unavailable",
             ),
+            Self::Overloaded => (
+                S::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable",
+                "overloaded",
+            ),
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
             Self::VersionNotSupported(_) => (
                 S::HTTP_VERSION_NOT_SUPPORTED,
@@ -170,6 +177,7 @@ impl Rejection {
             Self::RequestTimeout => "The request did not arrive in time.",
             Self::UriTooLong => "The request line is longer than is accepted here.",
             Self::Internal => "The gateway failed; its log has the cause under the request id.",
+            Self::Overloaded => "The gateway has no room for this request at the moment.",
             Self::UpstreamUnreachable => "The service behind the gateway cannot be reached.",
             Self::UpstreamReset => {
                 "The service behind the gateway closed the connection without an answer."
@@ -226,7 +234,7 @@ impl Rejection {
             Self::RateLimited(used_up) => {
                 sink.number(b"Retry-After", retry_after(&used_up.decision));
             }
-            Self::LimiterUnavailable => sink.number(b"Retry-After", 1),
+            Self::Overloaded | Self::LimiterUnavailable => sink.number(b"Retry-After", 1),
             _ => {}
         }
     }

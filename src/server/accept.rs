@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use crate::pipeline::Worker;
+use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
 
 use super::connections::Connections;
@@ -56,7 +57,8 @@ impl Accepting {
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     if !complained {
-                        tracing::error!(%error, "connections cannot be accepted; trying on");
+                        let error = in_words(&error);
+                        tracing::error!(error, "connections cannot be accepted; trying on");
                         complained = true;
                     }
                     tokio::time::sleep(RESOURCE_BACKOFF).await;
@@ -151,14 +153,6 @@ fn concerns_one_connection(error: &io::Error) -> bool {
                 | Errno::SOCKTNOSUPPORT
                 | Errno::TIMEDOUT
         )
-    )
-}
-
-/// Whether the process or the machine runs short of something that other connections may give back.
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
 }
 

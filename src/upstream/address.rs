@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::wire::shortage::{in_words, is_shortage};
+
 /// How long an address that did not connect is tried after all others.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
 
@@ -88,12 +90,25 @@ pub enum ConnectError {
         /// What the system says.
         source: io::Error,
     },
+    /// The process or the machine runs short of files, sockets or memory.
+    #[error("no connection can be opened: {}", in_words(.0))]
+    Shortage(#[source] io::Error),
     /// Nothing answered in the time there was.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
 }
 
 impl ConnectError {
+    /// Whether it is this process or machine that fails, and not the service.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Shortage(_) => true,
+            Self::Resolve(error) => is_shortage(error),
+            Self::Refused { .. } | Self::TimedOut(_) => false,
+        }
+    }
+
     /// Whether another address could do better.
     pub(super) fn is_of_address(&self) -> bool {
         matches!(self, Self::Refused { source, .. } if is_unreachable(source))

@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::wire::shortage::is_shortage;
+
 use super::address::{Address, ConnectError};
 use super::state::EndpointState;
 
@@ -106,7 +108,11 @@ impl Try {
             }
             Err(source) => {
                 self.address.failed(&source, Instant::now());
-                Err(ConnectError::Refused { address, source })
+                Err(if is_shortage(&source) {
+                    ConnectError::Shortage(source)
+                } else {
+                    ConnectError::Refused { address, source }
+                })
             }
         }
     }

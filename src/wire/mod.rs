@@ -13,6 +13,7 @@ pub mod http1;
 mod lines;
 mod repair;
 pub mod scan;
+pub mod shortage;
 pub mod sink;
 pub mod stream;
 mod trailers;

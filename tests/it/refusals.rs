@@ -24,10 +24,7 @@ const AUTHENTICATE: (&str, &str) = (
 /// Codes of the contract that nothing can bring about from outside, and why.
 const EXCEPTED: [(&str, &str); 4] = [
     ("internal", "only a bug leads there"),
-    (
-        "overloaded",
-        "connections beyond the bound wait instead of being refused",
-    ),
+    ("overloaded", "a shortage of files; see `unreachable`"),
     ("circuit_open", "there are no breakers yet"),
     ("no_healthy_endpoint", "there are no health checks yet"),
 ];

@@ -105,9 +105,8 @@ impl AttemptError {
             Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(_) => {
                 Rejection::UpstreamTimeout
             }
-            Cause::Connect(ConnectError::Resolve(_) | ConnectError::Refused { .. }) => {
-                Rejection::UpstreamUnreachable
-            }
+            Cause::Connect(error) if error.is_ours() => Rejection::Overloaded,
+            Cause::Connect(_) => Rejection::UpstreamUnreachable,
             Cause::Ended => Rejection::UpstreamReset,
             Cause::Invalid(_) => Rejection::UpstreamInvalid,
             Cause::ClientLeft => return None,

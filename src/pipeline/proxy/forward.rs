@@ -78,7 +78,11 @@ impl<'f, 'r> Forward<'f, 'r> {
             self.record.attempts.set(self.record.attempts.get() + 1);
             if to.pool.should_log(Instant::now()) {
                 let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
-                tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+                if error.is_ours() {
+                    tracing::error!(%upstream, %error, request_id, "there is no room for another connection");
+                } else {
+                    tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+                }
             }
             AttemptError {
                 phase: Phase::Connect,

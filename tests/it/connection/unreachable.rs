@@ -33,6 +33,29 @@ fn an_upstream_that_does_not_listen_gets_502_at_once() {
 }
 
 #[test]
+fn a_shortage_of_files_is_not_the_services_fault() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    client.ask(&Request::get("/health")).is(200);
+    // What is open stays open; nothing more can be.
+    shop.gateway.limit_files(7);
+    let response = client.ask(&Request::get("/api/inventory/x"));
+    response.is_refusal(503, "overloaded");
+    assert_eq!(response.fields.one("retry-after"), Some("1"));
+    let limit = "may have 7 files and sockets open";
+    shop.gateway.wait_log("the shortage", |line| {
+        line["level"] == "ERROR" && line["error"].as_str().is_some_and(|e| e.contains(limit))
+    });
+    drop(client);
+    let lines = shop.gateway.finish();
+    let detail = lines[0]["detail"].as_str();
+    assert!(
+        detail.is_some_and(|told| told.contains(limit)),
+        "{lines:#?}"
+    );
+}
+
+#[test]
 fn an_upstream_that_comes_back_is_used_again() {
     let shop = Shop::open();
     let mut client = shop.gateway.connect();

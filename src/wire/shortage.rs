@@ -1,0 +1,54 @@
+//! What the process or the machine runs short of when a file or a socket is to be opened. That is not
+//! the other side's fault, and others may give it back in a moment.
+
+use std::io;
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+/// Whether an error says so.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
+/// Such an error in words, with the limit that was reached and how to raise it.
+#[must_use]
+pub fn in_words(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => {
+            let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            format!(
+                "{error}: this process may have {limit} files and sockets open; raise that (LimitNOFILE of systemd, ulimit -n)"
+            )
+        }
+        Some(Errno::NFILE) => {
+            format!("{error}: that is the limit of the whole machine (sysctl fs.file-max)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_of_files_names_the_limit() {
+        let (files, other) = (
+            io::Error::from(Errno::MFILE),
+            io::Error::from(Errno::CONNREFUSED),
+        );
+        assert!(is_shortage(&files) && !is_shortage(&other));
+        let limit = getrlimit(Resource::Nofile).current.expect("a limit");
+        let words = in_words(&files);
+        assert!(
+            words.contains(&format!("may have {limit} files")),
+            "{words}"
+        );
+        assert!(in_words(&io::Error::from(Errno::NFILE)).contains("fs.file-max"));
+    }
+}
