@@ -20,6 +20,8 @@ use super::{Gateway, StartError, files};
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
 /// How long workers may take to end after the drain's timeout; they say goodbye to Redis.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
+/// How long they may take to write a line for each request that is cut, once told twice to stop.
+const CUT_MARGIN: Duration = Duration::from_secs(1);
 
 const WORKER: &str = "worker";
 
@@ -66,13 +68,19 @@ impl Gateway {
                     }
                 }
                 () = signals.stop.asked() => {
-                    if draining_until.is_some() {
-                        tracing::warn!("told twice to stop; stopping at once");
-                        return Ok(());
-                    }
-                    tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
-                    threads.phase.send_replace(Phase::Draining);
-                    draining_until = Some(Instant::now() + self.settings.drain_timeout + DRAIN_MARGIN);
+                    let (phase, patience) = match *threads.phase.borrow() {
+                        Phase::Stopping => return Ok(()),
+                        Phase::Draining => {
+                            tracing::warn!("told twice to stop; stopping at once");
+                            (Phase::Stopping, CUT_MARGIN)
+                        }
+                        Phase::Starting | Phase::Serving => {
+                            tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
+                            (Phase::Draining, self.settings.drain_timeout + DRAIN_MARGIN)
+                        }
+                    };
+                    threads.phase.send_replace(phase);
+                    draining_until = Some(Instant::now() + patience);
                 }
                 Some(Ended { name, why }) = threads.ended.recv() => {
                     if draining_until.is_none() || name != WORKER {

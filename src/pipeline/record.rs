@@ -217,16 +217,11 @@ impl<'r> Record<'r> {
             .map_or(CLIENT_CLOSED, |status| status.as_u16())
     }
 
+    /// Why there is no answer, or no whole one. What is cut at the gateway's end is cut within a
+    /// request, for nothing runs any more that could end it.
     fn code_or_gone(&self) -> Option<&'static str> {
-        self.code.get().or(if self.status.get().is_none() {
-            Some(if self.worker.cut.get() {
-                "drain_timeout"
-            } else {
-                "client_closed"
-            })
-        } else {
-            None
-        })
+        let left = self.status.get().is_none().then_some("client_closed");
+        self.code.get().or(self.worker.cut.get()).or(left)
     }
 
     fn put_json(&self, out: &mut Vec<u8>, took: Duration) {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
@@ -34,8 +34,9 @@ pub struct Worker {
     pub clock: WallClock,
     /// No connection goes on after the request that it is serving.
     pub draining: Cell<bool>,
-    /// The drain is over: what is still in flight is cut.
-    pub cut: Cell<bool>,
+    drain_begins: Notify,
+    /// The code of what is cut, once all that is still in flight is.
+    pub cut: Cell<Option<&'static str>>,
 }
 
 /// A snapshot, and this worker's pools for the endpoints of each of its upstreams.
@@ -70,7 +71,8 @@ impl Worker {
             pretty_access,
             clock: WallClock::default(),
             draining: Cell::new(false),
-            cut: Cell::new(false),
+            drain_begins: Notify::new(),
+            cut: Cell::new(None),
         }
     }
 
@@ -87,6 +89,19 @@ impl Worker {
             let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
             let pools = self.pools.of(&snapshot.upstreams);
             self.current.replace(Rc::new(Current { snapshot, pools }));
+        }
+    }
+
+    /// Begins the drain.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.drain_begins.notify_waiters();
+    }
+
+    /// Waits until the drain begins.
+    pub async fn drain_begins(&self) {
+        if !self.draining.get() {
+            self.drain_begins.notified().await;
         }
     }
 

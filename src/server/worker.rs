@@ -13,8 +13,8 @@ use tokio::task::{JoinSet, spawn_local};
 
 use crate::limit::LimitStore;
 use crate::logging::{AccessLines, Sink};
-use crate::pipeline::Worker;
 use crate::pipeline::snapshot::Snapshot;
+use crate::pipeline::Worker;
 
 use super::accept::Accepting;
 use super::connections::Connections;
@@ -25,6 +25,9 @@ const REDIS_AT_START: Duration = Duration::from_secs(1);
 /// How long an end waits for Redis.
 const REDIS_AT_END: Duration = Duration::from_millis(500);
 
+/// The code of what is cut because the gateway was told twice to stop.
+const STOPPED: &str = "stopped";
+
 /// What the whole gateway is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -34,6 +37,14 @@ pub enum Phase {
     Serving,
     /// What is in flight is finished, nothing new begins.
     Draining,
+    /// What is in flight is cut.
+    Stopping,
+}
+
+impl Phase {
+    fn is_ending(self) -> bool {
+        matches!(self, Self::Draining | Self::Stopping)
+    }
 }
 
 /// What a worker is made of; all of it can be sent to its thread.
@@ -119,29 +130,34 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     for listener in listeners {
         let (accepting, mut phase) = (accepting.clone(), phase.clone());
         listening.spawn_local(async move {
-            let drain = async { drop(phase.wait_for(|p| *p == Phase::Draining).await) };
+            let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };
             accepting.run(listener, drain).await;
         });
     }
-    let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
-    worker.draining.set(true);
+    let _ = phase.wait_for(|phase| phase.is_ending()).await;
+    worker.drain();
     connections.drain();
     let all_ended = async {
         while listening.join_next().await.is_some() {}
         connections.all_ended().await;
     };
     let all_ended = async { tokio::join!(all_ended, worker.limiter.leave()) };
-    if tokio::time::timeout(parts.drain_timeout, all_ended)
-        .await
-        .is_err()
-    {
-        worker.cut.set(true);
-        tracing::warn!(
-            connections = connections.live(),
-            "the drain timeout is over; what is left is cut"
-        );
+    let cut = tokio::select! {
+        biased;
+        _ = all_ended => None,
+        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => Some(STOPPED),
+        () = tokio::time::sleep(parts.drain_timeout) => Some("drain_timeout"),
+    };
+    if let Some(code) = cut {
+        let connections = connections.live();
+        tracing::warn!(connections, code, "the drain is over; what is left is cut");
     }
     housekeeping.abort();
-    worker.limiter.finish(REDIS_AT_END).await;
+    // Who is in a hurry does not wait for Redis; what is not returned ends with its window.
+    if cut != Some(STOPPED) {
+        worker.limiter.finish(REDIS_AT_END).await;
+    }
+    // From here on nothing runs any more: the requests that are left end with the runtime.
+    worker.cut.set(cut);
     Ok(())
 }

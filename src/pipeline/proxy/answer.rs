@@ -73,6 +73,16 @@ pub(super) fn switches_to_websocket(head: &AnswerHead) -> bool {
         && protocols.next().is_none()
 }
 
+/// Whether the answer is a stream of events, which goes on for as long as both sides like.
+pub(super) fn is_event_stream(head: &AnswerHead, length: BodyLength) -> bool {
+    if matches!(length, BodyLength::None | BodyLength::Fixed(_)) {
+        return false;
+    }
+    let kind = head.fields.get(KnownField::ContentType).unwrap_or_default();
+    let kind = kind.split(|b| *b == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
 /// How long the service lets its connection rest after this answer, if at all; not longer than
 /// `longest`.
 pub(super) fn rest_after(

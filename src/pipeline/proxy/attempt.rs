@@ -19,8 +19,9 @@ use crate::wire::framing::{AnswerBody, answer_body};
 use crate::wire::head::AnswerError;
 use crate::wire::stream::Ended;
 
+use super::super::boxed_cold;
 use super::super::client_side::ClientSide;
-use super::answer::{Interim, Relay, rest_after, switches_to_websocket};
+use super::answer::{Interim, Relay, is_event_stream, rest_after, switches_to_websocket};
 use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
 use super::pass::{Beginning, Pass, PassError};
@@ -73,6 +74,8 @@ pub(super) struct Relayed {
     pub rest: Option<Duration>,
     /// The protocol was switched; what follows is a tunnel.
     pub switched: bool,
+    /// It is a stream of events, which a drain does not wait for.
+    pub endless: bool,
     /// When the last of it was read.
     pub at: Instant,
 }
@@ -159,15 +162,22 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let record = self.forward.record;
         let names = &record.current.snapshot.access.names;
         let mut down = Pass::new(names, Receiver::Client, &record.bytes_out);
-        let passed = poll_fn(
-            |cx| match down.poll(cx, &mut self.service, &mut client.end) {
-                Poll::Ready(passed) => Poll::Ready(passed.map_err(|error| answer_failed(&error))),
-                Poll::Pending => match self.poll_up(cx, &mut client.end) {
-                    Poll::Ready(cause) => Poll::Ready(Err(cause)),
-                    Poll::Pending => self.poll_due(cx, client).map(Err),
-                },
-            },
-        );
+        let worker = record.worker;
+        let mut drain = relayed.endless.then(|| boxed_cold(worker.drain_begins()));
+        let passed = poll_fn(|cx| {
+            if let Poll::Ready(passed) = down.poll(cx, &mut self.service, &mut client.end) {
+                return Poll::Ready(passed.map_err(|error| Cause::of_answer(&error)));
+            }
+            if let Some(drain) = &mut drain
+                && drain.as_mut().poll(cx).is_ready()
+            {
+                return Poll::Ready(Err(Cause::Drained));
+            }
+            match self.poll_up(cx, &mut client.end) {
+                Poll::Ready(cause) => Poll::Ready(Err(cause)),
+                Poll::Pending => self.poll_due(cx, client).map(Err),
+            }
+        });
         passed.await.map_err(|cause| self.failed(cause))?;
         if self.service.has_more() && !relayed.switched {
             relayed.rest = None;
@@ -259,6 +269,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             at: self.progress,
             record,
         };
+        let endless = is_event_stream(&head, length);
         client.end.send_head(&relay, framing);
         record.status.set(Some(head.status));
         self.service.expect_answer_body(length);
@@ -268,6 +279,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             goes_on,
             rest,
             switched,
+            endless,
             at: self.progress,
         })
     }
@@ -382,13 +394,5 @@ impl<'a, 'r> Attempt<'a, 'r> {
             },
             cause,
         }
-    }
-}
-
-fn answer_failed(error: &PassError) -> Cause {
-    match error {
-        PassError::Write => Cause::ClientLeft,
-        PassError::Framing(_) => Cause::Invalid("its chunks are malformed"),
-        PassError::CutOff | PassError::Read | PassError::TooLarge { .. } => Cause::Ended,
     }
 }

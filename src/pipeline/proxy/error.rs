@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::upstream::ConnectError;
 
 use super::super::rejection::Rejection;
+use super::pass::PassError;
 
 /// Why an attempt failed, and when.
 #[derive(Debug)]
@@ -48,12 +49,25 @@ pub(super) enum Cause {
     Invalid(&'static str),
     /// Nothing moved for so long.
     TimedOut(Duration),
+    /// The gateway drains, and the answer has no end of its own.
+    Drained,
     /// The client has left.
     ClientLeft,
     /// The client was to send more of its request and did not.
     ClientSilent,
     /// The request turned out to be one that is refused.
     ClientRefused(Rejection),
+}
+
+impl Cause {
+    /// Why an answer could not be passed on whole.
+    pub(super) fn of_answer(error: &PassError) -> Self {
+        match error {
+            PassError::Write => Self::ClientLeft,
+            PassError::Framing(_) => Self::Invalid("its chunks are malformed"),
+            PassError::CutOff | PassError::Read | PassError::TooLarge { .. } => Self::Ended,
+        }
+    }
 }
 
 impl AttemptError {
@@ -95,11 +109,14 @@ impl AttemptError {
             (Cause::TimedOut(after), _) => {
                 format!("nothing came from the service for {after:?}{sent}").into()
             }
-            (Cause::ClientLeft | Cause::ClientSilent | Cause::ClientRefused(_), _) => return None,
+            (
+                Cause::Drained | Cause::ClientLeft | Cause::ClientSilent | Cause::ClientRefused(_),
+                _,
+            ) => return None,
         })
     }
 
-    /// What the client is told, if it is still there.
+    /// What the client is told, if it is still there and can be told anything.
     pub(super) fn into_rejection(self) -> Option<Rejection> {
         Some(match self.cause {
             Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(_) => {
@@ -109,7 +126,7 @@ impl AttemptError {
             Cause::Connect(_) => Rejection::UpstreamUnreachable,
             Cause::Ended => Rejection::UpstreamReset,
             Cause::Invalid(_) => Rejection::UpstreamInvalid,
-            Cause::ClientLeft => return None,
+            Cause::Drained | Cause::ClientLeft => return None,
             Cause::ClientSilent => Rejection::RequestTimeout,
             Cause::ClientRefused(rejection) => rejection,
         })

@@ -17,7 +17,7 @@ use crate::upstream::{Link, Pool};
 use crate::wire::stream::GivenUp;
 
 use self::attempt::{Attempt, Relayed};
-use self::error::{AttemptError, Phase};
+use self::error::{AttemptError, Cause, Phase};
 use self::forward::Forward;
 use self::pass::Beginning;
 use self::tunnel::tunnel;
@@ -27,6 +27,9 @@ use super::rate_limit::Permit;
 use super::record::Record;
 use super::rejection::Rejection;
 use super::request::Request;
+
+/// The code of what has no end of its own and is ended for the drain.
+const DRAIN: &str = "drain";
 
 /// Sends the request on and streams the answer to the client. A rejection means that the client
 /// has not been sent anything yet.
@@ -89,6 +92,11 @@ fn fail(
 ) -> Result<After, Rejection> {
     let answering = error.phase == Phase::Body;
     record.detail.replace(error.detail().map(Into::into));
+    if matches!(error.cause, Cause::Drained) {
+        client.end.give_up();
+        record.code.set(Some(DRAIN));
+        return Ok(After::Close);
+    }
     let Some(rejection) = error.into_rejection() else {
         record.code.set(Some("client_closed"));
         return Ok(After::Cut);

@@ -1,7 +1,8 @@
-//! After a switch of protocols: bytes both ways, until both sides have ended or nothing has moved
-//! for too long. The end of one direction is passed on; the other goes on by itself.
+//! After a switch of protocols: bytes both ways, until both sides have ended, nothing has moved for
+//! too long, or the gateway drains. The end of one direction is passed on; the other goes on by itself.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::wire::end::End;
 
 use super::super::client_side::ClientSide;
 use super::super::record::Record;
+use super::DRAIN;
 use super::pass::{Pass, PassError};
 
 /// Runs the tunnel to its end. What both sides sent before it began is passed on first.
@@ -26,6 +28,7 @@ pub(super) async fn tunnel(
     let mut up = Some(Pass::new(names, Receiver::Service, &record.bytes_in));
     let mut down = Some(Pass::new(names, Receiver::Client, &record.bytes_out));
     let mut progress = record.now();
+    let mut drain = pin!(record.worker.drain_begins());
     poll_fn(|cx| {
         let broken = poll_flow(cx, &mut up, client, service).is_err()
             || poll_flow(cx, &mut down, service, client).is_err();
@@ -35,7 +38,13 @@ pub(super) async fn tunnel(
         if service.has_moved() | client.has_moved() {
             progress = record.now();
         }
-        alarm.poll_due(cx, progress + idle)
+        // A tunnel may last for as long as both sides like; a drain does not wait for that.
+        if drain.as_mut().poll(cx).is_ready() {
+            record.code.set(Some(DRAIN));
+            return Poll::Ready(());
+        }
+        let idled = alarm.poll_due(cx, progress + idle);
+        idled.map(|()| record.code.set(Some("idle_timeout")))
     })
     .await;
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{Ending, Gone, Request, Shop, Upstream, noise};
+use crate::support::{Ending, Gateway, Gone, Request, Shop, Upstream, noise};
 
 #[test]
 fn a_client_that_leaves_while_it_waits() {
@@ -175,6 +175,34 @@ fn a_tunnel_has_one_line_at_its_end() {
             lines[0]
         );
     }
+}
+
+#[test]
+fn a_tunnel_that_was_idle_for_too_long_says_so() {
+    let upstream = Upstream::start(|peer| {
+        peer.head()?;
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        )?;
+        peer.wait_closed();
+        Err(Gone)
+    });
+    let config = format!(
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"300ms\"",
+        upstream.url()
+    );
+    let gateway = Gateway::start(&config);
+    let mut client = gateway.connect();
+    client.send(Request::websocket("/a").bytes());
+    client.head().is(101);
+    client.is_closed();
+    drop(client);
+    let line = &gateway.finish()[0];
+    assert_eq!(
+        (&line["status"], &line["code"]),
+        (&json!(101), &json!("idle_timeout")),
+        "{line}"
+    );
 }
 
 /// Takes a request and never answers it.

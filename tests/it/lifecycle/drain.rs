@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::support::{Broken, Client, Ending, Gateway, Gone, Request, Shop, Upstream, eventually};
 
@@ -117,10 +118,10 @@ fn a_deadline_ends_what_does_not_end_by_itself() {
         Ending::Whole(response) => assert!(response.status >= 500, "{}", response.status),
         other => panic!("{other:?}"),
     }
+    let line = &gateway.access_log(1)[0];
     assert_eq!(
-        gateway.access_log(1).len(),
-        1,
-        "it has its line all the same"
+        line["code"], "drain_timeout",
+        "it has its line all the same: {line}"
     );
 }
 
@@ -141,11 +142,17 @@ fn a_second_signal_ends_at_once() {
     assert!(gateway.is_running());
     let begun = Instant::now();
     gateway.signal(Signal::TERM);
-    gateway.wait_exit();
+    assert_eq!(gateway.wait_exit().code(), Some(0));
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "took {:?}",
         begun.elapsed()
+    );
+    let line = &gateway.access_log(1)[0];
+    assert_eq!(
+        (&line["status"], &line["code"]),
+        (&json!(499), &json!("stopped")),
+        "{line}"
     );
 }
 
@@ -194,35 +201,72 @@ fn connections_that_wait_for_a_file_descriptor_are_served_first() {
 }
 
 #[test]
-fn a_tunnel_is_waited_for_until_the_deadline() {
+fn streams_without_an_end_do_not_hold_up_the_end() {
+    let begun = Instant::now();
+    for request in [
+        Request::get("/api/inventory/events"),
+        Request::get("/api/inventory/events").http10(),
+        Request::websocket("/api/inventory/ws"),
+    ] {
+        let shop = Shop::selling(endless(), "");
+        let mut client = shop.gateway.connect();
+        client.send(request.bytes());
+        let status = client.head().status;
+        // The first event is there, and whatever else was sent.
+        client.some().expect("an event");
+        shop.gateway.signal(Signal::TERM);
+        let ended = std::thread::spawn(move || while client.some().is_ok() {});
+        let Shop { mut gateway, .. } = shop;
+        assert_eq!(gateway.wait_exit().code(), Some(0));
+        ended.join().expect("the client sees the end");
+        let line = &gateway.access_log(1)[0];
+        assert_eq!(line["status"], status, "{line}");
+        assert_eq!(line["code"], "drain", "{line}");
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn an_answer_that_the_deadline_cuts_is_no_success() {
     let upstream = Upstream::start(|peer| {
-        peer.head()?;
-        peer.send(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-        )?;
-        loop {
-            let bytes = peer.some()?;
-            peer.send(&bytes)?;
-        }
+        peer.request()?;
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
+        peer.wait_closed();
+        Err(Gone)
     });
-    let shop = Shop::selling(upstream, "[server]\ndrain_timeout = \"1500ms\"");
+    let shop = Shop::selling(upstream, "[server]\ndrain_timeout = \"500ms\"");
     let mut client = shop.gateway.connect();
-    let handshake = Request::websocket("/api/inventory/ws");
-    client.send(handshake.bytes());
-    client.head().is(101);
+    client.send(Request::get("/api/inventory/x").bytes());
+    client.head().is(200);
     shop.gateway.signal(Signal::TERM);
-    shop.gateway.wait_log("the drain", |line| {
-        line["message"]
-            .as_str()
-            .is_some_and(|m| m.contains("drain"))
-    });
-    client.send("still open");
-    assert_eq!(client.take(10), b"still open");
     let Shop { mut gateway, .. } = shop;
     assert_eq!(gateway.wait_exit().code(), Some(0));
-    client.is_closed();
-    let lines: Gateway = gateway;
-    assert_eq!(lines.access_log(1)[0]["status"], 101);
+    let line = &gateway.access_log(1)[0];
+    assert_eq!(
+        (&line["status"], &line["code"]),
+        (&json!(200), &json!("drain_timeout")),
+        "{line}"
+    );
+}
+
+/// Sends events, or whatever a WebSocket carries, for as long as anybody reads.
+fn endless() -> Upstream {
+    Upstream::start(|peer| {
+        let request = peer.request()?;
+        let head = if request.fields.has("upgrade") {
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        } else {
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+        };
+        peer.send(head)?;
+        peer.send("9\r\ndata: 1\n\n\r\n")?;
+        peer.wait_closed();
+        Err(Gone)
+    })
 }
 
 /// Takes a request and answers it when told to.
