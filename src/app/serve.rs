@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
+use crate::pipeline::UnlistedProxies;
 use crate::server::{Listeners, Phase, Room, WorkerParts, run_worker};
 
 use super::reload::Reloader;
@@ -117,6 +118,7 @@ impl Gateway {
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
         let room = Arc::new(Room::new(self.max_connections()));
+        let unlisted_proxies = Arc::new(UnlistedProxies::default());
         let mut workers = Vec::new();
         for listeners in listeners.per_worker {
             let parts = WorkerParts {
@@ -126,6 +128,7 @@ impl Gateway {
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
                 room: Arc::clone(&room),
+                unlisted_proxies: Arc::clone(&unlisted_proxies),
                 drain_timeout: self.settings.drain_timeout,
                 phase: phase.subscribe(),
                 ready: is_ready.clone(),

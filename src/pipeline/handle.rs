@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use crate::message::caller::Peer;
 use crate::message::head::RequestHead;
+use crate::message::known_field::KnownField;
 
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
@@ -30,6 +31,9 @@ pub async fn handle(
     let current = worker.current();
     let begun = worker.clock.look();
     let mut request = Request::new(&current.snapshot, head, peer);
+    if !request.trusted && head.fields.has(KnownField::XForwardedFor) {
+        worker.unlisted_proxies.note(peer.address);
+    }
     let planned = catch(|| plan(&mut request, &current.snapshot, None));
     let record = Record::begin(worker, &current, peer, Some(&request), begun);
     client.end.expect_request_body(request.body);

@@ -21,11 +21,13 @@ mod report;
 pub mod request;
 pub mod resolve;
 pub mod snapshot;
+mod unlisted;
 mod worker;
 
 pub use boxed_cold::boxed_cold;
 pub use handle::handle;
 pub use refuse::{note_unread, refuse_unread};
+pub use unlisted::UnlistedProxies;
 pub use worker::Worker;
 
 use self::client_side::{After, ClientSide};

@@ -14,6 +14,7 @@ use crate::wire::buffers::Buffers;
 
 use super::clock::WallClock;
 use super::snapshot::Snapshot;
+use super::unlisted::{Met, UnlistedProxies};
 
 /// One worker's share of the gateway.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Worker {
     pub pretty_access: bool,
     /// The time of day, formatted.
     pub clock: WallClock,
+    /// Peers that should perhaps be trusted.
+    pub(super) unlisted_proxies: Met,
     /// No connection goes on after the request that it is serving.
     pub draining: Cell<bool>,
     drain_begins: Notify,
@@ -54,6 +57,7 @@ impl Worker {
         limiter: Limiter,
         access_lines: AccessLines,
         pretty_access: bool,
+        unlisted_proxies: Arc<UnlistedProxies>,
     ) -> Self {
         let pools = Pools::default();
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
@@ -70,6 +74,7 @@ impl Worker {
             access_lines,
             pretty_access,
             clock: WallClock::default(),
+            unlisted_proxies: Met::new(unlisted_proxies),
             draining: Cell::new(false),
             drain_begins: Notify::new(),
             cut: Cell::new(None),

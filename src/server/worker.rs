@@ -14,7 +14,7 @@ use tokio::task::{JoinSet, spawn_local};
 use crate::limit::LimitStore;
 use crate::logging::{AccessLines, Sink};
 use crate::pipeline::snapshot::Snapshot;
-use crate::pipeline::Worker;
+use crate::pipeline::{UnlistedProxies, Worker};
 
 use super::accept::Accepting;
 use super::connections::Connections;
@@ -62,6 +62,8 @@ pub struct WorkerParts {
     pub pretty_access: bool,
     /// Shared by all workers.
     pub room: Arc<Room>,
+    /// Shared by all workers.
+    pub unlisted_proxies: Arc<UnlistedProxies>,
     /// How long what is in flight may take once the drain has begun.
     pub drain_timeout: Duration,
     /// What the gateway is doing.
@@ -93,6 +95,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         limiter,
         lines,
         parts.pretty_access,
+        parts.unlisted_proxies,
     ));
     let connections = Rc::new(Connections::default());
     let mut wanted = parts.room.wanted();

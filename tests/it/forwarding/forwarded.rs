@@ -175,3 +175,29 @@ fn a_route_may_keep_its_prefix_and_an_endpoint_has_a_path_of_its_own() {
         assert_eq!(seen.fields.one("x-forwarded-prefix"), *prefix);
     });
 }
+
+#[test]
+fn a_proxy_that_nobody_has_listed_is_logged_once() {
+    let shop = Shop::open();
+    let request = Request::get("/api/inventory/x").field("X-Forwarded-For", "203.0.113.66");
+    // Many connections, so that all workers meet it.
+    for _ in 0..20 {
+        shop.ask(&request).is(200);
+    }
+    let remedy = |line: &serde_json::Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        line["peer"] == "127.0.0.1" && message.contains("server.trusted_proxies")
+    };
+    shop.gateway.wait_log("the remedy", remedy);
+    let lines = shop.gateway.log();
+    assert_eq!(
+        lines.iter().filter(|line| remedy(line)).count(),
+        1,
+        "{lines:#?}"
+    );
+
+    let trusting = Shop::with("[server]\ntrusted_proxies = [\"127.0.0.1\"]");
+    trusting.ask(&request).is(200);
+    let lines = trusting.gateway.log();
+    assert!(!lines.iter().any(remedy), "{lines:#?}");
+}
