@@ -81,7 +81,7 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
             address: question.from,
             scheme: Scheme::Http,
         },
-        client.map(|client| &**client),
+        client,
     );
     // What could not be read as a request is told as it was asked.
     let mut told = explained.map_err(|error| error.to_string())?;

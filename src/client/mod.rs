@@ -9,11 +9,13 @@ pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder};
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::limit::{Policy, Subject};
 use crate::message::bytes::is_safe_name;
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     /// What downstream, the log and the counters call it.
     pub name: ClientName,
@@ -26,7 +28,7 @@ impl Client {
     /// A client of that name.
     #[must_use]
     pub fn new(name: ClientName, policy: Option<Arc<Policy>>) -> Self {
-        let subject = Subject::client(Arc::clone(&name.0));
+        let subject = Subject::client(name.as_str());
         Self {
             name,
             subject,
@@ -42,8 +44,9 @@ impl Client {
 }
 
 /// A name that is safe in a header, a log line and a Redis key: 1 to 128 characters of `A-Za-z0-9._-`.
+/// Most are short, and stand in their client's own memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientName(Arc<str>);
+pub struct ClientName(SmolStr);
 
 impl ClientName {
     /// Parses a name as it stands in the configuration.

@@ -1,7 +1,7 @@
-//! A guess where a subject's counter is, verified under the shard's lock. It stands beside the name
-//! that a request has just read. Of a million clients' counters hardly any is in the processor's
-//! caches, and each line of memory that a decision waits for costs some 150 ns: with the hint it is
-//! one, the counter's own, and without it there are those of the index as well.
+//! A guess where a subject's counter is, verified under the shard's lock. Of a million clients' counters
+//! hardly any is in the processor's caches, and each line of memory that a decision waits for costs some
+//! 150 ns: with the hint it is one, the counter's own, and without it there are those of the subject's
+//! name, which is hashed, and of the index as well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,11 +14,19 @@ const SLOT: u64 = u32::MAX as u64;
 pub(super) struct SlotHint(AtomicU64);
 
 impl SlotHint {
+    /// Bits of the hash of the key that it is about, all but the lower half, and the slot where that
+    /// may be.
+    pub(super) fn get(&self) -> Option<(u64, u32)> {
+        let noted = self.0.load(Ordering::Relaxed);
+        let slot = u32::try_from(noted & SLOT).ok();
+        slot.filter(|_| noted != 0)
+            .map(|slot| (noted & !SLOT, slot))
+    }
+
     /// The slot where the key with this hash may be.
     pub(super) fn slot(&self, hash: u64) -> Option<u32> {
-        let noted = self.0.load(Ordering::Relaxed);
-        let is_this = noted != 0 && noted & !SLOT == hash & !SLOT;
-        u32::try_from(noted & SLOT).ok().filter(|_| is_this)
+        let (noted, slot) = self.get()?;
+        (noted == hash & !SLOT).then_some(slot)
     }
 
     /// Notes where the key with this hash is. A subject that is counted under several policies keeps

@@ -56,6 +56,6 @@ pub fn identify<'s>(access: &'s Access, fields: &Fields, address: IpAddr) -> Ide
     let client = access.keys.find(&hash, Timestamp::now);
     Identified {
         key: Some(hash.id()),
-        caller: client.map(|client| Caller::Identified(client)),
+        caller: client.map(Caller::Identified),
     }
 }

@@ -43,7 +43,7 @@ pub struct Access {
     /// All keys of all clients.
     pub keys: KeyTable,
     /// All clients, sorted by name, for `explain --client`.
-    pub clients: Vec<Arc<Client>>,
+    pub clients: Vec<Client>,
     /// What anonymous callers are kept out of.
     pub protected: ProtectedPrefixes,
     /// The field names that the configuration decides.

@@ -1,7 +1,6 @@
 //! Who may come in: the names of header fields, the protected prefixes, clients and their keys.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use http::{HeaderName, header};
 
@@ -51,7 +50,7 @@ pub(super) fn clients(
     file: &File,
     limits: &Compiled,
     problems: &mut Problems,
-) -> (KeyTable, Vec<Arc<Client>>) {
+) -> (KeyTable, Vec<Client>) {
     let mut keys = KeyTableBuilder::default();
     let mut clients = Vec::new();
     let (mut seen, mut names) = (HashMap::new(), HashMap::new());
@@ -61,16 +60,11 @@ pub(super) fn clients(
             problems.add(Problem::given_twice(&what, first, name.span));
         }
         let policy = limits.of_client(written.tier.written(), problems);
-        let client = Arc::new(Client::new(name.value.clone(), policy));
+        let client = Client::new(name.value.clone(), policy);
         for key in written.keys.iter() {
             check_key(key, &mut seen, problems);
             // A key that is given twice has been reported with both places.
-            let _ = keys.add(
-                *key.hash,
-                Arc::clone(&client),
-                *key.not_before,
-                *key.expires_at,
-            );
+            let _ = keys.add(*key.hash, client.clone(), *key.not_before, *key.expires_at);
         }
         clients.push(client);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::shard::Shard;
-use super::{MemoryStore, Place};
+use super::{MemoryStore, Place, Slot};
 use crate::limit::algorithm::{Judgement, judge};
 use crate::limit::{Check, Decision, Decisions, Limit, Outcome, Source};
 
@@ -29,11 +29,10 @@ impl MemoryStore {
             now_ms: self.clock.now_ms(),
         };
         if let [check] = checks {
-            let place = self.place_of(check);
-            let mut shard = self.lock(place.shard);
-            let weighed = asked.weigh(&shard, place, check);
+            let (mut shard, slot) = self.locked(check);
+            let weighed = asked.weigh(&shard, slot, check);
             let admitted = weighed.allows(check);
-            let decision = self.settle(&mut shard, place, check, weighed, asked, admitted);
+            let decision = self.settle(&mut shard, check, weighed, asked, admitted);
             return Outcome::of(admitted, Decisions::from_elem(Some(decision), 1));
         }
         self.decide_together(checks, asked)
@@ -49,16 +48,23 @@ impl MemoryStore {
         let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> =
             shards.iter().map(|&shard| self.lock(shard)).collect();
         let locked_at = |place: Place| shards.partition_point(|&shard| shard < place.shard);
-        let weigh = |(check, &place)| asked.weigh(&locked[locked_at(place)], place, check);
+        let slot_of = |shard: &Shard, place: Place, check: &Check<'_>| {
+            let slot = shard.find(place.hash, check.policy.counter(), check.subject);
+            slot.ok_or(place.hash)
+        };
+        let weigh = |(check, &place)| {
+            let shard = &locked[locked_at(place)];
+            asked.weigh(shard, slot_of(shard, place, check), check)
+        };
         let weighed: SmallVec<[Weighed; 4]> = checks.iter().zip(&places).map(weigh).collect();
         let mut all = checks.iter().zip(&weighed);
         let admitted = all.all(|(check, weighed)| weighed.allows(check));
         let settle = |((check, &place), weighed): ((&Check<'_>, _), Weighed)| {
             let shard = &mut *locked[locked_at(place)];
             // What was kept for the checks before this one may have swept its old counter away.
-            let slot = shard.find(place.hash, check.policy.counter(), check.subject);
+            let slot = slot_of(shard, place, check);
             let weighed = Weighed { slot, ..weighed };
-            Some(self.settle(shard, place, check, weighed, asked, admitted))
+            Some(self.settle(shard, check, weighed, asked, admitted))
         };
         let all = checks.iter().zip(&places).zip(weighed);
         Outcome::of(admitted, all.map(settle).collect())
@@ -68,7 +74,6 @@ impl MemoryStore {
     fn settle(
         &self,
         shard: &mut Shard,
-        place: Place,
         check: &Check<'_>,
         weighed: Weighed,
         asked: Asked,
@@ -78,14 +83,8 @@ impl MemoryStore {
         if admitted && judgement.fits {
             judgement = judgement.spend(check.policy.limit, asked.cost);
         }
-        self.keep(
-            shard,
-            place,
-            check,
-            weighed.slot,
-            judgement.counter,
-            asked.now_ms,
-        );
+        let Weighed { slot, .. } = weighed;
+        self.keep(shard, check, slot, judgement.counter, asked.now_ms);
         Decision {
             admitted: judgement.fits,
             remaining: judgement.remaining / asked.instances,
@@ -106,9 +105,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn weigh(self, shard: &Shard, place: Place, check: &Check<'_>) -> Weighed {
-        let slot = shard.find(place.hash, check.policy.counter(), check.subject);
-        let entry = slot.map(|slot| shard.entry(slot));
+    fn weigh(self, shard: &Shard, slot: Slot, check: &Check<'_>) -> Weighed {
+        let entry = slot.ok().map(|slot| shard.entry(slot));
         let matters = entry.filter(|entry| entry.ends_ms > self.now_ms);
         let limit = self.share_of(check.policy.limit);
         let counter = matters.map(|entry| entry.counter);
@@ -130,7 +128,7 @@ impl Asked {
 #[derive(Debug, Clone, Copy)]
 struct Weighed {
     judgement: Judgement,
-    slot: Option<u32>,
+    slot: Slot,
 }
 
 impl Weighed {

@@ -15,10 +15,8 @@ impl MemoryStore {
     pub(in crate::limit) fn mirror(&self, check: &Check<'_>, decision: &Decision, sent_ms: u64) {
         let limit = check.policy.limit;
         let said = counter_of(limit, decision, sent_ms);
-        let place = self.place_of(check);
-        let mut shard = self.lock(place.shard);
-        let slot = shard.find(place.hash, check.policy.counter(), check.subject);
-        let known = slot.map(|slot| shard.entry(slot));
+        let (mut shard, slot) = self.locked(check);
+        let known = slot.ok().map(|slot| shard.entry(slot));
         let known = known.filter(|entry| entry.ends_ms > sent_ms);
         let known = known.map(|entry| judge(limit, Some(entry.counter), 0, sent_ms));
         let counter = match known {
@@ -32,7 +30,7 @@ impl MemoryStore {
             }
             _ => said,
         };
-        self.keep(&mut shard, place, check, slot, counter, sent_ms);
+        self.keep(&mut shard, check, slot, counter, sent_ms);
     }
 }
 

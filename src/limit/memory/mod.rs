@@ -39,6 +39,9 @@ pub struct MemoryStore {
 #[repr(align(128))]
 struct Locked(Mutex<Shard>);
 
+/// The slot of a counter, or the hash of its key if it has none.
+type Slot = Result<u32, u64>;
+
 /// Where a counter is, or would be.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -82,14 +85,32 @@ impl MemoryStore {
         self.place(check.policy.counter(), check.subject)
     }
 
-    /// The table inside a shard goes by the hash's low and highest bits; the shard by others.
     fn place(&self, counter: &CounterName, subject: &Subject) -> Place {
         let hash = self.hasher.hash(counter, subject.who());
+        let shard = self.shard_of(hash);
+        Place { hash, shard }
+    }
+
+    /// The table inside a shard goes by the hash's low and highest bits; the shard by others.
+    fn shard_of(&self, hash: u64) -> usize {
         let middle = usize::try_from((hash >> 32) & 0xffff).expect("16 bits fit");
-        Place {
-            hash,
-            shard: middle % self.shards.len(),
+        middle % self.shards.len()
+    }
+
+    /// Locks the shard that has a check's counter, or would have it. Where the subject's hint is right,
+    /// its name is neither read nor hashed.
+    fn locked(&self, check: &Check<'_>) -> (MutexGuard<'_, Shard>, Slot) {
+        let (counter, subject) = (check.policy.counter(), check.subject);
+        if let Some((hash, slot)) = subject.hint.get() {
+            let shard = self.lock(self.shard_of(hash));
+            if shard.holds(slot, counter, subject) {
+                return (shard, Ok(slot));
+            }
         }
+        let Place { hash, shard } = self.place_of(check);
+        let shard = self.lock(shard);
+        let slot = shard.find(hash, counter, subject).ok_or(hash);
+        (shard, slot)
     }
 
     fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
@@ -102,9 +123,8 @@ impl MemoryStore {
     fn keep(
         &self,
         shard: &mut Shard,
-        place: Place,
         check: &Check<'_>,
-        slot: Option<u32>,
+        slot: Slot,
         counter: Counter,
         now_ms: u64,
     ) {
@@ -114,22 +134,22 @@ impl MemoryStore {
             return;
         }
         let ends_ms = counter.ends_ms(limit);
-        if let Some(slot) = slot {
-            shard.update(slot, |entry| {
+        match slot {
+            Ok(slot) => shard.update(slot, |entry| {
                 entry.key.renew(check);
                 entry.counter = counter;
                 entry.ends_ms = ends_ms;
-            });
-            return;
+            }),
+            Err(hash) => {
+                let entry = Entry {
+                    key: Key::of(check),
+                    counter,
+                    ends_ms,
+                };
+                let slot = shard.insert(&self.hasher, hash, entry, now_ms);
+                check.subject.hint.note(hash, slot);
+            }
         }
-        let key = Key::of(check);
-        let entry = Entry {
-            key,
-            counter,
-            ends_ms,
-        };
-        let slot = shard.insert(&self.hasher, place.hash, entry, now_ms);
-        check.subject.hint.note(place.hash, slot);
     }
 }
 

@@ -68,16 +68,19 @@ impl Shard {
 
     /// The slot of a counter, whether it matters or is over.
     pub(super) fn find(&self, hash: u64, counter: &CounterName, subject: &Subject) -> Option<u32> {
-        let is_it = |&slot: &u32| {
-            let entry = self.slots.get(at(slot)).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.key.is_of(counter, subject.who()))
-        };
+        let is_it = |&slot: &u32| self.holds(slot, counter, subject);
         if let Some(slot) = subject.hint.slot(hash).filter(is_it) {
             return Some(slot);
         }
         let slot = *self.index.find(hash, is_it)?;
         subject.hint.note(hash, slot);
         Some(slot)
+    }
+
+    /// Whether a counter is in this slot.
+    pub(super) fn holds(&self, slot: u32, counter: &CounterName, subject: &Subject) -> bool {
+        let entry = self.slots.get(at(slot)).and_then(Option::as_ref);
+        entry.is_some_and(|entry| entry.key.is_of(counter, subject.who()))
     }
 
     /// What is in a slot that [`Self::find`] has named.

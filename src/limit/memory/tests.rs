@@ -133,3 +133,17 @@ fn clients_may_exceed_the_bound_and_addresses_keep_half_of_it() {
     assert_eq!(spent(&store, &policy, &address(9)), 1);
     assert_eq!(store.counters(), 12);
 }
+
+#[test]
+fn a_hint_about_another_counter_or_store_is_not_believed() {
+    let [(one, _), (other, _)] = [store(4), store(4)];
+    let caller = client("a");
+    let short = policy(9, 1);
+    let long = Policy::new("long", policy(9, 60).limit);
+    for spent in 0..3 {
+        for (store, policy) in [(&one, &short), (&one, &long), (&other, &long)] {
+            assert_eq!(decide(store, policy, &caller, ONE).remaining, 8 - spent);
+        }
+    }
+    assert_eq!((one.counters(), other.counters()), (2, 1));
+}
