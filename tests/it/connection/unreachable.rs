@@ -46,8 +46,7 @@ fn a_shortage_of_files_is_not_the_services_fault() {
     shop.gateway.wait_log("the shortage", |line| {
         line["level"] == "ERROR" && line["error"].as_str().is_some_and(|e| e.contains(limit))
     });
-    drop(client);
-    let lines = shop.gateway.finish();
+    let lines = shop.gateway.access_log(1);
     let detail = lines[0]["detail"].as_str();
     assert!(
         detail.is_some_and(|told| told.contains(limit)),
