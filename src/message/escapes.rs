@@ -2,6 +2,7 @@
 //! are decoded, once or repeatedly. The canonical path and the protected prefixes use it.
 
 use super::hex;
+use super::lenient::MARK;
 
 /// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.
 #[must_use]
@@ -82,9 +83,16 @@ impl<I: Iterator<Item = u8>> Decoded<I> {
         }
     }
 
-    /// The bytes alone.
+    /// The bytes alone. An escaped U+0001 becomes a blank, as other control characters do when paths
+    /// are compared: as it is, it marks places there ([`super::lenient::MARK`]).
     pub fn bytes(self) -> impl Iterator<Item = u8> {
-        self.map(|decoded| decoded.byte)
+        self.map(|decoded| match decoded {
+            DecodedByte {
+                byte: MARK,
+                layers: 1..,
+            } => b' ',
+            decoded => decoded.byte,
+        })
     }
 
     fn read(&mut self) -> Option<u8> {

@@ -17,6 +17,8 @@ pub(crate) enum Step {
     SplitQuery,
     /// Ends at a NUL (C).
     EndAtNul,
+    /// Leaves out control characters (URL parsers of the WHATWG, Python's `urlsplit`).
+    DropControls,
     /// Leaves out what is not UTF-8 (Bottle).
     IgnoreInvalid,
     /// Reads ISO 8859-1.
@@ -34,12 +36,12 @@ pub(crate) enum Step {
 }
 
 use Step::{
-    Cut, Decode, EndAtNul, IgnoreCase, IgnoreInvalid, Latin1, Nfc, Nfkc, PlusIsBlank, SplitQuery,
-    Trim, TrimEnd,
+    Cut, Decode, DropControls, EndAtNul, IgnoreCase, IgnoreInvalid, Latin1, Nfc, Nfkc, PlusIsBlank,
+    SplitQuery, Trim, TrimEnd,
 };
 
 /// The services that are known to exist, and some more.
-pub(crate) const SERVICES: [&[Step]; 29] = [
+pub(crate) const SERVICES: [&[Step]; 33] = [
     &[],
     &[Cut],
     &[Decode],
@@ -54,6 +56,10 @@ pub(crate) const SERVICES: [&[Step]; 29] = [
     &[Cut, Decode, SplitQuery],
     &[Decode, SplitQuery, Cut],
     &[Decode, Decode, EndAtNul],
+    &[Decode, EndAtNul],
+    &[Decode, DropControls],
+    &[Decode, DropControls, Decode, Trim],
+    &[Cut, Decode, DropControls, SplitQuery, TrimEnd],
     &[Decode, IgnoreInvalid],
     &[Decode, IgnoreInvalid, Decode, IgnoreInvalid],
     &[Cut, Decode, IgnoreInvalid],
@@ -115,6 +121,11 @@ impl Step {
                 .collect(),
             SplitQuery => until(path, b"?#").to_vec(),
             EndAtNul => until(path, b"\0").to_vec(),
+            DropControls => path
+                .iter()
+                .copied()
+                .filter(|b| !b.is_ascii_control())
+                .collect(),
             IgnoreInvalid => text_only(path).into_bytes(),
             Latin1 => path
                 .iter()

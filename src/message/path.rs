@@ -12,7 +12,10 @@ use super::lenient::{self, Charset};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     text: Cow<'a, str>,
+    /// The same with all its slashes, if some were merged.
+    unmerged: Option<Box<str>>,
     encoded_slash: bool,
+    encoded_control: bool,
     utf8: bool,
 }
 
@@ -55,13 +58,18 @@ impl<'a> RequestPath<'a> {
             let text = std::str::from_utf8(path).map_err(|_| AmbiguousPath::Overlong)?;
             return Ok(Self {
                 text: Cow::Borrowed(text),
+                unmerged: None,
                 encoded_slash: false,
+                encoded_control: false,
                 utf8: true,
             });
         }
         let normal = normalize(path)?;
-        let text = remove_dots(&normal)?;
+        let unmerged = remove_dots(&normal)?;
+        let text = merge_slashes(&unmerged);
+        let unmerged = (text != unmerged).then(|| unmerged.into());
         let encoded_slash = text.contains("%2F");
+        let encoded_control = has_encoded_control(&text);
         let utf8 = is_utf8(&text);
         let text = if text.as_bytes() == path {
             // It was canonical, but `is_plainly_canonical` could not know that.
@@ -71,9 +79,20 @@ impl<'a> RequestPath<'a> {
         };
         Ok(Self {
             text,
+            unmerged,
             encoded_slash,
+            encoded_control,
             utf8,
         })
+    }
+
+    /// Normalizes a path of the configuration, in which no control character makes sense.
+    pub fn parse_configured(path: &'a str) -> Result<Self, AmbiguousPath> {
+        let path = Self::parse(path.as_bytes())?;
+        if path.encoded_control {
+            return Err(AmbiguousPath::Control);
+        }
+        Ok(path)
     }
 
     /// The canonical path; starts with `/`.
@@ -86,6 +105,18 @@ impl<'a> RequestPath<'a> {
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slash
+    }
+
+    /// Whether it contains an escaped control character, which a route may accept or refuse.
+    #[must_use]
+    pub fn has_encoded_control(&self) -> bool {
+        self.encoded_control
+    }
+
+    /// The path with all its slashes, if it had some in a row.
+    #[must_use]
+    pub fn with_all_slashes(&self) -> Option<&str> {
+        self.unmerged.as_deref()
     }
 
     /// Whether its escapes decode to UTF-8, however often they are decoded. A route may accept or
@@ -185,7 +216,7 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
         };
         match byte {
             b'\\' => return Err(AmbiguousPath::Backslash),
-            0..=0x1f | 0x7f => return Err(AmbiguousPath::Control),
+            0..=0x1f | 0x7f if !is_escape => return Err(AmbiguousPath::Control),
             _ => {}
         }
         if is_unreserved(byte) || (!is_escape && is_plain(byte)) {
@@ -255,14 +286,31 @@ fn hides_dots(segment: &str) -> bool {
         dots = match byte {
             b'.' => dots.map(|count| count + 1),
             b'/' | b'\\' => Some(0),
-            b' ' | b'+' => dots,
+            // Some take a NUL off, like a blank.
+            b' ' | b'+' | 0 => dots,
             _ => None,
         };
     }
     are_a_dot_segment(dots)
 }
 
-/// RFC 3986 section 5.2.4, then repeated slashes are merged.
+/// Whether a normalized path has an escaped control character.
+fn has_encoded_control(normal: &str) -> bool {
+    let mut once = Decoded::once(normal.bytes());
+    once.any(|decoded| decoded.byte.is_ascii_control())
+}
+
+fn merge_slashes(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    let mut before = ' ';
+    merged.extend(
+        path.chars()
+            .filter(|c| std::mem::replace(&mut before, *c) != '/' || *c != '/'),
+    );
+    merged
+}
+
+/// RFC 3986 section 5.2.4.
 fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
     let mut out = String::with_capacity(normal.len() + 1);
     let mut segments = normal.split('/').skip(1).peekable();
@@ -287,8 +335,6 @@ fn remove_dots(normal: &str) -> Result<String, AmbiguousPath> {
             out.push('/');
         }
     }
-    let mut before = ' ';
-    out.retain(|c| std::mem::replace(&mut before, c) != '/' || c != '/');
     Ok(out)
 }
 
@@ -305,5 +351,7 @@ fn is_uncertain(segment: &str) -> bool {
     empty || decoded.iter().any(ends)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -199,7 +199,7 @@ fn tell(
     if let (Some(Identity::Known(caller)), Some(path)) = (request.identity, &request.path) {
         let client = caller.client();
         told.client = client.map(|client| client.name.as_str().to_owned());
-        let protected = snapshot.access.protected.find(path.as_str());
+        let protected = snapshot.access.protected.protects(path);
         told.protected_by = protected.map(|prefix| prefix.as_str().to_owned());
     }
     told.cors = cors_of(&request);

@@ -27,7 +27,7 @@ pub fn protect<'s>(
     caller: Caller<'s>,
 ) -> Result<Admitted<'s>, Rejection> {
     match caller {
-        Caller::Anonymous(_) if protected.find(path.as_str()).is_some() => {
+        Caller::Anonymous(_) if protected.protects(path).is_some() => {
             Err(Rejection::ApiKeyRequired)
         }
         caller => Ok(Admitted { caller }),

@@ -95,7 +95,9 @@ impl<'r> Request<'r> {
     /// Appends the target that a service gets: the path as it is mapped, and the query byte for byte.
     pub fn put_target(&self, out: &mut Vec<u8>, mapping: PathMapping<'_>) {
         // What has no path has no route either.
-        mapping.put(out, self.path.as_ref().map_or("/", RequestPath::as_str));
+        let path = self.path.as_ref().zip(self.route);
+        let path = path.map(|(path, route)| route.path_to_send(path));
+        mapping.put(out, path.as_deref().unwrap_or("/"));
         if let Some(query) = self.query() {
             out.push(b'?');
             out.extend_from_slice(query);

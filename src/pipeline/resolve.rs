@@ -6,8 +6,10 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::message::body::BodyLength;
-use crate::message::path::RequestPath;
-use crate::route::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
+use crate::message::path::{AmbiguousPath, RequestPath};
+use crate::route::{
+    EncodedControls, EncodedSlash, MAX_RUNS, PathEncoding, Resolved, Route, RouteTable, runs,
+};
 
 use super::rejection::Rejection;
 
@@ -42,6 +44,14 @@ pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<
     if path.has_encoded_slash() && route.encoded_slash == EncodedSlash::Reject {
         return Err(Rejection::AmbiguousPath(
             "an encoded slash (%2F) is not accepted in this path".into(),
+        ));
+    }
+    if path.has_encoded_control() && route.encoded_controls == EncodedControls::Reject {
+        return Err(AmbiguousPath::Control.into());
+    }
+    if !route.merge_slashes && runs(path) > MAX_RUNS {
+        return Err(Rejection::AmbiguousPath(
+            "The path has repeated slashes in more than four places.".into(),
         ));
     }
     if !path.is_utf8() && route.path_encoding == PathEncoding::Utf8 {

@@ -5,6 +5,7 @@ mod choices;
 mod near_miss;
 mod prefix;
 mod protected;
+mod slashes;
 mod spellings;
 mod table;
 mod wide;
@@ -13,8 +14,10 @@ pub use choices::Indistinguishable;
 pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
 pub use protected::ProtectedPrefixes;
+pub use slashes::{MAX_RUNS, runs};
 pub use table::{Resolved, RouteTable};
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ use http::Method;
 use crate::limit::{Policy, Subject};
 use crate::message::cors::Cors;
 use crate::message::mapping::PathMapping;
+use crate::message::path::RequestPath;
 use crate::words::words;
 
 /// One route, ready to be used.
@@ -49,6 +53,10 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// What becomes of paths with `%2F`.
     pub encoded_slash: EncodedSlash,
+    /// What becomes of paths with escaped control characters.
+    pub encoded_controls: EncodedControls,
+    /// Whether repeated slashes go on as one.
+    pub merge_slashes: bool,
     /// What becomes of paths that are not UTF-8.
     pub path_encoding: PathEncoding,
     /// What pages of other origins may do here.
@@ -76,12 +84,32 @@ impl Route {
             inserted: self.replacement.as_ref().map_or("", text),
         }
     }
+
+    /// The path as this route sends it on, before its prefix is taken off.
+    #[must_use]
+    pub fn path_to_send<'p>(&self, path: &'p RequestPath<'_>) -> Cow<'p, str> {
+        if self.merge_slashes {
+            Cow::Borrowed(path.as_str())
+        } else {
+            slashes::kept(&self.prefix, path)
+        }
+    }
 }
 
 words! {
     /// What a route does with `%2F` in a path.
     #[derive(Default)]
     pub enum EncodedSlash {
+        /// Such paths are refused.
+        #[default]
+        Reject = "reject",
+        /// They go on as they are.
+        Keep = "keep",
+    }
+
+    /// What a route does with escaped control characters in a path.
+    #[derive(Default)]
+    pub enum EncodedControls {
         /// Such paths are refused.
         #[default]
         Reject = "reject",
@@ -102,7 +130,7 @@ words! {
 
 #[cfg(test)]
 mod testing {
-    use super::{EncodedSlash, PathEncoding, PathPrefix, Route};
+    use super::{EncodedControls, EncodedSlash, PathEncoding, PathPrefix, Route};
 
     /// A route with nothing special about it.
     pub(super) fn route(prefix: &str, upstream: usize) -> Route {
@@ -117,6 +145,8 @@ mod testing {
             timeout: std::time::Duration::from_secs(30),
             body_limit: None,
             encoded_slash: EncodedSlash::Reject,
+            encoded_controls: EncodedControls::Reject,
+            merge_slashes: true,
             path_encoding: PathEncoding::Utf8,
             cors: None,
             cost: std::num::NonZeroU32::MIN,

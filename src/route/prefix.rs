@@ -32,7 +32,7 @@ impl PathPrefix {
                 right: before_wildcard(text),
             });
         }
-        let canonical = RequestPath::parse(text.as_bytes())?;
+        let canonical = RequestPath::parse_configured(text)?;
         if canonical.has_encoded_slash() {
             return Err(InvalidPrefix::EncodedSlash);
         }

@@ -1,14 +1,20 @@
 //! The protected prefixes. They compare wider than routes on purpose: whichever way a service reads
 //! a path, an anonymous client must not reach a protected one. See [`super::wide`] for the readings.
 
-use super::PathPrefix;
+use crate::message::path::RequestPath;
+
 use super::wide::WidePrefixes;
+use super::{PathPrefix, slashes};
 
 /// Path prefixes that need an identified client.
 #[derive(Debug, Default)]
 pub struct ProtectedPrefixes {
     prefixes: Vec<PathPrefix>,
     wide: WidePrefixes,
+    /// Services may get paths with repeated slashes.
+    slashes_are_kept: bool,
+    /// How many segments the deepest prefix has.
+    depth: usize,
 }
 
 impl ProtectedPrefixes {
@@ -16,7 +22,32 @@ impl ProtectedPrefixes {
     #[must_use]
     pub fn new(prefixes: Vec<PathPrefix>) -> Self {
         let wide = WidePrefixes::new(prefixes.iter().enumerate()).with_streams();
-        Self { prefixes, wide }
+        let depth = prefixes.iter().map(|prefix| prefix.segments().count());
+        Self {
+            depth: depth.max().unwrap_or_default(),
+            prefixes,
+            wide,
+            slashes_are_kept: false,
+        }
+    }
+
+    /// The same for services that may get paths with repeated slashes.
+    #[must_use]
+    pub fn with_kept_slashes(self, slashes_are_kept: bool) -> Self {
+        Self {
+            slashes_are_kept,
+            ..self
+        }
+    }
+
+    /// The prefix that protects a request's path, if any does.
+    #[must_use]
+    pub fn protects(&self, path: &RequestPath<'_>) -> Option<&PathPrefix> {
+        let found = self.find(path.as_str());
+        if found.is_some() || !self.slashes_are_kept || path.with_all_slashes().is_none() {
+            return found;
+        }
+        slashes::readings(path, self.depth).find_map(|reading| self.find(&reading))
     }
 
     /// The prefix that protects `path` (a canonical path), if any does: the shortest of several.
@@ -32,341 +63,4 @@ impl ProtectedPrefixes {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::message::lenient_servers::{SERVICES, segments};
-    use crate::message::path::RequestPath;
-
-    fn protects(prefix: &str, path: &str) -> bool {
-        let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse(prefix).unwrap()]);
-        prefixes.find(path).is_some()
-    }
-
-    /// The readings that docs/life-of-a-request.md promises, each by spellings of `/api/orders`.
-    const SPELLINGS: [(&str, &[&str]); 13] = [
-        (
-            "as it is",
-            &["/api/orders", "/api/orders/", "/api/orders/7"],
-        ),
-        (
-            "letter case",
-            &["/API/Orders", "/%61pi/order%53", "/api/OrDers/7"],
-        ),
-        (
-            "letter case of any script",
-            &[
-                "/api/order%C5%BF",
-                "/ap%C4%B1/orders",
-                "/AP%C4%B0/orders",
-                "/api/order%EF%BC%B3",
-            ],
-        ),
-        (
-            "parameters",
-            &[
-                "/api;v=1/orders;x=/7",
-                "/;x/api/orders",
-                "/api/;x/orders",
-                "/api/orders%3Bx",
-                "/api/orders;",
-                "/api;%2Fx/orders",
-                "/api;%2Fx%2Fy/orders/7",
-                "/api%3B%2Fx/orders",
-                "/api;x%2Forders",
-                "/api%EF%BC%9Bx/orders",
-                "/api;x%255Corders",
-                "/api;%EF%BC%8Fx/orders",
-                "/;x%2Fy/api/orders",
-                "/;x%EF%BC%8Fy%2Fapi/orders",
-                "/;x%EF%BC%8Fy%252Fapi/orders",
-                "/;x%252Fy%EF%BC%8Fapi/orders",
-                "/;x%25252Fy%EF%BC%852Fapi/orders",
-            ],
-        ),
-        (
-            "encoded slashes",
-            &[
-                "/api%2Forders",
-                "/api%2forders%2F7",
-                "/api%2F%2Forders",
-                "/api%EF%BC%8Forders",
-            ],
-        ),
-        (
-            "encoded more than once",
-            &[
-                "/api%252Forders",
-                "/api/order%2573",
-                "/api%255Corders",
-                "/api%25252Forders",
-                "/api/order%25%EF%BC%973",
-            ],
-        ),
-        (
-            "decoded before the query is split off",
-            &[
-                "/api/orders%3Fx",
-                "/api/orders%23x",
-                "/api/orders%253Fx",
-                "/api/orders/%3F",
-                "/api/orders%2500.png",
-                "/api/orders%20%3Fx",
-                "/api/orders%EF%BC%9Fx",
-            ],
-        ),
-        (
-            "blanks around segments and dots behind them",
-            &[
-                "/api/orders.",
-                "/api./orders",
-                "/api/orders%20",
-                "/api/orders%20./7",
-                "/api%20/%20orders.%2F7",
-                "/api/orders+",
-                "/api/orders.;x",
-                "/api/orders%C2%A0",
-                "/api/.../orders",
-                "/api/%20/orders",
-                "/api/orders..%3Fx",
-                "/api/orders%2509",
-            ],
-        ),
-        ("streams of NTFS", &["/api/orders::$DATA"]),
-        (
-            "compatible characters (NFKC)",
-            &[
-                "/%EF%BD%81%EF%BD%90%EF%BD%89/orders",
-                "/api/%E2%93%9Erders",
-                "/api/%F0%9D%90%A8rders",
-                "/api/%EF%BC%856Frders",
-            ],
-        ),
-        ("accents", &["/%C3%A4pi/%C3%B6rders", "/a%CC%88pi/orders"]),
-        (
-            "invisible characters",
-            &[
-                "/a%E2%80%8Bpi/orders",
-                "/api/or%C2%ADders",
-                "/%EF%BB%BFapi/orders",
-            ],
-        ),
-        (
-            "bytes that are not UTF-8, left out or taken for Latin-1",
-            &[
-                "/api/%FForders",
-                "/api/orders%80",
-                "/ap%C3i/orders/7",
-                "/%E2%82api/orders",
-                "/api%F0%9F/orders",
-                "/ap%EC/orders",
-                "/api/%F6rders%A0",
-                "/api/order%9A",
-                "/api/%25FForders",
-            ],
-        ),
-    ];
-
-    #[test]
-    fn spellings_that_some_service_takes_for_the_prefix_are_protected() {
-        for (reading, paths) in SPELLINGS {
-            for path in paths {
-                assert!(protects("/api/orders", path), "{reading}: {path}");
-            }
-        }
-    }
-
-    #[test]
-    fn prefixes_are_read_as_widely() {
-        for (prefix, path) in [
-            ("/a%20b", "/A+B/c"),
-            ("/a%20b", "/a%20b"),
-            ("/a+b", "/a%20b"),
-            ("/caf%C3%A9", "/CAF%C3%89"),
-            ("/caf%C3%A9", "/cafe%CC%81/x"),
-            ("/caf%C3%A9", "/caf%E9"),
-            // `cafÃ©`, as a service sees it that reads Latin-1.
-            ("/caf%C3%A9", "/caf%E3%A9"),
-            ("/caf%E9", "/caf%E9"),
-            ("/caf%E9", "/CAF%C9"),
-            ("/stra%C3%9Fe", "/STRASSE"),
-            ("/v1.0", "/V1.0/x"),
-            ("/a.", "/a"),
-            ("/%EF%BD%81", "/a"),
-        ] {
-            assert!(protects(prefix, path), "{prefix} {path}");
-        }
-        // Only Latin-1 can be meant.
-        assert!(!protects("/%E9t%E9", "/t"));
-    }
-
-    #[test]
-    fn whole_segments_are_compared() {
-        for path in [
-            "/",
-            "/api",
-            "/api/order",
-            "/api/orders-admin",
-            "/api/ordersX",
-            "/x/api/orders",
-            "/api/inventory/orders",
-            "/apiorders",
-            "/api/orders%20x",
-            "/api/orders%C3%A9",
-            "/api/orders.json",
-            "/api.json/orders",
-            "/api%3F/orders",
-            "/api/;orders",
-            "/api;/x/orders",
-        ] {
-            assert!(!protects("/api/orders", path), "{path}");
-        }
-        assert!(protects("/", "/") && protects("/", "/anything"));
-        assert!(!protects("/a%20b", "/a") && !protects("/v1.0", "/v1"));
-    }
-
-    /// Each byte is looked at a few times, however a path is made.
-    #[test]
-    fn long_paths_are_read_in_one_go() {
-        let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse("/x/y").unwrap()]);
-        for piece in [
-            ".",
-            "+",
-            "%20",
-            "%20.",
-            ";",
-            "%3B",
-            ";%2F",
-            "%25",
-            "%EF%BC%8E",
-            "/...",
-            "%FF",
-            "%EF%B7%BA",
-        ] {
-            for path in [
-                format!("/x{}", piece.repeat(20_000)),
-                format!("/x{}/z", piece.repeat(20_000)),
-            ] {
-                let begun = std::time::Instant::now();
-                assert!(prefixes.find(&path).is_none(), "{piece}");
-                assert!(begun.elapsed().as_secs() < 5, "{piece}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_shortest_of_several_is_found() {
-        let texts = ["/b/c", "/b", "/a", "/b-c", "/b/c/d"];
-        let parse = |text: &&str| PathPrefix::parse(text).unwrap();
-        let prefixes = ProtectedPrefixes::new(texts.iter().map(parse).collect());
-        assert!(prefixes.iter().map(PathPrefix::as_str).eq(texts));
-        for (path, wanted) in [
-            ("/b/c/d", Some("/b")),
-            ("/B", Some("/b")),
-            ("/b-c/x", Some("/b-c")),
-            ("/a/b", Some("/a")),
-            ("/b-", None),
-            ("/c", None),
-            ("/", None),
-        ] {
-            let found = prefixes.find(path).map(PathPrefix::as_str);
-            assert_eq!(found, wanted, "{path}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_protected_by_nothing() {
-        assert!(ProtectedPrefixes::default().find("/api").is_none());
-    }
-
-    /// Paths of the pieces that attacks on path handling are made of.
-    fn hostile() -> impl Strategy<Value = String> {
-        let pieces = [
-            "/",
-            "/",
-            "/",
-            "/",
-            "api",
-            "api",
-            "api+x",
-            "api",
-            "API",
-            "orders",
-            "orders",
-            "%6Frders",
-            "Order%73",
-            "order%2573",
-            ";",
-            ";",
-            "%3b",
-            "%2f",
-            "%2f",
-            "%252F",
-            "%255c",
-            "x",
-            "..",
-            "%20",
-            "%25",
-            "+",
-            ".",
-            ".json",
-            "%3f",
-            "%23",
-            "%2500",
-            "%ff",
-            "%c3",
-            "%e2%82",
-            "%25ff",
-            "order%c5%bf",
-            "ap%c4%b1",
-            "%ef%bd%81pi",
-            "%ef%bc%856frders",
-            "%ef%bc%8f",
-            "%ef%bc%9b",
-            "%ef%bc%85",
-            "2f",
-            "%c3%a9",
-            "%e9",
-            "%E3%A9",
-            "caf",
-        ];
-        prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..10)
-            .prop_map(|pieces| format!("/{}", pieces.concat()))
-    }
-
-    proptest! {
-        #[test]
-        fn no_service_is_reached_around_protection(path in hostile()) {
-            let Ok(canonical) = RequestPath::parse(path.as_bytes()) else {
-                return Ok(());
-            };
-            let path = canonical.as_str();
-            for prefix in ["/api", "/api/orders", "/api/orders/x", "/caf%C3%A9", "/api%20x"] {
-                for service in SERVICES {
-                    let read = |path: &str| -> Vec<Vec<u8>> {
-                        let segments = segments(path, service).into_iter();
-                        segments.map(|segment| segment.to_ascii_lowercase()).collect()
-                    };
-                    if read(path).starts_with(&read(prefix)) {
-                        prop_assert!(
-                            protects(prefix, path),
-                            "{path} reaches {prefix}, read by {service:?}"
-                        );
-                    }
-                }
-            }
-        }
-
-        #[test]
-        fn many_prefixes_protect_what_each_protects(path in hostile()) {
-            let texts = ["/api", "/api/orders", "/x", "/orders/x", "/api%20"];
-            let parse = |text: &&str| PathPrefix::parse(text).unwrap();
-            let prefixes = ProtectedPrefixes::new(texts.iter().map(parse).collect());
-            if let Ok(path) = RequestPath::parse(path.as_bytes()) {
-                let any = texts.iter().any(|prefix| protects(prefix, path.as_str()));
-                prop_assert_eq!(prefixes.find(path.as_str()).is_some(), any);
-            }
-        }
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::upstream::{EndpointUrl, Upstream, may_be_same_service};
 use super::near_miss::takes_host;
 use super::table::host_name;
 use super::wide::{WidePrefixes, same_reading};
-use super::{EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
+use super::{EncodedControls, EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
 
 /// The routes whose rules another spelling of their paths could get around.
 #[derive(Debug, Default)]
@@ -107,6 +107,8 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         timeout: _,
         body_limit,
         encoded_slash,
+        encoded_controls,
+        merge_slashes: _,
         path_encoding,
         // It keeps nobody out who is no browser.
         cors: _,
@@ -121,6 +123,8 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         || *cost > other.cost
         || body_limit.is_some_and(|limit| other.body_limit.is_none_or(|others| others > limit))
         || (*encoded_slash != other.encoded_slash && *encoded_slash == EncodedSlash::Reject)
+        || (*encoded_controls != other.encoded_controls
+            && *encoded_controls == EncodedControls::Reject)
         || (*path_encoding != other.path_encoding && *path_encoding == PathEncoding::Utf8)
 }
 
@@ -299,18 +303,24 @@ mod tests {
         };
         let loose = Route {
             encoded_slash: EncodedSlash::Keep,
+            encoded_controls: EncodedControls::Keep,
             path_encoding: PathEncoding::Any,
             ..kept("/", 0)
         };
         let same = |route: &mut Route| {
             route.encoded_slash = EncodedSlash::Keep;
+            route.encoded_controls = EncodedControls::Keep;
             route.path_encoding = PathEncoding::Any;
         };
-        let rules: [(Change<'_>, bool); 8] = [
+        let rules: [(Change<'_>, bool); 9] = [
             (&|_| {}, false),
             (&|route| route.limits = vec![Arc::clone(&policy)], true),
             (&|route| route.body_limit = Some(10), true),
             (&|route| route.encoded_slash = EncodedSlash::Reject, true),
+            (
+                &|route| route.encoded_controls = EncodedControls::Reject,
+                true,
+            ),
             (&|route| route.path_encoding = PathEncoding::Utf8, true),
             (&|route| route.methods = vec![Method::POST], true),
             (&|route| route.methods = vec![Method::GET], false),

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use crate::message::escapes::Decoded;
+use crate::message::escapes::{Decoded, byte_of};
 use crate::message::lenient::{Charset, MARK, decode, fold};
 
 use super::PathPrefix;
@@ -67,6 +67,19 @@ impl WidePrefixes {
         if let Skimmed::Decided(found) = self.skim(path, &mut check) {
             return found;
         }
+        self.search_readings(path, &mut check).or_else(|| {
+            // To some services control characters are blanks, others take them out.
+            let without = without_controls(path)?;
+            self.search_readings(&without, &mut check)
+        })
+    }
+
+    /// Searches the readings of a path that services do not read alike.
+    fn search_readings<T>(
+        &self,
+        path: &str,
+        check: &mut impl FnMut(usize) -> Option<T>,
+    ) -> Option<T> {
         let ascii = Decoded::new(path.bytes()).all(|decoded| decoded.byte.is_ascii());
         let charsets = if ascii {
             &Charset::ALL[..1]
@@ -75,11 +88,11 @@ impl WidePrefixes {
         };
         charsets.iter().find_map(|charset| {
             let mut reading = WideReading::new(decode(path.bytes(), *charset), Slashes::All);
-            let found = self.search(&mut reading, &mut check);
+            let found = self.search(&mut reading, check);
             if found.is_some() || !reading.met_parameters {
                 return found;
             }
-            self.search_other_ends(path, *charset, &mut check)
+            self.search_other_ends(path, *charset, check)
         })
     }
 
@@ -171,6 +184,28 @@ impl WidePrefixes {
     fn ends_name(&self, b: u8) -> bool {
         matches!(b, b'/' | b'?' | b'#' | 0) || (self.streams && b == b':')
     }
+}
+
+/// A canonical path without its escaped control characters, however often they are escaped; `None`
+/// if it has none.
+fn without_controls(path: &str) -> Option<String> {
+    let mut kept = String::new();
+    let mut rest = path;
+    let mut found = false;
+    while let Some((before, after)) = rest.split_once('%') {
+        kept.push_str(before);
+        let innermost = after.trim_start_matches("25");
+        let control = byte_of(innermost.as_bytes()).filter(u8::is_ascii_control);
+        rest = if control.is_some() {
+            found = true;
+            innermost.get(2..).unwrap_or_default()
+        } else {
+            kept.push('%');
+            after
+        };
+    }
+    kept.push_str(rest);
+    found.then_some(kept)
 }
 
 /// What the first look at a path has found.

@@ -130,7 +130,7 @@ fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpointUrl> {
     if path.is_empty() {
         return Ok("".into());
     }
-    let canonical = RequestPath::parse(path.as_bytes())?;
+    let canonical = RequestPath::parse_configured(path)?;
     let right = canonical.as_str();
     if right == path {
         Ok(if right == "/" { "" } else { right }.into())

@@ -16,9 +16,14 @@ pub fn check(input: &[u8]) {
     };
     let text = path.as_str();
     assert_eq!(steps.is_empty(), text.as_bytes() == input, "{steps:?}");
-    check_shape(text, path.has_encoded_slash());
+    check_shape(text, &path);
     let again = RequestPath::parse(text.as_bytes()).expect("it is a path");
-    assert_eq!(again, path, "a canonical path is final");
+    assert_eq!(again.as_str(), text, "a canonical path is final");
+    if let Some(all) = path.with_all_slashes() {
+        assert!(all.contains("//") && text != all);
+        let again = RequestPath::parse(all.as_bytes()).expect("it is a path");
+        assert_eq!(again, path, "with all its slashes it is the same path");
+    }
     assert_eq!(
         read(text.as_bytes()),
         read(input),
@@ -42,9 +47,10 @@ pub fn check(input: &[u8]) {
 }
 
 /// Only what RFC 3986 lets stand in a path, in its one normal spelling.
-fn check_shape(text: &str, encoded_slash: bool) {
+fn check_shape(text: &str, path: &RequestPath<'_>) {
     assert!(text.starts_with('/') && !text.contains("//"), "{text}");
-    assert_eq!(encoded_slash, text.contains("%2F"));
+    assert_eq!(path.has_encoded_slash(), text.contains("%2F"));
+    let mut encoded_control = false;
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
         rest = after;
@@ -52,10 +58,8 @@ fn check_shape(text: &str, encoded_slash: bool) {
             let digits = std::str::from_utf8(&rest[..2]).expect("two digits follow");
             assert_eq!(digits, digits.to_ascii_uppercase());
             let byte = u8::from_str_radix(digits, 16).expect("they are hexadecimal");
-            assert!(
-                !is_unreserved(byte) && !byte.is_ascii_control() && byte != b'\\',
-                "{text}"
-            );
+            assert!(!is_unreserved(byte) && byte != b'\\', "{text}");
+            encoded_control |= byte.is_ascii_control();
             rest = &rest[2..];
         } else {
             assert!(
@@ -64,6 +68,7 @@ fn check_shape(text: &str, encoded_slash: bool) {
             );
         }
     }
+    assert_eq!(path.has_encoded_control(), encoded_control, "{text}");
 }
 
 /// A service appends what is left under a prefix to a path of its own, and stays below that.
@@ -105,6 +110,10 @@ fn check_prefix(prefix: &str, text: &str, encoded_slash: bool) {
         before_query(&once),
         valid(&once).into_bytes(),
         valid(&before_query(&decoded(valid(&once).as_bytes()))).into_bytes(),
+        once.iter()
+            .copied()
+            .filter(|b| !b.is_ascii_control())
+            .collect(),
         valid(&once).to_uppercase().into_bytes(),
         latin1.to_lowercase().into_bytes(),
         trimmed(&before_query(&once)),

@@ -114,6 +114,8 @@ fn route(
         timeout: *keys.timeout,
         body_limit: keys.body_limit.0.map(|size| size.0),
         encoded_slash: *keys.encoded_slash,
+        encoded_controls: *keys.encoded_controls,
+        merge_slashes: *keys.merge_slashes,
         path_encoding: *keys.path_encoding,
         cors: None,
         cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,

@@ -99,7 +99,12 @@ impl File {
     /// What only identified clients reach.
     pub(in crate::config) fn protected(&self) -> ProtectedPrefixes {
         let prefixes = self.access.protected.iter();
+        let keeps_slashes = |route: WrittenRoute<'_>| {
+            let keys = route.keys;
+            keys.is_some_and(|keys| !*keys.merge_slashes)
+        };
         ProtectedPrefixes::new(prefixes.map(|prefix| prefix.value.clone()).collect())
+            .with_kept_slashes(self.all_routes().any(keeps_slashes))
     }
 }
 

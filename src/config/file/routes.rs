@@ -7,7 +7,7 @@ use http::Method;
 use super::CorsKeys;
 use crate::config::keys::{List, Number, OrOff, table};
 use crate::config::kinds::{HostName, Name, Size, Target};
-use crate::route::{EncodedSlash, PathEncoding, PathPrefix};
+use crate::route::{EncodedControls, EncodedSlash, PathEncoding, PathPrefix};
 
 table! {
     /// Where the requests of a route go, and under which rules.
@@ -35,6 +35,13 @@ table! {
         body_limit: OrOff<Size<0, { u64::MAX }>> = OrOff(None);
         /// What happens to a path with `%2F` in it: `reject` is 400, `keep` passes it on as it is.
         encoded_slash: EncodedSlash = EncodedSlash::Reject;
+        /// What happens to a path with escaped control characters (`%00` to `%1F`, `%7F`) in it: `reject`
+        /// is 400, `keep` passes it on as it is.
+        encoded_controls: EncodedControls = EncodedControls::Reject;
+        /// Whether repeated slashes arrive as one. `false` is for services to which they matter, such as
+        /// `/img/http://host/a.png`; at most four places of a path may have some, and those directly
+        /// behind the prefix are merged in any case.
+        merge_slashes: bool = true;
         /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
         /// reads Latin-1 or Windows-1252.
         path_encoding: PathEncoding = PathEncoding::Utf8;

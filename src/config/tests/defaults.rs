@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{AccessLog, LogFormat};
 use crate::limit::{Lease, LimitHeaders, OnFailure};
 use crate::message::forward::OddFieldNames;
-use crate::route::{EncodedSlash, PathEncoding};
+use crate::route::{EncodedControls, EncodedSlash, PathEncoding};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -62,6 +62,8 @@ fn what_is_not_written_is_as_documented() {
     assert_eq!(route.timeout, 30 * SECOND);
     assert_eq!(route.body_limit, None);
     assert_eq!(route.encoded_slash, EncodedSlash::Reject);
+    assert_eq!(route.encoded_controls, EncodedControls::Reject);
+    assert!(route.merge_slashes);
     assert_eq!(route.path_encoding, PathEncoding::Utf8);
     assert_eq!(route.cost.get(), 1);
     let upstream = &snapshot.upstreams[route.upstream];

@@ -120,6 +120,90 @@ fn a_path_that_is_not_utf8_is_refused_unless_the_route_takes_any() {
     }
 }
 
+/// A gateway with a protected prefix, and an upstream that all paths lead to.
+fn with_route(rules: &str) -> (crate::support::Gateway, crate::support::Upstream) {
+    let upstream = crate::support::Upstream::echo();
+    let url = upstream.url();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/\" = {{ upstream = \"{url}\", {rules} }}\n\
+         \"/img\" = {{ upstream = \"{url}\", {rules} }}\n\
+         [access]\nprotected = [\"/api/orders\"]"
+    ));
+    (gateway, upstream)
+}
+
+#[test]
+fn slashes_are_merged_unless_they_matter_to_the_service() {
+    let (gateway, upstream) = with_route("merge_slashes = false");
+    let rows = [
+        (
+            "/img/http://h.test//a.png?q=//",
+            "/http://h.test//a.png?q=//",
+        ),
+        ("//img//h//a", "/h//a"),
+        ("/img//", "/"),
+        ("//a///b//", "/a///b//"),
+        ("/img/a/b", "/a/b"),
+        ("/a/.//b/%2e/c", "/a//b/c"),
+    ];
+    each(rows, |(target, sent)| {
+        gateway.ask(&Request::get(target)).is(200);
+        assert_eq!(upstream.only().target, *sent);
+    });
+    each(["/a//../b", "/a//..%2fb", "/a//b//c//d//e//f"], |target| {
+        gateway
+            .ask(&Request::get(target))
+            .is_refusal(400, "ambiguous_path");
+    });
+    let protected = [
+        "/api//orders",
+        "//api/orders",
+        "/x//api/orders",
+        "/api//x/orders/7",
+    ];
+    each(protected, |target| {
+        gateway
+            .ask(&Request::get(target))
+            .is_refusal(401, "api_key_required");
+    });
+    assert_eq!(upstream.take().len(), 0);
+}
+
+#[test]
+fn escaped_control_characters_are_refused_unless_the_route_keeps_them() {
+    let (gateway, upstream) = with_route("encoded_controls = \"keep\"");
+    for (target, sent) in [
+        ("/img/a%0ab", "/a%0Ab"),
+        ("/%00", "/%00"),
+        ("/a%7F/", "/a%7F/"),
+    ] {
+        gateway.ask(&Request::get(target)).is(200);
+        assert_eq!(upstream.only().target, sent);
+    }
+    each(
+        ["/..%00/a", "/%0A../a", "/a/%00/../b", "/.%01./a"],
+        |target| {
+            gateway
+                .ask(&Request::get(target))
+                .is_refusal(400, "ambiguous_path");
+        },
+    );
+    let protected = [
+        "/api/orders%00",
+        "/api/%00orders",
+        "/api/or%0Aders",
+        "/api%0D%0A/orders",
+        "/%01api/orders",
+        "/api/%01/orders",
+    ];
+    each(protected, |target| {
+        gateway
+            .ask(&Request::get(target))
+            .is_refusal(401, "api_key_required");
+    });
+    assert_eq!(upstream.take().len(), 0);
+}
+
 #[test]
 fn ambiguous_paths_are_refused_and_the_connection_goes_on() {
     let shop = Shop::open();
