@@ -145,6 +145,12 @@ impl End<'_> {
         ask!(self.has_moved())
     }
 
+    /// Lets the next write find out whether the other side has taken anything at all: before it is
+    /// said that nothing has moved, the kernel has to be asked.
+    pub fn ask_for_room(&mut self) {
+        ask!(self.ask_for_room());
+    }
+
     /// From now on there are no messages but bytes, both ways.
     pub fn become_tunnel(&mut self) {
         ask!(self.become_tunnel());

@@ -285,6 +285,10 @@ impl<'c> Http1<'c> {
         std::mem::take(&mut self.moved)
     }
 
+    pub(super) fn ask_for_room(&mut self) {
+        self.connection.ask_for_room();
+    }
+
     pub(super) fn become_tunnel(&mut self) {
         self.body = Body::of_answer(BodyLength::UntilClose);
         self.coding = Coding::Identity;

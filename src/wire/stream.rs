@@ -27,6 +27,8 @@ pub struct Connection {
     stream: Stream,
     input: Input,
     within_message: bool,
+    /// The next write is offered to the kernel whether or not the socket is known to have room.
+    asks_for_room: bool,
 }
 
 /// What carries the bytes.
@@ -63,6 +65,7 @@ impl Connection {
             stream: Stream::Plain(socket),
             input: Input::default(),
             within_message: false,
+            asks_for_room: false,
         }
     }
 
@@ -112,12 +115,26 @@ impl Connection {
 
     /// Writes some of it, at least a byte, waiting for the peer where it must.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(self.stream.poll_write(cx, bytes))?;
+        let at_once = if std::mem::take(&mut self.asks_for_room) {
+            self.stream.write_at_once(bytes)?
+        } else {
+            None
+        };
+        let written = match at_once {
+            Some(written) => written,
+            None => ready!(self.stream.poll_write(cx, bytes))?,
+        };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.within_message = true;
         Poll::Ready(Ok(written))
+    }
+
+    /// Lets the next write ask the kernel for room. It reports room only when a third of its buffer is
+    /// free, which a slow but steady reader may take minutes for.
+    pub fn ask_for_room(&mut self) {
+        self.asks_for_room = true;
     }
 
     /// Ends what is written; the other direction stays open.
@@ -185,6 +202,16 @@ impl Stream {
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+        }
+    }
+
+    /// Writes what there is room for, if there is any.
+    fn write_at_once(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        let Self::Plain(socket) = self;
+        match SockRef::from(&*socket).send(bytes) {
+            Ok(written) => Ok(Some(written)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -16,6 +16,21 @@ use crate::wire::framing::keeps_alive;
 use super::super::record::Record;
 use super::super::request::Request;
 
+/// An answer that has been passed on whole.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    /// Whether the client's connection may go on; it was told so.
+    pub goes_on: bool,
+    /// How long the service's connection may rest, if it may be kept.
+    pub rest: Option<Duration>,
+    /// The protocol was switched; what follows is a tunnel.
+    pub switched: bool,
+    /// It is a stream of events, which a drain does not wait for.
+    pub endless: bool,
+    /// When the last of it was read.
+    pub at: Instant,
+}
+
 /// The head of a final answer, or of the switch to another protocol.
 pub(super) struct Relay<'a, 'r> {
     pub head: &'a AnswerHead,

@@ -21,7 +21,7 @@ use crate::wire::stream::Ended;
 
 use super::super::boxed_cold;
 use super::super::client_side::ClientSide;
-use super::answer::{Interim, Relay, is_event_stream, rest_after, switches_to_websocket};
+use super::answer::{Interim, Relay, Relayed, is_event_stream, rest_after, switches_to_websocket};
 use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
 use super::pass::{Beginning, Pass, PassError};
@@ -59,25 +59,12 @@ pub(super) struct Attempt<'a, 'r> {
     answering: bool,
     /// When the last byte moved, in either direction.
     progress: Instant,
+    /// Both sides' kernels were asked for room since the last byte moved.
+    asked_for_room: bool,
     /// The client has ended its half.
     half_closed: bool,
     /// When that was found, or the kernel was last asked about it.
     looked: Instant,
-}
-
-/// An answer that has been passed on whole.
-#[derive(Debug)]
-pub(super) struct Relayed {
-    /// Whether the client's connection may go on; it was told so.
-    pub goes_on: bool,
-    /// How long the service's connection may rest, if it may be kept.
-    pub rest: Option<Duration>,
-    /// The protocol was switched; what follows is a tunnel.
-    pub switched: bool,
-    /// It is a stream of events, which a drain does not wait for.
-    pub endless: bool,
-    /// When the last of it was read.
-    pub at: Instant,
 }
 
 /// What has to happen by a certain time.
@@ -119,6 +106,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             answering: false,
             progress: now,
             half_closed: false,
+            asked_for_room: false,
             looked: now,
         }
     }
@@ -324,16 +312,23 @@ impl<'a, 'r> Attempt<'a, 'r> {
 
     fn poll_due(&mut self, cx: &mut Context<'_>, client: &mut ClientSide<'_>) -> Poll<Cause> {
         if self.service.has_moved() | client.end.has_moved() {
-            self.progress = self.forward.record.now();
+            (self.progress, self.asked_for_room) = (self.forward.record.now(), false);
         }
         loop {
             let (due, deadline) = self.deadline(&client.end);
             ready!(client.alarm.poll_due(cx, due));
             match deadline {
+                Deadline::Look => self.looked = Instant::now(),
+                // A slow reader may have taken something all the same.
+                _ if !std::mem::replace(&mut self.asked_for_room, true) => {
+                    self.service.ask_for_room();
+                    client.end.ask_for_room();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
                 Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
-                Deadline::Look => self.looked = Instant::now(),
             }
             match client.end.ended() {
                 Some(Ended::Both) => return Poll::Ready(Cause::ClientLeft),

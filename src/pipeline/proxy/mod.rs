@@ -16,7 +16,8 @@ use crate::route::Route;
 use crate::upstream::{Link, Pool};
 use crate::wire::stream::GivenUp;
 
-use self::attempt::{Attempt, Relayed};
+use self::answer::Relayed;
+use self::attempt::Attempt;
 use self::error::{AttemptError, Cause, Phase};
 use self::forward::Forward;
 use self::pass::Beginning;

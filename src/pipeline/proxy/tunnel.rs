@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::message::forward::Receiver;
@@ -29,6 +29,7 @@ pub(super) async fn tunnel(
     let mut down = Some(Pass::new(names, Receiver::Client, &record.bytes_out));
     let mut progress = record.now();
     let mut drain = pin!(record.worker.drain_begins());
+    let mut asked = false;
     poll_fn(|cx| {
         let broken = poll_flow(cx, &mut up, client, service).is_err()
             || poll_flow(cx, &mut down, service, client).is_err();
@@ -36,15 +37,22 @@ pub(super) async fn tunnel(
             return Poll::Ready(());
         }
         if service.has_moved() | client.has_moved() {
-            progress = record.now();
+            (progress, asked) = (record.now(), false);
         }
         // A tunnel may last for as long as both sides like; a drain does not wait for that.
         if drain.as_mut().poll(cx).is_ready() {
             record.code.set(Some(DRAIN));
             return Poll::Ready(());
         }
-        let idled = alarm.poll_due(cx, progress + idle);
-        idled.map(|()| record.code.set(Some("idle_timeout")))
+        ready!(alarm.poll_due(cx, progress + idle));
+        if !std::mem::replace(&mut asked, true) {
+            service.ask_for_room();
+            client.ask_for_room();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        record.code.set(Some("idle_timeout"));
+        Poll::Ready(())
     })
     .await;
 }

@@ -1,9 +1,13 @@
 //! Slowness has bounds: of a head, of a body, of an upstream's answer. What moves may take as
 //! long as it likes.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Ending, Gateway, Gone, Request, Shop, Upstream};
+use socket2::SockRef;
+
+use crate::support::{Ending, Gateway, Gone, Request, Shop, Upstream, each};
 
 #[test]
 fn a_head_that_takes_too_long_gets_408() {
@@ -27,7 +31,6 @@ fn a_head_that_drips_gets_408_all_the_same() {
     let mut client = shop.gateway.connect();
     let mut writer = client.writer();
     let dripping = std::thread::spawn(move || {
-        use std::io::Write;
         let head = format!(
             "GET /api/inventory/x HTTP/1.1\r\nHost: gateway.test\r\nX: {}\r\n",
             "y".repeat(1000)
@@ -221,4 +224,59 @@ fn a_stream_may_outlast_the_timeout_but_not_stand_still() {
         Ending::Cut(response, _) => assert_eq!(response.text(), "xxxxxxxx"),
         other => panic!("{other:?}"),
     }
+}
+
+/// Reads for four seconds, steadily and slowly, and then the rest; how many bytes came in all.
+fn read_slowly(gateway: &Gateway, request: &str) -> usize {
+    let mut stream = TcpStream::connect(gateway.address()).expect("the gateway listens");
+    let socket = SockRef::from(&stream);
+    socket.set_recv_buffer_size(256 * 1024).expect("SO_RCVBUF");
+    stream.write_all(request.as_bytes()).expect("it is short");
+    let (begun, mut piece, mut total) = (Instant::now(), vec![0; 32 * 1024], 0);
+    while begun.elapsed() < Duration::from_secs(4) {
+        total += stream.read(&mut piece).expect("the connection is not cut");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest);
+    assert!(ended.is_ok(), "{ended:?} after {total} bytes");
+    total + rest.len()
+}
+
+/// The kernel reports room only once a third of its buffer is free, megabytes on loopback. A reader
+/// may take longer for that than `idle_timeout`.
+#[test]
+fn a_slow_but_steady_reader_is_not_cut() {
+    const LENGTH: usize = 6_000_000;
+    let plain = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let websocket = "GET /a HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Key: x\r\n\r\n";
+    each([plain, websocket], |request| {
+        let upstream = Upstream::start(|peer| {
+            let request = peer.head()?;
+            peer.send(if request.fields.has("upgrade") {
+                "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_owned()
+            } else {
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n")
+            })?;
+            peer.send(vec![b'x'; LENGTH])?;
+            peer.half_close();
+            peer.wait_closed();
+            Err(Gone)
+        });
+        let gateway = Gateway::start(&format!(
+            "[routes]\n\"/a\" = \"slow\"\n[upstreams.slow]\nendpoints = \"{}\"\nidle_timeout = \"1s\"",
+            upstream.url()
+        ));
+        assert!(read_slowly(&gateway, request) > LENGTH);
+    });
+}
+
+/// Load balancers open connections ahead.
+#[test]
+fn a_connection_that_has_sent_nothing_may_rest_like_any_other() {
+    let shop = Shop::with("[server]\nheader_timeout = \"300ms\"\nidle_timeout = \"20s\"");
+    let mut client = shop.gateway.connect();
+    std::thread::sleep(Duration::from_millis(900));
+    Shop::still_serves(&mut client);
 }
