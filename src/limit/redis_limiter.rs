@@ -5,6 +5,7 @@
 //! Each worker has its own connection, breaker and keeper, because a connection that ends says nothing
 //! of the others. The log has one line for all of them when things change, not one a request.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::cache::{Cache, Unused};
 use super::outage::{Fallback, OutageLog, WorkerLog};
-use super::redis::{CallError, Connection, Driver, Link, Scripts};
+use super::redis::{CallError, Connection, Driver, Link, Scripts, in_time};
 use super::{Check, MemoryStore, Outcome, RedisSettings};
 
 /// How often permits of callers that are gone are looked for.
@@ -110,19 +111,33 @@ impl RedisLimiter {
         let Self {
             store, link, cache, ..
         } = self;
-        let (connection, attempt) = link.begin()?;
-        let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
-        let wanted = cache.wanted(checks, cost, now_ms);
-        let call = self.scripts.decide(connection, checks, cost, &wanted);
+        let begun = Cell::new(None);
+        let once = async || {
+            let (connection, attempt) = link.begin().await.ok_or(CallError::Ended)?;
+            let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
+            // The nodes of a cluster have breakers of their own: a failure says nothing of others.
+            begun.set((!is_cluster).then_some(attempt));
+            let wanted = cache.wanted(checks, cost, now_ms);
+            let reply = self.scripts.decide(connection, checks, cost, &wanted);
+            let reply = reply.await?;
+            link.answered(attempt);
+            Ok((reply, is_split))
+        };
+        let call = async {
+            match once().await {
+                // With its connection, which may have been idle for too long. If it was counted after
+                // all, that is one too many.
+                Err(CallError::Ended) => once().await,
+                reply => reply,
+            }
+        };
         match in_time(store.settings.deadline, call).await {
-            Ok(reply) => {
-                link.answered(attempt);
+            Ok((reply, is_split)) => {
                 store.fallback.mirror(checks, &reply.outcome, now_ms);
                 Some(cache.learn(checks, cost, reply, now_ms, is_split))
             }
             Err(cause) => {
-                // The nodes of a cluster have breakers of their own: a failure says nothing of others.
-                if !is_cluster {
+                if let Some(attempt) = begun.take() {
                     link.failed(attempt, cause);
                 }
                 None
@@ -175,7 +190,12 @@ impl RedisLimiter {
             Ok(()) => log.healed(),
             Err(cause) => log.lost(cause),
         };
-        link.keep(async || self.connect().await, report).await;
+        link.keep(
+            async || self.connect().await,
+            async |connection: Connection| connection.probe().await,
+            report,
+        )
+        .await;
     }
 
     /// Connects, and proves that Redis answers as fast as a request needs.
@@ -196,13 +216,4 @@ impl RedisLimiter {
         }
         Ok((connection, driver))
     }
-}
-
-/// Waits for a call no longer than this.
-async fn in_time<T>(
-    longest: Duration,
-    call: impl Future<Output = Result<T, CallError>>,
-) -> Result<T, CallError> {
-    let answer = timeout(longest, call).await;
-    answer.unwrap_or(Err(CallError::Silent))
 }

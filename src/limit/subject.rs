@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use super::slot_hint::SlotHint;
 
+/// The well-known prefix of NAT64, of 96 bits.
+const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+
 /// Who is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -31,11 +34,16 @@ impl Subject {
         Who::Client(name.into()).into()
     }
 
-    /// The caller behind `ip`: an IPv4-mapped address is the IPv4 address, an IPv6 address is cut to
-    /// its first `ipv6_prefix` bits.
+    /// The caller behind `ip`: an IPv4-mapped address and one of NAT64 are the IPv4 address in them, an
+    /// IPv6 address is cut to its first `ipv6_prefix` bits.
     #[must_use]
     pub fn address(ip: IpAddr, ipv6_prefix: u8) -> Self {
         let ip = match ip.to_canonical() {
+            // RFC 6052: all IPv4 callers come from one network there.
+            IpAddr::V6(v6) if v6.to_bits() >> 32 == NAT64.to_bits() >> 32 => {
+                let [.., a, b, c, d] = v6.octets();
+                IpAddr::from([a, b, c, d])
+            }
             IpAddr::V6(v6) => {
                 let cut = 128_u32.saturating_sub(u32::from(ipv6_prefix));
                 let mask = u128::MAX.checked_shl(cut).unwrap_or(0);
@@ -80,6 +88,8 @@ mod tests {
             ("2001:db8::1", 255, "2001:db8::1"),
             ("203.0.113.7", 64, "203.0.113.7"),
             ("::ffff:203.0.113.7", 64, "203.0.113.7"),
+            ("64:ff9b::203.0.113.7", 64, "203.0.113.7"),
+            ("64:ff9b::1:203.0.113.7", 64, "64:ff9b::"),
         ] {
             let subject = Subject::address(ip.parse().unwrap(), prefix);
             assert_eq!(subject.who(), &Who::Address(cut.parse().unwrap()), "{ip}");

@@ -3,8 +3,10 @@
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::Fleet;
+use crate::limit::clock::millis;
 use crate::limit::redis::CallError;
 use crate::limit::{OnFailure, RedisSettings};
 
@@ -15,6 +17,8 @@ pub(in crate::limit) struct OutageLog(Mutex<OutageState>);
 #[derive(Debug, Default)]
 struct OutageState {
     workers_without: usize,
+    /// Since when some of them are.
+    since: Option<Instant>,
     answered: bool,
     /// What has been logged since Redis last answered everybody: a trouble of another kind
     /// (unreachable, then a wrong password) is news, one that comes back is not.
@@ -37,8 +41,8 @@ impl From<&CallError> for Trouble {
             | CallError::Silent
             | CallError::Demoted
             | CallError::NoNode => Self::Gone,
-            CallError::Credentials => Self::LockedOut,
-            CallError::NoMaster | CallError::Refused(_) => Self::Refusing,
+            CallError::Credentials(_) => Self::LockedOut,
+            CallError::NoMaster | CallError::NotSingle(_) | CallError::Refused(_) => Self::Refusing,
         }
     }
 }
@@ -71,6 +75,7 @@ impl<'a> WorkerLog<'a> {
     pub(in crate::limit) fn lost(&self, cause: &CallError) {
         let mut known = self.known();
         known.workers_without += usize::from(!self.without.replace(true));
+        known.since.get_or_insert_with(Instant::now);
         let trouble = Trouble::from(cause);
         if known.logged.contains(&trouble) {
             return;
@@ -94,8 +99,9 @@ impl<'a> WorkerLog<'a> {
             return;
         }
         let redis = &self.settings.target;
+        let outage_ms = known.since.take().map(|since| millis(since.elapsed()));
         if !std::mem::take(&mut known.logged).is_empty() {
-            tracing::info!(%redis, "redis answers again");
+            tracing::info!(%redis, outage_ms, "redis answers again");
         } else if first {
             tracing::info!(%redis, "redis answers");
         }

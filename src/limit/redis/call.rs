@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ::redis::{Cmd, Script, ServerErrorKind, Value};
+use ::redis::{Cmd, Script, ServerErrorKind, Value, cmd};
 use smallvec::SmallVec;
 
 use super::super::policy::MAX_REQUESTS;
@@ -42,6 +42,8 @@ pub(in crate::limit) struct Scripts {
     key_prefix: String,
     /// The key of the call that is being written; kept to write the next into.
     key: RefCell<String>,
+    /// What a new connection is to prove that it can count.
+    proof: RefCell<Vec<String>>,
 }
 
 impl Scripts {
@@ -51,6 +53,7 @@ impl Scripts {
         Self {
             script: Script::new(text),
             text,
+            proof: RefCell::new(vec![format!("{key_prefix}:{{proof}}")]),
             key_prefix,
             key: RefCell::default(),
         }
@@ -114,24 +117,33 @@ impl Scripts {
         if is_forgotten(&reply) {
             reply = connection.call(&command("EVAL", self.text)).await?;
         }
-        read(reply, checks.len())
+        let reply = read(reply, checks.len());
+        if let Err(CallError::NotSingle(_)) = &reply {
+            // A new connection to the same place is not to be taken for a cure.
+            let key = |check| {
+                let mut key = String::new();
+                put_key(&mut key, &self.key_prefix, check);
+                key + ":proof"
+            };
+            self.proof.replace(checks.iter().map(key).collect());
+        }
+        reply
     }
 
-    /// Makes a call like that of a request, on a key of its own, and leaves the script with Redis. A
+    /// Makes a call like that of a request, on keys of its own, and leaves the script with Redis. A
     /// Redis that is reached but out of memory, read-only or closed to this user refuses it, too.
     pub(in crate::limit) async fn prove(
         &self,
         mut connection: Connection,
     ) -> Result<(), CallError> {
-        let mut command = Cmd::with_capacity(10, self.text.len() + COMMAND_SIZE);
-        let key = format!("{}:{{proof}}", self.key_prefix);
-        command.arg("EVAL").arg(self.text).arg(1).arg(key);
-        // A limit that never refuses, because a refusal writes nothing and would prove less.
-        command
-            .arg(1)
-            .arg("fixed")
-            .arg(&[MAX_REQUESTS, 1000, 0, 1, 0]);
-        read(connection.call(&command).await?, 1).map(drop)
+        let keys = self.proof.borrow().clone();
+        let mut command = cmd("EVAL");
+        command.arg(self.text).arg(keys.len()).arg(&keys).arg(1);
+        for _ in &keys {
+            // A limit that never refuses, because a refusal writes nothing and would prove less.
+            command.arg("fixed").arg(&[MAX_REQUESTS, 1000, 0, 1, 0]);
+        }
+        read(connection.call(&command).await?, keys.len()).map(drop)
     }
 
     fn command(

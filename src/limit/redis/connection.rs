@@ -1,11 +1,22 @@
 //! A connection to Redis, however it was come by.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, Value};
+use ::redis::{Cmd, Value, cmd};
 
 use super::super::Check;
 use super::CallError;
 use super::cluster::Cluster;
+
+/// A script that a server answers unless it is loading, cut off from its master or closed to us. Not
+/// that of requests, which would need keys that are here.
+const PROBE: &str = "return redis.call('TIME')";
+
+/// Asks for nothing but an answer.
+pub(super) async fn probe(mut connection: MultiplexedConnection) -> Result<Value, CallError> {
+    let mut command = cmd("EVAL");
+    command.arg(PROBE).arg(0);
+    Ok(connection.send_packed_command(&command).await?)
+}
 
 /// A connection that many calls use at once; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +37,14 @@ impl Connection {
     pub(in crate::limit) fn is_split(&self, checks: &[Check<'_>]) -> bool {
         let elsewhere = |check: &Check<'_>| check.subject.who() != checks[0].subject.who();
         self.is_cluster() && checks.iter().any(elsewhere)
+    }
+
+    /// Asks one server for nothing. The nodes of a cluster are asked each by itself.
+    pub(in crate::limit) async fn probe(self) -> Result<(), CallError> {
+        match self {
+            Self::Server(connection) => probe(connection).await.map(drop),
+            Self::Cluster(_) => Ok(()),
+        }
     }
 
     /// Makes a call: a script with its keys. What the server answers with is returned even if it is

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo};
+use ::redis::{Arg, AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, cmd};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -24,6 +24,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
+
+/// How much a server may say to a new connection.
+const MOST_SAID: u64 = 4096;
 
 /// How long a connection is idle before TCP asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -64,7 +67,7 @@ impl Dialer {
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
         let stream = connect(address).await.map_err(CallError::Unreachable)?;
         let Some(tls) = &self.tls else {
-            return self.log_in(stream).await;
+            return Box::pin(self.log_in(stream)).await;
         };
         let name = ServerName::try_from(address.host.clone())
             .map_err(|error| CallError::Unreachable(io::Error::other(error)))?;
@@ -72,25 +75,102 @@ impl Dialer {
             .connect(name, stream)
             .await
             .map_err(CallError::Unreachable)?;
-        self.log_in(stream).await
+        // Boxed, for what is awaited once in the life of a connection need not make its keeper large.
+        Box::pin(self.log_in(stream)).await
     }
 
     async fn log_in(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
+        introduce_to(&mut stream, &self.login).await?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let connected = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
+        let login = introduce(RedisConnectionInfo::default());
+        let connected = MultiplexedConnection::new_with_config(&login, stream, config).await;
         let (connection, driver) = connected.map_err(|error| match error.kind() {
-            // With TLS 1.3 a server refuses our certificate only now, and the cause says so.
             ErrorKind::Io => CallError::Unreachable(io::Error::other(error)),
             _ => error.into(),
         })?;
         Ok((connection, Box::pin(driver)))
     }
+}
+
+/// Logs in and chooses the database, or only asks for an answer. Not by the redis crate, for which a
+/// server that says why it refuses a connection and closes it is a broken pipe.
+async fn introduce_to(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    login: &RedisConnectionInfo,
+) -> Result<(), CallError> {
+    let mut commands = Vec::new();
+    if let Some(password) = login.password() {
+        let mut auth = cmd("AUTH");
+        auth.arg(login.username()).arg(password);
+        commands.push(auth);
+    }
+    if login.db() != 0 {
+        commands.push(cmd("SELECT").arg(login.db()).clone());
+    }
+    if commands.is_empty() {
+        commands.push(cmd("PING"));
+    }
+    let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
+    // What it has said before it closed the connection can be read even so.
+    let sent = stream.write_all(&packed).await;
+    let sent = match sent {
+        Ok(()) => stream.flush().await,
+        failed => failed,
+    };
+    let mut replies = BufReader::new(stream.take(MOST_SAID));
+    for command in &commands {
+        let mut line = Vec::new();
+        // With TLS 1.3 a server refuses our certificate only now, and the cause says so.
+        let read = replies.read_until(b'\n', &mut line).await;
+        match (&sent, read) {
+            (_, Ok(1..)) => {}
+            (Ok(()), Ok(0)) => {
+                return Err(CallError::Unreachable(io::ErrorKind::UnexpectedEof.into()));
+            }
+            (Ok(()), Err(error)) => return Err(CallError::Unreachable(error)),
+            (Err(_), _) => return sent.map_err(CallError::Unreachable),
+        }
+        check(command, &line, login)?;
+    }
+    Ok(())
+}
+
+/// Reads a reply to one of the first commands.
+fn check(command: &Cmd, line: &[u8], login: &RedisConnectionInfo) -> Result<(), CallError> {
+    let line = String::from_utf8_lossy(line);
+    let Some(error) = line.trim_end().strip_prefix('-') else {
+        let is_fine = line.starts_with('+');
+        return is_fine.then_some(()).ok_or_else(CallError::unexpected);
+    };
+    // Some repeat what they don't understand.
+    let said = match login.password() {
+        Some(password) if !password.is_empty() => error.replace(password, "..."),
+        _ => error.to_owned(),
+    };
+    let is = |name: &[u8]| command.args_iter().next() == Some(Arg::Simple(name));
+    match CallError::said(&said) {
+        // That user may have the right to all that is needed.
+        CallError::Refused(said)
+            if is(b"PING") && (said.starts_with("NOPERM") || said.contains("unknown command")) =>
+        {
+            Ok(())
+        }
+        CallError::Refused(said) if is(b"AUTH") && !is_of_the_server(&said) => {
+            Err(CallError::Credentials(said))
+        }
+        error => Err(error),
+    }
+}
+
+/// Whether a server says this to anybody who connects.
+fn is_of_the_server(said: &str) -> bool {
+    said.contains("max number of clients") || !said.starts_with("ERR ")
 }
 
 /// Makes a call on a connection that is not driven yet.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+use ::redis::{ErrorKind, RedisError};
 
 /// Why a call brought no decision. The text is for the operator and holds no password.
 #[derive(Debug, thiserror::Error)]
@@ -13,10 +13,12 @@ pub(in crate::limit) enum CallError {
     Ended,
     #[error("it does not answer in time")]
     Silent,
-    #[error("it does not accept the user or the password")]
-    Credentials,
-    #[error("it is a replica now and takes no writes")]
+    #[error("it does not accept the user or the password: {0}")]
+    Credentials(String),
+    #[error("it is a replica and takes no writes (READONLY)")]
     Demoted,
+    #[error("it is a node of a cluster, write `mode = \"cluster\"`: {0}")]
+    NotSingle(String),
     #[error("the Sentinels name no master of this name")]
     NoMaster,
     #[error("no node of the cluster answers for these keys")]
@@ -30,17 +32,24 @@ impl CallError {
     pub(super) fn unexpected() -> Self {
         Self::Refused("unexpected reply".into())
     }
+
+    /// What Redis has said instead of a reply, beginning with its code.
+    pub(super) fn said(error: &str) -> Self {
+        let said = error.to_owned();
+        match error.split(' ').next() {
+            Some("READONLY") => Self::Demoted,
+            Some("NOAUTH" | "WRONGPASS") => Self::Credentials(said),
+            Some("MOVED" | "CROSSSLOT") => Self::NotSingle(said),
+            _ => Self::Refused(said),
+        }
+    }
 }
 
 impl From<RedisError> for CallError {
     fn from(error: RedisError) -> Self {
         match (error.kind(), error.code()) {
             (ErrorKind::Io, _) => Self::Ended,
-            (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => Self::Demoted,
-            (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
-                Self::Credentials
-            }
-            (_, Some(code)) => Self::Refused(format!("{code} {}", error.detail().unwrap_or(""))),
+            (_, Some(code)) => Self::said(&format!("{code} {}", error.detail().unwrap_or(""))),
             _ => Self::Refused(error.to_string()),
         }
     }

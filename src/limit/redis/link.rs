@@ -1,14 +1,19 @@
 //! A connection to Redis, behind a breaker: it is there while Redis answers on it. Calls that fail in
-//! a row open the breaker, and so does the connection's end. From then on no call waits, until the
-//! link's keeper has a new connection that works.
+//! a row open the breaker. From then on no call waits, until the link's keeper has a new connection
+//! that works. A connection that ends may only have been idle for too long, to Redis or to something
+//! on the way: calls wait for the first attempt at another, and nobody is told unless that fails.
+//!
+//! Where nothing else is asked, the keeper asks: so few connections end for being idle, and a Redis
+//! that is frozen is noticed before requests have to wait for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::CallError;
+use super::deadline::in_time;
 use super::dial::Driver;
 use crate::breaker::{Attempt, Breaker};
 
@@ -20,6 +25,11 @@ const FAILURES_TO_OPEN: u32 = 5;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long nothing is asked before the keeper asks, and the longest that the reply may take: no
+/// request waits for it.
+const PROBE_INTERVAL: Duration = Duration::from_secs(2);
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// A connection that comes and goes.
 #[derive(Debug)]
 pub(in crate::limit) struct Link<C> {
@@ -28,6 +38,8 @@ pub(in crate::limit) struct Link<C> {
     /// Why the breaker has opened, for the keeper to read.
     cause: RefCell<Option<CallError>>,
     changed: Notify,
+    /// A call has been answered since the keeper last looked.
+    is_busy: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -35,6 +47,8 @@ enum State<C> {
     /// The first attempt to connect is under way.
     Coming,
     Up(C),
+    /// It has ended, and the first attempt to connect again is under way.
+    Ended,
     Down,
 }
 
@@ -46,6 +60,7 @@ impl<C: Clone> Link<C> {
             breaker: Breaker::open(FAILURES_TO_OPEN),
             cause: RefCell::default(),
             changed: Notify::new(),
+            is_busy: Cell::new(false),
         }
     }
 
@@ -54,17 +69,22 @@ impl<C: Clone> Link<C> {
     pub(in crate::limit) fn connection(&self) -> Option<C> {
         match &*self.state.borrow() {
             State::Up(connection) => Some(connection.clone()),
-            State::Coming | State::Down => None,
+            State::Coming | State::Ended | State::Down => None,
         }
     }
 
-    /// The same, for a call whose result is to be reported.
-    pub(in crate::limit) fn begin(&self) -> Option<(C, Attempt)> {
+    /// The same, for a call whose result is to be reported. Waits for the connection that is to
+    /// replace one that has ended.
+    pub(in crate::limit) async fn begin(&self) -> Option<(C, Attempt)> {
+        while matches!(*self.state.borrow(), State::Ended) {
+            self.changed.notified().await;
+        }
         Some((self.connection()?, self.breaker.attempt()?))
     }
 
     /// A call was answered.
     pub(in crate::limit) fn answered(&self, attempt: Attempt) {
+        self.is_busy.set(true);
         self.breaker.succeeded(attempt);
     }
 
@@ -86,7 +106,7 @@ impl<C: Clone> Link<C> {
         !matches!(*self.state.borrow(), State::Down)
     }
 
-    /// Waits until the first attempt to connect has come to something.
+    /// Waits until the attempt to connect has come to something, if it is the first.
     pub(super) async fn settled(&self) {
         while matches!(*self.state.borrow(), State::Coming) {
             self.changed.notified().await;
@@ -104,41 +124,63 @@ impl<C: Clone> Link<C> {
     }
 
     /// Keeps it up, for ever: connects, serves until the connection ends or the breaker opens, pauses,
-    /// and again. `report` is told of each connection and of each loss.
+    /// and again. `probe` asks for nothing. `report` is told of each connection and of each loss, but
+    /// for an end that was not noticed.
     pub(in crate::limit) async fn keep(
         &self,
         connect: impl AsyncFn() -> Result<(C, Driver), CallError>,
+        probe: impl AsyncFn(C) -> Result<(), CallError>,
         report: impl Fn(Result<(), &CallError>),
     ) {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let begun = Instant::now();
-            let cause = match connect().await {
+            let (was_up, cause) = match connect().await {
                 Ok((connection, driver)) => {
                     self.breaker.close();
                     self.cause.take();
-                    self.set(State::Up(connection));
+                    self.set(State::Up(connection.clone()));
                     report(Ok(()));
-                    self.serve(driver).await
+                    (true, self.serve(connection, driver, &probe).await)
                 }
-                Err(cause) => cause,
+                Err(cause) => (false, cause),
             };
             self.breaker.trip();
-            self.set(State::Down);
-            report(Err(&cause));
             // What lasted was no busy loop, whether it served or waited for a connection.
             if begun.elapsed() >= LONGEST_PAUSE {
                 pause = SHORTEST_PAUSE;
+                if was_up && matches!(cause, CallError::Ended) {
+                    self.set(State::Ended);
+                    continue;
+                }
             }
+            self.set(State::Down);
+            report(Err(&cause));
             // Between half and whole: a fleet that lost Redis together must not come back together.
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Drives the connection until it ends or the breaker opens: a connection that has gone silent may
-    /// be dead without knowing.
-    async fn serve(&self, mut driver: Driver) -> CallError {
+    /// Drives the connection until it ends, the breaker opens or there is no reply to a probe: a
+    /// connection that has gone silent may be dead without knowing.
+    async fn serve(
+        &self,
+        connection: C,
+        mut driver: Driver,
+        probe: &impl AsyncFn(C) -> Result<(), CallError>,
+    ) -> CallError {
+        let silent = async {
+            loop {
+                sleep(PROBE_INTERVAL).await;
+                if self.is_busy.replace(false) {
+                    continue;
+                }
+                if let Err(cause) = in_time(PROBE_PATIENCE, probe(connection.clone())).await {
+                    return cause;
+                }
+            }
+        };
         let opened = async {
             loop {
                 if let Some(cause) = self.cause.take() {
@@ -152,6 +194,7 @@ impl<C: Clone> Link<C> {
             biased;
             cause = opened => cause,
             () = &mut driver => CallError::Ended,
+            cause = silent => cause,
         }
     }
 

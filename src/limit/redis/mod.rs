@@ -5,6 +5,7 @@
 mod call;
 mod cluster;
 mod connection;
+mod deadline;
 mod dial;
 mod error;
 mod heartbeat;
@@ -19,6 +20,7 @@ mod url;
 
 pub(super) use call::{Permits, Reply, Scripts};
 pub(super) use connection::Connection;
+pub(super) use deadline::in_time;
 pub(super) use dial::Driver;
 pub(super) use error::CallError;
 pub(super) use heartbeat::{FleetSize, Heartbeat, heartbeat};

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::CallError;
+use super::deadline::in_time;
 use super::url::HostPort;
 
 /// The longest that one of them may take.
@@ -37,8 +36,7 @@ impl Seeds {
         let (first, all) = (self.first.load(Ordering::Relaxed), self.addresses.len());
         let mut failure = CallError::Silent;
         for nth in (first..first + all).map(|nth| nth % all) {
-            let asked = timeout(STEP, ask(&self.addresses[nth])).await;
-            match asked.unwrap_or(Err(CallError::Silent)) {
+            match in_time(STEP, ask(&self.addresses[nth])).await {
                 Ok(answer) => {
                     self.first.store(nth, Ordering::Relaxed);
                     return Ok(answer);

@@ -96,10 +96,9 @@ impl Sentinels {
         one: &HostPort,
         dialer: &Dialer,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let (mut connection, mut driver) = dialer.without_login().open(one).await?;
-        match drive(&mut driver, self.ask(one, &mut connection)).await {
-            Err(CallError::Credentials) => dialer.without_database().open(one).await,
-            _ => Ok((connection, driver)),
+        match dialer.without_login().open(one).await {
+            Err(CallError::Credentials(_)) => dialer.without_database().open(one).await,
+            reached => reached,
         }
     }
 

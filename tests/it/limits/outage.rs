@@ -56,7 +56,7 @@ async fn ask_at_once(limiter: &Limiter) -> Outcome {
 }
 
 /// Goes as far as it goes without waiting, and gives up.
-async fn poll_once<T>(call: impl Future<Output = T>) -> Poll<T> {
+pub(super) async fn poll_once<T>(call: impl Future<Output = T>) -> Poll<T> {
     let mut call = pin!(call);
     poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await
 }

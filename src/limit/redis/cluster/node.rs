@@ -9,18 +9,15 @@ use std::time::{Duration, Instant};
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::super::CallError;
+use super::super::connection::probe;
+use super::super::deadline::in_time;
 use super::super::dial::{CONNECT_TIMEOUT, Dialer, Driver, drive};
 use super::super::link::Link;
 use super::super::url::HostPort;
 use super::nodes::{Loss, Nodes};
 use crate::breaker::Attempt;
-
-/// A script that a node answers unless it is loading, cut off from its master or closed to us. Not
-/// that of requests, which would need keys of this node.
-const PROOF: &str = "return redis.call('TIME')";
 
 /// What calls and the keepers of nodes share.
 pub(super) struct Common {
@@ -61,7 +58,7 @@ impl Node {
     ) -> Result<Value, CallError> {
         self.used.set(true);
         self.link.settled().await;
-        let (mut connection, attempt) = self.link.begin().ok_or(CallError::Ended)?;
+        let (mut connection, attempt) = self.link.begin().await.ok_or(CallError::Ended)?;
         let pending = Pending {
             node: self,
             attempt,
@@ -83,15 +80,10 @@ impl Node {
 
     /// Connects, and asks as a request would.
     async fn open(&self, common: &Common) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let opened = timeout(CONNECT_TIMEOUT, common.dialer.open(&self.address)).await;
-        let (mut connection, mut driver) = opened.unwrap_or(Err(CallError::Silent))?;
-        let mut command = cmd("EVAL");
-        command.arg(PROOF).arg(0);
-        let asked = drive(&mut driver, async {
-            Ok(connection.send_packed_command(&command).await?)
-        });
-        let answer = timeout(common.deadline, asked).await;
-        answer.unwrap_or(Err(CallError::Silent))?.extract_error()?;
+        let opened = in_time(CONNECT_TIMEOUT, common.dialer.open(&self.address));
+        let (connection, mut driver) = opened.await?;
+        let asked = drive(&mut driver, probe(connection.clone()));
+        in_time(common.deadline, asked).await?.extract_error()?;
         Ok((connection, driver))
     }
 }
@@ -136,6 +128,10 @@ pub(super) async fn keep(node: Rc<Node>, common: Rc<Common>) {
         }
     };
     node.link
-        .keep(async || node.open(&common).await, report)
+        .keep(
+            async || node.open(&common).await,
+            async |connection| probe(connection).await.map(drop),
+            report,
+        )
         .await;
 }

@@ -1,12 +1,14 @@
 //! What the log says of a cluster's nodes: one line when the first worker loses one, one when all
 //! have it again, and at most one a minute about a node that replies with errors.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::CallError;
 use super::super::url::HostPort;
+use crate::limit::clock::millis;
 
 /// How often the log says that a node replies with errors. Some calls may go well in between: one
 /// that is refused needs no memory.
@@ -20,9 +22,9 @@ pub(in crate::limit::redis) struct Nodes(Mutex<Troubled>);
 struct Troubled {
     /// How many workers are without a node.
     lost: HashMap<HostPort, usize>,
-    /// Nodes whose loss has been logged, and not yet their return. Outlives the workers' attempts,
+    /// Nodes whose loss has been logged, with its time, and not yet their return. Outlives the workers' attempts,
     /// which begin anew when no node is left.
-    logged: HashSet<HostPort>,
+    logged: HashMap<HostPort, Instant>,
     /// When errors of a node were last logged.
     refusals: HashMap<HostPort, Instant>,
 }
@@ -43,8 +45,11 @@ impl Nodes {
     /// A worker has a connection to the node.
     pub(super) fn found(&self, node: &HostPort) {
         let mut troubled = self.lock();
-        if !troubled.lost.contains_key(node) && troubled.logged.remove(node) {
-            tracing::info!(%node, "a node of redis answers again");
+        if !troubled.lost.contains_key(node)
+            && let Some(since) = troubled.logged.remove(node)
+        {
+            let outage_ms = millis(since.elapsed());
+            tracing::info!(%node, outage_ms, "a node of redis answers again");
         }
     }
 
@@ -65,7 +70,8 @@ impl Loss {
     pub(super) fn begin(nodes: &Arc<Nodes>, node: &HostPort, cause: &CallError) -> Self {
         let mut troubled = nodes.lock();
         *troubled.lost.entry(node.clone()).or_default() += 1;
-        if troubled.logged.insert(node.clone()) {
+        if let Entry::Vacant(logged) = troubled.logged.entry(node.clone()) {
+            logged.insert(Instant::now());
             tracing::warn!(%node, %cause, "a node of redis does not answer; its callers are treated as without redis");
         }
         Self {
