@@ -1,7 +1,7 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
+.PHONY: help demo test browser-test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ demo: ## run the gateway in front of two sample services, with requests to try
 
 test: ## check everything that must hold: formatting, lints, documentation, all tests
 	@exec scripts/test.sh
+
+browser-test: ## what a page in headless Chromium can do and read; skipped, loudly, without Chromium
+	@exec scripts/browser-test.sh
 
 fmt: ## format the code
 	cargo fmt --all
