@@ -147,14 +147,24 @@ fn text(told: &Explanation) -> String {
     if let Some(fault) = &told.key_fault {
         line("key", fault);
     }
-    if told.path.is_some() && told.client_kind != Some("invalid") {
-        let protection = told
-            .protected_by
-            .as_ref()
-            .map_or("none: the path is public".to_owned(), |prefix| {
-                format!("{prefix} is for identified clients")
-            });
+    if let Some(ruling) = &told.address {
+        line("address", &format!("{} {ruling}", told.ip));
+    }
+    if told.path.is_some() && told.client_kind.is_some() && told.client_kind != Some("invalid") {
+        let protection = match (&told.protected_by, &told.public_by) {
+            (Some(prefix), _) => format!("{prefix} is for identified clients"),
+            (None, Some(public)) => format!("none: {public} is public"),
+            (None, None) => "none: the path is public".to_owned(),
+        };
         line("protection", &protection);
+    }
+    for list in &told.allow {
+        let entries = list.entries.join(", ");
+        let lets_in = match &list.by {
+            Some(entry) => format!("lets the client in by {entry}"),
+            None => format!("lets in {entries} only"),
+        };
+        line("allow", &format!("{} {lets_in}", list.of));
     }
     if let Some(cors) = &told.cors {
         line("cors", cors);

@@ -1,9 +1,11 @@
 //! Clients and the keys they prove themselves with. Built when the configuration is compiled;
 //! on the request path a key is one digest and one look-up.
 
+mod allow;
 mod key;
 mod table;
 
+pub use allow::{AllowEntry, AllowList};
 pub use key::{ApiKey, ApiKeyHash, InvalidHash, KeyId, MAX_KEY, NoRandomness};
 pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder};
 
@@ -22,6 +24,9 @@ pub struct Client {
     subject: Subject,
     /// The limit that holds for all keys of this client together, its tier already applied.
     pub policy: Option<Arc<Policy>>,
+    groups: Arc<[String]>,
+    /// Its place among all clients, by which lists know it.
+    place: usize,
 }
 
 impl Client {
@@ -33,7 +38,30 @@ impl Client {
             name,
             subject,
             policy,
+            groups: Arc::default(),
+            place: usize::MAX,
         }
+    }
+
+    /// The same client in these groups, at its place among all clients.
+    #[must_use]
+    pub fn in_groups(self, groups: Arc<[String]>, place: usize) -> Self {
+        Self {
+            groups,
+            place,
+            ..self
+        }
+    }
+
+    /// The groups that it is in.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Its place among all clients.
+    fn place(&self) -> usize {
+        self.place
     }
 
     /// Under what its requests are counted.

@@ -4,7 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::client::ClientName;
+use crate::client::{AllowEntry, ClientName};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::route::PathEncoding;
@@ -26,6 +26,7 @@ pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Findin
     for (name, client) in file.all_clients() {
         keys(name, client, now, &mut lints);
     }
+    allowed(file, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)
@@ -60,7 +61,8 @@ fn protection(file: &File, lints: &mut Lints) {
         .collect();
     let on_the_way: HashSet<&str> = routes.iter().flat_map(|route| above(route)).collect();
     let mut protected: HashMap<String, &str> = HashMap::new();
-    for prefix in file.access.protected.iter() {
+    for keys in file.access.protected.iter() {
+        let prefix = &keys.prefix;
         let text = prefix.as_str();
         let lower = text.to_ascii_lowercase();
         let leads_there =
@@ -69,16 +71,35 @@ fn protection(file: &File, lints: &mut Lints) {
             let text = format!("`{text}` is protected, but no route leads there");
             lints.add(prefix.span, text);
         }
+        if !keys.methods.is_empty() {
+            continue;
+        }
         match protected.entry(lower) {
-            Entry::Occupied(first) => lints.add(prefix.span, already(text, first.get())),
+            Entry::Occupied(first) if keys.allow.is_empty() => {
+                lints.add(prefix.span, already(text, first.get()));
+            }
+            Entry::Occupied(_) => {}
             Entry::Vacant(free) => drop(free.insert(text)),
         }
     }
-    for prefix in file.access.protected.iter() {
+    // One that is not for every client adds to what the wider one says.
+    let plain = file.access.protected.iter();
+    for keys in plain.filter(|keys| keys.allow.is_empty()) {
+        let prefix = &keys.prefix;
         let text = prefix.as_str();
         let lower = text.to_ascii_lowercase();
         if let Some(wider) = above(&lower).skip(1).find_map(|path| protected.get(path)) {
             lints.add(prefix.span, already(text, wider));
+        }
+    }
+    for public in file.access.public.iter() {
+        let mut protected = file.access.protected.iter();
+        if !protected.any(|keys| is_under(public.as_str(), keys.prefix.as_str())) {
+            let text = format!(
+                "`{}` is public anyway: nothing protects it",
+                public.as_str()
+            );
+            lints.add(public.span, text);
         }
     }
     routes_beside(file, &protected, lints);
@@ -104,12 +125,12 @@ fn any_bytes(file: &File, lints: &mut Lints) {
 
 /// Finds public routes whose text goes on where a protected prefix ends.
 fn routes_beside(file: &File, protected: &HashMap<String, &str>, lints: &mut Lints) {
-    let covering = file.protected();
+    let covering = file.not_public();
     let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
     for route in file.all_routes() {
         let path = route.prefix.as_str();
         let lower = path.to_ascii_lowercase();
-        if covering.find(path).is_some() {
+        if covering.find(path, None).is_some() {
             continue;
         }
         // `/api/orders-export` beside a protected `/api/orders`.
@@ -214,6 +235,30 @@ fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut 
     }
 }
 
+/// Finds clients and groups that may come in somewhere, and that there are not.
+fn allowed(file: &File, lints: &mut Lints) {
+    let clients: HashSet<&str> = file.all_clients().map(|(name, _)| name.as_str()).collect();
+    let groups = file
+        .all_clients()
+        .flat_map(|(_, client)| client.groups.iter());
+    let groups: HashSet<&str> = groups.map(|group| group.0.as_str()).collect();
+    let of_routes = file.all_routes().filter_map(|route| route.keys);
+    let of_routes = of_routes.flat_map(|keys| keys.allow.iter());
+    let protected = file.access.protected.iter();
+    for entry in of_routes.chain(protected.flat_map(|keys| keys.allow.iter())) {
+        let text = match &entry.value {
+            AllowEntry::Client(name) if !clients.contains(name.as_str()) => {
+                format!("there is no client `{name}`, so this lets nobody in")
+            }
+            AllowEntry::Group(name) if !groups.contains(name.as_str()) => {
+                format!("no client is in the group `{name}`, so this lets nobody in")
+            }
+            AllowEntry::Client(_) | AllowEntry::Group(_) => continue,
+        };
+        lints.add(entry.span, text);
+    }
+}
+
 fn limits(file: &File, lints: &mut Lints) {
     let limits = &file.limits;
     let (tiers, policies) = (&limits.tiers.0, &limits.policies.0);
@@ -235,7 +280,7 @@ fn costs(file: &File, lints: &mut Lints) {
     } = &*file.limits;
     let is_protected = |path: &str| {
         let mut protected = file.access.protected.iter();
-        protected.any(|prefix| is_under(path, prefix.as_str()))
+        protected.any(|keys| keys.methods.is_empty() && is_under(path, keys.prefix.as_str()))
     };
     for route in file.all_routes() {
         let (path, Some(keys)) = (route.prefix.as_str(), route.keys) else {

@@ -1,6 +1,7 @@
 //! The rules of HTTP that need no socket: paths, targets, forwarding fields, what must not be
 //! passed on.
 
+pub mod address_rules;
 pub mod answer;
 pub mod body;
 pub mod bytes;

@@ -1,6 +1,10 @@
 //! What would become of a request: its head is read as the gateway reads it, and the plan is told
 //! that the gateway would carry out.
 
+mod who;
+
+pub use who::AllowLine;
+
 use serde::Serialize;
 
 use crate::client::Client;
@@ -44,8 +48,14 @@ pub struct Explanation {
     pub key_fault: Option<String>,
     /// Where the request comes from.
     pub ip: String,
+    /// What is said of that address, if anything is.
+    pub address: Option<String>,
     /// The protected prefix that it lies under.
     pub protected_by: Option<String>,
+    /// The exception from protection that it lies under.
+    pub public_by: Option<String>,
+    /// The lists of clients that have to let it in.
+    pub allow: Vec<AllowLine>,
     /// What pages of other origins may do with it, if that is configured.
     pub cors: Option<String>,
     /// The limits that it would count against.
@@ -196,12 +206,12 @@ fn tell(
         told.client = fault.client().map(|client| client.name.as_str().to_owned());
         told.key_fault = Some(fault.to_string());
     }
-    if let (Some(Identity::Known(caller)), Some(path)) = (request.identity, &request.path) {
+    if let Some(Identity::Known(caller)) = request.identity {
         let client = caller.client();
         told.client = client.map(|client| client.name.as_str().to_owned());
-        let protected = snapshot.access.protected.protects(path);
-        told.protected_by = protected.map(|prefix| prefix.as_str().to_owned());
+        who::tell_protection(told, snapshot, &request, client);
     }
+    told.address = who::address(snapshot, &request);
     told.cors = cors_of(&request);
     let (admitted, then) = match plan {
         Plan::Preflight => {

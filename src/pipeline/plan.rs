@@ -2,6 +2,9 @@
 //! decide that. Nothing is counted, sent or waited for here. [`run`](super::run) carries a plan out,
 //! `tollgate explain` prints it, so the two cannot differ.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use http::Method;
 
 use crate::client::Client;
@@ -76,15 +79,17 @@ fn steps<'p>(
     if target.path != b"*" {
         request.path = Some(RequestPath::parse(target.path)?);
     }
+    if is_preflight(request, snapshot)? {
+        return Ok(Plan::Preflight);
+    }
     // Looked up at once, for a route has rules about who may come in; what the look-up says becomes
     // of the request once that is known.
     let found = find(request, snapshot, &head.method);
-    if is_preflight(request, snapshot) {
-        return Ok(Plan::Preflight);
-    }
-    if let Some(Resolved::Route(route)) = found {
+    let route = found.and_then(Resolved::route);
+    if let Some(route) = route {
         request.cors = route.cors.as_deref();
     }
+    admit_address(snapshot, route, request.address)?;
 
     let caller = if let Some(client) = as_client {
         Caller::Identified(client)
@@ -100,7 +105,13 @@ fn steps<'p>(
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
-    let admitted = protect(&snapshot.access.protected, path, caller)?;
+    let admitted = protect(
+        &snapshot.access,
+        route.map(|route| &**route),
+        &head.method,
+        path,
+        caller,
+    )?;
 
     // A route has limits of its own and a cost, so it is known before the request is counted.
     let then = match resolve(found, &snapshot.routes, request.host, &head.method, path) {
@@ -129,18 +140,35 @@ fn find<'p>(
 
 /// Whether the request is a preflight that is answered here. Where no CORS is configured it is a
 /// request like any other, for the service to answer.
-fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> bool {
+fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result<bool, Rejection> {
     let head = request.head;
     let asked = preflight_method(&head.method, &head.fields);
-    match asked.and_then(|asked| find(request, snapshot, &asked)) {
-        None => false,
-        Some(Resolved::Route(route)) => {
-            request.cors = route.cors.as_deref();
-            if request.cors.is_some() {
-                request.route = Some(route);
-            }
-            request.cors.is_some()
-        }
-        Some(Resolved::MethodNotAllowed { .. } | Resolved::NoRoute) => request.cors.is_some(),
+    let Some(found) = asked.and_then(|asked| find(request, snapshot, &asked)) else {
+        return Ok(false);
+    };
+    let route = found.route();
+    if let Some(route) = route {
+        request.cors = route.cors.as_deref();
+    }
+    if request.cors.is_some() {
+        admit_address(snapshot, route, request.address)?;
+        request.route = route;
+    }
+    Ok(request.cors.is_some())
+}
+
+/// Lets in requests from addresses that may call, here and anywhere.
+fn admit_address(
+    snapshot: &Snapshot,
+    route: Option<&Arc<Route>>,
+    address: IpAddr,
+) -> Result<(), Rejection> {
+    let here = route.and_then(|route| route.addresses.as_deref());
+    let anywhere = snapshot.access.addresses.as_ref();
+    let mut rules = anywhere.into_iter().chain(here);
+    if rules.all(|rules| rules.admit(address)) {
+        Ok(())
+    } else {
+        Err(Rejection::IpForbidden)
     }
 }

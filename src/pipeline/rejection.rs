@@ -25,6 +25,10 @@ pub enum Rejection {
     InvalidApiKey,
     /// No key, on a protected path.
     ApiKeyRequired,
+    /// A client that is not among those who may.
+    Forbidden,
+    /// An address that is not among those that may.
+    IpForbidden,
     /// Nothing is served there.
     NoRoute,
     /// Something is, but not with this method.
@@ -95,6 +99,8 @@ impl Rejection {
             Self::AmbiguousPath(_) => (S::BAD_REQUEST, "Ambiguous path", "ambiguous_path"),
             Self::InvalidApiKey => (S::UNAUTHORIZED, "Invalid API key", "invalid_api_key"),
             Self::ApiKeyRequired => (S::UNAUTHORIZED, "API key required", "api_key_required"),
+            Self::Forbidden => (S::FORBIDDEN, "Not allowed for this client", "forbidden"),
+            Self::IpForbidden => (S::FORBIDDEN, "Address not allowed", "ip_forbidden"),
             Self::NoRoute => (S::NOT_FOUND, "No route found", "no_route"),
             Self::MethodNotAllowed { .. } => (
                 S::METHOD_NOT_ALLOWED,
@@ -170,6 +176,8 @@ impl Rejection {
                 )
                 .into();
             }
+            Self::Forbidden => "The API key is good, but this path is for other clients.",
+            Self::IpForbidden => "Requests from this address are not accepted here.",
             Self::NoRoute => "Nothing is served under this path.",
             Self::MethodNotAllowed { .. } => {
                 "This path does not take the method; the Allow field lists those that it takes."

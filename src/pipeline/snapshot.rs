@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::client::{Client, KeyTable};
+use crate::client::{AllowList, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
+use crate::message::address_rules::AddressRules;
 use crate::message::cors::Cors;
 use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
@@ -44,6 +45,11 @@ pub struct Access {
     pub keys: KeyTable,
     /// All clients, sorted by name, for `explain --client`.
     pub clients: Vec<Client>,
+    /// From which addresses requests may come; `None` is any.
+    pub addresses: Option<AddressRules>,
+    /// Lists of clients that may come in somewhere; routes and protected prefixes name them by their
+    /// index.
+    pub allow: Vec<AllowList>,
     /// What anonymous callers are kept out of.
     pub protected: ProtectedPrefixes,
     /// The field names that the configuration decides.

@@ -5,6 +5,7 @@ mod choices;
 mod near_miss;
 mod prefix;
 mod protected;
+mod public;
 mod slashes;
 mod spellings;
 mod table;
@@ -13,7 +14,7 @@ mod wide;
 pub use choices::Indistinguishable;
 pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
-pub use protected::ProtectedPrefixes;
+pub use protected::{ProtectedPrefix, ProtectedPrefixes};
 pub use slashes::{MAX_RUNS, runs};
 pub use table::{Resolved, RouteTable};
 
@@ -25,6 +26,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::limit::{Policy, Subject};
+use crate::message::address_rules::AddressRules;
 use crate::message::cors::Cors;
 use crate::message::mapping::PathMapping;
 use crate::message::path::RequestPath;
@@ -59,6 +61,10 @@ pub struct Route {
     pub merge_slashes: bool,
     /// What becomes of paths that are not UTF-8.
     pub path_encoding: PathEncoding,
+    /// Index into the snapshot's lists of those who may come in; `None` is everybody.
+    pub allow: Option<usize>,
+    /// From which addresses requests may come, beside what holds everywhere.
+    pub addresses: Option<Arc<AddressRules>>,
     /// What pages of other origins may do here.
     pub cors: Option<Arc<Cors>>,
     /// As how many requests one counts.
@@ -148,6 +154,8 @@ mod testing {
             encoded_controls: EncodedControls::Reject,
             merge_slashes: true,
             path_encoding: PathEncoding::Utf8,
+            allow: None,
+            addresses: None,
             cors: None,
             cost: std::num::NonZeroU32::MIN,
             limits: Vec::new(),

@@ -1,16 +1,35 @@
 //! The protected prefixes. They compare wider than routes on purpose: whichever way a service reads
 //! a path, an anonymous client must not reach a protected one. See [`super::wide`] for the readings.
+//! Exceptions compare as narrowly as routes: see [`super::public`].
+
+use http::Method;
 
 use crate::message::path::RequestPath;
 
+use super::public::PublicPrefixes;
 use super::wide::WidePrefixes;
 use super::{PathPrefix, slashes};
 
-/// Path prefixes that need an identified client.
+/// A path prefix that needs an identified client.
+#[derive(Debug)]
+pub struct ProtectedPrefix {
+    /// The prefix.
+    pub prefix: PathPrefix,
+    /// The methods that it is protected from. Empty: all.
+    pub methods: Vec<Method>,
+    /// Index into the snapshot's lists of those who may; `None` is every identified client.
+    pub allow: Option<usize>,
+}
+
+/// All protected prefixes, with their exceptions.
 #[derive(Debug, Default)]
 pub struct ProtectedPrefixes {
-    prefixes: Vec<PathPrefix>,
+    prefixes: Vec<ProtectedPrefix>,
+    /// All of them.
     wide: WidePrefixes,
+    /// Those that are not for every identified client.
+    restricted: WidePrefixes,
+    public: PublicPrefixes,
     /// Services may get paths with repeated slashes.
     slashes_are_kept: bool,
     /// How many segments the deepest prefix has.
@@ -18,15 +37,22 @@ pub struct ProtectedPrefixes {
 }
 
 impl ProtectedPrefixes {
-    /// Compiles the prefixes.
+    /// Compiles the prefixes, and those below them that are `public`.
     #[must_use]
-    pub fn new(prefixes: Vec<PathPrefix>) -> Self {
-        let wide = WidePrefixes::new(prefixes.iter().enumerate()).with_streams();
-        let depth = prefixes.iter().map(|prefix| prefix.segments().count());
+    pub fn new(prefixes: Vec<ProtectedPrefix>, public: Vec<PathPrefix>) -> Self {
+        let wide = |all: bool| {
+            let places = prefixes.iter().enumerate();
+            let places = places.filter(|(_, one)| all || one.allow.is_some());
+            WidePrefixes::new(places.map(|(place, one)| (place, &one.prefix))).with_streams()
+        };
+        let (wide, restricted) = (wide(true), wide(false));
+        let depth = prefixes.iter().map(|one| one.prefix.segments().count());
         Self {
             depth: depth.max().unwrap_or_default(),
+            public: PublicPrefixes::new(public, &wide),
             prefixes,
             wide,
+            restricted,
             slashes_are_kept: false,
         }
     }
@@ -40,25 +66,97 @@ impl ProtectedPrefixes {
         }
     }
 
-    /// The prefix that protects a request's path, if any does.
+    /// The entry that keeps anonymous callers from a request's path, if any does.
     #[must_use]
-    pub fn protects(&self, path: &RequestPath<'_>) -> Option<&PathPrefix> {
-        let found = self.find(path.as_str());
-        if found.is_some() || !self.slashes_are_kept || path.with_all_slashes().is_none() {
-            return found;
+    pub fn protects(&self, path: &RequestPath<'_>, method: &Method) -> Option<&ProtectedPrefix> {
+        self.search(&self.wide, path, |place, lifted| {
+            self.holding(place, Some(method), lifted)
+        })
+    }
+
+    /// Calls `check` with the list of each entry that lets only some clients come to `path`, until it
+    /// returns something.
+    pub fn find_restricted<T>(
+        &self,
+        path: &RequestPath<'_>,
+        method: &Method,
+        mut check: impl FnMut(&ProtectedPrefix, usize) -> Option<T>,
+    ) -> Option<T> {
+        if self.restricted.is_empty() {
+            return None;
         }
-        slashes::readings(path, self.depth).find_map(|reading| self.find(&reading))
+        self.search(&self.restricted, path, |place, lifted| {
+            let entry = self.holding(place, Some(method), lifted)?;
+            check(entry, entry.allow?)
+        })
     }
 
-    /// The prefix that protects `path` (a canonical path), if any does: the shortest of several.
+    /// Calls `check` with the place of each prefix that the path lies under in some reading, and with
+    /// the places of those that do not hold for it.
+    fn search<T>(
+        &self,
+        prefixes: &WidePrefixes,
+        path: &RequestPath<'_>,
+        mut check: impl FnMut(usize, &[usize]) -> Option<T>,
+    ) -> Option<T> {
+        let has_runs = self.slashes_are_kept && path.with_all_slashes().is_some();
+        if !has_runs {
+            let lifted = self.public.lifted(path.as_str());
+            return prefixes.find_map(path.as_str(), |place| check(place, lifted));
+        }
+        // What a service makes of repeated slashes is not certain, so this is no exception.
+        let merged = prefixes.find_map(path.as_str(), |place| check(place, &[]));
+        merged.or_else(|| {
+            slashes::readings(path, self.depth)
+                .find_map(|reading| prefixes.find_map(&reading, |place| check(place, &[])))
+        })
+    }
+
+    /// The entry that keeps anonymous callers from `path` (a canonical path), if any does: the
+    /// shortest of several. Without a `method`: one that does so whatever the method is.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<&PathPrefix> {
-        self.wide.find_map(path, |place| self.prefixes.get(place))
+    pub fn find(&self, path: &str, method: Option<&Method>) -> Option<&ProtectedPrefix> {
+        let lifted = self.public.lifted(path);
+        self.wide
+            .find_map(path, |place| self.holding(place, method, lifted))
     }
 
-    /// The prefixes, in the order given.
-    pub fn iter(&self) -> impl Iterator<Item = &PathPrefix> {
+    /// The public prefix that lifts protection from `path`, if there is one, whether or not anything
+    /// else protects it.
+    #[must_use]
+    pub fn public(&self, path: &str) -> Option<&PathPrefix> {
+        self.public.longest(path)
+    }
+
+    /// The entry at a place, if it holds for the method and is not lifted.
+    fn holding(
+        &self,
+        place: usize,
+        method: Option<&Method>,
+        lifted: &[usize],
+    ) -> Option<&ProtectedPrefix> {
+        let entry = self.prefixes.get(place)?;
+        (entry.is_for(method) && !lifted.contains(&place)).then_some(entry)
+    }
+
+    /// The entries, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = &ProtectedPrefix> {
         self.prefixes.iter()
+    }
+}
+
+impl ProtectedPrefix {
+    /// Whether it is protected from `method`; without one: from all. Letter case does not matter, for
+    /// services differ, and HEAD is GET, for it is served by the same code.
+    fn is_for(&self, method: Option<&Method>) -> bool {
+        let Some(method) = method.filter(|_| !self.methods.is_empty()) else {
+            return self.methods.is_empty();
+        };
+        let same = |own: &Method| own.as_str().eq_ignore_ascii_case(method.as_str());
+        let head = method.as_str().eq_ignore_ascii_case("HEAD");
+        self.methods
+            .iter()
+            .any(|own| same(own) || head && *own == Method::GET)
     }
 }
 

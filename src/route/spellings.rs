@@ -110,6 +110,8 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         encoded_controls,
         merge_slashes: _,
         path_encoding,
+        allow,
+        addresses,
         // It keeps nobody out who is no browser.
         cors: _,
         cost,
@@ -121,6 +123,9 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         .iter()
         .any(|policy| policy.enforces() && !has_limit(&policy.name))
         || *cost > other.cost
+        // What differs is taken for stricter: which of two lists lets in more is not told by a look.
+        || (allow.is_some() && *allow != other.allow)
+        || (addresses.is_some() && *addresses != other.addresses)
         || body_limit.is_some_and(|limit| other.body_limit.is_none_or(|others| others > limit))
         || (*encoded_slash != other.encoded_slash && *encoded_slash == EncodedSlash::Reject)
         || (*encoded_controls != other.encoded_controls

@@ -49,6 +49,17 @@ pub enum Resolved<'a> {
     NoRoute,
 }
 
+impl<'a> Resolved<'a> {
+    /// The route to take.
+    #[must_use]
+    pub fn route(self) -> Option<&'a Arc<Route>> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::MethodNotAllowed { .. } | Self::NoRoute => None,
+        }
+    }
+}
+
 impl RouteTable {
     /// Compiles `routes`.
     ///

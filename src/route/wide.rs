@@ -46,6 +46,11 @@ impl WidePrefixes {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
     /// The same for services that ignore streams of NTFS (`::$DATA`).
     pub(super) fn with_streams(self) -> Self {
         Self {
@@ -61,7 +66,7 @@ impl WidePrefixes {
         path: &str,
         mut check: impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        if self.sorted.is_empty() {
+        if self.is_empty() {
             return None;
         }
         if let Skimmed::Decided(found) = self.skim(path, &mut check) {

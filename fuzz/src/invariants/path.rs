@@ -3,7 +3,7 @@
 
 use tollgate::message::mapping::PathMapping;
 use tollgate::message::path::RequestPath;
-use tollgate::route::{PathPrefix, ProtectedPrefixes};
+use tollgate::route::{PathPrefix, ProtectedPrefix, ProtectedPrefixes};
 
 const PREFIXES: [&str; 3] = ["/", "/api/orders", "/a"];
 
@@ -88,7 +88,14 @@ fn check_prefix(prefix: &str, text: &str, encoded_slash: bool) {
         assert_eq!(seen.as_str(), sent, "nothing climbs out of /base");
     }
     let wanted = read(prefix.to_ascii_lowercase().as_bytes());
-    let protected = ProtectedPrefixes::new(vec![route]);
+    let protected = ProtectedPrefixes::new(
+        vec![ProtectedPrefix {
+            prefix: route,
+            methods: Vec::new(),
+            allow: None,
+        }],
+        Vec::new(),
+    );
     let reaches = |path: &[u8]| {
         let service = read(&path.to_ascii_lowercase());
         let service: Vec<Vec<u8>> = service.iter().map(|segment| cut(segment)).collect();
@@ -119,7 +126,10 @@ fn check_prefix(prefix: &str, text: &str, encoded_slash: bool) {
         trimmed(&before_query(&once)),
     ];
     if readings.iter().any(|path| reaches(path)) {
-        assert!(protected.find(text).is_some(), "{text} reaches {prefix}");
+        assert!(
+            protected.find(text, None).is_some(),
+            "{text} reaches {prefix}"
+        );
     }
 }
 

@@ -11,10 +11,11 @@ use crate::route::{PathPrefix, ProtectedPrefixes};
 
 /// What anonymous callers reach now and did not reach before.
 pub(super) fn compare(served: &File, now: &File) -> Vec<String> {
-    let (before, after) = (served.protected(), now.protected());
+    let (before, after) = (served.not_public(), now.not_public());
     let mut found = Vec::new();
-    for prefix in before.iter() {
-        if after.find(prefix.as_str()).is_none() {
+    for entry in before.iter() {
+        let prefix = &entry.prefix;
+        if is_open(&before, &after, prefix.as_str()) {
             found.extend(no_longer_protected(prefix, &before, &after, now));
         }
     }
@@ -28,11 +29,16 @@ pub(super) fn compare(served: &File, now: &File) -> Vec<String> {
             continue;
         };
         let mut same_prefix = known.get(path).into_iter().flatten();
-        if after.find(path).is_none() && !same_prefix.any(|old| takes_all_of(old, keys)) {
+        if after.find(path, None).is_none() && !same_prefix.any(|old| takes_all_of(old, keys)) {
             found.push(format!("the new route {}", name_of(&route)));
         }
     }
     found
+}
+
+/// Whether anonymous callers were kept from a path, whatever the method, and are not any more.
+fn is_open(before: &ProtectedPrefixes, after: &ProtectedPrefixes, path: &str) -> bool {
+    before.find(path, None).is_some() && after.find(path, None).is_none()
 }
 
 /// Whether a route takes every request that another of the same prefix takes.
@@ -78,7 +84,7 @@ fn no_longer_protected(
     for route in now.all_routes() {
         let path = route.prefix.as_str();
         // A route may lie under the prefix, or the prefix within what the route takes.
-        let opened = before.find(path).is_some() && after.find(path).is_none();
+        let opened = is_open(before, after, path);
         if (opened || is_under(prefix.as_str(), path)) && !open.contains(&path) {
             open.push(path);
         }
@@ -88,7 +94,7 @@ fn no_longer_protected(
     }
     let still: Vec<&str> = after
         .iter()
-        .map(PathPrefix::as_str)
+        .map(|entry| entry.prefix.as_str())
         .filter(|narrower| prefix.covers(narrower))
         .collect();
     let mut text = format!("`{}` is no longer protected", prefix.as_str());

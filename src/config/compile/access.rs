@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use http::{HeaderName, header};
+use ipnet::IpNet;
 
 use crate::client::{ApiKeyHash, Client, KeyTable, KeyTableBuilder};
 use crate::config::file::{AccessKeys, File, KeyKeys, ServerKeys};
+use crate::config::keys::List;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::Span;
+use crate::message::address_rules::AddressRules;
 use crate::message::forward::Names;
 
 use super::limits::Compiled;
@@ -54,13 +57,16 @@ pub(super) fn clients(
     let mut keys = KeyTableBuilder::default();
     let mut clients = Vec::new();
     let (mut seen, mut names) = (HashMap::new(), HashMap::new());
-    for (name, written) in file.all_clients() {
+    let mut sorted: Vec<_> = file.all_clients().collect();
+    sorted.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    for (place, (name, written)) in sorted.into_iter().enumerate() {
         if let Some(first) = names.insert(name.as_str(), name.span) {
             let what = format!("the client `{}`", name.as_str());
             problems.add(Problem::given_twice(&what, first, name.span));
         }
         let policy = limits.of_client(written.tier.written(), problems);
-        let client = Client::new(name.value.clone(), policy);
+        let groups = written.groups.iter().map(|group| group.0.clone()).collect();
+        let client = Client::new(name.value.clone(), policy).in_groups(groups, place);
         for key in written.keys.iter() {
             check_key(key, &mut seen, problems);
             // A key that is given twice has been reported with both places.
@@ -68,8 +74,27 @@ pub(super) fn clients(
         }
         clients.push(client);
     }
-    clients.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
     (keys.build(), clients)
+}
+
+/// From which addresses requests may come.
+pub(super) fn addresses(allow: &List<IpNet>, deny: &List<IpNet>) -> Option<AddressRules> {
+    let networks = |list: &List<IpNet>| list.iter().map(|network| network.value).collect();
+    AddressRules::new(networks(allow), networks(deny))
+}
+
+/// Refuses prefixes that are protected and public at once.
+pub(super) fn check_public(file: &File, problems: &mut Problems) {
+    for public in file.access.public.iter() {
+        let mut protected = file.access.protected.iter();
+        let same = protected.find(|keys| keys.prefix.value == public.value);
+        if let Some(keys) = same {
+            let message = format!("`{}` is protected and public", public.as_str());
+            let problem = Problem::at(public.span, message).label("public here");
+            let help = "`public` is for paths below a protected one";
+            problems.add(problem.also(keys.prefix.span, "protected here").help(help));
+        }
+    }
 }
 
 fn check_key(key: &KeyKeys, seen: &mut HashMap<ApiKeyHash, Span>, problems: &mut Problems) {

@@ -3,6 +3,7 @@
 //! that lead nowhere, things given twice, what does not fit together.
 
 mod access;
+mod allow;
 mod cors;
 mod limits;
 mod redis;
@@ -20,15 +21,21 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
     let (keys, clients) = access::clients(file, &limits, problems);
+    let mut allow = allow::Lists::of(&clients);
+    access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
-    let (routes, upstreams) = routes::compile(file, &limits, &cors, problems);
+    let (routes, upstreams) = routes::compile(file, &limits, &cors, &mut allow, problems);
     let settings = settings::compile(file, problems);
     let server = &file.server;
+    let protected = file.protected(|keys| allow.place(&keys.allow));
+    let allow = allow.into_lists();
     let snapshot = Snapshot {
         access: Access {
             keys,
             clients,
-            protected: file.protected(),
+            addresses: access::addresses(&file.access.ip_allow, &file.access.ip_deny),
+            protected,
+            allow,
             names,
             cors: cors.of_all(),
         },

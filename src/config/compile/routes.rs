@@ -14,14 +14,16 @@ use crate::limit::{Policy, Subject};
 use crate::route::{PathEncoding, PathPrefix, Route, RouteTable};
 use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
-use super::cors;
+use super::access::addresses;
 use super::limits::Compiled;
+use super::{allow, cors};
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
     file: &File,
     limits: &Compiled,
     cors: &cors::Compiler<'_>,
+    allow: &mut allow::Lists<'_>,
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
     let mut upstreams = Upstreams::compile(&file.upstreams, problems);
@@ -36,7 +38,12 @@ pub(super) fn compile(
         let route = keys.and_then(|keys| {
             let cors = cors.of_route(keys, problems);
             let route = route(prefix, keys, &mut upstreams, limits, problems)?;
-            Some(Route { cors, ..route })
+            Some(Route {
+                cors,
+                allow: allow.place(&keys.allow),
+                addresses: addresses(&keys.ip_allow, &keys.ip_deny).map(Arc::new),
+                ..route
+            })
         });
         // A prefix stands once in the maps, however many files they are in. What the long form may
         // repeat is for the route table to say.
@@ -118,6 +125,8 @@ fn route(
         merge_slashes: *keys.merge_slashes,
         path_encoding: *keys.path_encoding,
         cors: None,
+        allow: None,
+        addresses: None,
         cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,
         limits: limits?,
         subject: Subject::route(prefix.as_str()),

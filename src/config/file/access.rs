@@ -1,9 +1,10 @@
 //! `[access]`, `[clients.NAME]` and the file that `clients_file` names.
 
 use http::{HeaderName, Method};
+use ipnet::IpNet;
 use jiff::Timestamp;
 
-use crate::client::{ApiKeyHash, ClientName};
+use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use std::time::Duration;
 
 use crate::config::keys::{List, Map, table};
@@ -15,8 +16,16 @@ table! {
     /// Who may call what.
     AccessKeys {
         /// Paths that need an identified client; anonymous callers get 401. Compared more widely than
-        /// routes on purpose.
-        protected: List<PathPrefix> = List::empty();
+        /// routes on purpose. A string is short for a table with `prefix`. Where several cover a path,
+        /// each has to let the caller in.
+        protected: List<ProtectedKeys> = List::empty();
+        /// Paths below protected ones that are open to everyone. Compared to the letter, so that an
+        /// exception opens nothing else. What is protected below a public path stays protected.
+        public: List<PathPrefix> = List::empty();
+        /// Addresses and networks from which requests may come; others get 403. Empty: all.
+        ip_allow: List<IpNet> = List::empty();
+        /// Addresses and networks from which no request may come, also if `ip_allow` has them: 403.
+        ip_deny: List<IpNet> = List::empty();
         /// The header field in which clients send their key. `authorization` is possible.
         api_key_header: FieldName = FieldName(HeaderName::from_static("x-api-key"));
         /// Whether services get the key, too.
@@ -27,6 +36,20 @@ table! {
         /// Which web pages of other origins may call (CORS). A route's `cors` replaces it. Absent: what
         /// a service says about this passes.
         cors: Option<CorsKeys>;
+    }
+}
+
+table! {
+    /// Paths that need an identified client.
+    ProtectedKeys [prefix] {
+        /// What the paths begin with.
+        prefix: PathPrefix;
+        /// The clients that may come in, and groups of them: `client:NAME`, `group:NAME`; other clients
+        /// get 403. Empty: every client.
+        allow: List<AllowEntry> = List::empty();
+        /// The methods that need a client; with others the paths are as if they were not listed here.
+        /// `GET` takes `HEAD` along. Empty: all.
+        methods: List<Method> = List::empty();
     }
 }
 
@@ -78,6 +101,8 @@ table! {
         keys: List<KeyKeys> = List::empty();
         /// The tier whose limit holds for the client, instead of `limits.identified`.
         tier: Option<Name>;
+        /// The groups that the client is in, for `allow` of routes and protected paths.
+        groups: List<Name> = List::empty();
     }
 }
 

@@ -7,7 +7,7 @@ mod routes;
 mod server;
 mod upstreams;
 
-pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys};
+pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::RouteKeys;
 pub(super) use server::{LogKeys, ServerKeys};
@@ -20,7 +20,7 @@ use super::keys::{Kind, List, Map, table};
 use super::kinds::{InFile, Name};
 use super::source::{At, Span};
 use crate::client::ClientName;
-use crate::route::{PathPrefix, ProtectedPrefixes};
+use crate::route::{PathPrefix, ProtectedPrefix, ProtectedPrefixes};
 
 use access::ClientsFileKeys;
 use routes::LongRouteKeys;
@@ -96,15 +96,31 @@ impl File {
         self.clients.good().chain(more)
     }
 
-    /// What only identified clients reach.
-    pub(in crate::config) fn protected(&self) -> ProtectedPrefixes {
-        let prefixes = self.access.protected.iter();
+    /// What only identified clients reach; `allow` makes the list of those who may come in.
+    pub(in crate::config) fn protected(
+        &self,
+        mut allow: impl FnMut(&ProtectedKeys) -> Option<usize>,
+    ) -> ProtectedPrefixes {
+        let prefixes = self.access.protected.iter().map(|keys| ProtectedPrefix {
+            prefix: keys.prefix.value.clone(),
+            methods: keys.methods.iter().map(|it| it.value.clone()).collect(),
+            allow: allow(keys),
+        });
+        let public = self.access.public.iter();
         let keeps_slashes = |route: WrittenRoute<'_>| {
             let keys = route.keys;
             keys.is_some_and(|keys| !*keys.merge_slashes)
         };
-        ProtectedPrefixes::new(prefixes.map(|prefix| prefix.value.clone()).collect())
-            .with_kept_slashes(self.all_routes().any(keeps_slashes))
+        ProtectedPrefixes::new(
+            prefixes.collect(),
+            public.map(|prefix| prefix.value.clone()).collect(),
+        )
+        .with_kept_slashes(self.all_routes().any(keeps_slashes))
+    }
+
+    /// The same, as far as it keeps anonymous callers out.
+    pub(in crate::config) fn not_public(&self) -> ProtectedPrefixes {
+        self.protected(|_| None)
     }
 }
 

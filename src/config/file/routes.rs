@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use http::Method;
+use ipnet::IpNet;
 
 use super::CorsKeys;
+use crate::client::AllowEntry;
 use crate::config::keys::{List, Number, OrOff, table};
 use crate::config::kinds::{HostName, Name, Size, Target};
 use crate::route::{EncodedControls, EncodedSlash, PathEncoding, PathPrefix};
@@ -45,6 +47,14 @@ table! {
         /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
         /// reads Latin-1 or Windows-1252.
         path_encoding: PathEncoding = PathEncoding::Utf8;
+        /// The clients that may use the route, and groups of them: `client:NAME`, `group:NAME`; other
+        /// clients get 403, anonymous callers 401. Empty: everybody.
+        allow: List<AllowEntry> = List::empty();
+        /// Addresses and networks from which requests may come, beside `access.ip_allow`; others get
+        /// 403. Empty: all.
+        ip_allow: List<IpNet> = List::empty();
+        /// Addresses and networks from which no request may come: 403.
+        ip_deny: List<IpNet> = List::empty();
         /// Which web pages of other origins may call here, instead of `access.cors`. `off`: what the
         /// service says about this passes.
         cors: Option<OrOff<CorsKeys>>;

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, Method};
 
-use crate::client::{ApiKeyHash, ClientName};
+use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{Shown, Text};
 use crate::message::bytes::is_safe_name;
 use crate::message::known_field::KnownField;
@@ -41,6 +41,27 @@ impl Text for ClientName {
 
     fn text(&self) -> String {
         self.as_str().to_owned()
+    }
+}
+
+impl Text for AllowEntry {
+    const NOUN: &str = "a client or a group";
+    const EXAMPLE: &str = "group:partner";
+    const PATTERN: &str = "(client|group):[A-Za-z0-9._-]{1,128}";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').unwrap_or(("", text));
+        let is_name = is_safe_name(name.as_bytes());
+        match kind {
+            "group" if is_name => Ok(Self::Group(name.to_owned())),
+            "client" if is_name => Ok(Self::Client(name.to_owned())),
+            _ if !is_name => Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned()),
+            _ => Err(format!("write \"group:{name}\" or \"client:{name}\"")),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -56,3 +56,86 @@ error: `route.cors` takes a table, or "off"
 "#,
     );
 }
+
+#[test]
+fn whom_a_list_lets_in_and_what_is_public() {
+    assert_complaints(
+        r#"[access]
+protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
+public = ["/b", "/c/"]
+ip_allow = ["10.0.0.1/8", "office"]
+"#,
+        r#"error: `access.protected.allow` takes a client or a group such as "group:partner"
+ --> tollgate.toml:2:40
+  |
+2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
+  |                                        ^^^^^^^^^ write "group:partner" or "client:partner"
+
+error: `access.protected.allow` takes a client or a group such as "group:partner"
+ --> tollgate.toml:2:51
+  |
+2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
+  |                                                   ^^^^^^^^^^^ a name has 1 to 128 characters of A-Z a-z 0-9 . _ -
+
+error: unknown key `method`
+ --> tollgate.toml:2:65
+  |
+2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
+  |                                                                 ^^^^^^ did you mean `methods`?
+
+error: `/b` is protected and public
+ --> tollgate.toml:3:11
+  |
+2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
+  |                                                                                   ---- protected here
+3 | public = ["/b", "/c/"]
+  |           ^^^^ public here
+  |
+  = help: `public` is for paths below a protected one
+
+error: `access.public` takes a path prefix such as "/api/orders"
+ --> tollgate.toml:3:17
+  |
+3 | public = ["/b", "/c/"]
+  |                 ^^^^^ it must not end with a slash: write `/c`
+
+error: `access.ip_allow` takes a network or an address such as "10.0.0.0/8"
+ --> tollgate.toml:4:13
+  |
+4 | ip_allow = ["10.0.0.1/8", "office"]
+  |             ^^^^^^^^^^^^ write "10.0.0.0/8"
+
+error: `access.ip_allow` takes a network or an address such as "10.0.0.0/8"
+ --> tollgate.toml:4:27
+  |
+4 | ip_allow = ["10.0.0.1/8", "office"]
+  |                           ^^^^^^^^ this is neither a network nor an address
+
+7 problems
+"#,
+    );
+}
+
+#[test]
+fn what_lets_nobody_in_or_excepts_nothing_is_odd() {
+    let text = r#"[routes]
+"/a" = { upstream = "http://x", allow = ["group:nobody", "group:staff", "client:b"] }
+[access]
+protected = ["/a", { prefix = "/a/b", allow = ["client:gone"] }, { prefix = "/a/c", methods = "POST" }]
+public = ["/a/b/c", "/d"]
+[clients.b]
+keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
+groups = "staff"
+[limits]
+anonymous = { requests = 1, per = "1s" }
+"#;
+    assert_eq!(
+        lints(text),
+        [
+            "tollgate.toml:2:42: no client is in the group `nobody`, so this lets nobody in",
+            "tollgate.toml:4:48: there is no client `gone`, so this lets nobody in",
+            "tollgate.toml:4:77: `/a/c` is protected already by `/a`",
+            "tollgate.toml:5:21: `/d` is public anyway: nothing protects it",
+        ]
+    );
+}

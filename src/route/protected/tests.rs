@@ -5,9 +5,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::lenient_servers::{SERVICES, segments};
 
+/// Prefixes that are protected from all methods, for every client.
+fn protected(prefixes: &[&str]) -> ProtectedPrefixes {
+    ProtectedPrefixes::new(prefixes.iter().map(|text| entry(text)).collect(), Vec::new())
+}
+
+fn entry(prefix: &str) -> ProtectedPrefix {
+    ProtectedPrefix {
+        prefix: PathPrefix::parse(prefix).unwrap(),
+        methods: Vec::new(),
+        allow: None,
+    }
+}
+
 fn protects(prefix: &str, path: &str) -> bool {
-    let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse(prefix).unwrap()]);
-    prefixes.find(path).is_some()
+    protected(&[prefix]).find(path, Some(&Method::GET)).is_some()
 }
 
 /// The readings that docs/life-of-a-request.md promises, each by spellings of `/api/orders`.
@@ -208,7 +220,7 @@ fn whole_segments_are_compared() {
 /// Each byte is looked at a few times, however a path is made.
 #[test]
 fn long_paths_are_read_in_one_go() {
-    let prefixes = ProtectedPrefixes::new(vec![PathPrefix::parse("/x/y").unwrap()]);
+    let prefixes = protected(&["/x/y"]);
     for piece in [
         ".",
         "+",
@@ -228,7 +240,7 @@ fn long_paths_are_read_in_one_go() {
             format!("/x{}/z", piece.repeat(20_000)),
         ] {
             let begun = std::time::Instant::now();
-            assert!(prefixes.find(&path).is_none(), "{piece}");
+            assert!(prefixes.find(&path, None).is_none(), "{piece}");
             assert!(begun.elapsed().as_secs() < 5, "{piece}");
         }
     }
@@ -236,9 +248,8 @@ fn long_paths_are_read_in_one_go() {
 
 #[test]
 fn repeated_slashes_are_read_as_services_may() {
-    let prefix = || vec![PathPrefix::parse("/api/orders").unwrap()];
-    let kept = ProtectedPrefixes::new(prefix()).with_kept_slashes(true);
-    let merged = ProtectedPrefixes::new(prefix());
+    let kept = protected(&["/api/orders"]).with_kept_slashes(true);
+    let merged = protected(&["/api/orders"]);
     for (path, anywhere, where_kept) in [
         ("/api//orders", true, true),
         ("//api/orders/7", true, true),
@@ -255,17 +266,16 @@ fn repeated_slashes_are_read_as_services_may() {
         ("/y//orders", false, false),
     ] {
         let path = RequestPath::parse(path.as_bytes()).unwrap();
-        assert_eq!(merged.protects(&path).is_some(), anywhere, "{path:?}");
-        assert_eq!(kept.protects(&path).is_some(), where_kept, "{path:?}");
+        assert_eq!(merged.protects(&path, &Method::GET).is_some(), anywhere, "{path:?}");
+        assert_eq!(kept.protects(&path, &Method::GET).is_some(), where_kept, "{path:?}");
     }
 }
 
 #[test]
 fn the_shortest_of_several_is_found() {
     let texts = ["/b/c", "/b", "/a", "/b-c", "/b/c/d"];
-    let parse = |text: &&str| PathPrefix::parse(text).unwrap();
-    let prefixes = ProtectedPrefixes::new(texts.iter().map(parse).collect());
-    assert!(prefixes.iter().map(PathPrefix::as_str).eq(texts));
+    let prefixes = protected(&texts);
+    assert!(prefixes.iter().map(|one| one.prefix.as_str()).eq(texts));
     for (path, wanted) in [
         ("/b/c/d", Some("/b")),
         ("/B", Some("/b")),
@@ -275,14 +285,14 @@ fn the_shortest_of_several_is_found() {
         ("/c", None),
         ("/", None),
     ] {
-        let found = prefixes.find(path).map(PathPrefix::as_str);
+        let found = prefixes.find(path, None).map(|one| one.prefix.as_str());
         assert_eq!(found, wanted, "{path}");
     }
 }
 
 #[test]
 fn nothing_is_protected_by_nothing() {
-    assert!(ProtectedPrefixes::default().find("/api").is_none());
+    assert!(ProtectedPrefixes::default().find("/api", None).is_none());
 }
 
 /// Paths of the pieces that attacks on path handling are made of.
@@ -370,11 +380,174 @@ proptest! {
     #[test]
     fn many_prefixes_protect_what_each_protects(path in hostile()) {
         let texts = ["/api", "/api/orders", "/x", "/orders/x", "/api%20"];
-        let parse = |text: &&str| PathPrefix::parse(text).unwrap();
-        let prefixes = ProtectedPrefixes::new(texts.iter().map(parse).collect());
+        let prefixes = protected(&texts);
         if let Ok(path) = RequestPath::parse(path.as_bytes()) {
             let any = texts.iter().any(|prefix| protects(prefix, path.as_str()));
-            prop_assert_eq!(prefixes.find(path.as_str()).is_some(), any);
+            prop_assert_eq!(prefixes.find(path.as_str(), None).is_some(), any);
+        }
+    }
+}
+
+/// Everything is protected but `/login` and `/caf%C3%A9`; `/login/admin` is protected all the same.
+fn with_exceptions() -> ProtectedPrefixes {
+    let public = ["/login", "/caf%C3%A9", "/a/b"].map(|text| PathPrefix::parse(text).unwrap());
+    let protected = ["/", "/login/admin", "/A"].map(entry);
+    ProtectedPrefixes::new(protected.into(), public.into())
+}
+
+#[test]
+fn an_exception_opens_the_very_letters_and_nothing_else() {
+    let prefixes = with_exceptions();
+    for path in [
+        "/login",
+        "/login/",
+        "/login/x",
+        "/login/a%20b/c;d",
+        "/caf%C3%A9/x",
+        "/a/b/c",
+    ] {
+        assert!(prefixes.find(path, None).is_none(), "{path}");
+    }
+    for path in [
+        "/",
+        "/Login",
+        "/LOGIN/x",
+        "/loginx",
+        "/login.json",
+        "/login;x",
+        "/login%20",
+        "/login.",
+        "/login%2Fx",
+        "/login%3Fx",
+        "/login%00",
+        "/%EF%BD%8Cogin",
+        "/login%FF",
+        "/x/login",
+        "/cafe",
+        "/caf%E9",
+        "/CAF%C3%A9",
+        "/A/b",
+        "/a",
+    ] {
+        assert!(prefixes.find(path, None).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_protected_below_an_exception_stays_so_in_all_readings() {
+    let prefixes = with_exceptions();
+    for path in [
+        "/login/admin",
+        "/login/ADMIN/x",
+        "/login/%61dmin",
+        "/login/admin;x",
+        "/login/x%2F..%2Fadmin",
+        "/login%2Fadmin",
+        "/login/admin%3Fx",
+        "/login/adm%FFin",
+    ] {
+        let Ok(canonical) = RequestPath::parse(path.as_bytes()) else {
+            continue;
+        };
+        assert!(prefixes.find(canonical.as_str(), None).is_some(), "{path}");
+    }
+    assert!(prefixes.find("/login/administration", None).is_none());
+}
+
+#[test]
+fn methods_are_compared_without_case_and_get_takes_head_along() {
+    let of = |methods: &[Method]| {
+        let only = ProtectedPrefix {
+            methods: methods.to_vec(),
+            ..entry("/a")
+        };
+        ProtectedPrefixes::new(vec![only], Vec::new())
+    };
+    let method = |text: &str| Method::from_bytes(text.as_bytes()).unwrap();
+    for (methods, asked, protected) in [
+        (&[Method::POST][..], "POST", true),
+        (&[Method::POST], "post", true),
+        (&[Method::POST], "GET", false),
+        (&[Method::GET], "HEAD", true),
+        (&[Method::GET], "head", true),
+        (&[Method::HEAD], "GET", false),
+        (&[Method::GET, Method::PUT], "PUT", true),
+    ] {
+        let prefixes = of(methods);
+        let found = prefixes.find("/A/x", Some(&method(asked)));
+        assert_eq!(found.is_some(), protected, "{methods:?} {asked}");
+        assert!(prefixes.find("/a", None).is_none(), "not from all methods");
+    }
+}
+
+#[test]
+fn every_list_that_covers_a_path_is_asked() {
+    let of = |prefix: &str, list: usize| ProtectedPrefix {
+        allow: Some(list),
+        ..entry(prefix)
+    };
+    let prefixes = vec![entry("/"), of("/a", 1), of("/a/b", 2), of("/c", 3)];
+    let public = vec![PathPrefix::parse("/a/b/c").unwrap()];
+    let prefixes = ProtectedPrefixes::new(prefixes, public);
+    let asked = |path: &str| {
+        let mut asked = Vec::new();
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        prefixes.find_restricted(&path, &Method::GET, |_, list| {
+            asked.push(list);
+            None::<()>
+        });
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    };
+    assert_eq!(asked("/a/b/x"), [1, 2]);
+    assert_eq!(asked("/A;x/%62/x"), [1, 2]);
+    assert_eq!(asked("/a"), [1]);
+    assert_eq!(asked("/x"), [0; 0]);
+    assert_eq!(asked("/a/b/c/d"), [0; 0], "lifted");
+    assert_eq!(asked("/a/b/C"), [1, 2]);
+}
+
+#[test]
+fn a_path_whose_repeated_slashes_are_kept_is_no_exception() {
+    let (merging, keeping) = (with_exceptions(), with_exceptions().with_kept_slashes(true));
+    for (path, merged, kept) in [
+        ("/login/x", false, false),
+        ("//login/x", false, true),
+        ("/login//x", false, true),
+    ] {
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        let protects = |prefixes: &ProtectedPrefixes| prefixes.protects(&path, &Method::GET).is_some();
+        assert_eq!((protects(&merging), protects(&keeping)), (merged, kept), "{path:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_an_exception_opens_no_service_reads_as_anything_else(
+        path in hostile(),
+        below in any::<bool>(),
+    ) {
+        let path = if below { format!("/api{path}") } else { path };
+        let Ok(canonical) = RequestPath::parse(path.as_bytes()) else {
+            return Ok(());
+        };
+        let path = canonical.as_str();
+        for public in ["/api", "/api/orders", "/caf%C3%A9"] {
+            let prefixes = ProtectedPrefixes::new(
+                vec![entry("/")],
+                vec![PathPrefix::parse(public).unwrap()],
+            );
+            if prefixes.find(path, None).is_some() {
+                continue;
+            }
+            for service in SERVICES {
+                let read = segments(path, service);
+                prop_assert!(
+                    read.starts_with(&segments(public, service)),
+                    "{path} is public as {public}, read by {service:?}"
+                );
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
 //! Who may call: pages of other origins, groups of clients, addresses, and where a key may stand.
 
+mod addresses;
 mod cors;
+mod who;
