@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a browser makes of the gateway: every script in tests/browser, in headless Chromium. Not a part of
+# What a browser makes of the gateway: every test in tests/browser, in headless Chromium. Not a part of
 # `make test`, which needs no browser. Without Chromium nothing is tested, and that is said.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ for command in chromium chromedriver python3; do
     fi
 done
 cargo build --locked --bin tollgate
-for script in tests/browser/*.py; do
+for script in tests/browser/test_*.py; do
     echo "== $script"
     python3 "$script" "${CARGO_TARGET_DIR:-target}/debug/tollgate"
 done

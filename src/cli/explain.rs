@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::config;
 use crate::message::caller::Peer;
 use crate::message::protocol::Scheme;
-use crate::pipeline::explain::{Explanation, LimitLine, explain};
+use crate::pipeline::explain::{AllowLine, Explanation, LimitLine, explain};
 use crate::pipeline::snapshot::Snapshot;
 
 /// What the user asks about.
@@ -150,21 +150,11 @@ fn text(told: &Explanation) -> String {
     if let Some(ruling) = &told.address {
         line("address", &format!("{} {ruling}", told.ip));
     }
-    if told.path.is_some() && told.client_kind.is_some() && told.client_kind != Some("invalid") {
-        let protection = match (&told.protected_by, &told.public_by) {
-            (Some(prefix), _) => format!("{prefix} is for identified clients"),
-            (None, Some(public)) => format!("none: {public} is public"),
-            (None, None) => "none: the path is public".to_owned(),
-        };
+    if let Some(protection) = protection(told) {
         line("protection", &protection);
     }
     for list in &told.allow {
-        let entries = list.entries.join(", ");
-        let lets_in = match &list.by {
-            Some(entry) => format!("lets the client in by {entry}"),
-            None => format!("lets in {entries} only"),
-        };
-        line("allow", &format!("{} {lets_in}", list.of));
+        line("allow", &allow_text(list));
     }
     if let Some(cors) = &told.cors {
         line("cors", cors);
@@ -208,6 +198,24 @@ fn text(told: &Explanation) -> String {
         );
     }
     out
+}
+
+/// What protects the path, if the request came so far that this matters.
+fn protection(told: &Explanation) -> Option<String> {
+    told.path.as_ref()?;
+    told.client_kind.filter(|kind| *kind != "invalid")?;
+    Some(match (&told.protected_by, &told.public_by) {
+        (Some(prefix), _) => format!("{prefix} is for identified clients"),
+        (None, Some(public)) => format!("none: {public} is public"),
+        (None, None) => "none: the path is public".to_owned(),
+    })
+}
+
+fn allow_text(list: &AllowLine) -> String {
+    match &list.by {
+        Some(entry) => format!("{} lets the client in by {entry}", list.of),
+        None => format!("{} lets in {} only", list.of, list.entries.join(", ")),
+    }
 }
 
 fn limit_text(limit: &LimitLine) -> String {

@@ -11,6 +11,7 @@ use super::body::BodyLength;
 use super::caller::{Peer, put_address};
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
+use super::key_sources::KeySources;
 use super::known_field::KnownField;
 use super::protocol::Version;
 use super::sink::{FieldSink, HeadSink, Persistence};
@@ -35,7 +36,9 @@ const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 pub struct Names {
     /// Where clients send their key.
     pub api_key: HeaderName,
-    /// Whether services get the key as well.
+    /// Where else a key may stand.
+    pub key_sources: KeySources,
+    /// Whether services get the key as well, but for one in the query.
     pub forward_api_key: bool,
     /// Where services are told the client's name.
     pub client: HeaderName,
@@ -163,6 +166,7 @@ pub fn put_request(
                 KnownField::MaxForwards if *method == Method::OPTIONS => {
                     put_max_forwards(sink, field);
                 }
+                KnownField::Cookie => put_cookie(sink, field, to.names),
                 _ => sink.pass(field),
             }
         }
@@ -191,6 +195,10 @@ fn reaches_service(
     }
     match field.known {
         KnownField::Odd => to.names.passes_odd(field.name),
+        KnownField::Authorization => {
+            let names = to.names;
+            names.forward_api_key || !names.key_sources.takes_authorization(field.value)
+        }
         KnownField::Host
         | KnownField::ContentLength
         | KnownField::ProxyAuthorization
@@ -272,6 +280,20 @@ fn put_max_forwards(sink: &mut impl FieldSink, field: FieldRef<'_>) {
     match hops(field.value) {
         Some(hops) => sink.number(field.name, hops.saturating_sub(1)),
         None => sink.pass(field),
+    }
+}
+
+/// Puts cookies without a key among them.
+fn put_cookie(sink: &mut impl FieldSink, field: FieldRef<'_>, names: &Names) {
+    let without = if names.forward_api_key {
+        None
+    } else {
+        names.key_sources.cookie_without_keys(field.value)
+    };
+    match without {
+        None => sink.pass(field),
+        Some(rest) if rest.is_empty() => {}
+        Some(rest) => sink.field(field.name, &rest),
     }
 }
 

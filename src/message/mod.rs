@@ -14,6 +14,7 @@ pub mod head;
 pub mod hex;
 pub mod hop;
 pub mod host;
+pub mod key_sources;
 pub mod known_field;
 pub mod lenient;
 #[cfg(test)]

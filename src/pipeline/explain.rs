@@ -8,7 +8,7 @@ pub use who::AllowLine;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::limit::{Check, Who};
+use crate::limit::{Check, Subject, Who};
 use crate::message::caller::Peer;
 use crate::message::cors;
 use crate::message::fields::HeadStorage;
@@ -168,7 +168,7 @@ pub fn explain(
         status: rejection.status().as_u16(),
         code: rejection.code(),
         detail: rejection
-            .detail(&snapshot.access.names.api_key)
+            .detail(&snapshot.access.names.key_sources)
             .into_owned(),
     });
     Ok(told)
@@ -190,7 +190,7 @@ fn tell(
     let mut request = Request::new(snapshot, head, peer);
     let plan = plan(&mut request, snapshot, as_client);
     told.method = head.method.to_string();
-    told.target = String::from_utf8_lossy(head.target()).into_owned();
+    told.target = target_without_keys(&request);
     told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
     told.ip = request.address.to_canonical().to_string();
     if let (Some(path), Some(target)) = (&request.path, request.target) {
@@ -223,7 +223,10 @@ fn tell(
             told.answers = Some("200: the gateway's own health check");
             return None;
         }
-        Plan::Refuse(rejection) => return Some(rejection),
+        Plan::Refuse(rejection) => {
+            tell_limit_of_invalid_keys(told, snapshot, &request, &rejection);
+            return Some(rejection);
+        }
         Plan::Count(admitted, then) => (admitted, then),
     };
     let route = request.route.map(|route| &**route);
@@ -238,6 +241,32 @@ fn tell(
         Then::Forward(route) => told.sends = Some(sent_to(snapshot, &request, route)),
     }
     None
+}
+
+/// Tells of the limit that a request with a wrong key counts against.
+fn tell_limit_of_invalid_keys(
+    told: &mut Explanation,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    rejection: &Rejection,
+) {
+    let limits = &snapshot.limits;
+    if let (Rejection::InvalidApiKey, Some(policy)) = (rejection, &limits.invalid_keys) {
+        let subject = &Subject::address(request.address, limits.ipv6_prefix);
+        told.limits.push(limit_line(&Check { policy, subject }, 1));
+    }
+}
+
+/// The target as it came, but for keys in its query.
+fn target_without_keys(request: &Request<'_>) -> String {
+    let target = request.head.target();
+    let mut shown = String::from_utf8_lossy(target).into_owned();
+    if let (Some(_), Some(end)) = (&request.query_without_keys, shown.find('?')) {
+        let rest = request.query().map(String::from_utf8_lossy);
+        shown.truncate(end);
+        shown.extend(rest.map(|rest| format!("?{rest}")));
+    }
+    shown
 }
 
 /// Says of which origins pages may call, or whether the one that the request names is among them.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::client::{ApiKeyHash, Client, KeyFault, KeyId, MAX_KEY};
 use crate::message::fields::Fields;
+use crate::message::key_sources::SentKey;
 
 use super::snapshot::Access;
 
@@ -39,20 +40,26 @@ pub struct Identified<'s> {
     pub caller: Result<Caller<'s>, KeyFault<'s>>,
 }
 
-/// Identifies the caller by the key it sent. `address` is where the request comes from.
-pub fn identify<'s>(access: &'s Access, fields: &Fields, address: IpAddr) -> Identified<'s> {
-    let mut keys = fields.get_all_named(&access.names.api_key);
+/// Identifies the caller by the key it sent, in a field or the query. `address` is where the request
+/// comes from.
+pub fn identify<'s>(
+    access: &'s Access,
+    fields: &Fields,
+    query: Option<&[u8]>,
+    address: IpAddr,
+) -> Identified<'s> {
+    let names = &access.names;
     let without_key = |caller| Identified { key: None, caller };
-    let Some(key) = keys.next() else {
-        return without_key(Ok(Caller::Anonymous(address)));
+    let key = match names.key_sources.find(&names.api_key, fields, query) {
+        SentKey::Nothing => return without_key(Ok(Caller::Anonymous(address))),
+        // Of two keys it is not for us to choose which one counts.
+        SentKey::Several => return without_key(Err(KeyFault::Several)),
+        SentKey::Key(key) => key,
     };
-    if keys.next().is_some() {
-        return without_key(Err(KeyFault::Several));
-    }
     if key.is_empty() || key.len() > MAX_KEY || !key.iter().all(u8::is_ascii_graphic) {
         return without_key(Err(KeyFault::Malformed));
     }
-    let hash = ApiKeyHash::of(key);
+    let hash = ApiKeyHash::of(&key);
     let client = access.keys.find(&hash, Timestamp::now);
     Identified {
         key: Some(hash.id()),

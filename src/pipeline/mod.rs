@@ -33,7 +33,7 @@ pub use worker::Worker;
 use self::client_side::{After, ClientSide};
 use self::plan::{Plan, Then};
 use self::proxy::proxy;
-use self::rate_limit::rate_limit;
+use self::rate_limit::{limit_invalid_keys, rate_limit};
 use self::record::Record;
 use self::refuse::{Reply, answer};
 use self::rejection::Rejection;
@@ -54,6 +54,9 @@ async fn run<'r>(
         }
         Plan::Preflight => {
             return Ok(boxed_cold(answer(Reply::Preflight, record, client)).await);
+        }
+        Plan::Refuse(Rejection::InvalidApiKey) => {
+            return Err(boxed_cold(limit_invalid_keys(request, record)).await);
         }
         Plan::Refuse(rejection) => return Err(rejection.clone()),
         Plan::Count(admitted, then) => (admitted, then),

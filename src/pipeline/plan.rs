@@ -70,6 +70,10 @@ fn steps<'p>(
     let target = RequestTarget::parse(head.target(), &head.method)
         .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
     request.target = Some(target);
+    if let Some(query) = target.query {
+        let without = snapshot.access.names.key_sources.query_without_keys(query);
+        request.query_without_keys = without.map(Vec::into_boxed_slice);
+    }
     // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
     request.host = target.authority.unwrap_or(request.host);
     if target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
@@ -94,7 +98,12 @@ fn steps<'p>(
     let caller = if let Some(client) = as_client {
         Caller::Identified(client)
     } else {
-        let identified = identify(&snapshot.access, &head.fields, request.address);
+        let identified = identify(
+            &snapshot.access,
+            &head.fields,
+            target.query,
+            request.address,
+        );
         request.key = identified.key;
         identified.caller.map_err(|fault| {
             request.identity = Some(Identity::InvalidKey(fault));

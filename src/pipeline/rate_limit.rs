@@ -87,6 +87,36 @@ impl<'s> Subjects<'s> {
     }
 }
 
+/// The refusal of a request over a limit.
+fn used_up(report: &Report<'_>) -> Rejection {
+    Rejection::RateLimited(Box::new(UsedUp {
+        limit: Arc::clone(&report.closest.name),
+        decision: report.decision,
+    }))
+}
+
+/// Counts a request with a wrong key for its address, and says how it is refused.
+pub(super) async fn limit_invalid_keys<'s>(
+    request: &Request<'s>,
+    record: &Record<'s>,
+) -> Rejection {
+    let limits = &record.current.snapshot.limits;
+    let Some(policy) = limits.invalid_keys.as_deref() else {
+        return Rejection::InvalidApiKey;
+    };
+    let subject = &Subject::address(request.address, limits.ipv6_prefix);
+    let check = Check { policy, subject };
+    let limiter = &record.worker.limiter;
+    let outcome = limiter.decide(&[check], NonZeroU32::MIN).await;
+    let report = Report::of(Some(policy), &[], &outcome.decisions);
+    record.report.set(report);
+    match (outcome.verdict, report) {
+        (Verdict::Refused, Some(report)) => used_up(&report),
+        // The key is wrong, whether or not that can be counted.
+        _ => Rejection::InvalidApiKey,
+    }
+}
+
 /// Counts the request and lets it pass, or refuses it. What is counted is noted for the answer, in
 /// either case.
 pub(super) async fn rate_limit<'s>(
@@ -111,10 +141,7 @@ pub(super) async fn rate_limit<'s>(
     record.report.set(report);
     match (outcome.verdict, report) {
         (Verdict::Admitted, _) => Ok(Permit { caller }),
-        (Verdict::Refused, Some(report)) => Err(Rejection::RateLimited(Box::new(UsedUp {
-            limit: Arc::clone(&report.closest.name),
-            decision: report.decision,
-        }))),
+        (Verdict::Refused, Some(report)) => Err(used_up(&report)),
         (Verdict::Refused | Verdict::Unavailable, _) => Err(Rejection::LimiterUnavailable),
     }
 }

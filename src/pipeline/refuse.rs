@@ -142,7 +142,7 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
             Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
             Reply::Preflight => (StatusCode::NO_CONTENT, Vec::new(), b""),
             Reply::Rejected(rejection) => {
-                let field = &record.current.snapshot.access.names.api_key;
+                let field = &record.current.snapshot.access.names.key_sources;
                 let problem = rejection.problem(field, record.request_id.text());
                 (rejection.status(), problem, b"application/problem+json")
             }
@@ -184,7 +184,7 @@ impl PutHead for OwnAnswer<'_, '_> {
             report.put_fields(&snapshot.limits, sink);
         }
         if let Reply::Rejected(rejection) = self.reply {
-            rejection.put_fields(&names.api_key, sink);
+            rejection.put_fields(&names.key_sources, sink);
         }
         match (record.request().and_then(Request::cors), self.reply) {
             (None, _) => {}

@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 use crate::limit::{Decision, retry_after};
 use crate::message::body::FramingError;
+use crate::message::key_sources::KeySources;
 use crate::message::path::AmbiguousPath;
 use crate::message::sink::FieldSink;
 use crate::wire::chunked::ChunkError;
@@ -144,10 +145,10 @@ impl Rejection {
         }
     }
 
-    /// The sentence that the client is told; `key_field` is where it should send its key. Addresses
+    /// The sentence that the client is told; `sources` says where it should send its key. Addresses
     /// and the system's errors are for the log.
     #[must_use]
-    pub fn detail(&self, key_field: &HeaderName) -> Cow<'static, str> {
+    pub fn detail(&self, sources: &KeySources) -> Cow<'static, str> {
         let detail = match self {
             Self::BadRequest(_)
             | Self::AmbiguousPath(_)
@@ -159,13 +160,15 @@ impl Rejection {
             }
             Self::InvalidApiKey => {
                 return format!(
-                    "The API key in the {key_field} field is not one that is accepted."
+                    "The API key in {} is not one that is accepted.",
+                    sources.places()
                 )
                 .into();
             }
             Self::ApiKeyRequired => {
                 return format!(
-                    "This path is for identified clients; send an API key in the {key_field} field."
+                    "This path is for identified clients; send an API key in {}.",
+                    sources.places()
                 )
                 .into();
             }
@@ -227,15 +230,11 @@ impl Rejection {
     }
 
     /// Puts the fields that only this reason has.
-    pub fn put_fields(&self, key_field: &HeaderName, sink: &mut impl FieldSink) {
+    pub fn put_fields(&self, sources: &KeySources, sink: &mut impl FieldSink) {
         match self {
             Self::InvalidApiKey | Self::ApiKeyRequired => {
-                sink.composed(b"WWW-Authenticate", |out| {
-                    // A field's name has nothing that would need escaping in a quoted string.
-                    out.extend_from_slice(b"ApiKey realm=\"tollgate\", header=\"");
-                    out.extend_from_slice(key_field.as_ref());
-                    out.push(b'"');
-                });
+                let challenge = sources.challenge(matches!(self, Self::InvalidApiKey));
+                sink.field(b"WWW-Authenticate", challenge.as_bytes());
             }
             // The method's names are tokens, as http::Method only holds such.
             Self::MethodNotAllowed { allow } => sink.field(b"Allow", allow.as_bytes()),
@@ -249,13 +248,13 @@ impl Rejection {
 
     /// The problem's JSON.
     #[must_use]
-    pub fn problem(&self, key_field: &HeaderName, request_id: &str) -> Vec<u8> {
+    pub fn problem(&self, sources: &KeySources, request_id: &str) -> Vec<u8> {
         let (status, error, code) = self.telling();
         let mut problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{code}"),
             "title": error,
             "status": status.as_u16(),
-            "detail": self.detail(key_field),
+            "detail": self.detail(sources),
             "error": error,
             "code": code,
             "request_id": request_id,
@@ -317,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_problem_has_the_members_of_rfc_9457_and_our_own() {
-        let field = HeaderName::from_static("x-api-key");
+        let field = KeySources::default();
         let problem = Rejection::Internal.problem(&field, "id-1");
         let problem: serde_json::Value = serde_json::from_slice(&problem).unwrap();
         assert_eq!(problem["type"], "urn:tollgate:problem:internal");

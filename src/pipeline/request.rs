@@ -34,6 +34,8 @@ pub struct Request<'r> {
     pub address: IpAddr,
     /// The parts of its target.
     pub target: Option<RequestTarget<'r>>,
+    /// What is left of the query where it has a key.
+    pub query_without_keys: Option<Box<[u8]>>,
     /// The host that is asked for, with its port as it came.
     pub host: &'r [u8],
     /// How its body is framed.
@@ -69,6 +71,7 @@ impl<'r> Request<'r> {
             trusted: snapshot.trusts(peer.address),
             address: caller(peer.address, &head.fields, |hop| snapshot.trusts(hop)),
             target: None,
+            query_without_keys: None,
             host: head.host(),
             body: BodyLength::None,
             path: None,
@@ -80,10 +83,13 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What stands behind the question mark.
+    /// What stands behind the question mark, but for keys.
     #[must_use]
-    pub fn query(&self) -> Option<&'r [u8]> {
-        self.target.and_then(|target| target.query)
+    pub fn query(&self) -> Option<&[u8]> {
+        match &self.query_without_keys {
+            None => self.target.and_then(|target| target.query),
+            Some(rest) => (!rest.is_empty()).then_some(rest),
+        }
     }
 
     /// What pages of other origins may do with it, and its fields.

@@ -65,6 +65,8 @@ pub struct Limits {
     pub anonymous: Option<Arc<Policy>>,
     /// For clients without a tier; each carries the policy that holds for it.
     pub identified: Option<Arc<Policy>>,
+    /// For requests with wrong keys, counted per address.
+    pub invalid_keys: Option<Arc<Policy>>,
     /// How answers report a limit.
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.

@@ -9,6 +9,7 @@ use tollgate::message::caller::Peer;
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
+use tollgate::message::key_sources::KeySources;
 use tollgate::message::known_field::KnownField;
 use tollgate::message::protocol::{Scheme, Version};
 use tollgate::message::sink::Persistence;
@@ -52,6 +53,7 @@ impl Case {
         Self {
             names: Names {
                 api_key: name(api_key),
+                key_sources: KeySources::default(),
                 forward_api_key: is(1),
                 client: name(client),
                 request_id: name(request_id),

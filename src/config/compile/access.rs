@@ -12,6 +12,7 @@ use crate::config::problems::{Problem, Problems};
 use crate::config::source::Span;
 use crate::message::address_rules::AddressRules;
 use crate::message::forward::Names;
+use crate::message::key_sources::{KeySource, KeySources};
 
 use super::limits::Compiled;
 
@@ -38,13 +39,37 @@ pub(super) fn names(access: &AccessKeys, server: &ServerKeys, problems: &mut Pro
             problems.add(problem.label(format!("both are `{name}`")));
         }
     }
+    check_sources(access, problems);
+    let sources = access.key_sources.iter();
     Names {
+        key_sources: KeySources::new(&api_key.0, sources.map(|source| source.value.clone())),
         api_key: api_key.0.clone(),
         forward_api_key: *access.forward_api_key,
         client: client.0.clone(),
         request_id: request_id.0.clone(),
         odd: *server.odd_field_names,
         via: *server.via,
+    }
+}
+
+/// Refuses places for keys that are none, or two in one.
+fn check_sources(access: &AccessKeys, problems: &mut Problems) {
+    let sources = &access.key_sources;
+    if sources.is_empty() {
+        let problem = Problem::at(
+            sources.span,
+            "`access.key_sources` names no place for a key",
+        );
+        problems.add(problem.label("nobody could send one"));
+    }
+    let bearer = sources.iter().find(|it| it.value == KeySource::Bearer);
+    if let Some(bearer) = bearer.filter(|_| access.api_key_header.0 == header::AUTHORIZATION) {
+        let message = "a key in `authorization` cannot be read in two ways";
+        let problem = Problem::at(bearer.span, message).label("`Bearer KEY` is taken for a key");
+        problems.add(problem.also(
+            access.api_key_header.span,
+            "all of the field is taken for a key",
+        ));
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::keys::{List, Map, table};
 use crate::config::kinds::{AnyField, FieldName, Name, OrAny, Origin};
 use crate::config::source::{At, Span};
+use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;
 
 table! {
@@ -26,9 +27,16 @@ table! {
         ip_allow: List<IpNet> = List::empty();
         /// Addresses and networks from which no request may come, also if `ip_allow` has them: 403.
         ip_deny: List<IpNet> = List::empty();
+        /// Where a key may stand. `header`: in `api_key_header`. `bearer`: in `Authorization`, behind
+        /// `Bearer`. `query:NAME`: in that parameter of the query, which is taken out before the request
+        /// goes on. `cookie:NAME`: in that cookie.
+        key_sources: List<KeySource> = List(vec![At {
+            value: KeySource::Header,
+            span: Span::NOWHERE,
+        }]);
         /// The header field in which clients send their key. `authorization` is possible.
         api_key_header: FieldName = FieldName(HeaderName::from_static("x-api-key"));
-        /// Whether services get the key, too.
+        /// Whether services get the key, too. One in a query they never get.
         forward_api_key: bool = false;
         /// The header field in which services find the client's name. What callers send in it never
         /// gets there.

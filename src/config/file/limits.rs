@@ -17,11 +17,14 @@ table! {
         anonymous: Option<LimitKeys>;
         /// For each client, all its keys together. Absent: not limited.
         identified: Option<LimitKeys>;
-        /// For each client of that tier, instead of `identified`. No tier is called `anonymous` or
-        /// `identified`.
+        /// For requests with wrong keys, for each address: beyond it they get 429 instead of 401. A
+        /// right key passes. Absent: not limited.
+        invalid_keys: Option<LimitKeys>;
+        /// For each client of that tier, instead of `identified`. No tier is called `anonymous`,
+        /// `identified` or `invalid_keys`.
         tiers: Map<Name, LimitKeys> = Map::default();
-        /// Limits of routes, which list them under `limits`. None is called `anonymous`, `identified`
-        /// or as a tier is: they would share counters.
+        /// Limits of routes, which list them under `limits`. None is called `anonymous`,
+        /// `identified`, `invalid_keys` or as a tier is: they would share counters.
         policies: Map<Name, PolicyKeys> = Map::default();
         /// Which fields tell callers about their limit: `RateLimit` (`standard`), `X-RateLimit`
         /// (`legacy`), both or none.

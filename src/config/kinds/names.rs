@@ -4,7 +4,9 @@ use http::{HeaderName, Method};
 
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{Shown, Text};
-use crate::message::bytes::is_safe_name;
+use crate::message::bytes::{TOKEN, is_safe_name};
+use crate::message::escapes::is_unreserved;
+use crate::message::key_sources::KeySource;
 use crate::message::known_field::KnownField;
 use crate::route::PathPrefix;
 
@@ -62,6 +64,40 @@ impl Text for AllowEntry {
 
     fn text(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Text for KeySource {
+    const NOUN: &str = "a place for a key";
+    const EXAMPLE: &str = "header";
+    const PATTERN: &str = "header|bearer|query:[A-Za-z0-9._~-]+|cookie:[!#$%&'*+.^_`|~A-Za-z0-9-]+";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+        let is_plain = name.bytes().all(is_unreserved);
+        let is_token = name.bytes().all(|b| TOKEN.has(b));
+        match (kind, name) {
+            ("header", "") => Ok(Self::Header),
+            ("bearer", "") => Ok(Self::Bearer),
+            ("header", name) => Err(format!(
+                "write \"header\", and `api_key_header = \"{name}\"`"
+            )),
+            ("query" | "cookie", "") => Err(format!("write \"{kind}:NAME\"")),
+            ("query", name) if is_plain => Ok(Self::Query(name.to_owned())),
+            ("cookie", name) if is_token => Ok(Self::Cookie(name.to_owned())),
+            ("query", _) => Err("a parameter's name has letters, digits and `-._~`".to_owned()),
+            ("cookie", _) => Err("this cannot be the name of a cookie".to_owned()),
+            _ => Err("write \"header\", \"bearer\", \"query:NAME\" or \"cookie:NAME\"".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Header => "header".to_owned(),
+            Self::Bearer => "bearer".to_owned(),
+            Self::Query(name) => format!("query:{name}"),
+            Self::Cookie(name) => format!("cookie:{name}"),
+        }
     }
 }
 

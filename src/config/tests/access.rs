@@ -139,3 +139,58 @@ anonymous = { requests = 1, per = "1s" }
         ]
     );
 }
+
+#[test]
+fn places_for_keys() {
+    assert_complaints(
+        r#"[access]
+key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+api_key_header = "authorization"
+"#,
+        r#"error: `access.key_sources` takes a place for a key such as "header"
+ --> tollgate.toml:2:16
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                ^^^^^^^^^^^^^^ write "header", and `api_key_header = "x-key"`
+
+error: `access.key_sources` takes a place for a key such as "header"
+ --> tollgate.toml:2:32
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                                ^^^^^^^ write "query:NAME"
+
+error: `access.key_sources` takes a place for a key such as "header"
+ --> tollgate.toml:2:41
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                                         ^^^^^^^^^^^ a parameter's name has letters, digits and `-._~`
+
+error: `access.key_sources` takes a place for a key such as "header"
+ --> tollgate.toml:2:54
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                                                      ^^^^^^^^^^^^ this cannot be the name of a cookie
+
+error: `access.key_sources` takes a place for a key such as "header"
+ --> tollgate.toml:2:68
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                                                                    ^^^^^^ write "header", "bearer", "query:NAME" or "cookie:NAME"
+
+error: a key in `authorization` cannot be read in two ways
+ --> tollgate.toml:2:76
+  |
+2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
+  |                                                                            ^^^^^^^^ `Bearer KEY` is taken for a key
+3 | api_key_header = "authorization"
+  |                  --------------- all of the field is taken for a key
+
+6 problems
+"#,
+    );
+    let none = complaints("[access]\nkey_sources = []\n");
+    assert!(
+        none.contains("`access.key_sources` names no place for a key"),
+        "{none}"
+    );
+}

@@ -77,6 +77,7 @@ fn the_tables_are_those_of_the_declared_keys() {
         "routes.PREFIX.cors",
         "route.cors",
         "limits.identified",
+        "limits.invalid_keys",
         "limits.tiers.NAME",
     ];
     missing.retain(|path| !same.contains(path));

@@ -12,6 +12,7 @@ use crate::message::sink::List;
 
 fn names(odd: OddFieldNames) -> Names {
     Names {
+        key_sources: KeySources::default(),
         api_key: HeaderName::from_static("x-api-key"),
         forward_api_key: false,
         client: HeaderName::from_static("x-client-id"),

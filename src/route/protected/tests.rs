@@ -7,7 +7,10 @@ use crate::message::lenient_servers::{SERVICES, segments};
 
 /// Prefixes that are protected from all methods, for every client.
 fn protected(prefixes: &[&str]) -> ProtectedPrefixes {
-    ProtectedPrefixes::new(prefixes.iter().map(|text| entry(text)).collect(), Vec::new())
+    ProtectedPrefixes::new(
+        prefixes.iter().map(|text| entry(text)).collect(),
+        Vec::new(),
+    )
 }
 
 fn entry(prefix: &str) -> ProtectedPrefix {
@@ -19,7 +22,9 @@ fn entry(prefix: &str) -> ProtectedPrefix {
 }
 
 fn protects(prefix: &str, path: &str) -> bool {
-    protected(&[prefix]).find(path, Some(&Method::GET)).is_some()
+    protected(&[prefix])
+        .find(path, Some(&Method::GET))
+        .is_some()
 }
 
 /// The readings that docs/life-of-a-request.md promises, each by spellings of `/api/orders`.
@@ -266,8 +271,16 @@ fn repeated_slashes_are_read_as_services_may() {
         ("/y//orders", false, false),
     ] {
         let path = RequestPath::parse(path.as_bytes()).unwrap();
-        assert_eq!(merged.protects(&path, &Method::GET).is_some(), anywhere, "{path:?}");
-        assert_eq!(kept.protects(&path, &Method::GET).is_some(), where_kept, "{path:?}");
+        assert_eq!(
+            merged.protects(&path, &Method::GET).is_some(),
+            anywhere,
+            "{path:?}"
+        );
+        assert_eq!(
+            kept.protects(&path, &Method::GET).is_some(),
+            where_kept,
+            "{path:?}"
+        );
     }
 }
 
@@ -517,8 +530,13 @@ fn a_path_whose_repeated_slashes_are_kept_is_no_exception() {
         ("/login//x", false, true),
     ] {
         let path = RequestPath::parse(path.as_bytes()).unwrap();
-        let protects = |prefixes: &ProtectedPrefixes| prefixes.protects(&path, &Method::GET).is_some();
-        assert_eq!((protects(&merging), protects(&keeping)), (merged, kept), "{path:?}");
+        let protects =
+            |prefixes: &ProtectedPrefixes| prefixes.protects(&path, &Method::GET).is_some();
+        assert_eq!(
+            (protects(&merging), protects(&keeping)),
+            (merged, kept),
+            "{path:?}"
+        );
     }
 }
 

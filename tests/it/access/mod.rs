@@ -2,4 +2,5 @@
 
 mod addresses;
 mod cors;
+mod keys;
 mod who;

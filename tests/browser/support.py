@@ -1,8 +1,6 @@
-#!/usr/bin/env python3
-"""Headless Chromium calls a gateway from a page at another port, as a web application would.
-
-PROGRAM is a built tollgate. Needs chromium and chromedriver, and no Python package: WebDriver is JSON
-over HTTP. Everything listens on free ports of the loopback, and is ended by its process id.
+"""A gateway, pages and services on free ports of the loopback, and headless Chromium: what the browser
+tests share. Needs chromium and chromedriver, and no Python package: WebDriver is JSON over HTTP. All that
+is started is ended by its process id.
 """
 
 import hashlib
@@ -18,19 +16,7 @@ import time
 import urllib.request
 
 KEY = "the-key-of-the-page"
-
-# What a page does, each step in words that its result is compared with.
-PAGE_CALLS = """
-const [url, options, done] = arguments;
-fetch(url, options).then(async answer => done({
-    status: answer.status,
-    body: await answer.text(),
-    retryAfter: answer.headers.get('retry-after'),
-    rateLimit: answer.headers.get('ratelimit'),
-    policy: answer.headers.get('ratelimit-policy'),
-    requestId: answer.headers.get('x-request-id'),
-})).catch(error => done({ failed: String(error) }));
-"""
+HASH = hashlib.sha256(KEY.encode()).hexdigest()
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -52,20 +38,6 @@ class Page(Quiet):
 
     def do_GET(self):
         self.answer("text/html", b"<!doctype html><title>app</title>")
-
-
-class Service(Quiet):
-    """The service behind the gateway; it remembers what it was asked."""
-
-    seen = []
-
-    def any(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        self.rfile.read(length)
-        Service.seen.append((self.command, self.path))
-        self.answer("application/json", b'{"hello":"page"}')
-
-    do_GET = do_PUT = do_POST = do_OPTIONS = any
 
 
 def serve(handler):
@@ -147,9 +119,6 @@ class Browser:
         body = {"script": script, "args": list(args)}
         return self.ask("POST", self.session + "/execute/async", body)
 
-    def call(self, url, **options):
-        return self.run(PAGE_CALLS, url, options)
-
     def end(self):
         self.ask("DELETE", self.session)
         self.driver.terminate()
@@ -162,68 +131,18 @@ def check(what, fits, told):
     print(f"ok: {what}")
 
 
-CONFIG = """
-listen = "127.0.0.1:0"
-[log]
-format = "json"
-access = "access.log"
-[routes]
-"/api" = "http://127.0.0.1:{service}"
-[access]
-protected = ["/api"]
-[access.cors]
-origins = ["http://127.0.0.1:{app}"]
-[clients.page]
-keys = ["sha256:{hash}"]
-[limits]
-identified = {{ requests = 2, per = "1h" }}
-"""
-
-
-def main(program):
-    app, other, service = serve(Page), serve(Page), serve(Service)
+def run(calls, service, config):
+    """Starts what is needed, and lets `calls` do what a user would; returns the access log."""
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: {sys.argv[0]} PROGRAM")
+    app, other, behind = serve(Page), serve(Page), serve(service)
     with tempfile.TemporaryDirectory() as folder:
-        digest = hashlib.sha256(KEY.encode()).hexdigest()
-        config = CONFIG.format(service=service, app=app, hash=digest)
-        gateway = Gateway(program, folder, config)
+        config = config.format(service=behind, app=app, hash=HASH)
+        gateway = Gateway(sys.argv[1], folder, config)
         browser = Browser(folder)
         try:
             calls(browser, gateway, app, other)
         finally:
             browser.end()
             lines = gateway.end()
-        preflights = [line for line in lines if line["method"] == "OPTIONS"]
-        answered = {line["status"] for line in preflights}
-        check("every preflight was answered by the gateway", answered == {204}, preflights)
-        check("the service got no preflight",
-              all(method != "OPTIONS" for method, _ in Service.seen), Service.seen)
-
-
-def calls(browser, gateway, app, other):
-    api = f"http://127.0.0.1:{gateway.port}/api/orders/7"
-    browser.go(f"http://127.0.0.1:{app}/")
-    told = browser.call(api)
-    check("the page reads a 401",
-          told.get("status") == 401 and "api_key_required" in told["body"] and told["requestId"], told)
-    keyed = {"headers": {"x-api-key": KEY, "content-type": "application/json"}}
-    told = browser.call(api, method="PUT", body="{}", **keyed)
-    check("the page calls with its key", told.get("body") == '{"hello":"page"}', told)
-    check("it reads what is left of its limit",
-          (told.get("rateLimit") or "").startswith('"identified";r=1'), told)
-    told = browser.call(api, method="PUT", body="{}", **keyed)
-    check("the preflight has spent nothing", told.get("status") == 200, told)
-    told = browser.call(api, method="PUT", body="{}", **keyed)
-    check("the page reads a 429 and its Retry-After",
-          told.get("status") == 429 and int(told["retryAfter"]) > 0 and told["policy"], told)
-    Service.seen.clear()
-    browser.go(f"http://127.0.0.1:{other}/")
-    told = browser.call(api)
-    check("a page that is not listed reads nothing", "failed" in told, told)
-    told = browser.call(api, method="PUT", body="{}", **keyed)
-    check("nor does it send what needs a preflight", "failed" in told and not Service.seen, told)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit(f"usage: {sys.argv[0]} PROGRAM")
-    main(sys.argv[1])
+    return lines

@@ -1,0 +1,399 @@
+//! Where in a request its key may stand. All places are looked at: of two different keys it is not for
+//! the gateway to choose which one counts. A key in a query or a cookie is taken out before the request
+//! goes on; a query is written into logs and histories wherever it comes by.
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+
+use super::escapes::Decoded;
+use super::fields::Fields;
+use super::known_field::KnownField;
+
+/// A place for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The header field that the configuration names.
+    Header,
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// A parameter of the query.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// The places where a key may stand.
+#[derive(Debug, Default)]
+pub struct KeySources {
+    header: bool,
+    bearer: bool,
+    queries: Vec<String>,
+    cookies: Vec<String>,
+    /// What a 401 says of them, without a key and with a wrong one.
+    challenges: [String; 2],
+    /// As a sentence names them.
+    places: String,
+}
+
+/// What a request has for a key.
+#[derive(Debug)]
+pub enum SentKey<'r> {
+    /// None.
+    Nothing,
+    /// This one, wherever it stands.
+    Key(Cow<'r, [u8]>),
+    /// Several, of which none can be preferred.
+    Several,
+}
+
+impl KeySources {
+    /// Compiles places; `header` is the name of the field.
+    pub fn new(header: &HeaderName, sources: impl IntoIterator<Item = KeySource>) -> Self {
+        let mut all = Self::default();
+        let mut places = Vec::new();
+        for source in sources {
+            places.push(source.place(header));
+            match source {
+                KeySource::Header => all.header = true,
+                KeySource::Bearer => all.bearer = true,
+                KeySource::Query(name) => all.queries.push(name),
+                KeySource::Cookie(name) => all.cookies.push(name),
+            }
+        }
+        // A field's name has nothing that would need escaping in a quoted string.
+        let key = if all.header {
+            format!("ApiKey realm=\"tollgate\", header=\"{header}\"")
+        } else {
+            "ApiKey realm=\"tollgate\"".to_owned()
+        };
+        let bearer = "Bearer realm=\"tollgate\"";
+        let rejected = "Bearer realm=\"tollgate\", error=\"invalid_token\"";
+        all.challenges = match (all.bearer, all.header) {
+            (false, _) => [key.clone(), key],
+            (true, false) => [bearer.to_owned(), rejected.to_owned()],
+            (true, true) => [format!("{key}, {bearer}"), format!("{key}, {rejected}")],
+        };
+        all.places = places.join(" or ");
+        all
+    }
+
+    /// The places, for a sentence: "the x-api-key field".
+    #[must_use]
+    pub fn places(&self) -> &str {
+        &self.places
+    }
+
+    /// The value of `WWW-Authenticate` for a request without a key, or with a wrong one (RFC 6750
+    /// section 3.1).
+    #[must_use]
+    pub fn challenge(&self, has_wrong_key: bool) -> &str {
+        &self.challenges[usize::from(has_wrong_key)]
+    }
+
+    /// The key that a request has.
+    #[must_use]
+    pub fn find<'r>(
+        &self,
+        header: &HeaderName,
+        fields: &'r Fields,
+        query: Option<&'r [u8]>,
+    ) -> SentKey<'r> {
+        let mut sent = SentKey::Nothing;
+        if self.header {
+            sent.add_all(fields.get_all_named(header).map(Cow::Borrowed));
+        }
+        if self.bearer {
+            let tokens = fields.get_all(KnownField::Authorization);
+            sent.add_all(tokens.filter_map(token).map(Cow::Borrowed));
+        }
+        for name in &self.queries {
+            let named = parameters(query).filter(|one| one.is_called(name));
+            sent.add_all(named.map(|one| decoded(one.value)));
+        }
+        for name in &self.cookies {
+            let named = cookies(fields).filter(|(own, _)| *own == name.as_bytes());
+            sent.add_all(named.map(|(_, value)| Cow::Borrowed(value)));
+        }
+        sent
+    }
+
+    /// A query without the keys in it, if there are any.
+    #[must_use]
+    pub fn query_without_keys(&self, query: &[u8]) -> Option<Vec<u8>> {
+        if self.queries.is_empty() {
+            return None;
+        }
+        let is_key = |one: &Parameter<'_>| self.queries.iter().any(|name| one.is_called(name));
+        if !parameters(Some(query)).any(|one| is_key(&one)) {
+            return None;
+        }
+        let rest = parameters(Some(query)).filter(|one| !is_key(one));
+        let rest: Vec<&[u8]> = rest.map(|one| one.whole).collect();
+        Some(rest.join(&b'&'))
+    }
+
+    /// The value of a `Cookie` field without the keys in it, if there are any.
+    #[must_use]
+    pub fn cookie_without_keys(&self, value: &[u8]) -> Option<Vec<u8>> {
+        if self.cookies.is_empty() {
+            return None;
+        }
+        let is_key = |pair: &[u8]| {
+            let (name, _) = name_and_value(pair);
+            self.cookies.iter().any(|own| own.as_bytes() == name)
+        };
+        if !pairs(value).any(is_key) {
+            return None;
+        }
+        let rest: Vec<&[u8]> = pairs(value).filter(|pair| !is_key(pair)).collect();
+        Some(rest.join(&b"; "[..]))
+    }
+
+    /// Whether the value of an `Authorization` field is a key.
+    #[must_use]
+    pub fn takes_authorization(&self, value: &[u8]) -> bool {
+        self.bearer && token(value).is_some()
+    }
+}
+
+impl KeySource {
+    fn place(&self, header: &HeaderName) -> String {
+        match self {
+            Self::Header => format!("the {header} field"),
+            Self::Bearer => "an Authorization field with Bearer".to_owned(),
+            Self::Query(name) => format!("the query parameter {name}"),
+            Self::Cookie(name) => format!("the cookie {name}"),
+        }
+    }
+}
+
+impl<'r> SentKey<'r> {
+    /// Adds the keys of one place: two of them are too many, even equal ones.
+    fn add_all(&mut self, mut keys: impl Iterator<Item = Cow<'r, [u8]>>) {
+        let Some(key) = keys.next() else {
+            return;
+        };
+        let is_same = match self {
+            Self::Nothing => true,
+            Self::Key(before) => *before == key,
+            Self::Several => false,
+        };
+        *self = if is_same && keys.next().is_none() {
+            Self::Key(key)
+        } else {
+            Self::Several
+        };
+    }
+}
+
+/// The token of an `Authorization` field, if its scheme is `Bearer` (RFC 6750 section 2.1).
+fn token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(b"bearer".len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer");
+    (is_bearer && rest.first().is_none_or(u8::is_ascii_whitespace)).then(|| rest.trim_ascii())
+}
+
+/// A parameter of a query.
+struct Parameter<'q> {
+    whole: &'q [u8],
+    name: &'q [u8],
+    value: &'q [u8],
+}
+
+impl Parameter<'_> {
+    /// Whether it has this name, however that is encoded.
+    fn is_called(&self, name: &str) -> bool {
+        Decoded::once(self.name.iter().copied())
+            .bytes()
+            .eq(name.bytes())
+    }
+}
+
+fn parameters(query: Option<&[u8]>) -> impl Iterator<Item = Parameter<'_>> {
+    let all = query
+        .into_iter()
+        .flat_map(|query| query.split(|b| *b == b'&'));
+    all.map(|whole| {
+        let (name, value) = split_at_equals(whole);
+        Parameter { whole, name, value }
+    })
+}
+
+/// A value as it is meant. A `+` is itself: no key has a blank.
+fn decoded(value: &[u8]) -> Cow<'_, [u8]> {
+    if value.contains(&b'%') {
+        Decoded::once(value.iter().copied()).bytes().collect()
+    } else {
+        value.into()
+    }
+}
+
+fn cookies(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let values = fields.get_all(KnownField::Cookie);
+    values.flat_map(pairs).map(name_and_value)
+}
+
+/// The pairs of a `Cookie` field (RFC 6265 section 4.2.1), as leniently as services read them.
+fn pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let pairs = value.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    pairs.filter(|pair| !pair.is_empty())
+}
+
+fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
+    let (name, value) = split_at_equals(pair);
+    let value = value.trim_ascii();
+    let unquoted = value
+        .strip_prefix(b"\"")
+        .and_then(|it| it.strip_suffix(b"\""));
+    (name.trim_ascii(), unquoted.unwrap_or(value))
+}
+
+fn split_at_equals(pair: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'=', pair) {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::fields::fields;
+
+    const HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+    fn all() -> KeySources {
+        KeySources::new(
+            &HEADER,
+            [
+                KeySource::Header,
+                KeySource::Bearer,
+                KeySource::Query("api_key".into()),
+                KeySource::Cookie("key".into()),
+            ],
+        )
+    }
+
+    /// The key that is found, `?` for several, nothing for none.
+    fn find(sources: &KeySources, lines: &str, query: &str) -> Option<String> {
+        match sources.find(&HEADER, &fields(lines), Some(query.as_bytes())) {
+            SentKey::Nothing => None,
+            SentKey::Key(key) => Some(String::from_utf8(key.into_owned()).unwrap()),
+            SentKey::Several => Some("?".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_in_each_place() {
+        for (lines, query, key) in [
+            ("", "", None),
+            ("X-Api-Key: k\r\n", "", Some("k")),
+            ("Authorization: Bearer k\r\n", "", Some("k")),
+            ("Authorization: bearer   k\r\n", "", Some("k")),
+            ("Authorization: Bearer\r\n", "", Some("")),
+            ("Authorization: Basic k\r\n", "", None),
+            ("Authorization: Bearerk\r\n", "", None),
+            ("", "api_key=k", Some("k")),
+            ("", "a=1&api_key=k%2B+%3d&b", Some("k++=")),
+            ("", "api%5Fkey=k", Some("k")),
+            ("", "api_key", Some("")),
+            ("", "API_KEY=k&xapi_key=k&api_key2=k&a=api_key=k", None),
+            ("Cookie: a=b; key=k; c\r\n", "", Some("k")),
+            ("Cookie: key = \"k\"\r\n", "", Some("k")),
+            ("Cookie: Key=k; akey=k\r\n", "", None),
+            ("X-Api-Key: k\r\nCookie: key=k\r\n", "api_key=k", Some("k")),
+        ] {
+            assert_eq!(
+                find(&all(), lines, query).as_deref(),
+                key,
+                "{lines} {query}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_several_keys_none_is_preferred() {
+        for (lines, query) in [
+            ("X-Api-Key: k\r\nX-Api-Key: k\r\n", ""),
+            ("X-Api-Key: k\r\nAuthorization: Bearer l\r\n", ""),
+            ("X-Api-Key: k\r\n", "api_key=l"),
+            ("X-Api-Key: k\r\n", "api_key="),
+            ("X-Api-Key: \r\n", "api_key=l"),
+            ("Cookie: key=k\r\n", "api_key=l"),
+            ("Cookie: key=k; key=k\r\n", ""),
+            ("Cookie: key=k\r\nCookie: key=l\r\n", ""),
+            ("", "api_key=k&api_key=k"),
+            ("X-Api-Key: k\r\nX-Api-Key: l\r\nCookie: key=l\r\n", ""),
+        ] {
+            assert_eq!(
+                find(&all(), lines, query).as_deref(),
+                Some("?"),
+                "{lines} {query}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_places_that_are_named_are_looked_at() {
+        let lines = "X-Api-Key: k\r\nAuthorization: Bearer l\r\nCookie: key=m\r\n";
+        let only = |source| find(&KeySources::new(&HEADER, [source]), lines, "api_key=n&x=o");
+        assert_eq!(only(KeySource::Header).as_deref(), Some("k"));
+        assert_eq!(only(KeySource::Bearer).as_deref(), Some("l"));
+        assert_eq!(only(KeySource::Cookie("key".into())).as_deref(), Some("m"));
+        assert_eq!(only(KeySource::Query("x".into())).as_deref(), Some("o"));
+        assert_eq!(only(KeySource::Query("y".into())), None);
+    }
+
+    #[test]
+    fn keys_are_taken_out_of_queries_and_cookies_and_the_rest_stays() {
+        let (sources, header) = (all(), KeySources::new(&HEADER, [KeySource::Header]));
+        for (query, rest) in [
+            ("api_key=k", Some("")),
+            ("a=1&api_key=k", Some("a=1")),
+            ("api_key=k&a=%20+&&b", Some("a=%20+&&b")),
+            ("api%5fkey=k&api_key=l&c=", Some("c=")),
+            ("a=1", None),
+            ("", None),
+        ] {
+            let without = sources.query_without_keys(query.as_bytes());
+            let without = without.map(|rest| String::from_utf8(rest).unwrap());
+            assert_eq!(without.as_deref(), rest, "{query}");
+            assert_eq!(header.query_without_keys(query.as_bytes()), None);
+        }
+        for (cookie, rest) in [
+            ("key=k", Some("")),
+            ("a=b; key=k;c=\"d\"", Some("a=b; c=\"d\"")),
+            ("key =k; a=b", Some("a=b")),
+            ("a=b;c=d", None),
+        ] {
+            let without = sources.cookie_without_keys(cookie.as_bytes());
+            let without = without.map(|rest| String::from_utf8(rest).unwrap());
+            assert_eq!(without.as_deref(), rest, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_names_the_schemes() {
+        let of = |sources: &[KeySource], wrong| {
+            let sources = KeySources::new(&HEADER, sources.to_vec());
+            sources.challenge(wrong).to_owned()
+        };
+        let key = "ApiKey realm=\"tollgate\", header=\"x-api-key\"";
+        let query = KeySource::Query("k".into());
+        assert_eq!(of(&[KeySource::Header], true), key);
+        assert_eq!(of(&[query], false), "ApiKey realm=\"tollgate\"");
+        assert_eq!(
+            all().places(),
+            "the x-api-key field or an Authorization field with Bearer or the query parameter api_key or the cookie key"
+        );
+        let bearer = [KeySource::Bearer];
+        assert_eq!(of(&bearer, false), "Bearer realm=\"tollgate\"");
+        assert_eq!(
+            of(&bearer, true),
+            "Bearer realm=\"tollgate\", error=\"invalid_token\""
+        );
+        let both = of(&[KeySource::Bearer, KeySource::Header], false);
+        assert_eq!(both, format!("{key}, Bearer realm=\"tollgate\""));
+    }
+}
