@@ -155,17 +155,18 @@ impl Gateway {
     /// As many connections as are wanted, or fewer if there are not enough files for them.
     fn max_connections(&self) -> usize {
         let wanted = self.settings.max_connections;
-        match files::raise_limit(self.settings.workers) {
-            Some(fitting) if fitting < wanted => {
-                tracing::warn!(
-                    connections = fitting,
-                    max_connections = wanted,
-                    "the limit of open files has no room for `server.max_connections`: raise it (LimitNOFILE of systemd, ulimit -Hn)"
-                );
-                fitting
-            }
-            _ => wanted,
+        let Some((files, fitting)) = files::raise_limit(self.settings.workers) else {
+            return wanted;
+        };
+        // A few less than were asked for are no reason for a warning at each start.
+        if fitting < wanted && files / 2 < wanted as u64 {
+            tracing::warn!(
+                connections = fitting,
+                max_connections = wanted,
+                "the limit of open files has no room for `server.max_connections`: raise it (LimitNOFILE of systemd, ulimit -Hn)"
+            );
         }
+        fitting.min(wanted)
     }
 }
 
