@@ -1,6 +1,6 @@
 //! The JSON Schema of the configuration, for editors and for checks before a deployment.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::file::File;
 use super::keys::{Definitions, Keys, Kind};
@@ -12,23 +12,16 @@ pub(super) const KEY: &str = "$schema";
 #[must_use]
 pub fn schema() -> String {
     let mut definitions = Definitions::default();
-    let root = File::schema(&mut definitions);
+    File::schema(&mut definitions);
     let name = File::NAME;
     let mut definitions = definitions.into_json();
     let mut schema = definitions[name].take();
     if let Some(definitions) = definitions.as_object_mut() {
         definitions.remove(name);
     }
-    debug_assert!(root["$ref"].is_string());
     schema[KEY] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Tollgate's configuration");
     schema["properties"][KEY] = json!({ "type": "string" });
     schema["definitions"] = definitions;
-    let mut text = pretty(&schema);
-    text.push('\n');
-    text
-}
-
-fn pretty(json: &Json) -> String {
-    format!("{json:#}")
+    format!("{schema:#}\n")
 }

@@ -26,7 +26,7 @@ pub struct Settings {
     pub state_file: Option<PathBuf>,
     /// Absent: counters live in this process.
     pub redis: Option<RedisSettings>,
-    /// What the operator's log tells, at least.
+    /// The least severe lines that the operator's log has.
     pub log_level: tracing::Level,
     /// How lines of both logs look.
     pub log_format: LogFormat,

@@ -34,8 +34,8 @@ pub struct Watch {
     /// Absent while the folders cannot be watched; then the files are looked at now and then.
     watcher: Option<RecommendedWatcher>,
     events: Arc<Events>,
-    /// The log has been told that there are no events.
-    told: bool,
+    /// That there are no events has been logged.
+    is_logged: bool,
 }
 
 /// What the watcher's own thread hands over.
@@ -55,7 +55,7 @@ impl Watch {
             seen: None,
             watcher: None,
             events: Arc::default(),
-            told: false,
+            is_logged: false,
         };
         watch.arm();
         watch
@@ -121,13 +121,13 @@ impl Watch {
         match watcher {
             Ok(watcher) => {
                 self.watcher = Some(watcher);
-                self.told = false;
+                self.is_logged = false;
             }
             Err(error) => {
                 self.watcher = None;
-                if !self.told {
+                if !self.is_logged {
                     tracing::warn!(%error, "cannot watch the configuration's folder; looking at its files each second");
-                    self.told = true;
+                    self.is_logged = true;
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The bits of the slot's number.
 const SLOT: u64 = u32::MAX as u64;
 
-/// A slot's number and, above it, as many bits of the key's hash. They tell whether the hint is about
+/// A slot's number and, above it, as many bits of the key's hash. They show whether the hint is about
 /// this policy and this store. 0 is no hint.
 #[derive(Debug, Default)]
 pub(super) struct SlotHint(AtomicU64);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 
 use crate::config::file::{CorsKeys, File, RouteKeys};
-use crate::config::keys::List;
-use crate::config::kinds::{AnyField, OrAny};
+use crate::config::keys::{List, OrAny};
+use crate::config::kinds::AnyField;
 use crate::config::problems::{Problem, Problems};
 use crate::limit::LimitHeaders;
 use crate::message::cors::{Cors, CorsRules};

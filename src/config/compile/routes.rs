@@ -61,8 +61,8 @@ pub(super) fn compile(
     (table, upstreams.list)
 }
 
-/// Makes the table. Of routes that no request can tell apart the later one is left out, to look for
-/// more; where there are very many, the rest is not looked for, for each costs a whole table.
+/// Makes the table. Of two routes that match the same requests the later one is reported and left out;
+/// then the table is made again, to find more of them, but not without end.
 fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
     let (mut routes, mut spans): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
     for _ in 0..MOST_SHOWN {

@@ -1,14 +1,14 @@
 //! `[access]`, `[clients.NAME]` and the file that `clients_file` names.
 
+use std::time::Duration;
+
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
-use std::time::Duration;
-
-use crate::config::keys::{List, Map, table};
-use crate::config::kinds::{AnyField, FieldName, Name, OrAny, Origin};
+use crate::config::keys::{List, Map, OrAny, table};
+use crate::config::kinds::{AnyField, FieldName, Name, Origin};
 use crate::config::source::{At, Span};
 use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;

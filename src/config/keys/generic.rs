@@ -98,34 +98,53 @@ impl<T: Kind> Kind for Option<T> {
     }
 }
 
-/// A value, or the word `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) struct OrOff<T>(pub Option<T>);
+/// Declares a value in whose place a word may stand, and then there is none.
+macro_rules! or_word {
+    ($(#[$about:meta])* $name:ident, $word:literal) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(in crate::config) struct $name<T>(pub Option<T>);
 
-impl<T: Kind> Kind for OrOff<T> {
-    fn takes() -> String {
-        format!("{}, or \"off\"", T::takes())
-    }
+        impl<T: Kind> Kind for $name<T> {
+            fn takes() -> String {
+                format!("{}, or \"{}\"", T::takes(), $word)
+            }
 
-    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match &written.value {
-            Value::Text(text) if text == "off" => Ok(Self(None)),
-            _ => T::read(written, path, reading).map(|value| Self(Some(value))),
+            fn read(
+                written: &mut At<Value>,
+                path: &str,
+                reading: &mut Reading<'_>,
+            ) -> Result<Self, Wrong> {
+                match &written.value {
+                    Value::Text(text) if text == $word => Ok(Self(None)),
+                    _ => T::read(written, path, reading).map(|value| Self(Some(value))),
+                }
+            }
+
+            fn schema(definitions: &mut Definitions) -> Json {
+                json!({ "anyOf": [T::schema(definitions), { "const": $word }] })
+            }
+
+            fn shown(&self) -> Shown {
+                let word = || Shown::Text($word.to_owned());
+                self.0.as_ref().map_or_else(word, T::shown)
+            }
+
+            fn tables(path: &str, found: &mut Tables) {
+                T::tables(path, found);
+            }
         }
-    }
+    };
+}
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        json!({ "anyOf": [T::schema(definitions), { "const": "off" }] })
-    }
+or_word! {
+    /// A value, or the word `off`.
+    OrOff, "off"
+}
 
-    fn shown(&self) -> Shown {
-        let off = || Shown::Text("off".to_owned());
-        self.0.as_ref().map_or_else(off, T::shown)
-    }
-
-    fn tables(path: &str, found: &mut Tables) {
-        T::tables(path, found);
-    }
+or_word! {
+    /// A value, or `*` for any.
+    OrAny, "*"
 }
 
 /// A list, or a value that stands for a list of one. What does not fit in it is left out.
@@ -182,7 +201,7 @@ impl<T: Kind> Kind for List<T> {
 }
 
 /// A table whose keys are names that the user chose. Names whose value does not fit are there all
-/// the same, so that nobody who refers to one is told that it is missing.
+/// the same, so that a reference to one is not reported as missing.
 pub(in crate::config) struct Map<K, T>(pub Vec<(At<K>, Option<At<T>>)>);
 
 impl<K, T> Default for Map<K, T> {

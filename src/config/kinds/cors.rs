@@ -1,38 +1,9 @@
-//! What CORS is told of: origins, fields, and `*` for all of them.
+//! What the keys of CORS take: origins and names of fields.
 
 use http::HeaderName;
-use serde_json::{Value as Json, json};
 
-use crate::config::keys::{Definitions, Kind, Shown, Text, Wrong};
-use crate::config::reading::Reading;
-use crate::config::source::At;
-use crate::config::tree::Value;
+use crate::config::keys::Text;
 use crate::message::host;
-
-/// A value, or `*` for any.
-pub(in crate::config) struct OrAny<T>(pub Option<T>);
-
-impl<T: Kind> Kind for OrAny<T> {
-    fn takes() -> String {
-        format!("{}, or \"*\"", T::takes())
-    }
-
-    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        match &written.value {
-            Value::Text(text) if text == "*" => Ok(Self(None)),
-            _ => T::read(written, path, reading).map(|value| Self(Some(value))),
-        }
-    }
-
-    fn schema(definitions: &mut Definitions) -> Json {
-        json!({ "anyOf": [{ "const": "*" }, T::schema(definitions)] })
-    }
-
-    fn shown(&self) -> Shown {
-        let any = || Shown::Text("*".to_owned());
-        self.0.as_ref().map_or_else(any, T::shown)
-    }
-}
 
 /// The origin of a page as browsers write it (RFC 6454 section 6.2): scheme, host, and the port if
 /// it is not the scheme's own.

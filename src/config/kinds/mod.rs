@@ -6,7 +6,7 @@ mod names;
 mod paths;
 mod values;
 
-pub(super) use cors::{AnyField, OrAny, Origin};
+pub(super) use cors::{AnyField, Origin};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, TextFile};
 pub(super) use values::{RedisAddress, Secret, Size, Target, Within};

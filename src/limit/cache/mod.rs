@@ -51,7 +51,7 @@ impl Cache {
         leases.map_or_else(Permits::new, |leases| leases.wanted(checks, cost, now_ms))
     }
 
-    /// Learns what Redis has answered when asked at `sent_ms`; returns what the request is told.
+    /// Learns what Redis has answered when asked at `sent_ms`; returns the outcome of the request.
     /// `is_split`: it was asked in several calls, and what one counts another may give back.
     pub(super) fn learn(
         &self,

@@ -15,7 +15,7 @@ use crate::limit::{Check, Decision, Decisions, Limit, Outcome, Source};
 impl MemoryStore {
     /// Decides as one of so many instances, each of which enforces its share of the limits. What is
     /// left is the share's. Counters hold what all instances together have spent, as far as this
-    /// one can tell, so that they mean the same however many there are.
+    /// one knows, so that they mean the same however many there are.
     pub(in crate::limit) fn decide_share(
         &self,
         checks: &[Check<'_>],
