@@ -43,7 +43,9 @@ struct New {
 
 /// Runs the command.
 pub(super) fn run(config: &Config, options: &Options) -> ExitCode {
-    let now = Timestamp::now();
+    // Nobody wants to read the fractions of a second.
+    let now = Timestamp::now().as_second();
+    let now = Timestamp::from_second(now).unwrap_or_default();
     let (client, not_before, expires_at) = match wanted(options, now) {
         Ok(wanted) => wanted,
         Err(wrong) => {

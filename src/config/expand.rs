@@ -14,6 +14,11 @@ use super::tree::Value;
 /// Looks up a variable of the environment.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
+/// How a `${` is written that is none.
+const ESCAPED: &str = "$${";
+/// What stands for it meanwhile: a character that no text has.
+const STAND_IN: &str = "\u{fdd0}{";
+
 /// So deep defaults may stand in defaults.
 const MAX_DEPTH: usize = 8;
 
@@ -22,15 +27,42 @@ const MAX_DEPTH: usize = 8;
 pub(super) fn expand(tree: &mut At<Value>, environment: Environment<'_>, problems: &mut Problems) {
     tree.each_text(&mut |value, span| {
         let Value::Text(text) = value else { return };
-        match expanded(text, environment, 0) {
-            Ok(Some(expanded)) => *text = expanded,
-            Ok(None) => {}
+        let escaped = text.replace(ESCAPED, STAND_IN);
+        let unescaped = |text: &str| text.replace(STAND_IN, "${");
+        match expanded(&escaped, environment, 0) {
+            Ok(Some(expanded)) => {
+                problems.comes_from(span, origin(&escaped, &expanded));
+                *text = unescaped(&expanded);
+            }
+            Ok(None) => *text = unescaped(&escaped),
             Err(wrong) => {
                 problems.add(wrong.problem(span, problems));
                 *value = Value::Broken;
             }
         }
     });
+}
+
+/// Where a value comes from that may be wrong.
+fn origin(text: &str, value: &str) -> String {
+    let mut names = Vec::new();
+    for (_, after) in text
+        .match_indices("${")
+        .map(|(at, mark)| text.split_at(at + mark.len()))
+    {
+        let end = after.find([':', '}']).unwrap_or(after.len());
+        let name = format!("`{}`", &after[..end]);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let names = names.join(" and ");
+    let is_empty = if value.is_empty() {
+        ", and is empty"
+    } else {
+        ""
+    };
+    format!("the value comes from the environment, {names}{is_empty}")
 }
 
 /// The text with its variables' values, if it has any. `depth` is in how many defaults it stands.

@@ -103,6 +103,14 @@ fn protection(file: &File, lints: &mut Lints) {
         }
     }
     routes_beside(file, &protected, lints);
+    patterns(file, lints);
+    if let Some(first) = file.access.protected.first()
+        && file.all_clients().all(|(_, client)| client.keys.is_empty())
+    {
+        let text =
+            "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
+        lints.add(first.span, text.to_owned());
+    }
     any_bytes(file, lints);
 }
 
@@ -119,6 +127,23 @@ fn any_bytes(file: &File, lints: &mut Lints) {
                 route.prefix.as_str()
             );
             lints.add(encoding.span, text);
+        }
+    }
+}
+
+/// Finds prefixes that other routers would take for patterns, such as `/users/:id`.
+fn patterns(file: &File, lints: &mut Lints) {
+    let routes = file.all_routes().map(|route| route.prefix);
+    let protected = file.access.protected.iter().map(|keys| &keys.prefix);
+    for prefix in routes.chain(protected) {
+        let path = prefix.as_str();
+        if let Some((before, name)) = path.split_once("/:").filter(|(_, name)| !name.is_empty()) {
+            let name = name.split('/').next().unwrap_or(name);
+            let before = if before.is_empty() { "/" } else { before };
+            let text = format!(
+                "`:{name}` is taken literally, for prefixes have no patterns: `{before}` takes all that is below it"
+            );
+            lints.add(prefix.span, text);
         }
     }
 }

@@ -147,6 +147,7 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
     let Some(file) = file else {
         return Err(problems);
     };
+    problems.log_format = *file.log.format;
     match compile::compile(&file, &mut problems) {
         Some((settings, snapshot)) if problems.is_empty() => Ok(Loaded {
             lints: lint::lint(&file, Timestamp::now(), &problems.sources),
@@ -174,11 +175,11 @@ fn home(key: &str) -> Option<String> {
         .iter()
         .filter(|table| has(table))
         .map(|(path, _)| match path.as_str() {
-            "" => "at the top of the file, before the first table".to_owned(),
+            "" => "at the top of the main file, before the first table".to_owned(),
             path => format!("in `[{path}]`"),
         })
         .collect();
-    (!homes.is_empty()).then(|| format!("this belongs {}", homes.join(" or ")))
+    (!homes.is_empty()).then(|| homes.join(" or "))
 }
 
 /// All tables that there are.

@@ -1,6 +1,6 @@
 //! Problems are shown and logged with lines of the file. Lines that may hold a secret are not: those
-//! below `clients`, those with credentials in a URL, and values that belong to no key. Of a file
-//! that cannot be parsed, no line is shown.
+//! below `clients`, those with credentials in a URL, and those with a value at an unknown key that
+//! may be one. Of a file that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
 use super::source::{At, Sources, Span};
@@ -37,6 +37,35 @@ pub(super) fn has_tables(value: &Value) -> bool {
     match value {
         Value::Table(_) => true,
         Value::List(list) => list.iter().any(|one| has_tables(&one.value)),
+        _ => false,
+    }
+}
+
+/// Parts of the names of keys that hold secrets.
+const SECRET_NAMES: [&str; 13] = [
+    "pass", "pw", "secret", "token", "key", "auth", "cred", "user", "client", "login", "hash",
+    "sign", "cert",
+];
+
+/// Whether what stands at a key that nobody knows may be a secret: by its name, or by looking like
+/// one.
+pub(super) fn may_be_secret(key: &str, value: &Value) -> bool {
+    let key = key.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|name| key.contains(name)) || looks_secret(value)
+}
+
+/// Whether a value is more than a number, a word, a path or a URL.
+fn looks_secret(value: &Value) -> bool {
+    match value {
+        Value::Table(_) => true,
+        Value::List(list) => list.iter().any(|one| looks_secret(&one.value)),
+        Value::Text(text) => {
+            let is_word = |b: u8| b.is_ascii_alphabetic() || b == b'-' || b == b'_';
+            let is_short = text.len() < 8 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            let is_place = text.starts_with('/') || text.contains("://") || text.contains('.');
+            let is_long = text.len() >= 32 || has_credentials(text);
+            is_long || !(is_short || is_place || text.bytes().all(is_word))
+        }
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 use super::credentials::without_credentials;
 use super::disk::ReadFiles;
 use super::finding::{Finding, Severity};
+use super::settings::LogFormat;
 use super::source::{Sources, Span};
 
 /// So many problems are shown. With more than that, something else is wrong.
@@ -77,19 +78,46 @@ impl Problem {
 pub struct Problems {
     pub(super) sources: Sources,
     pub(super) files: ReadFiles,
+    pub(super) log_format: LogFormat,
+    /// Values that come from the environment, and what to say of them.
+    origins: Vec<(Span, String)>,
     list: Vec<Problem>,
 }
 
 impl Problems {
     /// Notes a problem.
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, mut problem: Problem) {
+        let origin = problem.at.and_then(|at| {
+            let mut origins = self.origins.iter();
+            let holds = |span: &Span| {
+                span.source == at.source && span.start <= at.start && at.end <= span.end
+            };
+            origins.find(|(span, _)| holds(span))
+        });
+        if let Some((_, origin)) = origin {
+            problem.help = Some(match problem.help {
+                Some(help) => format!("{help}; {origin}"),
+                None => origin.clone(),
+            });
+        }
         self.list.push(problem);
+    }
+
+    /// Says of problems with a value from where it comes.
+    pub(super) fn comes_from(&mut self, span: Span, origin: String) {
+        self.origins.push((span, origin));
     }
 
     /// The files that were read: one of them has to change before all is well.
     #[must_use]
     pub fn files(&self) -> &ReadFiles {
         &self.files
+    }
+
+    /// How the log of a gateway looks that these keep from starting, as far as the file says it.
+    #[must_use]
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
     }
 
     /// How many there are.

@@ -40,7 +40,15 @@ fn target(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTarget> {
 
 /// The URLs, with the user and the password that stand beside them.
 fn urls(keys: &RedisKeys, problems: &mut Problems) -> Option<Vec<RedisUrl>> {
-    let urls = keys.url.iter();
+    let mut urls = Vec::new();
+    for url in keys.url.iter() {
+        let Some(parsed) = &url.url else {
+            let message = "of several addresses of Redis none may be empty";
+            problems.add(Problem::at(url.span, message));
+            return None;
+        };
+        urls.push((parsed.clone(), url.span));
+    }
     let (username, password) = (keys.username.written(), keys.password.written());
     let Some(password) = password else {
         if let Some(username) = username {
@@ -48,17 +56,18 @@ fn urls(keys: &RedisKeys, problems: &mut Problems) -> Option<Vec<RedisUrl>> {
             problems.add(Problem::at(username.span, message));
             return None;
         }
-        return Some(urls.map(|url| url.url.clone()).collect());
+        return Some(urls.into_iter().map(|(url, _)| url).collect());
     };
-    if let Some(url) = urls.clone().find(|url| url.url.has_login()) {
+    if let Some((_, span)) = urls.iter().find(|(url, _)| url.has_login()) {
         let message = "`limits.redis.url` has a user or a password, and so has the table";
-        let problem = Problem::at(url.span, message).also(password.span, "the other one");
+        let problem = Problem::at(*span, message).also(password.span, "the other one");
         problems.add(problem.help("write them in one place"));
         return None;
     }
     let username = username.map(|username| username.0.as_str());
+    let urls = urls.into_iter();
     Some(
-        urls.map(|url| url.url.clone().with_login(username, &password.0))
+        urls.map(|(url, _)| url.with_login(username, &password.0))
             .collect(),
     )
 }

@@ -12,7 +12,7 @@ use super::redis;
 
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Settings> {
     let server = &file.server;
-    let redis = file.limits.redis.as_ref();
+    let redis = file.limits.redis.as_ref().filter(|keys| !keys.is_off());
     let redis = redis.map(|keys| redis::compile(keys, problems));
     Some(Settings {
         listen: listen(file, problems),

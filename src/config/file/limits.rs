@@ -78,7 +78,8 @@ table! {
     /// The store that gateways share.
     RedisKeys {
         /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Never logged with
-        /// its password. Of several, user, password and database stand in the first; the others may
+        /// its password. An empty one, as of a variable that is not set, is none: counters live in the
+        /// process then. Of several, user, password and database stand in the first; the others may
         /// repeat them.
         url: List<RedisAddress>;
         /// The user to log in as, if `url` does not say it. It needs `password`.
@@ -105,6 +106,13 @@ table! {
         cert: Option<TextFile>;
         /// With `rediss://`: a file in PEM with the key of `cert`.
         key: Option<TextFile>;
+    }
+}
+
+impl RedisKeys {
+    /// Whether its address is empty, as that of a variable may be: there is none then.
+    pub(in crate::config) fn is_off(&self) -> bool {
+        !self.url.is_empty() && self.url.iter().all(|url| url.url.is_none())
     }
 }
 

@@ -135,6 +135,23 @@ impl Written {
     }
 }
 
+impl Written {
+    /// How many limits there are.
+    #[must_use]
+    pub fn limits(&self) -> usize {
+        let limits = &self.0.limits;
+        let own = [limits.anonymous.is_some(), limits.identified.is_some()];
+        let own = own.into_iter().filter(|is_there| *is_there).count();
+        own + limits.tiers.0.len() + limits.policies.0.len()
+    }
+
+    /// Whether a variable that names Redis is empty, so that there is none.
+    #[must_use]
+    pub fn has_empty_redis(&self) -> bool {
+        self.0.limits.redis.as_ref().is_some_and(RedisKeys::is_off)
+    }
+}
+
 /// What is not as by default, without secrets.
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::key::Tables;
 use super::kind::{Kind, Wrong, read_at};
-use super::reader::join;
+use super::reader::{elsewhere, join};
 use super::schema::Definitions;
 use super::shown::{Line, Shown};
 use super::text::Text;
@@ -235,7 +235,7 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
         let mut map = Vec::new();
         for (key, written) in entries {
             let name = K::parse(&key.value).map_err(|why| {
-                let home = (reading.home)(&key.value);
+                let home = elsewhere(&key.value, reading);
                 let home = home.filter(|_| !K::is_meant(&key.value));
                 let noun = K::NOUN.replacen("a ", "a valid ", 1);
                 let message = format!("`{}` is not {noun}", key.value);
@@ -244,7 +244,9 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
             });
             if name.is_err() && !K::is_meant(&key.value) {
                 // It may be the key of something else, and the value a password.
-                private::hide(written, &mut reading.problems.sources);
+                if private::may_be_secret(&key.value, &written.value) {
+                    private::hide(written, &mut reading.problems.sources);
+                }
                 continue;
             }
             let value = read_at(written, &join(path, &key.value), reading);

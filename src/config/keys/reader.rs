@@ -7,7 +7,7 @@ use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::suggest::closest;
+use crate::config::suggest::{Meant, closest, synonym};
 use crate::config::tree::{Entry, Value};
 
 /// A table that is being read.
@@ -83,11 +83,20 @@ impl Reader {
 
     /// Reports all keys that nobody has asked for.
     pub(in crate::config) fn finish(self, reading: &mut Reading<'_>) {
-        let may_be_secret = |key| ["clients", "username", "password"].contains(&key);
+        let holds_secrets = |key| ["clients", "keys", "username", "password"].contains(&key);
         for (key, written) in &self.entries {
-            let meant = closest(&key.value, self.known.iter().copied());
-            // Who knows what this is? It may be a secret.
-            if private::has_tables(&written.value) || meant.is_none_or(may_be_secret) {
+            let known = || self.known.iter().copied();
+            let synonym = synonym(&key.value);
+            let meant = closest(&key.value, known()).or_else(|| match synonym {
+                Some(Meant::Keys(keys)) => known().find(|key| keys.contains(key)),
+                _ => None,
+            });
+            // What may be a secret is not shown, whatever its key was meant to be.
+            let is_private = self.path.starts_with("clients") || self.path == "limits.redis";
+            if is_private && meant.is_none()
+                || meant.is_some_and(holds_secrets)
+                || private::may_be_secret(&key.value, &written.value)
+            {
                 private::hide(written, &mut reading.problems.sources);
             }
             let message = match meant {
@@ -96,15 +105,30 @@ impl Reader {
                 _ => format!("unknown key `{}`", key.value),
             };
             let problem = Problem::at(key.span, message);
-            let home = (reading.home)(&key.value);
-            reading.problems.add(match (meant, home) {
-                (Some(meant), _) => problem.label(format!("did you mean `{meant}`?")),
-                (None, Some(home)) => problem.label(home),
-                (None, None) => {
-                    problem.help(format!("the keys here are {}", self.known.join(", ")))
-                }
-            });
+            reading
+                .problems
+                .add(match (meant, elsewhere(&key.value, reading)) {
+                    (Some(meant), _) => problem.label(format!("did you mean `{meant}`?")),
+                    (None, Some(elsewhere)) => problem.label(elsewhere),
+                    (None, None) => {
+                        problem.help(format!("the keys here are {}", self.known.join(", ")))
+                    }
+                });
         }
+    }
+}
+
+/// Where a key belongs, by its name or by what other programs mean by it; or why there is none.
+pub(super) fn elsewhere(key: &str, reading: &Reading<'_>) -> Option<String> {
+    if let Some(home) = (reading.home)(key) {
+        return Some(format!("this belongs {home}"));
+    }
+    match synonym(key)? {
+        Meant::Note(note) => Some(note.to_owned()),
+        Meant::Keys(keys) => keys.iter().find_map(|key| {
+            let home = (reading.home)(key)?;
+            Some(format!("`{key}` is what it is called here, {home}"))
+        }),
     }
 }
 

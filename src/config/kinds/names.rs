@@ -126,12 +126,18 @@ impl Text for ApiKeyHash {
     const PATTERN: &str = "sha256:[0-9A-Fa-f]{64}";
 
     fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|_| match text.strip_prefix("sha256:") {
-            Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                format!("this has {} hexadecimal digits instead of 64", hex.len())
+        let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+        let (kind, digits) = text.split_once(':').unwrap_or(("", text));
+        Self::parse(text).map_err(|_| match (kind, digits.len()) {
+            ("sha256", length) if is_hex(digits) => {
+                format!("this has {length} hexadecimal digits instead of 64")
             }
-            _ => "a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong \
-                  here: `tollgate keys hash` makes a key's hash"
+            ("", 64) if is_hex(digits) => "if this is a hash, write `sha256:` in front of it".to_owned(),
+            ("sha1" | "sha384" | "sha512" | "md5" | "bcrypt" | "argon2", _) => {
+                format!("hashes are SHA-256, not {kind}: `tollgate keys hash` makes one of a key")
+            }
+            _ => "a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as \
+                  leaked: make another with `tollgate keys new`"
                 .to_owned(),
         })
     }

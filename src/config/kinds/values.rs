@@ -162,12 +162,34 @@ impl Text for EndpointUrl {
     const EXAMPLE: &str = "http://10.0.0.1:4002";
 
     fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|error| error.to_string())
+        Self::parse(text).map_err(|error| match meant_url(text) {
+            Some(url) => format!("write `{url}`"),
+            None if text.starts_with("unix:") => {
+                "sockets of the file system are not supported: write `http://host:port`".to_owned()
+            }
+            None => error.to_string(),
+        })
     }
 
     fn text(&self) -> String {
         self.to_string()
     }
+}
+
+/// The URL that was meant by one whose scheme is miswritten or doubled: `http//host`, `http:/host`,
+/// `http://http//host`.
+fn meant_url(text: &str) -> Option<String> {
+    let mut rest = text;
+    while let Some(after) = rest.get(..4).filter(|it| it.eq_ignore_ascii_case("http")) {
+        let shorter = rest[after.len()..].trim_start_matches([':', '/', ';']);
+        if shorter.len() == rest.len() - after.len() {
+            break;
+        }
+        rest = shorter;
+    }
+    let url = format!("http://{rest}");
+    let is_other = rest.len() < text.len() && url != text;
+    (is_other && EndpointUrl::parse(&url).is_ok()).then_some(url)
 }
 
 /// Where a route leads.
@@ -181,7 +203,9 @@ impl Text for Target {
     const NOUN: &str = "a URL or the name of an upstream";
 
     fn parse(text: &str) -> Result<Self, String> {
-        if text.contains("://") {
+        // None of these can be in a name.
+        let is_url = text.contains("://") || text.starts_with("unix:") || meant_url(text).is_some();
+        if is_url {
             <EndpointUrl as Text>::parse(text).map(Self::Url)
         } else {
             Ok(Self::Name(text.to_owned()))
@@ -228,7 +252,8 @@ impl Kind for Secret {
 
 /// The URL of a Redis.
 pub(in crate::config) struct RedisAddress {
-    pub url: RedisUrl,
+    /// Absent where nothing is written: a variable may be empty.
+    pub url: Option<RedisUrl>,
     /// As it was written, with its password.
     written: String,
 }
@@ -238,13 +263,14 @@ impl Text for RedisAddress {
     const EXAMPLE: &str = "redis://127.0.0.1:6379";
 
     fn parse(text: &str) -> Result<Self, String> {
-        match RedisUrl::parse(text) {
-            Ok(url) => Ok(Self {
-                url,
-                written: text.to_owned(),
-            }),
-            Err(error) => Err(error.to_string()),
-        }
+        let url = match text {
+            "" => None,
+            text => Some(RedisUrl::parse(text).map_err(|error| error.to_string())?),
+        };
+        Ok(Self {
+            url,
+            written: text.to_owned(),
+        })
     }
 
     fn text(&self) -> String {
@@ -255,7 +281,10 @@ impl Text for RedisAddress {
         let (scheme, rest) = self.written.split_once("://").unwrap_or_default();
         let (_, host) = rest.rsplit_once('@').unwrap_or(("", rest));
         Shown::Secret {
-            shown: format!("{scheme}://{host}"),
+            shown: match self.url {
+                Some(_) => format!("{scheme}://{host}"),
+                None => "none".to_owned(),
+            },
             all: self.written.clone(),
         }
     }

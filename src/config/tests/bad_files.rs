@@ -24,8 +24,12 @@ error: `access.forward_api_key` takes true or false
   |                   ^^^^ this is a string
 
 error: unknown key `colour`
---> tollgate.toml:5:1
- = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, via, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
+ --> tollgate.toml:5:1
+  |
+5 | colour = "red"
+  | ^^^^^^
+  |
+  = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, via, max_connections, max_head, max_headers, header_timeout, idle_timeout, drain_timeout, watch
 
 3 problems
 "#,
@@ -42,20 +46,26 @@ listen = "127.0.0.1:3000"
 [log]
 trusted_proxies = []
 "#,
-        r"error: unknown key `workers`
---> tollgate.toml:1:1
- = note: this belongs in `[server]`
+        r#"error: unknown key `workers`
+ --> tollgate.toml:1:1
+  |
+1 | workers = 4
+  | ^^^^^^^ this belongs in `[server]`
 
 error: `listen` is not a valid path prefix
---> tollgate.toml:4:1
- = note: this belongs at the top of the file, before the first table or in `[admin]`
+ --> tollgate.toml:4:1
+  |
+4 | listen = "127.0.0.1:3000"
+  | ^^^^^^ this belongs at the top of the main file, before the first table or in `[admin]`
 
 error: unknown key `trusted_proxies`
---> tollgate.toml:6:1
- = note: this belongs in `[server]`
+ --> tollgate.toml:6:1
+  |
+6 | trusted_proxies = []
+  | ^^^^^^^^^^^^^^^ this belongs in `[server]`
 
 3 problems
-",
+"#,
     );
 }
 
@@ -150,7 +160,7 @@ keys = { hash = "x" }
 "#,
         r#"error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:3:3
- = note: a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong here: `tollgate keys hash` makes a key's hash
+ = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`
 
 error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:4:3
@@ -172,7 +182,7 @@ error: this key is given twice
 
 error: `clients.tablet.keys.hash` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:15:17
- = note: a hash is `sha256:` and 64 hexadecimal digits; keys themselves do not belong here: `tollgate keys hash` makes a key's hash
+ = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`
 
 6 problems
 "#,
@@ -194,11 +204,13 @@ fn what_is_not_toml() {
 
 error: this is not TOML
 --> tollgate.toml:3:17
- = note: string values must be quoted, expected literal string
+ = note: a string is written in quotes: `"..."`
 
-error: this is not TOML
+error: this key is given twice
 --> tollgate.toml:5:1
- = note: this has been given before
+ = note: given again here
+ = note: first given here: tollgate.toml:4:1
+ = help: keep one of them; several values go into one list
 
 3 problems
 "#,

@@ -145,8 +145,10 @@ error: the route `/a` is given twice
   = note: first given here: /tollgate.toml:3:1
 
 error: `b` is not a valid path prefix
---> /routes.json:3:3
- = note: it must start with `/`: write `/b`
+ --> /routes.json:3:3
+  |
+3 |   \"b\": 7
+  |   ^^^ it must start with `/`: write `/b`
 
 2 problems
 ";

@@ -9,6 +9,7 @@ mod defaults;
 mod docs;
 mod files;
 mod formats;
+mod hints;
 mod limits;
 mod lints;
 mod properties;

@@ -31,14 +31,83 @@ fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem
         let between = text.get(start(before)..start(error));
         between.is_some_and(|between| !between.contains('\n'))
     });
-    let problem = |error: Error| {
-        let label = match error.message() {
-            "duplicate key" => "this has been given before",
-            message => message,
+    let mut problems = Vec::new();
+    let mut repeated = None;
+    for error in errors {
+        let range = error.span().unwrap_or_default();
+        let is_of = |start: &usize| {
+            text[*start..range.start]
+                .lines()
+                .skip(1)
+                .all(|it| !is_header(it))
         };
-        Problem::at(span(error.span().unwrap_or_default()), "this is not TOML").label(label)
+        let problem = Problem::at(span(range.clone()), "this is not TOML");
+        problems.push(match error.message() {
+            // What is in a table that is given twice is no further problem.
+            "duplicate key" if repeated.as_ref().is_some_and(is_of) => continue,
+            "duplicate key" => {
+                let start = line_start(text, range.start);
+                if is_header(&text[start..]) {
+                    repeated = Some(start);
+                }
+                given_twice(text, range, span)
+            }
+            message if message.starts_with("string values must be quoted") => {
+                problem.label("a string is written in quotes: `\"...\"`")
+            }
+            message => problem.label(message),
+        });
+    }
+    problems
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |end| end + 1)
+}
+
+/// Whether a line begins a table.
+fn is_header(line: &str) -> bool {
+    line.trim_start().starts_with('[')
+}
+
+/// The problem of a table or a key that stands there already.
+fn given_twice(text: &str, again: Range<usize>, span: ToSpan<'_>) -> Problem {
+    let line = |start: usize| text[start..].lines().next().unwrap_or_default().trim();
+    let key = |start: usize| line(start).split('=').next().unwrap_or_default().trim();
+    let start = line_start(text, again.start);
+    let mut before: Vec<_> = text[..start]
+        .match_indices('\n')
+        .map(|(end, _)| end + 1)
+        .collect();
+    before.insert(0, 0);
+    let is_table = is_header(&text[start..]);
+    if !is_table {
+        // A key is looked for in its own table.
+        let own = before.iter().rposition(|start| is_header(&text[*start..]));
+        before.drain(..own.unwrap_or(0));
+    }
+    let (what, help) = if is_table {
+        (
+            "this table",
+            "keep one of them, with what stands in both; two keys of a client go into one list",
+        )
+    } else {
+        (
+            "this key",
+            "keep one of them; several values go into one list",
+        )
     };
-    errors.into_iter().map(problem).collect()
+    let first = before
+        .into_iter()
+        .find(|it| *it < start && key(*it) == key(start));
+    let problem = match first {
+        Some(first) => {
+            let first = span(first..first + line(first).len());
+            Problem::given_twice(what, first, span(again))
+        }
+        None => Problem::at(span(again), format!("{what} is given twice")),
+    };
+    problem.help(help)
 }
 
 fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> At<Value> {
