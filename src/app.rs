@@ -12,14 +12,16 @@ mod signals;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tracing::Level;
 
-use crate::config::{self, AccessLog, Loaded, LogFormat, Settings};
-use crate::limit::{Clock, LimitStore, StateError};
+use crate::config::{self, AccessLog, Finding, Loaded, LogFormat, Settings};
+use crate::limit::{Clock, LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Listeners, bind};
@@ -72,29 +74,89 @@ pub enum StartError {
     },
 }
 
-/// Runs the gateway that `file` describes, until it is told to stop.
-pub fn run(file: &Path) -> Result<(), StartError> {
+/// Runs the gateway that `file` describes, until it is told to stop. What it ends of is logged.
+///
+/// # Errors
+/// There is not even a log.
+pub fn run(file: &Path) -> io::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(live(file))
 }
 
-async fn live(file: &Path) -> Result<(), StartError> {
+async fn live(file: &Path) -> io::Result<ExitCode> {
     // First of all: a signal that nobody has asked for yet ends the process.
     let mut signals = Signals::take()?;
     let path = file.to_owned();
     let load = apart("load", move || config::load(&path, &config::environment));
     let Some(loaded) = signals.unless_stopped(load).await else {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     };
-    let loaded = loaded?.map_err(StartError::Config)?;
-    let pretty = is_pretty(loaded.settings.log_format, &io::stderr());
-    let operator_log = start_operator_log(loaded.settings.log_level, pretty, pretty)?;
-    let log = Arc::clone(&operator_log);
-    let done = start_and_serve(file.to_owned(), loaded, log, &mut signals).await;
+    let (level, format) = match &loaded {
+        Ok(Ok(loaded)) => (loaded.settings.log_level, loaded.settings.log_format),
+        Ok(Err(problems)) => (Level::INFO, problems.log_format()),
+        Err(_) => (Level::INFO, LogFormat::Auto),
+    };
+    let pretty = is_pretty(format, &io::stderr());
+    let operator_log = start_operator_log(level, pretty, pretty)?;
+    let done = match loaded {
+        Ok(Ok(loaded)) => {
+            let log = Arc::clone(&operator_log);
+            start_and_serve(file.to_owned(), loaded, log, &mut signals).await
+        }
+        Ok(Err(problems)) => Err(StartError::Config(problems)),
+        Err(error) => Err(error),
+    };
+    match &done {
+        Ok(()) => {}
+        // Whole paragraphs, with lines of the file.
+        Err(StartError::Config(problems)) if pretty => {
+            operator_log.write(problems.render(true).into_bytes());
+        }
+        Err(StartError::Config(problems)) => log_problems(problems),
+        Err(error) => tracing::error!("{error}"),
+    }
     operator_log.finish(LAST_LINES);
-    done
+    Ok(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// Logs a line for each problem.
+fn log_problems(problems: &config::Problems) {
+    for problem in problems.findings() {
+        tracing::error!(
+            file = problem.file.as_deref(),
+            line = problem.line,
+            column = problem.column,
+            help = problem.help.as_deref(),
+            "{}",
+            problem.message
+        );
+    }
+    tracing::error!(
+        problems = problems.len(),
+        "not started: the configuration has problems"
+    );
+}
+
+/// What `check` says of files that the gateway is to write.
+#[must_use]
+pub fn odd_files(settings: &Settings) -> Vec<Finding> {
+    let log = access_target(settings).and_then(|target| {
+        let error = target.check().err()?;
+        Some(StartError::AccessLog { target, error })
+    });
+    let state = settings.state_file.as_deref().and_then(|file| {
+        let error = StateFile::check(file).err()?;
+        let file = file.to_owned();
+        Some(StartError::State { file, error })
+    });
+    let all = log.into_iter().chain(state);
+    all.map(|error| Finding::warning(error.to_string()))
+        .collect()
 }
 
 async fn start_and_serve(
@@ -175,6 +237,26 @@ impl Started {
             files,
             ..
         } = loaded;
+        let counters = match (&settings.redis, &settings.state_file) {
+            (Some(redis), _) => format!("in Redis at {}", redis.target),
+            (None, Some(file)) => format!("in this process, kept in {}", file.display()),
+            (None, None) => "in this process".to_owned(),
+        };
+        let no_redis = if written.has_empty_redis() {
+            " (`limits.redis.url` is empty)"
+        } else {
+            ""
+        };
+        tracing::info!(
+            version = crate::VERSION,
+            file = %file.display(),
+            routes = snapshot.routes.routes().len(),
+            upstreams = snapshot.upstreams.len(),
+            clients = snapshot.access.clients.len(),
+            limits = written.limits(),
+            counters = format!("{counters}{no_redis}"),
+            "starting"
+        );
         for lint in &lints {
             tracing::warn!("{lint}");
         }
@@ -223,10 +305,8 @@ impl Started {
 
 /// The access log, if there is one, and whether its lines are for people.
 fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), StartError> {
-    let target = match &settings.access_log {
-        AccessLog::Off => return Ok((None, false)),
-        AccessLog::Stdout => Target::Stdout,
-        AccessLog::File(path) => Target::File(path.clone()),
+    let Some(target) = access_target(settings) else {
+        return Ok((None, false));
     };
     let pretty = target == Target::Stdout && is_pretty(settings.log_format, &io::stdout());
     match Sink::start(target.clone()) {
@@ -235,7 +315,23 @@ fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), Sta
     }
 }
 
+fn access_target(settings: &Settings) -> Option<Target> {
+    match &settings.access_log {
+        AccessLog::Off => None,
+        AccessLog::Stdout => Some(Target::Stdout),
+        AccessLog::File(path) => Some(Target::File(path.clone())),
+    }
+}
+
 impl Gateway {
+    fn reopen_access_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        } else {
+            tracing::info!("the access log is off: there is no file to be opened anew");
+        }
+    }
+
     fn report_lost_lines(&self) {
         let lost = self.access_log.as_ref().map_or(0, |log| log.take_lost());
         if lost > 0 {

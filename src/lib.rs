@@ -7,6 +7,9 @@
 // They panic when nobody reads them any more.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+/// The version, and the commit that it was built from if that is known.
+pub const VERSION: &str = env!("TOLLGATE_VERSION");
+
 pub mod app;
 pub mod cli;
 

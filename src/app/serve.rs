@@ -100,7 +100,7 @@ impl Gateway {
                         threads.reload.notify_one();
                     }
                 }
-                _ = signals.reopen.recv() => self.access_log.iter().for_each(|log| log.reopen()),
+                _ = signals.reopen.recv() => self.reopen_access_log(),
                 _ = lost_lines.tick() => self.report_lost_lines(),
             }
         }

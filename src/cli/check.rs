@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use crate::app;
 use crate::config::{self, Finding, Loaded, Problems};
 use crate::limit::{Algorithm, Policy};
 
@@ -25,7 +26,10 @@ pub(super) struct Options {
 
 /// Runs the command.
 pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
-    let loaded = config::load(file, &config::environment);
+    let loaded = config::load(file, &config::environment).map(|mut loaded| {
+        loaded.lints.extend(app::odd_files(&loaded.settings));
+        loaded
+    });
     let warnings = loaded.as_ref().map_or(0, |loaded| loaded.lints.len());
     let is_good = loaded.is_ok() && !(options.strict && warnings > 0);
     let printed = match loaded {

@@ -29,14 +29,11 @@ Examples:
 
 Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log.";
 
-/// The version, and the commit that it was built from if that is known.
-pub(crate) const VERSION: &str = env!("TOLLGATE_VERSION");
-
 const DEFAULT_FILE: &str = "tollgate.toml";
 
 /// An API gateway: who is calling, what may they reach, how much, and then a streaming reverse proxy.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "tollgate", version = crate::VERSION, after_help = EXAMPLES, max_term_width = 100)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,

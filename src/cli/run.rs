@@ -3,19 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app::{self, StartError};
+use crate::app;
 
-use super::{complain, fail};
+use super::fail;
 
 /// Runs the command.
 pub(super) fn run(file: &Path) -> ExitCode {
-    match app::run(file) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Its problems are whole paragraphs; everything else is one line.
-        Err(StartError::Config(problems)) => {
-            complain(&problems.to_string());
-            ExitCode::FAILURE
-        }
-        Err(error) => fail(&error.to_string()),
-    }
+    app::run(file).unwrap_or_else(|error| {
+        fail(&format!(
+            "the system refuses what the gateway needs to run: {error}"
+        ))
+    })
 }

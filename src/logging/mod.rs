@@ -5,7 +5,9 @@
 mod access;
 mod operator;
 mod sink;
+mod target;
 
 pub use access::AccessLines;
 pub use operator::start_operator_log;
-pub use sink::{Sink, Target};
+pub use sink::Sink;
+pub use target::Target;

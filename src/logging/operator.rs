@@ -1,12 +1,18 @@
 //! The operator's log: structured events on standard error, JSON or pretty, through a sink so that
 //! a terminal that has stopped scrolling holds up nothing.
 
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
 
-use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
+use jiff::Timestamp;
+use serde_json::Value as Json;
+use tracing::field::{Field, Visit};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::{Sink, Target};
 
@@ -24,15 +30,69 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
     let _ = if pretty {
         tracing::subscriber::set_global_default(log.with_ansi(colours).finish())
     } else {
-        tracing::subscriber::set_global_default(
-            log.json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .finish(),
-        )
+        tracing::subscriber::set_global_default(log.event_format(JsonLines).finish())
     };
     Ok(sink)
+}
+
+/// An object a line, whose members are called as in the access log.
+struct JsonLines;
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> fmt::Result {
+        let mut members = Members(String::new());
+        members.put("time", format!("{:.3}", Timestamp::now()));
+        members.put("level", event.metadata().level().as_str());
+        event.record(&mut members);
+        writeln!(writer, "{{{}}}", members.0)
+    }
+}
+
+/// Members of an object.
+struct Members(String);
+
+impl Members {
+    fn put(&mut self, name: &str, value: impl Into<Json>) {
+        let comma = if self.0.is_empty() { "" } else { "," };
+        let name = Json::from(name);
+        // Writing to a string never fails.
+        let _ = write!(self.0, "{comma}{name}:{}", value.into());
+    }
+}
+
+impl Visit for Members {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field.name(), value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field.name(), value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field.name(), format!("{value:?}"));
+    }
 }
 
 struct Events(Arc<Sink>);

@@ -1,36 +1,21 @@
 //! A thread that writes what others hand it through a bounded queue. Handing over never blocks:
 //! what finds the queue full, or cannot be written, is counted as lost and dropped.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Target;
+
 /// How many batches may wait for the disk; a batch is at most a few dozen KiB.
 const QUEUE: usize = 128;
 /// How long to wait for a reader whose pipe is full and does not block.
 const FULL_PIPE: Duration = Duration::from_millis(5);
-/// Who may read a log file that is created: it says who called.
-const FILE_MODE: u32 = 0o640;
-
-/// Where a sink writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file that is appended to.
-    File(PathBuf),
-}
 
 /// The handle to a sink's thread; shared by all who write to it.
 #[derive(Debug)]
@@ -116,31 +101,6 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stdout => f.write_str("on standard output"),
-            Self::Stderr => f.write_str("on standard error"),
-            Self::File(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-impl Target {
-    /// The standard streams without the buffers that std puts before them: of what these could not
-    /// write it is not known how much was written.
-    fn open(&self) -> io::Result<File> {
-        match self {
-            Self::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
-            Self::Stderr => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
-            Self::File(path) => {
-                let mut options = OpenOptions::new();
-                options.create(true).append(true).mode(FILE_MODE).open(path)
-            }
-        }
-    }
-}
-
 /// What the sink's thread has.
 struct Writer {
     target: Target,
@@ -172,10 +132,11 @@ impl Writer {
     }
 
     fn reopen(&mut self) {
-        let Target::File(_) = self.target else {
+        let file = &self.target;
+        let Target::File(_) = file else {
+            tracing::info!("the access log goes {file}: there is no file to be opened anew");
             return;
         };
-        let file = &self.target;
         match self.target.open() {
             Ok(output) => {
                 tracing::info!(%file, "the log was opened anew");

@@ -281,3 +281,69 @@ fn keys_of_a_configuration_that_cannot_be_read_are_said_to_be_unknown() {
     let done = tollgate_reading(&["keys", "hash"], &hash_of("x"));
     assert!(done.stderr.contains("this is a hash already"), "{done:?}");
 }
+
+#[test]
+fn check_warns_of_files_that_the_gateway_could_not_write() {
+    let text = format!("{GOOD}state_file = \"none/limits\"\n[log]\naccess = \"a/b/access.log\"\n");
+    let done = on("gate.toml", &text, &["check"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for warning in [
+        "/a/b/access.log: there is no folder",
+        "cannot use `limits.state_file`",
+    ] {
+        assert!(done.stderr.contains(warning), "{done:?}");
+    }
+    let done = on("gate.toml", &text, &["check", "--strict", "--json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert_eq!(parsed(&done)["problems"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn what_keeps_the_gateway_from_starting_is_logged_as_log_format_says() {
+    let lines = |done: &Finished| -> Vec<Value> {
+        let line = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
+        done.stderr.lines().map(line).collect()
+    };
+    let json = format!("{GOOD}[log]\nformat = \"json\"\n");
+    let done = on(
+        "gate.toml",
+        &format!("{json}access = \"a/b/c\"\n"),
+        &["run"],
+    );
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let said = lines(&done);
+    let last = said.last().expect("a line");
+    assert_eq!(last["level"], "ERROR");
+    let message = last["message"].as_str().expect("a message");
+    assert!(
+        message.contains("cannot open the access log") && message.contains("make it"),
+        "{message}"
+    );
+    assert!(
+        last["time"]
+            .as_str()
+            .is_some_and(|time| time.ends_with('Z') && time.len() == 24),
+        "{last}"
+    );
+
+    let done = on("gate.toml", &format!("{json}levle = 1\n"), &["run"]);
+    let said = lines(&done);
+    assert_eq!(
+        said[0]["message"],
+        "unknown key `levle`: did you mean `level`?"
+    );
+    assert_eq!(
+        (&said[0]["line"], &said[0]["column"]),
+        (&json!(11), &json!(1))
+    );
+    assert_eq!(said[1]["problems"], 1);
+
+    let pretty = format!("{GOOD}[log]\nformat = \"pretty\"\nlevle = 1\n");
+    let done = on("gate.toml", &pretty, &["run"]);
+    assert!(
+        done.stderr.contains("gate.toml:11:1") && done.stderr.ends_with("1 problem\n"),
+        "{done:?}"
+    );
+}

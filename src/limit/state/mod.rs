@@ -60,18 +60,24 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Makes the file this process' own, and makes sure that it can be written. It need not exist.
-    pub fn open(path: &Path) -> Result<Self, StateError> {
+    /// Whether there is a folder for it, and nothing else in its place; makes nothing.
+    pub fn check(path: &Path) -> Result<(), StateError> {
         match fs::metadata(path) {
             Ok(found) if !found.is_file() => return Err(StateError::NotAFile),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
         let folder = folder_of(path);
-        if !folder.is_dir() {
-            let folder = std::path::absolute(folder).unwrap_or(folder.to_owned());
-            return Err(StateError::NoFolder(folder));
+        if folder.is_dir() {
+            return Ok(());
         }
+        let folder = std::path::absolute(folder).unwrap_or(folder.to_owned());
+        Err(StateError::NoFolder(folder))
+    }
+
+    /// Makes the file this process' own, and makes sure that it can be written. It need not exist.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        Self::check(path)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(MODE);
         let lock = options.open(path.with_added_extension("lock"))?;

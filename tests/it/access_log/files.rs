@@ -93,14 +93,14 @@ fn a_new_log_is_not_for_everybody() {
 }
 
 #[test]
-fn a_folder_that_does_not_exist_ends_the_start() {
+fn a_folder_below_one_that_does_not_exist_ends_the_start() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("tollgate.toml");
-    let text = "listen = \"127.0.0.1:0\"\n[routes]\n\"/a\" = \"http://127.0.0.1:1\"\n[log]\naccess = \"missing/access.log\"";
+    let text = "listen = \"127.0.0.1:0\"\n[routes]\n\"/a\" = \"http://127.0.0.1:1\"\n[log]\naccess = \"missing/too/access.log\"";
     std::fs::write(&file, text).expect("write the file");
     let run = crate::support::tollgate(&["run", "-c", file.to_str().expect("a path in UTF-8")]);
     assert_eq!(run.code, Some(1), "{run:?}");
-    assert!(run.stderr.contains("missing/access.log"), "{run:?}");
+    assert!(run.stderr.contains("missing/too/access.log"), "{run:?}");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::support::{Broken, Ending, Gateway, Request, Upstream, eventually, tollgate};
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -57,6 +59,61 @@ fn nothing_starts_on_a_bad_file() {
         "all at once: {done:?}"
     );
     assert!(!done.stderr.contains("listening"), "{done:?}");
+}
+
+#[test]
+fn the_start_says_what_is_served() {
+    let config = "[routes]\n\"/a\" = \"http://h:1\"\n\"/b\" = \"http://h:2\"\n\"/c\" = \"http://h:1\"\n\
+        [clients.x]\n[limits]\nanonymous = { requests = 1, per = \"1s\" }\n\
+        tiers.gold = { requests = 2, per = \"1s\" }\n[limits.redis]\nurl = \"${NO_SUCH_REDIS:-}\"\n";
+    let gateway = Gateway::start(config);
+    let line = gateway.wait_log("the start", |line| line["message"] == "starting");
+    let counts = ["routes", "upstreams", "clients", "limits"].map(|member| line[member].as_u64());
+    assert_eq!(counts, [3, 2, 1, 2].map(Some), "{line}");
+    assert_eq!(line["version"], env!("TOLLGATE_VERSION"));
+    assert!(
+        line["file"]
+            .as_str()
+            .is_some_and(|file| file.ends_with("/tollgate.toml"))
+    );
+    let counters = "in this process (`limits.redis.url` is empty)";
+    assert_eq!(line["counters"], counters);
+    assert_eq!(gateway.log()[0], line, "it comes first");
+}
+
+#[test]
+fn the_access_log_s_folder_is_made_and_its_file_opened_anew() {
+    let gateway =
+        Gateway::start("[routes]\n[log]\nformat = \"json\"\naccess = \"logs/access.log\"\n");
+    gateway.ask(&Request::get("/health")).is(200);
+    let file = gateway.dir().join("logs/access.log");
+    let is_there = || file.exists().then_some(());
+    eventually("the file to be there", is_there);
+    std::fs::remove_file(&file).expect("remove the log");
+    gateway.signal(Signal::USR1);
+    gateway.wait_log("the log to be opened anew", |line| {
+        line["message"] == "the log was opened anew"
+            && line["file"]
+                .as_str()
+                .is_some_and(|file| file.ends_with("logs/access.log"))
+    });
+    assert!(file.exists());
+    for (access, said) in [
+        (
+            "off",
+            "the access log is off: there is no file to be opened anew",
+        ),
+        (
+            "stdout",
+            "the access log goes to standard output: there is no file to be opened anew",
+        ),
+    ] {
+        let gateway = Gateway::start(&format!(
+            "[log]\nformat = \"json\"\naccess = \"{access}\"\n"
+        ));
+        gateway.signal(Signal::USR1);
+        gateway.wait_log("a word about the log", |line| line["message"] == said);
+    }
 }
 
 #[test]
