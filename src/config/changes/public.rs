@@ -19,6 +19,16 @@ pub(super) fn compare(served: &File, now: &File) -> Vec<String> {
             found.extend(no_longer_protected(prefix, &before, &after, now));
         }
     }
+    // A new exception from what is still protected.
+    for public in now.access.public.iter() {
+        let wider = before.find(public.as_str(), None);
+        let stays = |prefix: &PathPrefix| after.find(prefix.as_str(), None).is_some();
+        if wider.is_some_and(|wider| stays(&wider.prefix))
+            && is_open(&before, &after, public.as_str())
+        {
+            found.extend(no_longer_protected(public, &before, &after, now));
+        }
+    }
     let mut known: HashMap<&str, Vec<&RouteKeys>> = HashMap::new();
     for route in served.all_routes() {
         let same_prefix = known.entry(route.prefix.as_str()).or_default();

@@ -268,3 +268,24 @@ fn only_what_was_not_reached_before_is_public_now() {
     let short = "[routes]\n\"/a\" = \"http://x\"\n";
     assert_eq!(between(&route(x), short), [""; 0]);
 }
+
+#[test]
+fn a_new_exception_and_a_list_of_methods_open_what_was_protected() {
+    let lines = log(&[(
+        r#"protected = ["/api/orders"]"#,
+        "protected = [\"/api/orders\"]\npublic = [\"/api/orders/terms\"]",
+    )]);
+    assert_eq!(
+        lines[0],
+        "Public: `/api/orders/terms` is no longer protected; anonymous callers reach it by the route `/api/orders`"
+    );
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    let lines = log(&[(
+        r#"protected = ["/api/orders"]"#,
+        r#"protected = [{ prefix = "/api/orders", methods = ["POST"] }]"#,
+    )]);
+    assert!(
+        lines[0].starts_with("Public: `/api/orders` is no longer protected"),
+        "{lines:#?}"
+    );
+}
