@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::config;
 use crate::message::caller::Peer;
 use crate::message::protocol::Scheme;
-use crate::pipeline::explain::{AllowLine, Explanation, LimitLine, explain};
+use crate::pipeline::explain::{AllowLine, Explanation, LimitLine, RouteLine, explain};
 use crate::pipeline::snapshot::Snapshot;
 
 /// What the user asks about.
@@ -163,16 +163,7 @@ fn text(told: &Explanation) -> String {
         line("limit", &limit_text(limit));
     }
     if let Some(route) = &told.route {
-        line(
-            "route",
-            &format!(
-                "{}{} to {}: {}",
-                route.prefix,
-                conditions(&route.hosts, &route.methods),
-                route.upstream,
-                route.why
-            ),
-        );
+        route_lines(route, &mut line);
     }
     for miss in &told.near_misses {
         line(
@@ -188,7 +179,7 @@ fn text(told: &Explanation) -> String {
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
-    if let Some(own) = told.answers {
+    if let Some(own) = &told.answers {
         line("answers", own);
     }
     if let Some(refused) = &told.refused {
@@ -215,6 +206,22 @@ fn allow_text(list: &AllowLine) -> String {
     match &list.by {
         Some(entry) => format!("{} lets the client in by {entry}", list.of),
         None => format!("{} lets in {} only", list.of, list.entries.join(", ")),
+    }
+}
+
+fn route_lines(route: &RouteLine, line: &mut dyn FnMut(&str, &str)) {
+    let upstream = route.upstream.iter();
+    let leads: String = upstream.flat_map(|name| [" to ", name]).collect();
+    let conditions = conditions(&route.hosts, &route.methods);
+    line(
+        "route",
+        &format!("{}{conditions}{leads}: {}", route.prefix, route.why),
+    );
+    if route.name != route.prefix {
+        line("name", &route.name);
+    }
+    for change in &route.changes {
+        line("changes", change);
     }
 }
 

@@ -192,7 +192,7 @@ pub(super) fn is_under(path: &str, prefix: &str) -> bool {
 
 fn unused(file: &File, lints: &mut Lints) {
     let routes = || file.all_routes().filter_map(|route| route.keys);
-    let targets = routes().filter_map(|keys| match &keys.upstream.value {
+    let targets = routes().filter_map(|keys| match keys.upstream.given()? {
         Target::Name(name) => Some(name.as_str()),
         Target::Url(_) => None,
     });

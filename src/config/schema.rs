@@ -19,6 +19,12 @@ pub fn schema() -> String {
     if let Some(definitions) = definitions.as_object_mut() {
         definitions.remove(name);
     }
+    // Of these a route has one.
+    let required = |key: &str| json!({ "required": [key] });
+    let action: Vec<_> = ["upstream", "redirect", "respond"].map(required).into();
+    for table in ["Route", "LongRoute"] {
+        definitions[table]["oneOf"] = json!(action);
+    }
     schema[KEY] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Tollgate's configuration");
     schema["properties"][KEY] = json!({ "type": "string" });

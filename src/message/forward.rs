@@ -27,7 +27,7 @@ const READING: [&[u8]; 2] = [b"content-encoding", b"content-range"];
 /// What `Host` a service gets if the client named none, as only HTTP/1.0 may: a name that no host can
 /// have (RFC 6761). An empty one is refused by nginx, and the service's own address would come back
 /// to clients in redirects and links.
-const UNKNOWN_HOST: &[u8] = b"unknown.invalid";
+pub const UNKNOWN_HOST: &[u8] = b"unknown.invalid";
 
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
 
@@ -132,6 +132,8 @@ pub struct Forwarding<'a> {
     pub trusted: bool,
     /// The host that was asked for, with its port as it came; empty if none was.
     pub host: &'a [u8],
+    /// The host that the service is asked for instead.
+    pub other_host: Option<&'a [u8]>,
     /// The client's name, if it is an identified one.
     pub client: Option<&'a str>,
     /// The request's id.
@@ -158,7 +160,7 @@ pub fn put_request(
     } else {
         to.host
     };
-    sink.request(method, host, target);
+    sink.request(method, to.other_host.unwrap_or(host), target);
     let options = ConnectionOptions::of(fields);
     for field in fields.iter() {
         if reaches_service(field, &options, to) {

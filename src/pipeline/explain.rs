@@ -15,7 +15,8 @@ use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
-use crate::route::{NearMiss, Route, WhyLost};
+use crate::route::{NearMiss, Route, SentHost, WhyLost};
+use crate::upstream::Upstream;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
 use crate::words::Word;
@@ -65,7 +66,7 @@ pub struct Explanation {
     /// The routes that were passed over, the nearest first.
     pub near_misses: Vec<NearMissLine>,
     /// What the gateway would answer by itself, if that is no refusal.
-    pub answers: Option<&'static str>,
+    pub answers: Option<String>,
     /// The URL that would be sent.
     pub sends: Option<String>,
     /// The refusal, if it would be refused.
@@ -110,8 +111,12 @@ pub struct RouteLine {
     pub hosts: Vec<String>,
     /// The methods it is for; empty: any.
     pub methods: Vec<String>,
-    /// Where it leads.
-    pub upstream: String,
+    /// What it is called.
+    pub name: String,
+    /// The upstream that it leads to, if it leads to one.
+    pub upstream: Option<String>,
+    /// What it changes of requests and answers on their way.
+    pub changes: Vec<String>,
     /// Why it wins.
     pub why: &'static str,
 }
@@ -215,12 +220,12 @@ fn tell(
     told.cors = cors_of(&request);
     let (admitted, then) = match plan {
         Plan::Preflight => {
-            told.answers = Some("204: a preflight, which no service gets");
+            told.answers = Some("204: a preflight, which no service gets".to_owned());
             tell_route(told, snapshot, &request);
             return None;
         }
         Plan::Health => {
-            told.answers = Some("200: the gateway's own health check");
+            told.answers = Some("200: the gateway's own health check".to_owned());
             return None;
         }
         Plan::Refuse(rejection) => {
@@ -237,8 +242,27 @@ fn tell(
     tell_route(told, snapshot, &request);
     match then {
         Then::Refuse(rejection) => return Some(rejection),
-        Then::LastHop => told.answers = Some("200: Max-Forwards is 0, so it goes no further"),
-        Then::Forward(route) => told.sends = Some(sent_to(snapshot, &request, route)),
+        Then::LastHop => {
+            told.answers = Some("200: Max-Forwards is 0, so it goes no further".to_owned());
+        }
+        Then::Forward(route, upstream) => {
+            told.sends = Some(sent_to(&snapshot.upstreams[upstream], &request, route));
+        }
+        Then::Redirect(route, redirect) => {
+            let mut text = format!("{}: it is at ", redirect.status.as_u16()).into_bytes();
+            if let Some(path) = &request.path {
+                let query = request.query();
+                redirect
+                    .to
+                    .put(&mut text, &route.prefix, path.as_str(), query);
+            }
+            told.answers = Some(String::from_utf8_lossy(&text).into_owned());
+        }
+        Then::Respond(fixed) => {
+            let (status, length) = (fixed.status.as_u16(), fixed.body.len());
+            let text = format!("{status}: the route's own answer, {length} bytes");
+            told.answers = Some(text);
+        }
     }
     None
 }
@@ -303,13 +327,32 @@ fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>
         prefix: route.prefix.as_str().to_owned(),
         hosts: route.hosts.clone(),
         methods: methods(route),
-        upstream: snapshot.upstreams[route.upstream].name.to_string(),
+        name: route.name.to_string(),
+        upstream: route
+            .upstream()
+            .map(|upstream| snapshot.upstreams[upstream].name.to_string()),
+        changes: changes(route),
         why: why_won(route, &near),
     });
 }
 
-fn sent_to(snapshot: &Snapshot, request: &Request<'_>, route: &Route) -> String {
-    let endpoint = &snapshot.upstreams[route.upstream].endpoints[0].url;
+/// What a route changes on the way, beside the path.
+fn changes(route: &Route) -> Vec<String> {
+    let mut changes = Vec::new();
+    match &route.host {
+        SentHost::Preserve => {}
+        SentHost::Endpoint => changes.push("Host: that of the endpoint".to_owned()),
+        SentHost::Name(name) => changes.push(format!("Host: {name}")),
+    }
+    if route.rewrites_redirects {
+        let text = "Location, Content-Location, Refresh and cookie paths: as clients see them";
+        changes.push(text.to_owned());
+    }
+    changes
+}
+
+fn sent_to(upstream: &Upstream, request: &Request<'_>, route: &Route) -> String {
+    let endpoint = &upstream.endpoints[0].url;
     let mut url = format!("http://{}", endpoint.authority()).into_bytes();
     request.put_target(&mut url, route.mapping(&endpoint.base_path));
     String::from_utf8_lossy(&url).into_owned()

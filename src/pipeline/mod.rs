@@ -65,6 +65,15 @@ async fn run<'r>(
     match then {
         Then::Refuse(rejection) => Err(rejection.clone()),
         Then::LastHop => Ok(boxed_cold(answer(Reply::LastHop, record, client)).await),
-        Then::Forward(route) => proxy(route, &permit, request, client, record).await,
+        Then::Redirect(route, redirect) => {
+            let reply = Reply::Redirect(route, redirect);
+            Ok(boxed_cold(answer(reply, record, client)).await)
+        }
+        Then::Respond(fixed) => {
+            Ok(boxed_cold(answer(Reply::Configured(fixed), record, client)).await)
+        }
+        Then::Forward(route, upstream) => {
+            proxy(route, *upstream, &permit, request, client, record).await
+        }
     }
 }

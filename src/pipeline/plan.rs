@@ -12,7 +12,7 @@ use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
-use crate::route::{Resolved, Route};
+use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
 
 use super::identify::{Caller, identify};
 use super::protect::{Admitted, protect};
@@ -41,8 +41,12 @@ pub(super) enum Then<'p> {
     Refuse(Rejection),
     /// It was to come no further than here, and is answered.
     LastHop,
-    /// It goes to the route's upstream.
-    Forward(&'p Route),
+    /// It goes to the route's upstream, by its index.
+    Forward(&'p Route, usize),
+    /// The client is sent elsewhere.
+    Redirect(&'p Route, &'p Redirect),
+    /// It is answered as the route says.
+    Respond(&'p FixedAnswer),
 }
 
 /// Plans a request, and notes in it what was understood on the way. With `as_client` the caller
@@ -128,7 +132,11 @@ fn steps<'p>(
             request.route = Some(route);
             match check(route, path, request.body) {
                 Ok(()) if max_forwards(&head.method, &head.fields) == Some(0) => Then::LastHop,
-                Ok(()) => Then::Forward(route),
+                Ok(()) => match &route.action {
+                    Action::Forward(upstream) => Then::Forward(route, *upstream),
+                    Action::Redirect(redirect) => Then::Redirect(route, redirect),
+                    Action::Respond(answer) => Then::Respond(answer),
+                },
                 Err(rejection) => Then::Refuse(rejection),
             }
         }

@@ -260,7 +260,7 @@ impl<'r> Record<'r> {
         let path = self.path().map(|path| path.as_str().as_bytes());
         json::put_word(out, member!("path"), path);
         let route = request.and_then(|request| request.route);
-        let route = route.map(|route| route.prefix.as_str().as_bytes());
+        let route = route.map(|route| route.name.as_bytes());
         json::put_word(out, member!("route"), route);
         json::put_number(out, member!("status"), u64::from(self.status_number()));
         json::put_word(out, member!("code"), self.code_or_gone().map(str::as_bytes));

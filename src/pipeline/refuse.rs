@@ -1,6 +1,7 @@
 //! Answers that the gateway makes itself: rejections and the health check. They are small, whole
 //! and never cached; a body that the client is still sending is read past, if it is short.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use http::StatusCode;
 use crate::message::body::BodyLength;
 use crate::message::caller::Peer;
 use crate::message::known_field::KnownField;
-use crate::message::sink::{HeadSink, Persistence, PutHead};
+use crate::message::path::RequestPath;
+use crate::message::sink::{FieldSink, HeadSink, Persistence, PutHead};
+use crate::route::{FixedAnswer, Redirect, Route};
 use crate::wire::body::Piece;
 use crate::wire::end::End;
 use crate::wire::stream::GivenUp;
@@ -34,6 +37,10 @@ pub(super) enum Reply<'a> {
     Healthy,
     /// The request was to come no further than here.
     LastHop,
+    /// The client is sent elsewhere.
+    Redirect(&'a Route, &'a Redirect),
+    /// The route's own answer.
+    Configured(&'a FixedAnswer),
     /// A browser asks what a page may send.
     Preflight,
     Rejected(&'a Rejection),
@@ -131,20 +138,33 @@ struct OwnAnswer<'a, 'r> {
     record: &'a Record<'r>,
     goes_on: bool,
     status: StatusCode,
-    kind: &'static [u8],
-    body: Vec<u8>,
+    kind: &'a [u8],
+    body: Cow<'a, [u8]>,
 }
 
 impl<'a, 'r> OwnAnswer<'a, 'r> {
     fn to(reply: Reply<'a>, record: &'a Record<'r>, goes_on: bool) -> Self {
-        let (status, body, kind): (_, _, &[u8]) = match reply {
-            Reply::Healthy => (StatusCode::OK, HEALTHY.to_vec(), b"application/json"),
-            Reply::LastHop => (StatusCode::OK, Vec::new(), b""),
-            Reply::Preflight => (StatusCode::NO_CONTENT, Vec::new(), b""),
+        let (status, body, kind): (_, Cow<'a, [u8]>, &[u8]) = match reply {
+            Reply::Healthy => (StatusCode::OK, HEALTHY.into(), b"application/json"),
+            Reply::LastHop => (StatusCode::OK, Cow::default(), b""),
+            Reply::Preflight => (StatusCode::NO_CONTENT, Cow::default(), b""),
+            Reply::Redirect(_, redirect) => (redirect.status, Cow::default(), b""),
+            Reply::Configured(fixed) => {
+                let kind = if fixed.body.is_empty() {
+                    ""
+                } else {
+                    &fixed.content_type
+                };
+                (fixed.status, fixed.body.as_bytes().into(), kind.as_bytes())
+            }
             Reply::Rejected(rejection) => {
                 let field = &record.current.snapshot.access.names.key_sources;
                 let problem = rejection.problem(field, record.request_id.text());
-                (rejection.status(), problem, b"application/problem+json")
+                (
+                    rejection.status(),
+                    problem.into(),
+                    b"application/problem+json",
+                )
             }
         };
         Self {
@@ -155,6 +175,17 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
             kind,
             body,
         }
+    }
+
+    /// Puts where a request is sent that has come to this route.
+    fn put_location(&self, sink: &mut impl FieldSink, route: &Route, redirect: &Redirect) {
+        let request = self.record.request();
+        let path = request.and_then(|request| request.path.as_ref());
+        let path = path.map_or(route.prefix.as_str(), RequestPath::as_str);
+        let query = request.and_then(Request::query);
+        sink.composed(b"Location", |out| {
+            redirect.to.put(out, &route.prefix, path, query);
+        });
     }
 
     fn framing(&self) -> BodyLength {
@@ -174,7 +205,12 @@ impl PutHead for OwnAnswer<'_, '_> {
             sink.field(b"Content-Type", self.kind);
         }
         sink.framing(self.framing());
-        sink.field(b"Cache-Control", b"no-store");
+        match self.reply {
+            Reply::Redirect(route, redirect) => self.put_location(sink, route, redirect),
+            // It is for the configuration to say.
+            Reply::Configured(_) => {}
+            _ => sink.field(b"Cache-Control", b"no-store"),
+        }
         let clock = &record.worker.clock;
         sink.composed(b"Date", |out| clock.put_http(out, record.begun()));
         let snapshot = &record.current.snapshot;

@@ -9,11 +9,16 @@ use http::Method;
 
 use super::Route;
 
+/// What a host begins with that stands for all that are one label longer.
+const WILDCARD: &str = "*.";
+
 /// The routes of one prefix. A route is named by its index in the table's list.
 #[derive(Debug)]
 pub(super) struct Choices {
     /// Sorted by the host, in lower case.
     by_host: Box<[(Box<str>, ByMethod)]>,
+    /// For any host one label below these, sorted as well.
+    by_parent: Box<[(Box<str>, ByMethod)]>,
     /// For hosts that no route names; none if all routes name hosts.
     other_hosts: Option<ByMethod>,
 }
@@ -50,21 +55,38 @@ impl Choices {
             }
         }
         let has_any_host = routes.iter().any(|(_, route)| route.hosts.is_empty());
-        let by_host = by_host
-            .into_iter()
-            .map(|(host, layer)| (host.into(), ByMethod::compile(&[&layer, &any_host])));
+        let none = Layer::default();
+        let (mut names, mut parents) = (Vec::new(), Vec::new());
+        for (host, layer) in &by_host {
+            if let Some(parent) = host.strip_prefix(WILDCARD) {
+                parents.push((parent.into(), ByMethod::compile(&[layer, &any_host])));
+            } else {
+                let parent = parent_of(host.as_bytes());
+                let wildcard = parent.and_then(|parent| {
+                    let mut layers = by_host.iter();
+                    layers
+                        .find(|(host, _)| is_below(host, parent))
+                        .map(|(_, it)| it)
+                });
+                let layers = [layer, wildcard.unwrap_or(&none), &any_host];
+                names.push(((*host).into(), ByMethod::compile(&layers)));
+            }
+        }
         Ok(Self {
-            by_host: by_host.collect(),
+            by_host: names.into(),
+            by_parent: parents.into(),
             other_hosts: has_any_host.then(|| ByMethod::compile(&[&any_host])),
         })
     }
 
     /// What holds for requests to `host` (without port or final dot, in any case), if anything does.
     pub(super) fn of_host(&self, host: &[u8]) -> Option<&ByMethod> {
-        match self.by_host.binary_search_by(|(own, _)| compare(own, host)) {
-            Ok(at) => self.by_host.get(at).map(|(_, choices)| choices),
-            Err(_) => self.other_hosts.as_ref(),
-        }
+        find(&self.by_host, host)
+            .or_else(|| {
+                let parent = parent_of(host).filter(|_| !self.by_parent.is_empty())?;
+                find(&self.by_parent, parent)
+            })
+            .or(self.other_hosts.as_ref())
     }
 }
 
@@ -146,6 +168,29 @@ impl<'r> Layer<'r> {
     }
 }
 
+fn find<'c>(hosts: &'c [(Box<str>, ByMethod)], host: &[u8]) -> Option<&'c ByMethod> {
+    let at = hosts.binary_search_by(|(own, _)| compare(own, host)).ok()?;
+    hosts.get(at).map(|(_, choices)| choices)
+}
+
+/// Whether a configured host is `host` or has it below its wildcard.
+pub(super) fn covers_host(own: &str, host: &[u8]) -> bool {
+    own.as_bytes().eq_ignore_ascii_case(host)
+        || parent_of(host).is_some_and(|parent| is_below(own, parent))
+}
+
+/// Whether a configured host is a wildcard for what is one label below `parent`.
+fn is_below(own: &str, parent: &[u8]) -> bool {
+    let own = own.strip_prefix(WILDCARD).map(str::as_bytes);
+    own.is_some_and(|own| own.eq_ignore_ascii_case(parent))
+}
+
+/// A host without its first label.
+fn parent_of(host: &[u8]) -> Option<&[u8]> {
+    let dot = host.iter().position(|b| *b == b'.').filter(|at| *at > 0)?;
+    host.get(dot + 1..)
+}
+
 /// Compares a configured host, which is in lower case, with one that a client sent.
 fn compare(own: &str, sent: &[u8]) -> Ordering {
     own.bytes().cmp(sent.iter().map(u8::to_ascii_lowercase))
@@ -207,6 +252,34 @@ mod tests {
         assert_eq!(allowed("a.test"), "GET, HEAD, POST, PUT");
         assert_eq!(allowed("b.test"), "DELETE, GET, HEAD, POST, PUT");
         assert_eq!(allowed("c.test"), "GET, HEAD, POST");
+    }
+
+    #[test]
+    fn a_wildcard_is_one_label_deep_and_comes_after_names() {
+        let choices = compile(&[
+            with(&["*.test"], &[]),
+            with(&["*.a.test"], &["GET"]),
+            with(&["x.a.test"], &["PUT"]),
+            with(&[], &["POST"]),
+        ])
+        .unwrap();
+        assert_eq!(ask(&choices, "A.Test", "GET"), Ok(0));
+        assert_eq!(ask(&choices, "y.A.test", "GET"), Ok(1));
+        assert_eq!(ask(&choices, "y.a.test", "POST"), Ok(3));
+        assert_eq!(ask(&choices, "x.a.test", "PUT"), Ok(2));
+        assert_eq!(ask(&choices, "x.a.test", "GET"), Ok(1));
+        for other in ["test", ".test", "z.y.a.test", "a.test2", "", "."] {
+            assert_eq!(ask(&choices, other, "POST"), Ok(3), "{other}");
+        }
+        for (own, host, covers) in [
+            ("*.a.test", "X.A.test", true),
+            ("a.test", "A.test", true),
+            ("*.a.test", "a.test", false),
+            ("*.a.test", "y.x.a.test", false),
+            ("*.a.test", ".a.test", false),
+        ] {
+            assert_eq!(covers_host(own, host.as_bytes()), covers, "{own} {host}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Routes: which requests go to which upstream, and under which rules. Compiled from the
 //! configuration; looked up once a request on the canonical path.
 
+mod action;
 mod choices;
 mod near_miss;
 mod prefix;
@@ -11,6 +12,7 @@ mod spellings;
 mod table;
 mod wide;
 
+pub use action::{Action, FixedAnswer, InvalidRedirect, Redirect, RedirectTarget};
 pub use choices::Indistinguishable;
 pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
@@ -35,14 +37,18 @@ use crate::words::words;
 /// One route, ready to be used.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// What it is called in the log.
+    pub name: Arc<str>,
     /// What its paths begin with.
     pub prefix: PathPrefix,
-    /// Host names in lower case, without port. Empty: any.
+    /// Host names in lower case, without port; `*.` stands for one label. Empty: any.
     pub hosts: Vec<String>,
     /// Empty: any.
     pub methods: Vec<Method>,
-    /// Index into the snapshot's upstreams.
-    pub upstream: usize,
+    /// What becomes of its requests.
+    pub action: Action,
+    /// The host that services are asked for.
+    pub host: SentHost,
     /// Whether the prefix is taken off before the path goes on.
     pub strip_prefix: bool,
     /// What stands in the place of the prefix that is taken off, if anything does.
@@ -75,7 +81,27 @@ pub struct Route {
     pub subject: Subject,
 }
 
+/// The host that services are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentHost {
+    /// As the client has asked.
+    Preserve,
+    /// That of the endpoint's URL.
+    Endpoint,
+    /// This one, perhaps with a port.
+    Name(Box<str>),
+}
+
 impl Route {
+    /// The upstream that its requests go to, if they do.
+    #[must_use]
+    pub fn upstream(&self) -> Option<usize> {
+        match self.action {
+            Action::Forward(upstream) => Some(upstream),
+            Action::Redirect(_) | Action::Respond(_) => None,
+        }
+    }
+
     /// How its paths are mapped to those of an endpoint with a path of its own.
     #[must_use]
     pub fn mapping<'a>(&'a self, base: &'a str) -> PathMapping<'a> {
@@ -136,15 +162,17 @@ words! {
 
 #[cfg(test)]
 mod testing {
-    use super::{EncodedControls, EncodedSlash, PathEncoding, PathPrefix, Route};
+    use super::{Action, EncodedControls, EncodedSlash, PathEncoding, PathPrefix, Route, SentHost};
 
     /// A route with nothing special about it.
     pub(super) fn route(prefix: &str, upstream: usize) -> Route {
         Route {
+            name: prefix.into(),
             prefix: PathPrefix::parse(prefix).unwrap(),
             hosts: Vec::new(),
             methods: Vec::new(),
-            upstream,
+            action: Action::Forward(upstream),
+            host: SentHost::Preserve,
             strip_prefix: true,
             replacement: None,
             rewrites_redirects: false,

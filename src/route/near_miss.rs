@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Route;
+use super::choices::covers_host;
 
 /// How many near misses are shown. There are fewer reasons, so each of them is shown at least once.
 const MAX_SHOWN: usize = 8;
@@ -103,8 +104,7 @@ fn length(route: &Route) -> usize {
 }
 
 pub(super) fn takes_host(route: &Route, host: &[u8]) -> bool {
-    let same = |own: &String| own.as_bytes().eq_ignore_ascii_case(host);
-    route.hosts.is_empty() || route.hosts.iter().any(same)
+    route.hosts.is_empty() || route.hosts.iter().any(|own| covers_host(own, host))
 }
 
 fn takes_method(route: &Route, method: &Method) -> bool {
@@ -138,7 +138,7 @@ mod tests {
         let routes: Vec<Arc<Route>> = routes.iter().cloned().map(Arc::new).collect();
         near_misses(&routes, None, b"A.test", method, path)
             .iter()
-            .map(|miss| (miss.route.upstream, miss.why))
+            .map(|miss| (miss.route.upstream().unwrap(), miss.why))
             .collect()
     }
 

@@ -13,7 +13,7 @@ use crate::upstream::{EndpointUrl, Upstream, may_be_same_service};
 use super::near_miss::takes_host;
 use super::table::host_name;
 use super::wide::{WidePrefixes, same_reading};
-use super::{EncodedControls, EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
+use super::{Action, EncodedControls, EncodedSlash, PathEncoding, Resolved, Route, RouteTable};
 
 /// The routes whose rules another spelling of their paths could get around.
 #[derive(Debug, Default)]
@@ -97,10 +97,12 @@ impl RouteTable {
 fn is_stricter(route: &Route, other: &Route) -> bool {
     // A new rule must not compile without a decision here.
     let Route {
+        name: _,
         prefix: _,
         hosts: _,
         methods: _,
-        upstream: _,
+        action,
+        host: _,
         strip_prefix: _,
         replacement: _,
         rewrites_redirects: _,
@@ -119,9 +121,11 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
         subject: _,
     } = route;
     let has_limit = |name: &str| other.limits.iter().any(|policy| &*policy.name == name);
-    limits
-        .iter()
-        .any(|policy| policy.enforces() && !has_limit(&policy.name))
+    let answers = |action: &Action| !matches!(action, Action::Forward(_));
+    (answers(action) && !answers(&other.action))
+        || limits
+            .iter()
+            .any(|policy| policy.enforces() && !has_limit(&policy.name))
         || *cost > other.cost
         // What differs is taken for stricter: which of two lists lets in more is not told by a look.
         || (allow.is_some() && *allow != other.allow)
@@ -134,7 +138,7 @@ fn is_stricter(route: &Route, other: &Route) -> bool {
 }
 
 /// Whether a path below the prefix of `route`, spelled so that `taker` takes it, may arrive at a
-/// service where `route` would have sent it.
+/// service where `route` would have sent it. What `route` answers itself was not to arrive at all.
 fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> bool {
     let below = route
         .prefix
@@ -142,11 +146,14 @@ fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> b
         .skip(taker.prefix.segments().count());
     let below: String = below.flat_map(|segment| ["/", segment]).collect();
     let endpoints = |route: &Route| {
-        upstreams
-            .get(route.upstream)
-            .map(|one| &one.endpoints[..])
-            .unwrap_or_default()
+        let upstream = route
+            .upstream()
+            .and_then(|upstream| upstreams.get(upstream));
+        upstream.map(|one| &one.endpoints[..]).unwrap_or_default()
     };
+    if route.upstream().is_none() {
+        return taker.upstream().is_some();
+    }
     endpoints(taker).iter().any(|one| {
         let sent = format!("{}{below}", mount(taker, &one.url));
         let same = |other: &EndpointUrl| {

@@ -119,6 +119,7 @@ pub fn check(input: &[u8]) {
             },
             trusted: case.trusted,
             host: HOST.as_bytes(),
+            other_host: None,
             client: case.client,
             request_id: REQUEST_ID.as_bytes(),
             prefix: case.prefix,

@@ -51,9 +51,12 @@ fn is_open(before: &ProtectedPrefixes, after: &ProtectedPrefixes, path: &str) ->
     before.find(path, None).is_some() && after.find(path, None).is_none()
 }
 
-/// Whether a route takes every request that another of the same prefix takes.
+/// Whether a route lets every request through that another of the same prefix lets through.
 fn takes_all_of(route: &RouteKeys, other: &RouteKeys) -> bool {
-    holds(&route.hosts, &other.hosts) && holds(&route.methods, &other.methods)
+    let forwards = |keys: &RouteKeys| keys.upstream.is_there();
+    (forwards(route) || !forwards(other))
+        && holds(&route.hosts, &other.hosts)
+        && holds(&route.methods, &other.methods)
 }
 
 /// Whether a list holds another; an empty one holds everything.

@@ -3,6 +3,7 @@
 //! that lead nowhere, things given twice, what does not fit together.
 
 mod access;
+mod action;
 mod allow;
 mod cors;
 mod limits;

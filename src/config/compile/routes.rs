@@ -11,12 +11,12 @@ use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::config::suggest::closest;
 use crate::limit::{Policy, Subject};
-use crate::route::{PathEncoding, PathPrefix, Route, RouteTable};
+use crate::route::{PathEncoding, PathPrefix, Route, RouteTable, SentHost};
 use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
 use super::access::addresses;
 use super::limits::Compiled;
-use super::{allow, cors};
+use super::{action, allow, cors};
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
@@ -67,7 +67,10 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
     let (mut routes, mut spans): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
     for _ in 0..MOST_SHOWN {
         match RouteTable::new(routes.clone()) {
-            Ok(table) => return table,
+            Ok(table) => {
+                action::check_circles(&table, &spans, problems);
+                return table;
+            }
             Err(error) => {
                 let (first, second) = (spans[error.first], spans[error.second]);
                 let problem = Problem::at(second, error.to_string()).label("this route");
@@ -91,7 +94,7 @@ fn route(
     limits: &Compiled,
     problems: &mut Problems,
 ) -> Option<Route> {
-    let upstream = upstreams.find(&keys.upstream, problems);
+    let action = action::compile(prefix, keys, upstreams, problems);
     let limits = limits.of_route(&keys.limits, problems);
     check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
     if *keys.path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
@@ -106,15 +109,21 @@ fn route(
         let problem = Problem::at(replacement.span, message);
         problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
     }
-    let upstream = upstream?;
+    let action = action?;
     let mut route = Route {
+        name: keys
+            .name
+            .written()
+            .map_or(prefix.as_str(), |name| &name.0)
+            .into(),
         hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
         methods: keys
             .methods
             .iter()
             .map(|method| method.value.clone())
             .collect(),
-        upstream,
+        action,
+        host: keys.host.value.clone(),
         strip_prefix: *keys.strip_prefix,
         replacement: keys.replace_prefix.written().map(|it| it.value.clone()),
         rewrites_redirects: *keys.rewrite_redirects,
@@ -132,9 +141,12 @@ fn route(
         subject: Subject::route(prefix.as_str()),
         prefix: prefix.value.clone(),
     };
-    let mut endpoints = upstreams.list[upstream].endpoints.iter();
-    route.rewrites_redirects &=
-        endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
+    let mut endpoints = route
+        .upstream()
+        .into_iter()
+        .flat_map(|upstream| &upstreams.list[upstream].endpoints);
+    route.rewrites_redirects &= route.host != SentHost::Preserve
+        || endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
     Some(route)
 }
 
@@ -151,7 +163,7 @@ fn check_cost(keys: &RouteKeys, limits: &[Arc<Policy>], problems: &mut Problems)
 }
 
 /// The upstreams compiled so far.
-struct Upstreams {
+pub(super) struct Upstreams {
     list: Vec<Arc<Upstream>>,
     /// An upstream with a problem is here all the same, without a place in the list.
     by_name: HashMap<String, Option<usize>>,
@@ -196,8 +208,8 @@ impl Upstreams {
     }
 
     /// The place of the upstream that a route names, or of the one that it gives the URL of.
-    fn find(&mut self, target: &At<Target>, problems: &mut Problems) -> Option<usize> {
-        let text = match &target.value {
+    pub(super) fn find(&mut self, target: At<&Target>, problems: &mut Problems) -> Option<usize> {
+        let text = match target.value {
             Target::Name(name) => name,
             Target::Url(url) => {
                 if let Some(place) = self.by_url.get(url) {

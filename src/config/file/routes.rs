@@ -2,22 +2,32 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, StatusCode};
 use ipnet::IpNet;
 
 use super::CorsKeys;
 use crate::client::AllowEntry;
-use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{HostName, Name, Size, Target};
-use crate::route::{EncodedControls, EncodedSlash, PathEncoding, PathPrefix};
+use crate::config::keys::{List, Number, OrOff, Perhaps, table};
+use crate::config::kinds::{FieldText, HostName, Name, RedirectStatus, Size, Target};
+use crate::route::{
+    EncodedControls, EncodedSlash, PathEncoding, PathPrefix, RedirectTarget, SentHost,
+};
 
 table! {
-    /// Where the requests of a route go, and under which rules.
+    /// What becomes of the requests of a route, and under which rules.
     RouteKeys [upstream] {
-        /// Where requests go: the URL of a service, or the name of an upstream.
-        upstream: Target;
+        /// Where requests go: the URL of a service, or the name of an upstream. A route has this,
+        /// `redirect` or `respond`.
+        upstream: Perhaps<Target>;
+        /// Where clients are sent instead.
+        redirect: Perhaps<RedirectKeys>;
+        /// What is answered instead, without a service.
+        respond: Perhaps<RespondKeys>;
+        /// What the route is called in the access log. Absent: its prefix.
+        name: Option<Name>;
         /// The names of hosts that the route is for, without port; upper and lower case are the
-        /// same. Empty: any.
+        /// same. `*.example.com` is every host one label below `example.com`; a route that names the
+        /// host comes first. Empty: any.
         hosts: List<HostName> = List::empty();
         /// The methods that the route is for, in upper case. `GET` takes `HEAD` along. Empty: any.
         methods: List<Method> = List::empty();
@@ -30,6 +40,9 @@ table! {
         /// Whether what an answer says of the service's own paths is put as clients have to see it, where
         /// they differ: `Location`, `Content-Location`, `Refresh` and the paths of cookies.
         rewrite_redirects: bool = true;
+        /// The `Host` that the service is asked for: `preserve`, as the client has asked; `endpoint`, as
+        /// the endpoint's URL has it; or a name. `X-Forwarded-Host` says what the client has asked for.
+        host: SentHost = SentHost::Preserve;
         /// The longest wait for the head of the answer. Bodies and streams are governed by the
         /// upstream's `idle_timeout`.
         timeout: Duration = Duration::from_secs(30);
@@ -62,6 +75,29 @@ table! {
         limits: List<Name> = List::empty();
         /// As how many requests one counts, under the caller's own limit as well.
         cost: Number<1, { u32::MAX as u64 }> = Number(1);
+    }
+}
+
+table! {
+    /// Where clients are sent.
+    RedirectKeys [to] {
+        /// A path of the same host, or an `http` or `https` URL. What follows on the prefix in the
+        /// request's path is appended, and its query, unless there is a query or fragment here.
+        to: RedirectTarget;
+        /// The status: 301 and 308 are for good, 302, 303 and 307 for now. 307 and 308 keep the method.
+        status: RedirectStatus = RedirectStatus(StatusCode::PERMANENT_REDIRECT);
+    }
+}
+
+table! {
+    /// What is answered.
+    RespondKeys {
+        /// The status; not 3xx, for which there is `redirect`.
+        status: Number<200, 599> = Number(200);
+        /// The body.
+        body: String = String::new();
+        /// What the body is.
+        content_type: FieldText = FieldText("text/plain; charset=utf-8".to_owned());
     }
 }
 

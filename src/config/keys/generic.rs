@@ -98,6 +98,55 @@ impl<T: Kind> Kind for Option<T> {
     }
 }
 
+/// A value that may be absent. One that does not fit, which has been reported, is not the same.
+pub(in crate::config) enum Perhaps<T> {
+    Absent,
+    Unreadable,
+    Given(T),
+}
+
+impl<T> Perhaps<T> {
+    /// The value, if there is a good one.
+    pub(in crate::config) fn given(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+
+    /// Whether anything was written.
+    pub(in crate::config) fn is_there(&self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+}
+
+impl<T: Kind> Kind for Perhaps<T> {
+    fn takes() -> String {
+        T::takes()
+    }
+
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let read = read_at(written, path, reading);
+        Ok(read.map_or(Self::Unreadable, |read| Self::Given(read.value)))
+    }
+
+    fn absent(_: Span) -> Option<Self> {
+        Some(Self::Absent)
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        T::schema(definitions)
+    }
+
+    fn shown(&self) -> Shown {
+        self.given().map_or(Shown::None, T::shown)
+    }
+
+    fn tables(path: &str, found: &mut Tables) {
+        T::tables(path, found);
+    }
+}
+
 /// Declares a value in whose place a word may stand, and then there is none.
 macro_rules! or_word {
     ($(#[$about:meta])* $name:ident, $word:literal) => {

@@ -11,7 +11,7 @@ mod shown;
 mod table;
 mod text;
 
-pub(super) use generic::{List, Map, Number, OrAny, OrOff};
+pub(super) use generic::{List, Map, Number, OrAny, OrOff, Perhaps};
 pub(super) use key::{Key, Tables};
 pub(super) use kind::{Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};

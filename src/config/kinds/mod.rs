@@ -9,4 +9,4 @@ mod values;
 pub(super) use cors::{AnyField, Origin};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, TextFile};
-pub(super) use values::{RedisAddress, Secret, Size, Target, Within};
+pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

@@ -6,9 +6,10 @@ use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{Shown, Text};
 use crate::message::bytes::{TOKEN, is_safe_name};
 use crate::message::escapes::is_unreserved;
+use crate::message::host;
 use crate::message::key_sources::KeySource;
 use crate::message::known_field::KnownField;
-use crate::route::PathPrefix;
+use crate::route::{PathPrefix, SentHost};
 
 /// The name of an upstream, a tier or a policy. It may come to stand in a header field, a log line
 /// and the key of a counter.
@@ -163,20 +164,21 @@ impl Text for HostName {
 
     fn parse(text: &str) -> Result<Self, String> {
         let lower = text.to_ascii_lowercase();
-        let name = lower.strip_suffix('.').unwrap_or(&lower);
+        let whole = lower.strip_suffix('.').unwrap_or(&lower);
+        let name = whole.strip_prefix("*.").unwrap_or(whole);
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-        let bracketed = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let bracketed = whole.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         let good = match bracketed {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
             None => !name.is_empty() && name.len() <= 255 && name.bytes().all(plain),
         };
         if good {
-            return Ok(Self(name.to_owned()));
+            return Ok(Self(whole.to_owned()));
         }
         Err(if lower.contains("://") {
             "write the name without `http://`".to_owned()
         } else if lower.contains('*') {
-            "wildcards are not supported: name each host".to_owned()
+            "a wildcard stands for the first label alone: `*.example.com`".to_owned()
         } else if let Some((name, _)) = lower.rsplit_once(':').filter(|_| bracketed.is_none()) {
             format!("write `{name}`: ports are not compared")
         } else {
@@ -186,6 +188,28 @@ impl Text for HostName {
 
     fn text(&self) -> String {
         self.0.clone()
+    }
+}
+
+impl Text for SentHost {
+    const NOUN: &str = "\"preserve\", \"endpoint\" or the name of a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "preserve" => Ok(Self::Preserve),
+            "endpoint" => Ok(Self::Endpoint),
+            name if host::is_valid(name.as_bytes()) => Ok(Self::Name(name.into())),
+            url if url.contains("://") => Err("write the name without `http://`".to_owned()),
+            _ => Err("this is no name of a host".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Preserve => "preserve".to_owned(),
+            Self::Endpoint => "endpoint".to_owned(),
+            Self::Name(name) => name.to_string(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use http::{HeaderValue, StatusCode};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,6 +15,7 @@ use crate::config::source::At;
 use crate::config::tree::Value;
 use crate::config::{private, units};
 use crate::limit::RedisUrl;
+use crate::route::RedirectTarget;
 use crate::upstream::EndpointUrl;
 use crate::words::words;
 
@@ -190,6 +192,69 @@ fn meant_url(text: &str) -> Option<String> {
     let url = format!("http://{rest}");
     let is_other = rest.len() < text.len() && url != text;
     (is_other && EndpointUrl::parse(&url).is_ok()).then_some(url)
+}
+
+impl Text for RedirectTarget {
+    const NOUN: &str = "a path or a URL";
+    const EXAMPLE: &str = "/new";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+/// The status of a redirect.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct RedirectStatus(pub StatusCode);
+
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+impl Kind for RedirectStatus {
+    fn takes() -> String {
+        "301, 302, 303, 307 or 308".to_owned()
+    }
+
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let Value::Integer(number) = written.value else {
+            return Err(Wrong::Kind);
+        };
+        let status = u16::try_from(number).ok();
+        let status = status.filter(|status| REDIRECTS.contains(status));
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        status.map(Self).ok_or(Wrong::Text(String::new()))
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "enum": REDIRECTS })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Plain(self.0.as_u16().to_string())
+    }
+}
+
+/// What may be the value of a header field.
+pub(in crate::config) struct FieldText(pub String);
+
+impl Text for FieldText {
+    const NOUN: &str = "the value of a header field";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match HeaderValue::from_str(text) {
+            _ if text.is_empty() => Err("this is empty".to_owned()),
+            Ok(_) if text.trim() == text => Ok(Self(text.to_owned())),
+            Ok(_) => Err("a value has no blanks around it".to_owned()),
+            Err(_) => Err("a value has no control characters, and is ASCII".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
 }
 
 /// Where a route leads.

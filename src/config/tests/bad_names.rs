@@ -37,7 +37,7 @@ protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
 [[route]]
 prefix = "/b"
 upstream = "http://localhost:4002"
-hosts = ["*.example.com", "example.com:80"]
+hosts = ["a.*.com", "example.com:80"]
 methods = ["get", "TRACE", "GET,PUT"]
 "#,
         r#"error: `access.protected` takes a path prefix such as "/api/orders"
@@ -73,14 +73,14 @@ error: `access.protected` takes a path prefix such as "/api/orders"
 error: `route.hosts` takes the name of a host such as "api.example.com"
  --> tollgate.toml:6:10
   |
-6 | hosts = ["*.example.com", "example.com:80"]
-  |          ^^^^^^^^^^^^^^^ wildcards are not supported: name each host
+6 | hosts = ["a.*.com", "example.com:80"]
+  |          ^^^^^^^^^ a wildcard stands for the first label alone: `*.example.com`
 
 error: `route.hosts` takes the name of a host such as "api.example.com"
- --> tollgate.toml:6:27
+ --> tollgate.toml:6:21
   |
-6 | hosts = ["*.example.com", "example.com:80"]
-  |                           ^^^^^^^^^^^^^^^^ write `example.com`: ports are not compared
+6 | hosts = ["a.*.com", "example.com:80"]
+  |                     ^^^^^^^^^^^^^^^^ write `example.com`: ports are not compared
 
 error: `route.methods` takes a method such as "GET"
  --> tollgate.toml:7:12

@@ -66,7 +66,7 @@ fn what_is_not_written_is_as_documented() {
     assert!(route.merge_slashes);
     assert_eq!(route.path_encoding, PathEncoding::Utf8);
     assert_eq!(route.cost.get(), 1);
-    let upstream = &snapshot.upstreams[route.upstream];
+    let upstream = &snapshot.upstreams[route.upstream().unwrap()];
     assert_eq!(&*upstream.name, "http://localhost:4001");
     assert_eq!(upstream.connect_timeout, 2 * SECOND);
     assert_eq!(upstream.idle_timeout, 60 * SECOND);

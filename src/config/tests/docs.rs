@@ -75,6 +75,8 @@ fn the_tables_are_those_of_the_declared_keys() {
     let same = [
         "routes.PREFIX",
         "routes.PREFIX.cors",
+        "routes.PREFIX.redirect",
+        "routes.PREFIX.respond",
         "route.cors",
         "limits.identified",
         "limits.invalid_keys",

@@ -14,6 +14,7 @@ mod limits;
 mod lints;
 mod properties;
 mod redis;
+mod routes;
 mod schema;
 mod secrets;
 

@@ -52,6 +52,7 @@ fn what_the_reader_refuses_is_not_valid() {
         "[access]\nprotcted = ['/a']",
         "[routes]\n'/a' = { upstram = 'http://x' }",
         "[routes]\n'/a' = {}",
+        "[routes]\n'/a' = { redirect = '/b', respond = {} }",
         "[routes]\na = 'http://x'",
         "[limits]\nanonymous = { requests = 0, per = '1m' }",
         "[limits]\nanonymous = { requests = 1, per = 60 }",
@@ -130,6 +131,7 @@ fn check(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
             }
             "allOf" => list().all(|schema| one(schema).is_empty()),
             "anyOf" => list().any(|schema| one(schema).is_empty()),
+            "oneOf" => list().filter(|schema| one(schema).is_empty()).count() == 1,
             "enum" => list().any(|one| one == value),
             "const" => rule == value,
             "type" => is_a(rule.as_str().unwrap(), value),

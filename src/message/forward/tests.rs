@@ -36,6 +36,7 @@ fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>))
         },
         trusted: false,
         host: b"shop.test",
+        other_host: None,
         client: Some("app"),
         request_id: b"r1",
         prefix: Some("/api"),

@@ -6,12 +6,12 @@ use std::time::Instant;
 use http::Method;
 
 use crate::message::body::BodyLength;
-use crate::message::forward::{Forwarding, put_request};
+use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
 use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
-use crate::route::Route;
+use crate::route::{Route, SentHost};
 use crate::upstream::{Endpoint, Link, Pool, Upstream};
 
 use super::super::boxed_cold;
@@ -32,6 +32,8 @@ pub(super) struct Target<'r> {
 pub(super) struct Forward<'f, 'r> {
     pub route: &'r Route,
     pub upstream: &'r Upstream,
+    /// This worker's connections to its endpoint.
+    pool: &'r Pool,
     pub request: &'f Request<'r>,
     pub record: &'f Record<'r>,
     /// The client's name, if it is an identified one.
@@ -45,15 +47,17 @@ pub(super) struct Forward<'f, 'r> {
 impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn new(
         route: &'r Route,
+        place: usize,
         permit: &Permit<'r>,
         request: &'f Request<'r>,
         record: &'f Record<'r>,
     ) -> Self {
-        let upstream: &'r Upstream = &record.current.snapshot.upstreams[route.upstream];
+        let upstream: &'r Upstream = &record.current.snapshot.upstreams[place];
         record.note_upstream(upstream);
         Self {
             route,
             upstream,
+            pool: &record.current.pools[place][0],
             request,
             record,
             client: permit.caller().client().map(|client| client.name.as_str()),
@@ -67,7 +71,7 @@ impl<'f, 'r> Forward<'f, 'r> {
         // `config::later` refuses more than one.
         Target {
             endpoint: &self.upstream.endpoints[0],
-            pool: &self.record.current.pools[self.route.upstream][0],
+            pool: self.pool,
         }
     }
 
@@ -120,11 +124,27 @@ impl<'f, 'r> Forward<'f, 'r> {
         self.record.endpoint.replace(Some(address));
     }
 
+    /// The host that this endpoint is asked for, if it is not the one that the client has asked for.
+    fn other_host<'h>(&'h self, endpoint: &'h Endpoint) -> Option<&'h [u8]> {
+        match &self.route.host {
+            SentHost::Preserve => None,
+            SentHost::Endpoint => Some(endpoint.url.authority().as_bytes()),
+            SentHost::Name(name) => Some(name.as_bytes()),
+        }
+    }
+
     /// What in an answer of this endpoint clients have to see otherwise.
     pub(super) fn own_urls<'h>(&'h self, endpoint: &'h Endpoint) -> Option<OwnUrls<'h>> {
+        let asked = match self.request.host {
+            [] => UNKNOWN_HOST,
+            host => host,
+        };
         self.route.rewrites_redirects.then(|| OwnUrls {
             paths: self.route.mapping(&endpoint.url.base_path),
-            hosts: [endpoint.url.authority().as_bytes(), self.request.host],
+            hosts: [
+                endpoint.url.authority().as_bytes(),
+                self.other_host(endpoint).unwrap_or(asked),
+            ],
             public: self.request.public_origin(),
         })
     }
@@ -154,6 +174,7 @@ impl PutHead for ServiceHead<'_, '_> {
             peer: request.peer,
             trusted: request.trusted,
             host: request.host,
+            other_host: forward.other_host(self.endpoint),
             client: forward.client,
             request_id: forward.record.request_id.bytes(),
             prefix: (route.strip_prefix && prefix != "/").then_some(prefix),

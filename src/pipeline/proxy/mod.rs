@@ -36,12 +36,13 @@ const DRAIN: &str = "drain";
 /// has not been sent anything yet.
 pub(super) async fn proxy<'r>(
     route: &'r Route,
+    upstream: usize,
     permit: &Permit<'r>,
     request: &Request<'r>,
     client: &mut ClientSide<'_>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
-    let forward = Forward::new(route, permit, request, record);
+    let forward = Forward::new(route, upstream, permit, request, record);
     let buffers = &record.worker.buffers;
     let beginning = Beginning::take(&mut client.end, &record.bytes_in, route.body_limit, buffers)?;
     let repeatable = beginning.is_whole() && is_idempotent(&request.head.method);

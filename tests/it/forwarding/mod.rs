@@ -1,12 +1,14 @@
 //! What an intermediary owes to both sides (RFC 9110 section 7.6): everything end-to-end passes
 //! as it came, everything of one hop stays on it, and what the gateway adds can't be faked.
 
+mod answered_here;
 mod answers;
 mod bodies;
 mod bodiless;
 mod end_to_end;
 mod forwarded;
 mod hop_by_hop;
+mod hosts;
 mod interim;
 mod odd_answers;
 mod request_ids;
