@@ -61,10 +61,12 @@ fn looks_secret(value: &Value) -> bool {
         Value::List(list) => list.iter().any(|one| looks_secret(&one.value)),
         Value::Text(text) => {
             let is_word = |b: u8| b.is_ascii_alphabetic() || b == b'-' || b == b'_';
-            let is_short = text.len() < 8 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            let is_quantity = text.len() < 8
+                && text.starts_with(|c: char| c.is_ascii_digit())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric());
             let is_place = text.starts_with('/') || text.contains("://") || text.contains('.');
             let is_long = text.len() >= 32 || has_credentials(text);
-            is_long || !(is_short || is_place || text.bytes().all(is_word))
+            is_long || !(is_quantity || is_place || text.bytes().all(is_word))
         }
         _ => false,
     }
