@@ -27,7 +27,7 @@ fn keys_of_other_programs() {
             "did you mean `upstream`?",
         ),
         (&route("proxy_pass"), "did you mean `upstream`?"),
-        (&route("host"), "did you mean `hosts`?"),
+        (&route("domain"), "did you mean `hosts`?"),
         (&route("path"), "unknown key `path`"),
         (&route("rate_limit"), "did you mean `limits`?"),
         (
@@ -57,7 +57,7 @@ fn keys_of_other_programs() {
             "this belongs in `[routes.PREFIX]` or in `[route]` or in `[access]`",
         ),
         (
-            "[routes]\nhost = \"x\"\n",
+            "[routes]\ndomain = \"x\"\n",
             "`hosts` is what it is called here",
         ),
         ("[metrics]\nport = 9\n", "there are no metrics yet"),
