@@ -1,8 +1,10 @@
 //! What would become of a request: its head is read as the gateway reads it, and the plan is told
 //! that the gateway would carry out.
 
+mod routes;
 mod who;
 
+pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
 
 use serde::Serialize;
@@ -15,12 +17,13 @@ use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
-use crate::route::{NearMiss, Route, SentHost, WhyLost};
+use crate::route::Route;
 use crate::upstream::Upstream;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
 use crate::words::Word;
 
+use self::routes::tell_route;
 use super::identify::Caller;
 use super::plan::{Plan, Then, plan};
 use super::rate_limit::Subjects;
@@ -100,38 +103,6 @@ pub struct LimitLine {
     pub mode: &'static str,
     /// As how many requests this one counts.
     pub cost: u32,
-}
-
-/// The route that wins.
-#[derive(Debug, Serialize)]
-pub struct RouteLine {
-    /// Its prefix.
-    pub prefix: String,
-    /// The hosts it is for; empty: any.
-    pub hosts: Vec<String>,
-    /// The methods it is for; empty: any.
-    pub methods: Vec<String>,
-    /// What it is called.
-    pub name: String,
-    /// The upstream that it leads to, if it leads to one.
-    pub upstream: Option<String>,
-    /// What it changes of requests and answers on their way.
-    pub changes: Vec<String>,
-    /// Why it wins.
-    pub why: &'static str,
-}
-
-/// A route that could have been meant.
-#[derive(Debug, Serialize)]
-pub struct NearMissLine {
-    /// Its prefix.
-    pub prefix: String,
-    /// The hosts it is for; empty: any.
-    pub hosts: Vec<String>,
-    /// The methods it is for; empty: any.
-    pub methods: Vec<String>,
-    /// Why it lost.
-    pub why: &'static str,
 }
 
 /// A refusal, as the client would be told.
@@ -316,41 +287,6 @@ fn cors_of(request: &Request<'_>) -> Option<String> {
     Some(text + credentials)
 }
 
-fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {
-    let Some(path) = &request.path else { return };
-    let method = &request.head.method;
-    let near = snapshot
-        .routes
-        .near_misses(request.host, method, path.as_str());
-    told.near_misses = near.iter().map(near_miss).collect();
-    told.route = request.route.map(|route| RouteLine {
-        prefix: route.prefix.as_str().to_owned(),
-        hosts: route.hosts.clone(),
-        methods: methods(route),
-        name: route.name.to_string(),
-        upstream: route
-            .upstream()
-            .map(|upstream| snapshot.upstreams[upstream].name.to_string()),
-        changes: changes(route),
-        why: why_won(route, &near),
-    });
-}
-
-/// What a route changes on the way, beside the path.
-fn changes(route: &Route) -> Vec<String> {
-    let mut changes = Vec::new();
-    match &route.host {
-        SentHost::Preserve => {}
-        SentHost::Endpoint => changes.push("Host: that of the endpoint".to_owned()),
-        SentHost::Name(name) => changes.push(format!("Host: {name}")),
-    }
-    if route.rewrites_redirects {
-        let text = "Location, Content-Location, Refresh and cookie paths: as clients see them";
-        changes.push(text.to_owned());
-    }
-    changes
-}
-
 fn sent_to(upstream: &Upstream, request: &Request<'_>, route: &Route) -> String {
     let endpoint = &upstream.endpoints[0].url;
     let mut url = format!("http://{}", endpoint.authority()).into_bytes();
@@ -373,40 +309,5 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
         },
         mode: policy.mode.word(),
         cost,
-    }
-}
-
-fn methods(route: &Route) -> Vec<String> {
-    route.methods.iter().map(ToString::to_string).collect()
-}
-
-fn near_miss(miss: &NearMiss<'_>) -> NearMissLine {
-    NearMissLine {
-        prefix: miss.route.prefix.as_str().to_owned(),
-        hosts: miss.route.hosts.clone(),
-        methods: methods(miss.route),
-        why: match miss.why {
-            WhyLost::ShorterPrefix => "its prefix is shorter",
-            WhyLost::Case => "its prefix differs in case",
-            WhyLost::NotWholeSegments => "its prefix ends within a segment of the path",
-            WhyLost::Host => "it is for other hosts",
-            WhyLost::Method => "it is for other methods",
-            WhyLost::LessSpecific => "the winner names the host or the method, it does not",
-        },
-    }
-}
-
-fn why_won(route: &Route, near: &[NearMiss<'_>]) -> &'static str {
-    let rival = |why: WhyLost| near.iter().any(|miss| miss.why == why);
-    if rival(WhyLost::LessSpecific) {
-        if route.hosts.is_empty() {
-            "it names the method"
-        } else {
-            "it names the host"
-        }
-    } else if rival(WhyLost::ShorterPrefix) {
-        "its prefix is the longest that matches"
-    } else {
-        "it is the only one that matches"
     }
 }
