@@ -12,6 +12,7 @@ pub const VERSION: &str = env!("TOLLGATE_VERSION");
 
 pub mod app;
 pub mod cli;
+pub mod import;
 
 pub mod config;
 pub mod server;

@@ -3,6 +3,7 @@
 
 mod check;
 mod explain;
+mod import;
 mod keys;
 mod manual;
 mod new_key;
@@ -82,6 +83,9 @@ enum Command {
     },
     /// Print the manual page, to be shown by `man -l -`
     Man,
+    /// Make a configuration from another gateway's
+    #[command(subcommand)]
+    Import(import::Import),
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +164,7 @@ pub fn main() -> ExitCode {
             print_bytes(&text)
         }
         Command::Man => print_bytes(&manual::page(CommandLine::command())),
+        Command::Import(import) => import::run(&import),
     }
 }
 

@@ -138,6 +138,20 @@ pub fn parse(
     finish(reading, tree)
 }
 
+/// Parses a text that is no configuration, such as another gateway's, in the formats and with the
+/// problems of one.
+///
+/// # Errors
+/// All problems of the text.
+pub fn plain(name: &str, text: &str, format: Format) -> Result<serde_json::Value, Problems> {
+    let mut problems = Problems::default();
+    let source = problems.sources.add(name, text);
+    problems.sources.hide_all(source);
+    tree::parse(text, format, source, &mut problems)
+        .map(At::into_json)
+        .ok_or(problems)
+}
+
 fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, Problems> {
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);

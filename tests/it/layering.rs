@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From top to bottom. Modules of one layer may know each other.
 const LAYERS: [&[&str]; 8] = [
     &["cli"],
-    &["app"],
+    &["app", "import"],
     &["server", "admin", "config"],
     &["pipeline"],
     &["client", "route"],

@@ -114,6 +114,23 @@ impl Format {
 }
 
 impl At<Value> {
+    /// The value without its places.
+    pub(in crate::config) fn into_json(self) -> serde_json::Value {
+        match self.value {
+            Value::Text(text) | Value::Time(text) => text.into(),
+            Value::Integer(number) => number.into(),
+            Value::Boolean(truth) => truth.into(),
+            Value::List(list) => list.into_iter().map(Self::into_json).collect(),
+            Value::Table(entries) => {
+                let entries = entries.into_iter();
+                entries
+                    .map(|(key, value)| (key.value, value.into_json()))
+                    .collect()
+            }
+            Value::OtherNumber | Value::Null | Value::Broken => serde_json::Value::Null,
+        }
+    }
+
     /// Calls `change` with every text in the tree and its place.
     pub(in crate::config) fn each_text(&mut self, change: &mut dyn FnMut(&mut Value, Span)) {
         match &mut self.value {

@@ -1,0 +1,134 @@
+//! `tollgate import`: another gateway's configuration becomes ours, on standard output. What was left
+//! out stands on standard error.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::config::{self, Format};
+use crate::import::{self, ImportError, Imported, Source};
+
+/// Whose configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum Import {
+    /// The Node gateway's files
+    Node {
+        /// routes.json, then protectedRoutes.js and the API keys in JSON where there are some
+        #[arg(required = true, num_args = 1..=3, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Kong's declarative configuration, YAML or JSON
+    Kong {
+        /// kong.yml
+        file: PathBuf,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct How {
+    /// Print what can be taken over, also if something is left out
+    #[arg(long)]
+    partial: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(import: &Import) -> ExitCode {
+    match import {
+        Import::Node { files, how } => node(files).map(|imported| finish(&imported, how)),
+        Import::Kong { file, how } => kong(file).map(|imported| finish(&imported, how)),
+    }
+    .unwrap_or_else(|problem| super::fail(&problem))
+}
+
+fn kong(file: &Path) -> Result<Imported, String> {
+    let (name, text) = read(file)?;
+    let source = Source {
+        name: &name,
+        text: &text,
+    };
+    import::kong(source).map_err(|error| error.to_string())
+}
+
+fn node(files: &[PathBuf]) -> Result<Imported, String> {
+    let mut read = files
+        .iter()
+        .map(|file| read(file))
+        .collect::<Result<Vec<_>, _>>()?;
+    let routes = read.remove(0);
+    let is_script = |(name, _): &(String, String)| {
+        let extension = Path::new(name)
+            .extension()
+            .and_then(std::ffi::OsStr::to_str);
+        matches!(extension, Some("js" | "cjs" | "mjs" | "ts"))
+    };
+    let (scripts, keys): (Vec<_>, Vec<_>) = read.into_iter().partition(is_script);
+    if let Some((name, _)) = scripts.get(1).or_else(|| keys.get(1)) {
+        let expected = "expected routes.json, protectedRoutes.js and one file of keys";
+        return Err(format!("{name} is one too many: {expected}"));
+    }
+    import::node(
+        source(&routes),
+        scripts.first().map(source),
+        keys.first().map(source),
+    )
+    .map_err(|error: ImportError| error.to_string())
+}
+
+fn source((name, text): &(String, String)) -> Source<'_> {
+    Source { name, text }
+}
+
+fn read(file: &Path) -> Result<(String, String), String> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(format!("cannot read `{name}`: {error}")),
+    }
+}
+
+fn finish(imported: &Imported, how: &How) -> ExitCode {
+    let mut said = String::new();
+    for (title, notes) in [
+        ("left out", &imported.left_out),
+        ("different", &imported.differs),
+    ] {
+        for note in notes {
+            let _ = writeln!(said, "{title}: {note}");
+        }
+    }
+    // Variables are set where the gateway runs.
+    let environment = &|name: &str| std::env::var(name).ok();
+    let files = &|_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
+    let checked = config::parse(
+        "imported.toml",
+        &imported.toml,
+        Format::Toml,
+        environment,
+        files,
+    );
+    let good = checked.is_ok();
+    if let Err(problems) = checked {
+        let _ = writeln!(
+            said,
+            "{}The result has these problems; mend them in it, or in what it was made from.",
+            problems.render(super::check::colours())
+        );
+    }
+    let whole = good && imported.left_out.is_empty();
+    if !whole && !how.partial {
+        said.push_str(
+            "Nothing is printed, for something is missing. With --partial the rest is.\n",
+        );
+        super::complain(&said);
+        return ExitCode::FAILURE;
+    }
+    super::complain(&said);
+    let printed = super::print(&imported.toml);
+    if good { printed } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,231 @@
+//! A configuration that is being put together, and its text in TOML. It holds hashes of keys, never
+//! keys.
+
+use std::fmt::Write as _;
+
+use crate::client::ApiKeyHash;
+
+/// A configuration.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub access: Vec<Pair>,
+    pub protected: Vec<Protected>,
+    /// Prefixes under a protected one that are open to everyone.
+    pub public: Vec<String>,
+    /// The routes that want no key: their prefixes and names.
+    pub open: Vec<(String, String)>,
+    pub server: Vec<Pair>,
+    pub redis: Vec<Pair>,
+    pub routes: Vec<Route>,
+    pub upstreams: Vec<Upstream>,
+    pub tiers: Vec<Limit>,
+    pub policies: Vec<Limit>,
+    pub clients: Vec<Client>,
+}
+
+/// A key with its value in TOML.
+pub(super) type Pair = (&'static str, String);
+
+/// A protected prefix, for some methods or all.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Protected {
+    pub prefix: String,
+    pub methods: Vec<String>,
+}
+
+/// A route with what stands under its prefix.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub name: String,
+    pub prefix: String,
+    pub hosts: Vec<String>,
+    pub methods: Vec<String>,
+    pub pairs: Vec<Pair>,
+    /// The policies that hold for it.
+    pub limits: Vec<String>,
+}
+
+/// An upstream with keys of its own.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub name: String,
+    pub pairs: Vec<Pair>,
+}
+
+/// A tier or a policy.
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub name: String,
+    pub pairs: Vec<Pair>,
+}
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub name: String,
+    /// What it was called, where that is no valid name here.
+    pub was: Option<String>,
+    pub keys: Vec<ApiKeyHash>,
+    pub groups: Vec<String>,
+    pub tier: Option<String>,
+}
+
+impl Draft {
+    /// Its text, with a comment in front.
+    pub(super) fn to_toml(&self, comment: &str) -> String {
+        let mut out = String::new();
+        for line in comment.lines() {
+            let _ = writeln!(out, "# {line}");
+        }
+        table(&mut out, "server", &self.server);
+        let mut access = self.access.clone();
+        if !self.protected.is_empty() {
+            let entries: Vec<String> = self.protected.iter().map(Protected::to_toml).collect();
+            access.push(("protected", lines(&entries)));
+        }
+        if !self.public.is_empty() {
+            access.push(("public", list(&self.public)));
+        }
+        table(&mut out, "access", &access);
+        for route in &self.routes {
+            let _ = write!(out, "\n[[route]]\n{}", route.to_toml());
+        }
+        for upstream in &self.upstreams {
+            table(
+                &mut out,
+                &format!("upstreams.{}", key(&upstream.name)),
+                &upstream.pairs,
+            );
+        }
+        table(&mut out, "limits.redis", &self.redis);
+        for tier in &self.tiers {
+            table(
+                &mut out,
+                &format!("limits.tiers.{}", key(&tier.name)),
+                &tier.pairs,
+            );
+        }
+        for policy in &self.policies {
+            table(
+                &mut out,
+                &format!("limits.policies.{}", key(&policy.name)),
+                &policy.pairs,
+            );
+        }
+        for client in &self.clients {
+            let name = &client.name;
+            let _ = write!(out, "\n[clients.{}]\n{}", key(name), client.to_toml());
+        }
+        out
+    }
+}
+
+impl Protected {
+    fn to_toml(&self) -> String {
+        let prefix = quoted(&self.prefix);
+        if self.methods.is_empty() {
+            return prefix;
+        }
+        format!("{{ prefix = {prefix}, methods = {} }}", list(&self.methods))
+    }
+}
+
+impl Route {
+    fn to_toml(&self) -> String {
+        let mut out = String::new();
+        let mut pair = |key: &str, value: &str| {
+            let _ = writeln!(out, "{key} = {value}");
+        };
+        if !self.name.is_empty() {
+            pair("name", &quoted(&self.name));
+        }
+        pair("prefix", &quoted(&self.prefix));
+        for (key, values) in [("hosts", &self.hosts), ("methods", &self.methods)] {
+            if !values.is_empty() {
+                pair(key, &list(values));
+            }
+        }
+        for (key, value) in &self.pairs {
+            pair(key, value);
+        }
+        if !self.limits.is_empty() {
+            pair("limits", &list(&self.limits));
+        }
+        out
+    }
+}
+
+impl Client {
+    fn to_toml(&self) -> String {
+        let mut out = String::new();
+        if let Some(was) = &self.was {
+            let _ = writeln!(out, "# was {}", quoted(was));
+        }
+        let keys: Vec<String> = self.keys.iter().map(ApiKeyHash::to_string).collect();
+        let _ = writeln!(out, "keys = {}", list(&keys));
+        if !self.groups.is_empty() {
+            let _ = writeln!(out, "groups = {}", list(&self.groups));
+        }
+        if let Some(tier) = &self.tier {
+            let _ = writeln!(out, "tier = {}", quoted(tier));
+        }
+        out
+    }
+}
+
+fn table(out: &mut String, name: &str, pairs: &[Pair]) {
+    if pairs.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n[{name}]");
+    for (key, value) in pairs {
+        let _ = writeln!(out, "{key} = {value}");
+    }
+}
+
+/// A name as a key, bare where it may be.
+fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(bare) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
+}
+
+/// A string of TOML. Those of JSON are, but for DEL, which TOML wants escaped; and `${` would be
+/// read from the environment.
+pub(super) fn quoted(text: &str) -> String {
+    let text = text.replace("${", "$${");
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('\u{7f}', "\\u007f")
+}
+
+/// A list of strings.
+pub(super) fn list<T: AsRef<str>>(values: &[T]) -> String {
+    let values: Vec<String> = values.iter().map(|value| quoted(value.as_ref())).collect();
+    format!("[{}]", values.join(", "))
+}
+
+/// A list of values, one a line.
+fn lines(values: &[String]) -> String {
+    let mut out = "[\n".to_owned();
+    for value in values {
+        let _ = writeln!(out, "    {value},");
+    }
+    out.push(']');
+    out
+}
+
+/// An inline table of values in TOML.
+pub(super) fn inline<K: AsRef<str>>(pairs: &[(K, String)]) -> String {
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{} = {value}", key(name.as_ref())))
+        .collect();
+    if pairs.is_empty() {
+        return "{}".to_owned();
+    }
+    format!("{{ {} }}", pairs.join(", "))
+}

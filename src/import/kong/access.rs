@@ -1,0 +1,177 @@
+//! Who may: `key-auth`, `acl`, `ip-restriction`, and Kong's consumers.
+
+use serde_json::Value;
+
+use super::plugins::{Plugin, Plugins};
+use super::{called, entries, flag, limits, number, refers, strings, text};
+use crate::client::ApiKeyHash;
+use crate::import::draft::{Client, Draft, Pair, Route, list, quoted};
+use crate::import::{Notes, free_name, valid_name};
+
+/// Says where keys are sent: of all `key-auth` together, for it is one place here.
+pub(super) fn key_names(plugins: &Plugins<'_>, draft: &mut Draft, notes: &mut Notes) {
+    let mut header: Option<String> = None;
+    let mut sources: Vec<String> = Vec::new();
+    let mut forwards = false;
+    for plugin in plugins.called("key-auth") {
+        let place = place(&plugin);
+        let mut names = strings(plugin.config, "key_names");
+        if names.is_empty() {
+            names.push("apikey".to_owned());
+        }
+        let in_header = flag(plugin.config, "key_in_header", true);
+        for name in names {
+            let valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if in_header
+                && valid
+                && header
+                    .as_ref()
+                    .is_none_or(|taken| *taken == name.to_ascii_lowercase())
+            {
+                header = Some(name.to_ascii_lowercase());
+            } else if in_header && valid {
+                notes.left_out(&place, format!("keys in the header `{name}`: there is one header for keys, and `{}` is taken", header.as_deref().unwrap_or_default()));
+            } else if in_header {
+                notes.left_out(&place, format!("keys in the header `{name}`: names of header fields have letters, digits and `-`"));
+            }
+            let query = format!("query:{name}");
+            if flag(plugin.config, "key_in_query", true) && !sources.contains(&query) {
+                sources.push(query);
+            }
+        }
+        if flag(plugin.config, "key_in_body", false) {
+            notes.left_out(&place, "keys in the body");
+        }
+        forwards |= !flag(plugin.config, "hide_credentials", false);
+    }
+    if let Some(header) = &header {
+        sources.insert(0, "header".to_owned());
+        draft.access.push(("api_key_header", quoted(header)));
+        draft.access.push(("forward_api_key", forwards.to_string()));
+    }
+    if !sources.is_empty() && sources != ["header"] {
+        draft.access.push(("key_sources", list(&sources)));
+    }
+}
+
+/// The consumers with their keys and groups.
+pub(super) fn consumers(
+    document: &Value,
+    plugins: &Plugins<'_>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) {
+    for consumer in entries(document, "consumers") {
+        let was = called(consumer);
+        let place = format!("consumer {was}");
+        let referring = |list: &'static str| {
+            entries(document, list).filter(|entry| {
+                entry
+                    .get("consumer")
+                    .is_some_and(|reference| refers(reference, consumer))
+            })
+        };
+        let mut keys = Vec::new();
+        for credential in
+            entries(consumer, "keyauth_credentials").chain(referring("keyauth_credentials"))
+        {
+            if let Some(key) = text(credential, "key") {
+                keys.push(ApiKeyHash::of(key.as_bytes()));
+            }
+            if number(credential, "ttl").is_some_and(|ttl| ttl > 0) {
+                notes.left_out(
+                    &place,
+                    "the `ttl` of a key; write `expires_at` beside its hash",
+                );
+            }
+        }
+        let groups = entries(consumer, "acls").chain(referring("acls"));
+        let groups = groups
+            .filter_map(|acl| text(acl, "group"))
+            .map(valid_name)
+            .collect();
+        for other in consumer
+            .as_object()
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+        {
+            let has_counterpart = matches!(
+                other.as_str(),
+                "username"
+                    | "custom_id"
+                    | "id"
+                    | "tags"
+                    | "created_at"
+                    | "keyauth_credentials"
+                    | "acls"
+                    | "plugins"
+            );
+            if !has_counterpart {
+                notes.left_out(&place, format!("`{other}` has no counterpart"));
+            }
+        }
+        let name = free_name(was, |name| {
+            draft.clients.iter().any(|client| client.name == name)
+        });
+        let tier = limits::tier(&plugins.for_consumer(consumer), &name, &place, draft, notes);
+        draft.clients.push(Client {
+            was: (name != was).then(|| was.to_owned()),
+            name,
+            keys,
+            groups,
+            tier,
+        });
+    }
+}
+
+/// Whether `key-auth` keeps anonymous callers out. With `anonymous` whoever has no key is let in as
+/// somebody else; here as an anonymous caller.
+pub(super) fn protects(plugin: &Plugin<'_>) -> bool {
+    plugin.config.get("anonymous").is_none_or(Value::is_null)
+}
+
+/// What `acl` asks of a route.
+pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static str> {
+    let mut allow = strings(plugin.config, "allow");
+    allow.extend(strings(plugin.config, "whitelist"));
+    let denies = ["deny", "blacklist"]
+        .iter()
+        .any(|key| !strings(plugin.config, key).is_empty());
+    if denies || allow.is_empty() {
+        return Err("groups that are denied: here those that are allowed are listed");
+    }
+    let groups: Vec<String> = allow
+        .iter()
+        .map(|group| format!("group:{}", valid_name(group)))
+        .collect();
+    route.pairs.push(("allow", list(&groups)));
+    Ok(())
+}
+
+/// What `ip-restriction` asks of a route.
+pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Vec<Pair> {
+    let both = |new, old| {
+        let mut networks = strings(plugin.config, new);
+        networks.extend(strings(plugin.config, old));
+        networks
+    };
+    let sides = [
+        ("ip_allow", both("allow", "whitelist")),
+        ("ip_deny", both("deny", "blacklist")),
+    ];
+    let written = sides
+        .into_iter()
+        .filter(|(_, networks)| !networks.is_empty());
+    written
+        .map(|(key, networks)| (key, list(&networks)))
+        .collect()
+}
+
+/// What a plugin is called in notes.
+pub(super) fn place(plugin: &Plugin<'_>) -> String {
+    if plugin.owner.is_empty() {
+        plugin.name.to_owned()
+    } else {
+        format!("{} of {}", plugin.name, plugin.owner)
+    }
+}

@@ -1,0 +1,357 @@
+//! Kong's services and routes. Each path of a route becomes a route here.
+
+use serde_json::Value;
+
+use super::access::{acl, ip_restriction, place, protects};
+use super::plugins::{ACCESS, Plugins};
+use super::{called, entries, flag, limits, number, refers, strings, text, transform};
+use crate::import::draft::{Draft, Pair, Protected, Route, Upstream, quoted};
+use crate::import::node::canonical;
+use crate::import::{Notes, free_name};
+
+/// Reads all routes: those within services and those that refer to one.
+pub(super) fn routes(
+    document: &Value,
+    plugins: &Plugins<'_>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) {
+    for plugin in plugins.combined() {
+        notes.left_out(
+            plugin,
+            "a plugin for a combination, such as one consumer on one route",
+        );
+    }
+    for service in entries(document, "services") {
+        let nested = entries(service, "routes");
+        let referring = entries(document, "routes").filter(|route| {
+            route
+                .get("service")
+                .is_some_and(|reference| refers(reference, service))
+        });
+        if !flag(service, "enabled", true) {
+            notes.differs(called(service), "is not enabled, and was left out");
+            continue;
+        }
+        let routes: Vec<&Value> = nested.chain(referring).collect();
+        let upstream = match upstream(document, service, draft, notes) {
+            Ok(upstream) => upstream,
+            Err(why) => {
+                for route in routes {
+                    notes.left_out(&format!("route {}", called(route)), why.clone());
+                }
+                continue;
+            }
+        };
+        for route in routes {
+            one(route, Some(service), &upstream, plugins, draft, notes);
+        }
+    }
+    for route in
+        entries(document, "routes").filter(|route| route.get("service").is_none_or(Value::is_null))
+    {
+        one(route, None, &[], plugins, draft, notes);
+    }
+}
+
+/// What a service becomes: the keys of a route that leads there.
+fn upstream(
+    document: &Value,
+    service: &Value,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<Vec<Pair>, String> {
+    let name = called(service);
+    let url = url(document, service, notes)?;
+    let mut pairs = Vec::new();
+    if let Some(timeout) = number(service, "read_timeout") {
+        pairs.push(("timeout", quoted(&format!("{timeout}ms"))));
+    }
+    if service
+        .get("retries")
+        .and_then(Value::as_u64)
+        .is_some_and(|retries| retries > 0)
+    {
+        notes.left_out(
+            &format!("service {name}"),
+            "`retries`: a request is sent once",
+        );
+    }
+    let mut own = vec![("endpoints", format!("[{}]", quoted(&url)))];
+    if let Some(timeout) = number(service, "connect_timeout") {
+        own.push(("connect_timeout", quoted(&format!("{timeout}ms"))));
+    }
+    let name = free_name(name, |name| {
+        draft.upstreams.iter().any(|upstream| upstream.name == name)
+    });
+    pairs.insert(0, ("upstream", quoted(&name)));
+    draft.upstreams.push(Upstream { name, pairs: own });
+    Ok(pairs)
+}
+
+/// The URL of a service; of its upstream's target where it names one.
+fn url(document: &Value, service: &Value, notes: &mut Notes) -> Result<String, String> {
+    let (protocol, host, port, path) = match text(service, "url") {
+        Some(url) => {
+            let (protocol, rest) = url
+                .split_once("://")
+                .ok_or_else(|| format!("`{url}` is no URL"))?;
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            let (host, port) = match authority.rsplit_once(':') {
+                Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+                _ => (authority, None),
+            };
+            (protocol, host, port, path)
+        }
+        None => (
+            text(service, "protocol").unwrap_or("http"),
+            text(service, "host").ok_or("its service has neither `url` nor `host`")?,
+            number(service, "port"),
+            text(service, "path").unwrap_or(""),
+        ),
+    };
+    if protocol != "http" {
+        return Err(format!(
+            "its service speaks {protocol}: only http is spoken to services yet"
+        ));
+    }
+    let upstream =
+        entries(document, "upstreams").find(|upstream| text(upstream, "name") == Some(host));
+    let authority = match upstream {
+        None => format!("{host}:{}", port.unwrap_or(80)),
+        Some(upstream) => {
+            let targets =
+                entries(upstream, "targets").chain(entries(document, "targets").filter(|target| {
+                    target
+                        .get("upstream")
+                        .is_some_and(|reference| refers(reference, upstream))
+                }));
+            let targets: Vec<&str> = targets
+                .filter(|target| number(target, "weight") != Some(0))
+                .filter_map(|target| text(target, "target"))
+                .collect();
+            let first = targets
+                .first()
+                .ok_or_else(|| format!("the upstream {host} has no target"))?;
+            for other in &targets[1..] {
+                notes.left_out(
+                    &format!("upstream {host}"),
+                    format!("the target {other}: an upstream has one endpoint yet"),
+                );
+            }
+            if upstream.get("healthchecks").is_some_and(Value::is_object) {
+                notes.left_out(&format!("upstream {host}"), "`healthchecks`");
+            }
+            // Without a port it is 8000, as Kong has it.
+            if first.contains(':') {
+                (*first).to_owned()
+            } else {
+                format!("{first}:8000")
+            }
+        }
+    };
+    let path = path.trim_end_matches('/');
+    Ok(format!("http://{authority}{path}"))
+}
+
+/// One of Kong's routes.
+fn one(
+    route: &Value,
+    service: Option<&Value>,
+    upstream: &[Pair],
+    plugins: &Plugins<'_>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) {
+    let name = called(route);
+    let at = format!("route {name}");
+    if let Some(why) = unknown_match(route) {
+        notes.left_out(&at, why);
+        return;
+    }
+    let mut made = Route {
+        name: String::new(),
+        prefix: String::new(),
+        hosts: strings(route, "hosts"),
+        methods: strings(route, "methods"),
+        pairs: upstream.to_vec(),
+        limits: Vec::new(),
+    };
+    if !flag(route, "strip_path", true) {
+        made.pairs.push(("strip_prefix", "false".to_owned()));
+    }
+    if !flag(route, "preserve_host", false) {
+        made.pairs.push(("host", quoted("endpoint")));
+    }
+    let mut protected = false;
+    for plugin in plugins.for_route(route, service) {
+        let place = format!("{at}: {}", place(&plugin));
+        let lost = match plugin.name {
+            "key-auth" => {
+                protected |= protects(&plugin);
+                Ok(())
+            }
+            "acl" => acl(&plugin, &mut made),
+            "ip-restriction" => {
+                made.pairs.extend(ip_restriction(&plugin));
+                Ok(())
+            }
+            name if ACCESS.contains(&name) => Err("has no counterpart"),
+            _ => {
+                other(&plugin, &mut made, draft, notes, &place);
+                Ok(())
+            }
+        };
+        if let Err(why) = lost {
+            notes.left_out(
+                &at,
+                format!(
+                    "the whole route, for it would be open to more callers without `{}`: {why}",
+                    plugin.name
+                ),
+            );
+            return;
+        }
+    }
+    if made
+        .pairs
+        .iter()
+        .all(|(key, _)| !matches!(*key, "upstream" | "respond"))
+    {
+        notes.left_out(&at, "it has no service");
+        return;
+    }
+    add(route, &made, protected, name, draft, notes);
+}
+
+/// A plugin that keeps nobody out.
+fn other(
+    plugin: &super::plugins::Plugin<'_>,
+    made: &mut Route,
+    draft: &mut Draft,
+    notes: &mut Notes,
+    place: &str,
+) {
+    match plugin.name {
+        "rate-limiting" => made.limits = limits::policies(plugin, draft, notes),
+        "cors" => transform::cors(plugin, made, notes),
+        "request-transformer" => transform::headers(plugin, "request_headers", made, notes),
+        "response-transformer" => transform::headers(plugin, "response_headers", made, notes),
+        "request-size-limiting" => made.pairs.push(transform::body_limit(plugin)),
+        "request-termination" => {
+            let answers_itself =
+                |key: &str| matches!(key, "upstream" | "host" | "strip_prefix" | "timeout");
+            made.pairs.retain(|(key, _)| !answers_itself(key));
+            made.pairs.insert(0, transform::respond(plugin));
+        }
+        "correlation-id" => {
+            let header = text(plugin.config, "header_name").unwrap_or("Kong-Request-ID");
+            let pair = ("request_id_header", quoted(&header.to_ascii_lowercase()));
+            if draft.server.is_empty() {
+                draft.server.push(pair);
+            } else if draft.server != [pair] {
+                notes.left_out(place, "another header for the request's id: there is one");
+            }
+        }
+        _ => notes.left_out(place, "has no counterpart; the route goes without"),
+    }
+}
+
+/// What keeps a route from being told apart as Kong does; it would take more requests than it should.
+fn unknown_match(route: &Value) -> Option<String> {
+    for key in ["headers", "snis", "sources", "destinations", "expression"] {
+        let given = route.get(key).is_some_and(|value| match value {
+            Value::Object(map) => !map.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            value => !value.is_null(),
+        });
+        if given {
+            return Some(format!("it matches by `{key}`"));
+        }
+    }
+    let protocols = strings(route, "protocols");
+    let http = protocols.is_empty()
+        || protocols
+            .iter()
+            .any(|protocol| matches!(protocol.as_str(), "http" | "https"));
+    if !http {
+        return Some(format!("it is for {}", protocols.join(", ")));
+    }
+    None
+}
+
+/// Puts a route into the draft, once for each of its paths.
+fn add(
+    route: &Value,
+    made: &Route,
+    protected: bool,
+    name: &str,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) {
+    let at = format!("route {name}");
+    let mut paths = strings(route, "paths");
+    if paths.is_empty() {
+        paths.push("/".to_owned());
+    }
+    let mut hosts = made.hosts.clone();
+    hosts.retain(|host| {
+        let good = !host.trim_start_matches("*.").contains('*');
+        if !good {
+            notes.left_out(&at, format!("the host `{host}`: a `*` stands in front"));
+        }
+        good
+    });
+    if hosts.is_empty() && !made.hosts.is_empty() {
+        return;
+    }
+    if hosts.iter().any(|host| host.starts_with("*.")) {
+        notes.differs(&at, "`*.` takes one label in front, not several");
+    }
+    for path in paths {
+        // Before version 3 of the format a path with such signs was one, without `~`.
+        if path.contains(['~', '^', '$', '(', '[', '{', '\\', '+', '*', '?', '|']) {
+            notes.left_out(
+                &at,
+                format!("the regular expression `{path}`: paths are prefixes here"),
+            );
+            continue;
+        }
+        let prefix = canonical(&path);
+        let taken = |other: &Route| {
+            other.prefix == prefix && other.hosts == hosts && other.methods == made.methods
+        };
+        if let Some(other) = draft.routes.iter().find(|other| taken(other)) {
+            notes.left_out(
+                &at,
+                format!("`{path}`: the route {} takes the same requests", other.name),
+            );
+            continue;
+        }
+        if protected {
+            let entry = Protected {
+                prefix: prefix.clone(),
+                methods: made.methods.clone(),
+            };
+            if !draft.protected.contains(&entry) {
+                draft.protected.push(entry);
+            }
+        }
+        if !protected {
+            draft.open.push((prefix.clone(), name.to_owned()));
+        }
+        let unnamed = draft.routes.iter().any(|other| other.name == name);
+        draft.routes.push(Route {
+            name: if unnamed {
+                format!("{name} {prefix}")
+            } else {
+                name.to_owned()
+            },
+            prefix,
+            hosts: hosts.clone(),
+            methods: made.methods.clone(),
+            pairs: made.pairs.clone(),
+            limits: made.limits.clone(),
+        });
+    }
+}

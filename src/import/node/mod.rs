@@ -1,0 +1,261 @@
+//! From the Node gateway: `routes.json`, `protectedRoutes.js` and API keys in JSON.
+
+mod keys;
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use self::keys::read_keys;
+use super::draft::{Draft, Protected, Route, quoted};
+use super::javascript::literal_list;
+use super::{ImportError, Imported, Notes, Source};
+use crate::config::Format;
+
+const COMMENT: &str = "\
+Taken over from the Node gateway. Its files do not hold its limits; without these lines nobody is limited:
+    [limits]
+    anonymous  = { requests = 60,  per = \"1m\" }
+    identified = { requests = 600, per = \"1m\" }";
+
+const PREFIX: [&str; 4] = ["prefix", "path", "route", "url"];
+const UPSTREAM: [&str; 5] = ["upstream", "target", "to", "service", "url"];
+/// Reads the gateway's files, of which only the routes have to be there.
+///
+/// # Errors
+/// A file that is not what its name says. What stands in a file and has no counterpart is a note.
+pub fn node(
+    routes: Source<'_>,
+    protected: Option<Source<'_>>,
+    keys: Option<Source<'_>>,
+) -> Result<Imported, ImportError> {
+    let mut notes = Notes::default();
+    let mut draft = Draft::default();
+    read_routes(routes, &mut draft, &mut notes)?;
+    if let Some(source) = protected {
+        let list = literal_list(source.text)
+            .map_err(|wrong| ImportError::unexpected(source.name, wrong.to_string()))?;
+        draft.protected = list
+            .iter()
+            .map(|prefix| Protected {
+                prefix: canonical(prefix),
+                methods: Vec::new(),
+            })
+            .collect();
+    }
+    if let Some(source) = keys {
+        read_keys(source, &mut draft, &mut notes)?;
+    }
+    let toml = draft.to_toml(COMMENT);
+    Ok(notes.with(toml))
+}
+
+fn read_routes(
+    source: Source<'_>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<(), ImportError> {
+    let document = source.read(Format::Json)?;
+    let routes = match document.get("routes") {
+        Some(routes @ (Value::Array(_) | Value::Object(_))) => routes,
+        _ => &document,
+    };
+    let wrong = || {
+        let what = "holds routes: `{ \"/api/orders\": \"http://localhost:4002\" }`, or a list of `{ \"prefix\": ..., \"upstream\": ... }`";
+        ImportError::unexpected(source.name, what)
+    };
+    match routes {
+        Value::Object(map) => {
+            for (prefix, value) in map {
+                match value {
+                    Value::String(url) => draft.routes.push(route(prefix, url)),
+                    Value::Object(keys) => {
+                        read_route(Some(prefix), keys, source.name, draft, notes);
+                    }
+                    _ => return Err(wrong()),
+                }
+            }
+        }
+        Value::Array(list) => {
+            for value in list {
+                let keys = value.as_object().ok_or_else(wrong)?;
+                read_route(None, keys, source.name, draft, notes);
+            }
+        }
+        _ => return Err(wrong()),
+    }
+    Ok(())
+}
+
+fn read_route(
+    prefix: Option<&str>,
+    keys: &Map<String, Value>,
+    file: &str,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) {
+    let mut used = HashSet::new();
+    let mut first = |names: &[&'static str]| {
+        let found = names
+            .iter()
+            .find(|name| !used.contains(*name) && keys.get(**name).is_some_and(Value::is_string));
+        found.and_then(|name| {
+            used.insert(*name);
+            keys[*name].as_str()
+        })
+    };
+    let prefix = prefix.or_else(|| first(&PREFIX));
+    let (Some(prefix), Some(url)) = (prefix, first(&UPSTREAM)) else {
+        let names: Vec<&str> = keys.keys().map(String::as_str).collect();
+        notes.left_out(
+            file,
+            format!(
+                "a route with `{}`: it wants `prefix` and `upstream`",
+                names.join("`, `")
+            ),
+        );
+        return;
+    };
+    let mut made = route(prefix, url);
+    for (name, value) in keys {
+        match (name.as_str(), value) {
+            (name, _) if used.contains(name) => {}
+            ("stripPrefix" | "strip_prefix" | "strip", Value::Bool(strip)) => {
+                made.pairs.push(("strip_prefix", strip.to_string()));
+            }
+            // Their proxy puts this in the place of the prefix.
+            ("rewritePrefix" | "prefixRewrite", Value::String(to)) => rewrite(&mut made, to),
+            _ => notes.left_out(
+                &format!("{file}: {prefix}"),
+                format!("`{name}` has no counterpart"),
+            ),
+        }
+    }
+    draft.routes.push(made);
+}
+
+fn rewrite(route: &mut Route, to: &str) {
+    match canonical(to).as_str() {
+        "/" => {}
+        to if to == route.prefix => route.pairs.push(("strip_prefix", "false".to_owned())),
+        to => route.pairs.push(("replace_prefix", quoted(to))),
+    }
+}
+
+fn route(prefix: &str, url: &str) -> Route {
+    Route {
+        name: String::new(),
+        prefix: canonical(prefix),
+        hosts: Vec::new(),
+        methods: Vec::new(),
+        pairs: vec![("upstream", quoted(url.trim_end_matches('/')))],
+        limits: Vec::new(),
+    }
+}
+
+/// A prefix as it is written here: a slash in front, none at the end, no `*` that means the rest.
+pub(super) fn canonical(prefix: &str) -> String {
+    let prefix = prefix.strip_suffix("/*").unwrap_or(prefix);
+    format!("/{}", prefix.trim_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ApiKeyHash;
+    use crate::config;
+
+    fn import(routes: &str, protected: Option<&str>, keys: Option<&str>) -> Imported {
+        let source = |name, text| Source { name, text };
+        let imported = node(
+            source("routes.json", routes),
+            protected.map(|text| source("protectedRoutes.js", text)),
+            keys.map(|text| source("keys.json", text)),
+        );
+        let imported = imported.expect("files that can be read");
+        let environment = &|_: &str| None;
+        let files =
+            &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
+        let loaded = config::parse(
+            "tollgate.toml",
+            &imported.toml,
+            Format::Toml,
+            environment,
+            files,
+        );
+        if let Err(problems) = loaded {
+            panic!("{}\n{}", imported.toml, problems.render(false));
+        }
+        imported
+    }
+
+    #[test]
+    fn routes_are_taken_in_every_form() {
+        for routes in [
+            r#"{ "/api/orders": "http://localhost:4002/" }"#,
+            r#"{ "routes": { "/api/orders": { "target": "http://localhost:4002" } } }"#,
+            r#"[{ "prefix": "/api/orders", "upstream": "http://localhost:4002" }]"#,
+            r#"{ "routes": [{ "path": "/api/orders/*", "url": "http://localhost:4002" }] }"#,
+        ] {
+            let imported = import(routes, None, None);
+            let route =
+                "[[route]]\nprefix = \"/api/orders\"\nupstream = \"http://localhost:4002\"\n";
+            assert!(imported.toml.contains(route), "{}", imported.toml);
+            assert_eq!(imported.left_out, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_named() {
+        let imported = import(
+            r#"[{ "prefix": "/a", "upstream": "http://a", "retries": 3 }]"#,
+            None,
+            None,
+        );
+        assert_eq!(
+            imported.left_out,
+            ["routes.json: /a: `retries` has no counterpart"]
+        );
+    }
+
+    #[test]
+    fn keys_are_hashed_whatever_the_file_looks_like() {
+        for keys in [
+            r#"{ "demo-key-mobile-app": "mobile-app" }"#,
+            r#"{ "mobile-app": "demo-key-mobile-app" }"#,
+            r#"{ "demo-key-mobile-app": { "client": "mobile-app" } }"#,
+            r#"{ "mobile-app": { "apiKey": "demo-key-mobile-app" } }"#,
+            r#"{ "mobile-app": ["demo-key-mobile-app"] }"#,
+            r#"{ "clients": [{ "name": "mobile-app", "key": "demo-key-mobile-app" }] }"#,
+        ] {
+            let imported = import("{}", Some("module.exports = ['/api/orders/']"), Some(keys));
+            let hash = ApiKeyHash::of(b"demo-key-mobile-app");
+            let client = format!("[clients.mobile-app]\nkeys = [\"{hash}\"]\n");
+            assert!(imported.toml.contains(&client), "{keys}: {}", imported.toml);
+            assert!(!imported.toml.contains("demo-key"), "{}", imported.toml);
+            assert!(
+                imported
+                    .toml
+                    .contains("protected = [\n    \"/api/orders\",\n]")
+            );
+        }
+    }
+
+    #[test]
+    fn two_keys_of_a_client_are_one_client_and_names_become_valid() {
+        let keys = r#"{ "k1": "Mobile App", "k2": "Mobile App", "k3": "Mobile/App" }"#;
+        let imported = import("{}", None, Some(keys));
+        let hash = |key: &[u8]| ApiKeyHash::of(key).to_string();
+        let clients = format!(
+            "[clients.Mobile-App]\n# was \"Mobile App\"\nkeys = [\"{}\", \"{}\"]\n\n[clients.Mobile-App-2]\n# was \"Mobile/App\"\nkeys = [\"{}\"]\n",
+            hash(b"k1"),
+            hash(b"k2"),
+            hash(b"k3"),
+        );
+        assert!(imported.toml.contains(&clients), "{}", imported.toml);
+        assert!(
+            imported.differs.is_empty(),
+            "a client with two keys leaves no doubt"
+        );
+    }
+}
