@@ -17,6 +17,7 @@ mod forwarding;
 mod framing;
 mod harness;
 mod identity;
+mod import;
 mod layering;
 mod lifecycle;
 mod limits;

@@ -6,6 +6,8 @@ mod differences;
 mod limits;
 mod plugins;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod transform;
 
 use serde_json::Value;
