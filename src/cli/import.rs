@@ -103,7 +103,7 @@ fn finish(imported: &Imported, how: &How) -> ExitCode {
         }
     }
     // Variables are set where the gateway runs.
-    let environment = &|name: &str| std::env::var(name).ok();
+    let environment = &config::environment;
     let files = &|_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
     let checked = config::parse(
         "imported.toml",

@@ -14,22 +14,34 @@ fn import(files: &[(&str, &str)], args: &[&str]) -> Finished {
             path
         })
         .collect();
-    let paths = paths.iter().map(|path: &std::path::PathBuf| Path::to_str(path).expect("a path in UTF-8"));
-    let args: Vec<&str> = [&["import"], args].concat().into_iter().chain(paths).collect();
+    let paths = paths
+        .iter()
+        .map(|path: &std::path::PathBuf| Path::to_str(path).expect("a path in UTF-8"));
+    let args: Vec<&str> = [&["import"], args]
+        .concat()
+        .into_iter()
+        .chain(paths)
+        .collect();
     tollgate(&args)
 }
 
 #[test]
 fn the_node_gateways_files_become_a_configuration() {
     let files = [
-        ("routes.json", r#"{ "/api/orders": "http://localhost:4002" }"#),
+        (
+            "routes.json",
+            r#"{ "/api/orders": "http://localhost:4002" }"#,
+        ),
         ("protectedRoutes.js", "module.exports = ['/api/orders'];"),
         ("keys.json", r#"{ "demo-key-mobile-app": "mobile-app" }"#),
     ];
     let done = import(&files, &["node"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("[clients.mobile-app]"), "{done:?}");
-    assert!(!done.stdout.contains("demo-key") && !done.stderr.contains("demo-key"), "{done:?}");
+    assert!(
+        !done.stdout.contains("demo-key") && !done.stderr.contains("demo-key"),
+        "{done:?}"
+    );
 }
 
 #[test]
@@ -37,7 +49,10 @@ fn nothing_is_printed_that_lacks_something_unless_that_is_asked_for() {
     let kong = "services:\n- {name: s, url: 'http://s.test', plugins: [{name: statsd}], routes: [{name: r, paths: [/r]}]}\n";
     let done = import(&[("kong.yml", kong)], &["kong"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
-    assert!(done.stderr.contains("left out: route r: statsd of s"), "{done:?}");
+    assert!(
+        done.stderr.contains("left out: route r: statsd of s"),
+        "{done:?}"
+    );
 
     let done = import(&[("kong.yml", kong)], &["kong", "--partial"]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -46,8 +61,15 @@ fn nothing_is_printed_that_lacks_something_unless_that_is_asked_for() {
 
 #[test]
 fn a_script_that_would_have_to_be_run_is_refused() {
-    let files = [("routes.json", "{}"), ("protectedRoutes.js", "module.exports = list()")];
+    let files = [
+        ("routes.json", "{}"),
+        ("protectedRoutes.js", "module.exports = list()"),
+    ];
     let done = import(&files, &["node"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
-    assert!(done.stderr.contains("protectedRoutes.js: has no list of strings"), "{done:?}");
+    assert!(
+        done.stderr
+            .contains("protectedRoutes.js: has no list of strings"),
+        "{done:?}"
+    );
 }

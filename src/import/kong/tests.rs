@@ -2,10 +2,21 @@ use super::*;
 use crate::config;
 
 fn import(text: &str) -> Imported {
-    let imported = kong(Source { name: "kong.yml", text }).expect("a file of Kong's");
-    let environment = &|_: &str| None;
-    let files = &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
-    let loaded = config::parse("tollgate.toml", &imported.toml, Format::Toml, environment, files);
+    let imported = kong(Source {
+        name: "kong.yml",
+        text,
+    })
+    .expect("a file of Kong's");
+    let environment = &|_: &str| Err(std::env::VarError::NotPresent);
+    let files =
+        &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
+    let loaded = config::parse(
+        "tollgate.toml",
+        &imported.toml,
+        Format::Toml,
+        environment,
+        files,
+    );
     if let Err(problems) = loaded {
         panic!("{}\n{}", imported.toml, problems.render(false));
     }
@@ -14,7 +25,9 @@ fn import(text: &str) -> Imported {
 
 /// A service at port 80 with these lines, and what came of it.
 fn service(lines: &str) -> Imported {
-    import(&format!("services:\n- name: orders\n  url: http://orders.test/v1\n{lines}"))
+    import(&format!(
+        "services:\n- name: orders\n  url: http://orders.test/v1\n{lines}"
+    ))
 }
 
 fn has(imported: &Imported, line: &str) {
@@ -23,13 +36,18 @@ fn has(imported: &Imported, line: &str) {
 
 #[test]
 fn routes_say_what_kongs_say() {
-    let imported = service("  connect_timeout: 500\n  read_timeout: 5000\n  routes:\n  - {name: a, paths: [/orders/, /o], methods: [GET], hosts: [api.test], strip_path: false, preserve_host: true}\n");
+    let imported = service(
+        "  connect_timeout: 500\n  read_timeout: 5000\n  routes:\n  - {name: a, paths: [/orders/, /o], methods: [GET], hosts: [api.test], strip_path: false, preserve_host: true}\n",
+    );
     has(
         &imported,
         "[[route]]\nname = \"a\"\nprefix = \"/orders\"\nhosts = [\"api.test\"]\nmethods = [\"GET\"]\nupstream = \"orders\"\ntimeout = \"5000ms\"\nstrip_prefix = false\n",
     );
     has(&imported, "prefix = \"/o\"\n");
-    has(&imported, "[upstreams.orders]\nendpoints = [\"http://orders.test:80/v1\"]\nconnect_timeout = \"500ms\"\n");
+    has(
+        &imported,
+        "[upstreams.orders]\nendpoints = [\"http://orders.test:80/v1\"]\nconnect_timeout = \"500ms\"\n",
+    );
     assert_eq!(imported.left_out, Vec::<String>::new());
 }
 
@@ -44,19 +62,41 @@ fn plugins_hold_nested_and_by_reference_the_closest_first() {
     has(&imported, "protected = [\n    \"/r\",\n]");
     has(&imported, "limits = [\"s-minute\"]");
     has(&imported, "limits = [\"q-hour\"]");
-    has(&imported, "[limits.policies.s-minute]\nrequests = 5\nper = \"1m\"\nby = \"client\"\n");
-    has(&imported, "[limits.policies.q-hour]\nrequests = 7\nper = \"1h\"\nby = \"ip\"\n");
-    has(&imported, "cors = { origins = [\"https://a.test\"], credentials = true, max_age = \"60s\" }");
-    has(&imported, "api_key_header = \"x-api-key\"\nforward_api_key = false\n");
+    has(
+        &imported,
+        "[limits.policies.s-minute]\nrequests = 5\nper = \"1m\"\nby = \"client\"\n",
+    );
+    has(
+        &imported,
+        "[limits.policies.q-hour]\nrequests = 7\nper = \"1h\"\nby = \"ip\"\n",
+    );
+    has(
+        &imported,
+        "cors = { origins = [\"https://a.test\"], credentials = true, max_age = \"60s\" }",
+    );
+    has(
+        &imported,
+        "api_key_header = \"x-api-key\"\nforward_api_key = false\n",
+    );
     assert!(!imported.toml.contains("all-day"), "{}", imported.toml);
 }
 
 #[test]
 fn no_route_opens_that_kong_has_closed() {
-    for plugin in ["{name: jwt}", "{name: acl, config: {deny: [bad]}}", "{name: openid-connect}"] {
-        let imported = service(&format!("  plugins: [{plugin}]\n  routes: [{{name: r, paths: [/r]}}]\n"));
+    for plugin in [
+        "{name: jwt}",
+        "{name: acl, config: {deny: [bad]}}",
+        "{name: openid-connect}",
+    ] {
+        let imported = service(&format!(
+            "  plugins: [{plugin}]\n  routes: [{{name: r, paths: [/r]}}]\n"
+        ));
         assert!(!imported.toml.contains("/r"), "{plugin}: {}", imported.toml);
-        assert!(imported.left_out[0].starts_with("route r: the whole route"), "{:?}", imported.left_out);
+        assert!(
+            imported.left_out[0].starts_with("route r: the whole route"),
+            "{:?}",
+            imported.left_out
+        );
     }
     let imported = service("  routes: [{name: r, paths: [/r], headers: {x-a: [b]}}]\n");
     assert_eq!(imported.left_out, ["route r: it matches by `headers`"]);
@@ -64,7 +104,9 @@ fn no_route_opens_that_kong_has_closed() {
 
 #[test]
 fn an_open_route_under_a_closed_one_stays_open() {
-    let imported = service("  routes:\n  - {name: all, paths: [/api], plugins: [{name: key-auth}]}\n  - {name: login, paths: [/api/login]}\n");
+    let imported = service(
+        "  routes:\n  - {name: all, paths: [/api], plugins: [{name: key-auth}]}\n  - {name: login, paths: [/api/login]}\n",
+    );
     has(&imported, "public = [\"/api/login\"]");
 }
 
@@ -75,14 +117,25 @@ fn who_may_is_taken_over_with_hashes_alone() {
          consumers:\n- {username: 'Mobile App', keyauth_credentials: [{key: first-secret}], acls: [{group: partner}], plugins: [{name: rate-limiting, config: {second: 3}}]}\n- {username: b}\n\
          keyauth_credentials: [{consumer: b, key: second-secret}]\n",
     );
-    has(&imported, "allow = [\"group:partner\"]\nip_allow = [\"10.0.0.0/8\"]\nip_deny = [\"10.9.9.9\"]\n");
+    has(
+        &imported,
+        "allow = [\"group:partner\"]\nip_allow = [\"10.0.0.0/8\"]\nip_deny = [\"10.9.9.9\"]\n",
+    );
     let hash = crate::client::ApiKeyHash::of(b"first-secret");
     has(
         &imported,
-        &format!("[clients.Mobile-App]\n# was \"Mobile App\"\nkeys = [\"{hash}\"]\ngroups = [\"partner\"]\ntier = \"Mobile-App-second\"\n"),
+        &format!(
+            "[clients.Mobile-App]\n# was \"Mobile App\"\nkeys = [\"{hash}\"]\ngroups = [\"partner\"]\ntier = \"Mobile-App-second\"\n"
+        ),
     );
-    has(&imported, &crate::client::ApiKeyHash::of(b"second-secret").to_string());
-    has(&imported, "[limits.tiers.Mobile-App-second]\nrequests = 3\nper = \"1s\"\n");
+    has(
+        &imported,
+        &crate::client::ApiKeyHash::of(b"second-secret").to_string(),
+    );
+    has(
+        &imported,
+        "[limits.tiers.Mobile-App-second]\nrequests = 3\nper = \"1s\"\n",
+    );
     assert!(!imported.toml.contains("secret"), "{}", imported.toml);
 }
 
@@ -92,11 +145,20 @@ fn fields_and_answers() {
         "  routes:\n  - {name: a, paths: [/a], plugins: [{name: request-transformer, config: {add: {headers: ['x-env:prod']}, append: {headers: ['x-b:c']}, remove: {headers: [x-debug], querystring: [q]}}}, {name: response-transformer, config: {remove: {headers: [server]}}}]}\n\
            - {name: b, paths: [/b], plugins: [{name: request-termination, config: {status_code: 503, message: closed}}, {name: request-size-limiting, config: {allowed_payload_size: 2}}]}\n",
     );
-    has(&imported, "request_headers = { set = { x-env = \"prod\" }, add = { x-b = \"c\" }, remove = [\"x-debug\"] }");
+    has(
+        &imported,
+        "request_headers = { set = { x-env = \"prod\" }, add = { x-b = \"c\" }, remove = [\"x-debug\"] }",
+    );
     has(&imported, "response_headers = { remove = [\"server\"] }");
-    has(&imported, "respond = { status = 503, body = \"{\\\"message\\\":\\\"closed\\\"}\", content_type = \"application/json; charset=utf-8\" }");
+    has(
+        &imported,
+        "respond = { status = 503, body = \"{\\\"message\\\":\\\"closed\\\"}\", content_type = \"application/json; charset=utf-8\" }",
+    );
     has(&imported, "body_limit = \"2MiB\"");
-    assert_eq!(imported.left_out, ["request-transformer of a: `remove.querystring`: only header fields are changed"]);
+    assert_eq!(
+        imported.left_out,
+        ["request-transformer of a: `remove.querystring`: only header fields are changed"]
+    );
 }
 
 #[test]
@@ -121,7 +183,11 @@ fn what_is_missing_is_named_one_by_one() {
 #[test]
 fn what_is_no_file_of_kongs_is_said_so() {
     for text in ["[]", "routes_file: x"] {
-        let error = kong(Source { name: "kong.yml", text }).expect_err(text);
+        let error = kong(Source {
+            name: "kong.yml",
+            text,
+        })
+        .expect_err(text);
         assert!(error.to_string().starts_with("kong.yml: holds"), "{error}");
     }
 }

@@ -173,7 +173,7 @@ mod tests {
             keys.map(|text| source("keys.json", text)),
         );
         let imported = imported.expect("files that can be read");
-        let environment = &|_: &str| None;
+        let environment = &|_: &str| Err(std::env::VarError::NotPresent);
         let files =
             &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
         let loaded = config::parse(
