@@ -76,7 +76,7 @@ impl RedirectTarget {
         let (path, rest) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
         if !path.is_empty() {
             let canonical =
-                RequestPath::parse(path.as_bytes()).map_err(|_| InvalidRedirect::Path)?;
+                RequestPath::parse_configured(path).map_err(|_| InvalidRedirect::Path)?;
             if canonical.as_str() != path {
                 let right = text.replacen(path, canonical.as_str(), 1);
                 return Err(InvalidRedirect::NotCanonical { right });
