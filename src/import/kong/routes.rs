@@ -340,13 +340,11 @@ fn add(
         if !protected {
             draft.open.push((prefix.clone(), name.to_owned()));
         }
-        let unnamed = draft.routes.iter().any(|other| other.name == name);
+        let name = free_name(name, |name| {
+            draft.routes.iter().any(|other| other.name == name)
+        });
         draft.routes.push(Route {
-            name: if unnamed {
-                format!("{name} {prefix}")
-            } else {
-                name.to_owned()
-            },
+            name,
             prefix,
             hosts: hosts.clone(),
             methods: made.methods.clone(),
