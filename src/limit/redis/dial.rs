@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Arg, AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, cmd};
+use ::redis::{
+    Arg, AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, cmd,
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, lookup_host};
@@ -17,7 +19,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::CallError;
-use super::url::{HostPort, introduce};
+use super::url::HostPort;
 
 /// The longest that a new connection may take, name look-up and login included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,7 +47,7 @@ impl Dialer {
     /// The same without user, password and database.
     pub(super) fn without_login(&self) -> Self {
         Self {
-            login: introduce(RedisConnectionInfo::default()),
+            login: RedisConnectionInfo::default(),
             tls: self.tls.clone(),
         }
     }
@@ -88,7 +90,10 @@ impl Dialer {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let login = introduce(RedisConnectionInfo::default());
+        // There is nothing left for the crate to say.
+        let login = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP2)
+            .set_skip_set_lib_name();
         let connected = MultiplexedConnection::new_with_config(&login, stream, config).await;
         let (connection, driver) = connected.map_err(|error| match error.kind() {
             ErrorKind::Io => CallError::Unreachable(io::Error::other(error)),
@@ -98,8 +103,10 @@ impl Dialer {
     }
 }
 
-/// Logs in and chooses the database, or only asks for an answer. Not by the redis crate, for which a
-/// server that says why it refuses a connection and closes it is a broken pipe.
+/// Logs in and chooses the database, or only asks for an answer; then says who we are, which a server
+/// need not understand. All of it in one round trip, for requests wait until it is done. Not by the
+/// redis crate, for which a server that says why it refuses a connection and closes it is a broken
+/// pipe.
 async fn introduce_to(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     login: &RedisConnectionInfo,
@@ -116,6 +123,14 @@ async fn introduce_to(
     if commands.is_empty() {
         commands.push(cmd("PING"));
     }
+    let needed = commands.len();
+    for (what, value) in [
+        ("LIB-NAME", env!("CARGO_PKG_NAME")),
+        ("LIB-VER", env!("CARGO_PKG_VERSION")),
+    ] {
+        let client = cmd("CLIENT").arg("SETINFO").arg(what).arg(value).clone();
+        commands.push(client);
+    }
     let packed: Vec<u8> = commands.iter().flat_map(Cmd::get_packed_command).collect();
     // What it has said before it closed the connection can be read even so.
     let sent = stream.write_all(&packed).await;
@@ -124,7 +139,7 @@ async fn introduce_to(
         failed => failed,
     };
     let mut replies = BufReader::new(stream.take(MOST_SAID));
-    for command in &commands {
+    for (place, command) in commands.iter().enumerate() {
         let mut line = Vec::new();
         // With TLS 1.3 a server refuses our certificate only now, and the cause says so.
         let read = replies.read_until(b'\n', &mut line).await;
@@ -136,7 +151,9 @@ async fn introduce_to(
             (Ok(()), Err(error)) => return Err(CallError::Unreachable(error)),
             (Err(_), _) => return sent.map_err(CallError::Unreachable),
         }
-        check(command, &line, login)?;
+        if place < needed {
+            check(command, &line, login)?;
+        }
     }
     Ok(())
 }
@@ -206,4 +223,31 @@ fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
         .with_interval(KEEPALIVE);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_login_takes_one_round_trip() {
+        let (ours, mut server) = tokio::io::duplex(4096);
+        let dialer = Dialer {
+            login: RedisConnectionInfo::default().set_password("p").set_db(3),
+            tls: None,
+        };
+        let server = async {
+            let mut said = [0; 4096];
+            let length = server.read(&mut said).await.unwrap();
+            let said = String::from_utf8_lossy(&said[..length]).into_owned();
+            let unknown = b"+OK\r\n+OK\r\n-ERR unknown subcommand\r\n-ERR unknown subcommand\r\n";
+            server.write_all(unknown).await.unwrap();
+            (said, server)
+        };
+        let (connected, (said, _server)) = tokio::join!(dialer.log_in(ours), server);
+        let _kept = connected.unwrap();
+        for part in ["AUTH", "SELECT", "LIB-NAME", "LIB-VER"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
 }

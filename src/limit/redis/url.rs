@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use ::redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use ::redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ impl RedisUrl {
                 host: host.clone(),
                 port: *port,
             },
-            login: introduce(login),
+            login,
             is_tls,
         })
     }
@@ -133,13 +133,6 @@ impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedisUrl({})", self.address)
     }
-}
-
-/// Adds what this program says of itself when it logs in.
-pub(super) fn introduce(login: RedisConnectionInfo) -> RedisConnectionInfo {
-    login
-        .set_protocol(ProtocolVersion::RESP2)
-        .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
 /// A text is not a URL of Redis. Does not repeat it: it may hold a password.
