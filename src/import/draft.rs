@@ -71,6 +71,17 @@ pub(super) struct Client {
 }
 
 impl Draft {
+    /// Forgets upstreams whose routes answer themselves, or were left out.
+    pub(super) fn drop_unused_upstreams(&mut self) {
+        let routes = &self.routes;
+        self.upstreams.retain(|upstream| {
+            let leads_there = ("upstream", quoted(&upstream.name));
+            routes
+                .iter()
+                .any(|route| route.pairs.contains(&leads_there))
+        });
+    }
+
     /// Its text, with a comment in front.
     pub(super) fn to_toml(&self, comment: &str) -> String {
         let mut out = String::new();

@@ -76,6 +76,7 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
     access::key_names(&plugins, &mut draft, &mut notes);
     access::consumers(&document, &plugins, &mut draft, &mut notes);
     routes::routes(&document, &plugins, &mut draft, &mut notes);
+    draft.drop_unused_upstreams();
     differences::exceptions(&mut draft, &mut notes);
     differences::differences(&draft, &mut notes);
     let toml = draft.to_toml(COMMENT);
