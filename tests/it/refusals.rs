@@ -22,19 +22,23 @@ const AUTHENTICATE: (&str, &str) = (
 );
 
 /// Codes of the contract that nothing can bring about from outside, and why.
-const EXCEPTED: [(&str, &str); 4] = [
+const EXCEPTED: [(&str, &str); 6] = [
     ("internal", "only a bug leads there"),
     ("overloaded", "a shortage of files; see `unreachable`"),
+    ("forbidden", "wants a list of clients; see `access`"),
+    ("ip_forbidden", "wants a list of addresses; see `access`"),
     ("circuit_open", "there are no breakers yet"),
     ("no_healthy_endpoint", "there are no health checks yet"),
 ];
 
 /// All codes of the contract.
-const CODES: [&str; 23] = [
+const CODES: [&str; 25] = [
     "bad_request",
     "ambiguous_path",
     "invalid_api_key",
     "api_key_required",
+    "forbidden",
+    "ip_forbidden",
     "no_route",
     "method_not_allowed",
     "request_timeout",
@@ -55,6 +59,15 @@ const CODES: [&str; 23] = [
     "version_not_supported",
     "client_closed",
 ];
+
+#[test]
+fn every_code_stands_in_the_docs() {
+    let docs = include_str!("../../docs/codes.md");
+    let to_come = ["circuit_open", "no_healthy_endpoint"];
+    for code in CODES.iter().filter(|code| !to_come.contains(code)) {
+        assert!(docs.contains(&format!("\n| `{code}` | ")), "{code}");
+    }
+}
 
 #[test]
 fn every_refusal_is_as_the_contract_says() {
