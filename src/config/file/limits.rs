@@ -77,8 +77,8 @@ table! {
 table! {
     /// The store that gateways share.
     RedisKeys {
-        /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Never logged with
-        /// its password. An empty one, as of a variable that is not set, is none: counters live in the
+        /// `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, or
+        /// `unix:///path[?db=database]` for a socket of this machine. Never logged with its password. An empty one, as of a variable that is not set, is none: counters live in the
         /// process then. Of several, user, password and database stand in the first; the others may
         /// repeat them.
         url: List<RedisAddress>;

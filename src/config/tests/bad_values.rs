@@ -116,7 +116,7 @@ error: `limits.tiers.identified.per` takes a duration such as "1s"
 
 error: `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them
 --> tollgate.toml:10:7
- = note: the URL of Redis is written `redis://[user:password@]host[:port][/database]`
+ = note: the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`
 
 error: `limits.redis.deadline` takes a duration such as "1s"
   --> tollgate.toml:11:12

@@ -3,6 +3,7 @@
 //! which does not show when a connection ends.
 
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use ::redis::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -78,6 +79,17 @@ impl Dialer {
             .await
             .map_err(CallError::Unreachable)?;
         // Boxed, for what is awaited once in the life of a connection need not make its keeper large.
+        Box::pin(self.log_in(stream)).await
+    }
+
+    /// The same to a socket of this machine.
+    pub(super) async fn open_socket(
+        &self,
+        path: &Path,
+    ) -> Result<(MultiplexedConnection, Driver), CallError> {
+        let stream = UnixStream::connect(path)
+            .await
+            .map_err(CallError::Unreachable)?;
         Box::pin(self.log_in(stream)).await
     }
 

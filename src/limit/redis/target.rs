@@ -2,6 +2,7 @@
 //! connection to it.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use super::cluster::{Cluster, Nodes};
 use super::dial::{CONNECT_TIMEOUT, Dialer, Driver};
 use super::seeds::{STEP, Seeds};
 use super::sentinel::Sentinels;
-use super::url::RedisUrl;
+use super::url::{Address, RedisUrl};
 use super::{CallError, Connection, RedisTls};
 
 /// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]
 pub struct RedisTarget {
+    /// Empty if there is a socket.
     seeds: Seeds,
+    /// That of one server on this machine.
+    socket: Option<PathBuf>,
     topology: RedisTopology,
     login: RedisConnectionInfo,
     tls: Option<RedisTls>,
@@ -68,8 +72,19 @@ impl RedisTarget {
             (None, true) => return Err(InvalidRedisTarget::NoTls),
             _ => {}
         }
+        let (mut addresses, mut socket) = (Vec::new(), None);
+        for url in urls {
+            match &url.address {
+                Address::Tcp(address) => addresses.push(address.clone()),
+                Address::Unix(path) if topology == RedisTopology::Single => {
+                    socket = Some(path.clone());
+                }
+                Address::Unix(_) => return Err(InvalidRedisTarget::Socket),
+            }
+        }
         Ok(Self {
-            seeds: Seeds::new(urls.iter().map(|url| url.address.clone()).collect()),
+            seeds: Seeds::new(addresses),
+            socket,
             topology,
             login: first.login.clone(),
             tls,
@@ -100,7 +115,10 @@ impl RedisTarget {
             tls: self.tls.as_ref().map(|RedisTls(config)| Arc::clone(config)),
         };
         let (connection, driver) = match &self.topology {
-            RedisTopology::Single => dialer.open(&self.seeds.addresses[0]).await?,
+            RedisTopology::Single => match &self.socket {
+                Some(path) => dialer.open_socket(path).await?,
+                None => dialer.open(&self.seeds.addresses[0]).await?,
+            },
             RedisTopology::Sentinel { master } => {
                 let sentinels = Sentinels {
                     seeds: self.seeds.clone(),
@@ -123,6 +141,9 @@ impl fmt::Display for RedisTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let RedisTopology::Sentinel { master } = &self.topology {
             write!(f, "{master} of ")?;
+        }
+        if let Some(path) = &self.socket {
+            write!(f, "{}", path.display())?;
         }
         for (place, address) in self.seeds.addresses.iter().enumerate() {
             let comma = if place > 0 { ", " } else { "" };
@@ -150,6 +171,9 @@ pub enum InvalidRedisTarget {
     /// A URL that differs from the first.
     #[error("user, password, database and `rediss://` must be those of the first address")]
     Differs(usize),
+    /// Sentinels and nodes name each other by host and port.
+    #[error("`unix://` is for one Redis; a cluster and Sentinels take `redis://`")]
+    Socket,
     /// A cluster has no other databases.
     #[error("a cluster has database 0 only")]
     ClusterDatabase,
@@ -191,12 +215,14 @@ mod tests {
 
     #[test]
     fn addresses_that_do_not_go_together_are_refused() {
-        use InvalidRedisTarget::{ClusterDatabase, Differs, NoTls, NoUrl, Several};
+        use InvalidRedisTarget::{ClusterDatabase, Differs, NoTls, NoUrl, Several, Socket};
         use RedisTopology::{Cluster, Single};
         let refused = |urls: &[&str], topology| target(urls, topology).unwrap_err();
         assert_eq!(refused(&[], Single), NoUrl);
         assert_eq!(refused(&["redis://a", "redis://b"], Single), Several);
         assert_eq!(refused(&["redis://a/1"], Cluster), ClusterDatabase);
+        assert_eq!(refused(&["unix:///a"], Cluster), Socket);
+        assert_eq!(refused(&["redis://a", "unix:///a"], sentinel()), Socket);
         assert_eq!(refused(&["rediss://a"], Single), NoTls);
         for second in ["redis://u:q@b/1", "redis://u:p@b/2", "rediss://u:p@b/1"] {
             assert_eq!(

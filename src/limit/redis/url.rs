@@ -2,6 +2,8 @@
 //! with one. No error repeats the URL, for it may hold a password.
 
 use std::fmt;
+use std::os::unix::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use ::redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 
@@ -45,16 +47,34 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// Where the server of a URL listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp(HostPort),
+    /// A socket of this machine.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// An address, and what to say there first. Holds a password: its `Debug` shows the address only.
 #[derive(Clone)]
 pub struct RedisUrl {
-    pub(super) address: HostPort,
+    pub(super) address: Address,
     pub(super) login: RedisConnectionInfo,
     pub(super) is_tls: bool,
 }
 
 impl RedisUrl {
-    /// Parses `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+    /// Parses `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, or
+    /// `unix:///path[?db=database]`.
     ///
     /// # Errors
     ///
@@ -64,6 +84,7 @@ impl RedisUrl {
         let is_tls = match scheme {
             "redis" | "valkey" => false,
             "rediss" | "valkeys" => true,
+            "unix" | "redis+unix" | "valkey+unix" => return Self::socket(rest),
             _ => return Err(InvalidRedisUrl),
         };
         // The redis crate reads options there, such as `#insecure`, which would be ignored here.
@@ -84,12 +105,31 @@ impl RedisUrl {
             return Err(InvalidRedisUrl);
         }
         Ok(Self {
-            address: HostPort {
+            address: Address::Tcp(HostPort {
                 host: host.clone(),
                 port: *port,
-            },
+            }),
             login,
             is_tls,
+        })
+    }
+
+    /// Takes a path and perhaps a database. User and password stand beside the URL: what else is in
+    /// it is shown.
+    fn socket(rest: &str) -> Result<Self, InvalidRedisUrl> {
+        let (path, database) = match rest.split_once("?db=") {
+            Some((path, database)) => (path, database.parse::<u32>().ok()),
+            None => (rest, Some(0)),
+        };
+        // Programs differ in how they read these.
+        let is_plain = path.starts_with('/') && !path.contains(['?', '#', '%', '@']);
+        let fits = SocketAddr::from_pathname(Path::new(path)).is_ok();
+        let database = database.filter(|_| is_plain && fits);
+        let login = RedisConnectionInfo::default();
+        Ok(Self {
+            address: Address::Unix(path.into()),
+            login: login.set_db(database.ok_or(InvalidRedisUrl)?.into()),
+            is_tls: false,
         })
     }
 
@@ -137,7 +177,9 @@ impl fmt::Debug for RedisUrl {
 
 /// A text is not a URL of Redis. Does not repeat it: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the URL of Redis is written `redis://[user:password@]host[:port][/database]`")]
+#[error(
+    "the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`"
+)]
 pub struct InvalidRedisUrl;
 
 #[cfg(test)]
@@ -157,6 +199,19 @@ mod tests {
         assert_eq!(url.address.to_string(), "[::1]:6379");
         assert_eq!(url.login.password(), None);
         assert!(url.is_tls());
+    }
+
+    #[test]
+    fn a_socket_has_a_path_and_perhaps_a_database() {
+        for (url, db) in [
+            ("unix:///run/redis/redis.sock", 0),
+            ("redis+unix:///run/redis/redis.sock?db=3", 3),
+        ] {
+            let url = RedisUrl::parse(url).unwrap();
+            assert_eq!(url.address.to_string(), "/run/redis/redis.sock");
+            assert_eq!(url.login.db(), db);
+            assert!(!url.is_tls() && !url.has_login());
+        }
     }
 
     #[test]
@@ -185,7 +240,13 @@ mod tests {
             "redis://",
             "localhost:6379",
             "http://localhost",
-            "unix:///tmp/redis.sock",
+            "unix://",
+            "unix://run/redis.sock",
+            "unix://:hunter2@/run/redis.sock",
+            "unix:///run/redis.sock?pass=hunter2",
+            "unix:///run/redis.sock?db=1&pass=hunter2",
+            "unix:///run/redis.sock?db=-1",
+            "unix:///run/redis%2esock",
             "redis://localhost:port",
             "redis://localhost/first",
             "redis://localhost/-1",
@@ -194,6 +255,8 @@ mod tests {
         ] {
             assert_eq!(RedisUrl::parse(url).unwrap_err(), InvalidRedisUrl, "{url}");
         }
+        let too_long = format!("unix:///{}", "a".repeat(108));
+        assert!(RedisUrl::parse(&too_long).is_err());
     }
 
     #[test]

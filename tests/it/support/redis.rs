@@ -87,6 +87,11 @@ impl Redis {
         self.port
     }
 
+    /// Where the server's own files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Kills the server; what it held is lost.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("our own process can be killed");

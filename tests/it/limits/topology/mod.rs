@@ -3,6 +3,7 @@
 
 mod cluster;
 mod sentinel;
+mod socket;
 mod tls;
 
 use std::time::{Duration, Instant};
