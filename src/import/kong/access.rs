@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::plugins::{Plugin, Plugins};
+use super::plugins::{Plugin, Plugins, place};
 use super::{called, entries, flag, limits, number, refers, strings, text};
 use crate::client::ApiKeyHash;
 use crate::import::draft::{Client, Draft, Pair, Route, list, quoted};
@@ -165,13 +165,4 @@ pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Vec<Pair> {
     written
         .map(|(key, networks)| (key, list(&networks)))
         .collect()
-}
-
-/// What a plugin is called in notes.
-pub(super) fn place(plugin: &Plugin<'_>) -> String {
-    if plugin.owner.is_empty() {
-        plugin.name.to_owned()
-    } else {
-        format!("{} of {}", plugin.name, plugin.owner)
-    }
 }

@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use super::access::place;
-use super::plugins::Plugin;
+use super::plugins::{Plugin, place};
 use super::{number, text};
 use crate::import::draft::{Draft, Limit, Pair, quoted};
 use crate::import::{Notes, valid_name};

@@ -148,3 +148,12 @@ impl<'k> Plugins<'k> {
         })
     }
 }
+
+/// What a plugin is called in notes.
+pub(super) fn place(plugin: &Plugin<'_>) -> String {
+    if plugin.owner.is_empty() {
+        plugin.name.to_owned()
+    } else {
+        format!("{} of {}", plugin.name, plugin.owner)
+    }
+}

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::access::{acl, ip_restriction, place, protects};
-use super::plugins::{ACCESS, Plugins};
+use super::access::{acl, ip_restriction, protects};
+use super::plugins::{ACCESS, Plugins, place};
 use super::{called, entries, flag, limits, number, refers, strings, text, transform};
 use crate::import::draft::{Draft, Pair, Protected, Route, Upstream, quoted};
 use crate::import::node::canonical;

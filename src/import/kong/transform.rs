@@ -1,7 +1,6 @@
 //! What is said around messages: `cors`, `request-size-limiting` and `request-termination`.
 
-use super::access::place;
-use super::plugins::Plugin;
+use super::plugins::{Plugin, place};
 use super::{flag, number, strings, text};
 use crate::import::Notes;
 use crate::import::draft::{Pair, Route, inline, list, quoted};
