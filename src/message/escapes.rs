@@ -2,7 +2,9 @@
 //! are decoded, once or repeatedly. The canonical path and the protected prefixes use it.
 
 use super::hex;
-use super::lenient::MARK;
+
+/// A control character that marks places in texts that are compared; `lenient::fold` keeps it.
+pub const MARK: u8 = 1;
 
 /// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.
 #[must_use]
@@ -84,7 +86,7 @@ impl<I: Iterator<Item = u8>> Decoded<I> {
     }
 
     /// The bytes alone. An escaped U+0001 becomes a blank, as other control characters do when paths
-    /// are compared: as it is, it marks places there ([`super::lenient::MARK`]).
+    /// are compared: as it is, it marks places there ([`MARK`]).
     pub fn bytes(self) -> impl Iterator<Item = u8> {
         self.map(|decoded| match decoded {
             DecodedByte {

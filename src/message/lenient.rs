@@ -41,7 +41,7 @@ pub fn decode(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterato
 }
 
 /// Decomposes characters (NFKD), and removes letter case, accents and invisible characters. White
-/// space and control characters become blanks, except NUL and [`MARK`]. ASCII letters keep their
+/// space and control characters become blanks, except NUL and [`MARK`](super::escapes::MARK). ASCII letters keep their
 /// case, which comparisons remove.
 pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<Item = u8> {
     let chars = Chars {
@@ -55,9 +55,6 @@ pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<
         next: 0,
     }
 }
-
-/// A control character that [`fold`] keeps, to mark places in a text.
-pub const MARK: u8 = 1;
 
 /// The bytes of a text that [`fold`] folds.
 struct Folded<I> {

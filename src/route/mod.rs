@@ -3,6 +3,7 @@
 
 mod action;
 mod choices;
+mod evaded;
 mod near_miss;
 mod prefix;
 mod protected;

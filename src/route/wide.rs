@@ -4,8 +4,8 @@
 
 use smallvec::SmallVec;
 
-use crate::message::escapes::{Decoded, byte_of};
-use crate::message::lenient::{Charset, MARK, decode, fold};
+use crate::message::escapes::{Decoded, MARK, byte_of};
+use crate::message::lenient::{Charset, decode, fold};
 
 use super::PathPrefix;
 

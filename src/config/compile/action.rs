@@ -10,7 +10,7 @@ use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::route::{Action, FixedAnswer, PathPrefix, Redirect, Resolved, RouteTable, SentHost};
 
-use super::routes::Upstreams;
+use super::upstreams::Upstreams;
 
 /// Compiles what a route does.
 pub(super) fn compile(

@@ -10,6 +10,7 @@ mod limits;
 mod redis;
 mod routes;
 mod settings;
+mod upstreams;
 
 use crate::config::file::File;
 use crate::config::problems::Problems;

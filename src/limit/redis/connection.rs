@@ -1,22 +1,12 @@
 //! A connection to Redis, however it was come by.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, Value, cmd};
+use ::redis::{Cmd, Value};
 
 use super::super::Check;
 use super::CallError;
 use super::cluster::Cluster;
-
-/// A script that a server answers unless it is loading, cut off from its master or closed to us. Not
-/// that of requests, which would need keys that are here.
-const PROBE: &str = "return redis.call('TIME')";
-
-/// Asks for nothing but an answer.
-pub(super) async fn probe(mut connection: MultiplexedConnection) -> Result<Value, CallError> {
-    let mut command = cmd("EVAL");
-    command.arg(PROBE).arg(0);
-    Ok(connection.send_packed_command(&command).await?)
-}
+use super::probe::probe;
 
 /// A connection that many calls use at once; cheap to clone.
 #[derive(Debug, Clone)]

@@ -21,16 +21,13 @@ use self::attempt::Attempt;
 use self::error::{AttemptError, Cause, Phase};
 use self::forward::Forward;
 use self::pass::Beginning;
-use self::tunnel::tunnel;
+use self::tunnel::{DRAIN, tunnel};
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
 use super::rate_limit::Permit;
 use super::record::Record;
 use super::rejection::Rejection;
 use super::request::Request;
-
-/// The code of what has no end of its own and is ended for the drain.
-const DRAIN: &str = "drain";
 
 /// Sends the request on and streams the answer to the client. A rejection means that the client
 /// has not been sent anything yet.

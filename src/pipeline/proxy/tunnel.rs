@@ -11,8 +11,10 @@ use crate::wire::end::End;
 
 use super::super::client_side::ClientSide;
 use super::super::record::Record;
-use super::DRAIN;
 use super::pass::{Pass, PassError};
+
+/// The code of what has no end of its own and is ended for the drain.
+pub(super) const DRAIN: &str = "drain";
 
 /// Runs the tunnel to its end. What both sides sent before it began is passed on first.
 pub(super) async fn tunnel(
