@@ -80,10 +80,7 @@ pub fn run_worker(parts: WorkerParts) -> io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let done = runtime.block_on(work(parts));
-    // A lookup of Redis' name cannot be interrupted, and must not hold up the exit.
-    runtime.shutdown_background();
-    done
+    runtime.block_on(work(parts))
 }
 
 async fn work(parts: WorkerParts) -> io::Result<()> {

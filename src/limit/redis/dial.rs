@@ -14,12 +14,13 @@ use ::redis::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::CallError;
+use super::names::Names;
 use super::url::HostPort;
 
 /// The longest that a new connection may take, name look-up and login included.
@@ -42,6 +43,7 @@ pub(in crate::limit) type Driver = Pin<Box<dyn Future<Output = ()>>>;
 pub(super) struct Dialer {
     pub login: RedisConnectionInfo,
     pub tls: Option<Arc<ClientConfig>>,
+    pub names: Arc<Names>,
 }
 
 impl Dialer {
@@ -49,7 +51,7 @@ impl Dialer {
     pub(super) fn without_login(&self) -> Self {
         Self {
             login: RedisConnectionInfo::default(),
-            tls: self.tls.clone(),
+            ..self.clone()
         }
     }
 
@@ -57,7 +59,7 @@ impl Dialer {
     pub(super) fn without_database(&self) -> Self {
         Self {
             login: self.login.clone().set_db(0),
-            tls: self.tls.clone(),
+            ..self.clone()
         }
     }
 
@@ -68,7 +70,8 @@ impl Dialer {
         &self,
         address: &HostPort,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let stream = connect(address).await.map_err(CallError::Unreachable)?;
+        let stream = connect(&self.names, address).await;
+        let stream = stream.map_err(CallError::Unreachable)?;
         let Some(tls) = &self.tls else {
             return Box::pin(self.log_in(stream)).await;
         };
@@ -215,9 +218,9 @@ pub(super) async fn drive<T>(
 }
 
 /// Opens a connection to the first of the host's addresses that takes one.
-async fn connect(address: &HostPort) -> io::Result<TcpStream> {
+async fn connect(names: &Names, address: &HostPort) -> io::Result<TcpStream> {
     let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for ip in lookup_host((address.host.as_str(), address.port)).await? {
+    for ip in names.addresses(&address.host, address.port).await? {
         match TcpStream::connect(ip).await {
             Ok(stream) => return prepare(stream),
             Err(error) => refused = error,
@@ -247,6 +250,7 @@ mod tests {
         let dialer = Dialer {
             login: RedisConnectionInfo::default().set_password("p").set_db(3),
             tls: None,
+            names: Arc::default(),
         };
         let server = async {
             let mut said = [0; 4096];

@@ -10,6 +10,7 @@ mod dial;
 mod error;
 mod heartbeat;
 mod link;
+mod names;
 mod probe;
 mod seeds;
 mod sentinel;

@@ -10,6 +10,7 @@ use ::redis::RedisConnectionInfo;
 
 use super::cluster::{Cluster, Nodes};
 use super::dial::{CONNECT_TIMEOUT, Dialer, Driver};
+use super::names::Names;
 use super::seeds::{STEP, Seeds};
 use super::sentinel::Sentinels;
 use super::url::{Address, RedisUrl};
@@ -26,6 +27,7 @@ pub struct RedisTarget {
     login: RedisConnectionInfo,
     tls: Option<RedisTls>,
     nodes: Arc<Nodes>,
+    names: Arc<Names>,
 }
 
 /// What stands behind the addresses.
@@ -89,6 +91,7 @@ impl RedisTarget {
             login: first.login.clone(),
             tls,
             nodes: Arc::default(),
+            names: Arc::default(),
         })
     }
 
@@ -113,6 +116,7 @@ impl RedisTarget {
         let dialer = Dialer {
             login: self.login.clone(),
             tls: self.tls.as_ref().map(|RedisTls(config)| Arc::clone(config)),
+            names: Arc::clone(&self.names),
         };
         let (connection, driver) = match &self.topology {
             RedisTopology::Single => match &self.socket {
