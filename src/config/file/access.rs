@@ -16,33 +16,34 @@ use crate::route::PathPrefix;
 table! {
     /// Who may call what.
     AccessKeys {
-        /// Paths that need an identified client; anonymous callers get 401. Compared more widely than
-        /// routes on purpose. A string is short for a table with `prefix`. Where several cover a path,
-        /// each has to let the caller in.
+        /// Paths that need an identified client; anonymous callers get 401. Other spellings of these
+        /// paths, such as other letter case or more escapes, are protected, too. A string is short for a
+        /// table with `prefix`. If several cover a path, each must allow the client.
         protected: List<ProtectedKeys> = List::empty();
-        /// Paths below protected ones that are open to everyone. Compared to the letter, so that an
-        /// exception opens nothing else. What is protected below a public path stays protected.
+        /// Paths below protected ones that are open to everyone. They are open in exactly this spelling
+        /// only, with all that is below them. A path in `protected` that is below a public path stays
+        /// protected.
         public: List<PathPrefix> = List::empty();
-        /// Addresses and networks from which requests may come; others get 403. Empty: all.
+        /// Addresses and networks from which requests are accepted; others get 403. Empty: all.
         ip_allow: List<IpNet> = List::empty();
-        /// Addresses and networks from which no request may come, also if `ip_allow` has them: 403.
+        /// Addresses and networks whose requests get 403, even if `ip_allow` has them.
         ip_deny: List<IpNet> = List::empty();
-        /// Where a key may stand. `header`: in `api_key_header`. `bearer`: in `Authorization`, behind
-        /// `Bearer`. `query:NAME`: in that parameter of the query, which is taken out before the request
-        /// goes on. `cookie:NAME`: in that cookie.
+        /// Where clients may send a key. `header`: in `api_key_header`. `bearer`: in `Authorization`,
+        /// after `Bearer`. `query:NAME`: in that query parameter, which is removed before the request is
+        /// forwarded. `cookie:NAME`: in that cookie.
         key_sources: List<KeySource> = List(vec![At {
             value: KeySource::Header,
             span: Span::NOWHERE,
         }]);
         /// The header field in which clients send their key. `authorization` is possible.
         api_key_header: FieldName = FieldName(HeaderName::from_static("x-api-key"));
-        /// Whether services get the key, too. One in a query they never get.
+        /// Whether the key is forwarded to services. A key in the query is never forwarded.
         forward_api_key: bool = false;
-        /// The header field in which services find the client's name. What callers send in it never
-        /// gets there.
+        /// The header field that carries the client's name to services. What a caller sends in this field
+        /// is removed.
         client_header: FieldName = FieldName(HeaderName::from_static("x-client-id"));
-        /// Which web pages of other origins may call (CORS). A route's `cors` replaces it. Absent: what
-        /// a service says about this passes.
+        /// Which web pages of other origins may call (CORS). A route's `cors` replaces it. Absent: the
+        /// CORS fields of services pass unchanged.
         cors: Option<CorsKeys>;
     }
 }
@@ -52,11 +53,11 @@ table! {
     ProtectedKeys [prefix] {
         /// What the paths begin with.
         prefix: PathPrefix;
-        /// The clients that may come in, and groups of them: `client:NAME`, `group:NAME`; other clients
-        /// get 403. Empty: every client.
+        /// The clients that are allowed: `client:NAME`, or `group:NAME` for all clients of a group;
+        /// others get 403. Empty: every client.
         allow: List<AllowEntry> = List::empty();
-        /// The methods that need a client; with others the paths are as if they were not listed here.
-        /// `GET` takes `HEAD` along. Empty: all.
+        /// The methods that need a client; requests with other methods are not affected. `GET` includes
+        /// `HEAD`. Empty: all.
         methods: List<Method> = List::empty();
     }
 }
@@ -74,12 +75,12 @@ table! {
             value: OrAny(None),
             span: Span::NOWHERE,
         }]);
-        /// The header fields of answers that pages may read, beside those that they always may:
-        /// `Retry-After`, those of limits and the request's id. `"*"`: any, without credentials.
+        /// The header fields of answers that pages may read. `Retry-After`, the fields of limits and the
+        /// request's id can always be read. `"*"`: any, without credentials.
         expose: List<OrAny<AnyField>> = List::empty();
         /// Whether pages may send cookies and client certificates.
         credentials: bool = false;
-        /// How long a browser may remember what it was told before it sent a request.
+        /// How long a browser may cache the answer to a preflight request.
         max_age: Duration = Duration::from_mins(10);
     }
 }
@@ -102,22 +103,22 @@ fn usual_methods() -> List<OrAny<Method>> {
 }
 
 table! {
-    /// One who calls with a key.
+    /// A client that calls with a key.
     ClientKeys {
         /// The hashes of the client's keys. The same key cannot be given twice. A string is short for
         /// a table with `hash`.
         keys: List<KeyKeys> = List::empty();
-        /// The tier whose limit holds for the client, instead of `limits.identified`.
+        /// The tier of the client, whose limit applies instead of `limits.identified`.
         tier: Option<Name>;
-        /// The groups that the client is in, for `allow` of routes and protected paths.
+        /// The groups that the client belongs to, for `allow` of routes and protected paths.
         groups: List<Name> = List::empty();
     }
 }
 
 table! {
-    /// What stands in a file of clients.
+    /// A file with clients.
     ClientsFileKeys {
-        /// Those who call with a key, by name.
+        /// The clients that call with a key, by name.
         clients: Map<ClientName, ClientKeys> = Map::default();
     }
 }
@@ -127,9 +128,9 @@ table! {
     KeyKeys [hash] {
         /// `sha256:` and 64 hexadecimal digits.
         hash: ApiKeyHash;
-        /// The moment from which on the key counts. In TOML the quotes may be left out.
+        /// The time from which the key is accepted. In TOML the quotes may be left out.
         not_before: Option<Timestamp>;
-        /// The moment from which on the key does not count any more.
+        /// The time from which the key is no longer accepted.
         expires_at: Option<Timestamp>;
     }
 }

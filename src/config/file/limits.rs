@@ -11,48 +11,50 @@ use crate::words::words;
 const YEAR: u64 = 366 * 24 * 3_600_000;
 
 table! {
-    /// How much callers may ask for.
+    /// How many requests callers may make.
     LimitsKeys {
         /// For each address without a key. Absent: not limited.
         anonymous: Option<LimitKeys>;
         /// For each client, all its keys together. Absent: not limited.
         identified: Option<LimitKeys>;
-        /// For requests with wrong keys, for each address: beyond it they get 429 instead of 401. A
-        /// right key passes. Absent: not limited.
+        /// For requests with wrong keys, for each address: above the limit they get 429 instead of 401.
+        /// Requests with a right key are not affected. Absent: not limited.
         invalid_keys: Option<LimitKeys>;
-        /// For each client of that tier, instead of `identified`. No tier is called `anonymous`,
+        /// For each client of that tier, instead of `identified`. A tier cannot be called `anonymous`,
         /// `identified` or `invalid_keys`.
         tiers: Map<Name, LimitKeys> = Map::default();
-        /// Limits of routes, which list them under `limits`. None is called `anonymous`,
-        /// `identified`, `invalid_keys` or as a tier is: they would share counters.
+        /// Limits that routes list under `limits`. A policy cannot be called `anonymous`, `identified` or
+        /// `invalid_keys`, nor have the name of a tier: they would share counters.
         policies: Map<Name, PolicyKeys> = Map::default();
-        /// Which fields tell callers about their limit: `RateLimit` (`standard`), `X-RateLimit`
+        /// Which header fields report the limit to callers: `RateLimit` (`standard`), `X-RateLimit`
         /// (`legacy`), both or none.
         headers: LimitHeaders = LimitHeaders::Standard;
-        /// IPv6 addresses are counted together by so many leading bits.
+        /// How many leading bits of an IPv6 address count: addresses with the same ones share a counter.
         ipv6_prefix: Number<1, 128> = Number(64);
-        /// How many counters this process holds at most.
+        /// The most counters that this process holds.
         max_keys: Number<1, 1_000_000_000> = Number(1_000_000), restart;
-        /// A file in which this process keeps its counters over a restart. Absent: they end with it.
+        /// A file in which this process saves its counters for the next start. Absent: they are lost when
+        /// it stops.
         state_file: Option<FilePath>, restart;
-        /// Where gateways that share their counters keep them. Absent: in this process.
+        /// The Redis in which several gateways share their counters. Absent: each process counts for
+        /// itself.
         redis: Option<RedisKeys>, restart;
     }
 }
 
 table! {
-    /// So many requests in so long a window.
+    /// A number of requests in a window of time.
     LimitKeys {
-        /// How many requests a window takes.
+        /// How many requests a window admits.
         requests: Number<1, MAX_REQUESTS>;
-        /// How long a window is: whole seconds.
+        /// How long a window lasts, in whole seconds.
         per: Within<1000, YEAR, 1000>;
         /// How requests are counted. `fixed-window`: a window begins with the first request in it.
-        /// `sliding-window`: the window before counts, too, the less the longer it is past.
-        /// `token-bucket`: a bucket is filled steadily, `requests` per `per`.
+        /// `sliding-window`: the previous window counts, too, with a weight that falls as time passes.
+        /// `token-bucket`: a bucket is refilled steadily, `requests` per `per`.
         algorithm: Algorithm = Algorithm::FixedWindow;
-        /// What a full bucket holds, and so the most that is admitted at one moment. Absent: as much
-        /// as `requests`. Of a token bucket only.
+        /// What a full bucket holds: the most requests that are admitted at one moment. Absent: the same
+        /// as `requests`. Only with `token-bucket`.
         burst: Option<Number<1, MAX_REQUESTS>>;
     }
 }
@@ -62,14 +64,14 @@ table! {
     PolicyKeys {
         ..limit: LimitKeys;
         /// Who shares a counter. `client`: a client with all its keys, or the address of an anonymous
-        /// caller. `ip`: an address, whoever calls from there. `route`: everybody who uses a route
-        /// of the same prefix.
+        /// caller. `ip`: all callers from one address. `route`: all callers of routes with the same
+        /// prefix.
         by: By = By::Client;
-        /// `enforce` refuses. `shadow` counts and never refuses; the access log has `shadow` where it
-        /// would have.
+        /// `enforce` refuses. `shadow` counts and never refuses; the access log has `shadow` for requests
+        /// that it would have refused.
         mode: Mode = Mode::Enforce;
-        /// What happens to requests while Redis does not answer, as far as this policy goes. Absent:
-        /// as `limits.redis.on_failure` says.
+        /// What this policy does while Redis does not answer. Absent: the same as
+        /// `limits.redis.on_failure`.
         on_failure: Option<OnFailure>;
     }
 }
@@ -78,27 +80,29 @@ table! {
     /// The store that gateways share.
     RedisKeys {
         /// `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, or
-        /// `unix:///path[?db=database]` for a socket of this machine. Never logged with its password. An empty one, as of a variable that is not set, is none: counters live in the
-        /// process then. Of several, user, password and database stand in the first; the others may
-        /// repeat them.
+        /// `unix:///path[?db=database]` for a socket of this machine. Never logged with its password. If
+        /// it is empty, as from a variable that is not set, Redis is not used and each process counts for
+        /// itself. Of several URLs the first has the user, password and database; the others may repeat
+        /// them.
         url: List<RedisAddress>;
         /// The user to log in as, if `url` does not say it. It needs `password`.
         username: Option<Secret>;
         /// The password, if `url` does not say it. Any characters, without escapes. Never logged.
         password: Option<Secret>;
-        /// What answers at `url`: one Redis, Sentinels that know where it is, or nodes of a cluster.
-        /// The last two may be several.
+        /// What answers at `url`: one Redis, Sentinels that know where it is, or nodes of a cluster. For
+        /// the last two, `url` may be a list.
         mode: RedisMode = RedisMode::Single;
         /// The name by which the Sentinels know the master. With `mode = "sentinel"`, and only then.
         master: Option<String>;
         /// What happens while Redis does not answer. `local`: each gateway counts its share of a limit
         /// in its process. `open`: everything is admitted. `closed`: everything is refused with 503.
         on_failure: OnFailure = OnFailure::Local;
-        /// The longest that a request waits for Redis, at most `10s`.
+        /// The longest time that a request waits for Redis, at most `10s`.
         deadline: Within<1, 10_000, 1> = Within(Duration::from_millis(25));
         /// What the keys of counters begin with.
         key_prefix: KeyPrefix = KeyPrefix("tollgate".to_owned());
-        /// Whether permits of busy callers may be taken several at a time. `off`: each request asks.
+        /// Whether several permits may be taken from Redis at once for a busy caller. `off`: each request
+        /// asks Redis.
         lease: Lease = Lease::Auto;
         /// With `rediss://`: a file in PEM with the authorities to trust. Absent: the platform's.
         ca: Option<TextFile>;

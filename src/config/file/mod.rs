@@ -32,7 +32,7 @@ table! {
         /// The addresses on which clients connect, each an IP address and a port, such as
         /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
         listen: List<SocketAddr> = any_address(), restart;
-        /// A file with more routes, written as `[routes]` is. A prefix stands in one of them only.
+        /// A file with more routes, written as `[routes]` is. A prefix may be in only one of the two.
         routes_file: Option<InFile<Map<PathPrefix, RouteKeys>>>;
         /// Path prefixes and where each leads. A string is short for a table with `upstream`.
         routes: Map<PathPrefix, RouteKeys> = Map::default();
@@ -43,12 +43,12 @@ table! {
         upstreams: Map<Name, UpstreamKeys> = Map::default();
         /// Who may call what.
         access: AccessKeys;
-        /// Those who call with a key, by name.
+        /// The clients that call with a key, by name.
         clients: Map<ClientName, ClientKeys> = Map::default();
-        /// A file with more clients, each `[clients.NAME]`, and nothing else. A client stands in one of
-        /// them only.
+        /// A file with more clients, each `[clients.NAME]`, and nothing else. A client may be in only one
+        /// of the two.
         clients_file: Option<InFile<ClientsFileKeys>>;
-        /// How much callers may ask for.
+        /// How many requests callers may make.
         limits: LimitsKeys;
         /// How connections are served.
         server: ServerKeys;

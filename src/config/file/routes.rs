@@ -29,19 +29,19 @@ table! {
         /// same. `*.example.com` is every host one label below `example.com`; a route that names the
         /// host comes first. Empty: any.
         hosts: List<HostName> = List::empty();
-        /// The methods that the route is for, in upper case. `GET` takes `HEAD` along. Empty: any.
+        /// The methods that the route is for, in upper case. `GET` includes `HEAD`. Empty: any.
         methods: List<Method> = List::empty();
-        /// Whether the prefix is taken off the path, and told in `X-Forwarded-Prefix`: `/api/orders/7`
+        /// Whether the prefix is removed from the path and sent in `X-Forwarded-Prefix`: `/api/orders/7`
         /// arrives as `/7`.
         strip_prefix: bool = true;
-        /// What stands in the place of the prefix that is taken off: with `/v2`, `/api/orders/7` of the
-        /// route `/api` arrives as `/v2/orders/7`.
+        /// What replaces the prefix that is removed: with `/v2`, `/api/orders/7` of the route `/api`
+        /// arrives as `/v2/orders/7`.
         replace_prefix: Option<PathPrefix>;
-        /// Whether what an answer says of the service's own paths is put as clients have to see it, where
-        /// they differ: `Location`, `Content-Location`, `Refresh` and the paths of cookies.
+        /// Whether the service's own paths in an answer are rewritten to those that clients use, where
+        /// they differ: in `Location`, `Content-Location`, `Refresh` and the paths of cookies.
         rewrite_redirects: bool = true;
-        /// The `Host` that the service is asked for: `preserve`, as the client has asked; `endpoint`, as
-        /// the endpoint's URL has it; or a name. `X-Forwarded-Host` says what the client has asked for.
+        /// The `Host` that the service gets: `preserve`, as the client sent it; `endpoint`, as the
+        /// endpoint's URL has it; or a name. `X-Forwarded-Host` has the one that the client sent.
         host: SentHost = SentHost::Preserve;
         /// The longest wait for the head of the answer. Bodies and streams are governed by the
         /// upstream's `idle_timeout`.
@@ -60,20 +60,20 @@ table! {
         /// What the escapes of a path may decode to; other paths get 400. `any` is for a service that
         /// reads Latin-1 or Windows-1252.
         path_encoding: PathEncoding = PathEncoding::Utf8;
-        /// The clients that may use the route, and groups of them: `client:NAME`, `group:NAME`; other
-        /// clients get 403, anonymous callers 401. Empty: everybody.
+        /// The clients that may use the route: `client:NAME`, or `group:NAME` for all clients of a group;
+        /// others get 403, anonymous callers 401. Empty: everybody.
         allow: List<AllowEntry> = List::empty();
         /// Addresses and networks from which requests may come, beside `access.ip_allow`; others get
         /// 403. Empty: all.
         ip_allow: List<IpNet> = List::empty();
         /// Addresses and networks from which no request may come: 403.
         ip_deny: List<IpNet> = List::empty();
-        /// Which web pages of other origins may call here, instead of `access.cors`. `off`: what the
-        /// service says about this passes.
+        /// Which web pages of other origins may call here, instead of `access.cors`. `off`: the CORS
+        /// fields of the service pass unchanged.
         cors: Option<OrOff<CorsKeys>>;
-        /// The policies that hold for the route, beside the caller's own limit.
+        /// The policies that apply to the route, in addition to the caller's own limit.
         limits: List<Name> = List::empty();
-        /// As how many requests one counts, under the caller's own limit as well.
+        /// How many requests each request counts as, also under the caller's own limit.
         cost: Number<1, { u32::MAX as u64 }> = Number(1);
     }
 }
@@ -81,10 +81,11 @@ table! {
 table! {
     /// Where clients are sent.
     RedirectKeys [to] {
-        /// A path of the same host, or an `http` or `https` URL. What follows on the prefix in the
-        /// request's path is appended, and its query, unless there is a query or fragment here.
+        /// A path of the same host, or an `http` or `https` URL. The part of the request's path after the
+        /// prefix is appended, and its query, unless there is a query or fragment here.
         to: RedirectTarget;
-        /// The status: 301 and 308 are for good, 302, 303 and 307 for now. 307 and 308 keep the method.
+        /// The status: 301 and 308 are permanent, 302, 303 and 307 temporary. 307 and 308 preserve the
+        /// method.
         status: RedirectStatus = RedirectStatus(StatusCode::PERMANENT_REDIRECT);
     }
 }

@@ -27,20 +27,20 @@ table! {
         /// services get them, except for those that look like a field which the gateway reads or
         /// sets.
         odd_field_names: OddFieldNames = OddFieldNames::Drop;
-        /// Whether services are told in `Via` that a request came through here (RFC 9110 section 7.6.3).
-        /// Many services do not compress answers to requests with `Via`, nginx for one; `false` leaves
-        /// the field as it came.
+        /// Whether the gateway adds itself to `Via` of requests (RFC 9110 section 7.6.3). Many services,
+        /// such as nginx, do not compress answers to requests with `Via`; `false` leaves the field as it
+        /// came.
         via: bool = true;
-        /// How many clients' connections are open at once. For more, the longest idle ones are
-        /// closed; while none is idle, they wait in the kernel.
+        /// How many client connections may be open at once. When more arrive, those idle for longest are
+        /// closed; if none is idle, new ones wait in the kernel.
         max_connections: Number<1, 10_000_000> = Number(10_000), restart;
         /// The largest head of a request, from `1KiB` to `16MiB`; a larger one gets 431.
         max_head: Size<1024, { 16 << 20 }> = Size(64 << 10);
-        /// The most fields in it; more get 431.
+        /// The most header fields in a request; more get 431.
         max_headers: Number<1, { MOST_FIELDS as u64 }> = Number(100);
-        /// The longest from the first byte of a head to its last; then 408.
+        /// The longest time from the first byte of a head to its last; after that, 408.
         header_timeout: Duration = Duration::from_secs(10);
-        /// How long a client's connection is kept without a request, and the longest pause within a
+        /// How long a client's connection stays open without a request, and the longest pause within a
         /// body.
         idle_timeout: Duration = Duration::from_secs(75);
         /// How long requests in flight may take when the gateway stops.
@@ -53,7 +53,7 @@ table! {
 table! {
     /// The operator's own port.
     AdminKeys {
-        /// There is no admin port yet, and this says so.
+        /// There is no admin port yet: `off` is the only value.
         listen: NoAdmin = NoAdmin::Off;
     }
 }
@@ -61,11 +61,11 @@ table! {
 table! {
     /// What is logged.
     LogKeys {
-        /// What the operator's log, on standard error, has in it.
+        /// The level of the operator's log, which goes to standard error.
         level: tracing::Level = tracing::Level::INFO, restart;
-        /// How lines look. `auto`: pretty on a terminal, JSON elsewhere.
+        /// The format of log lines. `auto`: pretty on a terminal, JSON elsewhere.
         format: LogFormat = LogFormat::Auto, restart;
-        /// Where the access log goes, one line a request. A file is opened anew on SIGUSR1.
+        /// Where the access log goes, one line a request. A file is reopened on SIGUSR1.
         access: AccessLog = AccessLog::Stdout, restart;
     }
 }

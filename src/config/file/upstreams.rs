@@ -19,14 +19,14 @@ table! {
 table! {
     /// How a service is reached.
     UpstreamRuleKeys {
-        /// The longest that connecting may take, looking up the name included.
+        /// The longest time for connecting, including the lookup of the name.
         connect_timeout: Duration = Duration::from_secs(2);
-        /// The longest pause, without a byte in either direction, while it is not the client that is
-        /// waited for (`server.idle_timeout`); also how long a connection is kept for the next
-        /// request.
+        /// The longest pause without a byte in either direction while the gateway waits for the service
+        /// (for the client: `server.idle_timeout`); also how long an idle connection stays open for the
+        /// next request.
         idle_timeout: Duration = Duration::from_mins(1);
-        /// How many idle connections each worker keeps for later requests, to each address of an
-        /// endpoint. A busy one that finds the place taken is closed when it becomes idle.
+        /// How many idle connections each worker leaves open for later requests, for each address of an
+        /// endpoint. A connection that becomes idle beyond this number is closed.
         keep: Number<0, 1_000_000> = Number(1024);
     }
 }
