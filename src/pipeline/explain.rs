@@ -7,6 +7,7 @@ mod who;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
 
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::client::Client;
@@ -72,6 +73,8 @@ pub struct Explanation {
     pub answers: Option<String>,
     /// The URL that would be sent.
     pub sends: Option<String>,
+    /// The status of that answer.
+    pub answers_with: Option<u16>,
     /// The refusal, if it would be refused.
     pub refused: Option<Refusal>,
 }
@@ -80,7 +83,14 @@ impl Explanation {
     /// The status of the answer; 200 if it is for a service to say.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.refused.as_ref().map_or(200, |refusal| refusal.status)
+        let refused = self.refused.as_ref().map(|refusal| refusal.status);
+        refused.or(self.answers_with).unwrap_or(200)
+    }
+
+    fn answer(&mut self, status: StatusCode, what: &str) {
+        let status = status.as_u16();
+        self.answers = Some(format!("{status}: {what}"));
+        self.answers_with = Some(status);
     }
 }
 
@@ -191,12 +201,12 @@ fn tell(
     told.cors = cors_of(&request);
     let (admitted, then) = match plan {
         Plan::Preflight => {
-            told.answers = Some("204: a preflight, which no service gets".to_owned());
+            told.answer(StatusCode::NO_CONTENT, "a preflight, which no service gets");
             tell_route(told, snapshot, &request);
             return None;
         }
         Plan::Health => {
-            told.answers = Some("200: the gateway's own health check".to_owned());
+            told.answer(StatusCode::OK, "the gateway's own health check");
             return None;
         }
         Plan::Refuse(rejection) => {
@@ -214,25 +224,24 @@ fn tell(
     match then {
         Then::Refuse(rejection) => return Some(rejection),
         Then::LastHop => {
-            told.answers = Some("200: Max-Forwards is 0, so it goes no further".to_owned());
+            told.answer(StatusCode::OK, "Max-Forwards is 0, so it goes no further");
         }
         Then::Forward(route, upstream) => {
             told.sends = Some(sent_to(&snapshot.upstreams[upstream], &request, route));
         }
         Then::Redirect(route, redirect) => {
-            let mut text = format!("{}: it is at ", redirect.status.as_u16()).into_bytes();
+            let mut text = b"it is at ".to_vec();
             if let Some(path) = &request.path {
                 let query = request.query();
                 redirect
                     .to
                     .put(&mut text, &route.prefix, path.as_str(), query);
             }
-            told.answers = Some(String::from_utf8_lossy(&text).into_owned());
+            told.answer(redirect.status, &String::from_utf8_lossy(&text));
         }
         Then::Respond(fixed) => {
-            let (status, length) = (fixed.status.as_u16(), fixed.body.len());
-            let text = format!("{status}: the route's own answer, {length} bytes");
-            told.answers = Some(text);
+            let text = format!("the route's own answer, {} bytes", fixed.body.len());
+            told.answer(fixed.status, &text);
         }
     }
     None

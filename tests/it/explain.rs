@@ -96,6 +96,10 @@ fn rows() -> Vec<Row> {
         // What a route takes.
         row("POST", "/upload", &[length], 413, "body_too_large"),
         row("PUT", "/upload", &[], 405, "method_not_allowed"),
+        // What a route answers itself.
+        row("GET", "/moved/1", &[], 307, ""),
+        row("GET", "/closed", &[], 410, ""),
+        row("HEAD", "/closed", &[], 410, ""),
     ]
 }
 
@@ -105,6 +109,8 @@ fn what_it_says_is_what_happens() {
     let more = format!(
         "[[route]]\nprefix = \"/upload\"\nmethods = [\"POST\"]\nupstream = \"{0}\"\nbody_limit = \"10B\"\n\
          [[route]]\nprefix = \"/app\"\nupstream = \"{0}\"\ncors = {{ origins = \"https://app.test\" }}\n\
+         [[route]]\nprefix = \"/moved\"\nredirect = {{ to = \"/new\", status = 307 }}\n\
+         [[route]]\nprefix = \"/closed\"\nrespond = {{ status = 410, body = \"gone\" }}\n\
          [server]\nmax_head = \"2KiB\"\nmax_headers = 16",
         inventory.url()
     );
@@ -125,7 +131,9 @@ fn what_it_says_is_what_happens() {
         assert_eq!(told, (*status, (*code).to_owned()), "the gateway");
 
         let file = gateway.dir().join("tollgate.toml");
-        let mut args = vec!["explain", method, target, "--json", "-c"];
+        let status_text = status.to_string();
+        let mut args = vec!["explain", method, target, "--json"];
+        args.extend(["--expect", &status_text, "-c"]);
         args.push(file.to_str().expect("a path in UTF-8"));
         for field in fields {
             args.extend(["-H", field.as_str()]);

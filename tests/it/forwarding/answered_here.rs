@@ -1,6 +1,6 @@
 //! Routes that lead to no service: redirects and answers of their own, under the same rules as others.
 
-use crate::support::{Gateway, KEY, Request, Upstream, each, hash_of};
+use crate::support::{Gateway, KEY, Request, Upstream, each, folder_with, hash_of};
 
 fn gateway(upstream: &Upstream) -> Gateway {
     let (url, hash) = (upstream.url(), hash_of(KEY));
@@ -86,6 +86,18 @@ fn an_answer_needs_no_service() {
     let lines = gateway.finish();
     assert_eq!(lines[0]["route"], "/closed");
     assert!(lines[0]["code"].is_null() && lines[0]["upstream"].is_null());
+}
+
+#[test]
+fn such_routes_may_stand_in_a_file_of_their_own() {
+    let dir = folder_with("routes_file = \"routes.toml\"\n");
+    let routes = "\"/old\" = { redirect = { to = \"/new\", status = 301 } }\n\
+                  \"/closed\" = { respond = { status = 410, body = \"gone\" } }\n";
+    std::fs::write(dir.path().join("routes.toml"), routes).expect("written");
+    let gateway = Gateway::start_in(dir);
+    let old = gateway.ask(&Request::get("/old/a"));
+    assert_eq!(old.is(301).fields.one("location"), Some("/new/a"));
+    assert_eq!(gateway.ask(&Request::get("/closed")).is(410).text(), "gone");
 }
 
 #[test]

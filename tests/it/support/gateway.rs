@@ -352,7 +352,7 @@ pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
     }
 }
 
-fn folder_with(config: &str) -> TempDir {
+pub(crate) fn folder_with(config: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(dir.path().join("tollgate.toml"), complete(config)).expect("write the file");
     dir

@@ -19,7 +19,7 @@ mod upstream;
 mod wait;
 
 pub(crate) use client::{Client, Ending, Response};
-pub(crate) use gateway::{Finished, Gateway, tollgate, tollgate_reading};
+pub(crate) use gateway::{Finished, Gateway, folder_with, tollgate, tollgate_reading};
 pub(crate) use message::Broken;
 pub(crate) use peer::{Gone, Peer, Seen};
 pub(crate) use request::{Request, latin1};
