@@ -15,9 +15,9 @@ use super::tree::Value;
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
 /// How a `${` is written that is none.
-const ESCAPED: &str = "$${";
+pub(super) const ESCAPED: &str = "$${";
 /// What stands for it meanwhile: a character that no text has.
-const STAND_IN: &str = "\u{fdd0}{";
+pub(super) const STAND_IN: &str = "\u{fdd0}{";
 
 /// So deep defaults may stand in defaults.
 const MAX_DEPTH: usize = 8;
@@ -93,7 +93,7 @@ fn expanded(
 }
 
 /// Where `${...}` stand, without those that stand in others.
-fn variables(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
+pub(super) fn variables(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
     let (mut found, mut open, mut start) = (Vec::new(), 0_usize, 0);
     for (at, pair) in text.as_bytes().windows(2).enumerate() {
         if pair == b"${" {
@@ -135,7 +135,11 @@ fn login(text: &str, variables: &[Range<usize>]) -> Range<usize> {
 }
 
 /// What `NAME` or `NAME:-default` stands for.
-fn value(inside: &str, environment: Environment<'_>, depth: usize) -> Result<String, Wrong> {
+pub(super) fn value(
+    inside: &str,
+    environment: Environment<'_>,
+    depth: usize,
+) -> Result<String, Wrong> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
@@ -178,16 +182,22 @@ fn is_name(name: &str) -> bool {
 
 /// Why a text cannot be expanded.
 #[derive(Debug)]
-enum Wrong {
+pub(super) enum Wrong {
     NotClosed,
     NoName(String),
     Unset(String),
+    /// The same, where the text has these variables of its own.
+    Unknown(String, Vec<&'static str>),
+    /// A variable of the text's own within a default, which is the environment's.
+    InDefault(String),
+    /// A variable of the text's own, with the default that it has.
+    NoDefault(String),
     /// A variable, and what is wrong with its value.
     Value(String, &'static str),
 }
 
 impl Wrong {
-    fn problem(self, text: Span, problems: &Problems) -> Problem {
+    pub(super) fn problem(self, text: Span, problems: &Problems) -> Problem {
         let narrow = |what: &str| {
             let start = problems.sources.text(text).find(what)? + text.start;
             Some(Span {
@@ -213,6 +223,24 @@ impl Wrong {
                 Problem::at(span, format!("the variable `{name}` is not set"))
                     .label("needed here")
                     .help(format!("set it, or give a default: `${{{name}:-default}}`"))
+            }
+            Self::Unknown(name, own) => {
+                let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
+                let own: Vec<_> = own.iter().map(|own| format!("`${{{own}}}`")).collect();
+                let help = format!("of the request there are {}", own.join(", "));
+                Problem::at(span, format!("there is no variable `{name}`"))
+                    .label("and the environment has none either")
+                    .help(help)
+            }
+            Self::InDefault(name) => {
+                let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
+                Problem::at(span, format!("`${{{name}}}` cannot stand in a default"))
+                    .label("it is the request's, and defaults are the environment's")
+            }
+            Self::NoDefault(name) => {
+                let span = narrow(&format!("${{{name}")).unwrap_or(text);
+                Problem::at(span, format!("`${{{name}}}` takes no default"))
+                    .label("it is the request's")
             }
             Self::Value(name, what) => {
                 let span = narrow(&format!("${{{name}")).unwrap_or(text);

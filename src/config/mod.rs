@@ -16,6 +16,7 @@ mod keys;
 mod kinds;
 mod lint;
 mod listed;
+mod pieces;
 mod private;
 mod problems;
 mod reading;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::Unreadable;
 use super::expand::{self, Environment};
+use super::pieces::{self, Piece};
 use super::private;
 use super::problems::{Problem, Problems};
 use super::source::{At, Span};
@@ -38,6 +39,20 @@ impl<'r> Reading<'r> {
             home,
             problems: Problems::default(),
         }
+    }
+
+    /// Takes a text apart that may have variables of its own, beside those of the environment. What is
+    /// wrong with them is reported.
+    pub(super) fn pieces(
+        &mut self,
+        text: &str,
+        own: &[&'static str],
+        at: Span,
+    ) -> Option<Vec<Piece>> {
+        let pieces = pieces::pieces(text, own, self.environment);
+        pieces
+            .map_err(|wrong| self.problems.add(wrong.problem(at, &self.problems)))
+            .ok()
     }
 
     /// A path as it is written in the file.

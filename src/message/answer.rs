@@ -5,6 +5,7 @@ use http::{HeaderName, StatusCode};
 use super::body::BodyLength;
 use super::bytes::number;
 use super::cors::Cors;
+use super::field_rules::Edit;
 use super::fields::{FieldRef, Fields};
 use super::head::AnswerHead;
 use super::hop::ConnectionOptions;
@@ -26,6 +27,8 @@ pub struct Answer<'a> {
     pub cors: Option<(&'a Cors, &'a Fields)>,
     /// What of it is the service's own, if clients have to see that otherwise.
     pub own_urls: Option<OwnUrls<'a>>,
+    /// What the route changes of the fields.
+    pub edit: Option<Edit<'a>>,
     /// What becomes of the client's connection.
     pub persistence: Persistence,
 }
@@ -63,7 +66,8 @@ pub fn put_answer(
                 .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
             known => !known.is_hop_by_hop(),
         };
-        if passes && !options.name(field.name) {
+        let edited = answer.edit.is_some_and(|edit| edit.rules.drops(field.name));
+        if passes && !edited && !options.name(field.name) {
             dated |= field.known == KnownField::Date;
             match &answer.own_urls {
                 Some(own) if OwnUrls::concern(field.known) => own.put(sink, field),
@@ -71,6 +75,9 @@ pub fn put_answer(
                 _ => sink.pass(field),
             }
         }
+    }
+    if let Some(edit) = &answer.edit {
+        edit.put(sink);
     }
     if let Some((cors, fields)) = answer.cors {
         if vary == Vary::NeedsOrigin {

@@ -9,6 +9,7 @@ use http::{HeaderName, Method};
 
 use super::body::BodyLength;
 use super::caller::{Peer, put_address};
+use super::field_rules::Edit;
 use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
 use super::key_sources::KeySources;
@@ -52,7 +53,8 @@ pub struct Names {
 
 impl Names {
     /// Whether only the gateway says what is said under `name`.
-    fn is_own(&self, name: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_own(&self, name: &[u8]) -> bool {
         same(name, self.client.as_ref())
             || same(name, self.request_id.as_ref())
             || IDENTITY.iter().any(|id| same(name, id))
@@ -140,6 +142,8 @@ pub struct Forwarding<'a> {
     pub request_id: &'a [u8],
     /// The route's prefix, if it is taken off the path.
     pub prefix: Option<&'a str>,
+    /// What the route changes of the fields.
+    pub edit: Option<Edit<'a>>,
     /// What becomes of the connection to the service.
     pub persistence: Persistence,
     /// By which protocol the request came.
@@ -173,7 +177,9 @@ pub fn put_request(
             }
         }
     }
-
+    if let Some(edit) = &to.edit {
+        edit.put(sink);
+    }
     sink.framing(body);
     put_forwarded(sink, fields, &options, to);
     sink.field(to.names.request_id.as_ref(), to.request_id);
@@ -190,6 +196,12 @@ fn reaches_service(
     to: &Forwarding<'_>,
 ) -> bool {
     if options.name(field.name) || to.names.is_own(field.name) {
+        return false;
+    }
+    if to
+        .edit
+        .is_some_and(|edit| edit.rules.drops_alike(field.name))
+    {
         return false;
     }
     if same(field.name, to.names.api_key.as_ref()) {

@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod caller;
 pub mod cors;
 pub mod escapes;
+pub mod field_rules;
 pub mod fields;
 pub mod forward;
 pub mod head;

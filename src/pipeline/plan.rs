@@ -95,7 +95,7 @@ fn steps<'p>(
     let found = find(request, snapshot, &head.method);
     let route = found.and_then(Resolved::route);
     if let Some(route) = route {
-        request.cors = route.cors.as_deref();
+        request.note_rules(route);
     }
     admit_address(snapshot, route, request.address)?;
 
@@ -165,7 +165,7 @@ fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result
     };
     let route = found.route();
     if let Some(route) = route {
-        request.cors = route.cors.as_deref();
+        request.note_rules(route);
     }
     if request.cors.is_some() {
         admit_address(snapshot, route, request.address)?;

@@ -11,6 +11,7 @@ use http::{HeaderName, StatusCode};
 use crate::client::KeyId;
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::{Peer, put_address};
+use crate::message::field_rules::Edit;
 use crate::message::head::RequestHead;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
@@ -143,6 +144,13 @@ impl<'r> Record<'r> {
     #[must_use]
     pub(super) fn request(&self) -> Option<&'r Request<'r>> {
         self.request
+    }
+
+    /// What the route changes of the fields of answers, as far as the route is known.
+    #[must_use]
+    pub(super) fn edit_of_answer(&self) -> Option<Edit<'_>> {
+        let request = self.request?;
+        request.edit(request.response_headers, self.request_id.bytes())
     }
 
     /// Whether the client's connection may go on after this request.

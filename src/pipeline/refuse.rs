@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode, header};
 
 use crate::message::body::BodyLength;
 use crate::message::caller::Peer;
@@ -188,6 +188,24 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
         });
     }
 
+    /// Whether such a field is about this very answer, and so not for the route to say.
+    fn says(&self, name: &HeaderName) -> bool {
+        let is_own = !matches!(self.reply, Reply::Redirect(..) | Reply::Configured(_));
+        match *name {
+            header::CONTENT_TYPE
+            | header::CONTENT_ENCODING
+            | header::CONTENT_RANGE
+            | header::LOCATION
+            | header::ALLOW
+            | header::WWW_AUTHENTICATE => true,
+            // An answer that is the gateway's own is never to be stored.
+            header::CACHE_CONTROL | header::EXPIRES | header::ETAG | header::LAST_MODIFIED => {
+                is_own
+            }
+            _ => false,
+        }
+    }
+
     fn framing(&self) -> BodyLength {
         match self.status {
             // RFC 9110 section 8.6.
@@ -231,6 +249,9 @@ impl PutHead for OwnAnswer<'_, '_> {
                 }
                 cors.put_fields(sink, fields);
             }
+        }
+        if let Some(edit) = record.edit_of_answer() {
+            edit.put_but(sink, |name| self.says(name));
         }
         let persistence = if self.goes_on {
             Persistence::Stays

@@ -9,6 +9,7 @@ use crate::client::{KeyFault, KeyId};
 use crate::message::body::BodyLength;
 use crate::message::caller::{Peer, caller};
 use crate::message::cors::Cors;
+use crate::message::field_rules::{Edit, FieldRules, Told};
 use crate::message::fields::Fields;
 use crate::message::head::RequestHead;
 use crate::message::host;
@@ -44,6 +45,8 @@ pub struct Request<'r> {
     pub path: Option<RequestPath<'r>>,
     /// What pages of other origins may do with it, where that is configured.
     pub cors: Option<&'r Cors>,
+    /// What its route, once that has been looked up, changes of the fields of answers.
+    pub response_headers: Option<&'r FieldRules>,
     /// Who calls; `None` if the request was refused before that was of interest.
     pub identity: Option<Identity<'r>>,
     /// Which key was sent, whether it is accepted or not.
@@ -77,10 +80,17 @@ impl<'r> Request<'r> {
             path: None,
             // Until a route is found that has rules of its own.
             cors: snapshot.access.cors.as_deref(),
+            response_headers: None,
             identity: None,
             key: None,
             route: None,
         }
+    }
+
+    /// Notes what a route says of answers, which holds for refusals as well.
+    pub fn note_rules(&mut self, route: &'r Route) {
+        self.cors = route.cors.as_deref();
+        self.response_headers = route.response_headers.as_deref();
     }
 
     /// What stands behind the question mark, but for keys.
@@ -96,6 +106,32 @@ impl<'r> Request<'r> {
     #[must_use]
     pub fn cors(&self) -> Option<(&'r Cors, &'r Fields)> {
         self.cors.map(|cors| (cors, &self.head.fields))
+    }
+
+    /// What the route changes of the fields of a message, and what their values are made of.
+    #[must_use]
+    pub fn edit<'a>(
+        &'a self,
+        rules: Option<&'a FieldRules>,
+        request_id: &'a [u8],
+    ) -> Option<Edit<'a>> {
+        rules.map(|rules| Edit {
+            rules,
+            told: Told {
+                client: self.client_name(),
+                address: self.address,
+                request_id,
+            },
+        })
+    }
+
+    /// The client's name, if it is an identified one.
+    #[must_use]
+    pub fn client_name(&self) -> Option<&'r str> {
+        match self.identity? {
+            Identity::Known(caller) => Some(caller.client()?.name.as_str()),
+            Identity::InvalidKey(_) => None,
+        }
     }
 
     /// Appends the target that a service gets: the path as it is mapped, and the query byte for byte.

@@ -60,6 +60,7 @@ mod tests {
 
     use super::*;
     use crate::limit::{Limit, Policy};
+    use crate::message::field_rules;
     use crate::route::testing::route;
     use crate::route::{EncodedControls, EncodedSlash, PathEncoding};
     use crate::upstream::{Endpoint, EndpointUrl};
@@ -206,10 +207,13 @@ mod tests {
             route.encoded_controls = EncodedControls::Keep;
             route.path_encoding = PathEncoding::Any;
         };
-        let rules: [(Change<'_>, bool); 9] = [
+        let fields = Some(Arc::new(field_rules::example()));
+        let rules: [(Change<'_>, bool); 11] = [
             (&|_| {}, false),
             (&|route| route.limits = vec![Arc::clone(&policy)], true),
             (&|route| route.body_limit = Some(10), true),
+            (&|route| route.request_headers.clone_from(&fields), true),
+            (&|route| route.response_headers.clone_from(&fields), false),
             (&|route| route.encoded_slash = EncodedSlash::Reject, true),
             (
                 &|route| route.encoded_controls = EncodedControls::Reject,
@@ -232,5 +236,12 @@ mod tests {
             let found = evaded(&routes, &[SERVICE], &Method::GET, "/A").is_some();
             assert_eq!(found, counts, "{routes:?}");
         }
+        // What the shorter prefix says of requests would hold instead.
+        let taker = Route {
+            request_headers: fields,
+            ..loose.clone()
+        };
+        let routes = [taker, with(&same)];
+        assert!(evaded(&routes, &[SERVICE], &Method::GET, "/A").is_some());
     }
 }

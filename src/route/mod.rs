@@ -31,6 +31,7 @@ use http::Method;
 use crate::limit::{Policy, Subject};
 use crate::message::address_rules::AddressRules;
 use crate::message::cors::Cors;
+use crate::message::field_rules::FieldRules;
 use crate::message::mapping::PathMapping;
 use crate::message::path::RequestPath;
 use crate::words::words;
@@ -74,6 +75,10 @@ pub struct Route {
     pub addresses: Option<Arc<AddressRules>>,
     /// What pages of other origins may do here.
     pub cors: Option<Arc<Cors>>,
+    /// What is changed of the fields of its requests.
+    pub request_headers: Option<Arc<FieldRules>>,
+    /// What is changed of the fields of its answers.
+    pub response_headers: Option<Arc<FieldRules>>,
     /// As how many requests one counts.
     pub cost: NonZeroU32,
     /// The limits that hold here, beside each caller's own.
@@ -186,6 +191,8 @@ mod testing {
             allow: None,
             addresses: None,
             cors: None,
+            request_headers: None,
+            response_headers: None,
             cost: std::num::NonZeroU32::MIN,
             limits: Vec::new(),
             subject: crate::limit::Subject::route(prefix),

@@ -71,6 +71,9 @@ pub(super) fn is_stricter(route: &Route, other: &Route) -> bool {
         addresses,
         // It keeps nobody out who is no browser.
         cors: _,
+        request_headers,
+        // Nor does this.
+        response_headers: _,
         cost,
         limits,
         subject: _,
@@ -85,6 +88,8 @@ pub(super) fn is_stricter(route: &Route, other: &Route) -> bool {
         // What differs is taken for stricter: which of two lists lets in more is not told by a look.
         || (allow.is_some() && *allow != other.allow)
         || (addresses.is_some() && *addresses != other.addresses)
+        // Without a field that the other one sets, a service may allow less.
+        || *request_headers != other.request_headers
         || body_limit.is_some_and(|limit| other.body_limit.is_none_or(|others| others > limit))
         || (*encoded_slash != other.encoded_slash && *encoded_slash == EncodedSlash::Reject)
         || (*encoded_controls != other.encoded_controls

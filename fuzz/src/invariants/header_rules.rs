@@ -123,6 +123,7 @@ pub fn check(input: &[u8]) {
             client: case.client,
             request_id: REQUEST_ID.as_bytes(),
             prefix: case.prefix,
+            edit: None,
             persistence: case.persistence,
             version: asked.version,
         },

@@ -63,6 +63,7 @@ pub(super) fn compile(
 /// Refuses what only a request that goes to a service has use for.
 fn check_unused(keys: &RouteKeys, problems: &mut Problems) {
     let replaces = keys.replace_prefix.is_some();
+    let changes = !keys.request_headers.is_empty();
     let waits = *keys.timeout != Duration::from_secs(30);
     for (name, is_written, span) in [
         ("strip_prefix", !*keys.strip_prefix, keys.strip_prefix.span),
@@ -74,6 +75,7 @@ fn check_unused(keys: &RouteKeys, problems: &mut Problems) {
         ),
         ("host", *keys.host != SentHost::Preserve, keys.host.span),
         ("timeout", waits, keys.timeout.span),
+        ("request_headers", changes, keys.request_headers.span),
     ] {
         if is_written {
             let message = format!("`{name}` is for a route with an `upstream`");

@@ -6,6 +6,7 @@ mod access;
 mod action;
 mod allow;
 mod cors;
+mod fields;
 mod limits;
 mod redis;
 mod routes;
@@ -26,7 +27,8 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let mut allow = allow::Lists::of(&clients);
     access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
-    let (routes, upstreams) = routes::compile(file, &limits, &cors, &mut allow, problems);
+    let fields = fields::Compiler { names: &names };
+    let (routes, upstreams) = routes::compile(file, &limits, &cors, &fields, &mut allow, problems);
     let settings = settings::compile(file, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));

@@ -14,13 +14,14 @@ use crate::upstream::Upstream;
 use super::access::addresses;
 use super::limits::Compiled;
 use super::upstreams::Upstreams;
-use super::{action, allow, cors};
+use super::{action, allow, cors, fields};
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
     file: &File,
     limits: &Compiled,
     cors: &cors::Compiler<'_>,
+    fields: &fields::Compiler<'_>,
     allow: &mut allow::Lists<'_>,
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
@@ -36,8 +37,12 @@ pub(super) fn compile(
         let route = keys.and_then(|keys| {
             let cors = cors.of_route(keys, problems);
             let route = route(prefix, keys, &mut upstreams, limits, problems)?;
+            let [request_headers, response_headers] =
+                fields.of_route(keys, &route.name, cors.is_some(), problems);
             Some(Route {
                 cors,
+                request_headers,
+                response_headers,
                 allow: allow.place(&keys.allow),
                 addresses: addresses(&keys.ip_allow, &keys.ip_deny).map(Arc::new),
                 ..route
@@ -132,6 +137,8 @@ fn route(
         merge_slashes: *keys.merge_slashes,
         path_encoding: *keys.path_encoding,
         cors: None,
+        request_headers: None,
+        response_headers: None,
         allow: None,
         addresses: None,
         cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,

@@ -9,7 +9,7 @@ mod upstreams;
 
 pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
-pub(super) use routes::{RespondKeys, RouteKeys};
+pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{LogKeys, ServerKeys};
 pub(super) use upstreams::{UpstreamKeys, UpstreamRuleKeys};
 

@@ -7,8 +7,10 @@ use ipnet::IpNet;
 
 use super::CorsKeys;
 use crate::client::AllowEntry;
-use crate::config::keys::{List, Number, OrOff, Perhaps, table};
-use crate::config::kinds::{FieldText, HostName, Name, RedirectStatus, Size, Target};
+use crate::config::keys::{List, Map, Number, OrOff, Perhaps, table};
+use crate::config::kinds::{
+    AnyField, FieldText, FieldValue, HostName, Name, RedirectStatus, Size, Target,
+};
 use crate::route::{
     EncodedControls, EncodedSlash, PathEncoding, PathPrefix, RedirectTarget, SentHost,
 };
@@ -71,10 +73,35 @@ table! {
         /// Which web pages of other origins may call here, instead of `access.cors`. `off`: the CORS
         /// fields of the service pass unchanged.
         cors: Option<OrOff<CorsKeys>>;
+        /// Which header fields of requests are set, added or removed before the service gets them.
+        request_headers: FieldRulesKeys;
+        /// Which header fields of answers are set, added or removed, also of the gateway's own answers.
+        response_headers: FieldRulesKeys;
         /// The policies that apply to the route, in addition to the caller's own limit.
         limits: List<Name> = List::empty();
         /// How many requests each request counts as, also under the caller's own limit.
         cost: Number<1, { u32::MAX as u64 }> = Number(1);
+    }
+}
+
+table! {
+    /// What is changed of header fields. Values may have `${client}`, `${ip}`, `${request_id}` and
+    /// `${route}` in them.
+    FieldRulesKeys {
+        /// Fields and their values, which replace all fields of the same name. One with `${client}` in its
+        /// value is left out where the caller is anonymous.
+        set: Map<AnyField, FieldValue> = Map::default();
+        /// Fields and their values, in addition to those of the same name.
+        add: Map<AnyField, FieldValue> = Map::default();
+        /// The names of fields that are removed.
+        remove: List<AnyField> = List::empty();
+    }
+}
+
+impl FieldRulesKeys {
+    /// Whether nothing is changed.
+    pub(in crate::config) fn is_empty(&self) -> bool {
+        self.set.0.is_empty() && self.add.0.is_empty() && self.remove.is_empty()
     }
 }
 

@@ -2,11 +2,13 @@
 //! paths, and the names of things.
 
 mod cors;
+mod fields;
 mod names;
 mod paths;
 mod values;
 
 pub(super) use cors::{AnyField, Origin};
+pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, TextFile};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

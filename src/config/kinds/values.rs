@@ -246,6 +246,7 @@ impl Text for FieldText {
     fn parse(text: &str) -> Result<Self, String> {
         match HeaderValue::from_str(text) {
             _ if text.is_empty() => Err("this is empty".to_owned()),
+            Ok(_) if text.contains('\t') => Err("a value has no tabs".to_owned()),
             Ok(_) if text.trim() == text => Ok(Self(text.to_owned())),
             Ok(_) => Err("a value has no blanks around it".to_owned()),
             Err(_) => Err("a value has no control characters, and is ASCII".to_owned()),

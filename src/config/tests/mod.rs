@@ -7,6 +7,7 @@ mod bad_values;
 mod changes;
 mod defaults;
 mod docs;
+mod fields;
 mod files;
 mod formats;
 mod hints;

@@ -56,6 +56,10 @@ fn secrets_at_keys_that_nobody_knows() {
         "[access]\nprotected = [\"u:s3cr@h\"]\n",
         "[upstreams.\"u:s3cr@h\"]\nendpoints = [\"http://h\"]\n",
         "[routes]\n\"/a\" = { upstream = \"http://h\", token = \"s3cr\" }\n",
+        "[routes]\n\"/a\" = { upstrem = \"http://h\", request_headers = { set = { x = \"s3cr\" } } }\n",
+        "[[route]]\nprefix = \"/a\"\nupstream = \"http://h\"\nrequest_headers = { add = { x = \"s3cr\", y = \"${z}\" } }\n",
+        "[routes.\"/a\"]\nupstream = \"http://h\"\nresponse_headers = { set = { te = \"s3cr\" } }\n",
+        "[routes.\"/a\"]\nupstream = \"http://h\"\nresponse_headers.set.x = [\"s3cr\"]\n",
     ] {
         assert_hidden(text, Format::Toml);
     }

@@ -7,7 +7,7 @@ mod value;
 mod yaml;
 
 pub use value::Format;
-pub(super) use value::{Entry, Value};
+pub(super) use value::{Entry, Value, are_field_rules, has_field_values};
 
 use super::problems::{Problem, Problems};
 use super::source::{At, SourceId, Span};

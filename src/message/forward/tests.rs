@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::field_rules::{self, Told};
 use crate::message::fields::fields;
 use crate::message::protocol::Scheme;
 use crate::message::sink::List;
@@ -27,7 +28,11 @@ fn sent(lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
     sent_by(&names(OddFieldNames::Drop), lines, change)
 }
 
-fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>)) -> Vec<String> {
+fn sent_by<'n>(
+    names: &'n Names,
+    lines: &str,
+    change: impl FnOnce(&mut Forwarding<'n>),
+) -> Vec<String> {
     let mut to = Forwarding {
         names,
         peer: Peer {
@@ -40,6 +45,7 @@ fn sent_by(names: &Names, lines: &str, change: impl FnOnce(&mut Forwarding<'_>))
         client: Some("app"),
         request_id: b"r1",
         prefix: Some("/api"),
+        edit: None,
         persistence: Persistence::Stays,
         version: Version::Http11,
     };
@@ -75,6 +81,28 @@ const OWN: [&str; 7] = [
     "x-request-id: r1",
     "x-client-id: app",
 ];
+
+#[test]
+fn a_route_sets_adds_and_removes_before_what_only_the_gateway_says() {
+    let lines = "X-Env: a\r\nX-Id: b\r\nx_debug: c\r\nAccept: d\r\nConnection: x-env\r\n";
+    let rules = &field_rules::example();
+    let told = Told {
+        client: Some("app"),
+        address: IpAddr::from([203, 0, 113, 9]),
+        request_id: b"r1",
+    };
+    let got = sent_by(&names(OddFieldNames::Pass), lines, |to| {
+        to.edit = Some(Edit { rules, told });
+    });
+    let own = [
+        "x-id: b",
+        "accept: d",
+        "x-env: prod",
+        "x-who: app at 203.0.113.9",
+        "x-id: r1",
+    ];
+    assert_eq!(got, [&own[..], &OWN].concat());
+}
 
 #[test]
 fn the_rest_passes_in_its_order_between_what_the_gateway_says() {

@@ -73,6 +73,15 @@ fn changes(route: &Route) -> Vec<String> {
         let text = "Location, Content-Location, Refresh and cookie paths: as clients see them";
         changes.push(text.to_owned());
     }
+    for (of, rules) in [
+        ("request", &route.request_headers),
+        ("answer", &route.response_headers),
+    ] {
+        let text = rules
+            .as_ref()
+            .map(|rules| format!("{of}: {}", rules.summary()));
+        changes.extend(text);
+    }
     changes
 }
 

@@ -57,6 +57,7 @@ impl PutHead for Relay<'_, '_> {
             },
             reports_limit: report.is_some() && snapshot.limits.are_reported(),
             own_urls: self.own_urls,
+            edit: record.edit_of_answer(),
             persistence: self.persistence,
         };
         put_answer(sink, self.head, self.framing, &answer, |out| {

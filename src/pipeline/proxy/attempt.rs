@@ -42,7 +42,7 @@ const MAX_INTERIM: u8 = 64;
 pub(super) struct Attempt<'a, 'r> {
     forward: &'a Forward<'a, 'r>,
     service: End<'a>,
-    up: Pass<'a>,
+    up: Pass<'a, 'r>,
     begun: bool,
     /// When the request had been sent, or would not be read any further.
     sent: Option<Instant>,
@@ -89,8 +89,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         forward.note_attempt(link);
         let mut service = link.end(&record.worker.buffers);
         service.send_head(&forward.head_for(endpoint), forward.request.body);
-        let names = &record.current.snapshot.access.names;
-        let up = Pass::new(names, Receiver::Service, &record.bytes_in);
+        let up = Pass::new(record, Receiver::Service);
         let now = record.now();
         Self {
             forward,
@@ -148,8 +147,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         client: &mut ClientSide<'_>,
     ) -> Result<Relayed, AttemptError> {
         let record = self.forward.record;
-        let names = &record.current.snapshot.access.names;
-        let mut down = Pass::new(names, Receiver::Client, &record.bytes_out);
+        let mut down = Pass::new(record, Receiver::Client);
         let worker = record.worker;
         let mut drain = relayed.endless.then(|| boxed_cold(worker.drain_begins()));
         let passed = poll_fn(|cx| {

@@ -169,6 +169,7 @@ impl PutHead for ServiceHead<'_, '_> {
         let forward = self.forward;
         let (request, route) = (forward.request, forward.route);
         let prefix = route.prefix.as_str();
+        let request_id = forward.record.request_id.bytes();
         let to = Forwarding {
             names: &forward.record.current.snapshot.access.names,
             peer: request.peer,
@@ -176,8 +177,9 @@ impl PutHead for ServiceHead<'_, '_> {
             host: request.host,
             other_host: forward.other_host(self.endpoint),
             client: forward.client,
-            request_id: forward.record.request_id.bytes(),
+            request_id,
             prefix: (route.strip_prefix && prefix != "/").then_some(prefix),
+            edit: request.edit(route.request_headers.as_deref(), request_id),
             persistence: if forward.websocket {
                 Persistence::WebSocket
             } else if forward.body_is_read {

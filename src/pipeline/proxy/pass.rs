@@ -5,24 +5,24 @@ use std::cell::Cell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use crate::message::field_rules::FieldRules;
 use crate::message::fields::Fields;
-use crate::message::forward::{Names, Receiver};
+use crate::message::forward::Receiver;
 use crate::wire::body::Piece;
 use crate::wire::buffers::Buffers;
 use crate::wire::chunked::ChunkError;
 use crate::wire::end::End;
 
+use super::super::record::Record;
 use super::super::rejection::Rejection;
 
 /// About this much of a request's body is taken before there is a connection to pass it on.
 const AT_HAND: usize = 32 * 1024;
 
 /// A body on its way.
-pub(super) struct Pass<'p> {
-    names: &'p Names,
+pub(super) struct Pass<'p, 'r> {
+    record: &'p Record<'r>,
     receiver: Receiver,
-    /// Counts the body's bytes, without their framing.
-    count: &'p Cell<u64>,
     limit: Option<u64>,
     /// What has been taken of it, and is still to be sent.
     taken: &'p [u8],
@@ -49,12 +49,12 @@ pub(super) enum PassError {
     Write,
 }
 
-impl<'p> Pass<'p> {
-    pub(super) fn new(names: &'p Names, receiver: Receiver, count: &'p Cell<u64>) -> Self {
+impl<'p, 'r> Pass<'p, 'r> {
+    /// A body of the request that has this record, or of its answer.
+    pub(super) fn new(record: &'p Record<'r>, receiver: Receiver) -> Self {
         Self {
-            names,
+            record,
             receiver,
-            count,
             limit: None,
             taken: &[],
             taken_whole: false,
@@ -93,10 +93,11 @@ impl<'p> Pass<'p> {
         while !self.finished {
             match from.next_piece().map_err(PassError::Framing)? {
                 Piece::Data(bytes) => {
-                    allow(self.count, bytes.len(), self.limit)?;
+                    allow(self.count(), bytes.len(), self.limit)?;
                     let sent = ready!(to.poll_piece(cx, bytes)).map_err(|_| PassError::Write)?;
                     from.used(sent);
-                    self.count.set(self.count.get() + sent as u64);
+                    let count = self.count();
+                    count.set(count.get() + sent as u64);
                 }
                 Piece::End(trailers) => self.finish(to, trailers.as_ref()),
                 Piece::NeedMore => {
@@ -114,9 +115,29 @@ impl<'p> Pass<'p> {
         to.poll_flush(cx).map_err(|_| PassError::Write)
     }
 
+    /// Counts the body's bytes, without their framing.
+    fn count(&self) -> &'p Cell<u64> {
+        match self.receiver {
+            Receiver::Service => &self.record.bytes_in,
+            Receiver::Client => &self.record.bytes_out,
+        }
+    }
+
+    /// What the route changes of the fields; trailers that it sets or removes do not pass either.
+    fn rules(&self) -> Option<&'r FieldRules> {
+        let request = self.record.request()?;
+        match self.receiver {
+            Receiver::Service => request.route?.request_headers.as_deref(),
+            Receiver::Client => request.response_headers,
+        }
+    }
+
     fn finish(&mut self, to: &mut End<'_>, trailers: Option<&Fields>) {
+        let names = &self.record.current.snapshot.access.names;
+        let rules = self.rules();
         to.finish(trailers, |field| {
-            self.names.passes_as_trailer(field, self.receiver)
+            let edited = rules.is_some_and(|rules| rules.drops_alike(field.name));
+            !edited && names.passes_as_trailer(field, self.receiver)
         });
         self.finished = true;
     }

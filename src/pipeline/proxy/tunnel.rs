@@ -23,12 +23,11 @@ pub(super) async fn tunnel(
     record: &Record<'_>,
     idle: Duration,
 ) {
-    let names = &record.current.snapshot.access.names;
     let (service, client, alarm) = (&mut service, &mut client.end, &mut *client.alarm);
     service.become_tunnel();
     client.become_tunnel();
-    let mut up = Some(Pass::new(names, Receiver::Service, &record.bytes_in));
-    let mut down = Some(Pass::new(names, Receiver::Client, &record.bytes_out));
+    let mut up = Some(Pass::new(record, Receiver::Service));
+    let mut down = Some(Pass::new(record, Receiver::Client));
     let mut progress = record.now();
     let mut drain = pin!(record.worker.drain_begins());
     let mut asked = false;
@@ -62,7 +61,7 @@ pub(super) async fn tunnel(
 /// One direction, which is gone once its end has been passed on.
 fn poll_flow(
     cx: &mut Context<'_>,
-    pass: &mut Option<Pass<'_>>,
+    pass: &mut Option<Pass<'_, '_>>,
     from: &mut End<'_>,
     to: &mut End<'_>,
 ) -> Result<(), PassError> {

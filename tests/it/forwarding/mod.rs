@@ -6,6 +6,7 @@ mod answers;
 mod bodies;
 mod bodiless;
 mod end_to_end;
+mod fields;
 mod forwarded;
 mod hop_by_hop;
 mod hosts;

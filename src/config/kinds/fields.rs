@@ -1,0 +1,53 @@
+//! The value of a header field that a route sets or adds, with variables of the request in it. It may
+//! be a token, and so is shown nowhere.
+
+use serde_json::{Value as Json, json};
+
+use super::FieldText;
+use crate::config::keys::{Definitions, Kind, Shown, Text, Wrong};
+use crate::config::pieces::Piece;
+use crate::config::private;
+use crate::config::reading::Reading;
+use crate::config::source::At;
+use crate::config::tree::Value;
+
+/// The value of a header field.
+pub(in crate::config) struct FieldValue(pub Vec<Piece>);
+
+/// What differs from request to request.
+const OWN_VARIABLES: [&str; 4] = ["client", "ip", "request_id", "route"];
+
+impl Kind for FieldValue {
+    fn takes() -> String {
+        "the value of a header field".to_owned()
+    }
+
+    fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        private::hide(written, &mut reading.problems.sources);
+        let text = match &written.value {
+            Value::Text(text) => text,
+            Value::Broken => return Err(Wrong::Reported),
+            _ => return Err(Wrong::Kind),
+        };
+        let pieces = reading.pieces(text, &OWN_VARIABLES, written.span);
+        let pieces = pieces.ok_or(Wrong::Reported)?;
+        // What requests bring can stand in a field.
+        let sent = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Own(_) => "x",
+        });
+        FieldText::parse(&sent.collect::<String>()).map_err(Wrong::Text)?;
+        Ok(Self(pieces))
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Secret {
+            shown: "...".to_owned(),
+            all: format!("{:?}", self.0),
+        }
+    }
+}
