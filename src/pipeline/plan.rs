@@ -18,7 +18,7 @@ use super::identify::{Caller, identify};
 use super::protect::{Admitted, protect};
 use super::rejection::Rejection;
 use super::request::{Identity, Request};
-use super::resolve::{check, resolve};
+use super::resolve::{check, check_slashes, resolve};
 use super::snapshot::Snapshot;
 
 /// What is to become of a request.
@@ -118,6 +118,9 @@ fn steps<'p>(
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
+    if let Some(route) = route {
+        check_slashes(route, path)?;
+    }
     let admitted = protect(
         &snapshot.access,
         route.map(|route| &**route),

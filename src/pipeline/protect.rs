@@ -35,9 +35,11 @@ pub fn protect<'s>(
     caller: Caller<'s>,
 ) -> Result<Admitted<'s>, Rejection> {
     let of_route = route.and_then(|route| route.allow);
+    let keeps_slashes = route.is_some_and(|route| !route.merge_slashes);
     match caller {
         Caller::Anonymous(_) => {
-            if of_route.is_some() || access.protected.protects(path, method).is_some() {
+            let protected = access.protected.protects(path, method, keeps_slashes);
+            if of_route.is_some() || protected.is_some() {
                 return Err(Rejection::ApiKeyRequired);
             }
         }
@@ -47,7 +49,7 @@ pub fn protect<'s>(
             let protected = &access.protected;
             if of_route.is_some_and(keeps_out)
                 || protected
-                    .find_restricted(path, method, |_, list| kept_out(list))
+                    .find_restricted(path, method, keeps_slashes, |_, list| kept_out(list))
                     .is_some()
             {
                 return Err(Rejection::Forbidden);

@@ -39,6 +39,17 @@ pub fn resolve<'t>(
     }
 }
 
+/// Refuses a path of which a service that gets its slashes as they came could make too much: before
+/// it is compared with what is protected, for each of those readings is.
+pub fn check_slashes(route: &Route, path: &RequestPath<'_>) -> Result<(), Rejection> {
+    if !route.merge_slashes && runs(path) > MAX_RUNS {
+        return Err(Rejection::AmbiguousPath(
+            "The path has repeated slashes in more than four places.".into(),
+        ));
+    }
+    Ok(())
+}
+
 /// Checks what the route says about requests that it takes.
 pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<(), Rejection> {
     if path.has_encoded_slash() && route.encoded_slash == EncodedSlash::Reject {
@@ -48,11 +59,6 @@ pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<
     }
     if path.has_encoded_control() && route.encoded_controls == EncodedControls::Reject {
         return Err(AmbiguousPath::Control.into());
-    }
-    if !route.merge_slashes && runs(path) > MAX_RUNS {
-        return Err(Rejection::AmbiguousPath(
-            "The path has repeated slashes in more than four places.".into(),
-        ));
     }
     if !path.is_utf8() && route.path_encoding == PathEncoding::Utf8 {
         return Err(Rejection::AmbiguousPath(

@@ -12,6 +12,7 @@ mod slashes;
 mod spellings;
 mod table;
 mod wide;
+mod wide_reading;
 
 pub use action::{Action, FixedAnswer, InvalidRedirect, Redirect, RedirectTarget};
 pub use choices::Indistinguishable;

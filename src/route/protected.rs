@@ -30,10 +30,6 @@ pub struct ProtectedPrefixes {
     /// Those that are not for every identified client.
     restricted: WidePrefixes,
     public: PublicPrefixes,
-    /// Services may get paths with repeated slashes.
-    slashes_are_kept: bool,
-    /// How many segments the deepest prefix has.
-    depth: usize,
 }
 
 impl ProtectedPrefixes {
@@ -46,30 +42,24 @@ impl ProtectedPrefixes {
             WidePrefixes::new(places.map(|(place, one)| (place, &one.prefix))).with_streams()
         };
         let (wide, restricted) = (wide(true), wide(false));
-        let depth = prefixes.iter().map(|one| one.prefix.segments().count());
         Self {
-            depth: depth.max().unwrap_or_default(),
             public: PublicPrefixes::new(public, &wide),
             prefixes,
             wide,
             restricted,
-            slashes_are_kept: false,
         }
     }
 
-    /// The same for services that may get paths with repeated slashes.
+    /// The entry that keeps anonymous callers from a request's path, if any does. With `keeps_slashes`
+    /// the service gets repeated slashes as they came.
     #[must_use]
-    pub fn with_kept_slashes(self, slashes_are_kept: bool) -> Self {
-        Self {
-            slashes_are_kept,
-            ..self
-        }
-    }
-
-    /// The entry that keeps anonymous callers from a request's path, if any does.
-    #[must_use]
-    pub fn protects(&self, path: &RequestPath<'_>, method: &Method) -> Option<&ProtectedPrefix> {
-        self.search(&self.wide, path, |place, lifted| {
+    pub fn protects(
+        &self,
+        path: &RequestPath<'_>,
+        method: &Method,
+        keeps_slashes: bool,
+    ) -> Option<&ProtectedPrefix> {
+        self.search(&self.wide, path, keeps_slashes, |place, lifted| {
             self.holding(place, Some(method), lifted)
         })
     }
@@ -80,12 +70,13 @@ impl ProtectedPrefixes {
         &self,
         path: &RequestPath<'_>,
         method: &Method,
+        keeps_slashes: bool,
         mut check: impl FnMut(&ProtectedPrefix, usize) -> Option<T>,
     ) -> Option<T> {
         if self.restricted.is_empty() {
             return None;
         }
-        self.search(&self.restricted, path, |place, lifted| {
+        self.search(&self.restricted, path, keeps_slashes, |place, lifted| {
             let entry = self.holding(place, Some(method), lifted)?;
             check(entry, entry.allow?)
         })
@@ -97,19 +88,15 @@ impl ProtectedPrefixes {
         &self,
         prefixes: &WidePrefixes,
         path: &RequestPath<'_>,
+        keeps_slashes: bool,
         mut check: impl FnMut(usize, &[usize]) -> Option<T>,
     ) -> Option<T> {
-        let has_runs = self.slashes_are_kept && path.with_all_slashes().is_some();
-        if !has_runs {
-            let lifted = self.public.lifted(path.as_str());
-            return prefixes.find_map(path.as_str(), |place| check(place, lifted));
+        if keeps_slashes && path.with_all_slashes().is_some() {
+            // What a service makes of repeated slashes is not certain, so this is no exception.
+            return slashes::find_map(prefixes, path, |place| check(place, &[]));
         }
-        // What a service makes of repeated slashes is not certain, so this is no exception.
-        let merged = prefixes.find_map(path.as_str(), |place| check(place, &[]));
-        merged.or_else(|| {
-            slashes::readings(path, self.depth)
-                .find_map(|reading| prefixes.find_map(&reading, |place| check(place, &[])))
-        })
+        let lifted = self.public.lifted(path.as_str());
+        prefixes.find_map(path.as_str(), |place| check(place, lifted))
     }
 
     /// The entry that keeps anonymous callers from `path` (a canonical path), if any does: the

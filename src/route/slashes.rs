@@ -7,9 +7,14 @@ use std::borrow::Cow;
 use crate::message::path::RequestPath;
 
 use super::PathPrefix;
+use super::wide::WidePrefixes;
 
 /// Paths with more runs of slashes are refused: there is a reading for every choice among them.
 pub const MAX_RUNS: usize = 4;
+
+/// By how many bytes a reading may be longer than the longest prefix that it is compared with, before
+/// it is cut: for escapes, parameters and blanks, which a prefix does not have.
+const MARGIN: usize = 256;
 
 /// How many runs of slashes a path has.
 #[must_use]
@@ -41,10 +46,39 @@ pub(super) fn kept<'p>(prefix: &PathPrefix, path: &'p RequestPath<'_>) -> Cow<'p
     Cow::Owned(kept)
 }
 
+/// Calls `check` for each of `prefixes` that a path lies under as a service may read it that gets its
+/// slashes as they came, until it returns something.
+pub(super) fn find_map<T>(
+    prefixes: &WidePrefixes,
+    path: &RequestPath<'_>,
+    mut check: impl FnMut(usize) -> Option<T>,
+) -> Option<T> {
+    let found = prefixes.find_map(path.as_str(), &mut check);
+    if found.is_some() || path.with_all_slashes().is_none() || prefixes.is_empty() {
+        return found;
+    }
+    let longest = prefixes.longest() + MARGIN;
+    readings(path, prefixes.depth(), longest).find_map(|reading| {
+        if reading.cut {
+            prefixes.find_map_cut(&reading.text, &mut check)
+        } else {
+            prefixes.find_map(&reading.text, &mut check)
+        }
+    })
+}
+
+/// What a service may read in a path.
+struct Reading {
+    text: String,
+    /// Whether it goes on.
+    cut: bool,
+}
+
 /// What services may read in a path that has at most [`MAX_RUNS`] runs of slashes, beside the path
 /// with its slashes merged. A service that begins anew may do so below where it is mounted: then up
-/// to `depth` segments stay in front.
-pub(super) fn readings(path: &RequestPath<'_>, depth: usize) -> impl Iterator<Item = String> {
+/// to `depth` segments stay in front. There are many, so each is cut to `longest` bytes: a client may
+/// send a long path.
+fn readings(path: &RequestPath<'_>, depth: usize, longest: usize) -> impl Iterator<Item = Reading> {
     let all = path.with_all_slashes().unwrap_or_default();
     let segments: Vec<_> = segments(all).collect();
     let mut runs: Vec<usize> = (0..segments.len()).filter(|at| segments[*at].1).collect();
@@ -61,15 +95,30 @@ pub(super) fn readings(path: &RequestPath<'_>, depth: usize) -> impl Iterator<It
             let run = runs.iter().position(|run| *run == at);
             run.is_some_and(|run| hosts & (1 << run) != 0)
         };
-        let mut reading = String::new();
-        for (at, (segment, _)) in segments.iter().enumerate() {
-            if (at < front || at >= from) && !is_host(at) {
-                reading.push('/');
-                reading.push_str(segment);
+        let mut text = String::new();
+        for at in (0..front).chain(from..segments.len()) {
+            if is_host(at) {
+                continue;
             }
+            text.push('/');
+            let room = longest.saturating_sub(text.len());
+            let (segment, _) = segments[at];
+            if segment.len() > room {
+                text.push_str(segment.get(..room).unwrap_or_default());
+                text.truncate(before_escapes(&text));
+                return Reading { text, cut: true };
+            }
+            text.push_str(segment);
         }
-        reading
+        Reading { text, cut: false }
     })
+}
+
+/// Where the escapes begin that a text ends in: cut in their middle they would be other characters.
+fn before_escapes(text: &str) -> usize {
+    let plain = text.trim_end_matches(|c: char| c == '%' || c.is_ascii_hexdigit());
+    let escapes = text.get(plain.len()..).unwrap_or_default();
+    escapes.find('%').map_or(text.len(), |at| plain.len() + at)
 }
 
 /// The segments that are not empty, and whether more than one slash stands before each.
@@ -123,13 +172,47 @@ mod tests {
 
     #[test]
     fn what_follows_a_run_may_be_a_host_or_a_new_beginning() {
-        let found: Vec<_> = readings(&parse("/a//b/c//d"), 1).collect();
+        let found: Vec<_> = readings(&parse("/a//b/c//d"), 1, 99).collect();
         for reading in [
             "/a/b/c/d", "/a/c/d", "/a/c", "/b/c/d", "/c/d", "/c", "/d", "/a/d", "",
         ] {
-            assert!(found.iter().any(|found| found == reading), "{reading}");
+            assert!(found.iter().any(|found| found.text == reading), "{reading}");
         }
         let longest = format!("/x/x/x{}", "//a".repeat(30));
-        assert_eq!(readings(&parse(&longest), 3).count(), (1 + 4 * 4) * 16);
+        assert_eq!(readings(&parse(&longest), 3, 99).count(), (1 + 4 * 4) * 16);
+    }
+
+    #[test]
+    fn a_longer_path_does_not_make_readings_longer() {
+        let read = |times: usize| -> usize {
+            let path = format!("/x{}{}", "//a".repeat(4), "/;a%2541".repeat(times));
+            let path = parse(&path);
+            readings(&path, 3, 300)
+                .map(|reading| reading.text.len())
+                .sum()
+        };
+        let bound = (1 + 4 * 4) * 16 * 300;
+        assert!(read(10_000) <= bound);
+        assert_eq!(read(100), read(10_000));
+    }
+
+    #[test]
+    fn a_reading_that_is_cut_lies_under_what_it_may_go_on_with() {
+        let prefix = PathPrefix::parse("/api/orders").unwrap();
+        let prefixes = WidePrefixes::new([(0, &prefix)]);
+        let found = |path: &str| find_map(&prefixes, &parse(path), Some).is_some();
+        for filler in ["/;x", "/%20", ";%2541", "/%252525252525252520"] {
+            // Wherever the cut falls.
+            for times in (1..400).step_by(7) {
+                for pad in 0..3 {
+                    let filler = filler.repeat(times);
+                    let pad = "x".repeat(pad);
+                    let path = format!("/y//h/;{pad}{filler}/api/orders");
+                    assert!(found(&path), "{path}");
+                }
+            }
+        }
+        assert!(!found(&format!("/y//h/x{}", "/;x".repeat(400))));
+        assert!(!found(&format!("/y//h/{}/api/orders", "abc".repeat(400))));
     }
 }

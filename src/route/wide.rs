@@ -2,12 +2,11 @@
 //! if one reading of it does: not decoded, decoded once or repeatedly, with `;parameters` cut off
 //! before or after that, ended at an encoded `?`, trimmed, without the stream of a file, without letter case.
 
-use smallvec::SmallVec;
-
 use crate::message::escapes::{Decoded, MARK, byte_of};
 use crate::message::lenient::{Charset, decode, fold};
 
 use super::PathPrefix;
+use super::wide_reading::{Slashes, WideReading};
 
 /// Prefixes in their wide readings.
 #[derive(Debug, Default)]
@@ -16,6 +15,19 @@ pub(super) struct WidePrefixes {
     sorted: Vec<WidePrefix>,
     /// Whether `/a:b` lies under `/a`.
     streams: bool,
+    /// How many bytes the longest of them has.
+    longest: usize,
+    /// How many segments the deepest of them has.
+    depth: usize,
+}
+
+/// How a path is compared with prefixes.
+#[derive(Debug, Clone, Copy)]
+struct Comparison<'w> {
+    sorted: &'w [WidePrefix],
+    streams: bool,
+    /// The path was cut: it lies under whatever it might go on with.
+    cut: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +42,10 @@ impl WidePrefixes {
     /// Compiles prefixes, each known by its place.
     pub(super) fn new<'p>(prefixes: impl IntoIterator<Item = (usize, &'p PathPrefix)>) -> Self {
         let mut all = Vec::new();
+        let (mut longest, mut depth) = (0, 0);
         for (place, prefix) in prefixes {
+            longest = longest.max(prefix.as_str().len());
+            depth = depth.max(prefix.segments().count());
             // To a service that reads Latin-1 a prefix in UTF-8 has other letters.
             for charset in charsets(prefix) {
                 let decoded = decode(prefix.as_str().bytes(), *charset);
@@ -43,7 +58,19 @@ impl WidePrefixes {
         Self {
             sorted: all,
             streams: false,
+            longest,
+            depth,
         }
+    }
+
+    /// How many bytes the longest of them has.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// How many segments the deepest of them has.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// Whether there are none.
@@ -66,22 +93,45 @@ impl WidePrefixes {
         path: &str,
         mut check: impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        if self.is_empty() {
+        self.comparison(false).find_map(path, &mut check)
+    }
+
+    /// The same for a path that was cut. A prefix that it may lie under when it goes on is found, too.
+    pub(super) fn find_map_cut<T>(
+        &self,
+        path: &str,
+        mut check: impl FnMut(usize) -> Option<T>,
+    ) -> Option<T> {
+        self.comparison(true).find_map(path, &mut check)
+    }
+
+    fn comparison(&self, cut: bool) -> Comparison<'_> {
+        Comparison {
+            sorted: &self.sorted,
+            streams: self.streams,
+            cut,
+        }
+    }
+}
+
+impl<'w> Comparison<'w> {
+    fn find_map<T>(self, path: &str, check: &mut impl FnMut(usize) -> Option<T>) -> Option<T> {
+        if self.sorted.is_empty() {
             return None;
         }
-        if let Skimmed::Decided(found) = self.skim(path, &mut check) {
+        if let Skimmed::Decided(found) = self.skim(path, check) {
             return found;
         }
-        self.search_readings(path, &mut check).or_else(|| {
+        self.search_readings(path, check).or_else(|| {
             // To some services control characters are blanks, others take them out.
             let without = without_controls(path)?;
-            self.search_readings(&without, &mut check)
+            self.search_readings(&without, check)
         })
     }
 
     /// Searches the readings of a path that services do not read alike.
     fn search_readings<T>(
-        &self,
+        self,
         path: &str,
         check: &mut impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
@@ -103,13 +153,13 @@ impl WidePrefixes {
 
     /// Searches as far as all services read a path alike: most paths part from the prefixes before
     /// they come to anything else.
-    fn skim<T>(&self, path: &str, check: &mut impl FnMut(usize) -> Option<T>) -> Skimmed<T> {
-        let mut candidates = &self.sorted[..];
+    fn skim<T>(self, path: &str, check: &mut impl FnMut(usize) -> Option<T>) -> Skimmed<T> {
+        let mut candidates = self.sorted;
         let mut bytes = path.bytes();
         for depth in 0.. {
             let next = bytes.next();
             if matches!(next, None | Some(b'/')) {
-                let found = ended_at(candidates, depth).find_map(&mut *check);
+                let found = self.ended_at(candidates, depth, next).find_map(&mut *check);
                 if found.is_some() {
                     return Skimmed::Decided(found);
                 }
@@ -131,7 +181,7 @@ impl WidePrefixes {
     /// `/api/orders` where they are not. Slashes that only normalization makes are among them, but
     /// not in Latin-1, so that readings without it are covered as well.
     fn search_other_ends<T>(
-        &self,
+        self,
         path: &str,
         charset: Charset,
         check: &mut impl FnMut(usize) -> Option<T>,
@@ -150,7 +200,7 @@ impl WidePrefixes {
     /// Searches a text in which parameters end at the slashes that are there before it is decoded
     /// any further.
     fn search_marked<T>(
-        &self,
+        self,
         text: impl Iterator<Item = u8>,
         charset: Charset,
         check: &mut impl FnMut(usize) -> Option<T>,
@@ -163,15 +213,15 @@ impl WidePrefixes {
     /// Compares a reading with all prefixes at once, byte by byte, and stops when none is left that
     /// begins like it.
     fn search<T, I: Iterator<Item = u8>>(
-        &self,
+        self,
         reading: &mut WideReading<I>,
         check: &mut impl FnMut(usize) -> Option<T>,
     ) -> Option<T> {
-        let mut candidates = &self.sorted[..];
+        let mut candidates = self.sorted;
         for depth in 0.. {
             let next = reading.next();
             if next.is_none_or(|b| self.ends_name(b)) {
-                let found = ended_at(candidates, depth).find_map(&mut *check);
+                let found = self.ended_at(candidates, depth, next).find_map(&mut *check);
                 if found.is_some() {
                     return found;
                 }
@@ -186,8 +236,23 @@ impl WidePrefixes {
 
     /// Whether some service takes what comes before `b` for the whole name: at the end of a segment
     /// and at that of a path which ends at a NUL, or is decoded before the query is split off.
-    fn ends_name(&self, b: u8) -> bool {
+    fn ends_name(self, b: u8) -> bool {
         matches!(b, b'/' | b'?' | b'#' | 0) || (self.streams && b == b':')
+    }
+
+    /// The places of those of `candidates`, which are alike up to `depth`, that end there: in the
+    /// order of bytes they come first. At the end of a path that was cut all of them may.
+    fn ended_at(
+        self,
+        candidates: &'w [WidePrefix],
+        depth: usize,
+        next: Option<u8>,
+    ) -> impl Iterator<Item = usize> + 'w {
+        let all = self.cut && next.is_none();
+        let ended = candidates
+            .iter()
+            .take_while(move |one| all || one.text.len() == depth);
+        ended.map(|one| one.place)
     }
 }
 
@@ -220,15 +285,6 @@ enum Skimmed<T> {
     Undecided,
 }
 
-/// The places of those of `candidates`, which are alike up to `depth`, that end there: in the order
-/// of bytes they come first.
-fn ended_at(candidates: &[WidePrefix], depth: usize) -> impl Iterator<Item = usize> {
-    let ended = candidates
-        .iter()
-        .take_while(move |one| one.text.len() == depth);
-    ended.map(|one| one.place)
-}
-
 /// Those of `candidates`, which are alike up to `depth`, that go on with `next`.
 fn narrow(candidates: &[WidePrefix], depth: usize, next: u8) -> &[WidePrefix] {
     let at_depth = |wide: &WidePrefix| wide.text.get(depth).copied();
@@ -259,109 +315,4 @@ fn charsets(prefix: &PathPrefix) -> &'static [Charset] {
     } else {
         &Charset::ALL[1..]
     }
-}
-
-/// At which slashes parameters end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slashes {
-    All,
-    /// At those that [`MARK`] stands for.
-    Marked,
-}
-
-/// The bytes of a decoded path as the most lenient service would compare them: ASCII letters in
-/// lower case, without parameters, backslashes taken for slashes, blanks around segments and dots
-/// behind them taken off, empty segments left out, no slash at the end.
-#[derive(Debug)]
-struct WideReading<I> {
-    bytes: I,
-    at: Position,
-    parameters_end_at: Slashes,
-    met_parameters: bool,
-    /// Bytes that were read ahead, in reverse order: dots and blanks that do not end their segment,
-    /// and the byte that follows them.
-    held: SmallVec<[u8; 8]>,
-}
-
-/// Where in a path a reading is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Position {
-    /// In a segment.
-    Name,
-    /// Behind slashes; one is returned when a segment follows.
-    Slash,
-    /// In parameters.
-    Parameters,
-}
-
-impl<I: Iterator<Item = u8>> WideReading<I> {
-    fn new(decoded: I, parameters_end_at: Slashes) -> Self {
-        Self {
-            bytes: decoded,
-            at: Position::Name,
-            parameters_end_at,
-            met_parameters: false,
-            held: SmallVec::new(),
-        }
-    }
-
-    /// The next byte that is not among dots and blanks at the end of a segment.
-    fn read(&mut self) -> Option<u8> {
-        if let Some(held) = self.held.pop() {
-            return Some(held);
-        }
-        let byte = self.bytes.next()?;
-        if self.at == Position::Parameters || !is_dot_or_blank(byte) {
-            return Some(byte);
-        }
-        let mut run: SmallVec<[u8; 8]> = smallvec::smallvec![byte];
-        let end = loop {
-            match self.bytes.next() {
-                Some(byte) if is_dot_or_blank(byte) => run.push(byte),
-                end => break end,
-            }
-        };
-        let is_end = |b| matches!(b, b'/' | MARK | b'\\' | b';' | b'?' | b'#' | 0);
-        if end.is_none_or(is_end) {
-            return end;
-        }
-        run.extend(end);
-        run.reverse();
-        self.held = run;
-        self.held.pop()
-    }
-}
-
-impl<I: Iterator<Item = u8>> Iterator for WideReading<I> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.read()?;
-            match (byte, self.at) {
-                (MARK, _) => self.at = Position::Slash,
-                (b'/', Position::Parameters) if self.parameters_end_at == Slashes::All => {
-                    self.at = Position::Slash;
-                }
-                (_, Position::Parameters) | (b' ' | b'+', Position::Slash) => {}
-                (b'/' | b'\\', _) => self.at = Position::Slash,
-                (b';', _) => {
-                    self.at = Position::Parameters;
-                    self.met_parameters = true;
-                }
-                (_, Position::Slash) => {
-                    self.at = Position::Name;
-                    self.held.push(byte);
-                    return Some(b'/');
-                }
-                // A blank in forms, and to some services in paths.
-                (b'+', Position::Name) => return Some(b' '),
-                (byte, Position::Name) => return Some(byte.to_ascii_lowercase()),
-            }
-        }
-    }
-}
-
-fn is_dot_or_blank(b: u8) -> bool {
-    matches!(b, b'.' | b' ' | b'+')
 }

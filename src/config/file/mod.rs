@@ -107,15 +107,10 @@ impl File {
             allow: allow(keys),
         });
         let public = self.access.public.iter();
-        let keeps_slashes = |route: WrittenRoute<'_>| {
-            let keys = route.keys;
-            keys.is_some_and(|keys| !*keys.merge_slashes)
-        };
         ProtectedPrefixes::new(
             prefixes.collect(),
             public.map(|prefix| prefix.value.clone()).collect(),
         )
-        .with_kept_slashes(self.all_routes().any(keeps_slashes))
     }
 
     /// The same, as far as it keeps anonymous callers out.

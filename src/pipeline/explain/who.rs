@@ -33,7 +33,9 @@ pub(super) fn tell_protection(
         return;
     };
     let method = &request.head.method;
-    let found = protected.protects(path, method);
+    let route = route(snapshot, request, method);
+    let keeps_slashes = route.is_some_and(|route| !route.merge_slashes);
+    let found = protected.protects(path, method, keeps_slashes);
     told.protected_by = found.map(|entry| entry.prefix.as_str().to_owned());
     if found.is_none() {
         told.public_by = protected
@@ -46,11 +48,11 @@ pub(super) fn tell_protection(
             told.allow.push(line);
         }
     };
-    protected.find_restricted(path, method, |entry, list| {
+    protected.find_restricted(path, method, keeps_slashes, |entry, list| {
         add(entry.prefix.as_str().to_owned(), list);
         None::<()>
     });
-    if let Some(route) = route(snapshot, request, method)
+    if let Some(route) = route
         && let Some(list) = route.allow
     {
         add(format!("the route {}", route.prefix.as_str()), list);

@@ -170,6 +170,15 @@ fn slashes_are_merged_unless_they_matter_to_the_service() {
 }
 
 #[test]
+fn too_many_repeated_slashes_are_refused_before_they_are_compared() {
+    // It is protected as well, but that is not asked.
+    let (gateway, _upstream) = with_route("merge_slashes = false");
+    gateway
+        .ask(&Request::get("/api/orders//a//b//c//d//e"))
+        .is_refusal(400, "ambiguous_path");
+}
+
+#[test]
 fn escaped_control_characters_are_refused_unless_the_route_keeps_them() {
     let (gateway, upstream) = with_route("encoded_controls = \"keep\"");
     for (target, sent) in [

@@ -41,7 +41,7 @@ fn every_list_that_covers_a_path_is_asked() {
     let asked = |path: &str| {
         let mut asked = Vec::new();
         let path = RequestPath::parse(path.as_bytes()).unwrap();
-        prefixes.find_restricted(&path, &Method::GET, |_, list| {
+        prefixes.find_restricted(&path, &Method::GET, false, |_, list| {
             asked.push(list);
             None::<()>
         });
