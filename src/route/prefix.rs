@@ -97,11 +97,15 @@ fn rooted(text: &str) -> Option<String> {
     (!text.contains("://") && PathPrefix::parse(&right).is_ok()).then_some(right)
 }
 
-/// The whole segments in front of the first wildcard.
+/// What stands in front of a `*` at the end, else the whole segments in front of the first wildcard.
 fn before_wildcard(text: &str) -> Option<String> {
     let literal = text.split(['*', '{', '}']).next()?;
-    let (segments, _) = literal.rsplit_once('/')?;
-    let right = if segments.is_empty() { "/" } else { segments };
+    let is_last = literal.len() + 1 == text.len() && text.ends_with('*');
+    let right = match literal.rsplit_once('/')? {
+        (_, begun) if is_last && !begun.is_empty() => literal,
+        ("", _) => "/",
+        (segments, _) => segments,
+    };
     PathPrefix::parse(right).ok().map(|_| right.to_owned())
 }
 
@@ -124,9 +128,9 @@ pub enum InvalidPrefix {
     #[error("it must not contain an encoded slash (%2F)")]
     EncodedSlash,
     /// It has wildcards.
-    #[error("wildcards are not supported, and a prefix covers every path below it{}", suggest(right.as_deref()))]
+    #[error("wildcards are not supported, and a prefix covers whole segments and every path below them{}", suggest(right.as_deref()))]
     Wildcard {
-        /// The prefix that covers at least what the pattern would have.
+        /// The prefix that was probably meant.
         right: Option<String>,
     },
     /// It ends in a slash.
@@ -183,7 +187,11 @@ mod tests {
             ("http://localhost:4001", None),
             ("/api/", Some("/api")),
             ("/api/*", Some("/api")),
-            ("/api/ord*", Some("/api")),
+            ("/api/ord*", Some("/api/ord")),
+            ("/a*", Some("/a")),
+            ("/a**", Some("/")),
+            ("/a*/b", Some("/")),
+            ("/a{id}", Some("/")),
             ("/*", Some("/")),
             ("/users/{id}/orders", Some("/users")),
             ("//api", Some("/api")),
