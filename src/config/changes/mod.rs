@@ -169,21 +169,51 @@ fn compare(place: &Place, before: &Shown, now: &Shown, changes: &mut Vec<Change>
     }
 }
 
-/// What came to a list, and what went.
+/// What came to a list, what went, and what stayed with other keys beside it.
 fn compare_lists(before: &[Shown], now: &[Shown]) -> String {
-    let missing = |list: &[Shown], from: &[Shown]| {
-        let missing: Vec<_> = list.iter().filter(|one| !from.contains(one)).collect();
-        let names = missing.iter().map(ToString::to_string).collect::<Vec<_>>();
-        names.join(", ")
-    };
-    match (missing(now, before).as_str(), missing(before, now).as_str()) {
-        ("", "") => format!(
-            "{} -> {}",
-            Shown::List(before.to_vec()),
-            Shown::List(now.to_vec())
-        ),
-        (added, "") => format!("added {added}"),
-        ("", removed) => format!("removed {removed}"),
-        (added, removed) => format!("added {added}; removed {removed}"),
+    let mut removed: Vec<&Shown> = before.iter().filter(|one| !now.contains(one)).collect();
+    let mut added: Vec<&Shown> = now.iter().filter(|one| !before.contains(one)).collect();
+    if added.is_empty() && removed.is_empty() {
+        let [before, now] = [before, now].map(|list| Shown::List(list.to_vec()));
+        return format!("{before} -> {now}");
     }
+    let mut changes = Vec::new();
+    for new in added.clone() {
+        let Some((name, lines)) = named(new) else {
+            continue;
+        };
+        let only = |list: &[&Shown]| {
+            let is_it = |one: &&Shown| named(one).is_some_and(|(other, _)| other == name);
+            let at = list.iter().position(is_it)?;
+            (list.iter().rposition(is_it) == Some(at)).then_some(at)
+        };
+        if let (Some(old_at), Some(new_at)) = (only(&removed), only(&added))
+            && let Some((_, old)) = named(removed[old_at])
+        {
+            let place = Place {
+                route: Some(name.to_string()),
+                ..Place::default()
+            };
+            compare_tables(&place, old, lines, &mut changes);
+            removed.remove(old_at);
+            added.remove(new_at);
+        }
+    }
+    let all = |what: &str, list: &[&Shown]| {
+        let names: Vec<_> = list.iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+    };
+    let mut parts: Vec<String> = all("added", &added).into_iter().collect();
+    parts.extend(changes.into_iter().map(|change| change.text));
+    parts.extend(all("removed", &removed));
+    parts.join("; ")
+}
+
+/// What says which entry of a list it is, and all its lines, where one value alone may be written.
+fn named(shown: &Shown) -> Option<(&Shown, &[Line])> {
+    let Shown::Short(short, lines) = shown else {
+        return None;
+    };
+    let line = lines.iter().find(|line| line.key == *short)?;
+    Some((&line.shown, lines))
 }

@@ -289,3 +289,33 @@ fn a_new_exception_and_a_list_of_methods_open_what_was_protected() {
         "{lines:#?}"
     );
 }
+
+#[test]
+fn a_key_that_gets_an_end_has_not_come_or_gone() {
+    let key = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let (a, b, c) = (key("a"), key("b"), key("c"));
+    let file = |keys: &str| format!("[clients.web]\nkeys = [{keys}]\n");
+    let line = |old: &str, new: &str| between(&file(old), &file(new));
+    let end = "2027-01-31T00:00:00Z";
+    let ends = format!("{{ hash = \"{a}\", expires_at = \"{end}\" }}");
+    for (old, new, told) in [
+        (
+            format!("\"{a}\""),
+            format!("\"{b}\", {ends}"),
+            format!("added bbbbbbbb; aaaaaaaa: expires_at none -> {end}"),
+        ),
+        (
+            format!("{ends}, \"{b}\""),
+            format!("\"{a}\", \"{c}\""),
+            format!("added cccccccc; aaaaaaaa: expires_at {end} -> none; removed bbbbbbbb"),
+        ),
+        (
+            format!("\"{a}\", \"{b}\""),
+            format!("\"{b}\", \"{c}\""),
+            "added cccccccc; removed aaaaaaaa".to_owned(),
+        ),
+    ] {
+        let told = format!("Applied: `clients.web.keys`: {told}");
+        assert_eq!(line(&old, &new), [told]);
+    }
+}
