@@ -19,7 +19,7 @@ pub(super) struct Options {
     /// Print problems and warnings as JSON, on standard output
     #[arg(long)]
     json: bool,
-    /// Take warnings for problems
+    /// Take warnings for problems, but for those of the clock (a key that ends soon) and of this machine
     #[arg(long)]
     strict: bool,
 }
@@ -30,7 +30,8 @@ pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
         loaded.lints.extend(app::odd_files(&loaded.settings));
         loaded
     });
-    let warnings = loaded.as_ref().map_or(0, |loaded| loaded.lints.len());
+    let of_text = |loaded: &Loaded| loaded.lints.iter().filter(|it| !it.is_passing).count();
+    let warnings = loaded.as_ref().map_or(0, of_text);
     let is_good = loaded.is_ok() && !(options.strict && warnings > 0);
     let printed = match loaded {
         _ if options.json => super::print(&json(&loaded, is_good)),

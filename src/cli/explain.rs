@@ -74,6 +74,11 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
             )
         }
     };
+    // Other malformed fields are asked about on purpose. This one is not shown: it may hold a key.
+    let is_assignment = |header: &String| header.contains('=') && !header.contains(':');
+    if question.headers.iter().any(is_assignment) {
+        return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
+    }
     let explained = explain(
         snapshot,
         head(question).into_bytes(),

@@ -2,7 +2,7 @@
 //! to be written there.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -37,7 +37,8 @@ struct New {
     expires_at: Option<Timestamp>,
     /// Where the client stands already.
     known: Option<ListedClient>,
-    /// How the file is written that gets the key.
+    /// The file that gets the key, and how it is written.
+    file: PathBuf,
     format: Format,
 }
 
@@ -67,6 +68,7 @@ pub(super) fn run(config: &Config, options: &Options) -> ExitCode {
     let file = known.as_ref().map_or(file, |known| Path::new(&known.file));
     let new = New {
         format: Format::of(file),
+        file: file.to_owned(),
         client,
         key,
         not_before,
@@ -132,7 +134,12 @@ impl New {
                     "{name} stands in {file}, line {line}, with {keys} so far. Add the new one to its `keys`:\n\n"
                 );
             }
-            None => text.push_str("The configuration holds its hash:\n\n"),
+            None if config::is_stdin(&self.file) => {
+                text.push_str("Add this to the configuration:\n\n");
+            }
+            None => {
+                let _ = write!(text, "Add this to {}:\n\n", self.file.display());
+            }
         }
         for line in self.to_add().lines() {
             let _ = writeln!(text, "    {line}");
@@ -222,6 +229,7 @@ mod tests {
             not_before: None,
             expires_at,
             known: None,
+            file: "the/file".into(),
             format,
         }
     }
@@ -244,6 +252,7 @@ mod tests {
                     assert_eq!(client.name.as_str(), name);
                     let letter = new.letter();
                     assert_eq!(letter.matches(new.key.expose()).count(), 1, "{letter}");
+                    assert!(letter.contains("\n\nAdd this to the/file:\n\n"), "{letter}");
                     // The next one goes into the list.
                     new.known = first.clients(Timestamp::now()).next();
                     let further = new.to_add();

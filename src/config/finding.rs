@@ -21,6 +21,9 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// It is about the clock or this machine: the same text may be without it tomorrow, or elsewhere.
+    #[serde(skip)]
+    pub is_passing: bool,
 }
 
 /// How much a finding weighs.
@@ -44,6 +47,16 @@ impl Finding {
             column: None,
             message: message.into(),
             help: None,
+            is_passing: false,
+        }
+    }
+
+    /// The same, of the clock or this machine.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self {
+            is_passing: true,
+            ..self
         }
     }
 

@@ -1,10 +1,12 @@
 //! What is allowed, and most likely not meant. Lints never keep a gateway from starting: `check`
 //! shows them, and so does the log at the start.
 
+mod allowed;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::client::{AllowEntry, ClientName};
+use crate::client::ClientName;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::route::PathEncoding;
@@ -26,30 +28,39 @@ pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Findin
     for (name, client) in file.all_clients() {
         keys(name, client, now, &mut lints);
     }
-    allowed(file, &mut lints);
+    allowed::allowed(file, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)
 }
 
-struct Lints(Vec<(Option<Span>, String)>);
+struct Lints(Vec<(Option<Span>, Finding)>);
 
 impl Lints {
     fn add(&mut self, span: Span, text: String) {
-        self.0.push((Some(span), text));
+        self.0.push((Some(span), Finding::warning(text)));
+    }
+
+    /// Of what the clock alone brings about.
+    fn add_passing(&mut self, span: Span, text: String) {
+        self.0.push((Some(span), Finding::warning(text).passing()));
+    }
+
+    fn add_of_all(&mut self, text: &str) {
+        self.0.push((None, Finding::warning(text)));
     }
 
     fn show(mut self, sources: &Sources) -> Vec<Finding> {
         self.0.sort_by_key(|(span, _)| *span);
-        let rest = self.0.len().saturating_sub(MOST_SHOWN);
-        let shown = self.0.into_iter().take(MOST_SHOWN).map(|(span, text)| {
-            let lint = Finding::warning(text);
-            match span {
-                Some(span) => lint.at(span, sources),
-                None => lint,
-            }
+        let rest = self.0.split_off(self.0.len().min(MOST_SHOWN));
+        let shown = self.0.into_iter().map(|(span, lint)| match span {
+            Some(span) => lint.at(span, sources),
+            None => lint,
         });
-        let more = (rest > 0).then(|| Finding::warning(format!("... and {rest} more")));
+        let more = (!rest.is_empty()).then(|| Finding {
+            is_passing: rest.iter().all(|(_, lint)| lint.is_passing),
+            ..Finding::warning(format!("... and {} more", rest.len()))
+        });
         shown.chain(more).collect()
     }
 }
@@ -82,16 +93,9 @@ fn protection(file: &File, lints: &mut Lints) {
             Entry::Vacant(free) => drop(free.insert(text)),
         }
     }
-    // One that is not for every client adds to what the wider one says.
-    let plain = file.access.protected.iter();
-    for keys in plain.filter(|keys| keys.allow.is_empty()) {
-        let prefix = &keys.prefix;
-        let text = prefix.as_str();
-        let lower = text.to_ascii_lowercase();
-        if let Some(wider) = above(&lower).skip(1).find_map(|path| protected.get(path)) {
-            lints.add(prefix.span, already(text, wider));
-        }
-    }
+    let public = file.access.public.iter();
+    let public: HashSet<_> = public.map(|it| it.as_str().to_ascii_lowercase()).collect();
+    covered(file, &protected, &public, lints);
     for public in file.access.public.iter() {
         let mut protected = file.access.protected.iter();
         if !protected.any(|keys| is_under(public.as_str(), keys.prefix.as_str())) {
@@ -102,7 +106,7 @@ fn protection(file: &File, lints: &mut Lints) {
             lints.add(public.span, text);
         }
     }
-    routes_beside(file, &protected, lints);
+    routes_beside(file, &protected, &public, lints);
     patterns(file, lints);
     if let Some(first) = file.access.protected.first()
         && file.all_clients().all(|(_, client)| client.keys.is_empty())
@@ -112,6 +116,27 @@ fn protection(file: &File, lints: &mut Lints) {
         lints.add(first.span, text.to_owned());
     }
     any_bytes(file, lints);
+}
+
+/// Finds protected prefixes that say no more than a wider one does.
+fn covered(
+    file: &File,
+    protected: &HashMap<String, &str>,
+    public: &HashSet<String>,
+    lints: &mut Lints,
+) {
+    // One that is not for every client adds to what the wider one says.
+    let plain = file.access.protected.iter();
+    for keys in plain.filter(|keys| keys.allow.is_empty()) {
+        let prefix = &keys.prefix;
+        let lower = prefix.as_str().to_ascii_lowercase();
+        let above = above(&lower).skip(1);
+        // One below a public prefix protects again.
+        let mut above = above.take_while(|path| !public.contains(*path));
+        if let Some(wider) = above.find_map(|path| protected.get(path)) {
+            lints.add(prefix.span, already(prefix.as_str(), wider));
+        }
+    }
 }
 
 /// Finds routes that take paths which protection may read in another way than their service.
@@ -148,14 +173,20 @@ fn patterns(file: &File, lints: &mut Lints) {
     }
 }
 
-/// Finds public routes whose text goes on where a protected prefix ends.
-fn routes_beside(file: &File, protected: &HashMap<String, &str>, lints: &mut Lints) {
+/// Finds routes whose text goes on where a protected prefix ends, and which nobody has called public.
+fn routes_beside(
+    file: &File,
+    protected: &HashMap<String, &str>,
+    public: &HashSet<String>,
+    lints: &mut Lints,
+) {
     let covering = file.not_public();
     let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
     for route in file.all_routes() {
         let path = route.prefix.as_str();
         let lower = path.to_ascii_lowercase();
-        if covering.find(path, None).is_some() {
+        let is_meant = above(&lower).any(|path| public.contains(path));
+        if is_meant || covering.find(path, None).is_some() {
             continue;
         }
         // `/api/orders-export` beside a protected `/api/orders`.
@@ -221,7 +252,7 @@ fn unused(file: &File, lints: &mut Lints) {
     }
     if file.all_routes().next().is_none() {
         let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
-        lints.0.push((None, text.to_owned()));
+        lints.add_of_all(text);
     }
 }
 
@@ -252,35 +283,11 @@ fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut 
         let left = expires_at.value.duration_since(now);
         if left <= SignedDuration::ZERO {
             let text = format!("a key of `{name}` has expired at {}", expires_at.value);
-            lints.add(expires_at.span, text);
+            lints.add_passing(expires_at.span, text);
         } else if left <= SOON {
             let text = format!("a key of `{name}` expires soon, at {}", expires_at.value);
-            lints.add(expires_at.span, text);
+            lints.add_passing(expires_at.span, text);
         }
-    }
-}
-
-/// Finds clients and groups that may come in somewhere, and that there are not.
-fn allowed(file: &File, lints: &mut Lints) {
-    let clients: HashSet<&str> = file.all_clients().map(|(name, _)| name.as_str()).collect();
-    let groups = file
-        .all_clients()
-        .flat_map(|(_, client)| client.groups.iter());
-    let groups: HashSet<&str> = groups.map(|group| group.0.as_str()).collect();
-    let of_routes = file.all_routes().filter_map(|route| route.keys);
-    let of_routes = of_routes.flat_map(|keys| keys.allow.iter());
-    let protected = file.access.protected.iter();
-    for entry in of_routes.chain(protected.flat_map(|keys| keys.allow.iter())) {
-        let text = match &entry.value {
-            AllowEntry::Client(name) if !clients.contains(name.as_str()) => {
-                format!("there is no client `{name}`, so this lets nobody in")
-            }
-            AllowEntry::Group(name) if !groups.contains(name.as_str()) => {
-                format!("no client is in the group `{name}`, so this lets nobody in")
-            }
-            AllowEntry::Client(_) | AllowEntry::Group(_) => continue,
-        };
-        lints.add(entry.span, text);
     }
 }
 
@@ -290,7 +297,7 @@ fn limits(file: &File, lints: &mut Lints) {
     let own = limits.anonymous.is_some() || limits.identified.is_some() || !tiers.is_empty();
     if !own && policies.is_empty() {
         let text = "there are no limits: any caller may take all that the services can give";
-        lints.0.push((None, text.to_owned()));
+        lints.add_of_all(text);
     }
     costs(file, lints);
 }

@@ -121,11 +121,13 @@ fn what_lets_nobody_in_or_excepts_nothing_is_odd() {
     let text = r#"[routes]
 "/a" = { upstream = "http://x", allow = ["group:nobody", "group:staff", "client:b"] }
 [access]
-protected = ["/a", { prefix = "/a/b", allow = ["client:gone"] }, { prefix = "/a/c", methods = "POST" }]
+protected = ["/a", { prefix = "/a/b", allow = ["client:gone", "client:shopp", "group:stff", "client:staff", "group:shop"] }, { prefix = "/a/c", methods = "POST" }]
 public = ["/a/b/c", "/d"]
 [clients.b]
 keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
 groups = "staff"
+[clients.shop]
+keys = ["sha256:63a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
 [limits]
 anonymous = { requests = 1, per = "1s" }
 "#;
@@ -134,7 +136,11 @@ anonymous = { requests = 1, per = "1s" }
         [
             "tollgate.toml:2:42: no client is in the group `nobody`, so this lets nobody in",
             "tollgate.toml:4:48: there is no client `gone`, so this lets nobody in",
-            "tollgate.toml:4:77: `/a/c` is protected already by `/a`",
+            "tollgate.toml:4:63: there is no client `shopp`, so this lets nobody in: did you mean `client:shop`?",
+            "tollgate.toml:4:79: no client is in the group `stff`, so this lets nobody in: did you mean `group:staff`?",
+            "tollgate.toml:4:93: there is no client `staff`, so this lets nobody in: did you mean `group:staff`?",
+            "tollgate.toml:4:109: no client is in the group `shop`, so this lets nobody in: did you mean `client:shop`?",
+            "tollgate.toml:4:137: `/a/c` is protected already by `/a`",
             "tollgate.toml:5:21: `/d` is public anyway: nothing protects it",
         ]
     );

@@ -86,3 +86,41 @@ fn an_empty_file_has_neither_routes_nor_limits() {
     assert!(lints[0].starts_with("there are no routes"));
     assert!(lints[1].starts_with("there are no limits"));
 }
+
+#[test]
+fn what_a_public_prefix_opens_and_one_below_protects_again_is_not_odd() {
+    let text = r#"[routes]
+"/" = "http://x"
+"/login" = "http://x"
+"/login/admin" = "http://x"
+"/login-new" = "http://x"
+"/login/admin-new" = "http://x"
+[access]
+protected = ["/", "/Login/admin", "/login/admin/x", "/login-new"]
+public = ["/login"]
+[clients.x]
+keys = ["sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6"]
+[limits]
+anonymous = { requests = 1, per = "1s" }
+"#;
+    assert_eq!(
+        lints(text),
+        [
+            "tollgate.toml:8:35: `/login/admin/x` is protected already by `/Login/admin`",
+            "tollgate.toml:8:53: `/login-new` is protected already by `/`",
+        ]
+    );
+}
+
+#[test]
+fn what_the_clock_brings_about_is_told_from_what_the_text_says() {
+    let text = format!(
+        "[routes]\n\"/a\" = \"http://x\"\n[upstreams.b]\nendpoints = [\"http://y\"]\n\
+        [clients.c]\nkeys = [{{ hash = \"sha256:{}\", expires_at = 2020-01-01T00:00:00Z }}]\n\
+        [limits.anonymous]\nrequests = 1\nper = \"1s\"\n",
+        "a".repeat(64)
+    );
+    let lints = good(&text).lints;
+    let told: Vec<_> = lints.iter().map(|lint| lint.is_passing).collect();
+    assert_eq!(told, [false, true], "{lints:?}");
+}
