@@ -5,10 +5,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::slot_hint::SlotHint;
+use crate::message::caller::plain_address;
 
-/// The well-known prefix of NAT64, of 96 bits.
-const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+use super::slot_hint::SlotHint;
 
 /// Who is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +37,7 @@ impl Subject {
     /// IPv6 address is cut to its first `ipv6_prefix` bits.
     #[must_use]
     pub fn address(ip: IpAddr, ipv6_prefix: u8) -> Self {
-        let ip = match ip.to_canonical() {
-            // RFC 6052: all IPv4 callers come from one network there.
-            IpAddr::V6(v6) if v6.to_bits() >> 32 == NAT64.to_bits() >> 32 => {
-                let [.., a, b, c, d] = v6.octets();
-                IpAddr::from([a, b, c, d])
-            }
+        let ip = match plain_address(ip) {
             IpAddr::V6(v6) => {
                 let cut = 128_u32.saturating_sub(u32::from(ipv6_prefix));
                 let mask = u128::MAX.checked_shl(cut).unwrap_or(0);

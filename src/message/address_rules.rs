@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::caller::plain_address;
+
 /// From where requests may come: from these networks, or from anywhere if there are none, but not
 /// from those.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,12 +42,14 @@ impl AddressRules {
     /// Whether requests from `address` may come in.
     #[must_use]
     pub fn admit(&self, address: IpAddr) -> bool {
+        let address = plain_address(address);
         !self.deny.have(address) && (self.allow.written.is_empty() || self.allow.have(address))
     }
 
     /// What decides about `address`, for `explain`.
     #[must_use]
     pub fn ruling(&self, address: IpAddr) -> AddressRuling {
+        let address = plain_address(address);
         match (
             self.deny.network_of(address),
             self.allow.network_of(address),
@@ -86,14 +90,13 @@ impl Networks {
     }
 
     fn have(&self, address: IpAddr) -> bool {
-        match address.to_canonical() {
+        match address {
             IpAddr::V4(address) => within(&self.v4, address.to_bits()),
             IpAddr::V6(address) => within(&self.v6, address.to_bits()),
         }
     }
 
     fn network_of(&self, address: IpAddr) -> Option<IpNet> {
-        let address = address.to_canonical();
         let mut written = self.written.iter().copied();
         written.find(|network| plain(*network).contains(&address))
     }

@@ -51,7 +51,7 @@ pub fn put_answer(
         && !head.status.is_informational()
         && has_one_length(&head.fields);
     let mut vary = answer.cors.map_or(Vary::Passes, |(cors, _)| {
-        Vary::with_origin(cors, &head.fields)
+        Vary::with_origin(cors, &head.fields, &options)
     });
     let mut dated = false;
     for field in head.fields.iter() {
@@ -118,8 +118,9 @@ enum Vary {
 }
 
 impl Vary {
-    fn with_origin(cors: &Cors, fields: &Fields) -> Self {
-        let has = |name: &[u8]| fields.has_item(KnownField::Vary, name);
+    fn with_origin(cors: &Cors, fields: &Fields, options: &ConnectionOptions<'_>) -> Self {
+        let passes = !options.name(b"vary");
+        let has = |name: &[u8]| passes && fields.has_item(KnownField::Vary, name);
         if cors.varies() && !has(b"origin") && !has(b"*") {
             Self::NeedsOrigin
         } else {

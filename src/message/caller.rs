@@ -2,7 +2,7 @@
 //! the first address from the right in `X-Forwarded-For` that is not.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::fields::Fields;
 use super::known_field::KnownField;
@@ -20,21 +20,51 @@ pub struct Peer {
 /// The caller's address. `trusts` says whose word is taken.
 #[must_use]
 pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    walk(peer, fields, trusts).0
+}
+
+/// Whether that is who has called: false where a trusted proxy has said something that is no address,
+/// such as `unknown`. Its own address stands for the caller then, which is right for counting, and
+/// wrong for rules about who may come in.
+#[must_use]
+pub fn is_certain(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> bool {
+    walk(peer, fields, trusts).1
+}
+
+/// The well-known prefix of NAT64, of 96 bits.
+const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
+
+/// An address as rules and limits see it: an IPv4-mapped one and one of NAT64 (RFC 6052) are the IPv4
+/// address in them, for all IPv4 callers come from one network there.
+#[must_use]
+pub fn plain_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if v6.to_bits() >> 32 == NAT64.to_bits() >> 32 => {
+            let [.., a, b, c, d] = v6.octets();
+            IpAddr::from([a, b, c, d])
+        }
+        other => other,
+    }
+}
+
+fn walk(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> (IpAddr, bool) {
     let mut caller = peer.to_canonical();
     if !trusts(caller) {
-        return caller;
+        return (caller, true);
     }
     // Several fields are one list (RFC 9110 section 5.3); walked from its end.
     let hops: Vec<&[u8]> = fields.list_items(KnownField::XForwardedFor).collect();
     for hop in hops.into_iter().rev() {
         // What cannot be read breaks the chain: the last hop that is known has to answer for it.
-        let Some(address) = parse(hop) else { break };
+        let Some(address) = parse(hop) else {
+            return (caller, false);
+        };
         caller = address.to_canonical();
         if !trusts(caller) {
             break;
         }
     }
-    caller
+    (caller, true)
 }
 
 /// An address as it stands in the field: bare, in brackets, or with a port.

@@ -6,6 +6,7 @@
 //! order. What the gateway sets is appended afterwards, so that no field of a client can remove it.
 
 use http::{HeaderName, Method};
+use memchr::memchr;
 
 use super::body::BodyLength;
 use super::caller::{Peer, put_address};
@@ -173,6 +174,9 @@ pub fn put_request(
                     put_max_forwards(sink, field);
                 }
                 KnownField::Cookie => put_cookie(sink, field, to.names),
+                KnownField::Referer | KnownField::XOriginalUrl | KnownField::XRewriteUrl => {
+                    put_url(sink, field, to.names);
+                }
                 _ => sink.pass(field),
             }
         }
@@ -308,6 +312,27 @@ fn put_cookie(sink: &mut impl FieldSink, field: FieldRef<'_>, names: &Names) {
         None => sink.pass(field),
         Some(rest) if rest.is_empty() => {}
         Some(rest) => sink.field(field.name, &rest),
+    }
+}
+
+/// A page that was opened with a key in its query names that URL in all that it asks for.
+fn put_url(sink: &mut impl FieldSink, field: FieldRef<'_>, names: &Names) {
+    let url = field.value;
+    let parts = memchr(b'?', url).and_then(|mark| {
+        let end = memchr(b'#', &url[mark..]).map_or(url.len(), |at| mark + at);
+        let rest = names.key_sources.query_without_keys(&url[mark + 1..end])?;
+        Some((&url[..mark], rest, &url[end..]))
+    });
+    match parts {
+        None => sink.pass(field),
+        Some((before, query, after)) => sink.composed(field.name, |out| {
+            out.extend_from_slice(before);
+            if !query.is_empty() {
+                out.push(b'?');
+                out.extend_from_slice(&query);
+            }
+            out.extend_from_slice(after);
+        }),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::net::Ipv6Addr;
 
+use memchr::memmem;
+
 use super::bytes::{HOST, number};
 
 /// Whether `host` names a host, with or without a port. An empty one does not: no route could be
@@ -14,7 +16,11 @@ pub fn is_valid(host: &[u8]) -> bool {
         [b'[', address @ .., b']'] => {
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        name => !name.is_empty() && name.iter().all(|b| HOST.has(*b)),
+        // An empty label would make another name of one that a route is for.
+        name => {
+            let is_named = !name.is_empty() && name.iter().all(|b| HOST.has(*b));
+            is_named && memmem::find(name, b"..").is_none()
+        }
     };
     named && port.is_none_or(is_port)
 }
@@ -99,6 +105,8 @@ mod tests {
             "[::1]:x",
             "http://a",
             "a, b",
+            "a..",
+            "a..b.test:80",
         ] {
             assert!(!is_valid(host.as_bytes()), "{host:?}");
         }

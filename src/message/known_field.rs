@@ -56,6 +56,7 @@ known! {
     XForwardedProto = "x-forwarded-proto",
     XForwardedHost = "x-forwarded-host",
     XRealIp = "x-real-ip",
+    Referer = "referer",
     XOriginalUrl = "x-original-url",
     XRewriteUrl = "x-rewrite-url",
     Via = "via",

@@ -63,6 +63,10 @@ impl OwnUrls<'_> {
             return out.extend_from_slice(url);
         }
         let (public_scheme, public_host) = self.public;
+        // Alone, such a path would name a host.
+        if public_host.is_empty() && matches!(rest, [b'/', b'/' | b'\\', ..]) {
+            return out.extend_from_slice(url);
+        }
         if !public_host.is_empty() {
             if !scheme.is_empty() {
                 out.extend_from_slice(public_scheme);
@@ -210,6 +214,9 @@ mod tests {
             seen("", "Content-Location: http://10.0.0.1:4002/a"),
             "/app/a"
         );
+        // Without a host in front it would name another one.
+        let two_slashes = "http://10.0.0.1:4002//evil.test/";
+        assert_eq!(seen("", &format!("Location: {two_slashes}")), two_slashes);
     }
 
     #[test]

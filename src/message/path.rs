@@ -184,7 +184,7 @@ fn begins_name(after: &[u8]) -> bool {
         [b'.', b'.', after @ ..] | [b'.', after @ ..] => after,
         _ => return true,
     };
-    !matches!(after_dots, [] | [b'/' | b';' | b'%' | b'+', ..])
+    !matches!(after_dots, [] | [b'/' | b';' | b':' | b'%' | b'+', ..])
 }
 
 /// Whether an escape is needed, in upper case, and stands for a byte that all services read alike.
@@ -267,10 +267,10 @@ fn is_utf8(normal: &str) -> bool {
 }
 
 /// Whether a normalized segment is not a dot segment, but becomes one, or contains one, for a service
-/// that decodes it (also twice, or to compatible characters), cuts it at `;`, ends the path at `?`,
-/// `#` or NUL, or takes blanks off.
+/// that decodes it (also twice, or to compatible characters), cuts it at `;` or `:` (a stream of NTFS),
+/// ends the path at `?`, `#` or NUL, or takes blanks off.
 fn hides_dots(segment: &str) -> bool {
-    let special = |b: &u8| matches!(b, b'%' | b';' | b'+');
+    let special = |b: &u8| matches!(b, b'%' | b';' | b'+' | b':');
     if !segment.as_bytes().iter().any(special) {
         return false;
     }
@@ -279,7 +279,7 @@ fn hides_dots(segment: &str) -> bool {
     let mut dots = Some(0_usize);
     let are_a_dot_segment = |dots| matches!(dots, Some(1 | 2));
     for byte in decoded {
-        let ends_part = matches!(byte, b'/' | b'\\' | b';' | b'?' | b'#' | 0);
+        let ends_part = matches!(byte, b'/' | b'\\' | b';' | b':' | b'?' | b'#' | 0);
         if ends_part && are_a_dot_segment(dots) {
             return true;
         }

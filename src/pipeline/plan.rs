@@ -2,12 +2,12 @@
 //! decide that. Nothing is counted, sent or waited for here. [`run`](super::run) carries a plan out,
 //! `tollgate explain` prints it, so the two cannot differ.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
 
 use crate::client::Client;
+use crate::message::caller::is_certain;
 use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
@@ -66,7 +66,9 @@ fn steps<'p>(
 ) -> Result<Plan<'p>, Rejection> {
     let head = request.head;
     request.body = head.body?;
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+    // Many frameworks write methods in upper case before they look at them.
+    let is = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
+    if is(&Method::CONNECT) || is(&Method::TRACE) {
         return Err(Rejection::NotImplemented(
             "CONNECT and TRACE are not passed on.".into(),
         ));
@@ -97,7 +99,7 @@ fn steps<'p>(
     if let Some(route) = route {
         request.note_rules(route);
     }
-    admit_address(snapshot, route, request.address)?;
+    admit_address(snapshot, route, request)?;
 
     let caller = if let Some(client) = as_client {
         Caller::Identified(client)
@@ -171,7 +173,7 @@ fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result
         request.note_rules(route);
     }
     if request.cors.is_some() {
-        admit_address(snapshot, route, request.address)?;
+        admit_address(snapshot, route, request)?;
         request.route = route;
     }
     Ok(request.cors.is_some())
@@ -181,12 +183,17 @@ fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result
 fn admit_address(
     snapshot: &Snapshot,
     route: Option<&Arc<Route>>,
-    address: IpAddr,
+    request: &Request<'_>,
 ) -> Result<(), Rejection> {
     let here = route.and_then(|route| route.addresses.as_deref());
     let anywhere = snapshot.access.addresses.as_ref();
-    let mut rules = anywhere.into_iter().chain(here);
-    if rules.all(|rules| rules.admit(address)) {
+    let mut rules = anywhere.into_iter().chain(here).peekable();
+    if rules.peek().is_none() {
+        return Ok(());
+    }
+    let (peer, fields) = (request.peer.address, &request.head.fields);
+    let is_certain = is_certain(peer, fields, |hop| snapshot.trusts(hop));
+    if is_certain && rules.all(|rules| rules.admit(request.address)) {
         Ok(())
     } else {
         Err(Rejection::IpForbidden)

@@ -120,7 +120,16 @@ impl ByMethod {
     pub(super) fn of_method(&self, method: &Method) -> Option<usize> {
         // A handful at most: looking at each is faster than any index.
         let named = self.named.iter().find(|(own, _)| own == method);
-        named.map(|(_, place)| *place).or(self.other_methods)
+        if let Some((_, place)) = named {
+            return Some(*place);
+        }
+        // Many frameworks write methods in upper case before they look at them: `post` must not get
+        // around a route for POST by one for all methods. It is neither's.
+        let same = |own: &Method| own.as_str().eq_ignore_ascii_case(method.as_str());
+        if self.named.iter().any(|(own, _)| same(own)) {
+            return None;
+        }
+        self.other_methods
     }
 
     /// The value of `Allow`: all methods that have a route, sorted.

@@ -299,6 +299,14 @@ fn narrow(candidates: &[WidePrefix], depth: usize, next: u8) -> &[WidePrefix] {
     &candidates[from..to]
 }
 
+impl PathPrefix {
+    /// Whether a service may read another prefix as this one.
+    #[must_use]
+    pub fn is_read_as(&self, other: &Self) -> bool {
+        same_reading(self.as_str(), other.as_str())
+    }
+}
+
 /// Whether a service may read two canonical paths as the same one.
 pub(super) fn same_reading(one: &str, other: &str) -> bool {
     let read = |path: &str| -> Vec<u8> {

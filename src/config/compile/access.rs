@@ -112,7 +112,7 @@ pub(super) fn addresses(allow: &List<IpNet>, deny: &List<IpNet>) -> Option<Addre
 pub(super) fn check_public(file: &File, problems: &mut Problems) {
     for public in file.access.public.iter() {
         let mut protected = file.access.protected.iter();
-        let same = protected.find(|keys| keys.prefix.value == public.value);
+        let same = protected.find(|keys| keys.prefix.is_read_as(&public.value));
         if let Some(keys) = same {
             let message = format!("`{}` is protected and public", public.as_str());
             let problem = Problem::at(public.span, message).label("public here");

@@ -62,7 +62,7 @@ fn whom_a_list_lets_in_and_what_is_public() {
     assert_complaints(
         r#"[access]
 protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
-public = ["/b", "/c/"]
+public = ["/B", "/c/"]
 ip_allow = ["10.0.0.1/8", "office"]
 "#,
         r#"error: `access.protected.allow` takes a client or a group such as "group:partner"
@@ -83,12 +83,12 @@ error: unknown key `method`
 2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
   |                                                                 ^^^^^^ did you mean `methods`?
 
-error: `/b` is protected and public
+error: `/B` is protected and public
  --> tollgate.toml:3:11
   |
 2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
   |                                                                                   ---- protected here
-3 | public = ["/b", "/c/"]
+3 | public = ["/B", "/c/"]
   |           ^^^^ public here
   |
   = help: `public` is for paths below a protected one
@@ -96,7 +96,7 @@ error: `/b` is protected and public
 error: `access.public` takes a path prefix such as "/api/orders"
  --> tollgate.toml:3:17
   |
-3 | public = ["/b", "/c/"]
+3 | public = ["/B", "/c/"]
   |                 ^^^^^ it must not end with a slash: write `/c`
 
 error: `access.ip_allow` takes a network or an address such as "10.0.0.0/8"

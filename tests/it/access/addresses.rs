@@ -34,6 +34,9 @@ trusted_proxies = "127.0.0.1"
         ("/office/x", "2001:db8::7", 200, ""),
         ("/office/x", "10.9.1.1", 403, "ip_forbidden"),
         ("/office/x", "192.0.2.1", 403, "ip_forbidden"),
+        // The IPv4 address in one of NAT64.
+        ("/office/x", "64:ff9b::10.1.2.3", 200, ""),
+        ("/", "64:ff9b::203.0.113.7", 403, "ip_forbidden"),
         // The route's rules are not spelled around.
         ("/Office/x", "192.0.2.1", 400, "ambiguous_path"),
         ("/office;x", "192.0.2.1", 400, "ambiguous_path"),
@@ -79,4 +82,22 @@ trusted_proxies = "127.0.0.1"
     let done = tollgate(&["explain", "GET", "/", "--from", "203.0.113.7", "-c", file]);
     let said = "address     203.0.113.7 may not call: 203.0.113.0/24 is in access.ip_deny\n";
     assert!(done.stdout.contains(said), "{}", done.stdout);
+}
+
+#[test]
+fn a_proxy_that_does_not_say_who_called_is_not_the_caller() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = \"{0}\"\n\"/office\" = {{ upstream = \"{0}\", ip_allow = \"127.0.0.0/8\" }}\n\
+         [server]\ntrusted_proxies = \"127.0.0.1\"",
+        upstream.url(),
+    ));
+    let from =
+        |target, from: &str| gateway.ask(&Request::get(target).field("X-Forwarded-For", from));
+    for unknown in ["unknown", "192.0.2.1, unknown", "fe80::1%eth0"] {
+        from("/office", unknown).is_refusal(403, "ip_forbidden");
+        // Where nobody is kept out it does not matter.
+        from("/x", unknown).is(200);
+    }
+    from("/office", "127.0.0.9").is(200);
 }

@@ -157,6 +157,14 @@ fn what_a_service_says_is_replaced_and_its_vary_kept() {
 }
 
 #[test]
+fn a_vary_that_does_not_pass_is_no_help() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nVary: Origin\r\nConnection: vary\r\n\r\n";
+    let shop = Shop::selling(Upstream::answering(answer), CORS);
+    let response = shop.ask(&Request::get("/api/inventory/1").field("Origin", APP));
+    assert_eq!(response.fields.all("vary"), ["Origin"]);
+}
+
+#[test]
 fn a_vary_that_covers_the_origin_is_left_alone() {
     for vary in ["*", "accept, ORIGIN"] {
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nVary: {vary}\r\n\r\n");

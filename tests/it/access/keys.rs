@@ -52,6 +52,16 @@ fn kept_from_services() -> Vec<Kept> {
             vec![("authorization", None)],
         ),
         (query("api_key=K"), "/x", vec![]),
+        (
+            query("api_key=K").field("Referer", &format!("https://h/x?a&api_key={IN_QUERY}#f")),
+            "/x",
+            vec![("referer", Some("https://h/x?a#f"))],
+        ),
+        (
+            query("api_key=K").field("Referer", &format!("https://h/x?api_key={IN_QUERY}")),
+            "/x",
+            vec![("referer", Some("https://h/x"))],
+        ),
         (query("a=1&api_key=K&b=%20"), "/x?a=1&b=%20", vec![]),
         (query("api%5Fkey=K&a"), "/x?a", vec![]),
         (

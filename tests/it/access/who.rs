@@ -40,7 +40,7 @@ type Row = (
     &'static str,
 );
 
-const ROWS: [Row; 33] = [
+const ROWS: [Row; 35] = [
     ("GET", "/", None, 401, "api_key_required"),
     ("GET", "/x", Some(APP), 200, ""),
     ("GET", "/login", None, 200, ""),
@@ -57,6 +57,8 @@ const ROWS: [Row; 33] = [
     ("GET", "/login/../x", None, 401, "api_key_required"),
     ("GET", "/login/%2e%2e/x", None, 401, "api_key_required"),
     ("GET", "/login/..;/x", None, 400, "ambiguous_path"),
+    ("GET", "/login/..:x/x", None, 400, "ambiguous_path"),
+    ("GET", "/login/..%3A%3A$DATA/x", None, 400, "ambiguous_path"),
     ("GET", "/login/%252e%252e/x", None, 400, "ambiguous_path"),
     ("GET", "/orders", None, 401, "api_key_required"),
     ("GET", "/orders/1", Some(APP), 200, ""),
@@ -153,4 +155,23 @@ fn explain_names_the_entry_that_decides() {
             assert!(done.stdout.contains(line), "{line}\n{}", done.stdout);
         }
     }
+}
+
+#[test]
+fn a_route_for_a_method_is_not_spelled_around() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[[route]]\nprefix = \"/items\"\nupstream = \"{0}\"\nmethods = [\"POST\", \"GET\"]\nallow = \"group:staff\"\n\
+         [[route]]\nprefix = \"/items\"\nupstream = \"{0}\"\n[clients.a]\nkeys = [\"{1}\"]\ngroups = \"staff\"",
+        upstream.url(),
+        hash_of(STAFF),
+    ));
+    // Many services write methods in upper case before they look at them.
+    for method in ["post", "Post", "get", "head"] {
+        let response = gateway.ask(&Request::new(method, "/items"));
+        response.is(405);
+    }
+    gateway.ask(&Request::new("trace", "/items")).is(501);
+    gateway.ask(&Request::new("purge", "/items")).is(200);
+    assert_eq!(upstream.take().len(), 1);
 }
