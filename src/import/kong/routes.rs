@@ -235,6 +235,8 @@ fn other(
     match plugin.name {
         "rate-limiting" => made.limits = limits::policies(plugin, draft, notes),
         "cors" => transform::cors(plugin, made, notes),
+        "request-transformer" => transform::headers(plugin, "request_headers", made, notes),
+        "response-transformer" => transform::headers(plugin, "response_headers", made, notes),
         "request-size-limiting" => made.pairs.push(transform::body_limit(plugin)),
         "request-termination" => {
             let answers_itself =

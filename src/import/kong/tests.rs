@@ -140,10 +140,15 @@ fn who_may_is_taken_over_with_hashes_alone() {
 }
 
 #[test]
-fn answers_without_a_service_and_bounds() {
+fn fields_and_answers() {
     let imported = service(
-        "  routes:\n  - {name: a, paths: [/a], plugins: [{name: request-size-limiting, config: {allowed_payload_size: 2}}, {name: request-transformer, config: {remove: {headers: [x-debug]}}}]}\n  - {name: b, paths: [/b], plugins: [{name: request-termination, config: {status_code: 503, message: closed}}]}\n",
+        "  routes:\n  - {name: a, paths: [/a], plugins: [{name: request-transformer, config: {add: {headers: ['x-env:prod']}, append: {headers: ['x-b:c']}, remove: {headers: [x-debug], querystring: [q]}}}, {name: response-transformer, config: {remove: {headers: [server]}}}]}\n  - {name: b, paths: [/b], plugins: [{name: request-termination, config: {status_code: 503, message: closed}}, {name: request-size-limiting, config: {allowed_payload_size: 2}}]}\n",
     );
+    has(
+        &imported,
+        "request_headers = { set = { x-env = \"prod\" }, add = { x-b = \"c\" }, remove = [\"x-debug\"] }",
+    );
+    has(&imported, "response_headers = { remove = [\"server\"] }");
     has(
         &imported,
         "respond = { status = 503, body = \"{\\\"message\\\":\\\"closed\\\"}\", content_type = \"application/json; charset=utf-8\" }",
@@ -151,7 +156,7 @@ fn answers_without_a_service_and_bounds() {
     has(&imported, "body_limit = \"2MiB\"");
     assert_eq!(
         imported.left_out,
-        ["route a: request-transformer of a: has no counterpart; the route goes without"]
+        ["request-transformer of a: `remove.querystring`: only header fields are changed"]
     );
 }
 

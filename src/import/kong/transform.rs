@@ -1,9 +1,73 @@
-//! What is said around messages: `cors`, `request-size-limiting` and `request-termination`.
+//! What changes messages: `request-transformer`, `response-transformer`, `cors`, `request-size-limiting`
+//! and `request-termination`.
+
+use serde_json::Value;
 
 use super::plugins::{Plugin, place};
 use super::{flag, number, strings, text};
 use crate::import::Notes;
 use crate::import::draft::{Pair, Route, inline, list, quoted};
+
+/// `request-transformer` and `response-transformer`.
+pub(super) fn headers(
+    plugin: &Plugin<'_>,
+    key: &'static str,
+    route: &mut Route,
+    notes: &mut Notes,
+) {
+    let place = place(plugin);
+    let (mut set, mut add) = (Vec::new(), Vec::new());
+    let mut remove = Vec::new();
+    for action in ["remove", "rename", "replace", "add", "append"] {
+        let Some(parts) = plugin.config.get(action).and_then(Value::as_object) else {
+            continue;
+        };
+        for (part, value) in parts {
+            let given = value.as_array().is_some_and(|list| !list.is_empty()) || value.is_string();
+            if part != "headers" && given {
+                notes.left_out(
+                    &place,
+                    format!("`{action}.{part}`: only header fields are changed"),
+                );
+            }
+        }
+        let headers = strings(&plugin.config[action], "headers");
+        for header in headers {
+            match (action, header.split_once(':')) {
+                ("remove", _) => remove.push(header),
+                ("add" | "append", Some((_, value))) if value.contains("$(") => {
+                    notes.left_out(
+                        &place,
+                        format!("`{action}` of a value with a template: `{header}`"),
+                    );
+                }
+                ("append", Some((name, value))) => {
+                    add.push((name.to_owned(), quoted(value.trim())));
+                }
+                ("add", Some((name, value))) => {
+                    notes.differs(
+                        &place,
+                        format!("`{name}` is set, also where there is one already"),
+                    );
+                    set.push((name.to_owned(), quoted(value.trim())));
+                }
+                _ => notes.left_out(&place, format!("`{action}` of `{header}`")),
+            }
+        }
+    }
+    let mut parts = Vec::new();
+    for (name, pairs) in [("set", set), ("add", add)] {
+        if !pairs.is_empty() {
+            parts.push((name, inline(&pairs)));
+        }
+    }
+    if !remove.is_empty() {
+        parts.push(("remove", list(&remove)));
+    }
+    if !parts.is_empty() {
+        route.pairs.push((key, inline(&parts)));
+    }
+}
 
 /// `cors`.
 pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
