@@ -45,6 +45,9 @@ pub enum AmbiguousPath {
     /// others after.
     #[error("In the path a .. follows a segment that is empty or blank, or has an encoded / or ?.")]
     UncertainParent,
+    /// Some services decode it, and then take what follows `//` for a host or a new beginning.
+    #[error("In the path an encoded slash stands beside another slash, encoded or not.")]
+    EncodedSlashes,
 }
 
 impl<'a> RequestPath<'a> {
@@ -67,6 +70,9 @@ impl<'a> RequestPath<'a> {
         let normal = normalize(path)?;
         let unmerged = remove_dots(&normal)?;
         let text = merge_slashes(&unmerged);
+        if has_encoded_run(&text) {
+            return Err(AmbiguousPath::EncodedSlashes);
+        }
         let unmerged = (text != unmerged).then(|| unmerged.into());
         let encoded_slash = text.contains("%2F");
         let encoded_control = has_encoded_control(&text);
@@ -298,6 +304,31 @@ fn hides_dots(segment: &str) -> bool {
 fn has_encoded_control(normal: &str) -> bool {
     let mut once = Decoded::once(normal.bytes());
     once.any(|decoded| decoded.byte.is_ascii_control())
+}
+
+/// Whether a path without repeated slashes has some when it is decoded, however often. A service that
+/// takes blanks off sees none of those in between.
+fn has_encoded_run(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        if !segment.contains('%') {
+            continue;
+        }
+        // The slashes around the segment are there as well; at the end of the path there is none.
+        let (mut empty, mut encoded) = (true, false);
+        for byte in lenient::decode(segment.bytes(), Charset::Utf8) {
+            match byte {
+                b'/' | b'\\' if empty => return true,
+                b'/' | b'\\' => (empty, encoded) = (true, true),
+                b' ' | b'+' | 0 => {}
+                _ => empty = false,
+            }
+        }
+        if encoded && empty && segments.peek().is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 fn merge_slashes(path: &str) -> String {

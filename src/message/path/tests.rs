@@ -122,6 +122,26 @@ fn what_has_two_readings_is_refused() {
 }
 
 #[test]
+fn an_encoded_slash_beside_another_slash_is_refused() {
+    for path in [
+        "/%2Fh/secret",
+        "/%2F%2Fh/secret",
+        "/x/%2Fsecret",
+        "/x%2f/secret",
+        "/x%2F%252Fh/secret",
+        "/%252Fh/secret",
+        "/%25252Fh/secret",
+        "/%255Ch/secret",
+        "/%20%2Fh/secret",
+        "/%EF%BC%8Fh/secret",
+        "/login/%2F/h/zz",
+    ] {
+        let parsed = RequestPath::parse(path.as_bytes());
+        assert_eq!(parsed, Err(AmbiguousPath::EncodedSlashes), "{path}");
+    }
+}
+
+#[test]
 fn what_only_looks_like_dots_passes() {
     for path in [
         "/a/..b",
@@ -131,7 +151,8 @@ fn what_only_looks_like_dots_passes() {
         "/a;../b",
         "/a;..",
         "/a%2Fb..",
-        "/%252Fa",
+        "/x%252Fa",
+        "/x%2F",
         "/;a",
         "/...%20",
         "/.%20x",

@@ -87,6 +87,10 @@ fn an_encoded_slash_is_refused_unless_the_route_keeps_it() {
     gateway
         .ask(&Request::get("/keep/..%2fb"))
         .is_refusal(400, "ambiguous_path");
+    // Decoded, it would arrive as `//h/b`: with a host to some services.
+    gateway
+        .ask(&Request::get("/keep/%2Fh/b"))
+        .is_refusal(400, "ambiguous_path");
 }
 
 #[test]
