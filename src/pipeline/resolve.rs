@@ -22,7 +22,7 @@ pub fn resolve<'t>(
     path: &RequestPath<'_>,
 ) -> Result<&'t Arc<Route>, Rejection> {
     match found {
-        Resolved::Route(route) => match routes.evaded(host, method, path.as_str(), route) {
+        Resolved::Route(route) => match routes.evaded(host, method, path, route) {
             None => Ok(route),
             Some(evaded) => Err(Rejection::AmbiguousPath(
                 format!(

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::message::path::RequestPath;
 use crate::upstream::Upstream;
 
 use super::near_miss::takes_host;
 use super::spellings::{Spellings, is_stricter};
 use super::table::host_name;
-use super::{Resolved, Route, RouteTable};
+use super::{Resolved, Route, RouteTable, slashes};
 
 impl RouteTable {
     /// Keeps routes that lead to the same service from taking each other's paths by their spelling.
@@ -27,12 +28,13 @@ impl RouteTable {
         &self,
         host: &[u8],
         method: &Method,
-        path: &str,
+        path: &RequestPath<'_>,
         taken: &Arc<Route>,
     ) -> Option<&Arc<Route>> {
-        self.spellings.prefixes.find_map(path, |place| {
+        let prefixes = &self.spellings.prefixes;
+        slashes::find_map(prefixes, path, !taken.merge_slashes, |place| {
             let other = self.routes().get(place)?;
-            if other.prefix.covers(path) {
+            if other.prefix.covers(path.as_str()) {
                 // It was looked at, and another route won.
                 return None;
             }
@@ -98,10 +100,11 @@ mod tests {
         let table = RouteTable::new(routes.to_vec())
             .unwrap()
             .guard_spellings(&upstreams);
-        let Resolved::Route(taken) = table.find(b"A.test:80", method, path) else {
-            panic!("{path} has no route");
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        let Resolved::Route(taken) = table.find(b"A.test:80", method, path.as_str()) else {
+            panic!("{path:?} has no route");
         };
-        let evaded = table.evaded(b"A.test:80", method, path, taken);
+        let evaded = table.evaded(b"A.test:80", method, &path, taken);
         evaded.map(|route| route.prefix.as_str().to_owned())
     }
 
@@ -123,6 +126,9 @@ mod tests {
             "/login%2Fx",
             "/login%3Fx",
             "/log%C4%B1n",
+            "/login::$DATA",
+            "/login:x",
+            "/login%3Ax",
         ] {
             assert_eq!(evaded(path).as_deref(), Some("/login"), "{path}");
         }
@@ -138,6 +144,27 @@ mod tests {
             "/LOGIN/x",
         ] {
             assert_eq!(evaded(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn repeated_slashes_get_around_a_route_where_they_are_kept() {
+        for (keeps, path, gets_around) in [
+            (true, "/x//login", true),
+            (true, "//h/login", true),
+            (true, "/x//h/LOGIN/7", true),
+            (true, "/x//y", false),
+            (true, "//login", false),
+            (false, "/x//login", false),
+            (false, "//h/login", false),
+        ] {
+            let slashes = |route| Route {
+                merge_slashes: !keeps,
+                ..route
+            };
+            let routes = [slashes(route("/", 0)), slashes(dear(kept("/login", 0)))];
+            let found = evaded(&routes, &[SERVICE], &Method::GET, path).is_some();
+            assert_eq!(found, gets_around, "{path}");
         }
     }
 

@@ -91,12 +91,13 @@ impl ProtectedPrefixes {
         keeps_slashes: bool,
         mut check: impl FnMut(usize, &[usize]) -> Option<T>,
     ) -> Option<T> {
-        if keeps_slashes && path.with_all_slashes().is_some() {
-            // What a service makes of repeated slashes is not certain, so this is no exception.
-            return slashes::find_map(prefixes, path, |place| check(place, &[]));
-        }
-        let lifted = self.public.lifted(path.as_str());
-        prefixes.find_map(path.as_str(), |place| check(place, lifted))
+        // What a service makes of repeated slashes is not certain, so this is no exception.
+        let lifted = if keeps_slashes && path.with_all_slashes().is_some() {
+            &[]
+        } else {
+            self.public.lifted(path.as_str())
+        };
+        slashes::find_map(prefixes, path, keeps_slashes, |place| check(place, lifted))
     }
 
     /// The entry that keeps anonymous callers from `path` (a canonical path), if any does: the

@@ -46,15 +46,17 @@ pub(super) fn kept<'p>(prefix: &PathPrefix, path: &'p RequestPath<'_>) -> Cow<'p
     Cow::Owned(kept)
 }
 
-/// Calls `check` for each of `prefixes` that a path lies under as a service may read it that gets its
-/// slashes as they came, until it returns something.
+/// Calls `check` for each of `prefixes` that a path lies under as a service may read it, which with
+/// `keeps_slashes` gets its slashes as they came, until it returns something.
 pub(super) fn find_map<T>(
     prefixes: &WidePrefixes,
     path: &RequestPath<'_>,
+    keeps_slashes: bool,
     mut check: impl FnMut(usize) -> Option<T>,
 ) -> Option<T> {
     let found = prefixes.find_map(path.as_str(), &mut check);
-    if found.is_some() || path.with_all_slashes().is_none() || prefixes.is_empty() {
+    if found.is_some() || !keeps_slashes || path.with_all_slashes().is_none() || prefixes.is_empty()
+    {
         return found;
     }
     let longest = prefixes.longest() + MARGIN;
@@ -200,7 +202,7 @@ mod tests {
     fn a_reading_that_is_cut_lies_under_what_it_may_go_on_with() {
         let prefix = PathPrefix::parse("/api/orders").unwrap();
         let prefixes = WidePrefixes::new([(0, &prefix)]);
-        let found = |path: &str| find_map(&prefixes, &parse(path), Some).is_some();
+        let found = |path: &str| find_map(&prefixes, &parse(path), true, Some).is_some();
         for filler in ["/;x", "/%20", ";%2541", "/%252525252525252520"] {
             // Wherever the cut falls.
             for times in (1..400).step_by(7) {

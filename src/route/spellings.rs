@@ -24,7 +24,7 @@ impl Spellings {
     /// Finds them among `routes`, which lead to `upstreams`.
     pub(super) fn compile(routes: &[Arc<Route>], upstreams: &[Arc<Upstream>]) -> Self {
         let prefixes = |places: &mut dyn Iterator<Item = usize>| {
-            WidePrefixes::new(places.map(|place| (place, &routes[place].prefix)))
+            WidePrefixes::new(places.map(|place| (place, &routes[place].prefix))).with_streams()
         };
         let all = prefixes(&mut (0..routes.len()));
         let mut pairs = HashSet::new();
