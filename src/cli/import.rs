@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{self, Format};
+use crate::config;
 use crate::import::{self, ImportError, Imported, Source};
 
 /// Whose configuration.
@@ -102,16 +102,7 @@ fn finish(imported: &Imported, how: &How) -> ExitCode {
             let _ = writeln!(said, "{title}: {note}");
         }
     }
-    // Variables are set where the gateway runs.
-    let environment = &config::environment;
-    let files = &|_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
-    let checked = config::parse(
-        "imported.toml",
-        &imported.toml,
-        Format::Toml,
-        environment,
-        files,
-    );
+    let checked = imported.check(&config::environment);
     let good = checked.is_ok();
     if let Err(problems) = checked {
         let _ = writeln!(

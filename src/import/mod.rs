@@ -9,7 +9,10 @@ mod node;
 pub use kong::kong;
 pub use node::node;
 
-use crate::config::{self, Format};
+use std::io;
+use std::path::Path;
+
+use crate::config::{self, Environment, Format, Problems};
 
 /// What came of it.
 #[derive(Debug)]
@@ -20,6 +23,33 @@ pub struct Imported {
     pub left_out: Vec<String>,
     /// What was taken over, and behaves differently in some case.
     pub differs: Vec<String>,
+}
+
+impl Imported {
+    /// Checks the configuration as `tollgate check` does; it names no other files.
+    ///
+    /// # Errors
+    /// All problems of the text.
+    pub fn check(&self, environment: Environment<'_>) -> Result<(), Problems> {
+        let files = &|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound).into());
+        config::parse(
+            "imported.toml",
+            &self.toml,
+            Format::Toml,
+            environment,
+            files,
+        )
+        .map(drop)
+    }
+
+    /// For tests: itself, which has to be good.
+    #[cfg(test)]
+    fn good(self) -> Self {
+        if let Err(problems) = self.check(&|_| Err(std::env::VarError::NotPresent)) {
+            panic!("{}\n{}", self.toml, problems.render(false));
+        }
+        self
+    }
 }
 
 /// What the two importers collect on their way.

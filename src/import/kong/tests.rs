@@ -1,26 +1,11 @@
 use super::*;
-use crate::config;
 
 fn import(text: &str) -> Imported {
-    let imported = kong(Source {
+    let source = Source {
         name: "kong.yml",
         text,
-    })
-    .expect("a file of Kong's");
-    let environment = &|_: &str| Err(std::env::VarError::NotPresent);
-    let files =
-        &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
-    let loaded = config::parse(
-        "tollgate.toml",
-        &imported.toml,
-        Format::Toml,
-        environment,
-        files,
-    );
-    if let Err(problems) = loaded {
-        panic!("{}\n{}", imported.toml, problems.render(false));
-    }
-    imported
+    };
+    kong(source).expect("a file of Kong's").good()
 }
 
 /// A service at port 80 with these lines, and what came of it.

@@ -163,7 +163,6 @@ pub(super) fn canonical(prefix: &str) -> String {
 mod tests {
     use super::*;
     use crate::client::ApiKeyHash;
-    use crate::config;
 
     fn import(routes: &str, protected: Option<&str>, keys: Option<&str>) -> Imported {
         let source = |name, text| Source { name, text };
@@ -172,21 +171,7 @@ mod tests {
             protected.map(|text| source("protectedRoutes.js", text)),
             keys.map(|text| source("keys.json", text)),
         );
-        let imported = imported.expect("files that can be read");
-        let environment = &|_: &str| Err(std::env::VarError::NotPresent);
-        let files =
-            &|_: &std::path::Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound).into());
-        let loaded = config::parse(
-            "tollgate.toml",
-            &imported.toml,
-            Format::Toml,
-            environment,
-            files,
-        );
-        if let Err(problems) = loaded {
-            panic!("{}\n{}", imported.toml, problems.render(false));
-        }
-        imported
+        imported.expect("files that can be read").good()
     }
 
     #[test]
