@@ -115,7 +115,7 @@ pub fn read_answer_as_sent(
         Err(error @ HeadError::Malformed(_)) => error,
         read => return read,
     };
-    let repaired = repair(head).ok_or(malformed)?;
+    let repaired = repair(head)?.ok_or(malformed)?;
     let mut head = read_answer(HeadStorage::from(repaired.bytes), limits)?;
     head.repaired = Some(repaired.why);
     Ok(head)

@@ -2,11 +2,17 @@
 //! ends with LF alone (section 2.2), blanks between a name and its colon (section 5.1). They are
 //! repaired and then read as strictly as any other. What the client gets is written anew, and the
 //! connection is not used again, so that nothing behind such a head can be taken for the answer to
-//! another request.
+//! another request. A head whose lines end in both ways is refused: a service that keeps CR LF out of
+//! a value, but not LF, would let whoever chose the value add fields.
 
 use memchr::memchr;
 
 use crate::message::head::Oddity;
+
+use super::lines::HeadError;
+
+const MIXED: HeadError =
+    HeadError::Malformed("Some lines of the head end with CR LF, others with LF alone.");
 
 /// A head, repaired.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,14 +23,17 @@ pub(super) struct Repaired {
 }
 
 /// Repairs a head; `None` if there is nothing to repair.
-pub(super) fn repair(head: &[u8]) -> Option<Repaired> {
+pub(super) fn repair(head: &[u8]) -> Result<Option<Repaired>, HeadError> {
     let mut bytes = Vec::with_capacity(head.len() + 64);
-    let mut why = None;
+    let (mut why, mut has_crlf, mut has_lf) = (None, false, false);
     for (index, line) in head.split_inclusive(|b| *b == b'\n').enumerate() {
         let text = match line {
-            [text @ .., b'\r', b'\n'] => text,
+            [text @ .., b'\r', b'\n'] => {
+                has_crlf = true;
+                text
+            }
             [text @ .., b'\n'] => {
-                why = Some(Oddity::BareLf);
+                has_lf = true;
                 text
             }
             // It was cut off, which the reader will say.
@@ -49,7 +58,11 @@ pub(super) fn repair(head: &[u8]) -> Option<Repaired> {
         bytes.extend_from_slice(rest);
         bytes.extend_from_slice(b"\r\n");
     }
-    why.map(|why| Repaired { bytes, why })
+    if has_crlf && has_lf {
+        return Err(MIXED);
+    }
+    let why = why.or(has_lf.then_some(Oddity::BareLf));
+    Ok(why.map(|why| Repaired { bytes, why }))
 }
 
 #[cfg(test)]
@@ -58,7 +71,7 @@ mod tests {
 
     fn repaired(head: &str) -> Option<String> {
         let text = |repaired: Repaired| String::from_utf8(repaired.bytes).unwrap();
-        repair(head.as_bytes()).map(text)
+        repair(head.as_bytes()).unwrap().map(text)
     }
 
     #[test]
@@ -76,6 +89,20 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_end_in_both_ways_are_refused() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n\n",
+            "HTTP/1.1 200 OK\nA: b\n\r\n",
+            "HTTP/1.1 200 OK\nA : b\r\n\n",
+            // A CR more is the end of a line to some, and part of its text to others.
+            "HTTP/1.1 200 OK\nA: b\r\r\n\n",
+        ] {
+            assert_eq!(repair(head.as_bytes()), Err(MIXED), "{head:?}");
+        }
+    }
+
+    #[test]
     fn nothing_else_is_repaired() {
         for head in [
             "HTTP/1.1 200 a : b\r\n\r\n",
@@ -87,12 +114,7 @@ mod tests {
         ] {
             assert_eq!(repaired(head), None, "{head:?}");
         }
-        // A blank line in the middle, or a CR more, is for the reader to refuse.
-        let crs = "HTTP/1.1 200 OK\nA: b\r\r\n\n";
-        assert_eq!(
-            repaired(crs).as_deref(),
-            Some("HTTP/1.1 200 OK\r\nA: b\r\r\n\r\n")
-        );
+        // A field without a name is for the reader to refuse.
         assert_eq!(
             repaired("HTTP/1.1 200 OK\n : b\n\n").as_deref(),
             Some("HTTP/1.1 200 OK\r\n: b\r\n\r\n")
