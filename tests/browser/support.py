@@ -119,6 +119,29 @@ class Browser:
         body = {"script": script, "args": list(args)}
         return self.ask("POST", self.session + "/execute/async", body)
 
+    def element(self, selector):
+        body = {"using": "css selector", "value": selector}
+        (key,) = self.ask("POST", self.session + "/element", body).values()
+        return f"{self.session}/element/{key}"
+
+    def type(self, selector, text):
+        self.ask("POST", self.element(selector) + "/value", {"text": text})
+
+    def click(self, selector):
+        self.ask("POST", self.element(selector) + "/click", {})
+
+    def text(self, selector):
+        return self.ask("GET", self.element(selector) + "/text")
+
+    def title(self):
+        return self.ask("GET", self.session + "/title")
+
+    def url(self):
+        return self.ask("GET", self.session + "/url")
+
+    def cookies(self):
+        return self.ask("GET", self.session + "/cookie")
+
     def end(self):
         self.ask("DELETE", self.session)
         self.driver.terminate()
