@@ -24,7 +24,7 @@ use crate::config::{self, AccessLog, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{Clock, LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
-use crate::server::{BindError, Listeners, bind};
+use crate::server::{BindError, Claimed, claim};
 use crate::upstream::Registry;
 
 use keeper::{Keeper, restore};
@@ -172,11 +172,11 @@ async fn start_and_serve(
     };
     let Started {
         gateway,
-        listeners,
+        claimed,
         reloader,
         keeper,
     } = started??;
-    let done = gateway.serve(listeners, reloader, signals).await;
+    let done = gateway.serve(claimed, reloader, signals).await;
     let last_files = apart("end", move || {
         if let Some(keeper) = keeper {
             keeper.finish();
@@ -212,7 +212,7 @@ async fn apart<T: Send + 'static>(
 /// A gateway that is ready to serve.
 struct Started {
     gateway: Gateway,
-    listeners: Listeners,
+    claimed: Claimed,
     reloader: Reloader,
     keeper: Option<Keeper>,
 }
@@ -270,7 +270,7 @@ impl Started {
             })
         });
         let state = state.transpose()?;
-        let listeners = bind(&settings.listen, settings.workers)?;
+        let claimed = claim(&settings.listen)?;
         let keep = |file| Keeper::start(file, Arc::clone(&store));
         let keeper = state.map(keep).transpose()?;
         let registry = Registry::default();
@@ -296,7 +296,7 @@ impl Started {
         };
         Ok(Self {
             gateway,
-            listeners,
+            claimed,
             reloader,
             keeper,
         })

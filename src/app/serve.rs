@@ -2,16 +2,17 @@
 //! one loop, so that a signal means something at any time.
 
 use std::io;
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::pipeline::UnlistedProxies;
-use crate::server::{Listeners, Phase, Room, WorkerParts, run_worker};
+use crate::server::{Claimed, Phase, Room, WorkerParts, run_worker};
 
 use super::reload::Reloader;
 use super::signals::Signals;
@@ -24,12 +25,17 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long they may take to write a line for each request that is cut, once told twice to stop.
 const CUT_MARGIN: Duration = Duration::from_secs(1);
 
+/// How long a port may wait for the lines of the log that come before it.
+const LINES_BEFORE: Duration = Duration::from_millis(200);
+
 const WORKER: &str = "worker";
 
 /// The threads that run as long as the gateway.
 struct Threads {
     phase: watch::Sender<Phase>,
     workers: Vec<JoinHandle<()>>,
+    /// Gives each worker what it is to listen with.
+    listeners: Vec<oneshot::Sender<Vec<TcpListener>>>,
     /// Hears of each worker that is ready to accept.
     ready: mpsc::Receiver<()>,
     /// Hears of each thread that has ended.
@@ -48,12 +54,12 @@ impl Gateway {
     /// Starts the threads, serves until a signal says to stop, and drains.
     pub(super) async fn serve(
         &self,
-        listeners: Listeners,
+        claimed: Claimed,
         reloader: Reloader,
         signals: &mut Signals,
     ) -> Result<(), StartError> {
-        let addresses = listeners.addresses.clone();
-        let mut threads = self.start(listeners, reloader)?;
+        let mut claimed = Some(claimed);
+        let mut threads = self.start(reloader)?;
         let (mut starting, mut running) = (threads.workers.len(), threads.workers.len());
         let mut draining_until = None;
         let mut lost_lines = tokio::time::interval(LOST_LINES_INTERVAL);
@@ -61,11 +67,9 @@ impl Gateway {
             tokio::select! {
                 Some(()) = threads.ready.recv() => {
                     starting -= 1;
-                    if starting == 0 && draining_until.is_none() {
-                        threads.phase.send_replace(Phase::Serving);
-                        for address in &addresses {
-                            tracing::info!(%address, "listening");
-                        }
+                    let is_ready = starting == 0 && draining_until.is_none();
+                    if let Some(claimed) = claimed.take_if(|_| is_ready) {
+                        self.open(claimed, &mut threads).await?;
                     }
                 }
                 () = signals.stop.asked() => {
@@ -112,15 +116,33 @@ impl Gateway {
         Ok(())
     }
 
-    fn start(&self, listeners: Listeners, reloader: Reloader) -> io::Result<Threads> {
+    /// Lets clients connect. What the workers found, Redis above all, is in the log by then: whoever
+    /// waits for a port may read it.
+    async fn open(&self, claimed: Claimed, threads: &mut Threads) -> Result<(), StartError> {
+        self.operator_log.written(LINES_BEFORE).await;
+        let listeners = claimed.listen(self.settings.workers)?;
+        for (worker, sockets) in threads.listeners.drain(..).zip(listeners.per_worker) {
+            // One that has ended by itself is found out by its thread's end.
+            let _ = worker.send(sockets);
+        }
+        threads.phase.send_replace(Phase::Serving);
+        for address in listeners.addresses {
+            tracing::info!(%address, "listening");
+        }
+        Ok(())
+    }
+
+    fn start(&self, reloader: Reloader) -> io::Result<Threads> {
         let (phase, _) = watch::channel(Phase::Starting);
         let (is_ready, ready) = mpsc::channel(self.settings.workers);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
         let room = Arc::new(Room::new(self.max_connections()));
         let unlisted_proxies = Arc::new(UnlistedProxies::default());
-        let mut workers = Vec::new();
-        for listeners in listeners.per_worker {
+        let (mut workers, mut to_listen) = (Vec::new(), Vec::new());
+        for _ in 0..self.settings.workers {
+            let (sockets, listeners) = oneshot::channel();
+            to_listen.push(sockets);
             let parts = WorkerParts {
                 listeners,
                 snapshots: self.snapshots.subscribe(),
@@ -144,6 +166,7 @@ impl Gateway {
         Ok(Threads {
             phase,
             workers,
+            listeners: to_listen,
             ready,
             ended,
             reload,

@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::Target;
 
 /// How many batches may wait for the disk; a batch is at most a few dozen KiB.
@@ -35,6 +37,8 @@ struct Counts {
 enum Batch {
     Lines(Vec<u8>),
     Wake,
+    /// Tells when all before it is written.
+    Mark(oneshot::Sender<()>),
     Finish,
 }
 
@@ -82,6 +86,14 @@ impl Sink {
         self.counts.lost.swap(0, Ordering::Relaxed)
     }
 
+    /// Waits until what was handed over is written, at most `patience`. For a log that goes on.
+    pub async fn written(&self, patience: Duration) {
+        let (mark, reached) = oneshot::channel();
+        if self.queue.try_send(Batch::Mark(mark)).is_ok() {
+            let _ = tokio::time::timeout(patience, reached).await;
+        }
+    }
+
     /// Waits until what was handed over is written, at most `patience`: a reader that has stopped
     /// reading our standard output must not keep the program from ending.
     pub fn finish(&self, patience: Duration) {
@@ -118,6 +130,8 @@ impl Writer {
             match batch {
                 Batch::Lines(lines) => self.write(lines),
                 Batch::Wake => {}
+                // Whoever waited may have given up.
+                Batch::Mark(reached) => drop(reached.send(())),
                 Batch::Finish => break,
             }
         }
@@ -212,9 +226,10 @@ mod tests {
         );
         let sink = Sink::start(Target::File(path.clone())).unwrap();
         sink.write(b"one\n".to_vec());
-        while std::fs::read(&path).unwrap() != b"one\n" {
-            thread::yield_now();
-        }
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_time().build().unwrap();
+        runtime.block_on(sink.written(Duration::from_secs(10)));
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\n");
         std::fs::rename(&path, &old).unwrap();
         sink.reopen();
         sink.write(b"two\n".to_vec());

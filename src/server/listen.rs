@@ -1,4 +1,6 @@
 //! Listening sockets: one per worker and address, between which the kernel spreads connections.
+//! Addresses are claimed at the start, and listened on once the workers are ready: a port that is taken
+//! is said at once, and one that can be connected to is served.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,6 +9,17 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// Addresses that are bound, and that nobody can connect to yet.
+#[derive(Debug)]
+pub struct Claimed(Vec<Claim>);
+
+#[derive(Debug)]
+struct Claim {
+    address: SocketAddr,
+    only_v6: bool,
+    socket: Socket,
+}
 
 /// The sockets of all workers, and the addresses that they are bound to.
 #[derive(Debug)]
@@ -39,30 +52,50 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Binds every address once for each worker.
-pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindError> {
-    let mut listeners = Listeners {
-        per_worker: Vec::new(),
-        addresses: Vec::new(),
-    };
-    listeners.per_worker.resize_with(workers, Vec::new);
-    // Nothing listens before every address is claimed: if the start failed halfway, whoever had
-    // connected would be reset.
-    let claimed = addresses.iter().map(|&address| {
+/// Binds every address, unless anybody listens there.
+///
+/// # Errors
+/// The first address that cannot be bound.
+pub fn claim(addresses: &[SocketAddr]) -> Result<Claimed, BindError> {
+    let claims = addresses.iter().map(|&address| {
         let only_v6 = leaves_ipv4_alone(address, addresses);
         let socket = open(address, only_v6, false);
         let socket = socket.map_err(|source| BindError { address, source })?;
-        Ok((address, only_v6, socket))
+        Ok(Claim {
+            address,
+            only_v6,
+            socket,
+        })
     });
-    for (address, only_v6, socket) in claimed.collect::<Result<Vec<_>, _>>()? {
-        let (bound, sockets) =
-            listen(socket, only_v6, workers).map_err(|source| BindError { address, source })?;
-        listeners.addresses.push(bound);
-        for (of_worker, socket) in listeners.per_worker.iter_mut().zip(sockets) {
-            of_worker.push(socket.into());
+    claims.collect::<Result<_, _>>().map(Claimed)
+}
+
+impl Claimed {
+    /// Listens on every address, once for each worker.
+    ///
+    /// # Errors
+    /// The first address that somebody else has begun to listen on since it was claimed.
+    pub fn listen(self, workers: usize) -> Result<Listeners, BindError> {
+        let mut listeners = Listeners {
+            per_worker: Vec::new(),
+            addresses: Vec::new(),
+        };
+        listeners.per_worker.resize_with(workers, Vec::new);
+        for Claim {
+            address,
+            only_v6,
+            socket,
+        } in self.0
+        {
+            let listening = listen(socket, only_v6, workers);
+            let (bound, sockets) = listening.map_err(|source| BindError { address, source })?;
+            listeners.addresses.push(bound);
+            for (of_worker, socket) in listeners.per_worker.iter_mut().zip(sockets) {
+                of_worker.push(socket.into());
+            }
         }
+        Ok(listeners)
     }
-    Ok(listeners)
 }
 
 /// Listens with a socket that has claimed its address, and with one for each other worker.
@@ -118,6 +151,10 @@ mod tests {
 
     use super::*;
 
+    fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindError> {
+        claim(addresses)?.listen(workers)
+    }
+
     /// A port that nobody else is given as long as the socket lives; it never listens.
     fn held(ip: &str) -> (Socket, SocketAddr) {
         let socket = open(SocketAddr::new(ip.parse().unwrap(), 0), false, false).unwrap();
@@ -158,7 +195,7 @@ mod tests {
         for (first, second) in overlapping {
             let running = bind(&[at(first, 0)], 2).unwrap();
             let port = running.addresses[0].port();
-            let error = bind(&[at(second, port)], 2).unwrap_err();
+            let error = claim(&[at(second, port)]).unwrap_err();
             assert!(error.to_string().contains("taken"), "{first}, {second}");
         }
         for (first, second) in [("127.0.0.1", "127.0.0.2"), ("127.0.0.1", "::1")] {
@@ -168,6 +205,16 @@ mod tests {
         // Both kinds of all addresses on one port, as one instance may want it.
         let (_held, all) = held("::");
         bind(&[at("0.0.0.0", all.port()), all], 2).unwrap();
+    }
+
+    #[test]
+    fn nobody_can_connect_to_what_is_only_claimed() {
+        let (_held, address) = held("127.0.0.1");
+        let claimed = claim(&[address]).unwrap();
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let _listeners = claimed.listen(2).unwrap();
+        TcpStream::connect(address).unwrap();
     }
 
     #[test]

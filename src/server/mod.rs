@@ -8,6 +8,6 @@ mod listen;
 mod room;
 mod worker;
 
-pub use listen::{BindError, Listeners, bind};
+pub use listen::{BindError, Claimed, claim};
 pub use room::Room;
 pub use worker::{Phase, WorkerParts, run_worker};

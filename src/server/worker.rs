@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, spawn_local};
 
 use crate::limit::LimitStore;
@@ -50,8 +50,8 @@ impl Phase {
 /// What a worker is made of; all of it can be sent to its thread.
 #[derive(Debug)]
 pub struct WorkerParts {
-    /// Bound and listening, one an address.
-    pub listeners: Vec<StdListener>,
+    /// What listens, one an address, once all workers are ready.
+    pub listeners: oneshot::Receiver<Vec<StdListener>>,
     /// What a reload swaps.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where requests are counted.
@@ -101,12 +101,6 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         connections: Rc::clone(&connections),
         room: parts.room,
     };
-    let listeners: Vec<TcpListener> = parts
-        .listeners
-        .into_iter()
-        .map(TcpListener::from_std)
-        .collect::<Result<_, _>>()?;
-
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
     let _ = parts.ready.send(()).await;
@@ -124,10 +118,14 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
             make_room
         );
     });
-    // The sender lives as long as the gateway; when it is gone, so is the reason to serve.
-    let _ = phase.wait_for(|phase| *phase != Phase::Starting).await;
+    // The sender of phases lives as long as the gateway; when it is gone, so is the reason to serve.
+    let listeners = tokio::select! {
+        listeners = parts.listeners => listeners.unwrap_or_default(),
+        _ = phase.wait_for(|phase| phase.is_ending()) => Vec::new(),
+    };
     let mut listening = JoinSet::new();
     for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
         let (accepting, mut phase) = (accepting.clone(), phase.clone());
         listening.spawn_local(async move {
             let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };

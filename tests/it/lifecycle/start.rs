@@ -1,6 +1,7 @@
 //! Starting: everything is bound before anything is served, and what can't be done is said.
 
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
@@ -46,6 +47,30 @@ fn a_port_that_another_program_holds_fails_loudly() {
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stderr.contains(&address), "{done:?}");
     assert!(!done.stderr.contains("listening"), "half a start: {done:?}");
+}
+
+#[test]
+fn nobody_can_connect_before_the_gateway_can_serve() {
+    // A Redis that takes connections and says nothing holds the start up, though not for long.
+    let redis = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    // An address of this test's own, so that the port is free as soon as it is given back.
+    let free = TcpListener::bind("127.0.0.66:0").expect("a free port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let config = format!(
+        "listen = \"{address}\"\n[routes]\n[log]\nformat = \"json\"\n[limits.redis]\nurl = \"redis://{}\"\n\
+         [limits]\nanonymous = {{ requests = 1, per = \"1s\" }}\n",
+        redis.local_addr().expect("an address")
+    );
+    std::fs::write(dir.path().join("tollgate.toml"), config).expect("write the file");
+    let mut gateway = Gateway::begin_in(dir);
+    let asked = redis.accept().expect("a connection");
+    let refused = TcpStream::connect(address).expect_err("it cannot serve yet");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    gateway.wait_listening();
+    gateway.ask(&Request::get("/health")).is(200);
+    drop(asked);
 }
 
 #[test]
