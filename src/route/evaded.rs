@@ -65,7 +65,7 @@ mod tests {
     use crate::message::field_rules;
     use crate::route::testing::route;
     use crate::route::{EncodedControls, EncodedSlash, PathEncoding};
-    use crate::upstream::{Endpoint, EndpointUrl};
+    use crate::upstream::{Endpoint, EndpointUrl, Rules};
 
     const SERVICE: &str = "http://one:1";
 
@@ -73,9 +73,7 @@ mod tests {
         Arc::new(Upstream {
             name: url.into(),
             endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
-            connect_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(1),
-            max_idle: 1,
+            rules: Rules::default(),
         })
     }
 

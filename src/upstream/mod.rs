@@ -12,8 +12,10 @@ mod control;
 mod pool;
 mod pools;
 mod registry;
+mod rules;
 mod same_service;
 mod state;
+mod statuses;
 mod url;
 
 pub use address::{Address, ConnectError};
@@ -21,13 +23,16 @@ pub use control::Control;
 pub use pool::{Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
+pub use rules::{
+    Balance, BreakerRules, CapacityRules, HashBy, HealthRules, MaxRequests, RetryRules, Rules,
+};
 pub use same_service::may_be_same_service;
 pub use state::EndpointState;
+pub use statuses::Statuses;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A service behind the gateway.
 #[derive(Debug, Clone)]
@@ -36,12 +41,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Where it is. Never empty.
     pub endpoints: Vec<Endpoint>,
-    /// The longest that connecting may take.
-    pub connect_timeout: Duration,
-    /// No byte in either direction; also how long an idle connection is kept.
-    pub idle_timeout: Duration,
-    /// How many idle connections a worker keeps to each address.
-    pub max_idle: usize,
+    /// What the configuration says of it.
+    pub rules: Rules,
 }
 
 /// One of the places where an upstream is.
@@ -49,6 +50,10 @@ pub struct Upstream {
 pub struct Endpoint {
     /// As it is configured.
     pub url: EndpointUrl,
+    /// Its share of requests, in proportion to the others'. 0: it takes nothing new.
+    pub weight: u32,
+    /// It takes requests only while no other endpoint can.
+    pub backup: bool,
     /// What the process knows of it.
     pub state: Arc<EndpointState>,
 }
@@ -61,6 +66,8 @@ impl Endpoint {
         let state = EndpointState::new(&url.host, url.port, Arc::default());
         Self {
             url,
+            weight: 1,
+            backup: false,
             state: Arc::new(state),
         }
     }
@@ -89,9 +96,7 @@ mod testing {
         Arc::new(Upstream {
             name: name.into(),
             endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
-            connect_timeout: Duration::from_secs(2),
-            idle_timeout: Duration::from_mins(1),
-            max_idle: 1,
+            rules: Rules::default(),
         })
     }
 

@@ -103,14 +103,14 @@ impl Pool {
 
     /// Makes a new connection.
     pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
-        let (socket, address) = connect(&self.state, upstream.connect_timeout).await?;
+        let (socket, address) = connect(&self.state, upstream.rules.connect_timeout).await?;
         self.follow_addresses();
         Ok(Link {
             connection: Connection::new(socket),
             address_text: address.socket.to_string().into(),
             address,
             reused: false,
-            max_idle_time: upstream.idle_timeout,
+            max_idle_time: upstream.rules.idle_timeout,
         })
     }
 
@@ -265,7 +265,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();
             let mut upstream = upstream("up", &format!("http://up.test:{port}"));
-            Arc::make_mut(&mut upstream).idle_timeout = 3600 * SECOND;
+            Arc::make_mut(&mut upstream).rules.idle_timeout = 3600 * SECOND;
             let state = &upstream.endpoints[0].state;
             let pool = Pool::new(Arc::clone(state));
             let begun = Instant::now();

@@ -9,7 +9,7 @@ use crate::config::kinds::{Name, Target};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::config::suggest::closest;
-use crate::upstream::{Endpoint, EndpointUrl, Upstream};
+use crate::upstream::{Endpoint, EndpointUrl, Rules, Upstream};
 
 /// The upstreams compiled so far.
 pub(super) struct Upstreams {
@@ -49,9 +49,12 @@ impl Upstreams {
         self.list.push(Arc::new(Upstream {
             name: name.into(),
             endpoints: vec![Endpoint::new(url.clone())],
-            connect_timeout: *rules.connect_timeout,
-            idle_timeout: *rules.idle_timeout,
-            max_idle: rules.keep.size(),
+            rules: Rules {
+                connect_timeout: *rules.connect_timeout,
+                idle_timeout: *rules.idle_timeout,
+                max_idle: rules.keep.size(),
+                ..Rules::default()
+            },
         }));
         self.list.len() - 1
     }

@@ -68,9 +68,9 @@ fn what_is_not_written_is_as_documented() {
     assert_eq!(route.cost.get(), 1);
     let upstream = &snapshot.upstreams[route.upstream().unwrap()];
     assert_eq!(&*upstream.name, "http://localhost:4001");
-    assert_eq!(upstream.connect_timeout, 2 * SECOND);
-    assert_eq!(upstream.idle_timeout, 60 * SECOND);
-    assert_eq!(upstream.max_idle, 1024);
+    assert_eq!(upstream.rules.connect_timeout, 2 * SECOND);
+    assert_eq!(upstream.rules.idle_timeout, 60 * SECOND);
+    assert_eq!(upstream.rules.max_idle, 1024);
 }
 
 #[test]

@@ -241,7 +241,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             && self.forward.body_is_read
             && self.uploaded
             && !self.may_leave_body_unread(head.status);
-        let longest = self.forward.upstream.idle_timeout;
+        let longest = self.forward.upstream.rules.idle_timeout;
         let rest = rest_after(&head, length, longest).filter(|_| reusable);
         let relay = Relay {
             head: &head,
@@ -347,7 +347,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 let patience = forward.record.current.snapshot.idle_timeout;
                 (progress + patience, Deadline::Client)
             }
-            _ => service(progress, forward.upstream.idle_timeout),
+            _ => service(progress, forward.upstream.rules.idle_timeout),
         };
         let about_client = if self.half_closed {
             let since = self.looked.max(progress);

@@ -59,7 +59,7 @@ pub(super) async fn proxy<'r>(
         let error = match begun {
             Ok(begun) => match attempt.relay(begun, client).await {
                 Ok(relayed) if relayed.switched => {
-                    let idle = forward.upstream.idle_timeout;
+                    let idle = forward.upstream.rules.idle_timeout;
                     boxed_cold(tunnel(attempt.into_service(), client, record, idle)).await;
                     return Ok(After::Close);
                 }
@@ -115,6 +115,6 @@ fn keep(mut link: Link, relayed: &Relayed, pool: &Pool, forward: &Forward<'_, '_
     if let Some(rest) = relayed.rest {
         link.max_idle_time = rest;
         link.connection.rest(&forward.record.worker.buffers);
-        pool.give(link, forward.upstream.max_idle, relayed.at);
+        pool.give(link, forward.upstream.rules.max_idle, relayed.at);
     }
 }
