@@ -69,9 +69,10 @@ fn keys_name_their_subject_and_expire() {
     }
     for key in keys {
         assert!(key.starts_with("tollgate"), "{key}");
+        // -2: it has expired meanwhile. -1: it never does.
         let left: i64 = redis.ask(&["PTTL", &key]);
         assert!(
-            (1..=3_600_000).contains(&left),
+            left == -2 || (0..=3_600_000).contains(&left),
             "{key} expires in {left} ms"
         );
     }
