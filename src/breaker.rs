@@ -3,7 +3,8 @@
 //! that it may. Workers may share one, for it is one atomic word.
 //!
 //! Only attempts count that have begun since it was last closed: a late failure of an old connection
-//! says nothing about the new one.
+//! says nothing about the new one. Attempts that were under way together and fail are one failure: one
+//! short pause, of what is asked or of the machine, fails all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,6 +23,9 @@ pub struct Breaker {
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     closing: u32,
+    /// How many there were in a row when it began: if there are more when it fails, one was counted
+    /// meanwhile.
+    failures: u32,
 }
 
 impl Breaker {
@@ -38,7 +42,7 @@ impl Breaker {
     #[must_use]
     pub fn attempt(&self) -> Option<Attempt> {
         let (closing, failures) = split(self.state.load(Ordering::Relaxed));
-        (failures != OPEN).then_some(Attempt { closing })
+        (failures != OPEN).then_some(Attempt { closing, failures })
     }
 
     /// An attempt was answered: failures before it were not in a row with those to come.
@@ -53,14 +57,14 @@ impl Breaker {
     /// An attempt has failed. Returns whether that opened the breaker.
     pub fn failed(&self, attempt: Attempt) -> bool {
         self.fail(attempt, |failures| {
-            failures.saturating_add(1) >= self.opens_at
+            (failures <= attempt.failures).then_some(failures.saturating_add(1))
         })
     }
 
     /// An attempt has failed in a way of which one is enough. Returns whether that
     /// opened the breaker.
     pub fn failed_clearly(&self, attempt: Attempt) -> bool {
-        self.fail(attempt, |_| true)
+        self.fail(attempt, |_| Some(OPEN))
     }
 
     /// Closes it: what it guards has answered a try.
@@ -73,15 +77,16 @@ impl Breaker {
         self.change(|closing, _| Some((closing, OPEN)));
     }
 
-    fn fail(&self, attempt: Attempt, opens: impl Fn(u32) -> bool) -> bool {
+    fn fail(&self, attempt: Attempt, count: impl Fn(u32) -> Option<u32>) -> bool {
         let mut opened = false;
         self.change(|closing, failures| {
             opened = false;
             if closing != attempt.closing || failures == OPEN {
                 return None;
             }
-            opened = opens(failures);
-            Some((closing, if opened { OPEN } else { failures + 1 }))
+            let failures = count(failures)?;
+            opened = failures >= self.opens_at;
+            Some((closing, if opened { OPEN } else { failures }))
         });
         opened
     }
@@ -113,16 +118,30 @@ mod tests {
         let breaker = Breaker::open(3);
         assert!(breaker.attempt().is_none(), "nothing has been tried yet");
         breaker.close();
-        let attempt = breaker.attempt().unwrap();
+        let attempt = || breaker.attempt().unwrap();
+        let fails = || breaker.failed(attempt());
         for _ in 0..5 {
-            assert!(!breaker.failed(attempt) && !breaker.failed(attempt));
-            breaker.succeeded(attempt);
+            assert!(!fails() && !fails());
+            breaker.succeeded(attempt());
         }
-        assert!(!breaker.failed(attempt) && !breaker.failed(attempt));
-        assert!(breaker.failed(attempt), "the third in a row");
-        assert!(!breaker.failed(attempt), "it is open already");
-        breaker.succeeded(attempt);
+        assert!(!fails() && !fails());
+        let last = attempt();
+        assert!(breaker.failed(last), "the third in a row");
+        assert!(!breaker.failed(last), "it is open already");
+        breaker.succeeded(last);
         assert!(breaker.attempt().is_none(), "only its owner closes it");
+    }
+
+    #[test]
+    fn attempts_that_were_under_way_together_are_one_failure() {
+        let breaker = Breaker::open(3);
+        breaker.close();
+        for opens in [false, false, true] {
+            let together = [(); 9].map(|()| breaker.attempt().unwrap());
+            assert_eq!(breaker.failed(together[0]), opens);
+            assert!(together[1..].iter().all(|late| !breaker.failed(*late)));
+        }
+        assert!(breaker.attempt().is_none());
     }
 
     #[test]

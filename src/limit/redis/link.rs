@@ -17,8 +17,9 @@ use super::deadline::in_time;
 use super::dial::Driver;
 use crate::breaker::{Attempt, Breaker};
 
-/// So many failures in a row open the breaker: one can be a hiccup, and with many requests in flight
-/// a few more are soon there.
+/// So many failures in a row open the breaker. A Redis that is frozen opens it after as many deadlines,
+/// 125 ms by default; one that is only short of CPU, as it may be beside busy gateways, should not: what
+/// is then admitted without it is admitted on top.
 const FAILURES_TO_OPEN: u32 = 5;
 
 /// How long the keeper pauses before it connects again: twice as long after each failure.

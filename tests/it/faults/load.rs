@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{DEADLINE, WORKERS, caller};
+use super::{DEADLINE, caller};
 use crate::support::{Client, Gateway, Request, Upstream, eventually};
 
 /// Connections to each gateway, half of them for either rule.
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// What a busy machine may add to a wait, beside what it is seen to add.
 const SCHEDULING: Duration = Duration::from_secs(1);
 
-/// So many misses in a row open the breaker of a worker.
+/// So many misses in a row open the breaker of a worker. Those of calls that are under way together are one.
 const MISSES_TO_OPEN: usize = 5;
 
 /// A load that is on.
@@ -156,7 +156,7 @@ impl Verdict {
     /// A busy machine makes some requests wait that have nothing to do with it.
     pub(super) fn few_waited(&self, since: Instant) -> &Self {
         let in_flight = CONNECTIONS * self.gateways;
-        let to_open = self.gateways * WORKERS * MISSES_TO_OPEN + in_flight;
+        let to_open = in_flight * (MISSES_TO_OPEN + 1);
         let all = self.answers.iter().filter(|answer| answer.begun >= since);
         let busy = all.clone().count() / 20;
         let waited = all.filter(|answer| answer.took >= DEADLINE).count();
