@@ -46,13 +46,14 @@ pub use watch::Watch;
 
 use std::env::VarError;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
 
 use self::file::File;
-use self::keys::{Key, Kind, Tables, read_at};
+use self::keys::{Form, Key, Kind, join, read_at};
 use self::problems::Problem;
 use self::reading::Reading;
 use self::source::At;
@@ -185,11 +186,11 @@ fn without_schema(tree: &mut At<Value>) {
 
 /// Says where a key belongs, if there is one of that name.
 fn home(key: &str) -> Option<String> {
-    let has = |(_, keys): &(String, Vec<Key>)| keys.iter().any(|declared| declared.name == key);
+    let has = |table: &&Table| table.keys.iter().any(|declared| declared.name == key);
     let homes: Vec<_> = tables()
         .iter()
-        .filter(|table| has(table))
-        .map(|(path, _)| match path.as_str() {
+        .filter(has)
+        .map(|table| match table.path.as_str() {
             "" => "at the top of the main file, before the first table".to_owned(),
             path => format!("in `[{path}]`"),
         })
@@ -197,9 +198,36 @@ fn home(key: &str) -> Option<String> {
     (!homes.is_empty()).then(|| homes.join(" or "))
 }
 
+/// A table by how a user would write its path.
+struct Table {
+    path: String,
+    /// What the schema calls it.
+    name: &'static str,
+    keys: Vec<Key>,
+}
+
 /// All tables that there are.
-fn tables() -> Tables {
-    let mut tables = Vec::new();
-    File::tables("", &mut tables);
-    tables
+fn tables() -> &'static [Table] {
+    static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+        let mut found = Vec::new();
+        find_tables(String::new(), File::form(), &mut found);
+        found
+    });
+    &TABLES
+}
+
+/// Finds the table of such a value and those below it.
+fn find_tables(path: String, form: Form, found: &mut Vec<Table>) {
+    let Some((names, table)) = form.table else {
+        return;
+    };
+    let path = names.iter().fold(path, |path, name| join(&path, name));
+    found.push(Table {
+        path: path.clone(),
+        name: table.name,
+        keys: (table.keys)(),
+    });
+    for key in (table.keys)() {
+        find_tables(join(&path, key.name), (key.form)(), found);
+    }
 }

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{List, Map, OrAny, table};
 use crate::config::kinds::{AnyField, FieldName, Name, Origin};
-use crate::config::source::{At, Span};
 use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;
 
@@ -31,10 +30,7 @@ table! {
         /// Where clients may send a key. `header`: in `api_key_header`. `bearer`: in `Authorization`,
         /// after `Bearer`. `query:NAME`: in that query parameter, which is removed before the request is
         /// forwarded. `cookie:NAME`: in that cookie.
-        key_sources: List<KeySource> = List(vec![At {
-            value: KeySource::Header,
-            span: Span::NOWHERE,
-        }]);
+        key_sources: List<KeySource> = List::of([KeySource::Header]);
         /// The header field in which clients send their key. `authorization` is possible.
         api_key_header: FieldName = FieldName(HeaderName::from_static("x-api-key"));
         /// Whether the key is forwarded to services. A key in the query is never forwarded.
@@ -71,10 +67,7 @@ table! {
         /// The methods that pages may use. `"*"`: any.
         methods: List<OrAny<Method>> = usual_methods();
         /// The header fields that pages may send. `"*"`: any.
-        headers: List<OrAny<AnyField>> = List(vec![At {
-            value: OrAny(None),
-            span: Span::NOWHERE,
-        }]);
+        headers: List<OrAny<AnyField>> = List::of([OrAny(None)]);
         /// The header fields of answers that pages may read. `Retry-After`, the fields of limits and the
         /// request's id can always be read. `"*"`: any, without credentials.
         expose: List<OrAny<AnyField>> = List::empty();
@@ -95,11 +88,7 @@ fn usual_methods() -> List<OrAny<Method>> {
         Method::PATCH,
         Method::DELETE,
     ];
-    let at = |method| At {
-        value: OrAny(Some(method)),
-        span: Span::NOWHERE,
-    };
-    List(methods.map(at).into())
+    List::of(methods.map(|method| OrAny(Some(method))))
 }
 
 table! {

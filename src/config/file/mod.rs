@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use super::keys::{Kind, List, Map, table};
 use super::kinds::{InFile, Name};
-use super::source::{At, Span};
+use super::source::At;
 use crate::client::ClientName;
 use crate::route::{PathPrefix, ProtectedPrefix, ProtectedPrefixes};
 
@@ -156,8 +156,5 @@ impl fmt::Debug for Written {
 
 /// Port 3000 of all of the machine's addresses of IPv4.
 fn any_address() -> List<SocketAddr> {
-    List(vec![At {
-        value: SocketAddr::from(([0, 0, 0, 0], 3000)),
-        span: Span::NOWHERE,
-    }])
+    List::of([SocketAddr::from(([0, 0, 0, 0], 3000))])
 }

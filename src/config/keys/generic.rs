@@ -2,12 +2,10 @@
 
 use std::ops::Deref;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::key::Tables;
-use super::kind::{Kind, Wrong, read_at};
+use super::kind::{Form, Kind, Wrong, read_at};
 use super::reader::{elsewhere, join};
-use super::schema::Definitions;
 use super::shown::{Line, Shown};
 use super::text::Text;
 use crate::config::private;
@@ -17,8 +15,8 @@ use crate::config::source::{At, Span};
 use crate::config::tree::Value;
 
 impl Kind for bool {
-    fn takes() -> String {
-        "true or false".to_owned()
+    fn form() -> Form {
+        Form::new("true or false", json!({ "type": "boolean" }))
     }
 
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -26,10 +24,6 @@ impl Kind for bool {
             Value::Boolean(value) => Ok(value),
             _ => Err(Wrong::Kind),
         }
-    }
-
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "boolean" })
     }
 
     fn shown(&self) -> Shown {
@@ -49,8 +43,11 @@ impl<const LEAST: u64, const MOST: u64> Number<LEAST, MOST> {
 }
 
 impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
-    fn takes() -> String {
-        format!("a number from {LEAST} to {MOST}")
+    fn form() -> Form {
+        Form::new(
+            format!("a number from {LEAST} to {MOST}"),
+            json!({ "type": "integer", "minimum": LEAST, "maximum": MOST }),
+        )
     }
 
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -62,10 +59,6 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
         number.map(Self).ok_or(Wrong::Text(String::new()))
     }
 
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
-    }
-
     fn shown(&self) -> Shown {
         Shown::Plain(self.0.to_string())
     }
@@ -73,8 +66,8 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
 
 /// Nothing where the key is not written.
 impl<T: Kind> Kind for Option<T> {
-    fn takes() -> String {
-        T::takes()
+    fn form() -> Form {
+        T::form()
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -85,16 +78,8 @@ impl<T: Kind> Kind for Option<T> {
         Some(None)
     }
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        T::schema(definitions)
-    }
-
     fn shown(&self) -> Shown {
         self.as_ref().map_or(Shown::None, T::shown)
-    }
-
-    fn tables(path: &str, found: &mut Tables) {
-        T::tables(path, found);
     }
 }
 
@@ -121,8 +106,8 @@ impl<T> Perhaps<T> {
 }
 
 impl<T: Kind> Kind for Perhaps<T> {
-    fn takes() -> String {
-        T::takes()
+    fn form() -> Form {
+        T::form()
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -134,16 +119,8 @@ impl<T: Kind> Kind for Perhaps<T> {
         Some(Self::Absent)
     }
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        T::schema(definitions)
-    }
-
     fn shown(&self) -> Shown {
         self.given().map_or(Shown::None, T::shown)
-    }
-
-    fn tables(path: &str, found: &mut Tables) {
-        T::tables(path, found);
     }
 }
 
@@ -155,8 +132,13 @@ macro_rules! or_word {
         pub(in crate::config) struct $name<T>(pub Option<T>);
 
         impl<T: Kind> Kind for $name<T> {
-            fn takes() -> String {
-                format!("{}, or \"{}\"", T::takes(), $word)
+            fn form() -> Form {
+                let form = T::form();
+                Form {
+                    takes: format!("{}, or \"{}\"", form.takes, $word),
+                    schema: json!({ "anyOf": [form.schema, { "const": $word }] }),
+                    ..form
+                }
             }
 
             fn read(
@@ -170,17 +152,9 @@ macro_rules! or_word {
                 }
             }
 
-            fn schema(definitions: &mut Definitions) -> Json {
-                json!({ "anyOf": [T::schema(definitions), { "const": $word }] })
-            }
-
             fn shown(&self) -> Shown {
                 let word = || Shown::Text($word.to_owned());
                 self.0.as_ref().map_or_else(word, T::shown)
-            }
-
-            fn tables(path: &str, found: &mut Tables) {
-                T::tables(path, found);
             }
         }
     };
@@ -204,6 +178,13 @@ impl<T> List<T> {
     pub(in crate::config) fn empty() -> Self {
         Self(Vec::new())
     }
+
+    /// A list that nobody has written.
+    pub(in crate::config) fn of(values: impl IntoIterator<Item = T>) -> Self {
+        let span = Span::NOWHERE;
+        let values = values.into_iter();
+        Self(values.map(|value| At { value, span }).collect())
+    }
 }
 
 impl<T> Deref for List<T> {
@@ -215,8 +196,13 @@ impl<T> Deref for List<T> {
 }
 
 impl<T: Kind> Kind for List<T> {
-    fn takes() -> String {
-        format!("{}, or a list of them", T::takes())
+    fn form() -> Form {
+        let one = T::form();
+        Form {
+            takes: format!("{}, or a list of them", one.takes),
+            schema: json!({ "anyOf": [one.schema, { "type": "array", "items": one.schema }] }),
+            ..one
+        }
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -235,17 +221,8 @@ impl<T: Kind> Kind for List<T> {
         Ok(Self(read))
     }
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        let one = T::schema(definitions);
-        json!({ "anyOf": [one, { "type": "array", "items": one }] })
-    }
-
     fn shown(&self) -> Shown {
         Shown::List(self.iter().map(|one| one.value.shown()).collect())
-    }
-
-    fn tables(path: &str, found: &mut Tables) {
-        T::tables(path, found);
     }
 }
 
@@ -273,8 +250,21 @@ impl<K, T> Map<K, T> {
 }
 
 impl<K: Text, T: Kind> Kind for Map<K, T> {
-    fn takes() -> String {
-        "a table".to_owned()
+    fn form() -> Form {
+        let (name, value) = (K::form(), T::form());
+        let schema = json!({
+            "type": "object",
+            "propertyNames": name.schema,
+            "additionalProperties": value.schema,
+        });
+        let table = value.table.map(|(mut names, table)| {
+            names.insert(0, K::PLACEHOLDER);
+            (names, table)
+        });
+        Form {
+            table,
+            ..Form::new("a table", schema)
+        }
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -312,14 +302,6 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
         Ok(Self(map))
     }
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        json!({
-            "type": "object",
-            "propertyNames": K::schema(definitions),
-            "additionalProperties": T::schema(definitions),
-        })
-    }
-
     fn shown(&self) -> Shown {
         let line = |(name, value): (&At<K>, &At<T>)| Line {
             key: name.value.text().into(),
@@ -328,9 +310,5 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
             shown: value.value.shown(),
         };
         Shown::Table(self.good().map(line).collect())
-    }
-
-    fn tables(path: &str, found: &mut Tables) {
-        T::tables(&join(path, K::PLACEHOLDER), found);
     }
 }

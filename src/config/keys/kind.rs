@@ -1,11 +1,10 @@
 //! What a key takes. A kind reads a value, says what to write when that fails, describes itself to
 //! the JSON Schema and the documentation, and shows what was read when a reload changes it.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::key::Tables;
-use super::schema::Definitions;
 use super::shown::Shown;
+use super::table::Declared;
 use crate::config::private;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reading::Reading;
@@ -14,8 +13,8 @@ use crate::config::tree::Value;
 
 /// A type that a value of the configuration can be read as.
 pub(in crate::config) trait Kind: Sized {
-    /// What to write: "`timeout` takes ...".
-    fn takes() -> String;
+    /// How it is written.
+    fn form() -> Form;
 
     /// Reads a value; `path` is how a user would write its key. A value of another kind is left as
     /// it is.
@@ -26,14 +25,39 @@ pub(in crate::config) trait Kind: Sized {
         None
     }
 
-    /// What the JSON Schema says of it.
-    fn schema(definitions: &mut Definitions) -> Json;
-
     /// The value as a user would write it.
     fn shown(&self) -> Shown;
+}
 
-    /// The tables that stand below it; `path` is how a user would write its key.
-    fn tables(_path: &str, _found: &mut Tables) {}
+/// How a value is written.
+pub(in crate::config) struct Form {
+    /// What to write: "`timeout` takes ...".
+    pub takes: String,
+    /// What the JSON Schema says of it.
+    pub schema: Json,
+    /// The table that it is or that stands in it, and what stands for the names on the way there.
+    pub table: Option<(Vec<&'static str>, Declared)>,
+}
+
+impl Form {
+    /// Of what has no table in it.
+    pub(in crate::config) fn new(takes: impl Into<String>, schema: Json) -> Self {
+        Self {
+            takes: takes.into(),
+            schema,
+            table: None,
+        }
+    }
+
+    /// Of any string.
+    pub(in crate::config) fn string(takes: &str) -> Self {
+        Self::new(takes, json!({ "type": "string" }))
+    }
+
+    /// Of a string that is not empty.
+    pub(in crate::config) fn not_empty(takes: &str) -> Self {
+        Self::new(takes, json!({ "type": "string", "minLength": 1 }))
+    }
 }
 
 /// Why a value cannot be read as what it should be.
@@ -57,19 +81,20 @@ pub(in crate::config) fn read_at<K: Kind>(
     match K::read(written, path, reading) {
         Ok(value) => Some(At { value, span }),
         Err(wrong) => {
-            report(path, &K::takes(), written, wrong, &mut reading.problems);
+            report::<K>(path, written, wrong, &mut reading.problems);
             None
         }
     }
 }
 
-fn report(path: &str, takes: &str, written: &At<Value>, wrong: Wrong, problems: &mut Problems) {
+fn report<K: Kind>(path: &str, written: &At<Value>, wrong: Wrong, problems: &mut Problems) {
     let label = match (wrong, &written.value) {
         (Wrong::Reported, _) | (_, Value::Broken) => return,
         (Wrong::Kind, value) => format!("this is {}", value.noun()),
         (Wrong::Text(text), _) => text,
     };
     private::hide_tables(&written.value, &mut problems.sources);
+    let takes = K::form().takes;
     let message = if path.is_empty() {
         format!("the file must be {takes}")
     } else {

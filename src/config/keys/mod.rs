@@ -3,19 +3,15 @@
 //! reload says all come from that.
 
 mod generic;
-mod key;
 mod kind;
 mod reader;
-mod schema;
 mod shown;
 mod table;
 mod text;
 
 pub(super) use generic::{List, Map, Number, OrAny, OrOff, Perhaps};
-pub(super) use key::{Key, Tables};
-pub(super) use kind::{Kind, Wrong, read_at};
+pub(super) use kind::{Form, Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};
-pub(super) use schema::Definitions;
 pub(super) use shown::{Line, Shown};
-pub(super) use table::{Keys, default, lines, read_table, schema, shown, table, tables, takes};
+pub(super) use table::{Key, Keys, default, form, lines, read_table, shown, table};
 pub(super) use text::Text;

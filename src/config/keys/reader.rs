@@ -74,7 +74,7 @@ impl Reader {
                 "" => format!("`{key}` is missing"),
                 path => format!("`{path}` has no `{key}`"),
             };
-            let label = format!("add {}", K::takes());
+            let label = format!("add {}", K::form().takes);
             let problem = Problem::at(span, message).label(label);
             reading.problems.add(problem);
             None

@@ -1,15 +1,41 @@
 //! Declares tables and their keys.
 
-use serde_json::{Map as Object, Value as Json, json};
+use serde_json::json;
 
-use super::key::{Key, Tables};
-use super::kind::Wrong;
-use super::reader::{Reader, join};
-use super::schema::Definitions;
+use super::kind::{Form, Wrong};
+use super::reader::Reader;
 use super::shown::{Line, Shown};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
+
+/// A key as it is declared.
+pub(in crate::config) struct Key {
+    pub name: &'static str,
+    /// A sentence or two, as Markdown, as they stand in the source.
+    pub lines: &'static str,
+    /// What holds where it is not written; nothing if it has to be.
+    pub default: Option<Shown>,
+    /// Whether a change takes a restart, with all that stands below.
+    pub needs_restart: bool,
+    pub form: fn() -> Form,
+}
+
+impl Key {
+    /// What the key says, in one line.
+    pub(in crate::config) fn about(&self) -> String {
+        let words: Vec<_> = self.lines.split_whitespace().collect();
+        words.join(" ")
+    }
+}
+
+/// A table as it is declared.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct Declared {
+    /// What the schema calls it.
+    pub name: &'static str,
+    pub keys: fn() -> Vec<Key>,
+}
 
 /// A table of declared keys; `table!` implements it.
 pub(in crate::config) trait Keys: Sized {
@@ -84,9 +110,7 @@ macro_rules! table {
                         default: keys::default!([$kind] $($default)?)(Span::NOWHERE)
                             .map(|default| default.shown()),
                         needs_restart: !<[&str]>::is_empty(&[$(stringify!($restart))?]),
-                        takes: <$kind>::takes,
-                        schema: <$kind>::schema,
-                        tables: <$kind>::tables,
+                        form: <$kind>::form,
                     },)*];
                     own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
@@ -108,8 +132,8 @@ macro_rules! table {
             }
 
             impl Kind for $name {
-                fn takes() -> String {
-                    keys::takes::<Self>()
+                fn form() -> keys::Form {
+                    keys::form::<Self>()
                 }
 
                 fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, keys::Wrong> {
@@ -126,16 +150,8 @@ macro_rules! table {
                     })
                 }
 
-                fn schema(definitions: &mut keys::Definitions) -> serde_json::Value {
-                    keys::schema::<Self>(definitions)
-                }
-
                 fn shown(&self) -> Shown {
                     keys::shown(self)
-                }
-
-                fn tables(path: &str, found: &mut keys::Tables) {
-                    keys::tables::<Self>(path, found);
                 }
             }
         };
@@ -153,18 +169,21 @@ macro_rules! default {
 }
 pub(in crate::config) use {default, table};
 
-/// The key that a string is the value of, where it may stand in the place of the table.
-fn short<T: Keys>() -> Option<Key> {
-    let mut keys = T::declared().into_iter();
-    keys.find(|key| Some(key.name) == T::SHORT)
-}
-
-/// What to write for a table.
-pub(in crate::config) fn takes<T: Keys>() -> String {
-    match short::<T>() {
-        Some(short) => format!("{}, or a table", (short.takes)()),
-        None => "a table".to_owned(),
-    }
+/// How a table is written: with its keys, or as a string that is the value of one.
+pub(in crate::config) fn form<T: Keys>() -> Form {
+    let name = T::NAME.trim_end_matches("Keys");
+    let table = json!({ "$ref": format!("#/definitions/{name}") });
+    let keys = T::declared;
+    let short = keys().into_iter().find(|key| Some(key.name) == T::SHORT);
+    let mut form = match short.map(|key| (key.form)()) {
+        Some(short) => Form::new(
+            format!("{}, or a table", short.takes),
+            json!({ "anyOf": [short.schema, table] }),
+        ),
+        None => Form::new("a table", table),
+    };
+    form.table = Some((Vec::new(), Declared { name, keys }));
+    form
 }
 
 /// Reads a table.
@@ -197,52 +216,4 @@ pub(in crate::config) fn shown<T: Keys>(table: &T) -> Shown {
         Some(short) => Shown::Short(short, lines(table)),
         None => Shown::Table(lines(table)),
     }
-}
-
-/// A table's own keys, and the tables below it.
-pub(in crate::config) fn tables<T: Keys>(path: &str, found: &mut Tables) {
-    found.push((path.to_owned(), T::declared()));
-    for key in T::declared() {
-        (key.tables)(&join(path, key.name), found);
-    }
-}
-
-/// What the JSON Schema says of a table.
-pub(in crate::config) fn schema<T: Keys>(definitions: &mut Definitions) -> Json {
-    let table = definitions.refer(T::NAME.trim_end_matches("Keys"), |definitions| {
-        let (mut properties, mut required) = (Object::new(), Vec::new());
-        for key in T::declared() {
-            if key.default.is_none() {
-                required.push(key.name);
-            }
-            properties.insert(key.name.to_owned(), property(key, definitions));
-        }
-        let mut table = json!({
-            "type": "object",
-            "properties": properties,
-            "additionalProperties": false,
-        });
-        if !required.is_empty() {
-            table["required"] = json!(required);
-        }
-        table
-    });
-    match short::<T>() {
-        Some(short) => json!({ "anyOf": [(short.schema)(definitions), table] }),
-        None => table,
-    }
-}
-
-fn property(key: Key, definitions: &mut Definitions) -> Json {
-    let mut property = match (key.schema)(definitions) {
-        // Beside a `$ref` nothing else is read.
-        refers @ Json::Object(_) if refers["$ref"].is_string() => json!({ "allOf": [refers] }),
-        schema => schema,
-    };
-    property["description"] = json!(key.about());
-    match key.default {
-        None | Some(Shown::None | Shown::Table(_)) => {}
-        Some(default) => property["default"] = default.json(),
-    }
-    property
 }

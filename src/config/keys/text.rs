@@ -1,9 +1,8 @@
 //! Kinds that are written as strings.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use super::kind::{Kind, Wrong};
-use super::schema::Definitions;
+use super::kind::{Form, Kind, Wrong};
 use super::shown::Shown;
 use crate::config::reading::Reading;
 use crate::config::source::At;
@@ -47,15 +46,25 @@ pub(in crate::config) trait Text: Sized {
 }
 
 impl<T: Text> Kind for T {
-    fn takes() -> String {
-        match (&T::words()[..], T::EXAMPLE) {
-            ([first @ .., last], _) => {
-                let first: Vec<_> = first.iter().map(|word| format!("\"{word}\"")).collect();
-                let or = if first.is_empty() { "" } else { " or " };
-                format!("{}{or}\"{last}\"", first.join(", "))
+    /// Any of them may also have variables, `${NAME}`, in it.
+    fn form() -> Form {
+        let quoted = |word: &&str| format!("\"{word}\"");
+        if let [first @ .., last] = &T::words().iter().map(quoted).collect::<Vec<_>>()[..] {
+            let or = if first.is_empty() { "" } else { " or " };
+            let takes = format!("{}{or}{last}", first.join(", "));
+            let schema = json!({ "anyOf": [{ "enum": T::words() }, { "pattern": r"\$\{" }] });
+            return Form::new(takes, schema);
+        }
+        let takes = match T::EXAMPLE {
+            "" => T::NOUN.to_owned(),
+            example => format!("{} such as \"{example}\"", T::NOUN),
+        };
+        match T::PATTERN {
+            "" => Form::string(&takes),
+            pattern => {
+                let pattern = format!(r"^(?:{pattern})$|\$\{{");
+                Form::new(takes, json!({ "type": "string", "pattern": pattern }))
             }
-            (_, "") => T::NOUN.to_owned(),
-            (_, example) => format!("{} such as \"{example}\"", T::NOUN),
         }
     }
 
@@ -67,17 +76,6 @@ impl<T: Text> Kind for T {
                 Err(Wrong::Text(format!("write \"{instead}\"")))
             }
             _ => Err(Wrong::Kind),
-        }
-    }
-
-    /// Any of them may also have variables, `${NAME}`, in it.
-    fn schema(_: &mut Definitions) -> Json {
-        match (&T::words()[..], T::PATTERN) {
-            ([], "") => json!({ "type": "string" }),
-            ([], pattern) => {
-                json!({ "type": "string", "pattern": format!(r"^(?:{pattern})$|\$\{{") })
-            }
-            (words, _) => json!({ "anyOf": [{ "enum": words }, { "pattern": r"\$\{" }] }),
         }
     }
 

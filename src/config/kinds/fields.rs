@@ -1,10 +1,8 @@
 //! The value of a header field that a route sets or adds, with variables of the request in it. It may
 //! be a token, and so is shown nowhere.
 
-use serde_json::{Value as Json, json};
-
 use super::FieldText;
-use crate::config::keys::{Definitions, Kind, Shown, Text, Wrong};
+use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
 use crate::config::pieces::Piece;
 use crate::config::private;
 use crate::config::reading::Reading;
@@ -18,8 +16,8 @@ pub(in crate::config) struct FieldValue(pub Vec<Piece>);
 const OWN_VARIABLES: [&str; 4] = ["client", "ip", "request_id", "route"];
 
 impl Kind for FieldValue {
-    fn takes() -> String {
-        "the value of a header field".to_owned()
+    fn form() -> Form {
+        Form::not_empty("the value of a header field")
     }
 
     fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -38,10 +36,6 @@ impl Kind for FieldValue {
         });
         FieldText::parse(&sent.collect::<String>()).map_err(Wrong::Text)?;
         Ok(Self(pieces))
-    }
-
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "string", "minLength": 1 })
     }
 
     fn shown(&self) -> Shown {

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value as Json, json};
-
-use crate::config::keys::{Definitions, Kind, Shown, Wrong, read_at};
+use crate::config::keys::{Form, Kind, Shown, Wrong, read_at};
 use crate::config::reading::Reading;
 use crate::config::settings::AccessLog;
 use crate::config::source::At;
@@ -27,8 +25,8 @@ pub(in crate::config) struct InFile<T> {
 }
 
 impl<T: Kind> Kind for InFile<T> {
-    fn takes() -> String {
-        "the path of a file".to_owned()
+    fn form() -> Form {
+        Form::not_empty("the path of a file")
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -41,18 +39,14 @@ impl<T: Kind> Kind for InFile<T> {
         Ok(Self { path, content })
     }
 
-    fn schema(definitions: &mut Definitions) -> Json {
-        FilePath::schema(definitions)
-    }
-
     fn shown(&self) -> Shown {
         shown(&self.path)
     }
 }
 
 impl Kind for FilePath {
-    fn takes() -> String {
-        "a path".to_owned()
+    fn form() -> Form {
+        Form::not_empty("a path")
     }
 
     fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -66,28 +60,20 @@ impl Kind for FilePath {
         }
     }
 
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "string", "minLength": 1 })
-    }
-
     fn shown(&self) -> Shown {
         shown(&self.0)
     }
 }
 
 impl Kind for TextFile {
-    fn takes() -> String {
-        "the path of a file in PEM".to_owned()
+    fn form() -> Form {
+        Form::not_empty("the path of a file in PEM")
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let FilePath(path) = FilePath::read(written, path, reading)?;
         let text = reading.file_named_at(&path, written.span);
         Ok(Self { path, text })
-    }
-
-    fn schema(definitions: &mut Definitions) -> Json {
-        FilePath::schema(definitions)
     }
 
     fn shown(&self) -> Shown {
@@ -99,8 +85,8 @@ impl Kind for TextFile {
 }
 
 impl Kind for AccessLog {
-    fn takes() -> String {
-        "\"stdout\", \"off\" or a path".to_owned()
+    fn form() -> Form {
+        Form::not_empty("\"stdout\", \"off\" or a path")
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -109,10 +95,6 @@ impl Kind for AccessLog {
             Value::Text(text) if text == "off" => Ok(Self::Off),
             _ => FilePath::read(written, path, reading).map(|path| Self::File(path.0)),
         }
-    }
-
-    fn schema(definitions: &mut Definitions) -> Json {
-        FilePath::schema(definitions)
     }
 
     fn shown(&self) -> Shown {

@@ -7,9 +7,9 @@ use http::{HeaderValue, StatusCode};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::config::keys::{Definitions, Kind, Shown, Text, Wrong};
+use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
@@ -214,8 +214,8 @@ pub(in crate::config) struct RedirectStatus(pub StatusCode);
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
 impl Kind for RedirectStatus {
-    fn takes() -> String {
-        "301, 302, 303, 307 or 308".to_owned()
+    fn form() -> Form {
+        Form::new("301, 302, 303, 307 or 308", json!({ "enum": REDIRECTS }))
     }
 
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -226,10 +226,6 @@ impl Kind for RedirectStatus {
         let status = status.filter(|status| REDIRECTS.contains(status));
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         status.map(Self).ok_or(Wrong::Text(String::new()))
-    }
-
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "enum": REDIRECTS })
     }
 
     fn shown(&self) -> Shown {
@@ -290,8 +286,8 @@ impl Text for Target {
 pub(in crate::config) struct Secret(pub String);
 
 impl Kind for Secret {
-    fn takes() -> String {
-        "a string".to_owned()
+    fn form() -> Form {
+        Form::string("a string")
     }
 
     fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -302,10 +298,6 @@ impl Kind for Secret {
             Value::Broken => Ok(Self(String::new())),
             _ => Err(Wrong::Kind),
         }
-    }
-
-    fn schema(_: &mut Definitions) -> Json {
-        json!({ "type": "string" })
     }
 
     fn shown(&self) -> Shown {

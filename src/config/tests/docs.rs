@@ -52,7 +52,7 @@ fn the_first_problem_shown_is_what_is_said() {
 fn the_tables_are_those_of_the_declared_keys() {
     let tables = crate::config::tables();
     let mut page = String::new();
-    let mut missing: Vec<&str> = tables.iter().map(|(path, _)| path.as_str()).collect();
+    let mut missing: Vec<&str> = tables.iter().map(|table| table.path.as_str()).collect();
     for (index, piece) in PAGE.split("<!-- keys: ").enumerate() {
         if index == 0 {
             page.push_str(piece);
@@ -67,7 +67,7 @@ fn the_tables_are_those_of_the_declared_keys() {
             .sum();
         let after = &rest[rows..];
         let name = if path == "the file" { "" } else { path };
-        let (_, keys) = tables.iter().find(|(path, _)| path == name).expect(path);
+        let keys = &tables.iter().find(|it| it.path == name).expect(path).keys;
         missing.retain(|path| *path != name);
         let _ = write!(page, "<!-- keys: {path} -->\n{}{after}", table(keys));
     }
@@ -160,7 +160,7 @@ fn table(keys: &[Key]) -> String {
         };
         let about = key.about();
         let restart = if key.needs_restart { " *Restart.*" } else { "" };
-        let takes = in_code(&(key.takes)());
+        let takes = in_code(&(key.form)().takes);
         let _ = writeln!(
             text,
             "| `{}` | {takes} | {default} | {about}{restart} |",
