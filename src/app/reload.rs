@@ -78,6 +78,7 @@ impl Reloader {
         for change in &changes {
             match change.kind {
                 ChangeKind::Public => tracing::warn!("now public: {change}"),
+                ChangeKind::Wider => tracing::warn!("now allowed: {change}"),
                 ChangeKind::Applied => tracing::info!("{change}"),
                 ChangeKind::NeedsRestart => tracing::warn!("{change}"),
             }

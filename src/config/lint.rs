@@ -206,7 +206,7 @@ fn already(prefix: &str, wider: &str) -> String {
 }
 
 /// A path and all that it lies under: `/a/b`, `/a`, `/`.
-fn above(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn above(path: &str) -> impl Iterator<Item = &str> {
     let ends = path.bytes().enumerate().rev().filter(|(_, b)| *b == b'/');
     let shorter = ends.map(|(end, _)| path.get(..end.max(1)).unwrap_or(path));
     std::iter::once(path).chain(shorter.skip_while(move |shorter| *shorter == path))

@@ -1,8 +1,10 @@
-//! What a reload changes, for the log: first what anonymous callers reach that they did not reach
+//! What a reload changes, for the log: first what callers reach that they did not reach
 //! before, then everything else that now holds, last what takes a restart. All but the first is
 //! compared key by key, as the keys are declared.
 
+mod addresses;
 mod public;
+mod wider;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -24,6 +26,8 @@ pub struct Change {
 pub enum ChangeKind {
     /// Anonymous callers reach more than before.
     Public,
+    /// Some clients do, or callers from some addresses.
+    Wider,
     /// It holds from now on.
     Applied,
     /// It does not hold before the next start.
@@ -41,13 +45,14 @@ impl fmt::Display for Change {
 #[must_use]
 pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change> {
     let (started, served, now) = (&started.0, &served.0, &now.0);
-    let mut changes: Vec<_> = public::compare(served, now)
-        .into_iter()
-        .map(|text| Change {
-            kind: ChangeKind::Public,
-            text,
-        })
+    let public = public::compare(served, now).into_iter();
+    let public = public.map(|text| (ChangeKind::Public, text));
+    let wider = wider::compare(served, now);
+    let mut changes: Vec<_> = public
+        .chain(wider)
+        .map(|(kind, text)| Change { kind, text })
         .collect();
+    changes.sort_by_key(|change| change.kind);
     let now = shown(now);
     for (before, kind) in [
         (served, ChangeKind::Applied),

@@ -18,6 +18,7 @@ mod redis;
 mod routes;
 mod schema;
 mod secrets;
+mod wider;
 
 use std::env::VarError;
 use std::path::Path;
