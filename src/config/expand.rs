@@ -22,25 +22,28 @@ pub(super) const STAND_IN: &str = "\u{fdd0}{";
 /// So deep defaults may stand in defaults.
 const MAX_DEPTH: usize = 8;
 
-/// Expands all strings of a tree. One that cannot be is replaced by a broken value, of which
-/// nothing more is said.
-pub(super) fn expand(tree: &mut At<Value>, environment: Environment<'_>, problems: &mut Problems) {
-    tree.each_text(&mut |value, span| {
-        let Value::Text(text) = value else { return };
-        let escaped = text.replace(ESCAPED, STAND_IN);
-        let unescaped = |text: &str| text.replace(STAND_IN, "${");
-        match expanded(&escaped, environment, 0) {
-            Ok(Some(expanded)) => {
-                problems.comes_from(span, origin(&escaped, &expanded));
-                *text = unescaped(&expanded);
-            }
-            Ok(None) => *text = unescaped(&escaped),
-            Err(wrong) => {
-                problems.add(wrong.problem(span, problems));
-                *value = Value::Broken;
-            }
+/// Expands a string. One that cannot be is replaced by a broken value, of which nothing more is said.
+pub(super) fn expand(
+    written: &mut At<Value>,
+    environment: Environment<'_>,
+    problems: &mut Problems,
+) {
+    let span = written.span;
+    let Value::Text(text) = &mut written.value else {
+        return;
+    };
+    let escaped = text.replace(ESCAPED, STAND_IN);
+    match expanded(&escaped, environment, 0) {
+        Ok(Some(expanded)) => {
+            problems.comes_from(span, origin(&escaped, &expanded));
+            *text = expanded.replace(STAND_IN, "${");
         }
-    });
+        Ok(None) => *text = escaped.replace(STAND_IN, "${"),
+        Err(wrong) => {
+            problems.add(wrong.problem(span, problems));
+            written.value = Value::Broken;
+        }
+    }
 }
 
 /// Where a value comes from that may be wrong.

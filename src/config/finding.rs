@@ -60,8 +60,9 @@ impl Finding {
         }
     }
 
-    /// The same, at a place.
-    pub(super) fn at(self, span: Span, sources: &Sources) -> Self {
+    /// The same, at a place if it has one.
+    pub(super) fn at(self, span: Option<Span>, sources: &Sources) -> Self {
+        let Some(span) = span else { return self };
         let source = sources.get(span.source);
         let (line, column) = source.position(span.start);
         Self {

@@ -20,12 +20,12 @@ use super::source::{At, Sources, Span};
 /// A key that expires within this time should have a successor by now.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Looks for what is odd in a configuration without problems: each a line that begins with its place.
+/// Looks for what is odd in a configuration without problems.
 pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
     protection(file, &mut lints);
     unused(file, &mut lints);
-    for (name, client) in file.all_clients() {
+    for (name, client) in file.clients.good() {
         keys(name, client, now, &mut lints);
     }
     allowed::allowed(file, &mut lints);
@@ -37,26 +37,17 @@ pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Findin
 struct Lints(Vec<(Option<Span>, Finding)>);
 
 impl Lints {
-    fn add(&mut self, span: Span, text: String) {
+    fn add(&mut self, span: Span, text: impl Into<String>) {
         self.0.push((Some(span), Finding::warning(text)));
-    }
-
-    /// Of what the clock alone brings about.
-    fn add_passing(&mut self, span: Span, text: String) {
-        self.0.push((Some(span), Finding::warning(text).passing()));
-    }
-
-    fn add_of_all(&mut self, text: &str) {
-        self.0.push((None, Finding::warning(text)));
     }
 
     fn show(mut self, sources: &Sources) -> Vec<Finding> {
         self.0.sort_by_key(|(span, _)| *span);
         let rest = self.0.split_off(self.0.len().min(MOST_SHOWN));
-        let shown = self.0.into_iter().map(|(span, lint)| match span {
-            Some(span) => lint.at(span, sources),
-            None => lint,
-        });
+        let shown = self
+            .0
+            .into_iter()
+            .map(|(span, lint)| lint.at(span, sources));
         let more = (!rest.is_empty()).then(|| Finding {
             is_passing: rest.iter().all(|(_, lint)| lint.is_passing),
             ..Finding::warning(format!("... and {} more", rest.len()))
@@ -109,11 +100,11 @@ fn protection(file: &File, lints: &mut Lints) {
     routes_beside(file, &protected, &public, lints);
     patterns(file, lints);
     if let Some(first) = file.access.protected.first()
-        && file.all_clients().all(|(_, client)| client.keys.is_empty())
+        && file.clients.good().all(|(_, it)| it.keys.is_empty())
     {
         let text =
             "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
-        lints.add(first.span, text.to_owned());
+        lints.add(first.span, text);
     }
     any_bytes(file, lints);
 }
@@ -230,7 +221,8 @@ fn unused(file: &File, lints: &mut Lints) {
     let why = "no route leads to the upstream";
     unnamed(targets, file.upstreams.names(), why, lints);
     let tiers = file
-        .all_clients()
+        .clients
+        .good()
         .filter_map(|(_, client)| client.tier.as_ref());
     let why = "no client is of the tier";
     unnamed(
@@ -248,11 +240,11 @@ fn unused(file: &File, lints: &mut Lints) {
         .filter(|route| route.prefix.as_str() == "/health")
     {
         let text = "`GET /health` is answered by the gateway itself, and never gets to this route";
-        lints.add(route.prefix.span, text.to_owned());
+        lints.add(route.prefix.span, text);
     }
     if file.all_routes().next().is_none() {
         let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
-        lints.add_of_all(text);
+        lints.0.push((None, Finding::warning(text)));
     }
 }
 
@@ -281,13 +273,15 @@ fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut 
         .filter_map(|key| key.expires_at.written())
     {
         let left = expires_at.value.duration_since(now);
-        if left <= SignedDuration::ZERO {
-            let text = format!("a key of `{name}` has expired at {}", expires_at.value);
-            lints.add_passing(expires_at.span, text);
+        let text = if left <= SignedDuration::ZERO {
+            format!("a key of `{name}` has expired at {}", expires_at.value)
         } else if left <= SOON {
-            let text = format!("a key of `{name}` expires soon, at {}", expires_at.value);
-            lints.add_passing(expires_at.span, text);
-        }
+            format!("a key of `{name}` expires soon, at {}", expires_at.value)
+        } else {
+            continue;
+        };
+        let lint = Finding::warning(text).passing();
+        lints.0.push((Some(expires_at.span), lint));
     }
 }
 
@@ -297,7 +291,7 @@ fn limits(file: &File, lints: &mut Lints) {
     let own = limits.anonymous.is_some() || limits.identified.is_some() || !tiers.is_empty();
     if !own && policies.is_empty() {
         let text = "there are no limits: any caller may take all that the services can give";
-        lints.add_of_all(text);
+        lints.0.push((None, Finding::warning(text)));
     }
     costs(file, lints);
 }
@@ -355,7 +349,7 @@ fn trust(file: &File, lints: &mut Lints) {
     for network in file.server.trusted_proxies.iter() {
         if network.prefix_len() == 0 {
             let text = "everybody is trusted to say for whom a request is: callers choose their own address, and with it their limit";
-            lints.add(network.span, text.to_owned());
+            lints.add(network.span, text);
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct ListedKey {
 impl Loaded {
     /// All clients in the order of the files, as they are at `now`.
     pub fn clients(&self, now: Timestamp) -> impl Iterator<Item = ListedClient> {
-        self.written.0.all_clients().map(move |(name, client)| {
+        self.written.0.clients.good().map(move |(name, client)| {
             let source = self.sources.get(name.span.source);
             ListedClient {
                 client: name.as_str().to_owned(),

@@ -160,7 +160,7 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
         read_at::<File>(&mut tree, "", &mut reading)
     });
     let mut problems = reading.problems;
-    let Some(file) = file else {
+    let Some(file) = file.map(|file| file.value.with_files()) else {
         return Err(problems);
     };
     problems.log_format = *file.log.format;
@@ -169,7 +169,7 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
             lints: lint::lint(&file, Timestamp::now(), &problems.sources),
             settings,
             snapshot,
-            written: Written(file.value),
+            written: Written(file),
             files: problems.files,
             sources: problems.sources,
         }),

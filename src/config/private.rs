@@ -1,45 +1,21 @@
 //! Problems are shown and logged with lines of the file. Lines that may hold a secret are not: those
-//! below `clients`, those with credentials in a URL, and those with a value at an unknown key that
-//! may be one. Of a file that cannot be parsed, no line is shown.
+//! below `clients`, those of a kind that is one, those with credentials in a URL, and those with a value
+//! at an unknown key that may be one. Of a file that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
 use super::source::{At, Sources, Span};
-use super::tree::{Value, are_field_rules, has_field_values};
+use super::tree::Value;
 
-/// Hides all that stands below `clients`, the values of fields that routes set, and credentials in URLs wherever they stand.
+/// Hides all that stands below `clients`, and credentials in URLs wherever they stand.
 pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
     each_text(tree, &mut |text, span| {
         if has_credentials(text) {
             sources.hide(span);
         }
     });
-    hide_field_values(&tree.value, sources);
     if let Value::Table(entries) = &tree.value {
         let clients = entries.iter().filter(|(key, _)| key.value == "clients");
         clients.for_each(|(_, value)| hide(value, sources));
-    }
-}
-
-/// Hides the values of fields that routes set and add.
-fn hide_field_values(value: &Value, sources: &mut Sources) {
-    match value {
-        Value::List(list) => {
-            for one in list {
-                hide_field_values(&one.value, sources);
-            }
-        }
-        Value::Table(entries) => {
-            for (key, written) in entries {
-                match &written.value {
-                    Value::Table(rules) if are_field_rules(&key.value) => {
-                        let rules = rules.iter().filter(|(key, _)| has_field_values(&key.value));
-                        rules.for_each(|(_, written)| hide(written, sources));
-                    }
-                    value => hide_field_values(value, sources),
-                }
-            }
-        }
-        _ => {}
     }
 }
 

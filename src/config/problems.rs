@@ -144,10 +144,7 @@ impl Problems {
                 help: problem.help.clone(),
                 ..Finding::warning(format!("{}{label}", problem.message))
             };
-            match problem.at {
-                Some(span) => finding.at(span, &self.sources),
-                None => finding,
-            }
+            finding.at(problem.at, &self.sources)
         })
     }
 

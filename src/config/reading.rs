@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::disk::Unreadable;
-use super::expand::{self, Environment};
-use super::pieces::{self, Piece};
+use super::expand::Environment;
 use super::private;
 use super::problems::{Problem, Problems};
 use super::source::{At, Span};
@@ -15,7 +14,7 @@ pub type Files<'f> = &'f dyn Fn(&Path) -> Result<String, Unreadable>;
 
 /// A configuration that is being read.
 pub(super) struct Reading<'r> {
-    environment: Environment<'r>,
+    pub environment: Environment<'r>,
     files: Files<'r>,
     /// Where its relative paths start.
     folder: PathBuf,
@@ -39,20 +38,6 @@ impl<'r> Reading<'r> {
             home,
             problems: Problems::default(),
         }
-    }
-
-    /// Takes a text apart that may have variables of its own, beside those of the environment. What is
-    /// wrong with them is reported.
-    pub(super) fn pieces(
-        &mut self,
-        text: &str,
-        own: &[&'static str],
-        at: Span,
-    ) -> Option<Vec<Piece>> {
-        let pieces = pieces::pieces(text, own, self.environment);
-        pieces
-            .map_err(|wrong| self.problems.add(wrong.problem(at, &self.problems)))
-            .ok()
     }
 
     /// A path as it is written in the file.
@@ -79,12 +64,11 @@ impl<'r> Reading<'r> {
     /// Parses a text. What is wrong with it is reported; there is no tree then.
     pub(super) fn tree(&mut self, name: &str, text: &str, format: Format) -> Option<At<Value>> {
         let source = self.problems.sources.add(name, text);
-        let Some(mut tree) = tree::parse(text, format, source, &mut self.problems) else {
-            self.problems.sources.hide_all(source);
-            return None;
-        };
-        private::hide_secrets(&tree, &mut self.problems.sources);
-        expand::expand(&mut tree, self.environment, &mut self.problems);
-        Some(tree)
+        let tree = tree::parse(text, format, source, &mut self.problems);
+        match &tree {
+            Some(tree) => private::hide_secrets(tree, &mut self.problems.sources),
+            None => self.problems.sources.hide_all(source),
+        }
+        tree
     }
 }

@@ -31,141 +31,69 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 /// What something is called here, or what to know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meant {
-    /// One of these keys, whichever there is in the table.
-    Keys(&'static [&'static str]),
+    /// One of these keys, whichever there is in the table, with a blank between each two.
+    Keys(&'static str),
     /// There is no key for it.
     Note(&'static str),
 }
 
 use Meant::{Keys, Note};
 
-/// Words of other programs, and what they are here.
-const SYNONYMS: [(&str, Meant); 33] = [
-    (
-        "url uri target to backend service services proxy_pass destination server servers address origin endpoint",
-        Keys(&["upstream", "endpoints", "url", "upstreams"]),
-    ),
-    (
-        "path paths location match pattern context uri_prefix",
-        Keys(&["prefix"]),
-    ),
-    (
-        "host domain domains hostname hostnames server_name virtual_host",
-        Keys(&["hosts"]),
-    ),
-    ("method verb verbs http_methods", Keys(&["methods"])),
-    (
-        "strip stripprefix strip_path rewrite",
-        Keys(&["strip_prefix"]),
-    ),
-    (
-        "max_body max_body_size body_size client_max_body_size request_size max_request_size",
-        Keys(&["body_limit"]),
-    ),
-    (
-        "read_timeout proxy_read_timeout response_timeout request_timeout send_timeout",
-        Keys(&["timeout"]),
-    ),
-    (
-        "proxy_connect_timeout dial_timeout",
-        Keys(&["connect_timeout"]),
-    ),
-    (
-        "keepalive keep_alive max_idle pool_size idle_connections",
-        Keys(&["keep"]),
-    ),
-    (
-        "keepalive_timeout keep_alive_timeout idle",
-        Keys(&["idle_timeout"]),
-    ),
-    (
-        "rate_limit rate_limits ratelimit ratelimits rate_limiting throttle throttling quota quotas",
-        Keys(&["limits"]),
-    ),
-    ("request max count rate rps calls", Keys(&["requests"])),
-    ("window period interval duration seconds", Keys(&["per"])),
-    ("strategy kind type", Keys(&["algorithm", "mode"])),
-    ("plan group level", Keys(&["tier", "groups", "level"])),
-    (
-        "port ports bind addr listen_on listeners entrypoints",
-        Keys(&["listen"]),
-    ),
-    (
-        "consumer consumers user users api_key_clients callers",
-        Keys(&["clients"]),
-    ),
-    (
-        "key api_key apikey api_keys apikeys token tokens secret hashes",
-        Keys(&["keys"]),
-    ),
-    (
-        "expires expiry expiration valid_until not_after expires_on",
-        Keys(&["expires_at"]),
-    ),
-    ("valid_from nbf starts_at begins_at", Keys(&["not_before"])),
-    (
-        "private protect secure require_key require_auth auth_required",
-        Keys(&["protected"]),
-    ),
-    (
-        "key_header header_name api_key_name",
-        Keys(&["api_key_header"]),
-    ),
-    (
-        "thread threads worker_processes worker_threads cores",
-        Keys(&["workers"]),
-    ),
-    (
-        "trusted trust_proxy real_ip set_real_ip_from",
-        Keys(&["trusted_proxies"]),
-    ),
-    (
-        "access_log accesslog",
-        Note("write `access = \"PATH\"` in `[log]`"),
-    ),
-    ("logging logs logger", Keys(&["log"])),
-    (
-        "shutdown_timeout graceful_timeout grace_period stop_timeout",
-        Keys(&["drain_timeout"]),
-    ),
-    (
-        "include includes import imports",
-        Keys(&["routes_file", "clients_file"]),
-    ),
-    (
-        "auth authentication authorization jwt oauth oauth2 oidc basic_auth",
-        Note(
-            "clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
-        ),
-    ),
-    (
-        "metrics prometheus tracing opentelemetry otel statsd",
-        Note("there are no metrics yet: count the lines of the access log"),
-    ),
-    (
-        "tls ssl https certificate certificates cert_file key_file http2 h2",
-        Note(
-            "there is no TLS or HTTP/2 for clients yet: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",
-        ),
-    ),
-    (
-        "health healthcheck health_check health_checks retry retries retry_attempts circuit_breaker balance load_balancing lb cache caching compression gzip",
-        Note(
-            "there is no such thing: requests go to one endpoint, once; `GET /health` is answered by the gateway itself",
-        ),
-    ),
-    (
-        "plugin plugins middleware middlewares filter filters handlers scripts",
-        Note("there are none: what the gateway does stands in `[access]`, `[limits]` and routes"),
-    ),
+/// Keys, and what other programs call them.
+const SYNONYMS: [&str; 27] = [
+    "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
+    "prefix: path paths location match pattern context uri_prefix",
+    "hosts: host domain domains hostname hostnames server_name virtual_host",
+    "methods: method verb verbs http_methods",
+    "strip_prefix: strip stripprefix strip_path rewrite",
+    "body_limit: max_body max_body_size body_size client_max_body_size request_size max_request_size",
+    "timeout: read_timeout proxy_read_timeout response_timeout request_timeout send_timeout",
+    "connect_timeout: proxy_connect_timeout dial_timeout",
+    "keep: keepalive keep_alive max_idle pool_size idle_connections",
+    "idle_timeout: keepalive_timeout keep_alive_timeout idle",
+    "limits: rate_limit rate_limits ratelimit ratelimits rate_limiting throttle throttling quota quotas",
+    "requests: request max count rate rps calls",
+    "per: window period interval duration seconds",
+    "algorithm mode: strategy kind type",
+    "tier groups level: plan group level",
+    "listen: port ports bind addr listen_on listeners entrypoints",
+    "clients: consumer consumers user users api_key_clients callers",
+    "keys: key api_key apikey api_keys apikeys token tokens secret hashes",
+    "expires_at: expires expiry expiration valid_until not_after expires_on",
+    "not_before: valid_from nbf starts_at begins_at",
+    "protected: private protect secure require_key require_auth auth_required",
+    "api_key_header: key_header header_name api_key_name",
+    "workers: thread threads worker_processes worker_threads cores",
+    "trusted_proxies: trusted trust_proxy real_ip set_real_ip_from",
+    "log: logging logs logger",
+    "drain_timeout: shutdown_timeout graceful_timeout grace_period stop_timeout",
+    "routes_file clients_file: include includes import imports",
+];
+
+/// Words of other programs for what is done otherwise here, or not at all.
+const NOTES: [&str; 6] = [
+    "access_log accesslog: write `access = \"PATH\"` in `[log]`",
+    "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
+    "metrics prometheus tracing opentelemetry otel statsd: there are no metrics yet: count the lines of the access log",
+    "tls ssl https certificate certificates cert_file key_file http2 h2: there is no TLS or HTTP/2 for clients yet: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",
+    "health healthcheck health_check health_checks retry retries retry_attempts circuit_breaker balance load_balancing lb cache caching compression gzip: there is no such thing: requests go to one endpoint, once; `GET /health` is answered by the gateway itself",
+    "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",
 ];
 
 /// What other programs mean by a word.
 pub(super) fn synonym(word: &str) -> Option<Meant> {
     let word = word.to_ascii_lowercase().replace('-', "_");
-    let mut all = SYNONYMS.iter();
-    let means_it = |(words, _): &&(&str, Meant)| words.split(' ').any(|one| one == word);
-    all.find(means_it).map(|(_, meant)| *meant)
+    let mut all = synonyms();
+    let means_it = |(words, _): &(&str, Meant)| words.split(' ').any(|one| one == word);
+    all.find(means_it).map(|(_, meant)| meant)
+}
+
+/// All words, those that mean the same together.
+fn synonyms() -> impl Iterator<Item = (&'static str, Meant)> {
+    let keys = SYNONYMS.iter().filter_map(|line| line.split_once(": "));
+    let notes = NOTES.iter().filter_map(|line| line.split_once(": "));
+    keys.map(|(keys, words)| (words, Keys(keys)))
+        .chain(notes.map(|(words, note)| (words, Note(note))))
 }
 
 #[cfg(test)]
@@ -203,12 +131,13 @@ mod tests {
     #[test]
     fn each_word_means_one_thing_and_keys_that_there_are() {
         let mut seen = HashSet::new();
-        for (words, meant) in SYNONYMS {
+        for (words, meant) in synonyms() {
             for word in words.split(' ') {
                 assert!(seen.insert(word), "{word} stands there twice");
                 assert_eq!(synonym(&word.to_uppercase()), Some(meant));
             }
-            if let Keys([first, ..]) = meant {
+            if let Keys(keys) = meant {
+                let first = keys.split(' ').next().unwrap();
                 assert!(crate::config::home(first).is_some(), "{first}");
             }
         }

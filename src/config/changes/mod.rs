@@ -65,33 +65,16 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     changes
 }
 
-/// All keys with their values; routes by what they are for, and clients, in whichever file they were
-/// written.
+/// All keys with their values; routes by what they are for.
 fn shown(file: &File) -> Vec<Line> {
     let mut lines = lines(file);
-    lines.retain(|line| line.key != "routes" && line.key != "route");
-    let clients = lines.iter_mut().find(|line| line.key == "clients");
-    if let (Some(file), Some(clients)) = (&*file.clients_file, clients)
-        && let Shown::Table(more) = file.content.clients.shown()
-        && let Shown::Table(clients) = &mut clients.shown
-    {
-        clients.extend(more);
-    }
-    let mut routes: Vec<Line> = Vec::new();
-    for route in file.all_routes() {
-        routes.push(Line {
-            key: name_of(&route).into(),
-            needs_restart: false,
-            is_default: false,
-            shown: route.keys.map_or(Shown::None, Kind::shown),
-        });
-    }
-    lines.push(Line {
-        key: ROUTES.into(),
-        needs_restart: false,
-        is_default: false,
-        shown: Shown::Table(routes),
+    lines.retain(|line| line.key != ROUTES && line.key != "route");
+    let routes = file.all_routes().map(|route| {
+        let shown = route.keys.map_or(Shown::None, Kind::shown);
+        Line::new(name_of(&route), shown)
     });
+    let routes = Shown::Table(routes.collect());
+    lines.push(Line::new(ROUTES.to_owned(), routes));
     lines
 }
 

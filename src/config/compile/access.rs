@@ -82,7 +82,7 @@ pub(super) fn clients(
     let mut keys = KeyTableBuilder::default();
     let mut clients = Vec::new();
     let (mut seen, mut names) = (HashMap::new(), HashMap::new());
-    let mut sorted: Vec<_> = file.all_clients().collect();
+    let mut sorted: Vec<_> = file.clients.good().collect();
     sorted.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
     for (place, (name, written)) in sorted.into_iter().enumerate() {
         if let Some(first) = names.insert(name.as_str(), name.span) {

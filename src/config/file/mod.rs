@@ -70,11 +70,21 @@ pub(in crate::config) struct WrittenRoute<'f> {
 }
 
 impl File {
+    /// Takes in what stands in the files that it names.
+    pub(in crate::config) fn with_files(mut self) -> Self {
+        if let Some(file) = &mut self.routes_file.value {
+            self.routes.value.0.append(&mut file.content.0);
+        }
+        if let Some(file) = &mut self.clients_file.value {
+            let clients = &mut file.content.clients.value;
+            self.clients.value.0.append(&mut clients.0);
+        }
+        self
+    }
+
     /// All routes.
     pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
-        let more = self.routes_file.iter().flat_map(|file| &file.content.0);
-        let short = self.routes.0.iter().chain(more);
-        let short = short.map(|(prefix, keys)| WrittenRoute {
+        let short = self.routes.0.iter().map(|(prefix, keys)| WrittenRoute {
             prefix,
             keys: keys.as_ref().map(|keys| &keys.value),
             in_map: true,
@@ -85,15 +95,6 @@ impl File {
             in_map: false,
         });
         short.chain(long)
-    }
-
-    /// All clients.
-    pub(in crate::config) fn all_clients(
-        &self,
-    ) -> impl Iterator<Item = (&At<ClientName>, &At<ClientKeys>)> {
-        let more = self.clients_file.iter();
-        let more = more.flat_map(|file| file.content.clients.good());
-        self.clients.good().chain(more)
     }
 
     /// What only identified clients reach; `allow` makes the list of those who may come in.

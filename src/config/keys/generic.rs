@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde_json::json;
 
-use super::kind::{Form, Kind, Wrong, read_at};
+use super::kind::{Form, Kind, Wrong, read_at, read_expanded};
 use super::reader::{elsewhere, join};
 use super::shown::{Line, Shown};
 use super::text::Text;
@@ -66,6 +66,9 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
 
 /// Nothing where the key is not written.
 impl<T: Kind> Kind for Option<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+    const HAS_VARIABLES: bool = T::HAS_VARIABLES;
+
     fn form() -> Form {
         T::form()
     }
@@ -111,7 +114,7 @@ impl<T: Kind> Kind for Perhaps<T> {
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let read = read_at(written, path, reading);
+        let read = read_expanded(written, path, reading);
         Ok(read.map_or(Self::Unreadable, |read| Self::Given(read.value)))
     }
 
@@ -250,6 +253,8 @@ impl<K, T> Map<K, T> {
 }
 
 impl<K: Text, T: Kind> Kind for Map<K, T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
     fn form() -> Form {
         let (name, value) = (K::form(), T::form());
         let schema = json!({
@@ -303,12 +308,7 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
     }
 
     fn shown(&self) -> Shown {
-        let line = |(name, value): (&At<K>, &At<T>)| Line {
-            key: name.value.text().into(),
-            needs_restart: false,
-            is_default: false,
-            shown: value.value.shown(),
-        };
+        let line = |(name, value): (&At<K>, &At<T>)| Line::new(name.text(), value.shown());
         Shown::Table(self.good().map(line).collect())
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::shown::Shown;
 use super::table::Declared;
+use crate::config::expand::expand;
 use crate::config::private;
 use crate::config::problems::{Problem, Problems};
 use crate::config::reading::Reading;
@@ -13,6 +14,11 @@ use crate::config::tree::Value;
 
 /// A type that a value of the configuration can be read as.
 pub(in crate::config) trait Kind: Sized {
+    /// Whether the lines that it stands on are never shown.
+    const IS_SECRET: bool = false;
+    /// Whether variables in it are those of the environment. Otherwise it reads them itself.
+    const HAS_VARIABLES: bool = true;
+
     /// How it is written.
     fn form() -> Form;
 
@@ -77,7 +83,22 @@ pub(in crate::config) fn read_at<K: Kind>(
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Option<At<K>> {
+    if K::HAS_VARIABLES {
+        expand(written, reading.environment, &mut reading.problems);
+    }
+    read_expanded(written, path, reading)
+}
+
+/// The same for a value whose variables have been expanded: what they hold is not expanded again.
+pub(super) fn read_expanded<K: Kind>(
+    written: &mut At<Value>,
+    path: &str,
+    reading: &mut Reading<'_>,
+) -> Option<At<K>> {
     let span = written.span;
+    if K::IS_SECRET {
+        private::hide(written, &mut reading.problems.sources);
+    }
     match K::read(written, path, reading) {
         Ok(value) => Some(At { value, span }),
         Err(wrong) => {

@@ -2,7 +2,7 @@
 //!
 //! Not serde: a derived reader stops at its first problem, and knows the places of one format only.
 
-use super::kind::{Kind, read_at};
+use super::kind::{Kind, read_at, read_expanded};
 use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
@@ -62,12 +62,12 @@ impl Reader {
         let is_here = |(written, _): &Entry| written.value == key;
         if let Some(index) = self.entries.iter().position(is_here) {
             let (_, mut written) = self.entries.remove(index);
-            let path = if self.is_short {
-                self.path.clone()
+            let read = if self.is_short {
+                read_expanded(&mut written, &self.path, reading)
             } else {
-                join(&self.path, key)
+                read_at(&mut written, &join(&self.path, key), reading)
             };
-            return read_at(&mut written, &path, reading).or_else(absent);
+            return read.or_else(absent);
         }
         absent().or_else(|| {
             let message = match self.path.as_str() {
@@ -88,7 +88,7 @@ impl Reader {
             let known = || self.known.iter().copied();
             let synonym = synonym(&key.value);
             let meant = closest(&key.value, known()).or_else(|| match synonym {
-                Some(Meant::Keys(keys)) => known().find(|key| keys.contains(key)),
+                Some(Meant::Keys(keys)) => known().find(|key| keys.split(' ').any(|it| it == *key)),
                 _ => None,
             });
             // What may be a secret is not shown, whatever its key was meant to be.
@@ -125,7 +125,7 @@ pub(super) fn elsewhere(key: &str, reading: &Reading<'_>) -> Option<String> {
     }
     match synonym(key)? {
         Meant::Note(note) => Some(note.to_owned()),
-        Meant::Keys(keys) => keys.iter().find_map(|key| {
+        Meant::Keys(keys) => keys.split(' ').find_map(|key| {
             let home = (reading.home)(key)?;
             Some(format!("`{key}` is what it is called here, {home}"))
         }),

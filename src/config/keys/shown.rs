@@ -35,6 +35,18 @@ pub(in crate::config) struct Line {
     pub shown: Shown,
 }
 
+impl Line {
+    /// Of a key that the user chose, such as a name.
+    pub(in crate::config) fn new(key: String, shown: Shown) -> Self {
+        Self {
+            key: key.into(),
+            needs_restart: false,
+            is_default: false,
+            shown,
+        }
+    }
+}
+
 impl Shown {
     /// The value in JSON, and, but for tables, in TOML.
     pub(in crate::config) fn json(&self) -> Json {

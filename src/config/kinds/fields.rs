@@ -3,8 +3,7 @@
 
 use super::FieldText;
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
-use crate::config::pieces::Piece;
-use crate::config::private;
+use crate::config::pieces::{Piece, pieces};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
@@ -16,19 +15,22 @@ pub(in crate::config) struct FieldValue(pub Vec<Piece>);
 const OWN_VARIABLES: [&str; 4] = ["client", "ip", "request_id", "route"];
 
 impl Kind for FieldValue {
+    const IS_SECRET: bool = true;
+    const HAS_VARIABLES: bool = false;
+
     fn form() -> Form {
         Form::not_empty("the value of a header field")
     }
 
     fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        private::hide(written, &mut reading.problems.sources);
-        let text = match &written.value {
-            Value::Text(text) => text,
-            Value::Broken => return Err(Wrong::Reported),
-            _ => return Err(Wrong::Kind),
+        let Value::Text(text) = &written.value else {
+            return Err(Wrong::Kind);
         };
-        let pieces = reading.pieces(text, &OWN_VARIABLES, written.span);
-        let pieces = pieces.ok_or(Wrong::Reported)?;
+        let pieces = pieces(text, &OWN_VARIABLES, reading.environment).map_err(|wrong| {
+            let problem = wrong.problem(written.span, &reading.problems);
+            reading.problems.add(problem);
+            Wrong::Reported
+        })?;
         // What requests bring can stand in a field.
         let sent = pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text,

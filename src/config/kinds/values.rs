@@ -13,7 +13,7 @@ use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
-use crate::config::{private, units};
+use crate::config::units;
 use crate::limit::RedisUrl;
 use crate::route::RedirectTarget;
 use crate::upstream::EndpointUrl;
@@ -286,12 +286,13 @@ impl Text for Target {
 pub(in crate::config) struct Secret(pub String);
 
 impl Kind for Secret {
+    const IS_SECRET: bool = true;
+
     fn form() -> Form {
         Form::string("a string")
     }
 
-    fn read(written: &mut At<Value>, _: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        private::hide(written, &mut reading.problems.sources);
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
         match &written.value {
             Value::Text(text) => Ok(Self(text.clone())),
             // What is wrong with it has been reported; that it is missing would not be true.

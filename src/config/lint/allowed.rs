@@ -9,9 +9,10 @@ use crate::config::suggest::closest;
 
 /// Finds clients and groups that may come in somewhere, and that there are not.
 pub(super) fn allowed(file: &File, lints: &mut Lints) {
-    let clients: HashSet<&str> = file.all_clients().map(|(name, _)| name.as_str()).collect();
+    let clients: HashSet<&str> = file.clients.good().map(|(name, _)| name.as_str()).collect();
     let groups = file
-        .all_clients()
+        .clients
+        .good()
         .flat_map(|(_, client)| client.groups.iter());
     let groups: HashSet<&str> = groups.map(|group| group.0.as_str()).collect();
     let of_routes = file.all_routes().filter_map(|route| route.keys);

@@ -1,17 +1,12 @@
-//! JSON into a tree with places, as RFC 8259 has it and stricter: a key given twice is an error,
-//! because readers differ in which of the two they believe.
-
-use std::collections::HashMap;
-use std::ops::Range;
+//! JSON into a tree with places, as RFC 8259 has it.
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use crate::config::problems::Problem;
-use crate::config::source::{At, Span};
-
 use super::value::{Parsed, ToSpan, Value};
+use crate::config::problems::Problem;
+use crate::config::source::At;
 
 /// JSON and none of its extensions.
 const STRICT: ParseOptions = ParseOptions {
@@ -29,80 +24,52 @@ const STRICT: ParseOptions = ParseOptions {
 
 /// Parses a document.
 pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
-    match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
-        Ok(parsed) => {
-            let Some(value) = parsed.value else {
-                let empty = Problem::at(span(0..text.len()), "this is not JSON");
-                return Err(vec![empty.label("the file is empty: write `{}` at least")]);
-            };
-            let mut reader = Reader {
-                span,
-                wrong: Vec::new(),
-            };
-            let tree = reader.node(value);
-            if reader.wrong.is_empty() {
-                Ok(tree)
-            } else {
-                Err(reader.wrong)
-            }
-        }
+    let (range, label) = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
+        Ok(parsed) => match parsed.value {
+            Some(value) => return (Some(node(value, span)), Vec::new()),
+            None => (
+                0..text.len(),
+                "the file is empty: write `{}` at least".to_owned(),
+            ),
+        },
         Err(error) => {
             let range = error.range();
-            let problem = Problem::at(span(range.start..range.end), "this is not JSON");
-            Err(vec![problem.label(lower_first(&error.kind().to_string()))])
+            (
+                range.start..range.end,
+                lower_first(&error.kind().to_string()),
+            )
         }
-    }
+    };
+    let problem = Problem::at(span(range), "this is not JSON").label(label);
+    (None, vec![problem])
 }
 
-struct Reader<'t> {
-    span: ToSpan<'t>,
-    wrong: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn node(&mut self, value: ast::Value<'_>) -> At<Value> {
-        let span = self.place(&value);
-        let value = match value {
-            ast::Value::StringLit(string) => Value::Text(string.value.into_owned()),
-            ast::Value::NumberLit(number) => number
-                .value
-                .parse()
-                .map_or(Value::OtherNumber, Value::Integer),
-            ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
-            ast::Value::NullKeyword(_) => Value::Null,
-            ast::Value::Array(array) => Value::List(
-                array
-                    .elements
-                    .into_iter()
-                    .map(|one| self.node(one))
-                    .collect(),
-            ),
-            ast::Value::Object(object) => self.table(object),
-        };
-        At { value, span }
-    }
-
-    fn table(&mut self, object: ast::Object<'_>) -> Value {
-        let mut first_seen = HashMap::new();
-        let mut entries = Vec::with_capacity(object.properties.len());
-        for property in object.properties {
-            let key = At {
-                span: self.place(&property.name),
-                value: property.name.into_string(),
-            };
-            if let Some(first) = first_seen.insert(key.value.clone(), key.span) {
-                let problem = Problem::at(key.span, "this key is given twice");
-                self.wrong.push(problem.also(first, "first given here"));
-            }
-            entries.push((key, self.node(property.value)));
+fn node(value: ast::Value<'_>, span: ToSpan<'_>) -> At<Value> {
+    let place = span(value.start()..value.end());
+    let value = match value {
+        ast::Value::StringLit(string) => Value::Text(string.value.into_owned()),
+        ast::Value::NumberLit(number) => {
+            let number = number.value.parse();
+            number.map_or(Value::OtherNumber, Value::Integer)
         }
-        Value::Table(entries)
-    }
-
-    fn place(&self, node: &impl Ranged) -> Span {
-        let range: Range<usize> = node.start()..node.end();
-        (self.span)(range)
-    }
+        ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
+        ast::Value::NullKeyword(_) => Value::Null,
+        ast::Value::Array(array) => {
+            let list = array.elements.into_iter();
+            Value::List(list.map(|one| node(one, span)).collect())
+        }
+        ast::Value::Object(object) => {
+            let entries = object.properties.into_iter().map(|property| {
+                let key = At {
+                    span: span(property.name.start()..property.name.end()),
+                    value: property.name.into_string(),
+                };
+                (key, node(property.value, span))
+            });
+            Value::Table(entries.collect())
+        }
+    };
+    At { value, span: place }
 }
 
 /// The parser's messages are sentences; beside a caret they are not.

@@ -7,7 +7,9 @@ mod value;
 mod yaml;
 
 pub use value::Format;
-pub(super) use value::{Entry, Value, are_field_rules, has_field_values};
+pub(super) use value::{Entry, Value};
+
+use std::collections::HashMap;
 
 use super::problems::{Problem, Problems};
 use super::source::{At, SourceId, Span};
@@ -26,13 +28,15 @@ pub(super) fn parse(
         Format::Json => json::parse,
         Format::Yaml => yaml::parse,
     };
-    let parsed = parser(&text[blank..], &|range| {
+    let (tree, mut wrong) = parser(&text[blank..], &|range| {
         Span::new(source, range.start + blank..range.end + blank)
     });
-    let wrong = match parsed {
-        Ok(tree) => return Some(tree),
-        Err(wrong) => wrong,
-    };
+    if let Some(tree) = tree {
+        refuse_twice(&tree.value, &mut wrong);
+        if wrong.is_empty() {
+            return Some(tree);
+        }
+    }
     if let Some(other) = looks_like(text, source).filter(|other| *other != format)
         // Whatever is JSON is YAML.
         && (other, format) != (Format::Json, Format::Yaml)
@@ -44,16 +48,37 @@ pub(super) fn parse(
         let label = format!("a file in {} ends with `{ending}`", other.name());
         problems.add(problem.label(label));
     } else {
-        for problem in wrong {
-            problems.add(problem);
-        }
+        wrong.into_iter().for_each(|problem| problems.add(problem));
     }
     None
+}
+
+/// Refuses keys that stand twice in a table: readers differ in which of the two they believe. (TOML has
+/// none.)
+fn refuse_twice(value: &Value, wrong: &mut Vec<Problem>) {
+    match value {
+        Value::List(list) => list.iter().for_each(|one| refuse_twice(&one.value, wrong)),
+        Value::Table(entries) => {
+            let mut seen = HashMap::new();
+            for (key, value) in entries {
+                if let Some(first) = seen.insert(&key.value, key.span) {
+                    let problem = Problem::at(key.span, "this key is given twice");
+                    wrong.push(problem.also(first, "first given here"));
+                }
+                refuse_twice(&value.value, wrong);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What a text was most likely meant to be. Its first line may look like YAML by a slip, but not the
 /// rest.
 fn looks_like(text: &str, source: SourceId) -> Option<Format> {
-    let is_whole = || yaml::parse(text, &|range| Span::new(source, range)).is_ok();
+    let is_whole = || {
+        yaml::parse(text, &|range| Span::new(source, range))
+            .1
+            .is_empty()
+    };
     Format::guess(text).filter(|format| *format != Format::Yaml || is_whole())
 }

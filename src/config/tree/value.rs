@@ -49,8 +49,8 @@ impl Value {
 /// Where a range of the parsed text stands in its source.
 pub(super) type ToSpan<'t> = &'t dyn Fn(Range<usize>) -> Span;
 
-/// What a parser gives: a tree, or everything that is wrong.
-pub(super) type Parsed = Result<At<Value>, Vec<Problem>>;
+/// What a parser gives: a tree, as far as the text is one, and everything that is wrong.
+pub(super) type Parsed = (Option<At<Value>>, Vec<Problem>);
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,38 +130,6 @@ impl At<Value> {
             Value::OtherNumber | Value::Null | Value::Broken => serde_json::Value::Null,
         }
     }
-
-    /// Calls `change` with every text in the tree and its place, but for the values of fields that
-    /// routes set and add: their own kind expands them.
-    pub(in crate::config) fn each_text(&mut self, change: &mut dyn FnMut(&mut Value, Span)) {
-        match &mut self.value {
-            Value::Text(_) => change(&mut self.value, self.span),
-            Value::List(list) => list.iter_mut().for_each(|one| one.each_text(change)),
-            Value::Table(entries) => {
-                for (table, written) in entries {
-                    match &mut written.value {
-                        Value::Table(rules) if are_field_rules(&table.value) => {
-                            let others = rules.iter_mut();
-                            let others = others.filter(|(key, _)| !has_field_values(&key.value));
-                            others.for_each(|(_, it)| it.each_text(change));
-                        }
-                        _ => written.each_text(change),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Whether such a table says what a route changes of header fields.
-pub(in crate::config) fn are_field_rules(key: &str) -> bool {
-    matches!(key, "request_headers" | "response_headers")
-}
-
-/// Whether values of fields stand at this key of such a table.
-pub(in crate::config) fn has_field_values(key: &str) -> bool {
-    matches!(key, "set" | "add")
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 //! few lines of them can stand for gigabytes), tags, several documents, keys that are not strings.
 //! The parser bounds how deep collections nest.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, options};
 
 use super::value::{Entry, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
-use crate::config::source::{At, Span};
+use crate::config::source::At;
 
 /// Parses a document.
 pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
@@ -23,10 +22,7 @@ pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
         span,
         wrong: Vec::new(),
     };
-    match reader.document() {
-        Some(tree) if reader.wrong.is_empty() => Ok(tree),
-        _ => Err(reader.wrong),
-    }
+    (reader.document(), reader.wrong)
 }
 
 /// Each of its functions gives nothing where the text is not YAML, which has been noted then.
@@ -124,7 +120,6 @@ impl<'t> Reader<'t> {
     }
 
     fn entries(&mut self) -> Option<Vec<Entry>> {
-        let mut seen: HashMap<String, Span> = HashMap::new();
         let mut entries = Vec::new();
         loop {
             let (event, range) = self.next()?;
@@ -140,10 +135,6 @@ impl<'t> Reader<'t> {
                 self.wrong.push(problem.label(label));
                 continue;
             };
-            if let Some(first) = seen.insert(value.clone(), key.span) {
-                let problem = Problem::at(key.span, "this key is given twice");
-                self.wrong.push(problem.also(first, "first given here"));
-            }
             let key = At {
                 value,
                 span: key.span,
