@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use serde_json::json;
 
-use super::kind::{Form, Kind, Wrong, read_at, read_expanded};
+use super::form::Form;
+use super::kind::{Kind, Wrong, read_at, read_expanded};
 use super::reader::{elsewhere, join};
 use super::shown::{Line, Shown};
 use super::text::Text;

@@ -1,10 +1,8 @@
 //! What a key takes. A kind reads a value, says what to write when that fails, describes itself to
 //! the JSON Schema and the documentation, and shows what was read when a reload changes it.
 
-use serde_json::{Value as Json, json};
-
+use super::form::Form;
 use super::shown::Shown;
-use super::table::Declared;
 use crate::config::expand::expand;
 use crate::config::private;
 use crate::config::problems::{Problem, Problems};
@@ -33,37 +31,6 @@ pub(in crate::config) trait Kind: Sized {
 
     /// The value as a user would write it.
     fn shown(&self) -> Shown;
-}
-
-/// How a value is written.
-pub(in crate::config) struct Form {
-    /// What to write: "`timeout` takes ...".
-    pub takes: String,
-    /// What the JSON Schema says of it.
-    pub schema: Json,
-    /// The table that it is or that stands in it, and what stands for the names on the way there.
-    pub table: Option<(Vec<&'static str>, Declared)>,
-}
-
-impl Form {
-    /// Of what has no table in it.
-    pub(in crate::config) fn new(takes: impl Into<String>, schema: Json) -> Self {
-        Self {
-            takes: takes.into(),
-            schema,
-            table: None,
-        }
-    }
-
-    /// Of any string.
-    pub(in crate::config) fn string(takes: &str) -> Self {
-        Self::new(takes, json!({ "type": "string" }))
-    }
-
-    /// Of a string that is not empty.
-    pub(in crate::config) fn not_empty(takes: &str) -> Self {
-        Self::new(takes, json!({ "type": "string", "minLength": 1 }))
-    }
 }
 
 /// Why a value cannot be read as what it should be.

@@ -2,6 +2,7 @@
 //! sentence (`table!`); reading it, the JSON Schema, the tables of the documentation and what a
 //! reload says all come from that.
 
+mod form;
 mod generic;
 mod kind;
 mod reader;
@@ -9,9 +10,10 @@ mod shown;
 mod table;
 mod text;
 
+pub(super) use form::{Form, Key};
 pub(super) use generic::{List, Map, Number, OrAny, OrOff, Perhaps};
-pub(super) use kind::{Form, Kind, Wrong, read_at};
+pub(super) use kind::{Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};
 pub(super) use shown::{Line, Shown};
-pub(super) use table::{Key, Keys, default, form, lines, read_table, shown, table};
+pub(super) use table::{Keys, default, form, lines, read_table, shown, table};
 pub(super) use text::Text;

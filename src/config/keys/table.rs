@@ -2,40 +2,13 @@
 
 use serde_json::json;
 
-use super::kind::{Form, Wrong};
+use super::form::{Declared, Form, Key};
+use super::kind::Wrong;
 use super::reader::Reader;
 use super::shown::{Line, Shown};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
-
-/// A key as it is declared.
-pub(in crate::config) struct Key {
-    pub name: &'static str,
-    /// A sentence or two, as Markdown, as they stand in the source.
-    pub lines: &'static str,
-    /// What holds where it is not written; nothing if it has to be.
-    pub default: Option<Shown>,
-    /// Whether a change takes a restart, with all that stands below.
-    pub needs_restart: bool,
-    pub form: fn() -> Form,
-}
-
-impl Key {
-    /// What the key says, in one line.
-    pub(in crate::config) fn about(&self) -> String {
-        let words: Vec<_> = self.lines.split_whitespace().collect();
-        words.join(" ")
-    }
-}
-
-/// A table as it is declared.
-#[derive(Clone, Copy)]
-pub(in crate::config) struct Declared {
-    /// What the schema calls it.
-    pub name: &'static str,
-    pub keys: fn() -> Vec<Key>,
-}
 
 /// A table of declared keys; `table!` implements it.
 pub(in crate::config) trait Keys: Sized {

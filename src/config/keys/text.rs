@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::kind::{Form, Kind, Wrong};
+use super::form::Form;
+use super::kind::{Kind, Wrong};
 use super::shown::Shown;
 use crate::config::reading::Reading;
 use crate::config::source::At;

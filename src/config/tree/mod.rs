@@ -48,7 +48,9 @@ pub(super) fn parse(
         let label = format!("a file in {} ends with `{ending}`", other.name());
         problems.add(problem.label(label));
     } else {
-        wrong.into_iter().for_each(|problem| problems.add(problem));
+        for problem in wrong {
+            problems.add(problem);
+        }
     }
     None
 }
