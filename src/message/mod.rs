@@ -24,6 +24,8 @@ pub mod mapping;
 pub mod method;
 pub mod own_urls;
 pub mod path;
+#[cfg(test)]
+pub(crate) mod processor_time;
 pub mod protocol;
 pub mod sink;
 pub mod target;

@@ -1,9 +1,12 @@
 //! Limits of routes beside the callers' own: what is counted for whom, all or nothing, as how much,
 //! and what the answer tells. In this process and in Redis.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::remaining;
 use super::site::{Site, Store};
@@ -300,36 +303,40 @@ fn a_shadow_refuses_nobody_and_is_told_of_in_the_log(store: Store) {
             ("/down", r#"limits = ["watch"]"#),
         ],
     );
-    for left in [4, 3, 2] {
-        let response = site.ask(&search());
+    for (path, left) in [("/search/1", 4), ("/search/2", 3), ("/search/3", 2)] {
+        let response = site.ask(&Request::get(path).with_key());
         tells(response.is(200), "identified", left, 3500..=3600);
     }
     let large = Request::post("/small/x", "too large").with_key();
     site.ask(&large).is_refusal(413, "body_too_large");
     let down = Request::get("/down/x").with_key();
     site.ask(&down).is_refusal(502, "upstream_unreachable");
-    site.ask(&search()).is_refusal(429, "rate_limited");
+    let refused = Request::get("/search/4").with_key();
+    site.ask(&refused).is_refusal(429, "rate_limited");
     site.ask(&Request::get("/nowhere").with_key()).is(429);
 
+    // Workers write their lines one after the other.
     let lines = site.gateway.finish();
-    let seen: Vec<_> = lines
-        .iter()
-        .map(|line| (line["status"].as_u64(), line.get("shadow")))
-        .map(|(status, shadow)| (status.unwrap_or(0), shadow.and_then(|name| name.as_str())))
-        .collect();
-    let shadow = Some("watch");
-    assert_eq!(
-        seen,
-        [
-            (200, None),
-            (200, None),
-            (200, shadow),
-            (413, shadow),
-            (502, shadow),
-            (429, shadow),
-            (429, None),
-        ]
-    );
+    let text = |line: &Value, member: &str| line[member].as_str().map(str::to_owned);
+    let seen = lines.iter().map(|line| {
+        let path = text(line, "path").unwrap_or_default();
+        (path, line["status"].as_u64(), text(line, "shadow"))
+    });
+    let seen: BTreeSet<_> = seen.collect();
+    let expected = [
+        ("/search/1", 200, false),
+        ("/search/2", 200, false),
+        ("/search/3", 200, true),
+        ("/small/x", 413, true),
+        ("/down/x", 502, true),
+        ("/search/4", 429, true),
+        ("/nowhere", 429, false),
+    ];
+    let expected = expected.map(|(path, status, is_over)| {
+        let shadow = is_over.then(|| "watch".to_owned());
+        (path.to_owned(), Some(status), shadow)
+    });
+    assert_eq!(seen, BTreeSet::from(expected));
 }
 
 fn a_shadow_alone_reports_what_it_counts(store: Store) {
