@@ -39,6 +39,8 @@ pub enum Rejection {
     },
     /// The client did not send its request in time.
     RequestTimeout,
+    /// The client sends its request's body too slowly.
+    ClientSlow,
     /// The body is longer than the route takes.
     BodyTooLarge {
         /// In bytes.
@@ -109,6 +111,7 @@ impl Rejection {
                 "method_not_allowed",
             ),
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "Request timeout", "request_timeout"),
+            Self::ClientSlow => (S::REQUEST_TIMEOUT, "Request timeout", "client_slow"),
             Self::BodyTooLarge { .. } => (
                 S::PAYLOAD_TOO_LARGE,
                 "Request body too large",
@@ -186,6 +189,7 @@ impl Rejection {
                 "This path does not take the method; the Allow field lists those that it takes."
             }
             Self::RequestTimeout => "The request did not arrive in time.",
+            Self::ClientSlow => "The request's body came too slowly.",
             Self::UriTooLong => "The request line is longer than is accepted here.",
             Self::Internal => "The gateway failed; its log has the cause under the request id.",
             Self::Overloaded => "The gateway has no room for this request at the moment.",
@@ -222,6 +226,7 @@ impl Rejection {
             self,
             Self::BadRequest(_)
                 | Self::RequestTimeout
+                | Self::ClientSlow
                 | Self::UriTooLong
                 | Self::HeadersTooLarge(_)
                 | Self::NotImplemented(_)

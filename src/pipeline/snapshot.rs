@@ -2,6 +2,7 @@
 //! whole; a request that has begun keeps the one it began with.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub header_timeout: Duration,
     /// How long a kept client connection may rest between requests, and a body between two pieces.
     pub idle_timeout: Duration,
+    /// How many bytes of bodies a client has to send or read each second while it is waited for.
+    pub min_body_rate: Option<NonZeroU32>,
 }
 
 /// Who may come in.

@@ -14,7 +14,7 @@ use super::body::Piece;
 use super::chunked::ChunkError;
 use super::head::AnswerError;
 use super::http1::Http1;
-use super::stream::{Ended, GivenUp};
+use super::stream::{Ended, GivenUp, Moved};
 
 /// One end of an exchange.
 #[derive(Debug)]
@@ -140,9 +140,9 @@ impl End<'_> {
         ask!(self.give_up())
     }
 
-    /// Whether anything has come or gone since the last time that this was asked.
-    pub fn has_moved(&mut self) -> bool {
-        ask!(self.has_moved())
+    /// What has come and gone since the last time that this was asked.
+    pub fn moved(&mut self) -> Moved {
+        ask!(self.moved())
     }
 
     /// Lets the next write find out whether the other side has taken anything at all: before it is

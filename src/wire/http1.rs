@@ -16,7 +16,7 @@ use super::chunked::{ChunkError, LAST_CHUNK};
 use super::head::{AnswerError, HeadLimits, MOST_FIELDS, read_answer_as_sent};
 use super::scan::HeadScanner;
 use super::sink::Http1Sink;
-use super::stream::{Connection, Ended, GivenUp};
+use super::stream::{Connection, Ended, GivenUp, Moved};
 
 /// About this much is gathered before it is written.
 const PIECE: usize = 32 * 1024;
@@ -47,7 +47,7 @@ pub struct Http1<'c> {
     out: Vec<u8>,
     /// How much of `out` has left.
     written: usize,
-    moved: bool,
+    moved: Moved,
 }
 
 impl<'c> Http1<'c> {
@@ -65,7 +65,7 @@ impl<'c> Http1<'c> {
             finished: false,
             out: Vec::new(),
             written: 0,
-            moved: false,
+            moved: Moved::default(),
         }
     }
 
@@ -132,7 +132,7 @@ impl<'c> Http1<'c> {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = ready!(self.connection.poll_fill(cx, self.buffers))?;
-        self.moved |= read > 0;
+        self.moved.received += read;
         Poll::Ready(Ok(read))
     }
 
@@ -212,7 +212,7 @@ impl<'c> Http1<'c> {
         }
         if self.coding == Coding::Identity && self.out.is_empty() {
             let written = ready!(self.connection.poll_write(cx, bytes))?;
-            self.moved = true;
+            self.moved.sent += written;
             return Poll::Ready(Ok(written));
         }
         self.take_buffer();
@@ -250,8 +250,9 @@ impl<'c> Http1<'c> {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             let unsent = &self.out[self.written..];
-            self.written += ready!(self.connection.poll_write(cx, unsent))?;
-            self.moved = true;
+            let written = ready!(self.connection.poll_write(cx, unsent))?;
+            self.written += written;
+            self.moved.sent += written;
         }
         self.discard();
         if self.finished {
@@ -281,7 +282,7 @@ impl<'c> Http1<'c> {
         }
     }
 
-    pub(super) fn has_moved(&mut self) -> bool {
+    pub(super) fn moved(&mut self) -> Moved {
         std::mem::take(&mut self.moved)
     }
 

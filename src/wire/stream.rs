@@ -46,6 +46,23 @@ pub enum Ended {
     Both,
 }
 
+/// How many bytes have come and gone since this was last asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moved {
+    /// From the peer.
+    pub received: usize,
+    /// To the peer's kernel, or to ours.
+    pub sent: usize,
+}
+
+impl Moved {
+    /// Whether there were any.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.received > 0 || self.sent > 0
+    }
+}
+
 /// What has become of a message that is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {

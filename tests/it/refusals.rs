@@ -22,9 +22,10 @@ const AUTHENTICATE: (&str, &str) = (
 );
 
 /// Codes of the contract that nothing can bring about from outside, and why.
-const EXCEPTED: [(&str, &str); 6] = [
+const EXCEPTED: [(&str, &str); 7] = [
     ("internal", "only a bug leads there"),
     ("overloaded", "a shortage of files; see `unreachable`"),
+    ("client_slow", "takes five seconds; see `crawl`"),
     ("forbidden", "wants a list of clients; see `access`"),
     ("ip_forbidden", "wants a list of addresses; see `access`"),
     ("circuit_open", "there are no breakers yet"),
@@ -32,7 +33,7 @@ const EXCEPTED: [(&str, &str); 6] = [
 ];
 
 /// All codes of the contract.
-const CODES: [&str; 25] = [
+const CODES: [&str; 26] = [
     "bad_request",
     "ambiguous_path",
     "invalid_api_key",
@@ -42,6 +43,7 @@ const CODES: [&str; 25] = [
     "no_route",
     "method_not_allowed",
     "request_timeout",
+    "client_slow",
     "body_too_large",
     "uri_too_long",
     "rate_limited",

@@ -13,6 +13,8 @@ mod routes;
 mod settings;
 mod upstreams;
 
+use std::num::NonZeroU32;
+
 use crate::config::file::File;
 use crate::config::problems::Problems;
 use crate::config::settings::Settings;
@@ -53,6 +55,9 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         },
         header_timeout: *server.header_timeout,
         idle_timeout: *server.idle_timeout,
+        min_body_rate: u32::try_from(server.min_body_rate.0)
+            .ok()
+            .and_then(NonZeroU32::new),
     };
     Some((settings?, snapshot))
 }

@@ -24,6 +24,7 @@ use super::super::client_side::ClientSide;
 use super::answer::{Interim, Relay, Relayed, is_event_stream, rest_after, switches_to_websocket};
 use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
+use super::pace::{Paces, Slow, Step};
 use super::pass::{Beginning, Pass, PassError};
 
 /// A client that has ended its half of the connection may still read an answer, or may be gone:
@@ -57,6 +58,9 @@ pub(super) struct Attempt<'a, 'r> {
     continued: bool,
     /// The client is being answered.
     answering: bool,
+    /// The client has to read before more of the answer can be sent.
+    blocked: bool,
+    paces: Paces,
     /// When the last byte moved, in either direction.
     progress: Instant,
     /// Both sides' kernels were asked for room since the last byte moved.
@@ -73,6 +77,7 @@ enum Deadline {
     /// That long after what is waited for could have come.
     Service(Duration),
     Client,
+    Slow(Step),
     HalfClosed,
     Look,
 }
@@ -103,6 +108,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
             repaired: false,
             continued: false,
             answering: false,
+            blocked: false,
+            paces: Paces::default(),
             progress: now,
             half_closed: false,
             asked_for_room: false,
@@ -154,6 +161,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             if let Poll::Ready(passed) = down.poll(cx, &mut self.service, &mut client.end) {
                 return Poll::Ready(passed.map_err(|error| Cause::of_answer(&error)));
             }
+            self.blocked = !down.reads;
             if let Some(drain) = &mut drain
                 && drain.as_mut().poll(cx).is_ready()
             {
@@ -309,14 +317,24 @@ impl<'a, 'r> Attempt<'a, 'r> {
     }
 
     fn poll_due(&mut self, cx: &mut Context<'_>, client: &mut ClientSide<'_>) -> Poll<Cause> {
-        if self.service.has_moved() | client.end.has_moved() {
+        let moved = client.end.moved();
+        if self.service.moved().any() | moved.any() {
             (self.progress, self.asked_for_room) = (self.forward.record.now(), false);
         }
+        let sends = self.sent.is_none() && self.up.reads && !self.awaits_continue();
+        self.paces
+            .note(self.forward.record, moved, sends, self.blocked);
         loop {
             let (due, deadline) = self.deadline(&client.end);
             ready!(client.alarm.poll_due(cx, due));
             match deadline {
                 Deadline::Look => self.looked = Instant::now(),
+                Deadline::Slow(Step::AskForRoom) => {
+                    self.paces.settle();
+                    client.end.ask_for_room();
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 // A slow reader may have taken something all the same.
                 _ if !std::mem::replace(&mut self.asked_for_room, true) => {
                     self.service.ask_for_room();
@@ -326,6 +344,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
                 Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
+                Deadline::Slow(Step::Cut(slow)) => return Poll::Ready(Cause::ClientSlow(slow)),
                 Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
             }
             match client.end.ended() {
@@ -335,33 +354,39 @@ impl<'a, 'r> Attempt<'a, 'r> {
         }
     }
 
+    /// Whether the client may be waiting to be asked for the body (RFC 9110 section 10.1.1).
+    fn awaits_continue(&self) -> bool {
+        self.forward.request.head.fields.has(KnownField::Expect)
+            && !self.continued
+            && self.forward.record.bytes_in.get() == 0
+    }
+
     /// What has to happen next, and by when: the next byte of a body, or the answer's head.
-    fn deadline(&self, client: &End<'_>) -> (Instant, Deadline) {
+    fn deadline(&self, client: &End<'_>) -> Due {
         let (forward, progress) = (self.forward, self.progress);
+        let client_idle = forward.record.current.snapshot.idle_timeout;
         let service = |since, patience| (since + patience, Deadline::Service(patience));
         let next = match self.sent {
             Some(sent) if !self.answering => {
                 service(sent.max(self.interim_at), forward.route.timeout)
             }
-            None if self.up.reads => {
-                let patience = forward.record.current.snapshot.idle_timeout;
-                (progress + patience, Deadline::Client)
-            }
+            _ if self.blocked => (
+                progress + client_idle,
+                Deadline::Slow(Step::Cut(Slow::ToRead)),
+            ),
+            None if self.up.reads => (progress + client_idle, Deadline::Client),
             _ => service(progress, forward.upstream.rules.idle_timeout),
         };
+        let slow = self.paces.due();
+        let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
         let about_client = if self.half_closed {
             let since = self.looked.max(progress);
-            (since + HALF_CLOSED, Deadline::HalfClosed)
-        } else if client.is_full() {
-            (self.looked + LOOK, Deadline::Look)
+            Some((since + HALF_CLOSED, Deadline::HalfClosed))
         } else {
-            return next;
+            let looks = client.is_full();
+            looks.then(|| (self.looked + LOOK, Deadline::Look))
         };
-        if about_client.0 < next.0 {
-            about_client
-        } else {
-            next
-        }
+        earlier(next, about_client)
     }
 
     fn give_back(&self, head: AnswerHead) {
@@ -388,4 +413,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
             cause,
         }
     }
+}
+
+type Due = (Instant, Deadline);
+
+fn earlier(one: Due, other: Option<Due>) -> Due {
+    other.filter(|other| other.0 < one.0).unwrap_or(one)
 }

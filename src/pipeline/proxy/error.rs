@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::upstream::ConnectError;
 
 use super::super::rejection::Rejection;
+use super::pace::Slow;
 use super::pass::PassError;
 
 /// Why an attempt failed, and when.
@@ -55,6 +56,8 @@ pub(super) enum Cause {
     ClientLeft,
     /// The client was to send more of its request and did not.
     ClientSilent,
+    /// The client is slower than is accepted.
+    ClientSlow(Slow),
     /// The request turned out to be one that is refused.
     ClientRefused(Rejection),
 }
@@ -109,6 +112,8 @@ impl AttemptError {
             (Cause::TimedOut(after), _) => {
                 format!("nothing came from the service for {after:?}{sent}").into()
             }
+            (Cause::ClientSlow(Slow::ToSend), _) => "the request's body came too slowly".into(),
+            (Cause::ClientSlow(Slow::ToRead), _) => "the answer was read too slowly".into(),
             (
                 Cause::Drained | Cause::ClientLeft | Cause::ClientSilent | Cause::ClientRefused(_),
                 _,
@@ -128,6 +133,7 @@ impl AttemptError {
             Cause::Invalid(_) => Rejection::UpstreamInvalid,
             Cause::Drained | Cause::ClientLeft => return None,
             Cause::ClientSilent => Rejection::RequestTimeout,
+            Cause::ClientSlow(_) => Rejection::ClientSlow,
             Cause::ClientRefused(rejection) => rejection,
         })
     }

@@ -8,6 +8,7 @@ mod answer;
 mod attempt;
 mod error;
 mod forward;
+mod pace;
 mod pass;
 mod tunnel;
 
@@ -20,6 +21,7 @@ use self::answer::Relayed;
 use self::attempt::Attempt;
 use self::error::{AttemptError, Cause, Phase};
 use self::forward::Forward;
+use self::pace::Slow;
 use self::pass::Beginning;
 use self::tunnel::{DRAIN, tunnel};
 use super::boxed_cold;
@@ -95,6 +97,11 @@ fn fail(
         client.end.give_up();
         record.code.set(Some(DRAIN));
         return Ok(After::Close);
+    }
+    // The rest of its answer lies in front of whatever it were sent.
+    if matches!(error.cause, Cause::ClientSlow(Slow::ToRead)) {
+        record.code.set(Some(Rejection::ClientSlow.code()));
+        return Ok(After::Cut);
     }
     let Some(rejection) = error.into_rejection() else {
         record.code.set(Some("client_closed"));

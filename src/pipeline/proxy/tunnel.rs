@@ -37,7 +37,7 @@ pub(super) async fn tunnel(
         if broken || up.is_none() && down.is_none() {
             return Poll::Ready(());
         }
-        if service.has_moved() | client.has_moved() {
+        if service.moved().any() | client.moved().any() {
             (progress, asked) = (record.now(), false);
         }
         // A tunnel may last for as long as both sides like; a drain does not wait for that.

@@ -2,6 +2,7 @@
 //! next request, and that nobody's slowness costs the gateway memory.
 
 mod backpressure;
+mod crawl;
 mod early_answers;
 mod half_close;
 mod keep_alive;
