@@ -2,6 +2,7 @@
 //! shows them, and so does the log at the start.
 
 mod allowed;
+mod exposed;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -9,6 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::client::ClientName;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::pipeline::snapshot::Snapshot;
 use crate::route::PathEncoding;
 
 use super::file::{ClientKeys, File, LimitKeys, LimitsKeys};
@@ -21,9 +23,15 @@ use super::source::{At, Sources, Span};
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Looks for what is odd in a configuration without problems.
-pub(super) fn lint(file: &File, now: Timestamp, sources: &Sources) -> Vec<Finding> {
+pub(super) fn lint(
+    file: &File,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    sources: &Sources,
+) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
     protection(file, &mut lints);
+    exposed::exposed(file, snapshot, &mut lints);
     unused(file, &mut lints);
     for (name, client) in file.clients.good() {
         keys(name, client, now, &mut lints);

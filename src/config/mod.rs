@@ -166,7 +166,7 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
     problems.log_format = *file.log.format;
     match compile::compile(&file, &mut problems) {
         Some((settings, snapshot)) if problems.is_empty() => Ok(Loaded {
-            lints: lint::lint(&file, Timestamp::now(), &problems.sources),
+            lints: lint::lint(&file, &snapshot, Timestamp::now(), &problems.sources),
             settings,
             snapshot,
             written: Written(file),

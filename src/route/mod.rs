@@ -4,6 +4,7 @@
 mod action;
 mod choices;
 mod evaded;
+mod exposed;
 mod near_miss;
 mod prefix;
 mod protected;
@@ -16,6 +17,7 @@ mod wide_reading;
 
 pub use action::{Action, FixedAnswer, InvalidRedirect, Redirect, RedirectTarget};
 pub use choices::Indistinguishable;
+pub use exposed::Exposed;
 pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
 pub use protected::{ProtectedPrefix, ProtectedPrefixes};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::upstream::{EndpointUrl, Upstream, may_be_same_service};
 
 use super::wide::{WidePrefixes, same_reading};
-use super::{Action, EncodedControls, EncodedSlash, PathEncoding, Route};
+use super::{Action, EncodedControls, EncodedSlash, PathEncoding, PathPrefix, Route};
 
 /// The routes whose rules another spelling of their paths could get around.
 #[derive(Debug, Default)]
@@ -115,19 +115,20 @@ fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> b
         return taker.upstream().is_some();
     }
     endpoints(taker).iter().any(|one| {
-        let sent = format!("{}{below}", mount(taker, &one.url));
+        let sent = format!("{}{below}", mount(taker, &one.url, &taker.prefix));
         let same = |other: &EndpointUrl| {
-            may_be_same_service(&one.url, other) && same_reading(&sent, &mount(route, other))
+            may_be_same_service(&one.url, other)
+                && same_reading(&sent, &mount(route, other, &route.prefix))
         };
         endpoints(route).iter().any(|other| same(&other.url))
     })
 }
 
-/// The path at a service that the prefix of a route leads to.
-fn mount(route: &Route, url: &EndpointUrl) -> String {
+/// The path at a service that a path of a route, which has the form of a prefix, arrives at.
+pub(super) fn mount(route: &Route, url: &EndpointUrl, own: &PathPrefix) -> String {
     let mut path = Vec::new();
-    let prefix = route.prefix.before_slash();
-    route.mapping(&url.base_path).put(&mut path, prefix);
+    let mapping = route.mapping(&url.base_path);
+    mapping.put(&mut path, own.before_slash());
     let path = String::from_utf8_lossy(&path);
     path.trim_end_matches('/').to_owned()
 }

@@ -15,8 +15,8 @@ fn each_oddity_is_said() {
     let text = format!(
         r#"[routes]
 "/api/orders" = "http://x"
-"/API/orders-export" = "http://x"
-"/health" = "http://x"
+"/API/orders-export" = "http://y"
+"/health" = "http://z"
 [access]
 protected = ["/api/orders", "/api/invoices", "/Api/Orders/7"]
 [upstreams.b]
@@ -61,7 +61,7 @@ trusted_proxies = ["0.0.0.0/0"]
 #[test]
 fn paths_of_any_bytes_are_odd_where_something_is_protected() {
     let text = "[routes]\n\"/a\" = { upstream = \"http://x\", path_encoding = \"any\" }\n\
-        \"/b\" = { upstream = \"http://x\", path_encoding = \"utf-8\" }\n[limits.anonymous]\nrequests = 1\nper = \"1s\"\n";
+        \"/b\" = { upstream = \"http://y\", path_encoding = \"utf-8\" }\n[limits.anonymous]\nrequests = 1\nper = \"1s\"\n";
     assert_eq!(lints(text), [""; 0]);
     let lints = lints(&format!("{text}[access]\nprotected = [\"/b\"]\n"));
     let expected = "tollgate.toml:2:49: the route `/a` takes paths that are not UTF-8";
@@ -91,10 +91,10 @@ fn an_empty_file_has_neither_routes_nor_limits() {
 fn what_a_public_prefix_opens_and_one_below_protects_again_is_not_odd() {
     let text = r#"[routes]
 "/" = "http://x"
-"/login" = "http://x"
-"/login/admin" = "http://x"
+"/login" = "http://y"
+"/login/admin" = "http://z"
 "/login-new" = "http://x"
-"/login/admin-new" = "http://x"
+"/login/admin-new" = "http://y/new"
 [access]
 protected = ["/", "/Login/admin", "/login/admin/x", "/login-new"]
 public = ["/login"]
@@ -123,4 +123,70 @@ fn what_the_clock_brings_about_is_told_from_what_the_text_says() {
     let lints = good(&text).lints;
     let told: Vec<_> = lints.iter().map(|lint| lint.is_passing).collect();
     assert_eq!(told, [false, true], "{lints:?}");
+}
+
+/// What is odd because a public route leads to what is protected: the route, the path, what protects.
+/// Routes are written as `/a KEYS` and lead to one service.
+fn exposed(routes: &[&str], access: &str) -> String {
+    let mut text = format!("[access]\n{access}\n");
+    for route in routes {
+        let (prefix, keys) = route.split_once(' ').unwrap_or((route, ""));
+        let url = if keys.contains("upstream") {
+            ""
+        } else {
+            "upstream = 'http://x'\n"
+        };
+        let parts = ["[[route]]\nprefix = '", prefix, "'\n", url, keys, "\n"];
+        text.extend(parts);
+    }
+    let lints = lints(&text);
+    let found = lints.iter().filter(|lint| lint.contains("leads to what"));
+    let words = found.flat_map(|lint| lint.split('`').skip(1).step_by(2).take(3));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_public_route_to_what_another_one_protects_is_odd() {
+    let (orders, admin) = ("protected = '/orders'", "protected = '/admin'");
+    let posts = "protected = { prefix = '/orders', methods = 'POST' }";
+    let login = "protected = '/'\npublic = '/login'";
+    let kept = "/admin strip_prefix = false";
+    for (routes, access, found) in [
+        (["/orders", "/shop"], orders, "/shop /shop /orders"),
+        (["/", "/login"], login, "/login /login /"),
+        (["/", "/admin"], admin, "/ / /admin"),
+        // No route of its own.
+        (["/", "/web"], admin, "/web /web/admin /admin"),
+        (["/orders", "/shop"], posts, "/shop /shop /orders"),
+        (
+            ["/orders allow = 'client:a'", "/shop"],
+            "",
+            "/shop /shop /orders",
+        ),
+    ] {
+        assert_eq!(exposed(&routes, access), found, "{routes:?}");
+    }
+    for (routes, access) in [
+        (["/", "/login strip_prefix = false"], login),
+        (["/", "/login replace_prefix = '/auth'"], login),
+        // What lies below is protected by its own path.
+        (["/", kept], admin),
+        (["/orders", "/shop upstream = 'http://y'"], orders),
+        (["/orders", "/shop upstream = 'http://x/shop'"], orders),
+        (["/orders", "/shop methods = 'GET'"], posts),
+        (
+            ["/orders allow = 'client:a'", "/shop allow = 'client:b'"],
+            "",
+        ),
+        (
+            [
+                "/a methods = 'PUT'\nallow = 'client:a'",
+                "/a methods = 'GET'",
+            ],
+            "",
+        ),
+        (["/a hosts = 'a.test'\nallow = 'client:a'", "/a"], ""),
+    ] {
+        assert_eq!(exposed(&routes, access), "", "{routes:?}");
+    }
 }
