@@ -77,6 +77,13 @@ impl AllowList {
     pub fn entries(&self) -> &[AllowEntry] {
         &self.entries
     }
+
+    /// Why it keeps a client out of `place`, for the log.
+    #[must_use]
+    pub fn reason(&self, place: &str) -> String {
+        let entries: Vec<_> = self.entries.iter().map(ToString::to_string).collect();
+        format!("{place} lets in {} only", entries.join(", "))
+    }
 }
 
 #[cfg(test)]

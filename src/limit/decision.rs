@@ -38,8 +38,9 @@ pub enum Verdict {
     Admitted,
     /// It is over a limit.
     Refused,
-    /// Redis does not answer and the configuration says to refuse.
-    Unavailable,
+    /// Redis does not answer and the configuration says to refuse what this limit, by its place, is to
+    /// count.
+    Unavailable(usize),
 }
 
 impl Outcome {

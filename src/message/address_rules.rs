@@ -28,6 +28,18 @@ pub enum AddressRuling {
     NotAllowed,
 }
 
+impl AddressRuling {
+    /// Why requests may not come in, if so; `of` stands before the keys of these rules.
+    #[must_use]
+    pub fn refusal(&self, of: &str) -> Option<String> {
+        match self {
+            Self::Denied(network) => Some(format!("{network} is in {of}ip_deny")),
+            Self::NotAllowed => Some(format!("it is not in {of}ip_allow")),
+            Self::Allowed(_) | Self::Open => None,
+        }
+    }
+}
+
 impl AddressRules {
     /// Compiles rules; there are none if nobody is kept out.
     #[must_use]

@@ -187,15 +187,19 @@ fn admit_address(
 ) -> Result<(), Rejection> {
     let here = route.and_then(|route| route.addresses.as_deref());
     let anywhere = snapshot.access.addresses.as_ref();
-    let mut rules = anywhere.into_iter().chain(here).peekable();
-    if rules.peek().is_none() {
+    if anywhere.is_none() && here.is_none() {
         return Ok(());
     }
     let (peer, fields) = (request.peer.address, &request.head.fields);
-    let is_certain = is_certain(peer, fields, |hop| snapshot.trusts(hop));
-    if is_certain && rules.all(|rules| rules.admit(request.address)) {
-        Ok(())
-    } else {
-        Err(Rejection::IpForbidden)
+    if !is_certain(peer, fields, |hop| snapshot.trusts(hop)) {
+        let why = "a trusted proxy names no address in X-Forwarded-For";
+        return Err(Rejection::IpForbidden(why.into()));
     }
+    for (rules, of) in [(anywhere, "access."), (here, "the route's ")] {
+        if let Some(rules) = rules.filter(|rules| !rules.admit(request.address)) {
+            let why = rules.ruling(request.address).refusal(of);
+            return Err(Rejection::IpForbidden(why.unwrap_or_default().into()));
+        }
+    }
+    Ok(())
 }

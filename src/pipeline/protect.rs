@@ -44,15 +44,19 @@ pub fn protect<'s>(
             }
         }
         Caller::Identified(client) => {
-            let keeps_out = |list: usize| !access.lets_in(list, client);
-            let kept_out = |list: usize| keeps_out(list).then_some(());
-            let protected = &access.protected;
-            if of_route.is_some_and(keeps_out)
-                || protected
-                    .find_restricted(path, method, keeps_slashes, |_, list| kept_out(list))
-                    .is_some()
-            {
-                return Err(Rejection::Forbidden);
+            if let (Some(route), Some(list)) = (route, of_route) {
+                let place = || format!("the route {}", route.prefix.as_str());
+                access.let_in(list, client, place)?;
+            }
+            let kept_out =
+                access
+                    .protected
+                    .find_restricted(path, method, keeps_slashes, |protected, list| {
+                        let place = || protected.prefix.as_str().to_owned();
+                        access.let_in(list, client, place).err()
+                    });
+            if let Some(kept_out) = kept_out {
+                return Err(kept_out);
             }
         }
     }
@@ -60,8 +64,17 @@ pub fn protect<'s>(
 }
 
 impl Access {
-    /// Whether a list lets a client in.
-    fn lets_in(&self, list: usize, client: &Client) -> bool {
-        self.allow.get(list).is_some_and(|list| list.admits(client))
+    /// Lets a client in, if a list does, or says that it does not.
+    fn let_in(
+        &self,
+        list: usize,
+        client: &Client,
+        place: impl FnOnce() -> String,
+    ) -> Result<(), Rejection> {
+        match self.allow.get(list) {
+            Some(list) if list.admits(client) => Ok(()),
+            Some(list) => Err(Rejection::Forbidden(list.reason(&place()).into())),
+            None => Err(Rejection::Forbidden("a list that is not there".into())),
+        }
     }
 }

@@ -137,11 +137,16 @@ pub(super) async fn rate_limit<'s>(
     let outcome = record.worker.limiter.decide(&checks, cost).await;
     record.limit_time.set(Some(record.now() - begun));
     let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
-    let report = Report::of(subjects.own_policy(limits), of_route, &outcome.decisions);
+    let own = subjects.own_policy(limits);
+    let report = Report::of(own, of_route, &outcome.decisions);
     record.report.set(report);
-    match (outcome.verdict, report) {
-        (Verdict::Admitted, _) => Ok(Permit { caller }),
-        (Verdict::Refused, Some(report)) => Err(used_up(&report)),
-        (Verdict::Refused | Verdict::Unavailable, _) => Err(Rejection::LimiterUnavailable),
-    }
+    let uncounted = match (outcome.verdict, report) {
+        (Verdict::Admitted, _) => return Ok(Permit { caller }),
+        (Verdict::Refused, Some(report)) => return Err(used_up(&report)),
+        (Verdict::Refused, None) => 0,
+        (Verdict::Unavailable(place), _) => place,
+    };
+    record.uncounted.set(policies(own, of_route).nth(uncounted));
+    let name = Arc::clone(&checks[uncounted].policy.name);
+    Err(Rejection::LimiterUnavailable(name))
 }

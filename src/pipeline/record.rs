@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, StatusCode};
 
 use crate::client::KeyId;
+use crate::limit::Policy;
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::{Peer, put_address};
 use crate::message::field_rules::Edit;
@@ -49,6 +50,8 @@ pub(super) struct Record<'r> {
     pub request_id: RequestId<'r>,
     /// What its answer tells of the limits, once there is a count.
     pub report: Cell<Option<Report<'r>>>,
+    /// The limit that could not be counted, if the request is refused for that.
+    pub uncounted: Cell<Option<&'r Policy>>,
     upstream: Cell<Option<&'r Upstream>>,
     /// The address that the last attempt went to, as text.
     pub endpoint: RefCell<Option<Rc<str>>>,
@@ -126,6 +129,7 @@ impl<'r> Record<'r> {
             peer,
             request_id: RequestId::of(request.map(|request| request.head), id),
             report: Cell::new(None),
+            uncounted: Cell::new(None),
             upstream: Cell::new(None),
             endpoint: RefCell::new(None),
             attempts: Cell::new(0),
@@ -206,7 +210,7 @@ impl<'r> Record<'r> {
     pub(super) fn note_detail(&self, rejection: &Rejection) {
         let known = self.detail.take();
         let detail = known
-            .or_else(|| rejection.particulars().map(Into::into))
+            .or_else(|| rejection.logged().map(Into::into))
             .or_else(|| match self.request.and_then(|request| request.identity) {
                 Some(Identity::InvalidKey(fault)) => Some(fault.to_string().into()),
                 _ => None,
@@ -275,7 +279,9 @@ impl<'r> Record<'r> {
         let detail = self.detail.take();
         json::put_text(out, member!("detail"), detail.as_deref().map(str::as_bytes));
         let report = self.report.get();
-        let limit = report.map(|report| report.closest.name.as_bytes());
+        let limit = report.map(|report| report.closest);
+        let limit = limit.or(self.uncounted.get());
+        let limit = limit.map(|limit| limit.name.as_bytes());
         json::put_text(out, member!("limit"), limit);
         let source = report.map(|report| report.decision.source.word().as_bytes());
         json::put_word(out, member!("limit_source"), source);
@@ -329,6 +335,9 @@ impl<'r> Record<'r> {
         if let Some(report) = self.report.get().filter(refused) {
             let source = report.decision.source.word();
             let _ = write!(out, " limit={} ({source})", report.closest.name);
+        }
+        if let Some(limit) = self.uncounted.get() {
+            let _ = write!(out, " limit={}", limit.name);
         }
         if let Some(detail) = self.detail.take() {
             let _ = write!(out, ": {detail}");

@@ -26,10 +26,10 @@ pub enum Rejection {
     InvalidApiKey,
     /// No key, on a protected path.
     ApiKeyRequired,
-    /// A client that is not among those who may.
-    Forbidden,
-    /// An address that is not among those that may.
-    IpForbidden,
+    /// A client that is not among those who may. The text, for the log, says who is.
+    Forbidden(Box<str>),
+    /// An address that is not among those that may. The text, for the log, says which rule that is.
+    IpForbidden(Box<str>),
     /// Nothing is served there.
     NoRoute,
     /// Something is, but not with this method.
@@ -64,8 +64,8 @@ pub enum Rejection {
     UpstreamReset,
     /// The answer was not HTTP, or ambiguous.
     UpstreamInvalid,
-    /// Redis does not answer, and the configuration says to refuse then.
-    LimiterUnavailable,
+    /// Redis does not answer, and the configuration says to refuse then what this limit is to count.
+    LimiterUnavailable(Arc<str>),
     /// No connection, or no answer, in time.
     UpstreamTimeout,
     /// Neither HTTP/1.1 nor HTTP/1.0. The text says what is spoken here.
@@ -102,8 +102,8 @@ impl Rejection {
             Self::AmbiguousPath(_) => (S::BAD_REQUEST, "Ambiguous path", "ambiguous_path"),
             Self::InvalidApiKey => (S::UNAUTHORIZED, "Invalid API key", "invalid_api_key"),
             Self::ApiKeyRequired => (S::UNAUTHORIZED, "API key required", "api_key_required"),
-            Self::Forbidden => (S::FORBIDDEN, "Not allowed for this client", "forbidden"),
-            Self::IpForbidden => (S::FORBIDDEN, "Address not allowed", "ip_forbidden"),
+            Self::Forbidden(_) => (S::FORBIDDEN, "Not allowed for this client", "forbidden"),
+            Self::IpForbidden(_) => (S::FORBIDDEN, "Address not allowed", "ip_forbidden"),
             Self::NoRoute => (S::NOT_FOUND, "No route found", "no_route"),
             Self::MethodNotAllowed { .. } => (
                 S::METHOD_NOT_ALLOWED,
@@ -129,7 +129,7 @@ impl Rejection {
             Self::UpstreamUnreachable => (S::BAD_GATEWAY, "Bad gateway", "upstream_unreachable"),
             Self::UpstreamReset => (S::BAD_GATEWAY, "Bad gateway", "upstream_reset"),
             Self::UpstreamInvalid => (S::BAD_GATEWAY, "Bad gateway", "upstream_invalid"),
-            Self::LimiterUnavailable => (
+            Self::LimiterUnavailable(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "Service temporarily unavailable",
                 "limiter_unavailable",
@@ -182,8 +182,11 @@ impl Rejection {
                 )
                 .into();
             }
-            Self::Forbidden => "The API key is good, but this path is for other clients.",
-            Self::IpForbidden => "Requests from this address are not accepted here.",
+            Self::LimiterUnavailable(limit) => {
+                return format!("The limit `{limit}` cannot be counted at the moment.").into();
+            }
+            Self::Forbidden(_) => "The API key is good, but this path is for other clients.",
+            Self::IpForbidden(_) => "Requests from this address are not accepted here.",
             Self::NoRoute => "Nothing is served under this path.",
             Self::MethodNotAllowed { .. } => {
                 "This path does not take the method; the Allow field lists those that it takes."
@@ -200,7 +203,6 @@ impl Rejection {
             Self::UpstreamInvalid => {
                 "The service behind the gateway sent an answer that is not valid HTTP."
             }
-            Self::LimiterUnavailable => "Requests cannot be counted at the moment.",
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
         };
         detail.into()
@@ -216,6 +218,18 @@ impl Rejection {
             | Self::NotImplemented(detail)
             | Self::VersionNotSupported(detail) => Some(detail.clone()),
             _ => None,
+        }
+    }
+
+    /// The same for the log, which may have more.
+    #[must_use]
+    pub fn logged(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Forbidden(why) | Self::IpForbidden(why) => Some(Cow::Borrowed(&**why)),
+            Self::LimiterUnavailable(_) => {
+                Some("Redis does not answer, and the limit refuses what it cannot count".into())
+            }
+            _ => self.particulars(),
         }
     }
 
@@ -246,7 +260,7 @@ impl Rejection {
             Self::RateLimited(used_up) => {
                 sink.number(b"Retry-After", retry_after(&used_up.decision));
             }
-            Self::Overloaded | Self::LimiterUnavailable => sink.number(b"Retry-After", 1),
+            Self::Overloaded | Self::LimiterUnavailable(_) => sink.number(b"Retry-After", 1),
             _ => {}
         }
     }
@@ -264,9 +278,13 @@ impl Rejection {
             "code": code,
             "request_id": request_id,
         });
-        if let Self::RateLimited(used_up) = self {
-            problem["limit"] = (*used_up.limit).into();
-            problem["limit_source"] = used_up.decision.source.word().into();
+        match self {
+            Self::RateLimited(used_up) => {
+                problem["limit"] = (*used_up.limit).into();
+                problem["limit_source"] = used_up.decision.source.word().into();
+            }
+            Self::LimiterUnavailable(limit) => problem["limit"] = (**limit).into(),
+            _ => {}
         }
         let mut json = problem.to_string().into_bytes();
         json.push(b'\n');

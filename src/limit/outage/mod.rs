@@ -41,9 +41,9 @@ impl Fallback {
             check.policy.enforces() && self.on_failure(check) == OnFailure::Closed
         };
         let mut decisions = Decisions::from_elem(None, checks.len());
-        if checks.iter().any(closed) {
+        if let Some(place) = checks.iter().position(closed) {
             return Outcome {
-                verdict: Verdict::Unavailable,
+                verdict: Verdict::Unavailable(place),
                 decisions,
             };
         }

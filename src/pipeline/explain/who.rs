@@ -83,15 +83,13 @@ pub(super) fn address(snapshot: &Snapshot, request: &Request<'_>) -> Option<Stri
         .chain(here);
     let mut said = None;
     for (rules, key) in all {
-        said = Some(match rules.ruling(request.address) {
-            AddressRuling::Denied(network) => {
-                return Some(format!("may not call: {network} is in {key}ip_deny"));
-            }
-            AddressRuling::NotAllowed => {
-                return Some(format!("may not call: it is not in {key}ip_allow"));
-            }
+        let ruling = rules.ruling(request.address);
+        if let Some(refusal) = ruling.refusal(key) {
+            return Some(format!("may not call: {refusal}"));
+        }
+        said = Some(match ruling {
             AddressRuling::Allowed(network) => format!("may call: {network} is in {key}ip_allow"),
-            AddressRuling::Open => format!("may call: it is not in {key}ip_deny"),
+            _ => format!("may call: it is not in {key}ip_deny"),
         });
     }
     said

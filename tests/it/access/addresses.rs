@@ -85,6 +85,36 @@ trusted_proxies = "127.0.0.1"
 }
 
 #[test]
+fn the_log_says_which_rule_keeps_an_address_out() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = \"{0}\"\n\"/office\" = {{ upstream = \"{0}\", ip_allow = \"10.0.0.0/8\" }}\n\
+         [access]\nip_deny = \"203.0.113.0/24\"\n[server]\ntrusted_proxies = \"127.0.0.1\"",
+        upstream.url(),
+    ));
+    for (target, from, detail) in [
+        ("/", "203.0.113.7", "203.0.113.0/24 is in access.ip_deny"),
+        (
+            "/office/x",
+            "192.0.2.1",
+            "it is not in the route's ip_allow",
+        ),
+        (
+            "/",
+            "unknown",
+            "a trusted proxy names no address in X-Forwarded-For",
+        ),
+    ] {
+        let request = Request::get(target).field("X-Forwarded-For", from);
+        let id = format!("from-{from}");
+        let response = gateway.ask(&request.field("x-request-id", &id));
+        response.is_refusal(403, "ip_forbidden");
+        assert!(!response.json().to_string().contains("203.0.113.0"));
+        assert_eq!(gateway.line_of(&id)["detail"], detail);
+    }
+}
+
+#[test]
 fn a_proxy_that_does_not_say_who_called_is_not_the_caller() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(

@@ -120,6 +120,14 @@ fn a_refusal_by_list_spends_no_limit_and_names_its_client() {
         (&line["client"], &line["code"]),
         (&"app".into(), &"forbidden".into())
     );
+    assert_eq!(line["detail"], "/orders/refunds lets in group:staff only");
+    let request = Request::get("/reports").field("x-api-key", STAFF);
+    let response = gateway.ask(&request.field("x-request-id", "reports"));
+    response.is_refusal(403, "forbidden");
+    let told = response.json().to_string();
+    assert!(!told.contains("partner"), "for the log alone: {told}");
+    let said = "the route /reports lets in group:partner, client:app only";
+    assert_eq!(gateway.line_of("reports")["detail"], said);
 }
 
 #[test]

@@ -163,7 +163,7 @@ async fn without_redis_requests_are_counted_here_or_admitted_or_refused_as_confi
     let closed = ask_at_once(&limiter(OnFailure::Closed)).await;
     assert_eq!(
         (closed.verdict, closed.only()),
-        (Verdict::Unavailable, None)
+        (Verdict::Unavailable(0), None)
     );
 }
 

@@ -64,6 +64,21 @@ impl Lost {
         response.is_refusal(503, "limiter_unavailable");
         assert!(response.fields.has("retry-after"), "{:?}", response.fields);
     }
+
+    /// The limit that the last refusal names, to its client and in the log.
+    fn uncounted(&self, request: &Request, request_id: &str) -> String {
+        let request = request.clone().field("x-request-id", request_id);
+        let problem = self.gateway.ask(&request).json();
+        let limit = problem["limit"].as_str().expect("a name").to_owned();
+        let detail = problem["detail"].to_string();
+        assert!(detail.contains(&format!("`{limit}`")), "{detail}");
+        let line = self.gateway.line_of(request_id);
+        assert_eq!(line["limit"], *limit);
+        assert!(line["limit_source"].is_null());
+        let detail = "Redis does not answer, and the limit refuses what it cannot count";
+        assert_eq!(line["detail"], detail);
+        limit
+    }
 }
 
 #[test]
@@ -93,6 +108,8 @@ fn the_callers_own_limit_has_the_stores() {
     let lost = Lost::with("closed");
     lost.is_closed(&open);
     lost.is_closed(&Request::get("/plain").with_key());
+    assert_eq!(lost.uncounted(&open, "one"), "identified");
+    assert_eq!(lost.uncounted(&Request::get("/closed"), "two"), "closed");
 
     let lost = Lost::with("local");
     let (served, refused) = storm(&[&lost.gateway], 1, 25, &open);

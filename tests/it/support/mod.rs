@@ -2,6 +2,7 @@
 //! strictly. Every wait has a deadline, every port is picked by the system, and everything that
 //! was started is stopped when the test ends.
 
+mod access_line;
 mod client;
 mod gateway;
 mod message;
