@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Threads {
     ended: mpsc::Receiver<Ended>,
     /// Asks for a reload.
     reload: Arc<Notify>,
+    /// How many connections the drain has cut.
+    cut: Arc<AtomicUsize>,
 }
 
 /// A thread that has ended, and with what.
@@ -112,7 +115,10 @@ impl Gateway {
             // It has said that it is done.
             let _ = worker.join();
         }
-        tracing::info!("drained");
+        match threads.cut.load(Ordering::Relaxed) {
+            0 => tracing::info!("drained"),
+            connections => tracing::warn!(connections, "ended; connections with requests were cut"),
+        }
         Ok(())
     }
 
@@ -139,6 +145,7 @@ impl Gateway {
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
         let room = Arc::new(Room::new(self.max_connections()));
         let unlisted_proxies = Arc::new(UnlistedProxies::default());
+        let cut = Arc::<AtomicUsize>::default();
         let (mut workers, mut to_listen) = (Vec::new(), Vec::new());
         for _ in 0..self.settings.workers {
             let (sockets, listeners) = oneshot::channel();
@@ -154,6 +161,7 @@ impl Gateway {
                 drain_timeout: self.settings.drain_timeout,
                 phase: phase.subscribe(),
                 ready: is_ready.clone(),
+                cut: Arc::clone(&cut),
             };
             let work = move || run_worker(parts);
             workers.push(start_thread(WORKER, work, has_ended.clone())?);
@@ -170,6 +178,7 @@ impl Gateway {
             ready,
             ended,
             reload,
+            cut,
         })
     }
 }

@@ -31,11 +31,15 @@ pub(super) fn list(file: &Path, as_json: bool) -> ExitCode {
 
 /// A line for each key, and for each client without one.
 fn table(clients: &[ListedClient]) -> String {
-    let mut rows = vec![["CLIENT", "KEY", "FROM", "UNTIL", "STATE"].map(str::to_owned)];
+    let mut rows = vec![["CLIENT", "GROUPS", "KEY", "FROM", "UNTIL", "STATE"].map(str::to_owned)];
     for client in clients {
+        let groups = match &client.groups[..] {
+            [] => "-".to_owned(),
+            groups => groups.join(","),
+        };
         let row = |id: &str, from: &Option<String>, until: &Option<String>, state: &str| {
             let [from, until] = [from, until].map(|moment| moment.as_deref().unwrap_or("-"));
-            [&client.client, id, from, until, state].map(str::to_owned)
+            [&client.client, &*groups, id, from, until, state].map(str::to_owned)
         };
         if client.keys.is_empty() {
             rows.push(row("-", &None, &None, "no keys"));
@@ -44,11 +48,14 @@ fn table(clients: &[ListedClient]) -> String {
         rows.extend(keys.map(|key| row(&key.id, &key.not_before, &key.expires_at, key.state)));
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths = [0, 1, 2, 3].map(width);
+    let widths = [0, 1, 2, 3, 4].map(width);
     let mut text = String::new();
-    for [client, id, from, until, state] in &rows {
-        let [a, b, c, d] = widths;
-        let _ = writeln!(text, "{client:a$}  {id:b$}  {from:c$}  {until:d$}  {state}");
+    for row in &rows {
+        let (state, cells) = row.split_last().expect("it has six cells");
+        for (cell, width) in cells.iter().zip(widths) {
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        let _ = writeln!(text, "{state}");
     }
     text
 }
@@ -129,24 +136,25 @@ mod tests {
             expires_at: until.map(Into::into),
             state,
         };
-        let client = |client: &str, keys| ListedClient {
+        let client = |client: &str, groups: &[&str], keys| ListedClient {
             client: client.into(),
             file: "x.toml".into(),
             line: 1,
             tier: None,
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             keys,
         };
         let valid = key("53a04f1f", None, "valid");
         let expired = key("63a04f1f", Some("2020-01-01T00:00:00Z"), "expired");
         let clients = [
-            client("mobile-app", vec![valid, expired]),
-            client("web", vec![]),
+            client("mobile-app", &["partner", "staff"], vec![valid, expired]),
+            client("web", &[], vec![]),
         ];
         let expected = "\
-CLIENT      KEY       FROM  UNTIL                 STATE
-mobile-app  53a04f1f  -     -                     valid
-mobile-app  63a04f1f  -     2020-01-01T00:00:00Z  expired
-web         -         -     -                     no keys
+CLIENT      GROUPS         KEY       FROM  UNTIL                 STATE
+mobile-app  partner,staff  53a04f1f  -     -                     valid
+mobile-app  partner,staff  63a04f1f  -     2020-01-01T00:00:00Z  expired
+web         -              -         -     -                     no keys
 ";
         assert_eq!(table(&clients), expected);
     }

@@ -33,7 +33,12 @@ pub(super) fn expand(
         return;
     };
     let escaped = text.replace(ESCAPED, STAND_IN);
-    match expanded(&escaped, environment, 0) {
+    let expanded = expanded(&escaped, environment, 0);
+    if let (Ok(None), Some(name)) = (&expanded, bare_variable(text)) {
+        let meant = format!("`${name}` is no variable here: write `${{{name}}}`");
+        problems.comes_from(span, meant);
+    }
+    match expanded {
         Ok(Some(expanded)) => {
             problems.comes_from(span, origin(&escaped, &expanded));
             *text = expanded.replace(STAND_IN, "${");
@@ -44,6 +49,19 @@ pub(super) fn expand(
             written.value = Value::Broken;
         }
     }
+}
+
+/// The name of a variable as a shell has it, without braces. None where a URL has user and password,
+/// which are not shown.
+fn bare_variable(text: &str) -> Option<&str> {
+    let login = login(text, &[]);
+    let of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let mut all = text.match_indices('$').filter_map(|(at, _)| {
+        let after = &text[at + 1..];
+        let name = &after[..after.find(|c| !of_name(c)).unwrap_or(after.len())];
+        (is_name(name) && name.len() > 1 && !login.contains(&at)).then_some(name)
+    });
+    all.next()
 }
 
 /// Where a value comes from that may be wrong.
@@ -319,6 +337,19 @@ mod tests {
             (":${SECRET}@h", format!(":{plain}@h")),
         ] {
             assert_eq!(of(text).unwrap().as_deref(), Some(&*expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_without_braces_is_seen() {
+        for (text, name) in [
+            ("http://inv:$INV_PORT/x", Some("INV_PORT")),
+            ("$URL", Some("URL")),
+            ("http://u:$SECRET@h:$PORT", Some("PORT")),
+            ("http://u:$SECRET@h", None),
+            ("a$1 $x $", None),
+        ] {
+            assert_eq!(bare_variable(text), name, "{text}");
         }
     }
 

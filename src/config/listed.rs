@@ -17,6 +17,8 @@ pub struct ListedClient {
     pub line: usize,
     /// The tier that it is of.
     pub tier: Option<String>,
+    /// The groups that it belongs to.
+    pub groups: Vec<String>,
     /// Its keys, in the order of the file.
     pub keys: Vec<ListedKey>,
 }
@@ -44,6 +46,7 @@ impl Loaded {
                 file: source.name.clone(),
                 line: source.position(name.span.start).0,
                 tier: client.tier.as_ref().map(|tier| tier.0.clone()),
+                groups: client.groups.iter().map(|group| group.0.clone()).collect(),
                 keys: client.keys.iter().map(|key| listed(key, now)).collect(),
             }
         })

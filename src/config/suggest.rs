@@ -40,10 +40,10 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 27] = [
+const SYNONYMS: [&str; 28] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
-    "hosts: host domain domains hostname hostnames server_name virtual_host",
+    "hosts url: host domain domains hostname hostnames server_name virtual_host",
     "methods: method verb verbs http_methods",
     "strip_prefix: strip stripprefix strip_path rewrite",
     "body_limit: max_body max_body_size body_size client_max_body_size request_size max_request_size",
@@ -56,11 +56,12 @@ const SYNONYMS: [&str; 27] = [
     "per: window period interval duration seconds",
     "algorithm mode: strategy kind type",
     "tier groups level: plan group level",
-    "listen: port ports bind addr listen_on listeners entrypoints",
-    "clients: consumer consumers user users api_key_clients callers",
+    "listen url: port ports bind addr listen_on listeners entrypoints",
+    "clients username: consumer consumers user users api_key_clients callers",
     "keys: key api_key apikey api_keys apikeys token tokens secret hashes",
     "expires_at: expires expiry expiration valid_until not_after expires_on",
     "not_before: valid_from nbf starts_at begins_at",
+    "password: pass passwd requirepass",
     "protected: private protect secure require_key require_auth auth_required",
     "api_key_header: key_header header_name api_key_name",
     "workers: thread threads worker_processes worker_threads cores",
@@ -71,8 +72,9 @@ const SYNONYMS: [&str; 27] = [
 ];
 
 /// Words of other programs for what is done otherwise here, or not at all.
-const NOTES: [&str; 6] = [
+const NOTES: [&str; 7] = [
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
+    "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
     "metrics prometheus tracing opentelemetry otel statsd: there are no metrics yet: count the lines of the access log",
     "tls ssl https certificate certificates cert_file key_file http2 h2: there is no TLS or HTTP/2 for clients yet: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",

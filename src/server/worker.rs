@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -70,6 +71,8 @@ pub struct WorkerParts {
     pub phase: watch::Receiver<Phase>,
     /// Told once when the worker is ready to accept.
     pub ready: mpsc::Sender<()>,
+    /// Counts the connections that are cut at the end of a drain. Shared by all workers.
+    pub cut: Arc<AtomicUsize>,
 }
 
 /// Runs a worker on the calling thread, up to the end of its drain.
@@ -148,6 +151,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     };
     if let Some(code) = cut {
         let connections = connections.live();
+        parts.cut.fetch_add(connections, Ordering::Relaxed);
         tracing::warn!(connections, code, "the drain is over; what is left is cut");
     }
     housekeeping.abort();

@@ -274,13 +274,21 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let Value::Table(entries) = &mut written.value else {
-            return Err(Wrong::Kind);
+        let entries = match (&mut written.value, K::IN_A_LIST) {
+            (Value::Table(entries), _) => entries,
+            (Value::List(_), Some(said)) => {
+                return Err(Wrong::Text(format!("this is a list; {said}")));
+            }
+            _ => return Err(Wrong::Kind),
         };
         let mut map = Vec::new();
         for (key, written) in entries {
             let name = K::parse(&key.value).map_err(|why| {
-                let home = elsewhere(&key.value, reading);
+                // The file itself is what stands in it in the main file.
+                let is_wrapper = path.is_empty() && key.value == "routes";
+                let home =
+                    is_wrapper.then(|| "leave this out: the file is what stands in it".to_owned());
+                let home = home.or_else(|| elsewhere(&key.value, reading));
                 let home = home.filter(|_| !K::is_meant(&key.value));
                 let noun = K::NOUN.replacen("a ", "a valid ", 1);
                 let message = format!("`{}` is not {noun}", key.value);

@@ -19,6 +19,8 @@ pub(in crate::config) trait Text: Sized {
     const EXAMPLE: &str = "";
     /// What stands for one in the documentation, where they are keys.
     const PLACEHOLDER: &str = "NAME";
+    /// What to say of a list of tables where they are keys.
+    const IN_A_LIST: Option<&str> = None;
     /// What to write instead of a number, which stands for `N`.
     const FOR_NUMBER: Option<&str> = None;
     /// The regular expression that all of them match.

@@ -106,6 +106,8 @@ impl Text for PathPrefix {
     const NOUN: &str = "a path prefix";
     const EXAMPLE: &str = "/api/orders";
     const PLACEHOLDER: &str = "PREFIX";
+    const IN_A_LIST: Option<&str> =
+        Some("routes in a list are `route` in the main file, in TOML `[[route]]`");
     const PATTERN: &str = "/.*";
 
     fn parse(text: &str) -> Result<Self, String> {

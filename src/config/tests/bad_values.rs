@@ -162,7 +162,7 @@ error: `routes` takes a table
  --> tollgate.toml:2:10
   |
 2 | routes = []
-  |          ^^ this is a list
+  |          ^^ this is a list; routes in a list are `route` in the main file, in TOML `[[route]]`
 
 error: `server.max_head` takes a size such as "64KiB"
  --> tollgate.toml:4:12

@@ -156,6 +156,25 @@ error: `b` is not a valid path prefix
 }
 
 #[test]
+fn a_file_of_routes_has_no_table_around_them() {
+    let main = "routes_file = \"routes.json\"\n";
+    for (text, said) in [
+        (
+            "{ \"routes\": { \"/a\": \"http://a\" } }",
+            "leave this out: the file is what stands in it",
+        ),
+        (
+            "[{ \"prefix\": \"/a\", \"upstream\": \"http://a\" }]",
+            "this is a list; routes in a list are `route` in the main file",
+        ),
+    ] {
+        let folder = in_folder(&[("tollgate.toml", main), ("routes.json", text)]);
+        let problems = problems(&folder, "tollgate.toml");
+        assert!(problems.contains(said), "{problems}");
+    }
+}
+
+#[test]
 fn files_that_cannot_be_read_are_named() {
     let folder = in_folder(&[("tollgate.toml", "routes_file = \"none.json\"\n")]);
     let expected = "\

@@ -202,6 +202,71 @@ fn a_dollar_and_a_brace_can_be_written() {
 }
 
 #[test]
+fn the_address_of_redis_in_pieces() {
+    let said = complaints("[limits.redis]\nhost = \"h\"\nport = 6379\ndb = 1\npass = \"x\"\n");
+    assert_eq!(said.matches("did you mean `url`?").count(), 2, "{said}");
+    for expected in ["add a URL", "stands in `url`", "did you mean `password`?"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn what_wants_quotes() {
+    let value = "a string is written in quotes";
+    let key = "or quotes around it: `\"/api\" = ...`";
+    assert_said(&[
+        ("listen = 127.0.0.1:3000\n", value),
+        ("listen = [127.0.0.1:3000]\n", value),
+        ("listen = localhost:3000\n", value),
+        ("[server]\nidle_timeout = 30s\n", value),
+        ("[limits]\nanonymous = { requests = 60, per = 1m }\n", value),
+        ("[access]\nip_deny = [10.0.0.0/8]\n", value),
+        ("[access]\nprotected = [/api]\n", value),
+        ("[routes]\n\"/a\" = http://h\n", value),
+        ("[routes]\n/api = \"http://h\"\n", key),
+        ("[routes./api]\nupstream = \"http://h\"\n", key),
+    ]);
+    let said = complaints("[server]\nworkers = 1\"\n");
+    assert!(!said.contains(value), "{said}");
+}
+
+#[test]
+fn a_variable_as_a_shell_has_it() {
+    assert_said(&[
+        (
+            "[routes]\n\"/a\" = \"http://inv:$INV_PORT\"\n",
+            "`$INV_PORT` is no variable here: write `${INV_PORT}`",
+        ),
+        (
+            "[routes]\n\"/a\" = \"$INVENTORY\"\n",
+            "`$INVENTORY` is no variable here: write `${INVENTORY}`",
+        ),
+    ]);
+    let said = complaints("[limits.redis]\nurl = \"redis://:$SECRET@h:x\"\n");
+    assert!(!said.contains("SECRET"), "{said}");
+}
+
+#[test]
+fn routes_in_a_list_or_twice() {
+    let list = "routes in a list are `route` in the main file, in TOML `[[route]]`";
+    assert_said(&[
+        (
+            "[[routes]]\nprefix = \"/a\"\nupstream = \"http://h\"\n",
+            list,
+        ),
+        ("routes = []\n", list),
+        (
+            "[routes]\n\"/a\" = \"http://h\"\n[routes]\n\"/b\" = \"http://h\"\n",
+            "move these routes below the first `[routes]`",
+        ),
+        (
+            "[routes]\n\"/a\" = \"http://h\"\n[[routes]]\nprefix = \"/b\"\n",
+            "routes in a list are `[[route]]`",
+        ),
+    ]);
+}
+
+#[test]
 fn what_is_given_twice_says_where_it_was_first() {
     assert_complaints(
         "[clients.web]\nkeys = []\n[clients.app]\nkeys = []\n[clients.web]\nkeys = []\n",

@@ -9,6 +9,9 @@ use super::value::{Entry, Parsed, ToSpan, Value};
 use crate::config::problems::Problem;
 use crate::config::source::At;
 
+const WANTS_QUOTES: &str = "a string is written in quotes: `\"...\"`";
+const KEY_WANTS_QUOTES: &str = "a key has letters, digits, `-` and `_`, or quotes around it: `\"/api\" = ...`, `[routes.\"/api\"]`";
+
 /// Parses a document.
 pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -51,8 +54,13 @@ fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem
                 given_twice(text, range, span)
             }
             message if message.starts_with("string values must be quoted") => {
-                problem.label("a string is written in quotes: `\"...\"`")
+                problem.label(WANTS_QUOTES)
             }
+            message if message.starts_with("invalid unquoted key") => {
+                problem.label(KEY_WANTS_QUOTES)
+            }
+            // A number that goes on as no number does: an address, a time, a version.
+            _ if is_unquoted(text, range.start) => problem.label(WANTS_QUOTES),
             message => problem.label(message),
         });
     }
@@ -66,6 +74,18 @@ fn line_start(text: &str, at: usize) -> usize {
 /// Whether a line begins a table.
 fn is_header(line: &str) -> bool {
     line.trim_start().starts_with('[')
+}
+
+/// Whether what stands around here begins as a number, and is none.
+fn is_unquoted(text: &str, at: usize) -> bool {
+    let is_of_value = |c: char| c.is_ascii_alphanumeric() || ".:-+_/".contains(c);
+    let before = &text[..at];
+    let start = before.trim_end_matches(is_of_value).len();
+    let value = &text[start..];
+    let value = &value[..value.find(|c| !is_of_value(c)).unwrap_or(value.len())];
+    value.starts_with(|c: char| c.is_ascii_digit())
+        && value.contains(|c: char| !c.is_ascii_digit())
+        && before[..start].trim_end().ends_with(['=', '[', ','])
 }
 
 /// The problem of a table or a key that stands there already.
@@ -84,16 +104,25 @@ fn given_twice(text: &str, again: Range<usize>, span: ToSpan<'_>) -> Problem {
         let own = before.iter().rposition(|start| is_header(&text[*start..]));
         before.drain(..own.unwrap_or(0));
     }
-    let (what, help) = if is_table {
-        (
-            "this table",
-            "keep one of them, with what stands in both; two keys of a client go into one list",
-        )
-    } else {
-        (
+    let name = key(start).trim_matches(['[', ']', ' ']);
+    let (what, help) = match name {
+        _ if !is_table => (
             "this key",
             "keep one of them; several values go into one list",
-        )
+        ),
+        "routes" if key(start).starts_with("[[") => (
+            "this table",
+            "`[routes]` is one table of prefixes; routes in a list are `[[route]]`",
+        ),
+        "routes" => (
+            "this table",
+            "move these routes below the first `[routes]`, and leave this line out",
+        ),
+        name if name.starts_with("clients") => (
+            "this table",
+            "keep one of them, with what stands in both; two keys of a client go into one list",
+        ),
+        _ => ("this table", "keep one of them, with what stands in both"),
     };
     let first = before
         .into_iter()

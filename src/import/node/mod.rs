@@ -57,7 +57,14 @@ fn read_routes(
 ) -> Result<(), ImportError> {
     let document = source.read(Format::Json)?;
     let routes = match document.get("routes") {
-        Some(routes @ (Value::Array(_) | Value::Object(_))) => routes,
+        Some(routes @ (Value::Array(_) | Value::Object(_))) => {
+            let beside = document.as_object().into_iter().flatten();
+            for (name, _) in beside.filter(|(name, _)| *name != "routes") {
+                let what = format!("`{name}`, which stands beside `routes`");
+                notes.left_out(source.name, what);
+            }
+            routes
+        }
         _ => &document,
     };
     let wrong = || {
@@ -200,6 +207,18 @@ mod tests {
         assert_eq!(
             imported.left_out,
             ["routes.json: /a: `retries` has no counterpart"]
+        );
+    }
+
+    #[test]
+    fn what_stands_beside_the_routes_is_named() {
+        let routes = r#"{ "port": 3000, "routes": { "/a": "http://a" }, "/b": "http://b" }"#;
+        assert_eq!(
+            import(routes, None, None).left_out,
+            [
+                "routes.json: `/b`, which stands beside `routes`",
+                "routes.json: `port`, which stands beside `routes`",
+            ]
         );
     }
 

@@ -87,7 +87,12 @@ impl<'a> WorkerLog<'a> {
             OnFailure::Closed => "refusing what would be counted",
         };
         let (redis, instances) = (&self.settings.target, self.fleet.instances());
-        tracing::warn!(%redis, %cause, instances, "redis does not answer; {consequence}");
+        let what = match trouble {
+            Trouble::Gone => "redis does not answer",
+            Trouble::LockedOut => "redis does not let the gateway in",
+            Trouble::Refusing => "redis refuses what the gateway needs",
+        };
+        tracing::warn!(%redis, %cause, instances, "{what}; {consequence}");
     }
 
     /// It has a connection.

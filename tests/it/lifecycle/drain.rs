@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Broken, Client, Ending, Gateway, Gone, Request, Shop, Upstream, eventually};
 
@@ -251,6 +251,39 @@ fn an_answer_that_the_deadline_cuts_is_no_success() {
         (&json!(200), &json!("drain_timeout")),
         "{line}"
     );
+    assert_eq!(ending(&gateway), ("WARN".into(), json!(1)));
+}
+
+#[test]
+fn what_is_cut_at_a_second_signal_is_not_called_drained() {
+    let (say, told) = channel();
+    let shop = Shop::selling(answers_when_told(told), "");
+    let mut client = shop.gateway.connect();
+    client.send(Request::get("/api/inventory/x").bytes());
+    shop.inventory.wait_for("the request", |_| true);
+    shop.gateway.signal(Signal::TERM);
+    shop.gateway
+        .wait_log("the drain to begin", |line| line["message"] == "draining");
+    shop.gateway.signal(Signal::TERM);
+    let Shop { mut gateway, .. } = shop;
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert_eq!(ending(&gateway), ("WARN".into(), json!(1)));
+    drop(say);
+    // Twice told, with nothing in flight, is a drain like any other.
+    let mut gateway = Gateway::start("[routes]");
+    gateway.signal(Signal::TERM);
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert_eq!(ending(&gateway), ("INFO".into(), json!(null)));
+}
+
+/// The level of the log's last line, and how many connections it says were cut.
+fn ending(gateway: &Gateway) -> (Value, Value) {
+    let line = gateway.wait_log("the last line", |line| {
+        let text = line["message"].as_str().unwrap_or_default();
+        text == "drained" || text.starts_with("ended;")
+    });
+    (line["level"].clone(), line["connections"].clone())
 }
 
 /// Sends events, or whatever a WebSocket carries, for as long as anybody reads.
