@@ -30,6 +30,26 @@ for file in /etc/logrotate.d/tollgate /lib/systemd/system/tollgate.service; do
     [ -e "$file" ] || [ -e "/usr$file" ] || fail "$file is missing"
 done
 
+# A machine may be told to install no manuals.
+excluded=$(cat /etc/dpkg/dpkg.cfg /etc/dpkg/dpkg.cfg.d/* 2>/dev/null | sed -n 's/^path-exclude=//p')
+shared=(
+    /usr/share/man/man1/tollgate.1.gz
+    /usr/share/bash-completion/completions/tollgate
+    /usr/share/zsh/vendor-completions/_tollgate
+    /usr/share/fish/vendor_completions.d/tollgate.fish
+    /usr/share/tollgate/decide.lua
+)
+for file in "${shared[@]}"; do
+    case $file:$excluded in /usr/share/man/*:*/usr/share/man*) continue ;; esac
+    [ -s "$file" ] || fail "$file is missing"
+done
+if [ -e "${shared[0]}" ] && command -v man >/dev/null; then
+    man tollgate 2>/dev/null | grep -q explain || fail "man has no page"
+fi
+# shellcheck disable=SC2016 # for the other shell
+completed=$(bash -c '. "$0" && COMP_WORDS=(tollgate expl) COMP_CWORD=1 && _tollgate tollgate expl tollgate && echo "${COMPREPLY[*]}"' "${shared[1]}")
+[ "$completed" = explain ] || fail "bash completes expl to: $completed"
+
 # What the unit says, without systemd: this also runs in a container.
 sed -i 's/^listen = .*/listen = "127.0.0.1:23471"/' "$configuration"
 unit=$(cat /lib/systemd/system/tollgate.service 2>/dev/null || cat /usr/lib/systemd/system/tollgate.service)
@@ -61,7 +81,7 @@ gateway=
 
 dpkg --purge tollgate >/dev/null
 removed=1
-for left in /etc/tollgate /var/log/tollgate /var/lib/tollgate /usr/bin/tollgate; do
+for left in /etc/tollgate /var/log/tollgate /var/lib/tollgate /usr/bin/tollgate "${shared[@]}"; do
     [ ! -e "$left" ] || fail "$left is left after a purge"
 done
 echo "package-test: installed, started as its user, rotated, stopped, purged"

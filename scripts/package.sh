@@ -13,6 +13,11 @@ cargo deb --version >/dev/null 2>&1 || cargo install cargo-deb --locked
 
 echo "== $out: Debian package"
 cargo build --release --locked --bin tollgate
+mkdir -p "$out/share"
+target/release/tollgate man >"$out/share/tollgate.1"
+target/release/tollgate completions bash >"$out/share/tollgate.bash"
+target/release/tollgate completions zsh >"$out/share/_tollgate"
+target/release/tollgate completions fish >"$out/share/tollgate.fish"
 cargo deb --no-build --locked --strip --output "$out/"
 
 echo "== $out: static program"
