@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use http::{HeaderName, header};
 use ipnet::IpNet;
 
-use crate::client::{ApiKeyHash, Client, KeyTable, KeyTableBuilder};
+use crate::client::{AllowEntry, AllowList, ApiKeyHash, Client, KeyTable, KeyTableBuilder};
 use crate::config::file::{AccessKeys, File, KeyKeys, ServerKeys};
 use crate::config::keys::List;
 use crate::config::problems::{Problem, Problems};
-use crate::config::source::Span;
+use crate::config::source::{At, Span};
 use crate::message::address_rules::AddressRules;
 use crate::message::forward::Names;
 use crate::message::key_sources::{KeySource, KeySources};
@@ -132,5 +132,42 @@ fn check_key(key: &KeyKeys, seen: &mut HashMap<ApiKeyHash, Span>, problems: &mut
     if let Some(first) = seen.insert(*key.hash, key.hash.span) {
         let help = "a key says who is calling, so it belongs to one client, once";
         problems.add(Problem::given_twice("this key", first, key.hash.span).help(help));
+    }
+}
+
+/// Lists of clients that may come in: one for each different list that is written.
+pub(super) struct AllowLists<'c> {
+    clients: &'c [Client],
+    compiled: Vec<AllowList>,
+    places: HashMap<Vec<AllowEntry>, usize>,
+}
+
+impl<'c> AllowLists<'c> {
+    /// No lists, for these clients.
+    pub(super) fn of(clients: &'c [Client]) -> Self {
+        Self {
+            clients,
+            compiled: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    /// The place of a list; an empty one lets everybody in, and has none.
+    pub(super) fn place(&mut self, written: &[At<AllowEntry>]) -> Option<usize> {
+        let entries: Vec<AllowEntry> = written.iter().map(|entry| entry.value.clone()).collect();
+        if entries.is_empty() {
+            return None;
+        }
+        let (clients, lists) = (self.clients, &mut self.compiled);
+        let place = self.places.entry(entries).or_insert_with_key(|entries| {
+            lists.push(AllowList::new(entries.clone(), clients));
+            lists.len() - 1
+        });
+        Some(*place)
+    }
+
+    /// All of them.
+    pub(super) fn into_lists(self) -> Vec<AllowList> {
+        self.compiled
     }
 }

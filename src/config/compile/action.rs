@@ -1,14 +1,14 @@
 //! What becomes of a route's requests: one of three, and nothing that only another would need.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Method, StatusCode};
 
 use crate::config::file::{RespondKeys, RouteKeys};
+use crate::config::keys::not_default;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, Span};
-use crate::route::{Action, FixedAnswer, PathPrefix, Redirect, Resolved, RouteTable, SentHost};
+use crate::route::{Action, FixedAnswer, PathPrefix, Redirect, Resolved, RouteTable};
 
 use super::upstreams::Upstreams;
 
@@ -60,28 +60,22 @@ pub(super) fn compile(
         .and_then(|keys| respond(keys, problems))
 }
 
-/// Refuses what only a request that goes to a service has use for.
+/// What only a request that goes to a service has use for.
+const FOR_SERVICES: [&str; 6] = [
+    "strip_prefix",
+    "replace_prefix",
+    "rewrite_redirects",
+    "host",
+    "timeout",
+    "request_headers",
+];
+
+/// Refuses what is written for a service where there is none.
 fn check_unused(keys: &RouteKeys, problems: &mut Problems) {
-    let replaces = keys.replace_prefix.is_some();
-    let changes = !keys.request_headers.is_empty();
-    let waits = *keys.timeout != Duration::from_secs(30);
-    for (name, is_written, span) in [
-        ("strip_prefix", !*keys.strip_prefix, keys.strip_prefix.span),
-        ("replace_prefix", replaces, keys.replace_prefix.span),
-        (
-            "rewrite_redirects",
-            !*keys.rewrite_redirects,
-            keys.rewrite_redirects.span,
-        ),
-        ("host", *keys.host != SentHost::Preserve, keys.host.span),
-        ("timeout", waits, keys.timeout.span),
-        ("request_headers", changes, keys.request_headers.span),
-    ] {
-        if is_written {
-            let message = format!("`{name}` is for a route with an `upstream`");
-            let label = "no service gets these requests";
-            problems.add(Problem::at(span, message).label(label));
-        }
+    for (name, span) in not_default(keys).filter(|(name, _)| FOR_SERVICES.contains(name)) {
+        let message = format!("`{name}` is for a route with an `upstream`");
+        let label = "no service gets these requests";
+        problems.add(Problem::at(span, message).label(label));
     }
 }
 

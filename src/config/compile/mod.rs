@@ -4,19 +4,20 @@
 
 mod access;
 mod action;
-mod allow;
 mod cors;
 mod fields;
 mod limits;
 mod redis;
 mod routes;
-mod settings;
 mod upstreams;
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::thread::available_parallelism;
 
 use crate::config::file::File;
-use crate::config::problems::Problems;
+use crate::config::problems::{Problem, Problems};
 use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
@@ -26,12 +27,12 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
     let (keys, clients) = access::clients(file, &limits, problems);
-    let mut allow = allow::Lists::of(&clients);
+    let mut allow = access::AllowLists::of(&clients);
     access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
     let fields = fields::Compiler { names: &names };
     let (routes, upstreams) = routes::compile(file, &limits, &cors, &fields, &mut allow, problems);
-    let settings = settings::compile(file, problems);
+    let settings = settings(file, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
     let allow = allow.into_lists();
@@ -60,4 +61,49 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
             .and_then(NonZeroU32::new),
     };
     Some((settings?, snapshot))
+}
+
+/// Compiles what is fixed when the program starts.
+fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
+    let server = &file.server;
+    let redis = file.limits.redis.as_ref().filter(|keys| !keys.is_off());
+    let redis = redis.map(|keys| redis::compile(keys, problems));
+    Some(Settings {
+        listen: listen(file, problems),
+        workers: match server.workers.size() {
+            0 => available_parallelism().map_or(1, usize::from),
+            number => number,
+        },
+        max_connections: server.max_connections.size(),
+        drain_timeout: *server.drain_timeout,
+        watch: *server.watch,
+        max_keys: file.limits.max_keys.size(),
+        state_file: file.limits.state_file.as_ref().map(|path| path.0.clone()),
+        redis: match redis {
+            Some(redis) => Some(redis?),
+            None => None,
+        },
+        log_level: *file.log.level,
+        log_format: *file.log.format,
+        access_log: file.log.access.value.clone(),
+    })
+}
+
+fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
+    let mut seen = HashMap::new();
+    if file.listen.is_empty() {
+        let message = "`listen` takes one address at least";
+        problems.add(Problem::at(file.listen.span, message));
+    }
+    for address in file.listen.iter() {
+        // Port 0 is another free port each time.
+        if address.port() == 0 {
+            continue;
+        }
+        if let Some(first) = seen.insert(address.value, address.span) {
+            let what = format!("`{}`", address.value);
+            problems.add(Problem::given_twice(&what, first, address.span));
+        }
+    }
+    file.listen.iter().map(|address| address.value).collect()
 }

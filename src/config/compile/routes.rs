@@ -14,7 +14,7 @@ use crate::upstream::Upstream;
 use super::access::addresses;
 use super::limits::Compiled;
 use super::upstreams::Upstreams;
-use super::{action, allow, cors, fields};
+use super::{access, action, cors, fields};
 
 /// Compiles all routes and upstreams.
 pub(super) fn compile(
@@ -22,7 +22,7 @@ pub(super) fn compile(
     limits: &Compiled,
     cors: &cors::Compiler<'_>,
     fields: &fields::Compiler<'_>,
-    allow: &mut allow::Lists<'_>,
+    allow: &mut access::AllowLists<'_>,
     problems: &mut Problems,
 ) -> (RouteTable, Vec<Arc<Upstream>>) {
     let mut upstreams = Upstreams::compile(&file.upstreams, problems);

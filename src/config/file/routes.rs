@@ -98,13 +98,6 @@ table! {
     }
 }
 
-impl FieldRulesKeys {
-    /// Whether nothing is changed.
-    pub(in crate::config) fn is_empty(&self) -> bool {
-        self.set.0.is_empty() && self.add.0.is_empty() && self.remove.is_empty()
-    }
-}
-
 table! {
     /// Where clients are sent.
     RedirectKeys [to] {

@@ -15,5 +15,5 @@ pub(super) use generic::{List, Map, Number, OrAny, OrOff, Perhaps};
 pub(super) use kind::{Kind, Wrong, read_at};
 pub(super) use reader::{Reader, join};
 pub(super) use shown::{Line, Shown};
-pub(super) use table::{Keys, default, form, lines, read_table, shown, table};
+pub(super) use table::{Keys, default, form, lines, not_default, read_table, shown, table};
 pub(super) use text::Text;

@@ -7,7 +7,7 @@ use super::kind::Wrong;
 use super::reader::Reader;
 use super::shown::{Line, Shown};
 use crate::config::reading::Reading;
-use crate::config::source::At;
+use crate::config::source::{At, Span};
 use crate::config::tree::Value;
 
 /// A table of declared keys; `table!` implements it.
@@ -24,7 +24,7 @@ pub(in crate::config) trait Keys: Sized {
     fn take(table: &mut Reader, reading: &mut Reading<'_>) -> Option<Self>;
 
     /// Their values, in the same order.
-    fn values(&self) -> Vec<Shown>;
+    fn values(&self) -> Vec<At<Shown>>;
 }
 
 /// Declares a table as a struct with a field for each key, an [`At`] of what the key takes. A key
@@ -97,9 +97,9 @@ macro_rules! table {
                     Some(Self { $($part: $part?,)* $($key: $key?,)* })
                 }
 
-                fn values(&self) -> Vec<Shown> {
-                    let parts: Vec<Vec<Shown>> = vec![$(self.$part.values(),)*];
-                    let own = vec![$(self.$key.value.shown(),)*];
+                fn values(&self) -> Vec<At<Shown>> {
+                    let parts: Vec<Vec<At<Shown>>> = vec![$(self.$part.values(),)*];
+                    let own = vec![$(At { value: self.$key.value.shown(), span: self.$key.span },)*];
                     own.into_iter().chain(parts.into_iter().flatten()).collect()
                 }
             }
@@ -173,14 +173,23 @@ pub(in crate::config) fn read_table<T: Keys>(
 
 /// The keys of a table with their values.
 pub(in crate::config) fn lines<T: Keys>(table: &T) -> Vec<Line> {
-    let line = |(key, shown): (Key, Shown)| Line {
+    let line = |(key, shown): (Key, At<Shown>)| Line {
         key: key.name.into(),
         needs_restart: key.needs_restart,
-        is_default: key.default.as_ref() == Some(&shown),
-        shown,
+        is_default: key.default.as_ref() == Some(&*shown),
+        shown: shown.value,
     };
     let keys = T::declared().into_iter();
     keys.zip(table.values()).map(line).collect()
+}
+
+/// The keys of a table whose values are not those that hold anyway, and where they stand.
+pub(in crate::config) fn not_default<T: Keys>(
+    table: &T,
+) -> impl Iterator<Item = (&'static str, Span)> {
+    let keys = T::declared().into_iter().zip(table.values());
+    let changed = keys.filter(|(key, shown)| key.default.as_ref() != Some(&**shown));
+    changed.map(|(key, shown)| (key.name, shown.span))
 }
 
 /// A table with its keys and their values.
