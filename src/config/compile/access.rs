@@ -40,9 +40,8 @@ pub(super) fn names(access: &AccessKeys, server: &ServerKeys, problems: &mut Pro
         }
     }
     check_sources(access, problems);
-    let sources = access.key_sources.iter();
     Names {
-        key_sources: KeySources::new(&api_key.0, sources.map(|source| source.value.clone())),
+        key_sources: KeySources::new(&api_key.0, access.key_sources.values()),
         api_key: api_key.0.clone(),
         forward_api_key: *access.forward_api_key,
         client: client.0.clone(),
@@ -104,8 +103,7 @@ pub(super) fn clients(
 
 /// From which addresses requests may come.
 pub(super) fn addresses(allow: &List<IpNet>, deny: &List<IpNet>) -> Option<AddressRules> {
-    let networks = |list: &List<IpNet>| list.iter().map(|network| network.value).collect();
-    AddressRules::new(networks(allow), networks(deny))
+    AddressRules::new(allow.values(), deny.values())
 }
 
 /// Refuses prefixes that are protected and public at once.

@@ -14,9 +14,22 @@ use crate::message::field_rules::{FieldRules, Part, Template};
 use crate::message::forward::Names;
 use crate::message::known_field::KnownField;
 
-/// Compiles what is said of fields.
-pub(super) struct Compiler<'n> {
-    pub names: &'n Names,
+/// What is changed of the requests of a route, with or without CORS, and of their answers.
+pub(super) fn of_route(
+    keys: &RouteKeys,
+    names: &Names,
+    route: &str,
+    cors: bool,
+    problems: &mut Problems,
+) -> [Option<Arc<FieldRules>>; 2] {
+    let directions = [
+        (&keys.request_headers, Of::Requests),
+        (&keys.response_headers, Of::Answers { cors }),
+    ];
+    directions.map(|(keys, of)| {
+        let rules = Rules { names, route, of };
+        rules.compile(keys, problems).map(Arc::new)
+    })
 }
 
 /// The rules for one direction.
@@ -42,27 +55,6 @@ enum How {
     Set,
     Add,
     Remove,
-}
-
-impl Compiler<'_> {
-    /// What is changed of the requests of a route, and of their answers.
-    pub(super) fn of_route(
-        &self,
-        keys: &RouteKeys,
-        route: &str,
-        cors: bool,
-        problems: &mut Problems,
-    ) -> [Option<Arc<FieldRules>>; 2] {
-        let directions = [
-            (&keys.request_headers, Of::Requests),
-            (&keys.response_headers, Of::Answers { cors }),
-        ];
-        directions.map(|(keys, of)| {
-            let names = self.names;
-            let rules = Rules { names, route, of };
-            rules.compile(keys, problems).map(Arc::new)
-        })
-    }
 }
 
 impl Rules<'_> {

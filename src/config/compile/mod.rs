@@ -22,16 +22,24 @@ use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
 
+use upstreams::Upstreams;
+
 /// Compiles a file. If anything goes to `problems`, the result is not to be used.
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
     let (keys, clients) = access::clients(file, &limits, problems);
-    let mut allow = access::AllowLists::of(&clients);
     access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
-    let fields = fields::Compiler { names: &names };
-    let (routes, upstreams) = routes::compile(file, &limits, &cors, &fields, &mut allow, problems);
+    let mut with = routes::Compiler {
+        limits: &limits,
+        cors: &cors,
+        names: &names,
+        allow: access::AllowLists::of(&clients),
+        upstreams: Upstreams::compile(&file.upstreams, problems),
+    };
+    let routes = routes::compile(file, &mut with, problems);
+    let (mut allow, upstreams) = (with.allow, with.upstreams.list);
     let settings = settings(file, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
@@ -49,7 +57,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         limits: limits.limits,
         routes,
         upstreams,
-        trusted_proxies: server.trusted_proxies.iter().map(|net| **net).collect(),
+        trusted_proxies: server.trusted_proxies.values(),
         head_limits: HeadLimits {
             max_bytes: usize::try_from(server.max_head.0).unwrap_or(usize::MAX),
             max_fields: server.max_headers.size(),
@@ -105,5 +113,5 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
             problems.add(Problem::given_twice(&what, first, address.span));
         }
     }
-    file.listen.iter().map(|address| address.value).collect()
+    file.listen.values()
 }

@@ -4,64 +4,109 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::config::file::{File, RouteKeys, WrittenRoute};
+use crate::config::file::{File, RouteKeys};
 use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::limit::{Policy, Subject};
+use crate::message::forward::Names;
 use crate::route::{PathEncoding, PathPrefix, Route, RouteTable, SentHost};
-use crate::upstream::Upstream;
 
-use super::access::addresses;
+use super::access::{AllowLists, addresses};
 use super::limits::Compiled;
 use super::upstreams::Upstreams;
-use super::{access, action, cors, fields};
+use super::{action, cors, fields};
 
-/// Compiles all routes and upstreams.
-pub(super) fn compile(
-    file: &File,
-    limits: &Compiled,
-    cors: &cors::Compiler<'_>,
-    fields: &fields::Compiler<'_>,
-    allow: &mut access::AllowLists<'_>,
-    problems: &mut Problems,
-) -> (RouteTable, Vec<Arc<Upstream>>) {
-    let mut upstreams = Upstreams::compile(&file.upstreams, problems);
+/// What routes are compiled with.
+pub(super) struct Compiler<'c> {
+    pub limits: &'c Compiled,
+    pub cors: &'c cors::Compiler<'c>,
+    pub names: &'c Names,
+    pub allow: AllowLists<'c>,
+    pub upstreams: Upstreams,
+}
+
+/// Compiles all routes.
+pub(super) fn compile(file: &File, with: &mut Compiler<'_>, problems: &mut Problems) -> RouteTable {
     let mut compiled = Vec::new();
     let mut seen: HashMap<&PathPrefix, Span> = HashMap::new();
-    for WrittenRoute {
-        prefix,
-        keys,
-        in_map,
-    } in file.all_routes()
-    {
-        let route = keys.and_then(|keys| {
-            let cors = cors.of_route(keys, problems);
-            let route = route(prefix, keys, &mut upstreams, limits, problems)?;
-            let [request_headers, response_headers] =
-                fields.of_route(keys, &route.name, cors.is_some(), problems);
-            Some(Route {
-                cors,
-                request_headers,
-                response_headers,
-                allow: allow.place(&keys.allow),
-                addresses: addresses(&keys.ip_allow, &keys.ip_deny).map(Arc::new),
-                ..route
-            })
-        });
+    for route in file.all_routes() {
+        let prefix = route.prefix;
+        let keys = route.keys;
+        let compiled_route = keys.and_then(|keys| with.route(prefix, keys, problems));
         // A prefix stands once in the maps, however many files they are in. What the long form may
         // repeat is for the route table to say.
-        let first = in_map
-            .then(|| seen.insert(&prefix.value, prefix.span))
-            .flatten();
-        if let Some(first) = first {
+        let seen = &mut seen;
+        let first = route.in_map.then(|| seen.insert(prefix, prefix.span));
+        if let Some(first) = first.flatten() {
             let what = format!("the route `{}`", prefix.as_str());
             problems.add(Problem::given_twice(&what, first, prefix.span));
-        } else if let Some(route) = route {
+        } else if let Some(route) = compiled_route {
             compiled.push((route, prefix.span));
         }
     }
-    let table = table(compiled, problems).guard_spellings(&upstreams.list);
-    (table, upstreams.list)
+    table(compiled, problems).guard_spellings(&with.upstreams.list)
+}
+
+impl Compiler<'_> {
+    fn route(
+        &mut self,
+        prefix: &At<PathPrefix>,
+        keys: &RouteKeys,
+        problems: &mut Problems,
+    ) -> Option<Route> {
+        let cors = self.cors.of_route(keys, problems);
+        let action = action::compile(prefix, keys, &mut self.upstreams, problems);
+        let limits = self.limits.of_route(&keys.limits, problems);
+        let name = keys.name.as_ref().map_or(prefix.as_str(), |name| &name.0);
+        let [request_headers, response_headers] =
+            fields::of_route(keys, self.names, name, cors.is_some(), problems);
+        check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
+        if *keys.path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
+            let message = "no request that this route takes can have such a path";
+            let problem = Problem::at(prefix.span, message).label("it is not UTF-8");
+            problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
+        }
+        if let Some(replacement) = keys.replace_prefix.written()
+            && !*keys.strip_prefix
+        {
+            let message = "`replace_prefix` takes the place of a prefix that is taken off";
+            let problem = Problem::at(replacement.span, message);
+            problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
+        }
+        let action = action?;
+        let mut route = Route {
+            name: name.into(),
+            hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
+            methods: keys.methods.values(),
+            action,
+            host: keys.host.value.clone(),
+            strip_prefix: *keys.strip_prefix,
+            replacement: keys.replace_prefix.value.clone(),
+            rewrites_redirects: *keys.rewrite_redirects,
+            timeout: *keys.timeout,
+            body_limit: keys.body_limit.0.map(|size| size.0),
+            encoded_slash: *keys.encoded_slash,
+            encoded_controls: *keys.encoded_controls,
+            merge_slashes: *keys.merge_slashes,
+            path_encoding: *keys.path_encoding,
+            cors,
+            request_headers,
+            response_headers,
+            allow: self.allow.place(&keys.allow),
+            addresses: addresses(&keys.ip_allow, &keys.ip_deny).map(Arc::new),
+            cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,
+            limits: limits?,
+            subject: Subject::route(prefix.as_str()),
+            prefix: prefix.value.clone(),
+        };
+        let mut endpoints = route
+            .upstream()
+            .into_iter()
+            .flat_map(|upstream| &self.upstreams.list[upstream].endpoints);
+        route.rewrites_redirects &= route.host != SentHost::Preserve
+            || endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
+        Some(route)
+    }
 }
 
 /// Makes the table. Of two routes that match the same requests the later one is reported and left out;
@@ -88,71 +133,6 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
         }
     }
     RouteTable::default()
-}
-
-fn route(
-    prefix: &At<PathPrefix>,
-    keys: &RouteKeys,
-    upstreams: &mut Upstreams,
-    limits: &Compiled,
-    problems: &mut Problems,
-) -> Option<Route> {
-    let action = action::compile(prefix, keys, upstreams, problems);
-    let limits = limits.of_route(&keys.limits, problems);
-    check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
-    if *keys.path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
-        let message = "no request that this route takes can have such a path";
-        let problem = Problem::at(prefix.span, message).label("it is not UTF-8");
-        problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
-    }
-    if let Some(replacement) = keys.replace_prefix.written()
-        && !*keys.strip_prefix
-    {
-        let message = "`replace_prefix` takes the place of a prefix that is taken off";
-        let problem = Problem::at(replacement.span, message);
-        problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
-    }
-    let action = action?;
-    let mut route = Route {
-        name: keys
-            .name
-            .written()
-            .map_or(prefix.as_str(), |name| &name.0)
-            .into(),
-        hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
-        methods: keys
-            .methods
-            .iter()
-            .map(|method| method.value.clone())
-            .collect(),
-        action,
-        host: keys.host.value.clone(),
-        strip_prefix: *keys.strip_prefix,
-        replacement: keys.replace_prefix.written().map(|it| it.value.clone()),
-        rewrites_redirects: *keys.rewrite_redirects,
-        timeout: *keys.timeout,
-        body_limit: keys.body_limit.0.map(|size| size.0),
-        encoded_slash: *keys.encoded_slash,
-        encoded_controls: *keys.encoded_controls,
-        merge_slashes: *keys.merge_slashes,
-        path_encoding: *keys.path_encoding,
-        cors: None,
-        request_headers: None,
-        response_headers: None,
-        allow: None,
-        addresses: None,
-        cost: u32::try_from(keys.cost.0).ok().and_then(NonZeroU32::new)?,
-        limits: limits?,
-        subject: Subject::route(prefix.as_str()),
-        prefix: prefix.value.clone(),
-    };
-    let mut endpoints = route
-        .upstream()
-        .into_iter()
-        .flat_map(|upstream| &upstreams.list[upstream].endpoints);
-    route.rewrites_redirects &= route.host != SentHost::Preserve
-        || endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
-    Some(route)
 }
 
 /// Refuses a cost that keeps everybody out.

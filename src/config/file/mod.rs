@@ -104,14 +104,10 @@ impl File {
     ) -> ProtectedPrefixes {
         let prefixes = self.access.protected.iter().map(|keys| ProtectedPrefix {
             prefix: keys.prefix.value.clone(),
-            methods: keys.methods.iter().map(|it| it.value.clone()).collect(),
+            methods: keys.methods.values(),
             allow: allow(keys),
         });
-        let public = self.access.public.iter();
-        ProtectedPrefixes::new(
-            prefixes.collect(),
-            public.map(|prefix| prefix.value.clone()).collect(),
-        )
+        ProtectedPrefixes::new(prefixes.collect(), self.access.public.values())
     }
 
     /// The same, as far as it keeps anonymous callers out.
@@ -129,9 +125,7 @@ impl Written {
     pub fn has_routes(&self) -> bool {
         self.0.all_routes().next().is_some()
     }
-}
 
-impl Written {
     /// How many limits there are.
     #[must_use]
     pub fn limits(&self) -> usize {

@@ -191,6 +191,13 @@ impl<T> List<T> {
     }
 }
 
+impl<T: Clone> List<T> {
+    /// What is in it.
+    pub(in crate::config) fn values(&self) -> Vec<T> {
+        self.iter().map(|one| one.value.clone()).collect()
+    }
+}
+
 impl<T> Deref for List<T> {
     type Target = [At<T>];
 
