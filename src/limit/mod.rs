@@ -31,4 +31,4 @@ pub use redis::{
     RedisTopology, RedisUrl,
 };
 pub use state::{StateError, StateFile};
-pub use subject::{Subject, Who};
+pub use subject::{Subject, Who, network};

@@ -27,25 +27,30 @@ pub struct Subject {
     pub(super) hint: SlotHint,
 }
 
+/// What one caller has of addresses: an IPv4-mapped address and one of NAT64 are the IPv4 address in
+/// them, an IPv6 address is cut to its first `ipv6_prefix` bits.
+#[must_use]
+pub fn network(ip: IpAddr, ipv6_prefix: u8) -> IpAddr {
+    match plain_address(ip) {
+        IpAddr::V6(v6) => {
+            let cut = 128_u32.saturating_sub(u32::from(ipv6_prefix));
+            let mask = u128::MAX.checked_shl(cut).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl Subject {
     /// An identified client, all its keys together.
     pub fn client(name: impl Into<Arc<str>>) -> Self {
         Who::Client(name.into()).into()
     }
 
-    /// The caller behind `ip`: an IPv4-mapped address and one of NAT64 are the IPv4 address in them, an
-    /// IPv6 address is cut to its first `ipv6_prefix` bits.
+    /// The caller behind `ip`, by its [`network`].
     #[must_use]
     pub fn address(ip: IpAddr, ipv6_prefix: u8) -> Self {
-        let ip = match plain_address(ip) {
-            IpAddr::V6(v6) => {
-                let cut = 128_u32.saturating_sub(u32::from(ipv6_prefix));
-                let mask = u128::MAX.checked_shl(cut).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        Who::Address(ip).into()
+        Who::Address(network(ip, ipv6_prefix)).into()
     }
 
     /// Everybody who uses a route, together.

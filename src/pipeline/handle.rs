@@ -13,7 +13,7 @@ use crate::message::known_field::KnownField;
 
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
-use super::plan::plan;
+use super::plan::{plan, shed};
 use super::record::Record;
 use super::refuse::{Reply, answer};
 use super::rejection::Rejection;
@@ -34,7 +34,11 @@ pub async fn handle(
     if !request.trusted && head.fields.has(KnownField::XForwardedFor) {
         worker.unlisted_proxies.note(peer.address);
     }
-    let planned = catch(|| plan(&mut request, &current.snapshot, None));
+    let sheds = worker.lag.refuses(begun);
+    let planned = catch(|| {
+        let refused = sheds.then(|| shed(&mut request)).flatten();
+        refused.unwrap_or_else(|| plan(&mut request, &current.snapshot, None))
+    });
     let record = Record::begin(worker, &current, peer, Some(&request), begun);
     client.end.expect_request_body(request.body);
     let outcome = match &planned {

@@ -10,6 +10,7 @@ pub mod explain;
 mod handle;
 pub mod identify;
 mod json;
+mod lag;
 mod plan;
 pub mod protect;
 mod proxy;

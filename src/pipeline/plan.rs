@@ -59,6 +59,22 @@ pub(super) fn plan<'p>(
     steps(request, snapshot, as_client).unwrap_or_else(Plan::Refuse)
 }
 
+/// What becomes of a request while the worker cannot keep up: it is refused before anything is done
+/// for it. `None`: it goes its ordinary way, for it asks how the gateway is, or is refused anyway.
+pub(super) fn shed<'p>(request: &mut Request<'p>) -> Option<Plan<'p>> {
+    let head = request.head;
+    let target = RequestTarget::parse(head.target(), &head.method).ok()?;
+    if asks_for_health(&target, &head.method) {
+        return None;
+    }
+    request.body = head.body.ok()?;
+    Some(Plan::Refuse(Rejection::Overloaded))
+}
+
+fn asks_for_health(target: &RequestTarget<'_>, method: &Method) -> bool {
+    target.path == b"/health" && matches!(*method, Method::GET | Method::HEAD)
+}
+
 fn steps<'p>(
     request: &mut Request<'p>,
     snapshot: &'p Snapshot,
@@ -82,7 +98,7 @@ fn steps<'p>(
     }
     // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
     request.host = target.authority.unwrap_or(request.host);
-    if target.path == b"/health" && matches!(head.method, Method::GET | Method::HEAD) {
+    if asks_for_health(&target, &head.method) {
         return Ok(Plan::Health);
     }
     // `OPTIONS *` has none: it asks about the gateway as a whole, and nothing here answers that.

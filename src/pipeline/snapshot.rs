@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub header_timeout: Duration,
     /// How long a kept client connection may rest between requests, and a body between two pieces.
     pub idle_timeout: Duration,
+    /// How many connections an address may have.
+    pub max_connections_per_ip: Option<NonZeroU32>,
     /// How many bytes of bodies a client has to send or read each second while it is waited for.
     pub min_body_rate: Option<NonZeroU32>,
 }

@@ -13,6 +13,7 @@ use crate::upstream::{Pool, Pools};
 use crate::wire::buffers::Buffers;
 
 use super::clock::WallClock;
+use super::lag::Lag;
 use super::snapshot::Snapshot;
 use super::unlisted::{Met, UnlistedProxies};
 
@@ -33,6 +34,8 @@ pub struct Worker {
     pub pretty_access: bool,
     /// The time of day, formatted.
     pub clock: WallClock,
+    /// Whether it keeps up.
+    pub(super) lag: Lag,
     /// Peers that should perhaps be trusted.
     pub(super) unlisted_proxies: Met,
     /// No connection goes on after the request that it is serving.
@@ -74,6 +77,7 @@ impl Worker {
             access_lines,
             pretty_access,
             clock: WallClock::default(),
+            lag: Lag::default(),
             unlisted_proxies: Met::new(unlisted_proxies),
             draining: Cell::new(false),
             drain_begins: Notify::new(),
@@ -119,6 +123,12 @@ impl Worker {
             self.take_newest();
             then();
         }
+    }
+
+    /// Finds out whether the worker keeps up, as long as it runs. A task of its own: it is timed when
+    /// it is polled.
+    pub async fn watch_lag(&self) {
+        self.lag.probes().await;
     }
 
     /// What has to be done besides serving, as long as the worker runs.

@@ -13,6 +13,7 @@ use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
+use crate::limit::network;
 use crate::pipeline::Worker;
 use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
@@ -20,6 +21,7 @@ use crate::wire::stream::Connection;
 use super::connections::Connections;
 use super::h1;
 use super::room::Room;
+use super::shares::Share;
 
 /// How long to wait when the process or the machine runs short of something, file descriptors mostly.
 const RESOURCE_BACKOFF: Duration = Duration::from_millis(100);
@@ -102,15 +104,36 @@ impl Accepting {
     }
 
     async fn serve(&self, socket: TcpStream, peer: IpAddr) {
+        let Ok(share) = self.share(peer) else {
+            return;
+        };
         let place = self.room.place().await;
         let (worker, guard) = (Rc::clone(&self.worker), self.connections.begin());
         // The guard says when it has ended; that is what a drain waits for.
         spawn_local(async move {
             h1::serve(Connection::new(socket), peer, &worker, &guard).await;
-            drop((guard, place));
+            drop((guard, place, share));
         });
     }
+
+    /// Counts a connection of the address where their number is bounded.
+    fn share(&self, address: IpAddr) -> Result<Option<Share>, TooMany> {
+        let snapshot = &self.worker.current().snapshot;
+        let Some(most) = snapshot.max_connections_per_ip else {
+            return Ok(None);
+        };
+        // Those of a proxy are those of many clients.
+        if snapshot.trusts(address) {
+            return Ok(None);
+        }
+        let network = network(address, snapshot.limits.ipv6_prefix);
+        let share = self.room.shares.take(network, most.get());
+        share.map(Some).ok_or(TooMany)
+    }
 }
+
+/// The address has as many connections as it may have.
+struct TooMany;
 
 /// A packet filter (classic BPF) that drops what asks for a new connection: of the TCP header's
 /// flags, SYN is set and ACK is not.

@@ -6,6 +6,7 @@ mod connections;
 mod h1;
 mod listen;
 mod room;
+mod shares;
 mod worker;
 
 pub use listen::{BindError, Claimed, claim};

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
+use super::shares::Shares;
+
 /// For how long a connection has to have been idle to give way: workers do not know of each other's,
 /// and one that was accepted just now, whose request is on its way, should not be the first.
 const AGES: [Duration; 4] = [
@@ -29,6 +31,8 @@ pub struct Room {
     /// Changes whenever somebody wants a place, from connections that are idle for so long.
     wanted: watch::Sender<Duration>,
     logged: Mutex<Option<Instant>>,
+    /// What each address has.
+    pub(super) shares: Arc<Shares>,
 }
 
 impl Room {
@@ -40,6 +44,7 @@ impl Room {
             free: Arc::new(Semaphore::new(size)),
             wanted: watch::Sender::new(Duration::MAX),
             logged: Mutex::default(),
+            shares: Arc::default(),
         }
     }
 

@@ -121,6 +121,8 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
             make_room
         );
     });
+    let watched = Rc::clone(&worker);
+    let lag = spawn_local(async move { watched.watch_lag().await });
     // The sender of phases lives as long as the gateway; when it is gone, so is the reason to serve.
     let listeners = tokio::select! {
         listeners = parts.listeners => listeners.unwrap_or_default(),
@@ -155,6 +157,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         tracing::warn!(connections, code, "the drain is over; what is left is cut");
     }
     housekeeping.abort();
+    lag.abort();
     // Who is in a hurry does not wait for Redis; what is not returned ends with its window.
     if cut != Some(STOPPED) {
         worker.limiter.finish(REDIS_AT_END).await;

@@ -24,7 +24,10 @@ const AUTHENTICATE: (&str, &str) = (
 /// Codes of the contract that nothing can bring about from outside, and why.
 const EXCEPTED: [(&str, &str); 7] = [
     ("internal", "only a bug leads there"),
-    ("overloaded", "a shortage of files; see `unreachable`"),
+    (
+        "overloaded",
+        "a worker that lags, a shortage of files; see `overload`, `unreachable`",
+    ),
     ("client_slow", "takes five seconds; see `crawl`"),
     ("forbidden", "wants a list of clients; see `access`"),
     ("ip_forbidden", "wants a list of addresses; see `access`"),

@@ -17,6 +17,7 @@ use std::num::NonZeroU32;
 use std::thread::available_parallelism;
 
 use crate::config::file::File;
+use crate::config::keys::Number;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
@@ -64,9 +65,8 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         },
         header_timeout: *server.header_timeout,
         idle_timeout: *server.idle_timeout,
-        min_body_rate: u32::try_from(server.min_body_rate.0)
-            .ok()
-            .and_then(NonZeroU32::new),
+        max_connections_per_ip: server.max_connections_per_ip.0.and_then(not_zero),
+        min_body_rate: not_zero(*server.min_body_rate),
     };
     Some((settings?, snapshot))
 }
@@ -114,4 +114,8 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
         }
     }
     file.listen.values()
+}
+
+fn not_zero<const LEAST: u64, const MOST: u64>(number: Number<LEAST, MOST>) -> Option<NonZeroU32> {
+    u32::try_from(number.0).ok().and_then(NonZeroU32::new)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
-use crate::config::keys::{List, Number, table};
+use crate::config::keys::{List, Number, OrOff, table};
 use crate::config::kinds::{FieldName, Size};
 use crate::config::settings::{AccessLog, LogFormat};
 use crate::message::forward::OddFieldNames;
@@ -34,6 +34,9 @@ table! {
         /// How many client connections may be open at once. When more arrive, those idle for longest are
         /// closed; if none is idle, new ones wait in the kernel.
         max_connections: Number<1, 10_000_000> = Number(10_000), restart;
+        /// How many connections one address may have open, of IPv6 one network of `limits.ipv6_prefix`
+        /// bits. Further ones are closed at once. Connections of `trusted_proxies` do not count.
+        max_connections_per_ip: OrOff<Number<1, 10_000_000>> = OrOff(None);
         /// The largest head of a request, from `1KiB` to `16MiB`; a larger one gets 431.
         max_head: Size<1024, { 16 << 20 }> = Size(64 << 10);
         /// The most header fields in a request; more get 431.

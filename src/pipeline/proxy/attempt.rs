@@ -337,6 +337,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
                 // A slow reader may have taken something all the same.
                 _ if !std::mem::replace(&mut self.asked_for_room, true) => {
+                    self.forward.record.worker.lag.look(Instant::now());
                     self.service.ask_for_room();
                     client.end.ask_for_room();
                     cx.waker().wake_by_ref();
@@ -344,6 +345,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 }
                 Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
+                // It may be that the client has waited for us.
+                Deadline::Slow(Step::Cut(_)) if self.was_behind() => self.paces.give_time(),
                 Deadline::Slow(Step::Cut(slow)) => return Poll::Ready(Cause::ClientSlow(slow)),
                 Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
             }
@@ -352,6 +355,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 ended => self.half_closed = ended.is_some(),
             }
         }
+    }
+
+    fn was_behind(&self) -> bool {
+        self.forward.record.worker.lag.was_behind(Instant::now())
     }
 
     /// Whether the client may be waiting to be asked for the body (RFC 9110 section 10.1.1).

@@ -20,6 +20,9 @@ const TO_READ: Duration = Duration::from_secs(12);
 /// it holds for the client.
 const SETTLES: Duration = Duration::from_secs(1);
 
+/// What a client has more while the worker cannot keep up.
+const MORE: Duration = Duration::from_secs(1);
+
 /// Both directions of an exchange. It takes memory only once the client is waited for.
 #[derive(Debug, Default)]
 pub(super) struct Paces(Option<Box<Both>>);
@@ -85,6 +88,14 @@ impl Paces {
     /// What is to happen next, and when.
     pub(super) fn due(&self) -> Option<(Instant, Step)> {
         self.0.as_ref()?.due()
+    }
+
+    /// Waits for another second.
+    pub(super) fn give_time(&mut self) {
+        if let Some(both) = &mut self.0 {
+            both.sender.left += MORE;
+            both.reader.left += MORE;
+        }
     }
 
     /// Notes that the kernel is asked.

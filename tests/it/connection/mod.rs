@@ -8,6 +8,7 @@ mod half_close;
 mod keep_alive;
 mod leftovers;
 mod names;
+mod overload;
 mod pool;
 mod slow;
 mod streaming;

@@ -1,0 +1,150 @@
+//! Too much at once: a worker that cannot keep up refuses requests before it has done anything for
+//! them, and an address has no more connections than it may have.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Client, Gateway, Request, Upstream, eventually};
+
+const RESPOND: &str = "[[route]]\nprefix = \"/a\"\nrespond = { body = \"here\" }\n\
+                       [limits]\nanonymous = { requests = 1_000_000, per = \"1h\" }\n";
+const FLOOD: usize = 400;
+const EACH: usize = 60;
+
+/// Opens connections that all ask at once, many times; the answers, as they came.
+fn flood(gateway: &Gateway) -> String {
+    let requests = Request::get("/a").bytes().repeat(EACH);
+    let mut open: Vec<_> = (0..FLOOD)
+        .map(|_| TcpStream::connect(gateway.address()).expect("the gateway listens"))
+        .collect();
+    for stream in &mut open {
+        stream.write_all(&requests).expect("it is short");
+    }
+    let mut answers = Vec::new();
+    for mut stream in open {
+        let last = Request::get("/a").field("Connection", "close").bytes();
+        let _ = stream.write_all(&last);
+        stream.read_to_end(&mut answers).expect("all are answered");
+    }
+    String::from_utf8_lossy(&answers).into_owned()
+}
+
+#[test]
+fn a_worker_that_cannot_keep_up_refuses_at_once() {
+    let gateway = Gateway::start(&format!("{RESPOND}[server]\nworkers = 1"));
+    let ended = AtomicBool::new(false);
+    let answers = scope(|scope| {
+        let healthy = scope.spawn(|| {
+            let mut client = gateway.connect();
+            while !ended.load(Ordering::Relaxed) {
+                client.ask(&Request::get("/health")).is(200);
+            }
+        });
+        let answers = flood(&gateway);
+        ended.store(true, Ordering::Relaxed);
+        healthy.join().expect("the health check is answered");
+        answers
+    });
+    let answered = |status: &str| answers.matches(&format!("HTTP/1.1 {status} ")).count();
+    let (served, refused) = (answered("200"), answered("503"));
+    assert_eq!(served + refused, FLOOD * (EACH + 1));
+    assert!(served > 0 && refused > 0, "{served} served, {refused} not");
+    assert_eq!(answers.matches("\"code\":\"overloaded\"").count(), refused);
+    assert_eq!(answers.matches("Retry-After: 1\r\n").count(), refused);
+    gateway.wait_log("the overload", |line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        line["level"] == "WARN" && message.contains("a worker lags")
+    });
+    // It has caught up, and those that were refused were not counted.
+    let answer = eventually("an answer", || {
+        let answer = gateway.ask(&Request::get("/a"));
+        (answer.status == 200).then_some(answer)
+    });
+    let left = answer.fields.one("ratelimit").expect("a limit").to_owned();
+    let left = left
+        .split(";r=")
+        .nth(1)
+        .and_then(|rest| rest.split(';').next());
+    let left: usize = left.and_then(|n| n.parse().ok()).expect("a number");
+    assert_eq!(left, 1_000_000 - served - 1);
+}
+
+#[test]
+fn a_pause_of_the_process_is_no_overload() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/a\" = \"{}\"\n[server]\nworkers = 1",
+        upstream.url()
+    ));
+    let ended = AtomicBool::new(false);
+    scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = gateway.connect();
+                    while !ended.load(Ordering::Relaxed) {
+                        client.ask(&Request::get("/a")).is(200);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..5 {
+            sleep(Duration::from_millis(100));
+            gateway.signal(Signal::STOP);
+            sleep(Duration::from_millis(300));
+            gateway.signal(Signal::CONT);
+        }
+        ended.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("every request is served");
+        }
+    });
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_it_may_have() {
+    let rules =
+        "[server]\nworkers = 2\nmax_connections_per_ip = 3\ntrusted_proxies = [\"127.0.0.9\"]";
+    let gateway = Gateway::start(&format!("{RESPOND}{rules}"));
+    let from = |last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+    let open = |last| {
+        let mut client = Client::from(from(last), gateway.address());
+        client.ask(&Request::get("/a")).is(200);
+        client
+    };
+    let is_refused = |last| {
+        let mut client = Client::from(from(last), gateway.address());
+        client.is_closed();
+    };
+    let mut three = [open(2), open(2), open(2)];
+    is_refused(2);
+    is_refused(2);
+    let _others = [open(3), open(3), open(3)];
+    is_refused(3);
+    // A proxy has as many as it likes.
+    let _proxied = [open(9), open(9), open(9), open(9), open(9)];
+    for client in &mut three {
+        client.ask(&Request::get("/a")).is(200);
+    }
+    let refused = |line: &serde_json::Value| line["max_connections_per_ip"] == 3;
+    let line = gateway.wait_log("the refusal", refused);
+    assert_eq!(line["address"], "127.0.0.2");
+    assert_eq!(gateway.log().iter().filter(|line| refused(line)).count(), 1);
+    let [gone, ..] = three;
+    drop(gone);
+    let again = eventually("its place", || {
+        let mut client = Client::from(from(2), gateway.address());
+        client
+            .send(Request::get("/a").bytes())
+            .some()
+            .ok()
+            .map(|_| client)
+    });
+    is_refused(2);
+    drop(again);
+}
