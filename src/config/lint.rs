@@ -3,6 +3,7 @@
 
 mod allowed;
 mod exposed;
+mod upstreams;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -37,6 +38,7 @@ pub(super) fn lint(
         keys(name, client, now, &mut lints);
     }
     allowed::allowed(file, &mut lints);
+    upstreams::upstreams(file, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)

@@ -12,6 +12,7 @@ mod disk;
 mod expand;
 mod file;
 mod finding;
+mod inherit;
 mod keys;
 mod kinds;
 mod lint;
@@ -157,10 +158,11 @@ pub fn plain(name: &str, text: &str, format: Format) -> Result<serde_json::Value
 fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, Problems> {
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);
+        inherit::complete_upstreams(&mut tree, &mut reading.problems);
         read_at::<File>(&mut tree, "", &mut reading)
     });
     let mut problems = reading.problems;
-    let Some(file) = file.map(|file| file.value.with_files()) else {
+    let Some(file) = file.map(|file| Box::new(file.value.with_files())) else {
         return Err(problems);
     };
     problems.log_format = *file.log.format;
@@ -189,6 +191,8 @@ fn home(key: &str) -> Option<String> {
     let has = |table: &&Table| table.keys.iter().any(|declared| declared.name == key);
     let homes: Vec<_> = tables()
         .iter()
+        // Its keys are those of `upstreams`.
+        .filter(|table| !table.path.starts_with("upstream_defaults"))
         .filter(has)
         .map(|table| match table.path.as_str() {
             "" => "at the top of the main file, before the first table".to_owned(),

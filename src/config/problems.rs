@@ -81,12 +81,19 @@ pub struct Problems {
     pub(super) log_format: LogFormat,
     /// Values that come from the environment, and what to say of them.
     origins: Vec<(Span, String)>,
+    /// Where only the first problem is noted.
+    once: Box<[Span]>,
     list: Vec<Problem>,
 }
 
 impl Problems {
     /// Notes a problem.
     pub(super) fn add(&mut self, mut problem: Problem) {
+        if let Some(at) = problem.at.filter(|at| self.once.contains(at))
+            && self.list.iter().any(|noted| noted.at == Some(at))
+        {
+            return;
+        }
         let origin = problem.at.and_then(|at| {
             let mut origins = self.origins.iter();
             let holds = |span: &Span| {
@@ -101,6 +108,21 @@ impl Problems {
             });
         }
         self.list.push(problem);
+    }
+
+    /// Whether there is a problem with anything that stands within a place.
+    pub(super) fn has_within(&self, place: Span) -> bool {
+        let is_in =
+            |at: Span| at.source == place.source && place.start <= at.start && at.end <= place.end;
+        self.list
+            .iter()
+            .any(|problem| problem.at.is_some_and(is_in))
+    }
+
+    /// What stands at these places is read several times: from now on only the first problem with each
+    /// is noted.
+    pub(super) fn note_once(&mut self, places: Vec<Span>) {
+        self.once = places.into();
     }
 
     /// Says of problems with a value from where it comes.

@@ -7,11 +7,11 @@ use std::ops::{Deref, Range};
 use memchr::memchr_iter;
 
 /// Which of the sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SourceId(usize);
 
 /// A place in a source: bytes from `start` to before `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     pub source: SourceId,
     pub start: usize,

@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 28] = [
+const SYNONYMS: [&str; 35] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -68,17 +68,26 @@ const SYNONYMS: [&str; 28] = [
     "trusted_proxies: trusted trust_proxy real_ip set_real_ip_from",
     "log: logging logs logger",
     "drain_timeout: shutdown_timeout graceful_timeout grace_period stop_timeout",
+    "health: healthcheck healthchecks health_check health_checks active_health_check",
+    "retry attempts: retries retry_attempts num_retries max_retries proxy_next_upstream",
+    "breaker: circuit_breaker circuitbreaker circuit_breakers outlier_detection passive_health_check",
+    "balance: load_balancing loadbalancing load_balancer lb lb_policy balancer",
+    "hash_by: hash_on hash_key sticky",
+    "try_timeout: per_try_timeout proxy_next_upstream_timeout",
+    "max_requests: max_concurrent max_concurrency concurrency max_conns max_pending_requests",
     "routes_file clients_file: include includes import imports",
 ];
 
 /// Words of other programs for what is done otherwise here, or not at all.
-const NOTES: [&str; 7] = [
+const NOTES: [&str; 9] = [
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
     "metrics prometheus tracing opentelemetry otel statsd: there are no metrics yet: count the lines of the access log",
-    "tls ssl https certificate certificates cert_file key_file http2 h2: there is no TLS or HTTP/2 for clients yet: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",
-    "health healthcheck health_check health_checks retry retries retry_attempts circuit_breaker balance load_balancing lb cache caching compression gzip: there is no such thing: requests go to one endpoint, once; `GET /health` is answered by the gateway itself",
+    "tls ssl https certificate certificates cert_file key_file http2 h2: there is no TLS or HTTP/2 yet, for clients or to services: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",
+    "grpc: health checks of gRPC need HTTP/2 to services, which there is not yet",
+    "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",
+    "cache caching compression gzip: there is no such thing",
     "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",
 ];
 

@@ -60,9 +60,23 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     ] {
         let mut all = Vec::new();
         compare_tables(&Place::default(), &shown(before), &now, &mut all);
+        without_inherited(&mut all);
         changes.extend(all.into_iter().filter(|change| change.kind == kind));
     }
     changes
+}
+
+/// What changes for all upstreams with `upstream_defaults` is not said again of each.
+fn without_inherited(changes: &mut Vec<Change>) {
+    let of_all = changes.iter().filter_map(|change| {
+        let rest = change.text.strip_prefix("`upstream_defaults")?;
+        rest.starts_with('.').then(|| rest.to_owned())
+    });
+    let of_all: Vec<String> = of_all.collect();
+    changes.retain(|change| {
+        let is_one = change.text.starts_with("`upstreams.");
+        !(is_one && of_all.iter().any(|rest| change.text.ends_with(rest)))
+    });
 }
 
 /// All keys with their values; routes by what they are for.

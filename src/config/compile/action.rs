@@ -16,7 +16,7 @@ use super::upstreams::Upstreams;
 pub(super) fn compile(
     prefix: &At<PathPrefix>,
     keys: &RouteKeys,
-    upstreams: &mut Upstreams,
+    upstreams: &mut Upstreams<'_>,
     problems: &mut Problems,
 ) -> Option<Action> {
     let all = [

@@ -5,6 +5,7 @@
 mod access;
 mod action;
 mod cors;
+mod endpoints;
 mod fields;
 mod limits;
 mod redis;
@@ -37,7 +38,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         cors: &cors,
         names: &names,
         allow: access::AllowLists::of(&clients),
-        upstreams: Upstreams::compile(&file.upstreams, problems),
+        upstreams: Upstreams::compile(file, problems),
     };
     let routes = routes::compile(file, &mut with, problems);
     let (mut allow, upstreams) = (with.allow, with.upstreams.list);

@@ -9,7 +9,7 @@ use crate::config::problems::{MOST_SHOWN, Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::limit::{Policy, Subject};
 use crate::message::forward::Names;
-use crate::route::{PathEncoding, PathPrefix, Route, RouteTable, SentHost};
+use crate::route::{Action, PathEncoding, PathPrefix, Route, RouteTable, SentHost};
 
 use super::access::{AllowLists, addresses};
 use super::limits::Compiled;
@@ -22,7 +22,7 @@ pub(super) struct Compiler<'c> {
     pub cors: &'c cors::Compiler<'c>,
     pub names: &'c Names,
     pub allow: AllowLists<'c>,
-    pub upstreams: Upstreams,
+    pub upstreams: Upstreams<'c>,
 }
 
 /// Compiles all routes.
@@ -78,8 +78,12 @@ impl Compiler<'_> {
             name: name.into(),
             hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
             methods: keys.methods.values(),
+            host: match (&*keys.host, &action) {
+                (Some(host), _) => host.clone(),
+                (None, Action::Forward(upstream)) => self.upstreams.hosts[*upstream].clone(),
+                (None, Action::Redirect(_) | Action::Respond(_)) => SentHost::Preserve,
+            },
             action,
-            host: keys.host.value.clone(),
             strip_prefix: *keys.strip_prefix,
             replacement: keys.replace_prefix.value.clone(),
             rewrites_redirects: *keys.rewrite_redirects,

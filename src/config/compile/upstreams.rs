@@ -3,59 +3,60 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::file::{UpstreamKeys, UpstreamRuleKeys};
-use crate::config::keys::{Kind, Map};
-use crate::config::kinds::{Name, Target};
+use crate::config::file::{BalanceWord, File, RetryKeys, UpstreamRuleKeys};
+use crate::config::kinds::{StatusRange, Target};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::config::suggest::closest;
-use crate::upstream::{Endpoint, EndpointUrl, Rules, Upstream};
+use crate::route::SentHost;
+use crate::upstream::{
+    Balance, BreakerRules, CapacityRules, Endpoint, EndpointUrl, HashBy, HealthRules, RetryRules,
+    Rules, Upstream,
+};
+
+use super::endpoints;
 
 /// The upstreams compiled so far.
-pub(super) struct Upstreams {
+pub(super) struct Upstreams<'f> {
     pub(super) list: Vec<Arc<Upstream>>,
+    /// The `Host` that each gets where a route does not say it.
+    pub(super) hosts: Vec<SentHost>,
     /// An upstream with a problem is here all the same, without a place in the list.
     by_name: HashMap<String, Option<usize>>,
     /// Those that routes name by their URL.
     by_url: HashMap<EndpointUrl, usize>,
+    /// Whose rules those have.
+    defaults: &'f UpstreamRuleKeys,
 }
 
-impl Upstreams {
-    pub(super) fn compile(written: &Map<Name, UpstreamKeys>, problems: &mut Problems) -> Self {
+impl<'f> Upstreams<'f> {
+    pub(super) fn compile(file: &'f File, problems: &mut Problems) -> Self {
         let mut upstreams = Self {
             list: Vec::new(),
+            hosts: Vec::new(),
             by_name: HashMap::new(),
             by_url: HashMap::new(),
+            defaults: &file.upstream_defaults,
         };
-        for (name, keys) in &written.0 {
+        check(&file.upstream_defaults, file, problems);
+        for (name, keys) in &file.upstreams.0 {
             let place = keys.as_ref().and_then(|keys| {
-                let (message, help) = match &keys.endpoints[..] {
-                    [only] => return Some(upstreams.add(&name.0, &only.url, &keys.rules)),
-                    [] => ("an upstream has one endpoint", "write its URL"),
-                    _ => (
-                        "more than one endpoint is not supported yet",
-                        "name one, such as the address of a load balancer",
-                    ),
-                };
-                problems.add(Problem::at(keys.endpoints.span, message).help(help));
-                None
+                check(&keys.rules, file, problems);
+                let endpoints = endpoints::compile(&keys.endpoints, problems)?;
+                Some(upstreams.add(&name.0, endpoints, &keys.rules))
             });
             upstreams.by_name.insert(name.0.clone(), place);
         }
         upstreams
     }
 
-    fn add(&mut self, name: &str, url: &EndpointUrl, rules: &UpstreamRuleKeys) -> usize {
+    fn add(&mut self, name: &str, endpoints: Vec<Endpoint>, keys: &UpstreamRuleKeys) -> usize {
         self.list.push(Arc::new(Upstream {
             name: name.into(),
-            endpoints: vec![Endpoint::new(url.clone())],
-            rules: Rules {
-                connect_timeout: *rules.connect_timeout,
-                idle_timeout: *rules.idle_timeout,
-                max_idle: rules.keep.size(),
-                ..Rules::default()
-            },
+            endpoints,
+            rules: rules(keys),
         }));
+        self.hosts.push(keys.host.value.clone());
         self.list.len() - 1
     }
 
@@ -67,8 +68,8 @@ impl Upstreams {
                 if let Some(place) = self.by_url.get(url) {
                     return Some(*place);
                 }
-                let rules = UpstreamRuleKeys::absent(target.span)?;
-                let place = self.add(&url.to_string(), url, &rules);
+                let endpoint = Endpoint::new(url.clone());
+                let place = self.add(&url.to_string(), vec![endpoint], self.defaults);
                 self.by_url.insert(url.clone(), place);
                 return Some(place);
             }
@@ -88,4 +89,77 @@ impl Upstreams {
         );
         None
     }
+}
+
+/// Refuses to tell requests apart by a field that is removed from them, and checks that none passes.
+fn check(keys: &UpstreamRuleKeys, file: &File, problems: &mut Problems) {
+    if let Some(hash_by) = keys.hash_by.written()
+        && let HashBy::Header(name) = hash_by.value
+        && *name == file.access.client_header.0
+    {
+        let message = format!("`{name}` is removed from requests");
+        let problem = Problem::at(hash_by.span, message).label("it is `access.client_header`");
+        problems.add(problem.help("write \"client\" for the client's name"));
+    }
+    if let Some(health) = &keys.health.0
+        && health.statuses.is_empty()
+    {
+        let problem = Problem::at(health.statuses.span, "no answer would pass");
+        problems
+            .add(problem.help("write \"200-399\", or what the service answers while it is well"));
+    }
+}
+
+fn rules(keys: &UpstreamRuleKeys) -> Rules {
+    Rules {
+        balance: match *keys.balance {
+            BalanceWord::LeastRequests => Balance::LeastRequests,
+            BalanceWord::RoundRobin => Balance::RoundRobin,
+            BalanceWord::Hash => {
+                Balance::Hash(keys.hash_by.value.clone().unwrap_or(HashBy::Client))
+            }
+        },
+        connect_timeout: *keys.connect_timeout,
+        try_timeout: keys.try_timeout.0,
+        idle_timeout: *keys.idle_timeout,
+        max_idle: keys.keep.size(),
+        slow_start: keys.slow_start.0,
+        breaker: keys.breaker.0.as_ref().map(|breaker| BreakerRules {
+            failures: breaker.failures.small(),
+            cool_down: breaker.cool_down.0,
+            statuses: StatusRange::set(&breaker.statuses),
+        }),
+        retry: keys.retry.0.as_ref().and_then(retry),
+        health: keys.health.0.as_ref().map(|health| {
+            Arc::new(HealthRules {
+                path: health.path.0.as_str().into(),
+                interval: health.interval.0,
+                timeout: health.timeout.0,
+                up: health.up.small(),
+                down: health.down.small(),
+                statuses: StatusRange::set(&health.statuses),
+                host: match &*keys.host {
+                    SentHost::Name(name) => Some(name.clone()),
+                    // No client has said which.
+                    SentHost::Preserve | SentHost::Endpoint => None,
+                },
+            })
+        }),
+        capacity: keys.max_requests.0.map(|max_requests| CapacityRules {
+            max_requests,
+            max_waiting: keys.max_waiting.size(),
+            queue_timeout: *keys.queue_timeout,
+        }),
+    }
+}
+
+/// None without any attempt.
+fn retry(keys: &RetryKeys) -> Option<RetryRules> {
+    (keys.attempts.0 > 0).then(|| RetryRules {
+        attempts: keys.attempts.small(),
+        percent: keys.budget.percent.small(),
+        per_second: keys.budget.per_second.small(),
+        body: usize::try_from(keys.body.0).unwrap_or(usize::MAX),
+        statuses: StatusRange::set(&keys.statuses),
+    })
 }

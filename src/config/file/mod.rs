@@ -11,7 +11,7 @@ pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{LogKeys, ServerKeys};
-pub(super) use upstreams::{UpstreamKeys, UpstreamRuleKeys};
+pub(super) use upstreams::{BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys};
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -39,6 +39,9 @@ table! {
         /// Routes in the long form, each `[[route]]`: a prefix may come several times, for different
         /// hosts or methods.
         route: List<LongRouteKeys> = List::empty();
+        /// What holds for every upstream that does not say it itself, also for those that routes name by
+        /// their URL: the same keys, but for `endpoints`.
+        upstream_defaults: UpstreamRuleKeys;
         /// Services behind the gateway, by name.
         upstreams: Map<Name, UpstreamKeys> = Map::default();
         /// Who may call what.
@@ -117,7 +120,7 @@ impl File {
 }
 
 /// A configuration as it was written, with all defaults.
-pub struct Written(pub(super) File);
+pub struct Written(pub(super) Box<File>);
 
 impl Written {
     /// Whether there is any route.

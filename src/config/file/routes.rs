@@ -43,8 +43,9 @@ table! {
         /// they differ: in `Location`, `Content-Location`, `Refresh` and the paths of cookies.
         rewrite_redirects: bool = true;
         /// The `Host` that the service gets: `preserve`, as the client sent it; `endpoint`, as the
-        /// endpoint's URL has it; or a name. `X-Forwarded-Host` has the one that the client sent.
-        host: SentHost = SentHost::Preserve;
+        /// endpoint's URL has it; or a name. `X-Forwarded-Host` has the one that the client sent. Absent:
+        /// the upstream's `host`.
+        host: Option<SentHost>;
         /// The longest wait for the head of the answer. Bodies and streams are governed by the
         /// upstream's `idle_timeout`.
         timeout: Duration = Duration::from_secs(30);

@@ -1,26 +1,49 @@
-//! `[upstreams.NAME]`.
+//! `[upstreams.NAME]` and `[upstream_defaults]`.
 
 use std::time::Duration;
 
-use crate::config::keys::{List, Number, table};
-use crate::upstream::EndpointUrl;
+use crate::config::keys::{List, Number, OrOff, table};
+use crate::config::kinds::{HealthPath, Size, StatusRange, Within};
+use crate::route::SentHost;
+use crate::upstream::{EndpointUrl, HashBy, MaxRequests};
+use crate::words::words;
+
+const MIB: u64 = 1024 * 1024;
+
+/// In milliseconds.
+const DAY: u64 = 24 * 3_600_000;
 
 table! {
     /// A service behind the gateway.
     UpstreamKeys {
         ..rules: UpstreamRuleKeys;
         /// Where it is: `http://host[:port][/path]`, without user, query and fragment. The URL's own
-        /// path is put in front of the request's. A request for the prefix alone goes to the URL as it
-        /// is written, with a slash at its end or without.
+        /// path, which has to be the same for all, is put in front of the request's. A request for the
+        /// prefix alone goes to the URL as it is written, with a slash at its end or without. Each host
+        /// and port stands here once.
         endpoints: List<EndpointKeys>;
     }
 }
 
 table! {
-    /// How a service is reached.
+    /// How a service is reached, and what happens when it fails.
     UpstreamRuleKeys {
+        /// Which endpoint gets a request. `least-requests`: of two that are picked by weight, the one
+        /// with fewer requests in flight for its weight. `round-robin`: one after another, by weight.
+        /// `hash`: the same one for the same `hash_by`, as long as it can be used and is not overloaded.
+        balance: BalanceWord = BalanceWord::LeastRequests;
+        /// With `balance = "hash"`: what requests for the same endpoint have in common. `client`: the
+        /// client's name, for anonymous callers the address. `ip`: the address. `header:NAME` and
+        /// `cookie:NAME`: the value, and the address where there is none. Absent: `client`.
+        hash_by: Option<HashBy>;
+        /// The `Host` that the service gets, where the route does not say it: `preserve`, as the client
+        /// sent it; `endpoint`, as the URL of the endpoint that is picked has it; or a name.
+        host: SentHost = SentHost::Preserve;
         /// The longest time for connecting, including the lookup of the name.
         connect_timeout: Duration = Duration::from_secs(2);
+        /// The longest wait for the head of the answer to one try, from the end of the request on. The
+        /// route's `timeout` is for all tries together.
+        try_timeout: OrOff<Duration> = OrOff(None);
         /// The longest pause without a byte in either direction while the gateway waits for the service
         /// (for the client: `server.idle_timeout`); also how long an idle connection stays open for the
         /// next request.
@@ -28,6 +51,24 @@ table! {
         /// How many idle connections each worker leaves open for later requests, for each address of an
         /// endpoint. A connection that becomes idle beyond this number is closed.
         keep: Number<0, 1_000_000> = Number(1024);
+        /// How many requests of this process may be in flight at once, to all endpoints together; more
+        /// get 503 `overloaded` unless they may wait. `adaptive`: as many as do not slow the answers
+        /// down, and never fewer than 20.
+        max_requests: OrOff<MaxRequests> = OrOff(None);
+        /// How many requests may wait until one of `max_requests` has ended.
+        max_waiting: Number<0, 1_000_000> = Number(0);
+        /// The longest time that a request waits so; then it gets 503 `overloaded`.
+        queue_timeout: Duration = Duration::from_secs(1);
+        /// How long a new or recovered endpoint takes to its full share of the requests, which grows step
+        /// by step.
+        slow_start: OrOff<Duration> = OrOff(None);
+        /// Requests of the gateway's own that find out whether endpoints are well. `off`: none.
+        health: OrOff<HealthKeys> = OrOff(None);
+        /// When an endpoint is left alone for a while because requests to it fail (a circuit breaker).
+        /// `off`: never.
+        breaker: OrOff<BreakerKeys>;
+        /// Which failed requests are tried again, and how often. `off`: none.
+        retry: OrOff<RetryKeys>;
     }
 }
 
@@ -36,5 +77,83 @@ table! {
     EndpointKeys [url] {
         /// Its URL.
         url: EndpointUrl;
+        /// Its share of the requests, in proportion to the weights of the others. 0: it gets none that
+        /// is new.
+        weight: Number<0, 65_535> = Number(1);
+        /// Whether it gets requests only while no endpoint without `backup` can be used.
+        backup: bool = false;
     }
+}
+
+table! {
+    /// How endpoints are checked.
+    HealthKeys {
+        /// What is asked for with GET, after the path of the endpoint's URL: a path, possibly with a
+        /// query.
+        path: HealthPath = HealthPath("/healthz".to_owned());
+        /// The pause between two checks of an endpoint.
+        interval: Within<10, DAY, 1> = Within(Duration::from_secs(5));
+        /// The longest time that a check may take.
+        timeout: Within<1, DAY, 1> = Within(Duration::from_secs(2));
+        /// How many checks in a row have to pass until an endpoint that was down gets requests again.
+        up: Number<1, 1000> = Number(2);
+        /// How many checks in a row have to fail until an endpoint gets no more requests.
+        down: Number<1, 1000> = Number(3);
+        /// The statuses of answers that pass.
+        statuses: List<StatusRange> = List::of([StatusRange { first: 200, last: 399 }]);
+    }
+}
+
+table! {
+    /// When an endpoint's circuit opens.
+    BreakerKeys {
+        /// After how many failures in a row without any success for 250 ms. A refused connection counts
+        /// at once, however long ago the last success was.
+        failures: Number<1, 1_000_000> = Number(3);
+        /// How long the circuit stays open before one request may try again. It doubles up to two minutes
+        /// while that fails and another endpoint serves.
+        cool_down: Within<10, DAY, 1> = Within(Duration::from_secs(30));
+        /// The statuses of answers that are failures; so are errors of the connection, time-outs and
+        /// answers that are not valid.
+        statuses: List<StatusRange> = gateway_errors();
+    }
+}
+
+table! {
+    /// Which failed requests are tried again.
+    RetryKeys {
+        /// How often a request is tried again, beyond the first try.
+        attempts: Number<0, 10> = Number(2);
+        /// How many retries there may be, of all requests of the process to the upstream.
+        budget: BudgetKeys;
+        /// How much of the body of a request with an idempotent method is kept for another try, at most
+        /// `64MiB`. A request whose body is larger is tried once.
+        body: Size<0, { 64 * MIB }> = Size(64 * 1024);
+        /// The statuses of answers in whose place another endpoint is asked.
+        statuses: List<StatusRange> = gateway_errors();
+    }
+}
+
+table! {
+    /// How many retries there may be. Both are added up.
+    BudgetKeys {
+        /// For each hundred requests of the last 10 seconds.
+        percent: Number<0, 1000> = Number(20);
+        /// For each second, however few requests there are.
+        per_second: Number<0, 1_000_000> = Number(10);
+    }
+}
+
+words! {
+    /// How an endpoint is picked.
+    pub(in crate::config) enum BalanceWord {
+        LeastRequests = "least-requests",
+        RoundRobin = "round-robin",
+        Hash = "hash",
+    }
+}
+
+/// What gateways and overloaded services answer.
+fn gateway_errors() -> List<StatusRange> {
+    List::of([502, 503, 504].map(StatusRange::one))
 }

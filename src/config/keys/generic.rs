@@ -37,6 +37,11 @@ impl Kind for bool {
 pub(in crate::config) struct Number<const LEAST: u64, const MOST: u64>(pub u64);
 
 impl<const LEAST: u64, const MOST: u64> Number<LEAST, MOST> {
+    /// As a number of small things.
+    pub(in crate::config) fn small(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+
     /// As a number of things in memory.
     pub(in crate::config) fn size(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -154,6 +159,10 @@ macro_rules! or_word {
                     Value::Text(text) if text == $word => Ok(Self(None)),
                     _ => T::read(written, path, reading).map(|value| Self(Some(value))),
                 }
+            }
+
+            fn absent(span: Span) -> Option<Self> {
+                T::absent(span).map(|value| Self(Some(value)))
             }
 
             fn shown(&self) -> Shown {

@@ -82,6 +82,9 @@ impl fmt::Display for Shown {
                 {
                     return only.shown.fmt(f);
                 }
+                if lines.is_empty() {
+                    return f.write_str("{}");
+                }
                 let line = |line: &&Line| format!("{} = {}", line.key, line.shown);
                 let lines: Vec<_> = lines.iter().map(line).collect();
                 write!(f, "{{ {} }}", lines.join(", "))

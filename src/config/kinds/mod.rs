@@ -5,10 +5,12 @@ mod cors;
 mod fields;
 mod names;
 mod paths;
+mod upstreams;
 mod values;
 
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, TextFile};
+pub(super) use upstreams::{HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

@@ -37,7 +37,7 @@ error: `routes."/d"` takes a URL or the name of an upstream
 --> tollgate.toml:5:8
  = note: an endpoint's URL must not contain a user name or password
 
-error: an upstream has one endpoint
+error: an upstream has at least one endpoint
  --> tollgate.toml:8:13
   |
 8 | endpoints = []

@@ -61,15 +61,15 @@ fn keys_of_other_programs() {
             "`hosts` is what it is called here",
         ),
         ("[metrics]\nport = 9\n", "there are no metrics yet"),
-        (
-            "[tls]\ncert = \"x\"\n",
-            "there is no TLS or HTTP/2 for clients yet",
-        ),
+        ("[tls]\ncert = \"x\"\n", "there is no TLS or HTTP/2 yet"),
         (
             "[auth]\nkind = \"jwt\"\n",
             "clients are known by API keys alone",
         ),
-        (&route("retries"), "requests go to one endpoint, once"),
+        (
+            &route("retries"),
+            "`retry` is what it is called here, in `[upstreams.NAME]`",
+        ),
         ("plugins = []\n", "there are none"),
         (
             "[admin]\nlisten = \"127.0.0.1:1\"\n",

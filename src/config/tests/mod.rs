@@ -18,6 +18,8 @@ mod redis;
 mod routes;
 mod schema;
 mod secrets;
+mod upstreams;
+mod upstreams_bad;
 mod wider;
 
 use std::env::VarError;

@@ -33,7 +33,14 @@ routes_file = "routes.json"
 prefix = "/a"
 upstream = "http://[::1]:80/base"
 [upstreams.u]
-endpoints = [{ url = "http://10.0.0.2:4002", weight = 2 }]
+endpoints = [{ url = "http://10.0.0.2:4002", weight = 2 }, "http://h:1"]
+hash_by = "header:x-y"
+max_requests = "adaptive"
+health = { path = "/a", statuses = [200, "300-399"] }
+breaker = "off"
+[upstream_defaults]
+keep = 5
+retry = { budget = { percent = 1 }, body = "1KiB" }
 [access]
 api_key_header = "x-key"
 [clients."a.b"]

@@ -60,6 +60,15 @@ fn what_the_reader_refuses_is_not_valid() {
         "[server]\nidle_timeout = '10 s'",
         "[server]\nwatch = 'yes'",
         "[clients.a]\nkeys = ['secret']",
+        "[upstreams.a]\nendpoints = { url = 'http://x', weight = -1 }",
+        "[upstreams.a]\nendpoints = 'http://x'\nbalance = 'random'",
+        "[upstreams.a]\nendpoints = 'http://x'\nhash_by = 'header:a b'",
+        "[upstreams.a]\nendpoints = 'http://x'\nmax_requests = 'auto'",
+        "[upstreams.a]\nendpoints = 'http://x'\nretry = 'on'",
+        "[upstream_defaults]\nendpoints = 'http://x'",
+        "[upstream_defaults.health]\npath = 'healthz'",
+        "[upstream_defaults.health]\nstatuses = 99",
+        "[upstream_defaults.breaker]\nstatuses = '5xx'",
     ] {
         assert!(read(text).is_err(), "{text}");
         assert!(!errors(text).is_empty(), "{text}");

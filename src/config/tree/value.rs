@@ -9,6 +9,7 @@ use crate::config::problems::Problem;
 use crate::config::source::{At, Span};
 
 /// A value as it was written.
+#[derive(Clone)]
 pub(in crate::config) enum Value {
     Text(String),
     Integer(i64),

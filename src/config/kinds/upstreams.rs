@@ -1,0 +1,208 @@
+//! What is said of upstreams: what requests are told apart by, how many there may be, what checks ask
+//! for, and statuses.
+
+use http::HeaderName;
+use serde_json::json;
+
+use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
+use crate::config::reading::Reading;
+use crate::config::source::At;
+use crate::config::tree::Value;
+use crate::message::bytes::TOKEN;
+use crate::message::known_field::KnownField;
+use crate::upstream::{HashBy, MaxRequests, Statuses};
+
+impl Text for HashBy {
+    const NOUN: &str = "what requests have in common";
+    const EXAMPLE: &str = "client";
+    const PATTERN: &str = "client|ip|header:[A-Za-z0-9-]+|cookie:[!#$%&'*+.^_`|~A-Za-z0-9-]+";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, name) = text.split_once(':').unwrap_or((text, ""));
+        match (kind, name) {
+            ("client", "") => Ok(Self::Client),
+            ("ip", "") => Ok(Self::Ip),
+            ("header" | "cookie", "") => Err(format!("write \"{kind}:NAME\"")),
+            ("header", name) => header(name).map(Self::Header),
+            ("cookie", name) if name.bytes().all(|b| TOKEN.has(b)) => Ok(Self::Cookie(name.into())),
+            ("cookie", _) => Err("this cannot be the name of a cookie".to_owned()),
+            _ => Err("write \"client\", \"ip\", \"header:NAME\" or \"cookie:NAME\"".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Client => "client".to_owned(),
+            Self::Ip => "ip".to_owned(),
+            Self::Header(name) => format!("header:{name}"),
+            Self::Cookie(name) => format!("cookie:{name}"),
+        }
+    }
+}
+
+/// A field that a request may have when an endpoint is picked for it.
+fn header(name: &str) -> Result<HeaderName, String> {
+    use KnownField as Known;
+    let parsed = HeaderName::from_bytes(name.as_bytes());
+    match (KnownField::of(name.as_bytes()), parsed) {
+        (Known::Odd, _) | (_, Err(_)) => {
+            Err("the name of a header field has letters, digits and `-`".to_owned())
+        }
+        (known, _) if known.is_hop_by_hop() => {
+            Err("this field is about the connection, not about the request".to_owned())
+        }
+        (
+            Known::SetCookie
+            | Known::RetryAfter
+            | Known::RateLimit
+            | Known::RateLimitPolicy
+            | Known::XRateLimit
+            | Known::Location
+            | Known::ContentLocation
+            | Known::Refresh
+            | Known::Server
+            | Known::Vary
+            | Known::Allow,
+            _,
+        ) => Err("answers have this field, requests do not".to_owned()),
+        (_, Ok(name)) => Ok(name),
+    }
+}
+
+/// The most requests that can be asked for.
+const MOST_REQUESTS: usize = 1_000_000;
+
+impl Kind for MaxRequests {
+    fn form() -> Form {
+        Form::new(
+            format!("\"adaptive\" or a number from 1 to {MOST_REQUESTS}"),
+            json!({ "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": MOST_REQUESTS },
+                { "enum": ["adaptive"] },
+                { "type": "string", "pattern": r"\$\{" },
+            ] }),
+        )
+    }
+
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
+            Value::Text(text) if text == "adaptive" => Ok(Self::Adaptive),
+            Value::Integer(number) => match usize::try_from(*number) {
+                Ok(number @ 1..=MOST_REQUESTS) => Ok(Self::Fixed(number)),
+                _ => Err(Wrong::Text(String::new())),
+            },
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Adaptive => Shown::Text("adaptive".to_owned()),
+            Self::Fixed(number) => Shown::Plain(number.to_string()),
+        }
+    }
+}
+
+/// What a check asks for: a path, and possibly a query.
+pub(in crate::config) struct HealthPath(pub String);
+
+impl Text for HealthPath {
+    const NOUN: &str = "a path";
+    const EXAMPLE: &str = "/healthz";
+    const PATTERN: &str = "/[!\"$-~]*";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let visible = |b: u8| b.is_ascii_graphic();
+        if text.contains("://") {
+            Err("write the path alone: host and port are the endpoint's".to_owned())
+        } else if !text.starts_with('/') {
+            Err(format!("write \"/{text}\""))
+        } else if text.contains('#') {
+            Err("leave out `#` and what follows: services never see a fragment".to_owned())
+        } else if text.bytes().all(visible) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(
+                "a path has neither blanks nor characters beyond ASCII: write `%20` for a blank"
+                    .into(),
+            )
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// A status, or all from one to another.
+#[derive(Clone, Copy)]
+pub(in crate::config) struct StatusRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+impl StatusRange {
+    /// One status.
+    pub(in crate::config) fn one(status: u16) -> Self {
+        Self {
+            first: status,
+            last: status,
+        }
+    }
+
+    /// A set of all that stand in a list.
+    pub(in crate::config) fn set(list: &[At<Self>]) -> Statuses {
+        let mut set = Statuses::default();
+        for range in list {
+            set.add(range.first, range.last);
+        }
+        set
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        if let ([class @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'], true) =
+            (text.as_bytes(), first == last)
+        {
+            let class = char::from(*class);
+            return Err(format!("write \"{class}00-{class}99\""));
+        }
+        let status = |text: &str| match text.trim().parse() {
+            Ok(status @ 100..=599) => Ok(status),
+            Ok::<u16, _>(_) => Err("statuses are from 100 to 599"),
+            Err(_) => Err("this is neither a status nor a range"),
+        };
+        match (status(first)?, status(last)?) {
+            (first, last) if first > last => Err(format!("write \"{last}-{first}\"")),
+            (first, last) => Ok(Self { first, last }),
+        }
+    }
+}
+
+impl Kind for StatusRange {
+    fn form() -> Form {
+        Form::new(
+            "a status, or a range such as \"500-599\"",
+            json!({ "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 599 },
+                { "type": "string", "pattern": r"^ *[1-5][0-9]{2} *(- *[1-5][0-9]{2} *)?$|\$\{" },
+            ] }),
+        )
+    }
+
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let read = match &written.value {
+            Value::Integer(number) => Self::parse(&number.to_string()),
+            Value::Text(text) => Self::parse(text),
+            _ => return Err(Wrong::Kind),
+        };
+        read.map_err(Wrong::Text)
+    }
+
+    fn shown(&self) -> Shown {
+        match *self {
+            Self { first, last } if first == last => Shown::Plain(first.to_string()),
+            Self { first, last } => Shown::Text(format!("{first}-{last}")),
+        }
+    }
+}

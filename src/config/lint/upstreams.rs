@@ -1,0 +1,116 @@
+//! Rules of upstreams that change nothing: another key, or a route, keeps them from having any effect.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::Lints;
+use crate::config::file::{BalanceWord, File, UpstreamRuleKeys};
+use crate::config::keys::Text;
+use crate::config::kinds::Target;
+use crate::config::source::Span;
+
+/// Looks for rules without effect.
+pub(super) fn upstreams(file: &File, lints: &mut Lints) {
+    without_effect(file, lints);
+    try_timeouts(file, lints);
+}
+
+/// Finds what is of no use to any upstream that takes it: in `upstream_defaults` one is enough.
+fn without_effect(file: &File, lints: &mut Lints) {
+    let mut found: BTreeMap<Span, (&str, bool)> = BTreeMap::new();
+    let own = file.upstreams.good().map(|(_, keys)| &keys.rules);
+    for rules in own.chain([&*file.upstream_defaults]) {
+        for (span, text, is_used) in effects(rules) {
+            found.entry(span).or_insert((text, false)).1 |= is_used;
+        }
+    }
+    for (span, (text, _)) in found.iter().filter(|(_, (_, is_used))| !is_used) {
+        lints.add(*span, (*text).to_owned());
+    }
+    checks_of_none(file, lints);
+}
+
+/// What is written and needs something else: its place, what to say if that is not there, and whether
+/// it is.
+fn effects(rules: &UpstreamRuleKeys) -> impl Iterator<Item = (Span, &'static str, bool)> {
+    let all = [
+        (
+            rules.hash_by.is_some(),
+            rules.hash_by.span,
+            "`hash_by` has no effect without `balance = \"hash\"`",
+            *rules.balance == BalanceWord::Hash,
+        ),
+        (
+            rules.max_waiting.0 > 0,
+            rules.max_waiting.span,
+            "`max_waiting` has no effect without `max_requests`: no request has to wait",
+            rules.max_requests.0.is_some(),
+        ),
+        (
+            *rules.queue_timeout != Duration::from_secs(1),
+            rules.queue_timeout.span,
+            "`queue_timeout` has no effect without `max_waiting`: no request may wait",
+            rules.max_waiting.0 > 0,
+        ),
+    ];
+    let written = all.into_iter().filter(|(is_written, ..)| *is_written);
+    written.map(|(_, span, text, is_used)| (span, text, is_used))
+}
+
+/// Finds checks in `upstream_defaults` that no upstream takes.
+fn checks_of_none(file: &File, lints: &mut Lints) {
+    let health = &file.upstream_defaults.health;
+    let is_checked = |rules: &UpstreamRuleKeys| rules.health.0.is_some();
+    let by_url = |route: &&crate::config::file::RouteKeys| {
+        matches!(route.upstream.given(), Some(Target::Url(_)))
+    };
+    if health.0.is_some()
+        && !file
+            .upstreams
+            .good()
+            .any(|(_, keys)| is_checked(&keys.rules))
+        && file
+            .all_routes()
+            .filter_map(|route| route.keys)
+            .find(by_url)
+            .is_none()
+    {
+        let text = "nothing is checked: no upstream takes `health` from here";
+        lints.add(health.span, text.to_owned());
+    }
+}
+
+/// Finds tries that may take longer than all tries of a route together.
+fn try_timeouts(file: &File, lints: &mut Lints) {
+    let by_name = file.upstreams.good();
+    let by_name: HashMap<&str, _> = by_name
+        .map(|(name, keys)| (name.0.as_str(), keys))
+        .collect();
+    let mut seen = HashSet::new();
+    for route in file.all_routes() {
+        let Some((keys, target)) = route
+            .keys
+            .and_then(|keys| Some((keys, keys.upstream.given()?)))
+        else {
+            continue;
+        };
+        let rules = match target {
+            Target::Url(_) => &*file.upstream_defaults,
+            Target::Name(name) => match by_name.get(name.as_str()) {
+                Some(upstream) => &upstream.rules,
+                None => continue,
+            },
+        };
+        if let Some(longest) = rules.try_timeout.0
+            && longest > *keys.timeout
+            && seen.insert(rules.try_timeout.span)
+        {
+            let text = format!(
+                "`try_timeout` is longer than the `timeout` of the route `{}`, which ends a request after {}",
+                route.prefix.as_str(),
+                keys.timeout.text()
+            );
+            lints.add(rules.try_timeout.span, text);
+        }
+    }
+}
