@@ -107,6 +107,7 @@ fn documented_ranges_are_those_that_are_taken() {
         let key = key.trim_matches(['|', '`', ' ']);
         let range = takes.strip_prefix("a number from ").unwrap();
         let (least, most) = range.split_once(" to ").unwrap();
+        let most = most.trim_end_matches(", or `\"off\"`");
         let (least, most): (i128, i128) = (least.parse().unwrap(), most.parse().unwrap());
         let is_taken = |number: i128| {
             let said = read(&with(path, key, number)).map_err(|problems| problems.to_string());
