@@ -3,24 +3,35 @@
 //! that it may hold any characters. For the same reason it is percent-encoded where a URL has user
 //! and password.
 
+mod wrong;
+
 use std::env::VarError;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::problems::{Problem, Problems};
-use super::source::{At, Span};
+use super::problems::Problems;
+use super::source::At;
 use super::tree::Value;
+pub(super) use wrong::Wrong;
 
 /// Looks up a variable of the environment.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
 /// How a `${` is written that is none.
-pub(super) const ESCAPED: &str = "$${";
+const ESCAPED: &str = "$${";
 /// What stands for it meanwhile: a character that no text has.
-pub(super) const STAND_IN: &str = "\u{fdd0}{";
+const STAND_IN: &str = "\u{fdd0}{";
 
 /// So deep defaults may stand in defaults.
 const MAX_DEPTH: usize = 8;
+
+/// A piece of a text that has variables of its own: those of a request, say, are not known before one
+/// has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Text(String),
+    Own(&'static str),
+}
 
 /// Expands a string. One that cannot be is replaced by a broken value, of which nothing more is said.
 pub(super) fn expand(
@@ -32,23 +43,27 @@ pub(super) fn expand(
     let Value::Text(text) = &mut written.value else {
         return;
     };
-    let escaped = text.replace(ESCAPED, STAND_IN);
-    let expanded = expanded(&escaped, environment, 0);
-    if let (Ok(None), Some(name)) = (&expanded, bare_variable(text)) {
-        let meant = format!("`${name}` is no variable here: write `${{{name}}}`");
-        problems.comes_from(span, meant);
-    }
-    match expanded {
-        Ok(Some(expanded)) => {
-            problems.comes_from(span, origin(&escaped, &expanded));
-            *text = expanded.replace(STAND_IN, "${");
+    match pieces(text, &[], environment).map(joined) {
+        Ok(expanded) => {
+            if let Some(origin) = origin(text, &expanded) {
+                problems.comes_from(span, origin);
+            }
+            *text = expanded;
         }
-        Ok(None) => *text = escaped.replace(STAND_IN, "${"),
         Err(wrong) => {
             problems.add(wrong.problem(span, problems));
             written.value = Value::Broken;
         }
     }
+}
+
+/// The text of pieces without variables of their own.
+fn joined(pieces: Vec<Piece>) -> String {
+    let texts = pieces.into_iter().map(|piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Own(name) => name.to_owned(),
+    });
+    texts.collect()
 }
 
 /// The name of a variable as a shell has it, without braces. None where a URL has user and password,
@@ -64,18 +79,22 @@ fn bare_variable(text: &str) -> Option<&str> {
     all.next()
 }
 
-/// Where a value comes from that may be wrong.
-fn origin(text: &str, value: &str) -> String {
+/// Where a value comes from that may be wrong, or what was most likely meant.
+fn origin(text: &str, value: &str) -> Option<String> {
+    let escaped = text.replace(ESCAPED, STAND_IN);
     let mut names = Vec::new();
-    for (_, after) in text
-        .match_indices("${")
-        .map(|(at, mark)| text.split_at(at + mark.len()))
-    {
-        let end = after.find([':', '}']).unwrap_or(after.len());
-        let name = format!("`{}`", &after[..end]);
+    for after in escaped.split("${").skip(1) {
+        let name = after.split([':', '}']).next().unwrap_or(after);
+        let name = format!("`{name}`");
         if !names.contains(&name) {
             names.push(name);
         }
+    }
+    if names.is_empty() {
+        let name = bare_variable(text)?;
+        return Some(format!(
+            "`${name}` is no variable here: write `${{{name}}}`"
+        ));
     }
     let names = names.join(" and ");
     let is_empty = if value.is_empty() {
@@ -83,38 +102,60 @@ fn origin(text: &str, value: &str) -> String {
     } else {
         ""
     };
-    format!("the value comes from the environment, {names}{is_empty}")
+    Some(format!(
+        "the value comes from the environment, {names}{is_empty}"
+    ))
 }
 
-/// The text with its variables' values, if it has any. `depth` is in how many defaults it stands.
-fn expanded(
+/// Takes a text apart; `own` are its own variables, which have no defaults.
+pub(super) fn pieces(
     text: &str,
+    own: &[&'static str],
+    environment: Environment<'_>,
+) -> Result<Vec<Piece>, Wrong> {
+    pieces_at(&text.replace(ESCAPED, STAND_IN), own, environment, 0)
+}
+
+/// The same; `depth` is in how many defaults the text stands.
+fn pieces_at(
+    text: &str,
+    own: &[&'static str],
     environment: Environment<'_>,
     depth: usize,
-) -> Result<Option<String>, Wrong> {
+) -> Result<Vec<Piece>, Wrong> {
     let variables = variables(text)?;
-    if variables.is_empty() {
-        return Ok(None);
-    }
     let login = login(text, &variables);
-    let (mut out, mut rest) = (String::new(), 0);
+    let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), 0);
     for variable in variables {
-        out.push_str(&text[rest..variable.start]);
-        let inside = &text[variable.start + 2..variable.end - 1];
-        let value = value(inside, environment, depth)?;
-        if login.contains(&variable.start) {
-            put_encoded(&mut out, &value);
-        } else {
-            out.push_str(&value);
-        }
+        plain.push_str(&text[rest..variable.start]);
         rest = variable.end;
+        let inside = &text[variable.start + 2..variable.end - 1];
+        if let Some(name) = own.iter().find(|name| **name == inside)
+            && depth == 0
+        {
+            pieces.extend(taken(&mut plain));
+            pieces.push(Piece::Own(name));
+            continue;
+        }
+        let value = value(inside, own, environment, depth)?;
+        if own.is_empty() && login.contains(&variable.start) {
+            put_encoded(&mut plain, &value);
+        } else {
+            plain.push_str(&value);
+        }
     }
-    out.push_str(&text[rest..]);
-    Ok(Some(out))
+    plain.push_str(&text[rest..]);
+    pieces.extend(taken(&mut plain));
+    Ok(pieces)
+}
+
+fn taken(plain: &mut String) -> Option<Piece> {
+    let text = std::mem::take(plain).replace(STAND_IN, "${");
+    (!text.is_empty()).then_some(Piece::Text(text))
 }
 
 /// Where `${...}` stand, without those that stand in others.
-pub(super) fn variables(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
+fn variables(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
     let (mut found, mut open, mut start) = (Vec::new(), 0_usize, 0);
     for (at, pair) in text.as_bytes().windows(2).enumerate() {
         if pair == b"${" {
@@ -155,9 +196,10 @@ fn login(text: &str, variables: &[Range<usize>]) -> Range<usize> {
     start..start + length
 }
 
-/// What `NAME` or `NAME:-default` stands for.
-pub(super) fn value(
+/// What `NAME` or `NAME:-default` stands for in the environment, in a text with its `own` variables.
+fn value(
     inside: &str,
+    own: &[&'static str],
     environment: Environment<'_>,
     depth: usize,
 ) -> Result<String, Wrong> {
@@ -165,22 +207,30 @@ pub(super) fn value(
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    if !is_name(name) {
+    let (is_own, name) = (own.contains(&name), name.to_owned());
+    let bad = |what| Err(Wrong::Value(name.clone(), what));
+    if is_own && depth == 0 {
+        return Err(Wrong::NoDefault(name));
+    }
+    if !is_name(&name) {
         return Err(Wrong::NoName(inside.to_owned()));
     }
-    let bad = |what| Err(Wrong::Value(name.to_owned(), what));
-    match (environment(name), default) {
+    let found = if is_own {
+        Err(VarError::NotPresent)
+    } else {
+        environment(&name)
+    };
+    match (found, default) {
         (Err(VarError::NotUnicode(_)), _) => bad("is not UTF-8"),
         // Of a file that held a secret, most likely: no value of the configuration ends like this.
         (Ok(value), _) if value.ends_with(['\n', '\r']) => bad("ends with a line break"),
         // As in a shell, `:-` also stands in for a variable that is set to nothing.
         (Ok(value), default) if default.is_none() || !value.is_empty() => Ok(value),
         (_, Some(_)) if depth == MAX_DEPTH => bad("stands in too many defaults"),
-        (_, Some(default)) => {
-            let expanded = expanded(default, environment, depth + 1)?;
-            Ok(expanded.unwrap_or_else(|| default.to_owned()))
-        }
-        (_, None) => Err(Wrong::Unset(name.to_owned())),
+        (_, Some(default)) => pieces_at(default, own, environment, depth + 1).map(joined),
+        (_, None) if is_own => Err(Wrong::InDefault(name)),
+        (_, None) if depth == 0 && !own.is_empty() => Err(Wrong::Unknown(name, own.to_vec())),
+        (_, None) => Err(Wrong::Unset(name)),
     }
 }
 
@@ -201,76 +251,6 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Why a text cannot be expanded.
-#[derive(Debug)]
-pub(super) enum Wrong {
-    NotClosed,
-    NoName(String),
-    Unset(String),
-    /// The same, where the text has these variables of its own.
-    Unknown(String, Vec<&'static str>),
-    /// A variable of the text's own within a default, which is the environment's.
-    InDefault(String),
-    /// A variable of the text's own, with the default that it has.
-    NoDefault(String),
-    /// A variable, and what is wrong with its value.
-    Value(String, &'static str),
-}
-
-impl Wrong {
-    pub(super) fn problem(self, text: Span, problems: &Problems) -> Problem {
-        let narrow = |what: &str| {
-            let start = problems.sources.text(text).find(what)? + text.start;
-            Some(Span {
-                start,
-                end: start + what.len(),
-                ..text
-            })
-        };
-        match self {
-            Self::NotClosed => {
-                let span = narrow("${").unwrap_or(text);
-                Problem::at(span, "a `${` without its `}`")
-                    .help("write `${NAME}` or `${NAME:-default}`")
-            }
-            Self::NoName(inside) => {
-                let span = narrow(&format!("${{{inside}}}")).unwrap_or(text);
-                Problem::at(span, "this is not the name of a variable")
-                    .label("letters, digits and `_`, not starting with a digit")
-                    .help("write `${NAME}` or `${NAME:-default}`")
-            }
-            Self::Unset(name) => {
-                let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
-                Problem::at(span, format!("the variable `{name}` is not set"))
-                    .label("needed here")
-                    .help(format!("set it, or give a default: `${{{name}:-default}}`"))
-            }
-            Self::Unknown(name, own) => {
-                let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
-                let own: Vec<_> = own.iter().map(|own| format!("`${{{own}}}`")).collect();
-                let help = format!("of the request there are {}", own.join(", "));
-                Problem::at(span, format!("there is no variable `{name}`"))
-                    .label("and the environment has none either")
-                    .help(help)
-            }
-            Self::InDefault(name) => {
-                let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
-                Problem::at(span, format!("`${{{name}}}` cannot stand in a default"))
-                    .label("it is the request's, and defaults are the environment's")
-            }
-            Self::NoDefault(name) => {
-                let span = narrow(&format!("${{{name}")).unwrap_or(text);
-                Problem::at(span, format!("`${{{name}}}` takes no default"))
-                    .label("it is the request's")
-            }
-            Self::Value(name, what) => {
-                let span = narrow(&format!("${{{name}")).unwrap_or(text);
-                Problem::at(span, format!("the variable `{name}` {what}"))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
@@ -278,7 +258,7 @@ mod tests {
 
     use super::*;
 
-    fn of(text: &str) -> Result<Option<String>, Wrong> {
+    fn of(text: &str) -> Result<String, Wrong> {
         let environment = |name: &str| match name {
             "HOST" => Ok("10.0.0.1".into()),
             "EMPTY" => Ok(String::new()),
@@ -288,7 +268,7 @@ mod tests {
             "LATIN1" => Err(VarError::NotUnicode(OsStr::from_bytes(b"\xE9").into())),
             _ => Err(VarError::NotPresent),
         };
-        expanded(text, &environment, 0)
+        pieces(text, &[], &environment).map(joined)
     }
 
     #[test]
@@ -302,14 +282,14 @@ mod tests {
             ("${EMPTY}", ""),
             ("${EMPTY:-x}", "x"),
             ("${NONE:-a:-b}", "a:-b"),
-            ("$${HOST}", "$10.0.0.1"),
+            ("$${HOST}", "${HOST}"),
             ("${SYNTAX}", "\"]\n${HOST}"),
             ("${NONE:-${HOST}/x}/y", "10.0.0.1/x/y"),
             ("${NONE:-${NONE:-${NONE:-z}}}", "z"),
             ("${HOST:-${NONE}}", "10.0.0.1"),
             ("${NONE:-{x}}", "{x}"),
         ] {
-            assert_eq!(of(text).unwrap().as_deref(), Some(expected), "{text}");
+            assert_eq!(of(text).unwrap(), expected, "{text}");
         }
     }
 
@@ -336,7 +316,7 @@ mod tests {
             ("a b://${SECRET}@h", format!("a b://{plain}@h")),
             (":${SECRET}@h", format!(":{plain}@h")),
         ] {
-            assert_eq!(of(text).unwrap().as_deref(), Some(&*expected), "{text}");
+            assert_eq!(of(text).unwrap(), expected, "{text}");
         }
     }
 
@@ -356,7 +336,7 @@ mod tests {
     #[test]
     fn a_dollar_alone_is_itself() {
         for text in ["", "$", "$HOST", "a$", "$ {HOST}", "{HOST}", "$}"] {
-            assert_eq!(of(text).unwrap(), None);
+            assert_eq!(of(text).unwrap(), text);
         }
     }
 
@@ -371,7 +351,7 @@ mod tests {
             assert!(matches!(of(text), Err(Wrong::NoName(_))), "{text}");
         }
         let deep = |depth| format!("{}x{}", "${NONE:-".repeat(depth), "}".repeat(depth));
-        assert_eq!(of(&deep(MAX_DEPTH)).unwrap().as_deref(), Some("x"));
+        assert_eq!(of(&deep(MAX_DEPTH)).unwrap(), "x");
         for (text, variable, said) in [
             ("${FROM_FILE}", "FROM_FILE", "line break"),
             ("redis://:${FROM_FILE:-x}@h", "FROM_FILE", "line break"),
@@ -384,6 +364,36 @@ mod tests {
                 Err(Wrong::Value(name, what)) if name == variable && what.contains(said)
             );
             assert!(is_said, "{text}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn own_variables_stay_and_those_of_the_environment_are_expanded() {
+        let environment = |name: &str| match name {
+            "TOKEN" => Ok("t${ip}".to_owned()),
+            "ip" => Ok("of the environment".to_owned()),
+            _ => Err(VarError::NotPresent),
+        };
+        let text = |text: &str| Piece::Text(text.to_owned());
+        for (written, expected) in [
+            ("", vec![]),
+            ("Bearer ${TOKEN}", vec![text("Bearer t${ip}")]),
+            ("${client}", vec![Piece::Own("client")]),
+            (
+                "<${ip}-${NONE:-x}${client}>",
+                vec![
+                    text("<"),
+                    Piece::Own("ip"),
+                    text("-x"),
+                    Piece::Own("client"),
+                    text(">"),
+                ],
+            ),
+            ("$${ip}${ip}", vec![text("${ip}"), Piece::Own("ip")]),
+            ("${NONE:-$${ip}}", vec![text("${ip}")]),
+        ] {
+            let pieces = pieces(written, &["client", "ip"], &environment);
+            assert_eq!(pieces.unwrap(), expected, "{written}");
         }
     }
 }

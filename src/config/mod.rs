@@ -17,7 +17,6 @@ mod keys;
 mod kinds;
 mod lint;
 mod listed;
-mod pieces;
 mod private;
 mod problems;
 mod reading;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use crate::config::expand::Piece;
 use crate::config::file::{FieldRulesKeys, RouteKeys};
 use crate::config::keys::Map;
 use crate::config::kinds::{AnyField, FieldValue};
-use crate::config::pieces::Piece;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::message::field_rules::{FieldRules, Part, Template};

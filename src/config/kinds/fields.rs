@@ -2,8 +2,8 @@
 //! be a token, and so is shown nowhere.
 
 use super::FieldText;
+use crate::config::expand::{Piece, pieces};
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
-use crate::config::pieces::{Piece, pieces};
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
