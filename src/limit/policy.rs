@@ -208,6 +208,14 @@ impl Policy {
         }
     }
 
+    /// One by which counters of this name are counted.
+    pub(super) fn counted_as(counter: &CounterName, limit: Limit) -> Self {
+        Self {
+            counter: Arc::clone(counter),
+            ..Self::new("", limit)
+        }
+    }
+
     /// What its counters are called by.
     pub(super) fn counter(&self) -> &CounterName {
         &self.counter

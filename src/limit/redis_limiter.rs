@@ -9,18 +9,22 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::cache::{Cache, Unused};
-use super::outage::{Fallback, OutageLog, WorkerLog};
+use super::outage::{Fallback, OutageLog, Uncounted, WorkerLog};
 use super::redis::{CallError, Connection, Driver, Link, Scripts, in_time};
 use super::{Check, MemoryStore, Outcome, RedisSettings};
 
-/// How often permits of callers that are gone are looked for.
-const LOOK_FOR_IDLE: Duration = Duration::from_secs(1);
+/// How often permits of callers that are gone are looked for, and what is not counted in Redis.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a new connection is used for nothing but to count what was admitted without one. What is left
+/// then is counted beside requests.
+const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What the Redis limiters of all workers share.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ pub(super) struct RedisLimiter {
     link: Link<Connection>,
     scripts: Scripts,
     cache: Cache,
+    uncounted: Uncounted,
 }
 
 impl RedisLimiter {
@@ -60,24 +65,22 @@ impl RedisLimiter {
             link: Link::new(),
             scripts: Scripts::new(store.settings.key_prefix.clone()),
             cache: Cache::new(&store.settings),
+            uncounted: Uncounted::new(),
             store,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Rc::clone(&worker).stay_connected());
         tasks.spawn_local(Rc::clone(&worker).stay_in_fleet());
-        tasks.spawn_local(Rc::clone(&worker).return_idle());
+        tasks.spawn_local(Rc::clone(&worker).settle());
         (worker, tasks)
     }
 
     /// Decides one request; waits for Redis no longer than the deadline.
     pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         let now_ms = self.now_ms();
-        if let Some(outcome) = self.cache.decide(checks, cost, now_ms) {
-            return outcome;
-        }
-        match self.ask(checks, cost, now_ms).await {
+        match self.cache.decide(checks, cost, now_ms) {
             Some(outcome) => outcome,
-            None => self.store.fallback.decide(checks, cost),
+            None => self.ask(checks, cost, now_ms).await,
         }
     }
 
@@ -86,10 +89,17 @@ impl RedisLimiter {
         timeout(longest, self.link.up()).await.is_ok()
     }
 
-    /// Returns the permits that have not been spent, as far as that takes no longer than `longest`.
+    /// Returns the permits that have not been spent, and counts what is not counted yet, as far as that
+    /// takes no longer than `longest`.
     pub(super) async fn finish(&self, longest: Duration) {
         let unused = self.cache.give_up_all(self.now_ms());
-        let _ = timeout(longest, self.give_back(unused)).await;
+        let settled = async {
+            self.give_back(unused).await;
+            if let Some(connection) = self.link.connection() {
+                self.catch_up(connection).await;
+            }
+        };
+        let _ = timeout(longest, settled).await;
     }
 
     /// Tells Redis, if it is there, that this process ends.
@@ -106,8 +116,8 @@ impl RedisLimiter {
         self.store.memory.clock().now_ms()
     }
 
-    /// Asks Redis. `None` if there is no decision from there in time.
-    async fn ask(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Option<Outcome> {
+    /// Asks Redis, and decides without it if there is no decision from there in time.
+    async fn ask(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Outcome {
         let Self {
             store, link, cache, ..
         } = self;
@@ -115,8 +125,7 @@ impl RedisLimiter {
         let once = async || {
             let (connection, attempt) = link.begin().await.ok_or(CallError::Ended)?;
             let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
-            // The nodes of a cluster have breakers of their own: a failure says nothing of others.
-            begun.set((!is_cluster).then_some(attempt));
+            begun.set(Some((attempt, is_cluster)));
             let wanted = cache.wanted(checks, cost, now_ms);
             let reply = self.scripts.decide(connection, checks, cost, &wanted);
             let reply = reply.await?;
@@ -134,13 +143,20 @@ impl RedisLimiter {
         match in_time(store.settings.deadline, call).await {
             Ok((reply, is_split)) => {
                 store.fallback.mirror(checks, &reply.outcome, now_ms);
-                Some(cache.learn(checks, cost, reply, now_ms, is_split))
+                cache.learn(checks, cost, reply, now_ms, is_split)
             }
             Err(cause) => {
-                if let Some(attempt) = begun.take() {
+                let outcome = store.fallback.decide(checks, cost);
+                let begun = begun.take();
+                let is_late = begun.is_some() && matches!(cause, CallError::Silent);
+                if !is_late {
+                    self.uncounted.note(checks, cost, &outcome, now_ms);
+                }
+                // The nodes of a cluster have breakers of their own: a failure says nothing of others.
+                if let Some((attempt, false)) = begun {
                     link.failed(attempt, cause);
                 }
-                None
+                outcome
             }
         }
     }
@@ -166,13 +182,35 @@ impl RedisLimiter {
         }
     }
 
-    /// Returns the permits of callers that don't come to this worker any more, for as long as it lives.
-    async fn return_idle(self: Rc<Self>) {
+    /// Counts what was admitted without Redis, for a while.
+    async fn catch_up(&self, mut connection: Connection) {
+        let begun = Instant::now();
+        for (policy, subject, spent) in self.uncounted.list(self.now_ms()) {
+            let check = Check {
+                policy: &policy,
+                subject: &subject,
+            };
+            let call = self.scripts.count(&mut connection, check, spent);
+            let counted = in_time(self.store.settings.deadline, call).await;
+            // What is only late is not counted twice.
+            if matches!(counted, Ok(()) | Err(CallError::Silent)) {
+                self.uncounted.counted(&check, spent);
+            }
+            if begun.elapsed() >= CATCH_UP {
+                return;
+            }
+        }
+    }
+
+    /// Returns the permits of callers that don't come to this worker any more, and counts what is not
+    /// counted yet, for as long as it lives.
+    async fn settle(self: Rc<Self>) {
         loop {
-            sleep(LOOK_FOR_IDLE).await;
-            // Without a connection they stay, and may yet be spent.
-            if self.link.connection().is_some() {
+            sleep(SETTLE_INTERVAL).await;
+            // Without a connection permits stay, and may yet be spent.
+            if let Some(connection) = self.link.connection() {
                 self.give_back(self.cache.give_up_idle(self.now_ms())).await;
+                self.catch_up(connection).await;
             }
         }
     }
@@ -207,7 +245,11 @@ impl RedisLimiter {
         let (connection, mut driver) = connected?;
         // The nodes of a cluster are tried each by itself.
         if !connection.is_cluster() {
-            let proof = in_time(*deadline, self.scripts.prove(connection.clone()));
+            let proof = async {
+                in_time(*deadline, self.scripts.prove(connection.clone())).await?;
+                self.catch_up(connection.clone()).await;
+                Ok::<_, CallError>(())
+            };
             tokio::select! {
                 biased;
                 () = &mut driver => return Err(CallError::Ended),

@@ -134,12 +134,11 @@ impl Leases {
     fn give_up(&self, wanted: impl Fn(&Account) -> bool, now_ms: u64) -> Vec<Unused> {
         let mut accounts = self.accounts.borrow_mut();
         let rows = accounts.rows().filter(|row| wanted(&row.value));
-        let unused = |Row { key, limit, value }: &mut Row<Account>| {
-            let (permits, to_go_ms) = value.give_up(*limit, now_ms)?;
+        let unused = |row: &mut Row<Account>| {
+            let (permits, to_go_ms) = row.value.give_up(row.limit, now_ms)?;
             Some(Unused {
-                // A fixed window's counter has the name of its policy.
-                policy: Policy::new(key.counter.as_str(), *limit),
-                subject: Subject::from(key.who.clone()),
+                policy: row.policy(),
+                subject: row.subject(),
                 permits,
                 to_go_ms,
             })

@@ -7,6 +7,7 @@ mod refusals;
 mod table;
 
 pub(super) use leases::Unused;
+pub(super) use table::Table;
 
 use std::num::NonZeroU32;
 

@@ -4,14 +4,14 @@
 use hashbrown::HashTable;
 
 use crate::limit::key::{Key, KeyHasher};
-use crate::limit::{Check, Limit};
+use crate::limit::{Check, Limit, Policy, Subject};
 
 /// How often a full table is searched for what does not matter any more, at most.
 const SWEEP_PAUSE_MS: u64 = 1000;
 
 /// One value for each counter.
 #[derive(Debug)]
-pub(super) struct Table<V> {
+pub(in crate::limit) struct Table<V> {
     rows: HashTable<Row<V>>,
     hasher: KeyHasher,
     most: usize,
@@ -22,14 +22,24 @@ pub(super) struct Table<V> {
 
 /// A value, and what it is about.
 #[derive(Debug)]
-pub(super) struct Row<V> {
-    pub key: Key,
+pub(in crate::limit) struct Row<V> {
+    key: Key,
     /// A reload may change it, and then the value says nothing.
     pub limit: Limit,
     pub value: V,
 }
 
 impl<V> Row<V> {
+    /// A policy that counts by this counter.
+    pub(in crate::limit) fn policy(&self) -> Policy {
+        Policy::counted_as(&self.key.counter, self.limit)
+    }
+
+    /// Whom it counts.
+    pub(in crate::limit) fn subject(&self) -> Subject {
+        self.key.who.clone().into()
+    }
+
     fn is_of(&self, check: &Check<'_>) -> bool {
         self.key.is_of(check.policy.counter(), check.subject.who())
     }
@@ -37,7 +47,7 @@ impl<V> Row<V> {
 
 impl<V> Table<V> {
     /// An empty one, for at most so many.
-    pub(super) fn new(most: usize, matters: fn(&V, u64) -> bool) -> Self {
+    pub(in crate::limit) fn new(most: usize, matters: fn(&V, u64) -> bool) -> Self {
         Self {
             rows: HashTable::new(),
             hasher: KeyHasher::default(),
@@ -48,12 +58,12 @@ impl<V> Table<V> {
     }
 
     /// Whether it holds nothing.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::limit) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// What is known of a counter under this limit.
-    pub(super) fn get(&self, check: &Check<'_>) -> Option<&V> {
+    pub(in crate::limit) fn get(&self, check: &Check<'_>) -> Option<&V> {
         let row = self
             .rows
             .find(self.hasher.of_check(check), |row| row.is_of(check))?;
@@ -61,7 +71,7 @@ impl<V> Table<V> {
     }
 
     /// The same, to change it.
-    pub(super) fn get_mut(&mut self, check: &Check<'_>) -> Option<&mut V> {
+    pub(in crate::limit) fn get_mut(&mut self, check: &Check<'_>) -> Option<&mut V> {
         let row = self
             .rows
             .find_mut(self.hasher.of_check(check), |row| row.is_of(check))?;
@@ -69,7 +79,7 @@ impl<V> Table<V> {
     }
 
     /// Remembers a value in place of what was known, if there is room.
-    pub(super) fn put(&mut self, check: &Check<'_>, value: V, now_ms: u64) {
+    pub(in crate::limit) fn put(&mut self, check: &Check<'_>, value: V, now_ms: u64) {
         let hash = self.hasher.of_check(check);
         let row = Row {
             key: Key::of(check),
@@ -86,7 +96,7 @@ impl<V> Table<V> {
     }
 
     /// Forgets what was known of a counter, under whichever limit.
-    pub(super) fn remove(&mut self, check: &Check<'_>) {
+    pub(in crate::limit) fn remove(&mut self, check: &Check<'_>) {
         let hash = self.hasher.of_check(check);
         if let Ok(row) = self.rows.find_entry(hash, |row| row.is_of(check)) {
             row.remove();
@@ -94,7 +104,7 @@ impl<V> Table<V> {
     }
 
     /// Everything that is known.
-    pub(super) fn rows(&mut self) -> impl Iterator<Item = &mut Row<V>> {
+    pub(in crate::limit) fn rows(&mut self) -> impl Iterator<Item = &mut Row<V>> {
         self.rows.iter_mut()
     }
 

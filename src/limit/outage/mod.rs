@@ -1,12 +1,14 @@
 //! Redis is not there: requests are counted in this process, admitted or refused, as each limit is
-//! configured. What is counted here goes on from what Redis has said, and is this
-//! gateway's share of the limit.
+//! configured. What is counted here goes on from what Redis has said, is this
+//! gateway's share of the limit, and is counted in Redis when it answers again.
 
 mod fleet;
 mod log;
+mod uncounted;
 
 pub(super) use fleet::Fleet;
 pub(super) use log::{OutageLog, WorkerLog};
+pub(super) use uncounted::Uncounted;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

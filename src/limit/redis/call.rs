@@ -101,6 +101,23 @@ impl Scripts {
             .map(drop)
     }
 
+    /// Counts what was admitted without asking, as far as it fits.
+    pub(in crate::limit) async fn count(
+        &self,
+        connection: &mut Connection,
+        check: Check<'_>,
+        spent: u64,
+    ) -> Result<(), CallError> {
+        let mut cost = spent;
+        while let Some(now) = i64::try_from(cost).ok().filter(|cost| *cost > 0) {
+            let reply = self.decide_at_once(connection, &[check], now, &[]).await?;
+            let refused = reply.outcome.only().filter(|decision| !decision.admitted);
+            // What is left of the limit, which is less.
+            cost = refused.map_or(0, |decision| decision.remaining.min(cost - 1));
+        }
+        Ok(())
+    }
+
     /// Decides under limits that one server counts. `more` is how many permits to take. A `cost` below
     /// zero gives back, and `more` is how many milliseconds the windows that have counted it may
     /// still have to go.

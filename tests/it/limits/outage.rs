@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tollgate::limit::{
-    Clock, Lease, LimitStore, Limiter, OnFailure, Outcome, Policy, RedisSettings, Verdict,
+    Algorithm, Clock, Lease, Limit, LimitStore, Limiter, ManualClock, OnFailure, Outcome, Policy,
+    RedisSettings, Verdict,
 };
 
 use super::log::Log;
@@ -104,15 +105,76 @@ async fn a_gateway_starts_without_redis_and_heals() {
 
     redis.restart();
     healed(&limiter).await;
-    assert_eq!(
-        decided(&ask(&limiter).await).remaining,
-        9,
-        "Redis has not counted these"
+    assert!(
+        !decided(&ask(&limiter).await).admitted,
+        "Redis has counted these by now"
     );
     let lines = log.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("WARN") && lines[0].contains("counting in this process"));
     assert!(lines[1].contains("INFO") && lines[1].contains("redis answers again"));
+}
+
+/// A request that is counted here does not come on top of those that Redis admits, however it counts.
+#[tokio::test(flavor = "local")]
+async fn what_is_admitted_without_redis_is_counted_there_when_it_answers() {
+    let requests = 10;
+    let burst = requests.try_into().unwrap();
+    for (algorithm, elsewhere, left) in [
+        (Algorithm::FixedWindow, 0, 2),
+        (Algorithm::SlidingWindow, 0, 2),
+        (Algorithm::TokenBucket { burst }, 0, 2),
+        // Others have meanwhile spent what was left, but for three.
+        (Algorithm::FixedWindow, 4, 0),
+    ] {
+        let redis = Redis::start();
+        let store = store(&settings(&redis));
+        let limiter = store.for_worker();
+        assert!(limiter.wait_ready(PATIENCE).await);
+        let hourly = Limit::new(requests, MINUTE * 60).unwrap();
+        let limit = Policy::new("test", hourly.counted_by(algorithm).unwrap());
+        let caller = client("caller");
+        let ask = async || decided(&ask_one(&limiter, &limit, &caller, 1).await);
+        for _ in 0..3 {
+            assert!(!is_degraded(&ask().await));
+        }
+        if elsewhere > 0 {
+            let key = "tollgate:{client:caller}:test";
+            let counter: String = redis.ask(&["GET", key]);
+            let counter = counter.replacen('3', &(3 + elsewhere).to_string(), 1);
+            let () = redis.ask(&["SET", key, &counter, "KEEPTTL"]);
+        }
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        for _ in 0..MISSES_TO_OPEN {
+            let decision = ask().await;
+            assert!(decision.admitted && is_degraded(&decision));
+        }
+        let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        healed(&limiter).await;
+        for left in (0..left).rev() {
+            let decision = ask().await;
+            assert_eq!((decision.admitted, decision.remaining), (true, left));
+        }
+        let refused = ask().await;
+        assert!(!refused.admitted && !is_degraded(&refused), "{algorithm:?}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_was_admitted_in_a_window_that_is_over_is_not_counted() {
+    let redis = Redis::start();
+    let hand = ManualClock::default();
+    let store = LimitStore::new(1000, Some(&settings(&redis)), Clock::manual(&hand));
+    let limiter = store.for_worker();
+    assert!(limiter.wait_ready(PATIENCE).await);
+    let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    for _ in 0..MISSES_TO_OPEN {
+        assert!(is_degraded(&decided(&ask(&limiter).await)));
+    }
+    hand.advance(MINUTE);
+    let () = redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    healed(&limiter).await;
+    assert_eq!(decided(&ask(&limiter).await).remaining, 9);
 }
 
 #[tokio::test(flavor = "local")]

@@ -25,17 +25,13 @@ impl Outage {
         }
     }
 
-    /// Asks until the gateway counts in Redis again, and returns what is then left.
+    /// Waits until all workers count in Redis again, and returns what is then left.
     fn healed(&self, request: &Request) -> u64 {
-        eventually("the gateway to count in Redis again", || {
-            let response = self.gateway.ask(request);
-            let counts = self
-                .redis
-                .keys()
-                .iter()
-                .any(|key| !key.ends_with("{proof}") && !key.ends_with("{instances}"));
-            (counts && response.status == 200).then(|| remaining(&response))
-        })
+        self.gateway.wait_log("Redis to answer again", |line| {
+            let said = line["message"].as_str();
+            said.is_some_and(|said| said.contains("answers again"))
+        });
+        remaining(&self.gateway.ask(request))
     }
 }
 
@@ -57,10 +53,9 @@ fn local_goes_on_counting_in_this_process() {
     outage.redis.kill();
     assert_eq!(storm(&[&outage.gateway], 8, 5, &request()), (5, 35));
     outage.redis.restart();
-    assert!(
-        outage.healed(&request()) >= 17,
-        "what was counted here is not carried over"
-    );
+    // Redis has lost the 15, but counts what was admitted without it, unless a call was only late.
+    let left = outage.healed(&request());
+    assert!(left <= 18, "{left}");
     told_once(&outage.gateway);
 }
 
@@ -171,7 +166,7 @@ fn the_gateway_starts_without_redis_and_finds_it_later() {
         redis,
         _services: services,
     };
-    assert!(outage.healed(&request()) >= 15);
+    assert_eq!(outage.healed(&request()), 18, "Redis counts the first, too");
 }
 
 #[test]
