@@ -165,7 +165,7 @@ impl Site {
     /// its next window.
     fn is_exact_in_the_next_window(&self, redis: &Redis, from: IpAddr) {
         let key = format!("tollgate:{{ip:{from}}}:brief");
-        for _ in 0..5 {
+        for _ in 0..10 {
             // That in Redis, and that which gateways know of, even if Redis has forgotten it.
             let begun = Instant::now();
             eventually("the window to end", || {
@@ -173,11 +173,11 @@ impl Site {
                 (!is_there && begun.elapsed() > BRIEF).then_some(())
             });
             let begun = Instant::now();
-            let offered = self.offer_briefly(from, 250);
+            let offered = self.offer_briefly(from, 130);
             // Else it was two windows, or none but of a gateway's own.
             if begun.elapsed() < BRIEF && offered.by_process() == 0 {
                 offered.were_given_once();
-                assert_eq!(offered.counted(), LIMIT, "of 250: {offered:?}");
+                assert_eq!(offered.counted(), LIMIT, "of 130: {offered:?}");
                 return;
             }
         }
