@@ -99,7 +99,8 @@ async fn live(file: &Path) -> io::Result<ExitCode> {
         Err(_) => (Level::INFO, LogFormat::Auto),
     };
     let pretty = is_pretty(format, &io::stderr());
-    let operator_log = start_operator_log(level, pretty, pretty)?;
+    let colours = pretty && has_colours(&io::stderr());
+    let operator_log = start_operator_log(level, pretty, colours)?;
     let done = match loaded {
         Ok(Ok(loaded)) => {
             let log = Arc::clone(&operator_log);
@@ -112,7 +113,7 @@ async fn live(file: &Path) -> io::Result<ExitCode> {
         Ok(()) => {}
         // Whole paragraphs, with lines of the file.
         Err(StartError::Config(problems)) if pretty => {
-            operator_log.write(problems.render(true).into_bytes());
+            operator_log.write(problems.render(colours).into_bytes());
         }
         Err(StartError::Config(problems)) => log_problems(problems),
         Err(error) => tracing::error!("{error}"),
@@ -342,6 +343,12 @@ impl Gateway {
             tracing::warn!(lost, "lines of this log could not be written");
         }
     }
+}
+
+/// Whether an output is a terminal that is not told to have no colours.
+#[must_use]
+pub fn has_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 fn is_pretty(format: LogFormat, output: &impl IsTerminal) -> bool {

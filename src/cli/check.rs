@@ -1,7 +1,7 @@
 //! `tollgate check`: is the configuration good, and is anything odd in it?
 
 use std::collections::HashSet;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn json(loaded: &Result<Loaded, Problems>, is_good: bool) -> String {
 
 /// Whether problems are shown in colours.
 pub(super) fn colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+    app::has_colours(&io::stderr())
 }
 
 /// What the configuration holds, in a line.

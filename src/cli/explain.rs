@@ -200,10 +200,12 @@ fn text(told: &Explanation) -> String {
 fn protection(told: &Explanation) -> Option<String> {
     told.path.as_ref()?;
     told.client_kind.filter(|kind| *kind != "invalid")?;
-    Some(match (&told.protected_by, &told.public_by) {
-        (Some(prefix), _) => format!("{prefix} is for identified clients"),
-        (None, Some(public)) => format!("none: {public} is public"),
-        (None, None) => "none: the path is public".to_owned(),
+    let mut lists = told.allow.iter().map(|list| &list.of);
+    let of_route = lists.find(|of| of.starts_with("the route "));
+    Some(match (&told.protected_by, of_route, &told.public_by) {
+        (Some(place), ..) | (None, Some(place), _) => format!("{place} is for identified clients"),
+        (None, None, Some(public)) => format!("none: {public} is public"),
+        (None, None, None) => "none: the path is public".to_owned(),
     })
 }
 

@@ -371,4 +371,13 @@ fn what_keeps_the_gateway_from_starting_is_logged_as_log_format_says() {
         done.stderr.contains("gate.toml:11:1") && done.stderr.ends_with("1 problem\n"),
         "{done:?}"
     );
+    // Neither here nor in lines of the log, for this is no terminal.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let pretty = format!("listen = \"{address}\"\n{GOOD}[log]\nformat = \"pretty\"\n");
+    let taken = on("gate.toml", &pretty, &["run"]);
+    assert!(taken.stderr.contains("INFO starting"), "{taken:?}");
+    for said in [done.stderr, taken.stderr] {
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
 }

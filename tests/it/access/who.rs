@@ -180,6 +180,11 @@ fn a_route_for_a_method_is_not_spelled_around() {
         response.is(405);
     }
     gateway.ask(&Request::new("trace", "/items")).is(501);
+    let file = gateway.dir().join("tollgate.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let told = tollgate(&["explain", "GET", "/items", "-c", file]).stdout;
+    let said = "protection  the route /items is for identified clients";
+    assert!(told.contains(said), "{told}");
     gateway.ask(&Request::new("purge", "/items")).is(200);
     assert_eq!(upstream.take().len(), 1);
 }
