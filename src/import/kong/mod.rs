@@ -9,6 +9,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 mod transform;
+mod upstreams;
 
 use serde_json::Value;
 

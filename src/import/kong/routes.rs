@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::access::{acl, ip_restriction, protects};
 use super::plugins::{ACCESS, Plugins, place};
-use super::{called, entries, flag, limits, number, refers, strings, text, transform};
-use crate::import::draft::{Draft, Pair, Protected, Route, Upstream, quoted};
+use super::upstreams::upstream;
+use super::{called, entries, flag, limits, refers, strings, text, transform};
+use crate::import::draft::{Draft, Pair, Protected, Route, quoted};
 use crate::import::node::canonical;
 use crate::import::{Notes, free_name};
 
@@ -54,106 +55,6 @@ pub(super) fn routes(
     }
 }
 
-/// What a service becomes: the keys of a route that leads there.
-fn upstream(
-    document: &Value,
-    service: &Value,
-    draft: &mut Draft,
-    notes: &mut Notes,
-) -> Result<Vec<Pair>, String> {
-    let name = called(service);
-    let url = url(document, service, notes)?;
-    let mut pairs = Vec::new();
-    if let Some(timeout) = number(service, "read_timeout") {
-        pairs.push(("timeout", quoted(&format!("{timeout}ms"))));
-    }
-    if service
-        .get("retries")
-        .and_then(Value::as_u64)
-        .is_some_and(|retries| retries > 0)
-    {
-        notes.left_out(
-            &format!("service {name}"),
-            "`retries`: a request is sent once",
-        );
-    }
-    let mut own = vec![("endpoints", format!("[{}]", quoted(&url)))];
-    if let Some(timeout) = number(service, "connect_timeout") {
-        own.push(("connect_timeout", quoted(&format!("{timeout}ms"))));
-    }
-    let name = free_name(name, |name| {
-        draft.upstreams.iter().any(|upstream| upstream.name == name)
-    });
-    pairs.insert(0, ("upstream", quoted(&name)));
-    draft.upstreams.push(Upstream { name, pairs: own });
-    Ok(pairs)
-}
-
-/// The URL of a service; of its upstream's target where it names one.
-fn url(document: &Value, service: &Value, notes: &mut Notes) -> Result<String, String> {
-    let (protocol, host, port, path) = match text(service, "url") {
-        Some(url) => {
-            let (protocol, rest) = url
-                .split_once("://")
-                .ok_or_else(|| format!("`{url}` is no URL"))?;
-            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-            let (host, port) = match authority.rsplit_once(':') {
-                Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
-                _ => (authority, None),
-            };
-            (protocol, host, port, path)
-        }
-        None => (
-            text(service, "protocol").unwrap_or("http"),
-            text(service, "host").ok_or("its service has neither `url` nor `host`")?,
-            number(service, "port"),
-            text(service, "path").unwrap_or(""),
-        ),
-    };
-    if protocol != "http" {
-        return Err(format!(
-            "its service speaks {protocol}: only http is spoken to services yet"
-        ));
-    }
-    let upstream =
-        entries(document, "upstreams").find(|upstream| text(upstream, "name") == Some(host));
-    let authority = match upstream {
-        None => format!("{host}:{}", port.unwrap_or(80)),
-        Some(upstream) => {
-            let targets =
-                entries(upstream, "targets").chain(entries(document, "targets").filter(|target| {
-                    target
-                        .get("upstream")
-                        .is_some_and(|reference| refers(reference, upstream))
-                }));
-            let targets: Vec<&str> = targets
-                .filter(|target| number(target, "weight") != Some(0))
-                .filter_map(|target| text(target, "target"))
-                .collect();
-            let first = targets
-                .first()
-                .ok_or_else(|| format!("the upstream {host} has no target"))?;
-            for other in &targets[1..] {
-                notes.left_out(
-                    &format!("upstream {host}"),
-                    format!("the target {other}: an upstream has one endpoint yet"),
-                );
-            }
-            if upstream.get("healthchecks").is_some_and(Value::is_object) {
-                notes.left_out(&format!("upstream {host}"), "`healthchecks`");
-            }
-            // Without a port it is 8000, as Kong has it.
-            if first.contains(':') {
-                (*first).to_owned()
-            } else {
-                format!("{first}:8000")
-            }
-        }
-    };
-    let path = path.trim_end_matches('/');
-    Ok(format!("http://{authority}{path}"))
-}
-
 /// One of Kong's routes.
 fn one(
     route: &Value,
@@ -180,8 +81,12 @@ fn one(
     if !flag(route, "strip_path", true) {
         made.pairs.push(("strip_prefix", "false".to_owned()));
     }
-    if !flag(route, "preserve_host", false) {
-        made.pairs.push(("host", quoted("endpoint")));
+    if flag(route, "preserve_host", false) {
+        let said = made.pairs.extract_if(.., |(key, _)| *key == "host").count();
+        if said == 0 {
+            // The upstream says another.
+            made.pairs.push(("host", quoted("preserve")));
+        }
     }
     let mut protected = false;
     for plugin in plugins.for_route(route, service) {

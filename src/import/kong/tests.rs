@@ -156,12 +156,113 @@ fn what_is_missing_is_named_one_by_one() {
         [
             "certificates: has no counterpart",
             "route t: its service speaks https: only http is spoken to services yet",
-            "upstream up: the target 10.0.0.2:80: an upstream has one endpoint yet",
             "route r: statsd of s: has no counterpart; the route goes without",
             "route r: the regular expression `~/r/\\d+$`: paths are prefixes here",
         ]
     );
-    has(&imported, "endpoints = [\"http://10.0.0.1:80\"]");
+    has(
+        &imported,
+        "[upstreams.s]\nendpoints = [\"http://10.0.0.1:80\", \"http://10.0.0.2:80\"]\nbalance = \"round-robin\"\n",
+    );
+}
+
+/// A service at an upstream with these lines, and what came of it.
+fn upstream(lines: &str) -> Imported {
+    import(&format!(
+        "services: [{{name: s, host: up, path: /v1/, routes: [{{name: r, paths: [/r]}}]}}]\nupstreams:\n- name: up\n{lines}"
+    ))
+}
+
+#[test]
+fn targets_are_endpoints_with_their_weights() {
+    let imported = upstream(
+        "  algorithm: least-connections\n  host_header: orders.test\n  targets: [{target: 'a:1', weight: 100}, {target: b, weight: 300}, {target: '[::1]', weight: 0}]\n",
+    );
+    has(
+        &imported,
+        "endpoints = [\"http://a:1/v1\", { url = \"http://b:8000/v1\", weight = 3 }, { url = \"http://[::1]:8000/v1\", weight = 0 }]\nhost = \"orders.test\"\n",
+    );
+    assert!(!imported.toml.contains("balance"), "{}", imported.toml);
+    assert!(
+        !imported.toml.contains("\nhost = \"endpoint\""),
+        "{}",
+        imported.toml
+    );
+    assert_eq!(imported.left_out, [""; 0]);
+    let imported = upstream("  targets: [{target: a, weight: 0}]\n");
+    assert_eq!(
+        imported.left_out,
+        ["route r: the upstream up has no target with a weight"]
+    );
+}
+
+#[test]
+fn what_requests_are_hashed_by() {
+    for (hash_on, hash_by) in [
+        ("consumer", "client"),
+        ("ip", "ip"),
+        ("header, hash_on_header: X-Tenant", "header:x-tenant"),
+        (
+            "cookie, hash_on_cookie: sid, hash_fallback: consumer",
+            "cookie:sid",
+        ),
+    ] {
+        let imported = import(&format!(
+            "services: [{{name: s, host: up, routes: [{{name: r, paths: [/r]}}]}}]\nupstreams: [{{name: up, targets: [{{target: 'a:1'}}], algorithm: consistent-hashing, hash_on: {hash_on}}}]\n"
+        ));
+        has(
+            &imported,
+            &format!("balance = \"hash\"\nhash_by = \"{hash_by}\"\n"),
+        );
+        assert_eq!(imported.left_out, [""; 0]);
+    }
+    let imported =
+        upstream("  targets: [{target: a}]\n  algorithm: consistent-hashing\n  hash_on: path\n");
+    assert!(
+        imported.left_out[0].starts_with("upstream up: `hash_on`"),
+        "{:?}",
+        imported.left_out
+    );
+}
+
+#[test]
+fn checks_and_what_opens_a_circuit() {
+    let imported = upstream(
+        "  targets: [{target: 'a:1'}]\n  healthchecks:\n    active: {http_path: /up, timeout: 1, healthy: {interval: 5, successes: 2, http_statuses: [200, 302]}, unhealthy: {interval: 2, http_failures: 4, tcp_failures: 3, timeouts: 0}}\n    passive: {unhealthy: {http_failures: 5, tcp_failures: 0, http_statuses: [500, 503]}}\n",
+    );
+    has(
+        &imported,
+        "health = { path = \"/up\", interval = \"2s\", timeout = \"1s\", up = 2, down = 3, statuses = [200, 302] }\nbreaker = { failures = 5, statuses = [500, 503] }\n",
+    );
+    assert_eq!(imported.left_out, [""; 0]);
+    let off = "  targets: [{target: 'a:1'}]\n  healthchecks: {active: {type: tcp, healthy: {interval: 0}}, passive: {unhealthy: {http_failures: 0, tcp_failures: 2}}}\n";
+    let imported = upstream(off);
+    assert!(!imported.toml.contains("health ="), "{}", imported.toml);
+    has(&imported, "breaker = { failures = 2, statuses = [] }");
+    let imported = upstream(&off.replace("interval: 0", "interval: 1"));
+    assert_eq!(
+        imported.left_out,
+        ["upstream up: `healthchecks.active` of the type tcp"]
+    );
+    let imported = upstream(&off.replace("interval: 0", "interval: 0.5"));
+    assert_eq!(
+        imported.left_out,
+        ["upstream up: `healthchecks.active`: a time is not in whole seconds"]
+    );
+}
+
+#[test]
+fn each_try_has_the_time_that_kong_gives_it() {
+    let route = "  routes: [{name: r, paths: [/r], preserve_host: true}]\n";
+    let imported = service(&format!("  retries: 3\n  read_timeout: 1000\n{route}"));
+    has(&imported, "timeout = \"4000ms\"\n");
+    has(
+        &imported,
+        "try_timeout = \"1000ms\"\nretry = { attempts = 3 }\n",
+    );
+    let imported = service(&format!("  retries: 0\n  read_timeout: 1000\n{route}"));
+    has(&imported, "upstream = \"orders\"\ntimeout = \"1000ms\"\n");
+    has(&imported, "/v1\"]\nretry = \"off\"\n");
 }
 
 #[test]

@@ -1,0 +1,321 @@
+//! Where Kong's services are: the URL of one, or the targets of an upstream with its checks, and how
+//! long one waits for them.
+
+use serde_json::Value;
+
+use super::{called, entries, number, refers, text};
+use crate::import::draft::{Draft, Pair, Upstream, inline, quoted};
+use crate::import::{Notes, free_name};
+
+/// More tries than this are not taken.
+const MOST_ATTEMPTS: u64 = 10;
+
+/// What a service becomes: the keys of a route that leads there, which has `host` unless the upstream
+/// itself says which.
+pub(super) fn upstream(
+    document: &Value,
+    service: &Value,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<Vec<Pair>, String> {
+    let url = Url::of(service)?;
+    let mut upstreams = entries(document, "upstreams");
+    let mut own = match upstreams.find(|upstream| text(upstream, "name") == Some(url.host)) {
+        None => vec![("endpoints", format!("[{}]", quoted(&url.with_host())))],
+        Some(upstream) => of_upstream(document, upstream, &url, notes)?,
+    };
+    let mut pairs = times(service, &mut own);
+    if own.iter().all(|(key, _)| *key != "host") {
+        pairs.push(("host", quoted("endpoint")));
+    }
+    let taken = |name: &str| draft.upstreams.iter().any(|upstream| upstream.name == name);
+    let name = free_name(called(service), taken);
+    pairs.insert(0, ("upstream", quoted(&name)));
+    draft.upstreams.push(Upstream { name, pairs: own });
+    Ok(pairs)
+}
+
+/// The times and tries of a service: what its route gets of them. Kong waits anew with each try.
+fn times(service: &Value, own: &mut Vec<Pair>) -> Vec<Pair> {
+    let milliseconds = |time: u64| quoted(&format!("{time}ms"));
+    let retries = number(service, "retries").map(|retries| retries.min(MOST_ATTEMPTS));
+    if let Some(timeout) = number(service, "connect_timeout") {
+        own.push(("connect_timeout", milliseconds(timeout)));
+    }
+    let mut pairs = Vec::new();
+    if let Some(timeout) = number(service, "read_timeout") {
+        let tries = retries.unwrap_or(0) + 1;
+        if tries > 1 {
+            own.push(("try_timeout", milliseconds(timeout)));
+        }
+        pairs.push(("timeout", milliseconds(timeout.saturating_mul(tries))));
+    }
+    match retries {
+        Some(0) => own.push(("retry", quoted("off"))),
+        Some(retries) => own.push(("retry", inline(&[("attempts", retries.to_string())]))),
+        None => {}
+    }
+    pairs
+}
+
+/// A service's URL.
+struct Url<'v> {
+    host: &'v str,
+    port: Option<u64>,
+    path: &'v str,
+}
+
+impl<'v> Url<'v> {
+    fn of(service: &'v Value) -> Result<Self, String> {
+        let (protocol, host, port, path) = match text(service, "url") {
+            Some(url) => {
+                let (protocol, rest) = url
+                    .split_once("://")
+                    .ok_or_else(|| format!("`{url}` is no URL"))?;
+                let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+                let (host, port) = match authority.rsplit_once(':') {
+                    Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+                    _ => (authority, None),
+                };
+                (protocol, host, port, path)
+            }
+            None => (
+                text(service, "protocol").unwrap_or("http"),
+                text(service, "host").ok_or("its service has neither `url` nor `host`")?,
+                number(service, "port"),
+                text(service, "path").unwrap_or(""),
+            ),
+        };
+        if protocol != "http" {
+            return Err(format!(
+                "its service speaks {protocol}: only http is spoken to services yet"
+            ));
+        }
+        Ok(Self {
+            host,
+            port,
+            path: path.trim_end_matches('/'),
+        })
+    }
+
+    fn with_host(&self) -> String {
+        format!(
+            "http://{}:{}{}",
+            self.host,
+            self.port.unwrap_or(80),
+            self.path
+        )
+    }
+
+    /// The same path at another place; without a port that is 8000, as Kong has it.
+    fn at(&self, target: &str) -> String {
+        let (_, after) = target.rsplit_once(']').unwrap_or(("", target));
+        let port = if after.contains(':') { "" } else { ":8000" };
+        format!("http://{target}{port}{}", self.path)
+    }
+}
+
+/// The keys of an upstream with targets.
+fn of_upstream(
+    document: &Value,
+    upstream: &Value,
+    url: &Url<'_>,
+    notes: &mut Notes,
+) -> Result<Vec<Pair>, String> {
+    let place = format!("upstream {}", url.host);
+    let mut own = vec![("endpoints", endpoints(document, upstream, url)?)];
+    balance(upstream, &place, &mut own, notes);
+    let checks = upstream.get("healthchecks").unwrap_or(&Value::Null);
+    let part = |name: &str| checks.get(name).unwrap_or(&Value::Null);
+    health(part("active"), &place, &mut own, notes);
+    breaker(part("passive"), &mut own);
+    if upstream
+        .get("client_certificate")
+        .is_some_and(|it| !it.is_null())
+    {
+        notes.left_out(
+            &place,
+            "`client_certificate`: TLS to services is not there yet",
+        );
+    }
+    Ok(own)
+}
+
+/// The targets of an upstream, with their weights where these differ.
+fn endpoints(document: &Value, upstream: &Value, url: &Url<'_>) -> Result<String, String> {
+    let refers = |target: &&Value| {
+        let reference = target.get("upstream");
+        reference.is_some_and(|reference| refers(reference, upstream))
+    };
+    let targets = entries(upstream, "targets").chain(entries(document, "targets").filter(refers));
+    let mut endpoints: Vec<(String, u64)> = Vec::new();
+    for target in targets {
+        let Some(place) = text(target, "target") else {
+            continue;
+        };
+        let (place, weight) = (url.at(place), number(target, "weight").unwrap_or(100));
+        // The last entry of a target is the one that holds.
+        endpoints.retain(|(other, _)| *other != place);
+        endpoints.push((place, weight.min(65_535)));
+    }
+    let common = endpoints
+        .iter()
+        .fold(0, |common, (_, weight)| divisor(common, *weight));
+    if common == 0 {
+        return Err(format!(
+            "the upstream {} has no target with a weight",
+            url.host
+        ));
+    }
+    let endpoints = endpoints
+        .iter()
+        .map(|(place, weight)| match weight / common {
+            1 => quoted(place),
+            weight => inline(&[("url", quoted(place)), ("weight", weight.to_string())]),
+        });
+    Ok(format!("[{}]", endpoints.collect::<Vec<_>>().join(", ")))
+}
+
+/// The greatest number that divides both.
+fn divisor(one: u64, other: u64) -> u64 {
+    if other == 0 {
+        one
+    } else {
+        divisor(other, one % other)
+    }
+}
+
+/// How a target is picked, and which `Host` it gets.
+fn balance(upstream: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
+    let algorithm = text(upstream, "algorithm").unwrap_or("round-robin");
+    let balance = match algorithm {
+        "consistent-hashing" => hash_by(upstream, place, notes).map(|hash_by| {
+            own.push(("balance", quoted("hash")));
+            own.push(("hash_by", quoted(&hash_by)));
+        }),
+        "round-robin" => {
+            own.push(("balance", quoted("round-robin")));
+            Some(())
+        }
+        "least-connections" => Some(()),
+        other => {
+            notes.differs(
+                place,
+                format!(
+                    "`algorithm: {other}`: requests go to the target with the fewest in flight"
+                ),
+            );
+            Some(())
+        }
+    };
+    if balance.is_none() {
+        notes.left_out(
+            place,
+            "`hash_on`: requests go to the target with the fewest in flight",
+        );
+    }
+    if let Some(host) = text(upstream, "host_header") {
+        own.push(("host", quoted(host)));
+    }
+}
+
+/// What requests for one target have in common.
+fn hash_by(upstream: &Value, place: &str, notes: &mut Notes) -> Option<String> {
+    let fallback = text(upstream, "hash_fallback").unwrap_or("none");
+    if !matches!(fallback, "none" | "ip") {
+        notes.differs(
+            place,
+            format!("`hash_fallback: {fallback}`: it is the address"),
+        );
+    }
+    match text(upstream, "hash_on").unwrap_or("none") {
+        "consumer" => Some("client".to_owned()),
+        "ip" => Some("ip".to_owned()),
+        "header" => Some(format!(
+            "header:{}",
+            text(upstream, "hash_on_header")?.to_ascii_lowercase()
+        )),
+        "cookie" => {
+            notes.differs(
+                place,
+                "`hash_on_cookie`: the cookie is the service's to set",
+            );
+            Some(format!("cookie:{}", text(upstream, "hash_on_cookie")?))
+        }
+        _ => None,
+    }
+}
+
+/// Active checks; Kong has none with an interval of 0.
+fn health(active: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
+    let [healthy, unhealthy] = ["healthy", "unhealthy"].map(|part| active.get(part));
+    let parts = [healthy, unhealthy].into_iter().flatten();
+    let interval = |part| number(part, "interval").filter(|time| *time > 0);
+    let intervals = parts.clone().filter_map(interval);
+    let is_fraction = |part: &Value, key| part.get(key).is_some_and(Value::is_null);
+    if is_fraction(active, "timeout") || { parts }.any(|part| is_fraction(part, "interval")) {
+        notes.left_out(
+            place,
+            "`healthchecks.active`: a time is not in whole seconds",
+        );
+        return;
+    }
+    let Some(interval) = intervals.min() else {
+        return;
+    };
+    let kind = text(active, "type").unwrap_or("http");
+    if kind != "http" {
+        notes.left_out(place, format!("`healthchecks.active` of the type {kind}"));
+        return;
+    }
+    let count = |part: Option<&Value>, keys: &[&str]| {
+        let counts = keys.iter().filter_map(|key| number(part?, key));
+        counts.filter(|count| *count > 0).min()
+    };
+    let mut pairs = vec![
+        ("path", quoted(text(active, "http_path").unwrap_or("/"))),
+        ("interval", quoted(&format!("{interval}s"))),
+    ];
+    if let Some(timeout) = number(active, "timeout").filter(|time| *time > 0) {
+        pairs.push(("timeout", quoted(&format!("{timeout}s"))));
+    }
+    if let Some(up) = count(healthy, &["successes"]) {
+        pairs.push(("up", up.to_string()));
+    }
+    if let Some(down) = count(unhealthy, &["http_failures", "tcp_failures", "timeouts"]) {
+        pairs.push(("down", down.to_string()));
+    }
+    let statuses = healthy.map(statuses).unwrap_or_default();
+    if !statuses.is_empty() {
+        pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
+    }
+    own.push(("health", inline(&pairs)));
+}
+
+/// What Kong learns from requests; it takes no notice of failures that are counted up to 0.
+fn breaker(passive: &Value, own: &mut Vec<Pair>) {
+    let Some(unhealthy) = passive.get("unhealthy") else {
+        return;
+    };
+    let counts = ["http_failures", "tcp_failures", "timeouts"];
+    let counts = counts.iter().filter_map(|key| number(unhealthy, key));
+    let Some(failures) = counts.filter(|count| *count > 0).min() else {
+        return;
+    };
+    let mut pairs = vec![("failures", failures.to_string())];
+    let mut statuses = statuses(unhealthy);
+    if number(unhealthy, "http_failures") == Some(0) {
+        statuses.clear();
+        pairs.push(("statuses", "[]".to_owned()));
+    }
+    if !statuses.is_empty() {
+        pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
+    }
+    own.push(("breaker", inline(&pairs)));
+}
+
+fn statuses(part: &Value) -> Vec<String> {
+    let statuses = entries(part, "http_statuses").filter_map(Value::as_u64);
+    let statuses = statuses.filter(|status| (100..600).contains(status));
+    statuses.map(|status| status.to_string()).collect()
+}
