@@ -1,11 +1,10 @@
 //! Rules of upstreams that change nothing: another key, or a route, keeps them from having any effect.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use super::Lints;
 use crate::config::file::{BalanceWord, File, UpstreamRuleKeys};
-use crate::config::keys::Text;
+use crate::config::keys::{Text, not_default};
 use crate::config::kinds::Target;
 use crate::config::source::Span;
 
@@ -33,28 +32,24 @@ fn without_effect(file: &File, lints: &mut Lints) {
 /// What is written and needs something else: its place, what to say if that is not there, and whether
 /// it is.
 fn effects(rules: &UpstreamRuleKeys) -> impl Iterator<Item = (Span, &'static str, bool)> {
-    let all = [
-        (
-            rules.hash_by.is_some(),
-            rules.hash_by.span,
-            "`hash_by` has no effect without `balance = \"hash\"`",
-            *rules.balance == BalanceWord::Hash,
-        ),
-        (
-            rules.max_waiting.0 > 0,
-            rules.max_waiting.span,
-            "`max_waiting` has no effect without `max_requests`: no request has to wait",
-            rules.max_requests.0.is_some(),
-        ),
-        (
-            *rules.queue_timeout != Duration::from_secs(1),
-            rules.queue_timeout.span,
-            "`queue_timeout` has no effect without `max_waiting`: no request may wait",
-            rules.max_waiting.0 > 0,
-        ),
-    ];
-    let written = all.into_iter().filter(|(is_written, ..)| *is_written);
-    written.map(|(_, span, text, is_used)| (span, text, is_used))
+    not_default(rules).filter_map(|(key, span)| {
+        let (text, is_used) = match key {
+            "hash_by" => (
+                "`hash_by` has no effect without `balance = \"hash\"`",
+                *rules.balance == BalanceWord::Hash,
+            ),
+            "max_waiting" => (
+                "`max_waiting` has no effect without `max_requests`: no request has to wait",
+                rules.max_requests.0.is_some(),
+            ),
+            "queue_timeout" => (
+                "`queue_timeout` has no effect without `max_waiting`: no request may wait",
+                rules.max_waiting.0 > 0,
+            ),
+            _ => return None,
+        };
+        Some((span, text, is_used))
+    })
 }
 
 /// Finds checks in `upstream_defaults` that no upstream takes.
