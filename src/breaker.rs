@@ -67,6 +67,26 @@ impl Breaker {
         self.fail(attempt, |_| Some(OPEN))
     }
 
+    /// An attempt has failed, and counts by itself. It opens the breaker if `opens` says so of the
+    /// failures in a row before it, for one with rules of its own. Returns whether that opened it.
+    pub fn failed_if(&self, attempt: Attempt, opens: impl Fn(u32) -> bool) -> bool {
+        let count = |failures: u32| failures.saturating_add(1).min(OPEN - 1);
+        self.fail(attempt, |failures| {
+            Some(if opens(failures) {
+                OPEN
+            } else {
+                count(failures)
+            })
+        })
+    }
+
+    /// The failures in a row; `None` while it is open.
+    #[must_use]
+    pub fn failures(&self) -> Option<u32> {
+        let (_, failures) = split(self.state.load(Ordering::Relaxed));
+        (failures != OPEN).then_some(failures)
+    }
+
     /// Closes it: what it guards has answered a try.
     pub fn close(&self) {
         self.change(|closing, _| Some((closing.wrapping_add(1), 0)));

@@ -56,6 +56,8 @@ pub(super) struct Record<'r> {
     /// The address that the last attempt went to, as text.
     pub endpoint: RefCell<Option<Rc<str>>>,
     pub attempts: Cell<u32>,
+    /// Those attempts that have failed.
+    pub tries: RefCell<Vec<FailedTry>>,
     /// The status that was sent.
     pub status: Cell<Option<StatusCode>>,
     pub code: Cell<Option<&'static str>>,
@@ -69,6 +71,16 @@ pub(super) struct Record<'r> {
     pub bytes_out: Cell<u64>,
     /// Whether the line belongs into the log; a health check's does not.
     pub logged: Cell<bool>,
+}
+
+/// An attempt that has failed.
+#[derive(Debug)]
+pub(super) struct FailedTry {
+    /// The address that it went to, as text.
+    pub endpoint: Rc<str>,
+    /// A word.
+    pub reason: &'static str,
+    pub took: Duration,
 }
 
 /// A request's id: its own, or one made here.
@@ -133,6 +145,7 @@ impl<'r> Record<'r> {
             upstream: Cell::new(None),
             endpoint: RefCell::new(None),
             attempts: Cell::new(0),
+            tries: RefCell::default(),
             status: Cell::new(None),
             code: Cell::new(None),
             detail: RefCell::new(None),
@@ -294,6 +307,7 @@ impl<'r> Record<'r> {
             endpoint.as_deref().map(str::as_bytes),
         );
         json::put_number(out, member!("attempts"), u64::from(self.attempts.get()));
+        self.put_tries(out);
         json::put_millis(out, member!("duration_ms"), Some(took));
         json::put_millis(out, member!("limit_ms"), self.limit_time.get());
         json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
@@ -307,6 +321,22 @@ impl<'r> Record<'r> {
             json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));
         }
         out.extend_from_slice(b"}\n");
+    }
+
+    /// Puts what has failed, if anything has.
+    fn put_tries(&self, out: &mut Vec<u8>) {
+        let tries = self.tries.borrow();
+        if tries.is_empty() {
+            return;
+        }
+        let mut start: &[u8] = b",\"tries\":[{\"endpoint\":";
+        for failed in tries.iter() {
+            json::put_word(out, start, Some(failed.endpoint.as_bytes()));
+            json::put_word(out, member!("reason"), Some(failed.reason.as_bytes()));
+            json::put_millis(out, member!("ms"), Some(failed.took));
+            start = b"},{\"endpoint\":";
+        }
+        out.extend_from_slice(b"}]");
     }
 
     fn put_pretty(&self, out: &mut Vec<u8>, took: Duration) {

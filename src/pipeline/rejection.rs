@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -66,6 +67,13 @@ pub enum Rejection {
     UpstreamInvalid,
     /// Redis does not answer, and the configuration says to refuse then what this limit is to count.
     LimiterUnavailable(Arc<str>),
+    /// No endpoint is asked, for all have failed lately.
+    CircuitOpen {
+        /// When one is asked again.
+        next_probe: Duration,
+    },
+    /// No endpoint takes requests.
+    NoHealthyEndpoint,
     /// No connection, or no answer, in time.
     UpstreamTimeout,
     /// Neither HTTP/1.1 nor HTTP/1.0. The text says what is spoken here.
@@ -139,6 +147,16 @@ impl Rejection {
                 "Service temporarily unavailable",
                 "overloaded",
             ),
+            Self::CircuitOpen { .. } => (
+                S::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable",
+                "circuit_open",
+            ),
+            Self::NoHealthyEndpoint => (
+                S::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable",
+                "no_healthy_endpoint",
+            ),
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
             Self::VersionNotSupported(_) => (
                 S::HTTP_VERSION_NOT_SUPPORTED,
@@ -203,6 +221,10 @@ impl Rejection {
             Self::UpstreamInvalid => {
                 "The service behind the gateway sent an answer that is not valid HTTP."
             }
+            Self::CircuitOpen { .. } => {
+                "The service behind the gateway has failed; the Retry-After field says in how many seconds to try again."
+            }
+            Self::NoHealthyEndpoint => "No instance of the service behind the gateway is ready.",
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
         };
         detail.into()
@@ -260,7 +282,14 @@ impl Rejection {
             Self::RateLimited(used_up) => {
                 sink.number(b"Retry-After", retry_after(&used_up.decision));
             }
-            Self::Overloaded | Self::LimiterUnavailable(_) => sink.number(b"Retry-After", 1),
+            Self::CircuitOpen { next_probe } => {
+                let seconds = next_probe.as_millis().div_ceil(1000).max(1);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                sink.number(b"Retry-After", seconds);
+            }
+            Self::Overloaded | Self::LimiterUnavailable(_) | Self::NoHealthyEndpoint => {
+                sink.number(b"Retry-After", 1);
+            }
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
-use crate::upstream::{Pool, Pools};
+use crate::upstream::{Candidates, Pools};
 use crate::wire::buffers::Buffers;
 
 use super::clock::WallClock;
@@ -45,11 +45,11 @@ pub struct Worker {
     pub cut: Cell<Option<&'static str>>,
 }
 
-/// A snapshot, and this worker's pools for the endpoints of each of its upstreams.
+/// A snapshot, and what this worker needs to send requests to each of its upstreams.
 #[derive(Debug)]
 pub struct Current {
     pub snapshot: Arc<Snapshot>,
-    pub pools: Vec<Vec<Rc<Pool>>>,
+    pub upstreams: Vec<Candidates>,
 }
 
 impl Worker {
@@ -65,7 +65,7 @@ impl Worker {
         let pools = Pools::default();
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let current = Rc::new(Current {
-            pools: pools.of(&snapshot.upstreams),
+            upstreams: pools.of(&snapshot.upstreams),
             snapshot,
         });
         Self {
@@ -96,8 +96,12 @@ impl Worker {
         // An error says that the gateway is gone, which is ending: then the last one stands.
         if self.snapshots.borrow().has_changed().unwrap_or(false) {
             let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
-            let pools = self.pools.of(&snapshot.upstreams);
-            self.current.replace(Rc::new(Current { snapshot, pools }));
+            let upstreams = self.pools.of(&snapshot.upstreams);
+            let current = Current {
+                snapshot,
+                upstreams,
+            };
+            self.current.replace(Rc::new(current));
         }
     }
 

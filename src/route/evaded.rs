@@ -70,11 +70,8 @@ mod tests {
     const SERVICE: &str = "http://one:1";
 
     fn upstream(url: &str) -> Arc<Upstream> {
-        Arc::new(Upstream {
-            name: url.into(),
-            endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
-            rules: Rules::default(),
-        })
+        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap());
+        Arc::new(Upstream::new(url, vec![endpoint], Rules::default()))
     }
 
     /// A route that keeps its prefix.

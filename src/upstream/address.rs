@@ -5,10 +5,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::wire::shortage::{in_words, is_shortage};
+
+use super::circuit::Circuit;
+use super::failure::Failure;
+use super::load::Load;
+use super::moment::millis;
 
 /// How long an address that did not connect is tried after all others.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
@@ -18,19 +23,84 @@ const AVOIDED_FOR: Duration = Duration::from_secs(30);
 pub struct Address {
     /// Where to connect to.
     pub socket: SocketAddr,
-    /// When it was first found; atomics count from then.
-    found: Instant,
+    /// What requests are let through.
+    pub(super) circuit: Circuit,
+    /// How much it has to do.
+    pub(super) load: Load,
+    /// What the last checks say of it.
+    check: AtomicU8,
+    /// Since when it takes requests: it was found, or came back.
+    since: AtomicU64,
+    /// Until when it has asked to be spared.
+    spared_until: AtomicU64,
     /// In milliseconds; 0 if it connected when it was last tried.
     avoided_until: AtomicU64,
+}
+
+/// What active checks say of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Nothing yet.
+    Unknown,
+    /// It is well.
+    Up,
+    /// It is not.
+    Down,
 }
 
 impl Address {
     pub(super) fn new(socket: SocketAddr) -> Self {
         Self {
             socket,
-            found: Instant::now(),
+            circuit: Circuit::default(),
+            load: Load::default(),
+            check: AtomicU8::new(Check::Unknown as u8),
+            since: AtomicU64::new(millis(Instant::now())),
+            spared_until: AtomicU64::new(0),
             avoided_until: AtomicU64::new(0),
         }
+    }
+
+    /// What the last checks say of it.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        match self.check.load(Relaxed) {
+            up if up == Check::Up as u8 => Check::Up,
+            down if down == Check::Down as u8 => Check::Down,
+            _ => Check::Unknown,
+        }
+    }
+
+    /// Notes what checks say of it; returns what they said before.
+    pub(super) fn set_check(&self, check: Check, now: Instant) -> Check {
+        let before = self.check();
+        if check == Check::Up && before == Check::Down {
+            self.came_back(now);
+        }
+        self.check.store(check as u8, Relaxed);
+        before
+    }
+
+    /// Notes that it takes requests again.
+    pub(super) fn came_back(&self, now: Instant) {
+        self.since.store(millis(now), Relaxed);
+    }
+
+    /// How long it has taken requests.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        let since = self.since.load(Relaxed);
+        Duration::from_millis(millis(now).saturating_sub(since))
+    }
+
+    /// Spares it for so long, while there are others.
+    pub(super) fn spare(&self, time: Duration, now: Instant) {
+        self.spared_until.store(millis(now + time), Relaxed);
+    }
+
+    /// Whether it is spared.
+    pub(super) fn is_spared(&self, now: Instant) -> bool {
+        let until = self.spared_until.load(Relaxed);
+        until != 0 && millis(now) < until
     }
 
     /// Whether all others should be tried before. Once its time is over, that is denied to one
@@ -40,7 +110,7 @@ impl Address {
         if until == 0 {
             return false;
         }
-        let (now, later) = (self.millis(now), self.millis(now + AVOIDED_FOR));
+        let (now, later) = (millis(now), millis(now + AVOIDED_FOR));
         let try_now = || {
             self.avoided_until
                 .compare_exchange(until, later, Relaxed, Relaxed)
@@ -59,7 +129,7 @@ impl Address {
 
     /// Notes that it was silent for longer than another address should wait for.
     pub(super) fn silent(&self, now: Instant) {
-        let until = self.millis(now + AVOIDED_FOR);
+        let until = millis(now + AVOIDED_FOR);
         self.avoided_until.store(until, Relaxed);
     }
 
@@ -68,11 +138,6 @@ impl Address {
         if is_unreachable(error) {
             self.silent(now);
         }
-    }
-
-    fn millis(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.found);
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -106,6 +171,19 @@ impl ConnectError {
             Self::Shortage(_) => true,
             Self::Resolve(error) => is_shortage(error),
             Self::Refused { .. } | Self::TimedOut(_) => false,
+        }
+    }
+
+    /// What it says about the endpoint; nothing, if it is this process or machine that fails.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            _ if self.is_ours() => None,
+            Self::Refused { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                Some(Failure::Refused)
+            }
+            Self::Refused { .. } | Self::TimedOut(_) => Some(Failure::NoConnection),
+            Self::Resolve(_) | Self::Shortage(_) => None,
         }
     }
 

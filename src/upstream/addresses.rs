@@ -58,6 +58,20 @@ impl Addresses {
         self.listed.iter().map(|one| &one.address)
     }
 
+    /// Those that requests are spread over, and whether each was missing from the last answer: of
+    /// the family that connects, or all as long as none has.
+    pub(super) fn in_use(
+        &self,
+        ipv6_connects: Option<bool>,
+    ) -> impl Iterator<Item = (&Arc<Address>, bool)> {
+        let of_family = move |one: &Listed| {
+            ipv6_connects.is_none_or(|ipv6| one.address.socket.is_ipv6() == ipv6)
+        };
+        let none = !self.listed.iter().any(of_family);
+        let used = self.listed.iter().filter(move |one| none || of_family(one));
+        used.map(|one| (&one.address, one.missing.is_some()))
+    }
+
     /// Whether none is known.
     pub(super) fn is_empty(&self) -> bool {
         self.listed.is_empty()

@@ -1,6 +1,7 @@
-//! Connecting to an endpoint: its addresses are raced (RFC 8305), each 250 ms behind the one
-//! before or as soon as that has failed. The first that connects is used; one that was overtaken is
-//! avoided for a while, so that a silent address costs one connection 250 ms and not each of them.
+//! Connecting to an address of an endpoint. If that does not connect within 250 ms, or fails, the
+//! endpoint's other addresses are tried beside it, each 250 ms behind the one before (RFC 8305). The
+//! first that connects is used; one that was overtaken is avoided for a while, so that a silent
+//! address costs one connection 250 ms and not each of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,23 +20,35 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 type Connected = (TcpStream, Arc<Address>);
 
-/// Connects to the first address that answers, within `patience` in all.
+/// Connects to `first`, or to the first other address that answers, within `patience` in all.
 pub(super) async fn connect(
     state: &EndpointState,
+    first: &Arc<Address>,
     patience: Duration,
 ) -> Result<Connected, ConnectError> {
-    let connected = timeout(patience, within(state, patience)).await;
+    let connected = timeout(patience, within(state, first, patience)).await;
     connected.unwrap_or(Err(ConnectError::TimedOut(patience)))
 }
 
-async fn within(state: &EndpointState, patience: Duration) -> Result<Connected, ConnectError> {
-    let addresses = state.addresses().await?;
+async fn within(
+    state: &EndpointState,
+    first: &Arc<Address>,
+    patience: Duration,
+) -> Result<Connected, ConnectError> {
+    let mut addresses = state.addresses().await?;
+    // A name may have moved since it was picked; and nothing but its probe goes to an address with an
+    // open circuit.
+    let is_known = addresses.iter().any(|one| Arc::ptr_eq(one, first));
+    addresses.retain(|one| !Arc::ptr_eq(one, first) && !one.circuit.is_open());
+    if is_known || addresses.is_empty() {
+        addresses.insert(0, Arc::clone(first));
+    }
     let error = match race(&addresses, state, patience).await {
         Err(error) if error.is_of_address() => error,
         connected => return connected,
     };
     let mut new = state.look_again().await;
-    new.retain(|new| addresses.iter().all(|old| !Arc::ptr_eq(old, new)));
+    new.retain(|new| addresses.iter().all(|old| !Arc::ptr_eq(old, new)) && !new.circuit.is_open());
     if new.is_empty() {
         return Err(error);
     }

@@ -7,8 +7,16 @@
 
 mod address;
 mod addresses;
+mod budget;
+mod candidates;
+mod circuit;
 mod connect;
 mod control;
+mod failure;
+mod hash;
+mod load;
+mod moment;
+mod pick;
 mod pool;
 mod pools;
 mod registry;
@@ -16,11 +24,18 @@ mod rules;
 mod same_service;
 mod state;
 mod statuses;
+mod try_guard;
+mod upstream_state;
 mod url;
+mod verdict;
 
-pub use address::{Address, ConnectError};
+pub use address::{Address, Check, ConnectError};
+pub use candidates::{Candidate, Candidates};
 pub use control::Control;
-pub use pool::{Link, Pool};
+pub use failure::Failure;
+pub use hash::hash;
+pub use pick::{Asked, NoEndpoint};
+pub use pool::{AddressPool, Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
 pub use rules::{
@@ -29,6 +44,8 @@ pub use rules::{
 pub use same_service::may_be_same_service;
 pub use state::EndpointState;
 pub use statuses::Statuses;
+pub use try_guard::Try;
+pub use upstream_state::UpstreamState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
 
 use std::fmt;
@@ -43,6 +60,21 @@ pub struct Upstream {
     pub endpoints: Vec<Endpoint>,
     /// What the configuration says of it.
     pub rules: Rules,
+    /// What the process knows of it.
+    pub state: Arc<UpstreamState>,
+}
+
+impl Upstream {
+    /// An upstream of which nothing is known yet.
+    #[must_use]
+    pub fn new(name: &str, endpoints: Vec<Endpoint>, rules: Rules) -> Self {
+        Self {
+            name: name.into(),
+            endpoints,
+            rules,
+            state: Arc::default(),
+        }
+    }
 }
 
 /// One of the places where an upstream is.
@@ -63,7 +95,7 @@ impl Endpoint {
     /// joined a [`Registry`].
     #[must_use]
     pub fn new(url: EndpointUrl) -> Self {
-        let state = EndpointState::new(&url.host, url.port, Arc::default());
+        let state = EndpointState::new(&url.host, url.port, Arc::default(), Arc::default());
         Self {
             url,
             weight: 1,
@@ -93,11 +125,8 @@ mod testing {
 
     /// An upstream with one endpoint.
     pub(super) fn upstream(name: &str, url: &str) -> Arc<Upstream> {
-        Arc::new(Upstream {
-            name: name.into(),
-            endpoints: vec![Endpoint::new(EndpointUrl::parse(url).unwrap())],
-            rules: Rules::default(),
-        })
+        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap());
+        Arc::new(Upstream::new(name, vec![endpoint], Rules::default()))
     }
 
     /// What a lookup may find.

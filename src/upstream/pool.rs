@@ -1,5 +1,5 @@
-//! Idle connections to one endpoint, for one worker, apart for each of its addresses. The youngest
-//! is used first, so that in quiet times the old ones grow old enough to be dropped.
+//! One worker's idle connections, by endpoint and address. The youngest is used first, so that in
+//! quiet times the old ones grow old enough to be dropped.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,31 +21,32 @@ use super::addresses::Addresses;
 use super::connect::connect;
 use super::state::EndpointState;
 
-/// How often the log says that an endpoint cannot be reached, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
-
 /// One worker's connections to one endpoint.
 #[derive(Debug)]
 pub struct Pool {
     state: Arc<EndpointState>,
     newest: RefCell<watch::Receiver<Addresses>>,
-    addresses: RefCell<Vec<AddressPool>>,
-    /// Whether any request has used this pool since the last sweep.
-    used: Cell<bool>,
-    /// When the log last said that the endpoint cannot be reached.
-    logged: Cell<Option<Instant>>,
+    addresses: RefCell<Vec<Rc<AddressPool>>>,
 }
 
-/// Idle connections to one address, the oldest first.
+/// One worker's idle connections to one address, the oldest first.
 #[derive(Debug)]
-struct AddressPool {
-    address: Arc<Address>,
-    idle: Vec<Idle>,
+pub struct AddressPool {
+    /// Where they lead.
+    pub address: Arc<Address>,
+    /// The same as text, for the access log.
+    pub text: Rc<str>,
+    idle: RefCell<Vec<Idle>>,
+    /// The endpoint's name no longer has this address.
+    gone: Cell<bool>,
+    /// Whether any request has asked for a connection since the last sweep.
+    used: Cell<bool>,
 }
 
 #[derive(Debug)]
 struct Idle {
-    link: Link,
+    connection: Connection,
+    max_idle_time: Duration,
     since: Instant,
 }
 
@@ -54,10 +55,8 @@ struct Idle {
 pub struct Link {
     /// The connection itself.
     pub connection: Connection,
-    /// Where it leads.
-    pub address: Arc<Address>,
-    /// The same as text, for the access log.
-    pub address_text: Rc<str>,
+    /// Where it leads, and where it is kept.
+    pub pool: Rc<AddressPool>,
     /// Whether it has served an exchange before; such a one may have died unnoticed.
     pub reused: bool,
     /// How long it may be idle: the upstream's `idle_timeout`, or less if the service said so.
@@ -69,6 +68,19 @@ impl Link {
     pub fn end<'l>(&'l mut self, buffers: &'l Buffers) -> End<'l> {
         // Services are spoken to in HTTP/1.1, whatever the client speaks.
         End::Http1(Http1::new(&mut self.connection, buffers, Version::Http11))
+    }
+
+    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept to its
+    /// address, or the endpoint's name no longer has that.
+    pub fn keep(self, max_idle: usize, now: Instant) {
+        let mut idle = self.pool.idle.borrow_mut();
+        if !self.pool.gone.get() && idle.len() < max_idle && !self.max_idle_time.is_zero() {
+            idle.push(Idle {
+                connection: self.connection,
+                max_idle_time: self.max_idle_time,
+                since: now,
+            });
+        }
     }
 }
 
@@ -82,79 +94,57 @@ impl Pool {
             newest: RefCell::new(newest),
             state,
             addresses: RefCell::default(),
-            used: Cell::new(false),
-            logged: Cell::new(None),
         };
         pool.follow_addresses();
         pool
     }
 
-    /// An idle connection that is not known to be dead.
-    ///
-    /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
-    /// not be sent a second time.
-    pub fn take(&self, ask_kernel: bool, now: Instant) -> Option<Link> {
-        self.used.set(true);
-        let mut addresses = self.addresses.borrow_mut();
-        addresses
-            .iter_mut()
-            .find_map(|pool| pool.take(ask_kernel, now))
+    /// What the process knows of the endpoint.
+    pub(super) fn state(&self) -> &EndpointState {
+        &self.state
     }
 
-    /// Makes a new connection.
-    pub async fn connect(&self, upstream: &Upstream) -> Result<Link, ConnectError> {
-        let (socket, address) = connect(&self.state, upstream.rules.connect_timeout).await?;
+    /// The connections to an address of the endpoint, if that is still one.
+    pub(super) fn of(&self, address: &Arc<Address>) -> Option<Rc<AddressPool>> {
+        let addresses = self.addresses.borrow();
+        let mut addresses = addresses.iter();
+        let found = addresses.find(|pool| Arc::ptr_eq(&pool.address, address));
+        found.map(Rc::clone)
+    }
+
+    /// Makes a new connection, to `first` if that can be had.
+    pub async fn connect(
+        &self,
+        first: &AddressPool,
+        upstream: &Upstream,
+    ) -> Result<Link, ConnectError> {
+        let patience = upstream.rules.connect_timeout;
+        let (socket, address) = connect(&self.state, &first.address, patience).await?;
         self.follow_addresses();
         Ok(Link {
             connection: Connection::new(socket),
-            address_text: address.socket.to_string().into(),
-            address,
+            // One that has gone meanwhile still serves this exchange.
+            pool: self
+                .of(&address)
+                .unwrap_or_else(|| Rc::new(AddressPool::new(address))),
             reused: false,
             max_idle_time: upstream.rules.idle_timeout,
         })
     }
 
-    /// Whether the log should say that the endpoint cannot be reached: once a second is enough,
-    /// however many requests that concerns.
-    pub fn should_log(&self, now: Instant) -> bool {
-        let lately = |logged: Instant| now.saturating_duration_since(logged) < LOG_INTERVAL;
-        let should = !self.logged.get().is_some_and(lately);
-        if should {
-            self.logged.set(Some(now));
-        }
-        should
-    }
-
-    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept to its
-    /// address, or the endpoint's name no longer has that.
-    pub fn give(&self, link: Link, max_idle: usize, now: Instant) {
-        let mut addresses = self.addresses.borrow_mut();
-        let pool = addresses
-            .iter_mut()
-            .find(|pool| Arc::ptr_eq(&pool.address, &link.address));
-        if let Some(pool) = pool
-            && pool.idle.len() < max_idle
-            && !link.max_idle_time.is_zero()
-        {
-            pool.idle.push(Idle { link, since: now });
-        }
-    }
-
     /// Drops what has died or grown old, and connections to addresses that the name no longer has.
     pub(super) fn sweep(&self, now: Instant) {
         self.follow_addresses();
-        let mut in_use = self.used.replace(false);
-        for pool in self.addresses.borrow_mut().iter_mut() {
-            pool.idle
-                .retain_mut(|idle| idle.is_young(now) && idle.link.connection.is_clean());
-            in_use |= !pool.idle.is_empty();
+        let mut in_use = false;
+        for pool in self.addresses.borrow().iter() {
+            in_use |= pool.sweep(now);
         }
         if in_use {
             self.state.mark_used();
         }
     }
 
-    fn follow_addresses(&self) {
+    pub(super) fn follow_addresses(&self) {
         let mut newest = self.newest.borrow_mut();
         // An error would say that the state is gone, which this pool holds.
         if !newest.has_changed().unwrap_or(false) {
@@ -163,39 +153,65 @@ impl Pool {
         let mut addresses = self.addresses.borrow_mut();
         let mut old = std::mem::take(&mut *addresses);
         for address in newest.borrow_and_update().iter() {
-            let same = |pool: &AddressPool| Arc::ptr_eq(&pool.address, address);
+            let same = |pool: &Rc<AddressPool>| Arc::ptr_eq(&pool.address, address);
             addresses.push(match old.iter().position(same) {
                 Some(index) => old.swap_remove(index),
-                None => AddressPool {
-                    address: Arc::clone(address),
-                    idle: Vec::new(),
-                },
+                None => Rc::new(AddressPool::new(Arc::clone(address))),
             });
+        }
+        for pool in old {
+            pool.gone.set(true);
+            pool.idle.borrow_mut().clear();
         }
     }
 }
 
 impl AddressPool {
-    fn take(&mut self, ask_kernel: bool, now: Instant) -> Option<Link> {
-        while let Some(mut idle) = self.idle.pop() {
-            let connection = &mut idle.link.connection;
+    pub(super) fn new(address: Arc<Address>) -> Self {
+        Self {
+            text: address.socket.to_string().into(),
+            address,
+            idle: RefCell::default(),
+            gone: Cell::new(false),
+            used: Cell::new(false),
+        }
+    }
+
+    /// An idle connection that is not known to be dead.
+    ///
+    /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
+    /// not be sent a second time.
+    pub fn take(self: &Rc<Self>, ask_kernel: bool, now: Instant) -> Option<Link> {
+        self.used.set(true);
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut one) = idle.pop() {
             let clean = if ask_kernel {
-                connection.is_surely_clean()
+                one.connection.is_surely_clean()
             } else {
-                connection.is_clean()
+                one.connection.is_clean()
             };
-            if clean && idle.is_young(now) {
-                idle.link.reused = true;
-                return Some(idle.link);
+            if clean && one.is_young(now) {
+                return Some(Link {
+                    connection: one.connection,
+                    pool: Rc::clone(self),
+                    reused: true,
+                    max_idle_time: one.max_idle_time,
+                });
             }
         }
         None
+    }
+
+    fn sweep(&self, now: Instant) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain_mut(|idle| idle.is_young(now) && idle.connection.is_clean());
+        self.used.replace(false) || !idle.is_empty()
     }
 }
 
 impl Idle {
     fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < self.link.max_idle_time
+        now.saturating_duration_since(self.since) < self.max_idle_time
     }
 }
 
@@ -216,13 +232,14 @@ mod tests {
             let url = format!("http://{}", listener.local_addr().unwrap());
             let upstream = upstream("up", &url);
             let pool = Pool::new(Arc::clone(&upstream.endpoints[0].state));
+            let only = pool.only();
             let now = Instant::now();
             for nth in 1..=3 {
-                let mut link = pool.connect(&upstream).await.unwrap();
+                let mut link = pool.connect(&only, &upstream).await.unwrap();
                 link.max_idle_time = nth * SECOND;
-                pool.give(link, 2, now);
+                link.keep(2, now);
             }
-            let taken = [(); 3].map(|()| pool.take(true, now));
+            let taken = [(); 3].map(|()| only.take(true, now));
             let taken = taken.map(|link| link.map(|link| link.max_idle_time));
             assert_eq!(taken, [Some(2 * SECOND), Some(SECOND), None]);
         });
@@ -239,11 +256,13 @@ mod tests {
             let pool = Pool::new(Arc::clone(state));
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
-            let mut link = pool.connect(&upstream).await.unwrap();
+            pool.follow_addresses();
+            let old_pool = pool.only();
+            let mut link = pool.connect(&old_pool, &upstream).await.unwrap();
             for nth in 1..=2 {
                 let now = begun + nth * 10 * SECOND;
-                pool.give(link, 1, now);
-                link = pool.take(true, now).expect("it may only be missing");
+                link.keep(1, now);
+                link = old_pool.take(true, now).expect("it may only be missing");
                 pool.sweep(now);
                 assert!(state.needs_lookup(10 * SECOND), "it is in use");
                 state.lookup_begins();
@@ -252,10 +271,10 @@ mod tests {
             let now = begun + 30 * SECOND;
             state.settle(&Ok(ips(&["127.0.0.2"])), now);
             pool.sweep(now);
-            pool.give(link, 1, now);
-            assert!(pool.take(true, now).is_none(), "the old address has gone");
-            let link = pool.connect(&upstream).await.unwrap();
-            assert_eq!(link.address.socket, new.local_addr().unwrap());
+            link.keep(1, now);
+            assert!(old_pool.take(true, now).is_none(), "it has gone");
+            let link = pool.connect(&old_pool, &upstream).await.unwrap();
+            assert_eq!(link.pool.address.socket, new.local_addr().unwrap());
         });
     }
 
@@ -270,7 +289,9 @@ mod tests {
             let pool = Pool::new(Arc::clone(state));
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
-            pool.give(pool.connect(&upstream).await.unwrap(), 1, begun);
+            pool.follow_addresses();
+            let link = pool.connect(&pool.only(), &upstream).await.unwrap();
+            link.keep(1, begun);
             let (accepted, _) = listener.accept().await.unwrap();
             for nth in 1..=3 {
                 pool.sweep(begun + nth * 10 * SECOND);
@@ -282,6 +303,12 @@ mod tests {
             accepted.readable().await.unwrap();
             assert_eq!(accepted.try_read(&mut [0]).unwrap(), 0);
         });
+    }
+
+    impl Pool {
+        fn only(&self) -> Rc<AddressPool> {
+            Rc::clone(&self.addresses.borrow()[0])
+        }
     }
 
     fn run(test: impl Future<Output = ()>) {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::candidates::Candidates;
 use super::pool::Pool;
 use super::state::EndpointState;
 use super::{Endpoint, Upstream};
@@ -22,9 +23,9 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// The pools of these upstreams' endpoints, in their order; pools of others are dropped.
+    /// The candidates of these upstreams, in their order; pools of other endpoints are dropped.
     #[must_use]
-    pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Vec<Rc<Pool>>> {
+    pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Candidates> {
         let old = self.by_endpoint.take();
         let mut pools = self.by_endpoint.borrow_mut();
         let mut of_endpoint = |endpoint: &Endpoint| {
@@ -37,7 +38,7 @@ impl Pools {
         };
         let of_upstream = |upstream: &Arc<Upstream>| {
             let endpoints = upstream.endpoints.iter();
-            endpoints.map(&mut of_endpoint).collect()
+            Candidates::new(upstream, endpoints.map(&mut of_endpoint).collect())
         };
         upstreams.iter().map(of_upstream).collect()
     }

@@ -1,12 +1,14 @@
 //! What the process knows of endpoints, for as long as the configuration has them: a reload that
 //! changes anything else of an upstream finds its endpoints as they were.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
 use super::control::{Control, Endpoints};
 use super::state::EndpointState;
+use super::upstream_state::UpstreamState;
 use super::{EndpointUrl, Upstream};
 
 /// What the process knows of all endpoints.
@@ -22,14 +24,24 @@ impl Registry {
     pub fn join(&self, upstreams: &mut [Arc<Upstream>]) {
         self.endpoints.send_modify(|endpoints| {
             let mut old = std::mem::take(endpoints);
+            let of_upstreams: HashMap<Arc<str>, Arc<UpstreamState>> = old
+                .iter()
+                .map(|((name, ..), state)| (Arc::clone(name), Arc::clone(state.upstream())))
+                .collect();
             for upstream in upstreams {
                 let upstream = Arc::make_mut(upstream);
+                if let Some(state) = of_upstreams.get(&upstream.name) {
+                    upstream.state = Arc::clone(state);
+                    // Its endpoints, or what is asked of them, may be others.
+                    state.addresses_changed();
+                }
                 for endpoint in &mut upstream.endpoints {
                     let EndpointUrl { host, port, .. } = &endpoint.url;
                     let key = (Arc::clone(&upstream.name), host.clone(), *port);
                     let state = old.remove(&key).unwrap_or_else(|| {
-                        let wake = Arc::clone(&self.wake);
-                        Arc::new(EndpointState::new(host, *port, wake))
+                        let (wake, upstream) =
+                            (Arc::clone(&self.wake), Arc::clone(&upstream.state));
+                        Arc::new(EndpointState::new(host, *port, wake, upstream))
                     });
                     endpoint.state = Arc::clone(endpoints.entry(key).or_insert(state));
                 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::address::{Address, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
+use super::upstream_state::UpstreamState;
 
 /// How long an answer is believed; the system's resolver does not report a record's lifetime. Ten
 /// seconds, less half a tick of the control thread, which looks once a second.
@@ -40,11 +41,17 @@ pub struct EndpointState {
     /// When the log last said that an answer is not as HTTP asks for.
     odd_logged: Mutex<Option<Instant>>,
     wake: Arc<Notify>,
+    upstream: Arc<UpstreamState>,
 }
 
 impl EndpointState {
     /// An endpoint of which nothing is known; `wake` is notified when it needs a lookup.
-    pub(super) fn new(host: &str, port: u16, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(
+        host: &str,
+        port: u16,
+        wake: Arc<Notify>,
+        upstream: Arc<UpstreamState>,
+    ) -> Self {
         let literal = host.parse().map(|ip: IpAddr| SocketAddr::new(ip, port));
         Self {
             host: host.into(),
@@ -56,7 +63,23 @@ impl EndpointState {
             family: AtomicU8::new(0),
             odd_logged: Mutex::default(),
             wake,
+            upstream,
         }
+    }
+
+    /// What is known of the upstream that it belongs to.
+    pub(super) fn upstream(&self) -> &Arc<UpstreamState> {
+        &self.upstream
+    }
+
+    /// The addresses that requests are spread over, and whether each was missing from the last
+    /// answer.
+    pub(super) fn in_use(&self) -> Vec<(Arc<Address>, bool)> {
+        let addresses = self.addresses.borrow();
+        let in_use = addresses.in_use(self.ipv6_connects());
+        in_use
+            .map(|(address, missing)| (Arc::clone(address), missing))
+            .collect()
     }
 
     /// The name to look up, if it is one.
@@ -91,6 +114,7 @@ impl EndpointState {
         self.lookup_wanted.store(false, Relaxed);
         self.addresses
             .send_modify(|addresses| addresses.settle(answer, self.port, now));
+        self.upstream.addresses_changed();
     }
 
     /// Notes that a lookup takes long.
@@ -144,6 +168,7 @@ impl EndpointState {
         let family = if address.socket.is_ipv6() { 6 } else { 4 };
         if self.family.load(Relaxed) != family {
             self.family.store(family, Relaxed);
+            self.upstream.addresses_changed();
         }
     }
 
@@ -168,9 +193,13 @@ impl EndpointState {
     }
 
     fn in_order(&self, addresses: &Addresses) -> Result<Vec<Arc<Address>>, ConnectError> {
+        addresses.in_order(self.ipv6_connects(), Instant::now())
+    }
+
+    /// Whether the family that connects is IPv6, if one has connected.
+    fn ipv6_connects(&self) -> Option<bool> {
         let family = self.family.load(Relaxed);
-        let ipv6_connects = (family != 0).then_some(family == 6);
-        addresses.in_order(ipv6_connects, Instant::now())
+        (family != 0).then_some(family == 6)
     }
 }
 
@@ -190,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_name_in_use_is_looked_up_every_ten_seconds() {
-        let state = EndpointState::new("up.test", 80, Arc::default());
+        let state = EndpointState::new("up.test", 80, Arc::default(), Arc::default());
         assert!(!state.needs_lookup(Duration::MAX), "nobody uses it");
         state.mark_used();
         assert!(!state.needs_lookup(9 * SECOND));
@@ -206,7 +235,7 @@ mod tests {
 
     #[test]
     fn odd_answers_are_logged_once_a_minute() {
-        let state = EndpointState::new("10.0.0.1", 81, Arc::default());
+        let state = EndpointState::new("10.0.0.1", 81, Arc::default(), Arc::default());
         let now = Instant::now();
         let logged = [0, 1, 59, 60, 61, 119, 120].map(|at| state.should_log_odd(now + at * SECOND));
         assert_eq!(logged, [true, false, false, true, false, false, true]);
@@ -215,7 +244,7 @@ mod tests {
     #[test]
     fn an_address_needs_no_lookup() {
         for (host, socket) in [("10.0.0.1", "10.0.0.1:81"), ("::1", "[::1]:81")] {
-            let state = EndpointState::new(host, 81, Arc::default());
+            let state = EndpointState::new(host, 81, Arc::default(), Arc::default());
             assert_eq!(state.name(), None);
             let addresses = state.in_order(&state.follow().borrow()).unwrap();
             assert_eq!(addresses[0].socket.to_string(), socket);

@@ -14,6 +14,7 @@ mod connection;
 mod corpus;
 mod deploy;
 mod explain;
+mod failing;
 mod faults;
 mod forwarding;
 mod framing;

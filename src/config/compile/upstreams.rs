@@ -51,11 +51,8 @@ impl<'f> Upstreams<'f> {
     }
 
     fn add(&mut self, name: &str, endpoints: Vec<Endpoint>, keys: &UpstreamRuleKeys) -> usize {
-        self.list.push(Arc::new(Upstream {
-            name: name.into(),
-            endpoints,
-            rules: rules(keys),
-        }));
+        let upstream = Upstream::new(name, endpoints, rules(keys));
+        self.list.push(Arc::new(upstream));
         self.hosts.push(keys.host.value.clone());
         self.list.len() - 1
     }

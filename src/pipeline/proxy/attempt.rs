@@ -2,6 +2,8 @@
 //! an answer, and is relayed. The request goes up while the answer comes down, both in one task;
 //! the answer may come before the request has gone up whole.
 
+mod deadline;
+
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -24,14 +26,11 @@ use super::super::client_side::ClientSide;
 use super::answer::{Interim, Relay, Relayed, is_event_stream, rest_after, switches_to_websocket};
 use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
-use super::pace::{Paces, Slow, Step};
-use super::pass::{Beginning, Pass, PassError};
+use super::kept::Kept;
+use super::pace::Paces;
+use super::pass::Pass;
+use super::pass_error::PassError;
 
-/// A client that has ended its half of the connection may still read an answer, or may be gone:
-/// TCP does not tell. It is taken to be gone once nothing has moved for this long.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
-/// How often the kernel is asked about a client that nothing is read from.
-const LOOK: Duration = Duration::from_secs(1);
 /// How many interim answers one request may get.
 const MAX_INTERIM: u8 = 64;
 
@@ -44,6 +43,8 @@ pub(super) struct Attempt<'a, 'r> {
     forward: &'a Forward<'a, 'r>,
     service: End<'a>,
     up: Pass<'a, 'r>,
+    /// When it began.
+    started: Instant,
     begun: bool,
     /// When the request had been sent, or would not be read any further.
     sent: Option<Instant>,
@@ -71,27 +72,16 @@ pub(super) struct Attempt<'a, 'r> {
     looked: Instant,
 }
 
-/// What has to happen by a certain time.
-#[derive(Debug, Clone, Copy)]
-enum Deadline {
-    /// That long after what is waited for could have come.
-    Service(Duration),
-    Client,
-    Slow(Step),
-    HalfClosed,
-    Look,
-}
-
 impl<'a, 'r> Attempt<'a, 'r> {
-    /// Starts to send a request to `endpoint`; `beginning` has been taken of it from the client.
+    /// Starts to send a request to `endpoint`; what is kept has been taken of it from the client.
     pub(super) fn start(
         forward: &'a Forward<'a, 'r>,
         endpoint: &Endpoint,
-        beginning: &'a Beginning<'_>,
+        kept: &'a Kept<'a>,
         link: &'a mut Link,
     ) -> Self {
         let record = forward.record;
-        forward.note_attempt(link);
+        forward.note_attempt(&link.pool);
         let mut service = link.end(&record.worker.buffers);
         service.send_head(&forward.head_for(endpoint), forward.request.body);
         let up = Pass::new(record, Receiver::Service);
@@ -99,7 +89,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
         Self {
             forward,
             service,
-            up: up.after(beginning, forward.route.body_limit),
+            up: up.after(kept, forward.route.body_limit),
+            started: now,
             begun: false,
             sent: None,
             uploaded: false,
@@ -178,6 +169,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
         }
         relayed.at = record.now();
         Ok(relayed)
+    }
+
+    /// How long it has taken so far.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+
+    /// Whether the client has got interim answers, but for those that ask for its body.
+    pub(super) fn is_answering(&self) -> bool {
+        self.interim > u8::from(self.continued)
     }
 
     /// The service's side after a switch of protocols.
@@ -301,7 +302,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 Err(PassError::Read) => return Poll::Ready(Cause::ClientLeft),
                 Err(error) => return Poll::Ready(Cause::ClientRefused(error.into())),
             }
-            self.sent = Some(self.forward.record.now());
+            let now = self.forward.record.now();
+            self.sent = Some(now);
+            if self.uploaded && self.forward.first_sent.get().is_none() {
+                self.forward.first_sent.set(Some(now));
+            }
         }
         let is_read = self.sent.is_none() && self.up.reads;
         if is_read || self.half_closed {
@@ -314,86 +319,6 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 Poll::Pending
             }
         }
-    }
-
-    fn poll_due(&mut self, cx: &mut Context<'_>, client: &mut ClientSide<'_>) -> Poll<Cause> {
-        let moved = client.end.moved();
-        if self.service.moved().any() | moved.any() {
-            (self.progress, self.asked_for_room) = (self.forward.record.now(), false);
-        }
-        let sends = self.sent.is_none() && self.up.reads && !self.awaits_continue();
-        self.paces
-            .note(self.forward.record, moved, sends, self.blocked);
-        loop {
-            let (due, deadline) = self.deadline(&client.end);
-            ready!(client.alarm.poll_due(cx, due));
-            match deadline {
-                Deadline::Look => self.looked = Instant::now(),
-                Deadline::Slow(Step::AskForRoom) => {
-                    self.paces.settle();
-                    client.end.ask_for_room();
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                // A slow reader may have taken something all the same.
-                _ if !std::mem::replace(&mut self.asked_for_room, true) => {
-                    self.forward.record.worker.lag.look(Instant::now());
-                    self.service.ask_for_room();
-                    client.end.ask_for_room();
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
-                Deadline::Client => return Poll::Ready(Cause::ClientSilent),
-                // It may be that the client has waited for us.
-                Deadline::Slow(Step::Cut(_)) if self.was_behind() => self.paces.give_time(),
-                Deadline::Slow(Step::Cut(slow)) => return Poll::Ready(Cause::ClientSlow(slow)),
-                Deadline::HalfClosed => return Poll::Ready(Cause::ClientLeft),
-            }
-            match client.end.ended() {
-                Some(Ended::Both) => return Poll::Ready(Cause::ClientLeft),
-                ended => self.half_closed = ended.is_some(),
-            }
-        }
-    }
-
-    fn was_behind(&self) -> bool {
-        self.forward.record.worker.lag.was_behind(Instant::now())
-    }
-
-    /// Whether the client may be waiting to be asked for the body (RFC 9110 section 10.1.1).
-    fn awaits_continue(&self) -> bool {
-        self.forward.request.head.fields.has(KnownField::Expect)
-            && !self.continued
-            && self.forward.record.bytes_in.get() == 0
-    }
-
-    /// What has to happen next, and by when: the next byte of a body, or the answer's head.
-    fn deadline(&self, client: &End<'_>) -> Due {
-        let (forward, progress) = (self.forward, self.progress);
-        let client_idle = forward.record.current.snapshot.idle_timeout;
-        let service = |since, patience| (since + patience, Deadline::Service(patience));
-        let next = match self.sent {
-            Some(sent) if !self.answering => {
-                service(sent.max(self.interim_at), forward.route.timeout)
-            }
-            _ if self.blocked => (
-                progress + client_idle,
-                Deadline::Slow(Step::Cut(Slow::ToRead)),
-            ),
-            None if self.up.reads => (progress + client_idle, Deadline::Client),
-            _ => service(progress, forward.upstream.rules.idle_timeout),
-        };
-        let slow = self.paces.due();
-        let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
-        let about_client = if self.half_closed {
-            let since = self.looked.max(progress);
-            Some((since + HALF_CLOSED, Deadline::HalfClosed))
-        } else {
-            let looks = client.is_full();
-            looks.then(|| (self.looked + LOOK, Deadline::Look))
-        };
-        earlier(next, about_client)
     }
 
     fn give_back(&self, head: AnswerHead) {
@@ -417,13 +342,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
             } else {
                 Sent::Nothing
             },
+            waited: self.waited(self.forward.record.now()),
             cause,
         }
     }
-}
-
-type Due = (Instant, Deadline);
-
-fn earlier(one: Due, other: Option<Due>) -> Due {
-    other.filter(|other| other.0 < one.0).unwrap_or(one)
 }

@@ -4,17 +4,19 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::upstream::ConnectError;
+use crate::upstream::{ConnectError, Failure};
 
 use super::super::rejection::Rejection;
 use super::pace::Slow;
-use super::pass::PassError;
+use super::pass_error::PassError;
 
 /// Why an attempt failed, and when.
 #[derive(Debug)]
 pub(super) struct AttemptError {
     pub phase: Phase,
     pub sent: Sent,
+    /// How long it took from the attempt's beginning.
+    pub waited: Duration,
     pub cause: Cause,
 }
 
@@ -84,6 +86,39 @@ impl AttemptError {
                 (_, Phase::Wait) => repeatable,
                 _ => false,
             }
+    }
+
+    /// Whether the request may be sent to another endpoint: nothing of it was sent, or it may be
+    /// repeated, and nothing of an answer has come that was passed on.
+    pub(super) fn leaves_request_whole(&self, repeatable: bool) -> bool {
+        match &self.cause {
+            Cause::Connect(error) => !error.is_ours(),
+            Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(_) => {
+                self.phase != Phase::Body && (repeatable || self.sent == Sent::Nothing)
+            }
+            Cause::Drained
+            | Cause::ClientLeft
+            | Cause::ClientSilent
+            | Cause::ClientSlow(_)
+            | Cause::ClientRefused(_) => false,
+        }
+    }
+
+    /// What it says about the endpoint, if that is to blame.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        match &self.cause {
+            Cause::Connect(error) => error.failure(),
+            Cause::Ended => Some(Failure::Reset),
+            Cause::Invalid(_) => Some(Failure::Invalid),
+            // Within an answer it may be the client that takes its time.
+            Cause::TimedOut(_) if self.phase != Phase::Body => Some(Failure::TimedOut),
+            Cause::TimedOut(_)
+            | Cause::Drained
+            | Cause::ClientLeft
+            | Cause::ClientSilent
+            | Cause::ClientSlow(_)
+            | Cause::ClientRefused(_) => None,
+        }
     }
 
     /// What happened, for the log. A client that has left, or is refused, has its own words there.

@@ -1,39 +1,38 @@
 //! A request as it is passed on, whichever connection takes it.
 
+use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Method;
 
 use crate::message::body::BodyLength;
+use crate::message::fields::Fields;
 use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
+use crate::message::method::is_idempotent;
 use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
-use crate::upstream::{Endpoint, Link, Pool, Upstream};
+use crate::upstream::{
+    AddressPool, Balance, Candidates, ConnectError, Endpoint, HashBy, Link, Try, Upstream, hash,
+};
 
 use super::super::boxed_cold;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
 use super::error::{AttemptError, Cause, Phase, Sent};
-
-/// Where a request is sent.
-#[derive(Clone, Copy)]
-pub(super) struct Target<'r> {
-    pub endpoint: &'r Endpoint,
-    /// This worker's connections to it.
-    pub pool: &'r Pool,
-}
+use super::kept::Kept;
 
 /// A request that is passed on.
 pub(super) struct Forward<'f, 'r> {
     pub route: &'r Route,
     pub upstream: &'r Upstream,
-    /// This worker's connections to its endpoint.
-    pool: &'r Pool,
+    /// Its addresses, as this worker sees them.
+    pub candidates: &'r Candidates,
     pub request: &'f Request<'r>,
     pub record: &'f Record<'r>,
     /// The client's name, if it is an identified one.
@@ -42,6 +41,8 @@ pub(super) struct Forward<'f, 'r> {
     pub websocket: bool,
     /// Services can be relied upon to read its body.
     pub body_is_read: bool,
+    /// When all of the request had been sent to a service for the first time.
+    pub first_sent: Cell<Option<Instant>>,
 }
 
 impl<'f, 'r> Forward<'f, 'r> {
@@ -52,48 +53,94 @@ impl<'f, 'r> Forward<'f, 'r> {
         request: &'f Request<'r>,
         record: &'f Record<'r>,
     ) -> Self {
-        let upstream: &'r Upstream = &record.current.snapshot.upstreams[place];
+        let candidates: &'r Candidates = &record.current.upstreams[place];
+        let upstream = candidates.upstream();
         record.note_upstream(upstream);
         Self {
             route,
             upstream,
-            pool: &record.current.pools[place][0],
+            candidates,
             request,
             record,
             client: permit.caller().client().map(|client| client.name.as_str()),
             websocket: asks_for_websocket(request),
             body_is_read: body_is_read(request),
+            first_sent: Cell::new(None),
         }
     }
 
-    /// Picks an endpoint of the upstream.
-    pub(super) fn pick(&self) -> Target<'r> {
-        // `config::later` refuses more than one.
-        Target {
-            endpoint: &self.upstream.endpoints[0],
-            pool: self.pool,
+    /// The hash of what the request is told apart by, where its upstream goes by that.
+    pub(super) fn hash(&self) -> u64 {
+        let Balance::Hash(by) = &self.upstream.rules.balance else {
+            return 0;
+        };
+        let fields = &self.request.head.fields;
+        let text = match by {
+            HashBy::Client => self.client.map(str::as_bytes),
+            HashBy::Ip => None,
+            HashBy::Header(name) => fields.get_all_named(name).next(),
+            HashBy::Cookie(name) => cookie(fields, name),
+        };
+        text.map_or_else(|| hash_of_address(self.request.address), hash)
+    }
+
+    /// How much of the request's body is kept for another try.
+    pub(super) fn keeps(&self) -> usize {
+        match &self.upstream.rules.retry {
+            Some(rules) if is_idempotent(self.method()) => match self.request.body {
+                BodyLength::Fixed(length) if length > rules.body as u64 => 0,
+                _ => rules.body,
+            },
+            _ => 0,
         }
+    }
+
+    /// Whether the request can be sent again, and does no more than if it is sent once.
+    pub(super) fn is_repeatable(&self, kept: &Kept<'_>) -> bool {
+        is_idempotent(self.method()) && kept.has_all() && (kept.is_whole() || self.keeps() > 0)
+    }
+
+    /// The endpoint that a try goes to.
+    pub(super) fn endpoint(&self, current: &Try) -> &'r Endpoint {
+        self.candidates.endpoint(current.candidate())
     }
 
     /// Makes a new connection.
-    pub(super) async fn connect(&self, to: Target<'_>) -> Result<Link, AttemptError> {
-        let connected = boxed_cold(to.pool.connect(self.upstream)).await;
-        connected.map_err(|error| {
-            self.record.attempts.set(self.record.attempts.get() + 1);
-            if to.pool.should_log(Instant::now()) {
-                let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
-                if error.is_ours() {
-                    tracing::error!(%upstream, %error, request_id, "there is no room for another connection");
-                } else {
-                    tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
-                }
+    pub(super) async fn connect(&self, current: &mut Try) -> Result<Link, AttemptError> {
+        let candidate = Rc::clone(current.candidate());
+        let pool = self.candidates.pool(&candidate);
+        let begun = Instant::now();
+        let connected = boxed_cold(pool.connect(&candidate.pool, self.upstream)).await;
+        match connected {
+            Ok(link) => {
+                current.goes_to(&link.pool, self.upstream, Instant::now());
+                Ok(link)
             }
-            AttemptError {
-                phase: Phase::Connect,
-                sent: Sent::Nothing,
-                cause: Cause::Connect(error),
+            Err(error) => {
+                self.note_attempt(&candidate.pool);
+                let mut error = self.unreachable(error);
+                error.waited = begun.elapsed();
+                Err(error)
             }
-        })
+        }
+    }
+
+    /// Logs that no connection could be made.
+    pub(super) fn unreachable(&self, error: ConnectError) -> AttemptError {
+        if self.candidates.should_log(Instant::now()) {
+            let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+            if error.is_ours() {
+                tracing::error!(%upstream, %error, request_id, "there is no room for another connection");
+            } else {
+                tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+            }
+        }
+        AttemptError {
+            phase: Phase::Connect,
+            sent: Sent::Nothing,
+            waited: Duration::ZERO,
+            cause: Cause::Connect(error),
+        }
     }
 
     /// The request's method.
@@ -118,10 +165,9 @@ impl<'f, 'r> Forward<'f, 'r> {
     }
 
     /// Notes that an attempt begins.
-    pub(super) fn note_attempt(&self, link: &Link) {
+    pub(super) fn note_attempt(&self, pool: &AddressPool) {
         self.record.attempts.set(self.record.attempts.get() + 1);
-        let address = Rc::clone(&link.address_text);
-        self.record.endpoint.replace(Some(address));
+        self.record.endpoint.replace(Some(Rc::clone(&pool.text)));
     }
 
     /// The host that this endpoint is asked for, if it is not the one that the client has asked for.
@@ -223,4 +269,22 @@ fn body_is_read(request: &Request<'_>) -> bool {
             request.head.method,
             Method::POST | Method::PUT | Method::PATCH
         )
+}
+
+/// The hash of a caller by its address.
+fn hash_of_address(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => hash(&address.octets()),
+        IpAddr::V6(address) => hash(&address.octets()),
+    }
+}
+
+/// The value of a cookie (RFC 6265 section 4.2.1).
+fn cookie<'f>(fields: &'f Fields, name: &str) -> Option<&'f [u8]> {
+    let lines = fields.get_all(KnownField::Cookie);
+    let mut pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
+    pairs.find_map(|pair| {
+        let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
+        rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
+    })
 }

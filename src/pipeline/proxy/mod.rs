@@ -1,28 +1,32 @@
 //! Stage 5: the request goes to its upstream and the answer comes back, both streaming.
 //!
-//! A kept connection may have died unnoticed. What was not sent at all is sent again on a fresh
-//! one; what may have been read already only if the request is safe to repeat (RFC 9110 section
-//! 9.2.2) and still whole in memory.
+//! An endpoint is picked and tried. What fails before anything of an answer has gone out may be tried
+//! again elsewhere (`tries.rs`). Apart from that, a kept connection may have died unnoticed: what was
+//! not sent at all is sent again on a fresh one; what may have been read already only if the request
+//! is safe to repeat (RFC 9110 section 9.2.2) and still whole in memory.
 
 mod answer;
 mod attempt;
 mod error;
 mod forward;
+mod kept;
 mod pace;
 mod pass;
+mod pass_error;
+mod tries;
 mod tunnel;
 
-use crate::message::method::is_idempotent;
 use crate::route::Route;
-use crate::upstream::{Link, Pool};
+use crate::upstream::{Link, Try};
 use crate::wire::stream::GivenUp;
 
 use self::answer::Relayed;
 use self::attempt::Attempt;
 use self::error::{AttemptError, Cause, Phase};
 use self::forward::Forward;
+use self::kept::Kept;
 use self::pace::Slow;
-use self::pass::Beginning;
+use self::tries::Tries;
 use self::tunnel::{DRAIN, tunnel};
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
@@ -42,46 +46,79 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let forward = Forward::new(route, upstream, permit, request, record);
-    let buffers = &record.worker.buffers;
-    let beginning = Beginning::take(&mut client.end, &record.bytes_in, route.body_limit, buffers)?;
-    let repeatable = beginning.is_whole() && is_idempotent(&request.head.method);
-    let target = forward.pick();
-    let mut link = match target.pool.take(!repeatable, record.now()) {
-        Some(link) => link,
-        None => match forward.connect(target).await {
-            Ok(link) => link,
-            Err(error) => return fail(error, record, client),
-        },
+    let (limit, buffers) = (route.body_limit, &record.worker.buffers);
+    let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
+    let mut tries = Tries::new(&forward, &kept);
+    let mut current = match tries.first() {
+        Some(picked) => picked?,
+        None => boxed_cold(tries.first_of_unresolved()).await?,
     };
     loop {
-        let mut attempt = Attempt::start(&forward, target.endpoint, &beginning, &mut link);
-        let head = attempt.head(client).await;
-        // Nothing of the answer has gone out: here another attempt could still be made.
-        let begun = head.and_then(|head| attempt.begin_answer(head, target.endpoint, client));
-        let error = match begun {
-            Ok(begun) => match attempt.relay(begun, client).await {
-                Ok(relayed) if relayed.switched => {
-                    let idle = forward.upstream.rules.idle_timeout;
-                    boxed_cold(tunnel(attempt.into_service(), client, record, idle)).await;
-                    return Ok(After::Close);
+        match exchange(&forward, &kept, &mut current, &mut tries, client).await {
+            Ok(Exchanged::Answered(after)) => return Ok(after),
+            Ok(Exchanged::Unwelcome(next)) => current = next,
+            Err(error) => {
+                tries.note_failure(&current, &error);
+                match tries.after(&error, client) {
+                    Some(next) => current = next,
+                    None => return fail(error, record, client),
                 }
-                Ok(relayed) => {
-                    drop(attempt);
-                    keep(link, &relayed, target.pool, &forward);
-                    return Ok(record.after(relayed.goes_on, client));
-                }
-                Err(error) => error,
-            },
-            Err(error) => error,
-        };
-        drop(attempt);
-        if !(link.reused && error.is_of_stale_connection(repeatable)) {
-            return fail(error, record, client);
+            }
         }
-        link = match forward.connect(target).await {
-            Ok(link) => link,
-            Err(error) => return fail(error, record, client),
+        boxed_cold(tries.pause()).await;
+    }
+}
+
+/// How a try has ended.
+enum Exchanged {
+    /// The client has its answer.
+    Answered(After),
+    /// The service has answered in a way that another endpoint may do better than; this one.
+    Unwelcome(Try),
+}
+
+/// Tries to have the request answered by one endpoint.
+async fn exchange<'f, 'r>(
+    forward: &'f Forward<'f, 'r>,
+    kept: &Kept<'_>,
+    current: &mut Try,
+    tries: &mut Tries<'f, 'r>,
+    client: &mut ClientSide<'_>,
+) -> Result<Exchanged, AttemptError> {
+    let record = forward.record;
+    let repeatable = forward.is_repeatable(kept);
+    let ask_kernel = !(repeatable && kept.is_whole());
+    let pool = &current.candidate().pool;
+    let mut link = match pool.take(ask_kernel, record.now()) {
+        Some(link) => link,
+        None => forward.connect(current).await?,
+    };
+    loop {
+        let (endpoint, reused) = (forward.endpoint(current), link.reused);
+        let mut attempt = Attempt::start(forward, endpoint, kept, &mut link);
+        let head = match attempt.head(client).await {
+            Ok(head) => head,
+            Err(error) if reused && error.is_of_stale_connection(repeatable) => {
+                drop(attempt);
+                link = forward.connect(current).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
+        // Nothing of the answer has gone out: here another endpoint can still be tried.
+        if let Some(next) = tries.instead_of(&head, current, &attempt) {
+            return Ok(Exchanged::Unwelcome(next));
+        }
+        let begun = attempt.begin_answer(head, endpoint, client)?;
+        let relayed = attempt.relay(begun, client).await?;
+        if relayed.switched {
+            let idle = forward.upstream.rules.idle_timeout;
+            boxed_cold(tunnel(attempt.into_service(), client, record, idle)).await;
+            return Ok(Exchanged::Answered(After::Close));
+        }
+        drop(attempt);
+        keep(link, &relayed, forward);
+        return Ok(Exchanged::Answered(record.after(relayed.goes_on, client)));
     }
 }
 
@@ -118,10 +155,10 @@ fn fail(
     Ok(after)
 }
 
-fn keep(mut link: Link, relayed: &Relayed, pool: &Pool, forward: &Forward<'_, '_>) {
+fn keep(mut link: Link, relayed: &Relayed, forward: &Forward<'_, '_>) {
     if let Some(rest) = relayed.rest {
         link.max_idle_time = rest;
         link.connection.rest(&forward.record.worker.buffers);
-        pool.give(link, forward.upstream.rules.max_idle, relayed.at);
+        link.keep(forward.upstream.rules.max_idle, relayed.at);
     }
 }

@@ -11,7 +11,8 @@ use crate::wire::end::End;
 
 use super::super::client_side::ClientSide;
 use super::super::record::Record;
-use super::pass::{Pass, PassError};
+use super::pass::Pass;
+use super::pass_error::PassError;
 
 /// The code of what has no end of its own and is ended for the drain.
 pub(super) const DRAIN: &str = "drain";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::redis::Redis;
-use crate::support::{Gateway, Gone, Request, Shop, Upstream, each, hash_of, tollgate};
+use crate::support::{Gateway, Gone, Request, Shop, UNGUARDED, Upstream, each, hash_of, tollgate};
 
 #[test]
 fn a_429_names_its_limit_and_where_that_was_counted() {
@@ -236,7 +236,7 @@ fn each_failure_of_a_service_has_its_cause() {
     });
     let cut = Upstream::answering_once("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
     let services = [&down, &down, &ending, &half, &garbage, &silent, &cut];
-    let mut config = "[server]\nworkers = 1\n[routes]\n".to_owned();
+    let mut config = format!("{UNGUARDED}[server]\nworkers = 1\n[routes]\n");
     for (nth, service) in services.iter().enumerate() {
         let url = service.url();
         let route = format!("\"/{nth}\" = {{ upstream = \"{url}\", timeout = \"300ms\" }}\n");

@@ -1,7 +1,7 @@
 //! Kept connections to upstreams: used again, never for a request that they can't serve, and
 //! never a source of somebody else's answer.
 
-use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, Upstream, each};
+use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, UNGUARDED, Upstream, each};
 
 #[test]
 fn a_connection_that_the_upstream_closed_costs_no_error() {
@@ -78,7 +78,7 @@ fn a_request_without_an_answer_gets_502() {
                 return Err(Gone);
             }
         });
-        let shop = Shop::selling(upstream, "");
+        let shop = Shop::selling(upstream, UNGUARDED);
         let mut client = shop.gateway.connect();
         for warm in [false, true] {
             for request in [

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, Request, Shop, Silent, Upstream, eventually};
+use crate::support::{Gateway, Request, Shop, Silent, UNGUARDED, Upstream, eventually};
 
 #[test]
 fn an_upstream_that_does_not_listen_gets_502_at_once() {
-    let shop = Shop::selling(Upstream::down(|_| Ok(())), "");
+    let shop = Shop::selling(Upstream::down(|_| Ok(())), UNGUARDED);
     let mut client = shop.gateway.connect();
     for request in [
         Request::get("/api/inventory/x"),
@@ -56,7 +56,7 @@ fn a_shortage_of_files_is_not_the_services_fault() {
 
 #[test]
 fn an_upstream_that_comes_back_is_used_again() {
-    let shop = Shop::open();
+    let shop = Shop::with(UNGUARDED);
     let mut client = shop.gateway.connect();
     for _ in 0..3 {
         Shop::still_serves(&mut client);

@@ -1,7 +1,7 @@
 //! Answers of an upstream that can't be understood, or that could be understood in two ways, are
 //! never passed on as whole ones.
 
-use crate::support::{Ending, Request, Shop, Upstream, each};
+use crate::support::{Ending, Request, Shop, UNGUARDED, Upstream, each};
 
 #[test]
 fn an_answer_that_is_not_http_gets_502() {
@@ -124,7 +124,7 @@ fn half_a_head_is_no_answer() {
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
         ],
         |half| {
-            let shop = Shop::selling(Upstream::answering_once(*half), "");
+            let shop = Shop::selling(Upstream::answering_once(*half), UNGUARDED);
             let response = shop.ask(&Request::get("/api/inventory/x"));
             assert_eq!(response.status, 502, "{}", response.text());
             // Some answer had begun: a request must not be sent again for that.

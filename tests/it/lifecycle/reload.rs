@@ -8,27 +8,6 @@ use serde_json::Value;
 use super::Load;
 use crate::support::{Gateway, KEY, Request, Shop, Upstream, eventually, hash_of};
 
-/// How many reloads the log tells of so far.
-fn reloads(gateway: &Gateway) -> usize {
-    gateway
-        .log()
-        .iter()
-        .filter(|line| {
-            line["message"]
-                .as_str()
-                .is_some_and(|m| m.starts_with("reloaded"))
-        })
-        .count()
-}
-
-/// Replaces the file, reloads, and waits until it is in force.
-fn reload(gateway: &Gateway, config: &str) {
-    let before = reloads(gateway);
-    gateway.rewrite(config);
-    gateway.signal(Signal::HUP);
-    eventually("the reload", || (reloads(gateway) > before).then_some(()));
-}
-
 #[test]
 fn a_hundred_reloads_under_load_disturb_nobody() {
     let shop = Shop::open();
@@ -58,7 +37,7 @@ fn a_hundred_reloads_under_load_disturb_nobody() {
             } else {
                 (&plain, 404)
             };
-            reload(&shop.gateway, config);
+            shop.gateway.reload(config);
             shop.ask(&Request::get("/marker")).is(marker);
         }
         drop(stop_in_any_case);
@@ -125,7 +104,7 @@ fn a_bad_file_changes_nothing_and_is_logged() {
         "{}",
         shop.gateway.log_text()
     );
-    reload(&shop.gateway, &good);
+    shop.gateway.reload(&good);
     Shop::still_serves(&mut client);
 }
 
@@ -146,7 +125,7 @@ fn the_log_says_first_what_became_public() {
     let open = Shop::config(&shop.inventory, &shop.orders, &more)
         .replace("protected = [\"/api/orders\"]", "protected = []");
     let before = shop.gateway.log().len();
-    reload(&shop.gateway, &open);
+    shop.gateway.reload(&open);
     shop.ask(&Request::get("/api/orders/x")).is(200);
 
     let lines = lines_naming(&shop.gateway, before, &["public", "another"]);
@@ -169,10 +148,8 @@ fn what_needs_a_restart_is_named_and_the_rest_applies() {
     let more = "[server]\nworkers = 3\nmax_connections = 77\n\
                 [limits]\nanonymous = { requests = 5, per = \"1h\" }";
     let before = shop.gateway.log().len();
-    reload(
-        &shop.gateway,
-        &Shop::config(&shop.inventory, &shop.orders, more),
-    );
+    shop.gateway
+        .reload(&Shop::config(&shop.inventory, &shop.orders, more));
     let names = ["workers", "max_connections"];
     let lines = lines_naming(&shop.gateway, before, &names);
     for name in names {
@@ -201,7 +178,7 @@ fn a_request_in_flight_keeps_what_it_began_with() {
     shop.inventory.wait_for("the request", |_| true);
     let gone =
         Shop::config(&shop.inventory, &shop.orders, "").replace("/api/inventory", "/api/elsewhere");
-    reload(&shop.gateway, &gone);
+    shop.gateway.reload(&gone);
     shop.ask(&Request::get("/api/inventory/x"))
         .is_refusal(404, "no_route");
     go.send(()).expect("the upstream waits");
@@ -216,7 +193,8 @@ fn a_removed_upstream_is_left_without_another_request() {
         client.ask(&Request::get("/api/inventory/x")).is(200);
     }
     let elsewhere = Upstream::echo();
-    reload(&shop.gateway, &Shop::config(&elsewhere, &shop.orders, ""));
+    shop.gateway
+        .reload(&Shop::config(&elsewhere, &shop.orders, ""));
     // Every worker has to notice, and the clients' idle connections must not stand in the way.
     shop.inventory.wait_for_open(0);
     for client in &mut clients {
@@ -236,16 +214,16 @@ fn an_idle_connection_follows_the_limits_of_a_reload() {
         Shop::still_serves(client);
     }
     let config = |more| Shop::config(&shop.inventory, &shop.orders, more);
-    reload(
-        &shop.gateway,
-        &config("[server]\nmax_head = \"8KiB\"\nheader_timeout = \"300ms\""),
-    );
+    shop.gateway.reload(&config(
+        "[server]\nmax_head = \"8KiB\"\nheader_timeout = \"300ms\"",
+    ));
     large
         .ask(&Request::get("/api/inventory/x").field("X-Large", &"x".repeat(4000)))
         .is(200);
     slow.send("GET /api/inventory/x HTTP/1.1\r\n");
     slow.answer().is_refusal(408, "request_timeout");
-    reload(&shop.gateway, &config("[server]\nidle_timeout = \"300ms\""));
+    shop.gateway
+        .reload(&config("[server]\nidle_timeout = \"300ms\""));
     idle.is_closed();
 }
 
@@ -258,11 +236,11 @@ fn counters_survive_and_a_new_limit_applies_to_them() {
         shop.ask(&Request::get("/api/inventory/x")).is(200);
     }
     let config = |requests| Shop::config(&shop.inventory, &shop.orders, &limit(requests));
-    reload(&shop.gateway, &config(8));
+    shop.gateway.reload(&config(8));
     for status in [200, 200, 429] {
         shop.ask(&Request::get("/api/inventory/x")).is(status);
     }
-    reload(&shop.gateway, &config(9));
+    shop.gateway.reload(&config(9));
     for status in [200, 429] {
         shop.ask(&Request::get("/api/inventory/x")).is(status);
     }
@@ -276,10 +254,8 @@ fn a_key_that_was_taken_away_ends_on_open_connections_too() {
         .ask(&Request::get("/api/orders/x").with_key())
         .is(200);
     let config = Shop::config(&shop.inventory, &shop.orders, "");
-    reload(
-        &shop.gateway,
-        &config.replace(&hash_of(KEY), &hash_of("another-key")),
-    );
+    shop.gateway
+        .reload(&config.replace(&hash_of(KEY), &hash_of("another-key")));
     client
         .ask(&Request::get("/api/orders/x").with_key())
         .is_refusal(401, "invalid_api_key");
@@ -304,10 +280,7 @@ fn a_shadow_that_becomes_a_limit_has_counted() {
     for _ in 0..3 {
         gateway.ask(&search).is(200);
     }
-    reload(
-        &gateway,
-        &config("enforce", "limits = [\"watch\"]\ncost = 2"),
-    );
+    gateway.reload(&config("enforce", "limits = [\"watch\"]\ncost = 2"));
     gateway.ask(&search).is_refusal(429, "rate_limited");
     for told in [
         "`limits.policies.watch.mode`: shadow -> enforce",
@@ -315,7 +288,7 @@ fn a_shadow_that_becomes_a_limit_has_counted() {
     ] {
         gateway.wait_log(told, |line| line.to_string().contains(told));
     }
-    reload(&gateway, &config("enforce", "limits = []"));
+    gateway.reload(&config("enforce", "limits = []"));
     gateway.ask(&search).is(200);
 }
 
@@ -325,7 +298,7 @@ fn fields_with_odd_names_may_pass_from_a_reload_on() {
     let mut client = shop.gateway.connect();
     for (more, arrives) in [("", false), ("[server]\nodd_field_names = \"pass\"", true)] {
         let config = Shop::config(&shop.inventory, &shop.orders, more);
-        reload(&shop.gateway, &config);
+        shop.gateway.reload(&config);
         client
             .ask(&Request::get("/api/inventory/x").field("X_Tenant", "7"))
             .is(200);

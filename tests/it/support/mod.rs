@@ -12,6 +12,7 @@ pub(crate) mod redis;
 pub(crate) mod redis_cluster;
 pub(crate) mod redis_sentinel;
 pub(crate) mod redis_tls;
+mod reload;
 mod request;
 mod shop;
 mod silent;
@@ -24,7 +25,7 @@ pub(crate) use gateway::{Finished, Gateway, folder_with, tollgate, tollgate_read
 pub(crate) use message::Broken;
 pub(crate) use peer::{Gone, Peer, Seen};
 pub(crate) use request::{Request, latin1};
-pub(crate) use shop::{KEY, Shop, hash_of};
+pub(crate) use shop::{KEY, Shop, UNGUARDED, hash_of};
 pub(crate) use silent::Silent;
 pub(crate) use table::each;
 pub(crate) use upstream::Upstream;

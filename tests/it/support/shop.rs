@@ -19,6 +19,10 @@ pub(crate) struct Shop {
     pub orders: Upstream,
 }
 
+/// Configuration with which each failure of a service is the client's: nothing is tried again, and no
+/// circuit opens.
+pub(crate) const UNGUARDED: &str = "[upstream_defaults]\nbreaker = \"off\"\nretry = \"off\"\n";
+
 impl Shop {
     /// Both services echo.
     pub(crate) fn open() -> Self {

@@ -1,0 +1,200 @@
+//! The tries of one request: where it is sent first, and where else if that fails. Another try needs
+//! that nothing of an answer has gone out, that the request can be sent again (or that nothing of it
+//! was sent), time, and a place in the upstream's budget. Where one of these is missing, the client
+//! gets what the service has said.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+use tokio::time::{sleep, timeout};
+
+use crate::message::head::AnswerHead;
+use crate::message::known_field::KnownField;
+use crate::upstream::{Address, Asked, ConnectError, Failure, NoEndpoint, RetryRules, Try};
+
+use super::super::client_side::ClientSide;
+use super::super::record::FailedTry;
+use super::super::rejection::Rejection;
+use super::attempt::Attempt;
+use super::error::{AttemptError, Cause, Phase};
+use super::forward::Forward;
+use super::kept::Kept;
+
+/// The longest pause before the second try; each further one may be twice as long.
+const PAUSE: Duration = Duration::from_millis(25);
+/// The longest that an endpoint is spared because it has asked for that.
+const LONGEST_SPARED: Duration = Duration::from_secs(10);
+
+/// All tries of a request.
+pub(super) struct Tries<'f, 'r> {
+    forward: &'f Forward<'f, 'r>,
+    kept: &'f Kept<'f>,
+    hash: u64,
+    tried: SmallVec<[Arc<Address>; 2]>,
+}
+
+impl<'f, 'r> Tries<'f, 'r> {
+    pub(super) fn new(forward: &'f Forward<'f, 'r>, kept: &'f Kept<'f>) -> Self {
+        forward.candidates.count(forward.record.now());
+        Self {
+            forward,
+            kept,
+            hash: forward.hash(),
+            tried: SmallVec::new(),
+        }
+    }
+
+    /// Picks where the request is sent first; `None` as long as no address is known.
+    pub(super) fn first(&self) -> Option<Result<Try, Rejection>> {
+        match self.pick() {
+            Err(NoEndpoint::Unresolved) => None,
+            picked => Some(picked.map_err(rejection)),
+        }
+    }
+
+    /// Waits for the first address of the upstream, and picks.
+    pub(super) async fn first_of_unresolved(&self) -> Result<Try, Rejection> {
+        let (forward, record) = (self.forward, self.forward.record);
+        let patience = forward.upstream.rules.connect_timeout;
+        let resolved = timeout(patience, forward.candidates.resolve()).await;
+        let error = match resolved.unwrap_or(Err(ConnectError::TimedOut(patience))) {
+            Ok(()) => return self.pick().map_err(rejection),
+            Err(error) => forward.unreachable(error),
+        };
+        record.waits();
+        record.detail.replace(error.detail().map(Into::into));
+        Err(error
+            .into_rejection()
+            .unwrap_or(Rejection::UpstreamUnreachable))
+    }
+
+    fn pick(&self) -> Result<Try, NoEndpoint> {
+        let (forward, rules) = (self.forward, &self.forward.upstream.rules);
+        let answer = rules.try_timeout.unwrap_or(forward.route.timeout);
+        forward.candidates.pick(&Asked {
+            now: forward.record.now(),
+            hash: self.hash,
+            repeatable: forward.is_repeatable(self.kept),
+            longest: rules.connect_timeout + answer.min(forward.route.timeout),
+            tried: &self.tried,
+        })
+    }
+
+    /// Notes what came of a try that has failed.
+    pub(super) fn note_failure(&mut self, failed: &Try, error: &AttemptError) {
+        let (upstream, now) = (self.forward.upstream, self.forward.record.now());
+        let why = match error.failure() {
+            None if matches!(error.cause, Cause::ClientLeft)
+                && error.phase != Phase::Body
+                && failed.tries_patience(error.waited) =>
+            {
+                Some(Failure::Impatient)
+            }
+            why => why,
+        };
+        if let Some(why) = why {
+            upstream.failed(failed, why, now);
+            self.note(failed, why, error.waited);
+        }
+    }
+
+    fn note(&mut self, failed: &Try, why: Failure, waited: Duration) {
+        let pool = &failed.candidate().pool;
+        self.tried.push(Arc::clone(&pool.address));
+        self.forward.record.tries.borrow_mut().push(FailedTry {
+            endpoint: std::rc::Rc::clone(&pool.text),
+            reason: why.word(),
+            took: waited,
+        });
+    }
+
+    /// Where to try next after an error, if anywhere.
+    pub(super) fn after(&self, error: &AttemptError, client: &ClientSide<'_>) -> Option<Try> {
+        let rules = self.rules()?;
+        let can = error.leaves_request_whole(self.forward.is_repeatable(self.kept))
+            && self.kept.has_all()
+            && !client.end.is_within_message();
+        if can { self.another(rules) } else { None }
+    }
+
+    /// Where to try next instead of passing on an answer, if anywhere. Notes what the answer says
+    /// about its endpoint.
+    pub(super) fn instead_of(
+        &mut self,
+        head: &AnswerHead,
+        answered: &Try,
+        attempt: &Attempt<'_, '_>,
+    ) -> Option<Try> {
+        let forward = self.forward;
+        let (upstream, now) = (forward.upstream, forward.record.now());
+        let (status, waited) = (head.status, attempt.waited(now));
+        let breaker = upstream.rules.breaker.as_ref();
+        if breaker.is_some_and(|rules| rules.statuses.has(status)) {
+            upstream.failed(answered, Failure::Status(status), now);
+        } else {
+            upstream.answered(answered, waited, status.is_server_error(), now);
+        }
+        if let Some(time) = asks_to_be_spared(head) {
+            upstream.spare(answered, time.min(LONGEST_SPARED), now);
+        }
+        let rules = self.rules()?;
+        let can = rules.statuses.has(status)
+            && forward.is_repeatable(self.kept)
+            && !attempt.is_answering();
+        if !can {
+            return None;
+        }
+        self.tried
+            .push(Arc::clone(&answered.candidate().pool.address));
+        let next = self.another(rules);
+        self.tried.pop();
+        if next.is_some() {
+            self.note(answered, Failure::Status(status), waited);
+        }
+        next
+    }
+
+    /// Picks another endpoint if there is time and a place in the budget.
+    fn another(&self, rules: &RetryRules) -> Option<Try> {
+        let (forward, now) = (self.forward, self.forward.record.now());
+        let is_late = |sent: Instant| now + PAUSE >= sent + forward.route.timeout;
+        if self.tried.len() > rules.attempts as usize
+            || self.kept.len() > rules.body
+            || forward.first_sent.get().is_some_and(is_late)
+        {
+            return None;
+        }
+        let next = self.pick().ok()?;
+        forward.candidates.may_retry(rules, now).then_some(next)
+    }
+
+    fn rules(&self) -> Option<&'f RetryRules> {
+        self.forward.upstream.rules.retry.as_ref()
+    }
+
+    /// Waits a little, so that what has failed together is not tried again together.
+    pub(super) async fn pause(&self) {
+        let doublings = u32::try_from(self.tried.len()).unwrap_or(1).clamp(1, 8) - 1;
+        sleep(PAUSE.mul_f32(fastrand::f32()) * (1 << doublings)).await;
+        self.forward.record.waits();
+    }
+}
+
+/// For how long a service that is overloaded asks for no more requests (RFC 9110 section 10.2.3).
+fn asks_to_be_spared(head: &AnswerHead) -> Option<Duration> {
+    if head.status != http::StatusCode::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let seconds = head.fields.get(KnownField::RetryAfter)?;
+    let seconds = std::str::from_utf8(seconds).ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn rejection(why: NoEndpoint) -> Rejection {
+    match why {
+        NoEndpoint::CircuitsOpen(next_probe) => Rejection::CircuitOpen { next_probe },
+        NoEndpoint::Unhealthy => Rejection::NoHealthyEndpoint,
+        NoEndpoint::Unresolved => Rejection::UpstreamUnreachable,
+    }
+}

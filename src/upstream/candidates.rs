@@ -1,0 +1,233 @@
+//! The addresses of an upstream as one worker sees them: what a request may be sent to, in a list that
+//! is made anew when the addresses change. A request looks at one number to see that they have not.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::address::ConnectError;
+use super::hash::{Table, hash};
+use super::moment::millis;
+use super::pool::{AddressPool, Pool};
+use super::{Endpoint, RetryRules, Upstream};
+
+/// How often the log says that an upstream cannot be reached, at most.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One upstream, for one worker.
+#[derive(Debug)]
+pub struct Candidates {
+    pub(super) upstream: Arc<Upstream>,
+    /// By endpoint.
+    pools: Vec<Rc<Pool>>,
+    /// The version of the addresses that the list was made from.
+    seen: Cell<u32>,
+    list: RefCell<Rc<List>>,
+    /// The requests of a second that the budget does not know of yet.
+    counted: Cell<(u32, u32)>,
+    /// When the log last said that the upstream cannot be reached.
+    logged: Cell<Option<Instant>>,
+}
+
+/// An address that requests may be sent to.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The endpoint's place in the upstream.
+    pub endpoint: usize,
+    /// This worker's connections to it.
+    pub pool: Rc<AddressPool>,
+    /// Its part of the endpoint's weight, never 0.
+    pub(super) weight: f32,
+    pub(super) is_backup: bool,
+    /// The last answer about the endpoint's name was without it.
+    pub(super) is_missing: bool,
+    /// What it is hashed by.
+    pub(super) id: u64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct List {
+    /// Those that take requests while all is well, then the others.
+    pub(super) all: Vec<Rc<Candidate>>,
+    /// How many take requests while all is well.
+    pub(super) regular: usize,
+    pub(super) heaviest: f32,
+    /// How far each has come to its next turn.
+    pub(super) turns: RefCell<Vec<f32>>,
+    /// Of those that take requests while all is well.
+    table: OnceCell<Table>,
+}
+
+impl Candidates {
+    pub(super) fn new(upstream: &Arc<Upstream>, pools: Vec<Rc<Pool>>) -> Self {
+        let candidates = Self {
+            upstream: Arc::clone(upstream),
+            pools,
+            seen: Cell::new(0),
+            list: RefCell::default(),
+            counted: Cell::new((0, 0)),
+            logged: Cell::new(None),
+        };
+        candidates.make_list();
+        candidates
+    }
+
+    /// The upstream.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// The endpoint that a candidate is an address of.
+    #[must_use]
+    pub fn endpoint(&self, candidate: &Candidate) -> &Endpoint {
+        &self.upstream.endpoints[candidate.endpoint]
+    }
+
+    /// This worker's connections to that endpoint.
+    #[must_use]
+    pub fn pool(&self, candidate: &Candidate) -> &Pool {
+        &self.pools[candidate.endpoint]
+    }
+
+    /// Whether the log should say that the upstream cannot be reached: once a second is enough,
+    /// however many requests that concerns.
+    pub fn should_log(&self, now: Instant) -> bool {
+        let lately = |logged: Instant| now.saturating_duration_since(logged) < LOG_INTERVAL;
+        let should = !self.logged.get().is_some_and(lately);
+        if should {
+            self.logged.set(Some(now));
+        }
+        should
+    }
+
+    /// Waits for the first address of an upstream that has none yet.
+    ///
+    /// # Errors
+    /// When no name of the upstream can be resolved.
+    pub async fn resolve(&self) -> Result<(), ConnectError> {
+        let mut failed = None;
+        for pool in &self.pools {
+            match pool.state().addresses().await {
+                Ok(_) => {
+                    self.make_list();
+                    return Ok(());
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Counts a request, for the budget for retries and the names that are in use.
+    pub fn count(&self, now: Instant) {
+        let second = second(now);
+        let (then, count) = self.counted.get();
+        if then == second {
+            self.counted.set((second, count + 1));
+        } else {
+            self.hand_in();
+            self.counted.set((second, 1));
+            for pool in &self.pools {
+                pool.state().mark_used();
+            }
+        }
+    }
+
+    /// Takes one retry from the budget, if there is one.
+    pub fn may_retry(&self, rules: &RetryRules, now: Instant) -> bool {
+        self.hand_in();
+        self.upstream.state.budget.withdraw(rules, second(now))
+    }
+
+    fn hand_in(&self) {
+        let (then, count) = self.counted.get();
+        if count > 0 {
+            self.upstream.state.budget.deposit(then, count);
+            self.counted.set((then, 0));
+        }
+    }
+
+    pub(super) fn list(&self) -> Rc<List> {
+        if self.seen.get() != self.upstream.state.version() {
+            self.make_list();
+        }
+        Rc::clone(&self.list.borrow())
+    }
+
+    fn make_list(&self) {
+        // First: what changes from here on is seen the next time.
+        self.seen.set(self.upstream.state.version());
+        let mut all = Vec::new();
+        for (endpoint, pool) in self.pools.iter().enumerate() {
+            pool.follow_addresses();
+            let Endpoint { weight, backup, .. } = self.upstream.endpoints[endpoint];
+            let in_use = pool.state().in_use();
+            let present = in_use.iter().filter(|(_, missing)| !missing).count();
+            for (address, is_missing) in in_use {
+                let Some(pool) = pool.of(&address).filter(|_| weight > 0) else {
+                    continue;
+                };
+                all.push(Rc::new(Candidate {
+                    endpoint,
+                    weight: share(weight, present),
+                    is_backup: backup,
+                    is_missing,
+                    id: hash(pool.text.as_bytes()),
+                    pool,
+                }));
+            }
+        }
+        all.sort_by_key(|one| !one.is_regular());
+        let regular = all.iter().filter(|one| one.is_regular()).count();
+        let weights = all.iter().map(|one| one.weight);
+        let start = |one: &Rc<Candidate>| one.weight * fastrand::f32();
+        self.list.replace(Rc::new(List {
+            regular,
+            heaviest: weights.fold(0.0, f32::max),
+            turns: RefCell::new(all.iter().map(start).collect()),
+            table: OnceCell::new(),
+            all,
+        }));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn share(weight: u32, addresses: usize) -> f32 {
+    weight as f32 / addresses.max(1) as f32
+}
+
+impl Candidate {
+    /// The same endpoint with another of its addresses.
+    pub(super) fn at(&self, pool: &Rc<AddressPool>) -> Self {
+        Self {
+            pool: Rc::clone(pool),
+            ..*self
+        }
+    }
+
+    fn is_regular(&self) -> bool {
+        !self.is_backup && !self.is_missing
+    }
+}
+
+impl List {
+    /// The table of those that take requests while all is well.
+    pub(super) fn table(&self) -> &Table {
+        self.table.get_or_init(|| {
+            let regular = self.all[..self.regular].iter();
+            let endpoints: Vec<_> = regular.map(|one| (one.id, one.weight)).collect();
+            Table::fill(&endpoints)
+        })
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a process does not live that long"
+)]
+fn second(now: Instant) -> u32 {
+    (millis(now) / 1000) as u32
+}

@@ -1,0 +1,200 @@
+//! The circuit breaker of one address of an endpoint, shared by all workers and kept over reloads.
+//!
+//! Closed, everything passes. It opens after so many failures in a row, if nothing has succeeded for
+//! 250 ms either: a service that sheds one request in ten has three failures in a row all the time.
+//! Open, nothing passes but one probe after each cool-down: a lease, which ends with its try.
+//! Only tries count that have begun since the last change. Nothing here is locked but the words for
+//! the log.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::breaker::{Attempt, Breaker};
+
+use super::failure::Failure;
+use super::moment::{millis, whole_millis};
+use super::rules::BreakerRules;
+
+/// How long nothing may have succeeded before failures in a row open a circuit.
+const QUIET: Duration = Duration::from_millis(250);
+/// The longest cool-down that failed probes lead to.
+const LONGEST_COOL_DOWN: Duration = Duration::from_mins(2);
+/// The pause between two probes while no endpoint of the upstream can be used.
+const COOL_DOWN_OF_ALL: Duration = Duration::from_secs(5);
+
+/// A circuit.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    breaker: Breaker,
+    /// When a try last succeeded, about.
+    succeeded: AtomicU64,
+    /// When it opened, or the last probe ended.
+    waits_since: AtomicU64,
+    /// How long it waits before a probe, in milliseconds.
+    cool_down: AtomicU64,
+    /// Until when the probe that is under way holds it; 0: there is none.
+    lease: AtomicU64,
+    /// When and why it opened.
+    opened: Mutex<Option<(Instant, Failure)>>,
+}
+
+/// What lets a try through.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ticket {
+    /// The circuit was closed.
+    Closed(Attempt),
+    /// It is the one probe; the number tells its lease from others.
+    Probe(u64),
+    /// Nobody asks what becomes of it: the breaker is off.
+    Unguarded,
+}
+
+impl Default for Circuit {
+    fn default() -> Self {
+        // It opens when the rules say so, which a reload may change.
+        let breaker = Breaker::open(u32::MAX);
+        breaker.close();
+        Self {
+            breaker,
+            succeeded: AtomicU64::new(0),
+            waits_since: AtomicU64::new(0),
+            cool_down: AtomicU64::new(0),
+            lease: AtomicU64::new(0),
+            opened: Mutex::default(),
+        }
+    }
+}
+
+impl Circuit {
+    /// A ticket for a try, unless it is open.
+    #[inline]
+    pub(super) fn enter(&self) -> Option<Ticket> {
+        self.breaker.attempt().map(Ticket::Closed)
+    }
+
+    /// Whether it is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.breaker.attempt().is_none()
+    }
+
+    /// Whether tries succeed: none has failed since the last success, and there was one.
+    pub(super) fn serves(&self) -> bool {
+        self.succeeded.load(Relaxed) != 0 && self.breaker.failures() == Some(0)
+    }
+
+    /// How long until a probe is due. With `all_open` nothing else of the upstream can be used.
+    pub(super) fn until_probe(&self, all_open: bool, now: Instant) -> Duration {
+        let now = millis(now);
+        let mut cool_down = self.cool_down.load(Relaxed);
+        if all_open {
+            cool_down = cool_down.min(whole_millis(COOL_DOWN_OF_ALL));
+        }
+        let due = self.waits_since.load(Relaxed).saturating_add(cool_down);
+        let due = due.max(self.lease.load(Relaxed));
+        Duration::from_millis(due.saturating_sub(now))
+    }
+
+    /// Takes the lease of a probe that is due and will have ended in `time`.
+    pub(super) fn probe(&self, all_open: bool, time: Duration, now: Instant) -> Option<Ticket> {
+        let held = self.lease.load(Relaxed);
+        if !self.until_probe(all_open, now).is_zero() {
+            return None;
+        }
+        // Two leases of one circuit never end in the same millisecond.
+        let lease = (millis(now) + whole_millis(time)).max(held + 1);
+        self.lease
+            .compare_exchange(held, lease, Relaxed, Relaxed)
+            .is_ok()
+            .then_some(Ticket::Probe(lease))
+    }
+
+    /// Ends a probe without a verdict: the next may begin at once.
+    pub(super) fn free(&self, lease: u64) {
+        let _ = self.lease.compare_exchange(lease, 0, Relaxed, Relaxed);
+    }
+
+    /// Notes that a try has succeeded; says how long the circuit was open, and why, if that closes it.
+    #[inline]
+    pub(super) fn succeeded(&self, ticket: Ticket, now: Instant) -> Option<(Duration, Failure)> {
+        match ticket {
+            Ticket::Closed(attempt) => {
+                self.breaker.succeeded(attempt);
+                let now = millis(now);
+                // Not each time: workers share the cache line.
+                let then = self.succeeded.load(Relaxed);
+                if then == 0 || then + whole_millis(QUIET) / 10 < now {
+                    self.succeeded.store(now, Relaxed);
+                }
+                None
+            }
+            Ticket::Probe(_) => self.close(now),
+            Ticket::Unguarded => None,
+        }
+    }
+
+    /// Closes it. Says how long it was open, and why.
+    pub(super) fn close(&self, now: Instant) -> Option<(Duration, Failure)> {
+        if !self.is_open() {
+            return None;
+        }
+        let opened = self.words().take();
+        self.succeeded.store(millis(now), Relaxed);
+        self.lease.store(0, Relaxed);
+        self.breaker.close();
+        opened.map(|(at, why)| (now.saturating_duration_since(at), why))
+    }
+
+    /// Notes that a try has failed; says whether that opened the circuit. `may_open` is asked where
+    /// that is all that is left to ask.
+    pub(super) fn failed(
+        &self,
+        ticket: Ticket,
+        why: Failure,
+        rules: &BreakerRules,
+        now: Instant,
+        may_open: impl Fn() -> bool,
+    ) -> bool {
+        let Ticket::Closed(attempt) = ticket else {
+            return false;
+        };
+        let quiet = match self.succeeded.load(Relaxed) {
+            0 => true,
+            at => at + whole_millis(QUIET) <= millis(now),
+        };
+        let opened = self.breaker.failed_if(attempt, |failures| {
+            let enough = failures.saturating_add(1) >= rules.failures && quiet;
+            (enough || why.is_clear()) && may_open()
+        });
+        if opened {
+            self.cool_down.store(whole_millis(rules.cool_down), Relaxed);
+            self.waits_since.store(millis(now), Relaxed);
+            self.lease.store(0, Relaxed);
+            *self.words() = Some((now, why));
+        }
+        opened
+    }
+
+    /// Notes that the probe has failed. The next waits for longer while another endpoint serves.
+    pub(super) fn probe_failed(&self, lease: u64, another_serves: bool, now: Instant) {
+        if self.lease.load(Relaxed) != lease {
+            // It took longer than its lease; another has begun.
+            return;
+        }
+        let longest = whole_millis(LONGEST_COOL_DOWN);
+        let cool_down = self.cool_down.load(Relaxed);
+        if another_serves && cool_down < longest {
+            let longer = cool_down.saturating_mul(2).min(longest);
+            self.cool_down.store(longer, Relaxed);
+        }
+        self.waits_since.store(millis(now), Relaxed);
+        self.free(lease);
+    }
+
+    fn words(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Failure)>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

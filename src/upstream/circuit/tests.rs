@@ -1,0 +1,142 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn rules() -> BreakerRules {
+    BreakerRules::default()
+}
+
+impl Circuit {
+    fn fail(&self, why: Failure, now: Instant) -> bool {
+        let ticket = self.enter().expect("it is closed");
+        self.failed(ticket, why, &rules(), now, || true)
+    }
+}
+
+/// One that has been opened at the moment that is returned.
+fn open() -> (Circuit, Instant) {
+    let (circuit, now) = (Circuit::default(), Instant::now());
+    assert!(circuit.fail(Failure::Refused, now));
+    (circuit, now)
+}
+
+#[test]
+fn failures_in_a_row_open_it() {
+    let (circuit, now) = (Circuit::default(), Instant::now());
+    for expected in [false, false, true] {
+        assert_eq!(circuit.fail(Failure::TimedOut, now), expected);
+    }
+    assert!(circuit.is_open());
+    assert_eq!(*circuit.words(), Some((now, Failure::TimedOut)));
+}
+
+#[test]
+fn a_service_that_sheds_now_and_then_is_not_cut_off() {
+    let (circuit, begun) = (Circuit::default(), Instant::now());
+    for tenth in 0..100 {
+        let now = begun + tenth * SECOND / 10;
+        let ticket = circuit.enter().unwrap();
+        assert_eq!(circuit.succeeded(ticket, now), None);
+        for _ in 0..9 {
+            assert!(!circuit.fail(Failure::TimedOut, now));
+        }
+    }
+    // But when the successes end.
+    let now = begun + 11 * SECOND;
+    assert!(circuit.fail(Failure::TimedOut, now));
+}
+
+#[test]
+fn a_connection_that_is_refused_opens_it_at_once() {
+    let (circuit, now) = (Circuit::default(), Instant::now());
+    let ticket = circuit.enter().unwrap();
+    circuit.succeeded(ticket, now);
+    assert!(circuit.fail(Failure::Refused, now));
+}
+
+#[test]
+fn tries_from_before_a_change_do_not_count() {
+    let circuit = Circuit::default();
+    let now = Instant::now();
+    let old = circuit.enter().unwrap();
+    circuit.fail(Failure::Refused, now);
+    circuit.succeeded(old, now);
+    assert!(circuit.is_open(), "a late success");
+    circuit.close(now);
+    circuit.failed(old, Failure::Refused, &rules(), now, || true);
+    assert!(!circuit.is_open(), "a late failure");
+}
+
+#[test]
+fn one_probe_at_a_time_after_the_cool_down() {
+    let (circuit, now) = open();
+    assert!(circuit.probe(false, SECOND, now + 29 * SECOND).is_none());
+    let due = now + 30 * SECOND;
+    let Some(Ticket::Probe(lease)) = circuit.probe(false, SECOND, due) else {
+        panic!("it is due");
+    };
+    assert!(circuit.probe(false, SECOND, due).is_none());
+    assert!(circuit.probe(true, SECOND, due).is_none());
+    // A client that leaves is no verdict.
+    circuit.free(lease);
+    let next = circuit.probe(false, SECOND, due).expect("at once");
+    let (open_for, why) = circuit.succeeded(next, due).expect("it closes");
+    assert_eq!((open_for, why), (30 * SECOND, Failure::Refused));
+    assert!(!circuit.is_open());
+}
+
+#[test]
+fn a_lease_ends_with_its_time() {
+    let (circuit, now) = open();
+    let due = now + 30 * SECOND;
+    let Some(Ticket::Probe(old)) = circuit.probe(false, 2 * SECOND, due) else {
+        panic!("it is due");
+    };
+    assert!(circuit.probe(false, SECOND, due + SECOND).is_none());
+    let later = due + 2 * SECOND;
+    assert!(circuit.probe(false, SECOND, later).is_some());
+    // The first ends after all, and must not free what the second holds.
+    circuit.free(old);
+    circuit.probe_failed(old, true, later);
+    assert!(circuit.probe(false, SECOND, later).is_none());
+}
+
+#[test]
+fn the_cool_down_doubles_while_another_endpoint_serves() {
+    let (circuit, mut now) = open();
+    for seconds in [30, 60, 120, 120] {
+        assert_eq!(circuit.until_probe(false, now), seconds * SECOND);
+        now += seconds * SECOND;
+        let Some(Ticket::Probe(lease)) = circuit.probe(false, SECOND, now) else {
+            panic!("it is due");
+        };
+        circuit.probe_failed(lease, true, now);
+    }
+    circuit.close(now);
+    circuit.fail(Failure::Refused, now);
+    assert_eq!(circuit.until_probe(false, now), 30 * SECOND);
+}
+
+#[test]
+fn while_all_are_open_each_is_probed_every_five_seconds() {
+    let (circuit, mut now) = open();
+    for _ in 0..5 {
+        assert_eq!(circuit.until_probe(true, now), 5 * SECOND);
+        now += 5 * SECOND;
+        let Some(Ticket::Probe(lease)) = circuit.probe(true, SECOND, now) else {
+            panic!("it is due");
+        };
+        circuit.probe_failed(lease, false, now);
+    }
+    assert_eq!(circuit.until_probe(false, now), 30 * SECOND);
+}
+
+#[test]
+fn it_serves_while_its_last_try_succeeded() {
+    let (circuit, now) = (Circuit::default(), Instant::now());
+    assert!(!circuit.serves(), "nothing was tried yet");
+    circuit.succeeded(circuit.enter().unwrap(), now);
+    assert!(circuit.serves());
+    circuit.fail(Failure::TimedOut, now);
+    assert!(!circuit.serves());
+}

@@ -1,0 +1,57 @@
+//! How a try can fail, as far as that says something about its endpoint.
+
+use http::StatusCode;
+
+/// What an endpoint has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It takes no connections.
+    Refused,
+    /// No connection could be made in time, or for another reason.
+    NoConnection,
+    /// It ended the connection without an answer, or within one.
+    Reset,
+    /// It did not answer in time.
+    TimedOut,
+    /// Its answer was not valid HTTP.
+    Invalid,
+    /// It answered with a status that counts as a failure.
+    Status(StatusCode),
+    /// A client did not want to wait for it any longer.
+    Impatient,
+}
+
+impl Failure {
+    /// Whether one of these is enough: nothing listens there.
+    #[must_use]
+    pub fn is_clear(self) -> bool {
+        matches!(self, Self::Refused)
+    }
+
+    /// Whether the endpoint may still be of use, so that at most half of an upstream's endpoints may
+    /// be left out for such a reason: if all answer late, or refuse, leaving them out helps nobody.
+    #[must_use]
+    pub fn is_of_load(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Status(_) | Self::Impatient)
+    }
+
+    /// What the log calls it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NoConnection => "no_connection",
+            Self::Reset => "reset",
+            Self::TimedOut => "timeout",
+            Self::Invalid => "invalid",
+            Self::Status(status) => match status.as_u16() {
+                502 => "status_502",
+                503 => "status_503",
+                504 => "status_504",
+                500 => "status_500",
+                _ => "status",
+            },
+            Self::Impatient => "client_left",
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Which address a request is sent to. While all is well this looks at the addresses' loads, or takes
+//! turns, or hashes, and takes no lock. When something is wrong with one of them, all are looked at:
+//! the request may be the probe of an open circuit, or goes to the best that can be used.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::address::{Address, Check};
+use super::candidates::{Candidate, Candidates, List};
+use super::circuit::Ticket;
+use super::hash::{FEW, lot};
+use super::rules::Balance;
+use super::try_guard::Try;
+
+/// All of so many are compared; of more, two.
+const ALL_OF: usize = 8;
+/// How often two of many are drawn, at most, until a weight lets one be taken.
+const DRAWS: usize = 16;
+/// How much more than its share an address may have in flight where requests are hashed.
+const BOUNDED: f32 = 1.25;
+/// But so many it always may: the few requests of a quiet hour stay where they belong.
+const ALWAYS_ROOM: f32 = 4.0;
+/// The share with which a slow start begins.
+const SLOW: f32 = 0.1;
+/// How long an open circuit waits for a request that can be repeated; after that any is its probe.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is to be known about a request, or a try of it.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The hash of what it is told apart by, where that is asked for.
+    pub hash: u64,
+    /// Whether it can be sent again.
+    pub repeatable: bool,
+    /// How long a try takes at most.
+    pub longest: Duration,
+    /// Where it was tried before.
+    pub tried: &'a [Arc<Address>],
+}
+
+/// Why there is nothing to send a request to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEndpoint {
+    /// No name of the upstream has been resolved yet.
+    Unresolved,
+    /// All circuits are open; the next probe is due in this time.
+    CircuitsOpen(Duration),
+    /// No endpoint takes requests: they fail their checks, or are to take nothing new.
+    Unhealthy,
+}
+
+/// How well an address can be used, best first. Backups stand behind their likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Well,
+    Unchecked,
+    /// It has asked to be spared, or its name no longer has it.
+    Spared,
+    /// Its checks fail, but requests are answered.
+    Serving,
+}
+
+type Usable = SmallVec<[u16; 16]>;
+
+impl Candidates {
+    /// Picks an address.
+    ///
+    /// # Errors
+    /// When there is none that may be used.
+    pub fn pick(&self, asked: &Asked<'_>) -> Result<Try, NoEndpoint> {
+        let list = self.list();
+        let seen = self.upstream.state.trouble();
+        if seen != 0 || !asked.tried.is_empty() || list.regular == 0 {
+            return self.pick_with_care(&list, seen, asked);
+        }
+        let nth = match list.regular {
+            1 => 0,
+            count => self.choose(&list, count, |nth| nth, asked),
+        };
+        let one = &list.all[nth];
+        match self.ticket(one) {
+            Some(ticket) => Ok(Try::new(one, ticket)),
+            None => self.pick_with_care(&list, seen, asked),
+        }
+    }
+
+    #[cold]
+    fn pick_with_care(&self, list: &List, seen: u32, asked: &Asked<'_>) -> Result<Try, NoEndpoint> {
+        if list.all.is_empty() {
+            let takes_any = self.upstream.endpoints.iter().any(|one| one.weight > 0);
+            return Err(if takes_any {
+                NoEndpoint::Unresolved
+            } else {
+                NoEndpoint::Unhealthy
+            });
+        }
+        let (mut best, mut usable, mut all_well) = (None, Usable::new(), true);
+        for (nth, one) in (0..).zip(&list.all) {
+            let class = self.class(one, asked.now);
+            all_well &= class == Some(Class::Well);
+            let Some(class) = class else { continue };
+            let was_tried = asked
+                .tried
+                .iter()
+                .any(|it| Arc::ptr_eq(it, &one.pool.address));
+            let (late, early) = (class >= Class::Spared, class);
+            let rank = (was_tried, late, one.is_backup, early);
+            if best.is_none_or(|best| rank < best) {
+                best = Some(rank);
+                usable.clear();
+            }
+            if best == Some(rank) {
+                usable.push(nth);
+            }
+        }
+        if all_well {
+            self.upstream.state.is_well(seen);
+        } else if let Some(probe) = self.probe(list, usable.is_empty(), asked) {
+            return Ok(probe);
+        }
+        while !usable.is_empty() {
+            let chosen = self.choose(list, usable.len(), |nth| usize::from(usable[nth]), asked);
+            let one = &list.all[chosen];
+            if let Some(ticket) = self.ticket(one) {
+                return Ok(Try::new(one, ticket));
+            }
+            // It has just been opened.
+            usable.retain(|nth| usize::from(*nth) != chosen);
+        }
+        Err(self.why_none(list, asked.now))
+    }
+
+    fn why_none(&self, list: &List, now: Instant) -> NoEndpoint {
+        let open = list.all.iter().filter(|one| self.is_open(one));
+        let next = open.map(|one| one.pool.address.circuit.until_probe(true, now));
+        next.min()
+            .map_or(NoEndpoint::Unhealthy, NoEndpoint::CircuitsOpen)
+    }
+
+    /// A ticket for a try, unless the address's circuit is open.
+    #[inline]
+    fn ticket(&self, one: &Candidate) -> Option<Ticket> {
+        match self.upstream.rules.breaker {
+            Some(_) => one.pool.address.circuit.enter(),
+            None => Some(Ticket::Unguarded),
+        }
+    }
+
+    fn is_open(&self, one: &Candidate) -> bool {
+        self.upstream.rules.breaker.is_some() && one.pool.address.circuit.is_open()
+    }
+
+    fn class(&self, one: &Candidate, now: Instant) -> Option<Class> {
+        let address = &one.pool.address;
+        if self.is_open(one) {
+            return None;
+        }
+        let check = match self.upstream.rules.health {
+            Some(_) => address.check(),
+            None => Check::Up,
+        };
+        match check {
+            Check::Down => address.circuit.serves().then_some(Class::Serving),
+            _ if one.is_missing || address.is_spared(now) => Some(Class::Spared),
+            Check::Up => Some(Class::Well),
+            Check::Unknown => Some(Class::Unchecked),
+        }
+    }
+
+    /// Makes the request the probe of a circuit that waits for one. Where there are checks they find
+    /// out, unless there is nothing else to send the request to.
+    fn probe(&self, list: &List, all_open: bool, asked: &Asked<'_>) -> Option<Try> {
+        if self.upstream.rules.health.is_some() && !all_open {
+            return None;
+        }
+        let probe = |one: &std::rc::Rc<Candidate>| {
+            let address = &one.pool.address;
+            let was_tried = asked.tried.iter().any(|it| Arc::ptr_eq(it, address));
+            if !self.is_open(one) || was_tried && !all_open {
+                return None;
+            }
+            let now = if asked.repeatable || all_open {
+                asked.now
+            } else {
+                asked.now.checked_sub(PATIENCE)?
+            };
+            let ticket = address.circuit.probe(all_open, asked.longest, now)?;
+            Some(Try::new(one, ticket))
+        };
+        list.all.iter().find_map(probe)
+    }
+
+    /// Chooses one of `count`, which `nth` has the places of.
+    fn choose(
+        &self,
+        list: &List,
+        count: usize,
+        nth: impl Fn(usize) -> usize,
+        asked: &Asked<'_>,
+    ) -> usize {
+        let now = asked.now;
+        match &self.upstream.rules.balance {
+            _ if count == 1 => nth(0),
+            Balance::LeastRequests if count <= ALL_OF => self.least(list, (0..count).map(nth), now),
+            Balance::LeastRequests => {
+                let first = self.draw(list, count, None, &nth, now);
+                let second = self.draw(list, count, Some(first), &nth, now);
+                self.least(list, [first, second].into_iter().map(nth), now)
+            }
+            Balance::RoundRobin => self.turn(list, (0..count).map(nth), now),
+            Balance::Hash(_) => self.hashed(list, count, &nth, asked),
+        }
+    }
+
+    /// Its weight, or what a slow start leaves of that.
+    fn weight(&self, one: &Candidate, now: Instant) -> f32 {
+        match self.upstream.rules.slow_start {
+            Some(slow) => {
+                let age = one.pool.address.age(now).as_secs_f32();
+                one.weight * (age / slow.as_secs_f32()).clamp(SLOW, 1.0)
+            }
+            None => one.weight,
+        }
+    }
+
+    /// The one with the least to do for its weight; of equals any.
+    fn least(&self, list: &List, places: impl Iterator<Item = usize>, now: Instant) -> usize {
+        let (mut best, mut least, mut equals) = (0, f32::INFINITY, 1);
+        for place in places {
+            let one = &list.all[place];
+            let load = (one.pool.address.load.get(now) + 1.0) / self.weight(one, now);
+            if load < least {
+                (best, least, equals) = (place, load, 1);
+            } else if load.to_bits() == least.to_bits() {
+                equals += 1;
+                if fastrand::u32(..equals) == 0 {
+                    best = place;
+                }
+            }
+        }
+        best
+    }
+
+    /// Draws one of many by weight, but for one that has been drawn.
+    fn draw(
+        &self,
+        list: &List,
+        count: usize,
+        but: Option<usize>,
+        nth: impl Fn(usize) -> usize,
+        now: Instant,
+    ) -> usize {
+        let mut drawn = 0;
+        for _ in 0..DRAWS {
+            drawn = match but {
+                None => fastrand::usize(..count),
+                Some(but) => (but + fastrand::usize(1..count)) % count,
+            };
+            let weight = self.weight(&list.all[nth(drawn)], now);
+            if fastrand::f32() * list.heaviest <= weight {
+                break;
+            }
+        }
+        drawn
+    }
+
+    /// The one whose turn it is: all are a little nearer, in proportion to their weight, and the
+    /// nearest one begins anew (the smooth way of nginx: a heavy one has its turns apart).
+    fn turn(&self, list: &List, places: impl Iterator<Item = usize>, now: Instant) -> usize {
+        let mut turns = list.turns.borrow_mut();
+        let (mut best, mut nearest, mut sum) = (0, f32::NEG_INFINITY, 0.0);
+        for place in places {
+            let weight = self.weight(&list.all[place], now);
+            turns[place] += weight;
+            sum += weight;
+            if turns[place] > nearest {
+                (best, nearest) = (place, turns[place]);
+            }
+        }
+        turns[best] -= sum;
+        best
+    }
+
+    /// The one that the request's text belongs to, unless that has too much to do: then the next one
+    /// that has not (Mirrokni et al., 2016: "Consistent Hashing with Bounded Loads").
+    fn hashed(
+        &self,
+        list: &List,
+        count: usize,
+        nth: impl Fn(usize) -> usize,
+        asked: &Asked<'_>,
+    ) -> usize {
+        let in_flight = |one: &Candidate| one.pool.address.load.in_flight();
+        let (mut requests, mut weights) = (1_u32, 0.0);
+        for place in (0..count).map(&nth) {
+            requests = requests.saturating_add(in_flight(&list.all[place]));
+            weights += list.all[place].weight;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a bound that is rounded up")]
+        let has_room = |one: &Candidate| {
+            let share = requests as f32 * one.weight / weights;
+            (in_flight(one) as f32) < (BOUNDED * share).ceil().max(ALWAYS_ROOM)
+        };
+        if count > FEW && count == list.regular && nth(0) == 0 {
+            let places = (0..count as u64).map(|nth| list.table().get(asked.hash, nth));
+            let mut with_room = places.filter(|place| has_room(&list.all[*place]));
+            let found = with_room.next();
+            return found.unwrap_or_else(|| self.least(list, 0..count, asked.now));
+        }
+        let (mut best, mut smallest) = (nth(0), f64::INFINITY);
+        for place in (0..count).map(&nth) {
+            let one = &list.all[place];
+            let lot = lot(asked.hash, one.id, one.weight);
+            if lot < smallest && has_room(one) {
+                (best, smallest) = (place, lot);
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,380 @@
+use super::*;
+use crate::upstream::address::Check;
+use crate::upstream::failure::Failure;
+use crate::upstream::pools::Pools;
+use crate::upstream::rules::{HashBy, HealthRules, Rules};
+use crate::upstream::{Endpoint, EndpointUrl, Statuses, Upstream};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// An upstream whose endpoints have these weights; a negative one is a backup's.
+fn candidates(weights: &[i32], rules: Rules) -> Candidates {
+    let endpoint = |(nth, weight): (usize, &i32)| Endpoint {
+        weight: weight.unsigned_abs(),
+        backup: *weight < 0,
+        ..Endpoint::new(
+            EndpointUrl::parse(&format!("http://10.0.{}.{}", nth / 250, nth % 250)).unwrap(),
+        )
+    };
+    let endpoints = weights.iter().enumerate().map(endpoint).collect();
+    let upstream = Arc::new(Upstream::new("up", endpoints, rules));
+    Pools::default().of(&[upstream]).remove(0)
+}
+
+fn balanced(weights: &[i32], balance: Balance) -> Candidates {
+    candidates(
+        weights,
+        Rules {
+            balance,
+            ..Rules::default()
+        },
+    )
+}
+
+fn checked(weights: &[i32]) -> Candidates {
+    let health = Arc::new(HealthRules {
+        path: "/".into(),
+        interval: SECOND,
+        timeout: SECOND,
+        up: 1,
+        down: 1,
+        statuses: Statuses::of(&[200]),
+        host: None,
+    });
+    candidates(
+        weights,
+        Rules {
+            health: Some(health),
+            ..Rules::default()
+        },
+    )
+}
+
+fn asked(now: Instant) -> Asked<'static> {
+    Asked {
+        now,
+        hash: 0,
+        repeatable: true,
+        longest: SECOND,
+        tried: &[],
+    }
+}
+
+impl Candidates {
+    /// Where each of so many tries goes that are over at once.
+    fn picks(&self, times: usize, now: Instant) -> Vec<usize> {
+        let mut picks = vec![0; self.upstream.endpoints.len()];
+        for _ in 0..times {
+            picks[self.pick(&asked(now)).unwrap().candidate().endpoint] += 1;
+        }
+        picks
+    }
+
+    fn address(&self, endpoint: usize) -> Arc<Address> {
+        let list = self.list();
+        let mut all = list.all.iter();
+        Arc::clone(
+            &all.find(|one| one.endpoint == endpoint)
+                .unwrap()
+                .pool
+                .address,
+        )
+    }
+
+    fn fail(&self, endpoint: usize, why: Failure, now: Instant) {
+        let ticket = self
+            .address(endpoint)
+            .circuit
+            .enter()
+            .expect("it is closed");
+        let list = self.list();
+        let one = list
+            .all
+            .iter()
+            .find(|one| one.endpoint == endpoint)
+            .unwrap();
+        self.upstream.failed(&Try::new(one, ticket), why, now);
+    }
+
+    fn check(&self, endpoint: usize, found: Check, now: Instant) {
+        self.upstream.checked(&self.address(endpoint), found, now);
+    }
+}
+
+#[test]
+fn the_least_loaded_is_picked() {
+    let (candidates, now) = (balanced(&[1, 1, 2], Balance::LeastRequests), Instant::now());
+    let held: Vec<Try> = (0..400)
+        .map(|_| candidates.pick(&asked(now)).unwrap())
+        .collect();
+    let of = |endpoint| {
+        held.iter()
+            .filter(|one| one.candidate().endpoint == endpoint)
+            .count()
+    };
+    assert_eq!([of(0), of(1), of(2)].map(|n| n.div_ceil(10)), [10, 10, 20]);
+    drop(held);
+    assert_eq!(candidates.address(2).load.in_flight(), 0);
+}
+
+#[test]
+fn of_many_two_are_compared() {
+    let (candidates, now) = (balanced(&[1; 100], Balance::LeastRequests), Instant::now());
+    let held: Vec<Try> = (0..10_000)
+        .map(|_| candidates.pick(&asked(now)).unwrap())
+        .collect();
+    let loads = (0..100).map(|nth| candidates.address(nth).load.in_flight());
+    let most = loads.max().unwrap();
+    assert!((100..115).contains(&most), "{most}");
+    drop(held);
+}
+
+#[test]
+fn turns_are_taken_by_weight_and_apart() {
+    let (candidates, now) = (balanced(&[9, 1], Balance::RoundRobin), Instant::now());
+    assert_eq!(candidates.picks(1000, now), [900, 100]);
+    let (candidates, now) = (balanced(&[2, 1], Balance::RoundRobin), Instant::now());
+    let order: Vec<_> = (0..6).map(|_| candidates.picks(1, now)[1]).collect();
+    assert!(
+        order
+            .windows(3)
+            .all(|three| three.iter().sum::<usize>() == 1),
+        "{order:?}"
+    );
+}
+
+#[test]
+fn a_text_stays_where_it_is() {
+    for count in [3, 100] {
+        let balance = Balance::Hash(HashBy::Ip);
+        let [one, other] = [0, 0].map(|_| balanced(&vec![1; count], balance.clone()));
+        for text in 0..200_u8 {
+            let asked = Asked {
+                hash: crate::upstream::hash(&[text]),
+                ..asked(Instant::now())
+            };
+            let pick =
+                |candidates: &Candidates| candidates.pick(&asked).unwrap().candidate().endpoint;
+            assert_eq!(pick(&one), pick(&other));
+        }
+    }
+}
+
+#[test]
+fn a_text_with_too_much_to_do_goes_elsewhere() {
+    for count in [4, 100] {
+        let candidates = balanced(&vec![1; count], Balance::Hash(HashBy::Ip));
+        let requests = count * 20;
+        let held: Vec<Try> = (0..requests)
+            .map(|_| candidates.pick(&asked(Instant::now())).unwrap())
+            .collect();
+        let loads = (0..count).map(|nth| candidates.address(nth).load.in_flight());
+        assert!(loads.max().unwrap() <= 25, "at most 1.25 times its share");
+        drop(held);
+    }
+}
+
+#[test]
+fn weight_0_takes_nothing() {
+    let now = Instant::now();
+    for balance in [
+        Balance::LeastRequests,
+        Balance::RoundRobin,
+        Balance::Hash(HashBy::Ip),
+    ] {
+        assert_eq!(balanced(&[0, 1], balance).picks(100, now), [0, 100]);
+    }
+    let none = balanced(&[0], Balance::LeastRequests).pick(&asked(now));
+    assert_eq!(none.unwrap_err(), NoEndpoint::Unhealthy);
+}
+
+#[test]
+fn a_backup_is_used_while_no_other_can_be() {
+    let (candidates, now) = (balanced(&[1, -1], Balance::LeastRequests), Instant::now());
+    assert_eq!(candidates.picks(10, now), [10, 0]);
+    candidates.fail(0, Failure::Refused, now);
+    assert_eq!(candidates.picks(10, now), [0, 10]);
+    candidates.address(0).circuit.close(now);
+    assert_eq!(candidates.picks(10, now), [10, 0]);
+}
+
+#[test]
+fn the_endpoint_that_failed_is_tried_again_only_if_there_is_no_other() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    let tried = [candidates.address(0)];
+    let again = |candidates: &Candidates| {
+        let asked = Asked {
+            tried: &tried,
+            ..asked(now)
+        };
+        candidates.pick(&asked).unwrap().candidate().endpoint
+    };
+    assert!((0..20).all(|_| again(&candidates) == 1));
+    candidates.fail(1, Failure::Refused, now);
+    assert_eq!(again(&candidates), 0);
+}
+
+#[test]
+fn all_circuits_open_say_when_the_next_probe_is_due() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    candidates.fail(0, Failure::Refused, now);
+    candidates.fail(1, Failure::Refused, now + SECOND);
+    let pick = |now| {
+        candidates
+            .pick(&asked(now))
+            .map(|one| one.candidate().endpoint)
+    };
+    assert_eq!(
+        pick(now + SECOND),
+        Err(NoEndpoint::CircuitsOpen(4 * SECOND))
+    );
+    let probe = candidates.pick(&asked(now + 5 * SECOND)).unwrap();
+    assert!(probe.is_probe());
+    assert_eq!(
+        pick(now + 5 * SECOND),
+        Err(NoEndpoint::CircuitsOpen(SECOND))
+    );
+    let answered = now + 5 * SECOND;
+    candidates
+        .upstream
+        .answered(&probe, SECOND, false, answered);
+    assert_eq!(pick(answered), Ok(0));
+}
+
+#[test]
+fn a_request_that_can_be_repeated_is_the_probe() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    candidates.fail(0, Failure::Refused, now);
+    let due = now + 30 * SECOND;
+    let post = Asked {
+        repeatable: false,
+        ..asked(due)
+    };
+    assert!(!candidates.pick(&post).unwrap().is_probe());
+    assert!(candidates.pick(&asked(due)).unwrap().is_probe());
+    // If none comes, it is any.
+    let post = Asked {
+        now: due + 10 * SECOND,
+        ..post
+    };
+    assert!(candidates.pick(&post).unwrap().is_probe());
+}
+
+#[test]
+fn at_most_half_are_left_out_for_their_load() {
+    let now = Instant::now();
+    for (count, expected) in [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)] {
+        let candidates = balanced(&vec![1; count], Balance::LeastRequests);
+        for endpoint in 0..count {
+            for _ in 0..3 {
+                if !candidates.address(endpoint).circuit.is_open() {
+                    candidates.fail(endpoint, Failure::TimedOut, now);
+                }
+            }
+        }
+        let open = (0..count).filter(|nth| candidates.address(*nth).circuit.is_open());
+        assert_eq!(open.count(), expected, "of {count}");
+    }
+    let candidates = balanced(&[1, 1], Balance::LeastRequests);
+    candidates.fail(0, Failure::Refused, now);
+    candidates.fail(1, Failure::Refused, now);
+    assert!(
+        candidates.pick(&asked(now)).is_err(),
+        "nothing listens on either"
+    );
+}
+
+#[test]
+fn what_fails_its_checks_takes_nothing() {
+    let (candidates, now) = (checked(&[1, 1]), Instant::now());
+    assert_eq!(
+        candidates
+            .picks(100, now)
+            .iter()
+            .filter(|n| **n > 0)
+            .count(),
+        2
+    );
+    candidates.check(0, Check::Up, now);
+    assert_eq!(
+        candidates.picks(10, now),
+        [10, 0],
+        "the other is not known to be good"
+    );
+    candidates.check(1, Check::Up, now);
+    candidates.check(0, Check::Down, now);
+    assert_eq!(candidates.picks(10, now), [0, 10]);
+    candidates.check(1, Check::Down, now);
+    assert_eq!(
+        candidates.pick(&asked(now)).unwrap_err(),
+        NoEndpoint::Unhealthy
+    );
+}
+
+#[test]
+fn checks_alone_do_not_take_out_the_last_that_serves() {
+    let (candidates, now) = (checked(&[1, 1]), Instant::now());
+    for endpoint in [0, 1] {
+        candidates.check(endpoint, Check::Up, now);
+    }
+    let served = loop {
+        let one = candidates.pick(&asked(now)).unwrap();
+        if one.candidate().endpoint == 0 {
+            break one;
+        }
+    };
+    candidates.upstream.answered(&served, SECOND, false, now);
+    drop(served);
+    for endpoint in [0, 1] {
+        candidates.check(endpoint, Check::Down, now);
+    }
+    assert_eq!(candidates.picks(10, now), [10, 0]);
+    candidates.fail(0, Failure::Reset, now);
+    assert!(candidates.pick(&asked(now)).is_err());
+}
+
+#[test]
+fn one_that_asks_to_be_spared_is_while_there_are_others() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    let list = candidates.list();
+    let one = Try::new(&list.all[0], Ticket::Unguarded);
+    candidates.upstream.spare(&one, SECOND, now);
+    drop(one);
+    assert_eq!(candidates.picks(10, now), [0, 10]);
+    let both = candidates.picks(100, now + SECOND);
+    assert!(both.iter().all(|n| *n > 0), "{both:?}");
+    assert_eq!(candidates.upstream.state.trouble(), 0, "all are well again");
+}
+
+#[test]
+fn one_that_fails_fast_does_not_attract_requests() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    for _ in 0..100 {
+        let one = candidates.pick(&asked(now)).unwrap();
+        let is_error = one.candidate().endpoint == 0;
+        if is_error {
+            candidates.upstream.answered(&one, SECOND / 1000, true, now);
+        } else {
+            std::mem::forget(one);
+        }
+    }
+    let failed = 100 - candidates.address(1).load.in_flight();
+    assert!((45..=55).contains(&failed), "{failed}");
+}
+
+#[test]
+fn a_slow_start_is_slow() {
+    let rules = Rules {
+        balance: Balance::RoundRobin,
+        slow_start: Some(10 * SECOND),
+        ..Rules::default()
+    };
+    let (candidates, begun) = (candidates(&[1, 1], rules), Instant::now());
+    let now = begun + 60 * SECOND;
+    candidates.address(0).came_back(now);
+    assert_eq!(candidates.picks(110, now)[0], 10);
+    let half = candidates.picks(150, now + 5 * SECOND)[0];
+    assert!((49..=51).contains(&half), "{half}");
+    let whole = candidates.picks(100, now + 10 * SECOND)[0];
+    assert!((49..=51).contains(&whole), "{whole}");
+}

@@ -1,0 +1,81 @@
+//! One try to have a request answered by an address, from the pick to its end: it counts as in flight,
+//! and holds the lease of a probe. What came of it is said once that is known; a try that ends
+//! without a verdict, for its client has left, says nothing about the endpoint.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Upstream;
+use super::address::Address;
+use super::candidates::Candidate;
+use super::circuit::Ticket;
+use super::failure::Failure;
+use super::pool::AddressPool;
+
+/// How long a client is expected to wait for an answer, however fast the endpoint is otherwise.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many times as long as the endpoint takes on average. Long polls are slow without a fault.
+const TIMES_AVERAGE: u32 = 10;
+
+/// A try under way.
+#[derive(Debug)]
+pub struct Try {
+    candidate: Rc<Candidate>,
+    pub(super) ticket: Ticket,
+}
+
+impl Try {
+    pub(super) fn new(candidate: &Rc<Candidate>, ticket: Ticket) -> Self {
+        candidate.pool.address.load.begin();
+        Self {
+            candidate: Rc::clone(candidate),
+            ticket,
+        }
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn candidate(&self) -> &Rc<Candidate> {
+        &self.candidate
+    }
+
+    /// Notes that its connection leads to another address of the same endpoint, for the one that was
+    /// picked takes none.
+    pub fn goes_to(&mut self, pool: &Rc<AddressPool>, upstream: &Upstream, now: Instant) {
+        if Arc::ptr_eq(&pool.address, &self.candidate.pool.address) {
+            return;
+        }
+        upstream.failed(self, Failure::NoConnection, now);
+        let other = Rc::new(self.candidate.at(pool));
+        let ticket = other.pool.address.circuit.enter();
+        *self = Self::new(&other, ticket.unwrap_or(Ticket::Unguarded));
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.candidate.pool.address
+    }
+
+    /// Whether it is the probe of an open circuit.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        matches!(self.ticket, Ticket::Probe(_))
+    }
+
+    /// Whether a client that leaves after this time has waited for longer than it should have to.
+    #[must_use]
+    pub fn tries_patience(&self, waited: Duration) -> bool {
+        let average = self.candidate.pool.address.load.average();
+        waited >= average.map_or(PATIENCE, |it| PATIENCE.max(it * TIMES_AVERAGE))
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let address = &self.candidate.pool.address;
+        address.load.end();
+        if let Ticket::Probe(lease) = self.ticket {
+            address.circuit.free(lease);
+        }
+    }
+}

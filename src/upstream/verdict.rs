@@ -1,0 +1,94 @@
+//! What follows from how tries and checks end: circuits open and close, and the log says so once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Upstream;
+use super::address::{Address, Check};
+use super::circuit::Ticket;
+use super::failure::Failure;
+use super::try_guard::Try;
+
+impl Upstream {
+    /// Notes that a try was answered after `took`; with `is_error` by an error of the service's, for
+    /// one that fails fast must not attract requests.
+    pub fn answered(&self, attempt: &Try, took: Duration, is_error: bool, now: Instant) {
+        let address = attempt.address();
+        if is_error {
+            address.load.penalise(now);
+        } else {
+            address.load.note_time(took);
+        }
+        if let Some((open_for, why)) = address.circuit.succeeded(attempt.ticket, now) {
+            self.note_closed(address, open_for, why, now);
+        }
+    }
+
+    /// Notes that a try has failed.
+    pub fn failed(&self, attempt: &Try, why: Failure, now: Instant) {
+        let address = attempt.address();
+        address.load.penalise(now);
+        let Some(rules) = &self.rules.breaker else {
+            return;
+        };
+        if let Ticket::Probe(lease) = attempt.ticket {
+            let another_serves = self.addresses().any(|one| !one.circuit.is_open());
+            address.circuit.probe_failed(lease, another_serves, now);
+            let (upstream, endpoint) = (&self.name, address.socket);
+            tracing::debug!(%upstream, %endpoint, reason = why.word(), "a probe of an open circuit has failed");
+            return;
+        }
+        let opening = self.state.opening();
+        let may_open = || !why.is_of_load() || self.may_lose_another();
+        let circuit = &address.circuit;
+        let opened = circuit.failed(attempt.ticket, why, rules, now, may_open);
+        drop(opening);
+        if opened {
+            self.state.note_trouble();
+            let (upstream, endpoint) = (&self.name, address.socket);
+            tracing::warn!(%upstream, %endpoint, reason = why.word(), "a circuit has opened: the endpoint gets no requests but probes");
+        }
+    }
+
+    /// Spares the endpoint of a try for so long, while there are others.
+    pub fn spare(&self, attempt: &Try, time: Duration, now: Instant) {
+        attempt.address().spare(time, now);
+        self.state.note_trouble();
+    }
+
+    /// Notes what a check has found; says whether that is news.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the checks come next"))]
+    pub(super) fn checked(&self, address: &Address, found: Check, now: Instant) -> bool {
+        let before = address.set_check(found, now);
+        if found == Check::Up
+            && let Some((open_for, why)) = address.circuit.close(now)
+        {
+            self.note_closed(address, open_for, why, now);
+        }
+        if before != found {
+            self.state.note_trouble();
+        }
+        before != found
+    }
+
+    /// Whether one more address may be left out for its load: at most half are then. The only one of
+    /// an upstream may, for there is no other whose load would grow.
+    fn may_lose_another(&self) -> bool {
+        let all = self.addresses().count();
+        let open = self.addresses().filter(|one| one.circuit.is_open()).count();
+        all <= 1 || (open + 1) * 2 <= all
+    }
+
+    /// All that requests are spread over. Takes a lock for each endpoint: not for each request.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Arc<Address>> {
+        let takes_any = self.endpoints.iter().filter(|one| one.weight > 0);
+        takes_any.flat_map(|one| one.state.in_use().into_iter().map(|(address, _)| address))
+    }
+
+    fn note_closed(&self, address: &Address, open_for: Duration, why: Failure, now: Instant) {
+        address.came_back(now);
+        let (upstream, endpoint) = (&self.name, address.socket);
+        let open_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(%upstream, %endpoint, reason = why.word(), open_ms, "a circuit has closed: the endpoint answers again");
+    }
+}

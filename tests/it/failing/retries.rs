@@ -1,0 +1,185 @@
+//! What is tried again, where, and what is not.
+
+use serde_json::json;
+
+use super::{answering, failing, gateway};
+use crate::support::{Gone, Peer, Request, Upstream};
+
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\nX-Own: yes\r\n\r\nbusy";
+
+/// Rules with which no circuit opens, so that each request meets the failing service.
+const ALWAYS: &str = "breaker = \"off\"\nbalance = \"round-robin\"\ntry_timeout = \"200ms\"";
+
+#[test]
+fn whatever_fails_is_tried_elsewhere() {
+    let failures: Vec<(&str, Upstream)> = vec![
+        ("refused", Upstream::down(|_| Ok(()))),
+        ("reset", failing(Peer::reset)),
+        (
+            "reset",
+            failing(|peer| drop(peer.send("HTTP/1.1 200 OK\r\nContent-Le"))),
+        ),
+        ("invalid", failing(|peer| drop(peer.send("what?\r\n\r\n")))),
+        ("timeout", failing(Peer::wait_closed)),
+        ("status_503", answering(BUSY)),
+    ];
+    for (reason, bad) in failures {
+        let good = Upstream::echo();
+        let gateway = gateway(&[&bad, &good], ALWAYS);
+        for _ in 0..4 {
+            gateway.ask(&Request::get("/x")).is(200);
+        }
+        let lines = gateway.finish();
+        let retried: Vec<_> = lines.iter().filter(|line| line["attempts"] == 2).collect();
+        assert!(!retried.is_empty(), "{lines:#?}");
+        for line in retried {
+            let tries = &line["tries"];
+            assert_eq!(tries[0]["endpoint"], json!(bad.address().to_string()));
+            assert_eq!(tries[0]["reason"], json!(reason));
+            assert!(tries[0]["ms"].is_number(), "{line}");
+            assert_eq!(line["endpoint"], json!(good.address().to_string()));
+            assert_eq!(line["code"], json!(null));
+        }
+    }
+}
+
+#[test]
+fn what_may_have_been_done_is_not_done_again() {
+    let failures: Vec<(u16, Upstream)> = vec![
+        (502, failing(Peer::reset)),
+        (502, failing(|peer| drop(peer.send("what?\r\n\r\n")))),
+        (504, failing(Peer::wait_closed)),
+        (503, answering(BUSY)),
+    ];
+    for (status, bad) in failures {
+        let good = Upstream::echo();
+        let gateway = gateway(&[&bad, &good], ALWAYS);
+        let statuses: Vec<_> = (0..4)
+            .map(|_| gateway.ask(&Request::post("/x", "hello")).status)
+            .collect();
+        assert!(statuses.contains(&status), "{statuses:?}");
+        let sent = bad.take().len() + good.take().len();
+        assert_eq!(sent, 4, "each once");
+    }
+}
+
+#[test]
+fn a_post_of_which_nothing_was_sent_is_sent_elsewhere() {
+    let (bad, good) = (Upstream::down(|_| Ok(())), Upstream::echo());
+    let gateway = gateway(&[&bad, &good], ALWAYS);
+    for _ in 0..4 {
+        gateway.ask(&Request::post("/x", "hello")).is(200);
+    }
+    let bodies: Vec<_> = good.take().into_iter().map(|seen| seen.body).collect();
+    assert_eq!(bodies, vec![b"hello".to_vec(); 4]);
+}
+
+/// The service reads so much of a body, and is gone.
+fn reads(bytes: usize) -> Upstream {
+    Upstream::start(move |peer| {
+        peer.head()?;
+        let mut read = Vec::new();
+        peer.take(bytes, &mut read)?;
+        peer.reset();
+        Err(Gone)
+    })
+}
+
+#[test]
+fn a_body_that_is_kept_is_sent_again() {
+    let (bad, good) = (reads(20 * 1024), Upstream::echo());
+    let gateway = gateway(&[&bad, &good], ALWAYS);
+    let body: Vec<u8> = (0..48 * 1024_u32).map(|n| (n % 251) as u8).collect();
+    for _ in 0..2 {
+        let mut client = gateway.connect();
+        let request = Request::new("PUT", "/x").body(&body[..]).bytes();
+        let (head, rest) = request.split_at(request.len() - body.len());
+        client.send(head);
+        for piece in rest.chunks(6 * 1024) {
+            client.send(piece);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        client.answer().is(200);
+        assert_eq!(good.take().pop().expect("it got there").body, body);
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_to_be_kept_is_sent_once() {
+    let (bad, good) = (reads(200 * 1024), Upstream::echo());
+    let gateway = gateway(&[&bad, &good], ALWAYS);
+    let body = vec![b'x'; 1024 * 1024];
+    let put = || {
+        gateway
+            .ask(&Request::new("PUT", "/x").body(&body[..]))
+            .status
+    };
+    let statuses: Vec<_> = (0..8).map(|_| put()).collect();
+    assert!(statuses.contains(&502), "{statuses:?}");
+    let whole = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!(good.take().len(), whole);
+}
+
+#[test]
+fn an_answer_passes_when_it_is_the_last() {
+    let services = [(); 4].map(|()| answering(BUSY));
+    let gateway = gateway(&services.each_ref(), ALWAYS);
+    let response = gateway.ask(&Request::get("/x"));
+    response.is(503);
+    assert_eq!(response.fields.one("x-own"), Some("yes"));
+    assert_eq!(response.body, b"busy");
+    let asked: Vec<_> = services.iter().map(|one| one.take().len()).collect();
+    assert_eq!(asked.iter().sum::<usize>(), 3, "two more tries");
+    assert!(asked.iter().all(|times| *times <= 1), "{asked:?}");
+    let line = gateway.finish().remove(0);
+    assert_eq!(
+        (&line["attempts"], &line["code"]),
+        (&json!(3), &json!(null))
+    );
+}
+
+#[test]
+fn the_budget_bounds_what_is_tried_again() {
+    let busy = answering(BUSY);
+    let rules = "breaker = \"off\"\nretry = { budget = { percent = 20, per_second = 0 } }";
+    let gateway = gateway(&[&busy], rules);
+    let mut client = gateway.connect();
+    for _ in 0..100 {
+        let response = client.ask(&Request::get("/x"));
+        response.is(503);
+        assert_eq!(response.body, b"busy");
+    }
+    let asked = busy.take().len();
+    assert!((110..=120).contains(&asked), "{asked}");
+}
+
+#[test]
+fn nothing_is_tried_again_where_that_is_off() {
+    let (busy, good) = (answering(BUSY), Upstream::echo());
+    let gateway = gateway(&[&busy, &good], &format!("{ALWAYS}\nretry = \"off\""));
+    let mut statuses: Vec<_> = (0..4)
+        .map(|_| gateway.ask(&Request::get("/x")).status)
+        .collect();
+    statuses.sort_unstable();
+    assert!(statuses.contains(&503), "{statuses:?}");
+    assert_eq!(busy.take().len() + good.take().len(), 4);
+}
+
+#[test]
+fn all_tries_together_have_the_routes_time() {
+    let silent = [(); 3].map(|()| failing(Peer::wait_closed));
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/\" = {{ upstream = \"up\", timeout = \"500ms\" }}\n[upstreams.up]\nendpoints = [{}]\ntry_timeout = \"300ms\"",
+        silent
+            .each_ref()
+            .map(|one| format!("\"{}\"", one.url()))
+            .join(", ")
+    ));
+    let begun = std::time::Instant::now();
+    gateway
+        .ask(&Request::get("/x"))
+        .is_refusal(504, "upstream_timeout");
+    let took = begun.elapsed().as_millis();
+    assert!((500..3000).contains(&took), "{took} ms");
+    assert_eq!(gateway.finish()[0]["attempts"], json!(2));
+}
