@@ -193,13 +193,13 @@ impl New {
     }
 
     fn json(&self) -> String {
-        let hash = self.key.hash().to_string();
+        let hash = self.key.hash();
         let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
         let told = json!({
             "client": self.client.as_str(),
             "key": self.key.expose(),
-            "id": hash.chars().skip("sha256:".len()).take(8).collect::<String>(),
-            "hash": hash,
+            "id": hash.id().to_string(),
+            "hash": hash.to_string(),
             "not_before": text(self.not_before),
             "expires_at": text(self.expires_at),
             "known": self.known.is_some(),

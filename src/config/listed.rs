@@ -56,13 +56,7 @@ impl Loaded {
 fn listed(key: &KeyKeys, now: Timestamp) -> ListedKey {
     let text = |moment: &Option<Timestamp>| moment.map(|moment| moment.to_string());
     ListedKey {
-        id: key
-            .hash
-            .to_string()
-            .chars()
-            .skip("sha256:".len())
-            .take(8)
-            .collect(),
+        id: key.hash.id().to_string(),
         not_before: text(&key.not_before),
         expires_at: text(&key.expires_at),
         state: if key.expires_at.is_some_and(|end| end <= now) {

@@ -151,9 +151,10 @@ impl Text for ApiKeyHash {
 
     /// The first digits tell keys apart, and are of no use to anybody else.
     fn shown(&self) -> Shown {
-        let all = self.to_string();
-        let digits: String = all.chars().skip("sha256:".len()).take(8).collect();
-        Shown::Secret { shown: digits, all }
+        Shown::Secret {
+            shown: self.id().to_string(),
+            all: self.to_string(),
+        }
     }
 }
 
