@@ -92,7 +92,7 @@ impl RedisLimiter {
     /// Returns the permits that have not been spent, and counts what is not counted yet, as far as that
     /// takes no longer than `longest`.
     pub(super) async fn finish(&self, longest: Duration) {
-        let unused = self.cache.give_up_all(self.now_ms());
+        let unused = self.cache.leases.give_up_all(self.now_ms());
         let settled = async {
             self.give_back(unused).await;
             if let Some(connection) = self.link.connection() {
@@ -126,7 +126,7 @@ impl RedisLimiter {
             let (connection, attempt) = link.begin().await.ok_or(CallError::Ended)?;
             let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
             begun.set(Some((attempt, is_cluster)));
-            let wanted = cache.wanted(checks, cost, now_ms);
+            let wanted = cache.leases.wanted(checks, cost, now_ms);
             let reply = self.scripts.decide(connection, checks, cost, &wanted);
             let reply = reply.await?;
             link.answered(attempt);
@@ -163,20 +163,17 @@ impl RedisLimiter {
 
     /// Returns permits, while there is a connection.
     async fn give_back(&self, unused: Vec<Unused>) {
-        for Unused {
-            policy,
-            subject,
-            permits,
-            to_go_ms,
-        } in &unused
-        {
+        for one in &unused {
             let Some(connection) = self.link.connection() else {
                 return;
             };
-            let check = Check { policy, subject };
+            let check = Check {
+                policy: &one.policy,
+                subject: &one.subject,
+            };
             let returned = self
                 .scripts
-                .return_unused(connection, check, *permits, *to_go_ms);
+                .return_unused(connection, check, one.permits, one.to_go_ms);
             // What is not returned ends with its window.
             let _ = returned.await;
         }
@@ -209,7 +206,8 @@ impl RedisLimiter {
             sleep(SETTLE_INTERVAL).await;
             // Without a connection permits stay, and may yet be spent.
             if let Some(connection) = self.link.connection() {
-                self.give_back(self.cache.give_up_idle(self.now_ms())).await;
+                self.give_back(self.cache.leases.give_up_idle(self.now_ms()))
+                    .await;
                 self.catch_up(connection).await;
             }
         }

@@ -16,7 +16,7 @@ use super::account::Account;
 use super::table::{Row, Table};
 use crate::limit::clock::millis;
 use crate::limit::redis::{Permits, Reply};
-use crate::limit::{Algorithm, Check, Decisions, Outcome, Policy, Subject};
+use crate::limit::{Algorithm, Check, Decisions, Lease, Outcome, Policy, Subject};
 
 /// So many callers a worker has accounts of at most. At 136 bytes each they fill a table of 2^14
 /// places, 2.3 MiB, as far as such a table is filled.
@@ -32,8 +32,10 @@ const GONE_MS: u64 = 2000;
 
 /// One worker's leases.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(in crate::limit) struct Leases {
     accounts: RefCell<Table<Account>>,
+    /// Else each request asks.
+    are_on: bool,
     /// For how long a call that asks for permits may be under way.
     longest_call_ms: u64,
 }
@@ -50,8 +52,9 @@ pub(in crate::limit) struct Unused {
 
 impl Leases {
     /// Holds no permits. A call takes at most `deadline`.
-    pub(super) fn new(deadline: Duration) -> Self {
+    pub(super) fn new(deadline: Duration, lease: Lease) -> Self {
         Self {
+            are_on: lease == Lease::Auto,
             accounts: RefCell::new(Table::new(MAX_ACCOUNTS, Account::is_in_use)),
             longest_call_ms: millis(deadline),
         }
@@ -81,8 +84,13 @@ impl Leases {
     }
 
     /// How many permits a request that has to ask Redis asks for beside its own.
-    pub(super) fn wanted(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Permits {
-        if !checks.iter().all(is_leasable) {
+    pub(in crate::limit) fn wanted(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+        now_ms: u64,
+    ) -> Permits {
+        if !checks.iter().all(|check| self.may_lease(check)) {
             return Permits::new();
         }
         let accounts = &mut *self.accounts.borrow_mut();
@@ -120,15 +128,22 @@ impl Leases {
     }
 
     /// Gives up all permits; the most are first.
-    pub(super) fn give_up_all(&self, now_ms: u64) -> Vec<Unused> {
+    pub(in crate::limit) fn give_up_all(&self, now_ms: u64) -> Vec<Unused> {
         let mut all = self.give_up(|_| true, now_ms);
         all.sort_unstable_by_key(|unused| Reverse(unused.permits));
         all
     }
 
     /// Gives up the permits of callers that are gone.
-    pub(super) fn give_up_idle(&self, now_ms: u64) -> Vec<Unused> {
+    pub(in crate::limit) fn give_up_idle(&self, now_ms: u64) -> Vec<Unused> {
         self.give_up(|account| account.is_gone(now_ms, GONE_MS), now_ms)
+    }
+
+    /// Only what has a window, and is large enough for it to be worth while.
+    pub(super) fn may_lease(&self, check: &Check<'_>) -> bool {
+        let limit = check.policy.limit;
+        let is_fixed = limit.algorithm() == Algorithm::FixedWindow;
+        self.are_on && is_fixed && limit.requests() >= SMALLEST
     }
 
     fn give_up(&self, wanted: impl Fn(&Account) -> bool, now_ms: u64) -> Vec<Unused> {
@@ -145,12 +160,6 @@ impl Leases {
         };
         rows.filter_map(unused).collect()
     }
-}
-
-/// Only what has a window, and is large enough for it to be worth while.
-pub(super) fn is_leasable(check: &Check<'_>) -> bool {
-    let limit = check.policy.limit;
-    limit.algorithm() == Algorithm::FixedWindow && limit.requests() >= SMALLEST
 }
 
 #[cfg(test)]

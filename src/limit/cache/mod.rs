@@ -11,17 +11,16 @@ pub(super) use table::Table;
 
 use std::num::NonZeroU32;
 
-use self::leases::{Leases, is_leasable};
+use self::leases::Leases;
 use self::refusals::Refusals;
-use super::redis::{Permits, Reply};
-use super::{Check, Lease, Outcome, RedisSettings};
+use super::redis::Reply;
+use super::{Check, Outcome, RedisSettings};
 
 /// What a worker knows.
 #[derive(Debug)]
 pub(super) struct Cache {
     refusals: Refusals,
-    /// None: each request asks.
-    leases: Option<Leases>,
+    pub leases: Leases,
 }
 
 impl Cache {
@@ -29,7 +28,7 @@ impl Cache {
     pub(super) fn new(settings: &RedisSettings) -> Self {
         Self {
             refusals: Refusals::new(),
-            leases: (settings.lease == Lease::Auto).then(|| Leases::new(settings.deadline)),
+            leases: Leases::new(settings.deadline, settings.lease),
         }
     }
 
@@ -40,16 +39,8 @@ impl Cache {
         cost: NonZeroU32,
         now_ms: u64,
     ) -> Option<Outcome> {
-        let leases = self.leases.as_ref();
-        leases
-            .and_then(|leases| leases.spend(checks, cost, now_ms))
-            .or_else(|| self.refusals.refuse(checks, cost, now_ms))
-    }
-
-    /// How many permits a request that has to ask Redis asks for beside its own.
-    pub(super) fn wanted(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Permits {
-        let leases = self.leases.as_ref();
-        leases.map_or_else(Permits::new, |leases| leases.wanted(checks, cost, now_ms))
+        let leased = self.leases.spend(checks, cost, now_ms);
+        leased.or_else(|| self.refusals.refuse(checks, cost, now_ms))
     }
 
     /// Learns what Redis has answered when asked at `sent_ms`; returns the outcome of the request.
@@ -62,26 +53,10 @@ impl Cache {
         sent_ms: u64,
         is_split: bool,
     ) -> Outcome {
-        let may_be_given_back =
-            |check: &Check<'_>| is_split || self.leases.is_some() && is_leasable(check);
+        let may_be_given_back = |check: &Check<'_>| is_split || self.leases.may_lease(check);
         let outcome = &reply.outcome;
         self.refusals
             .learn(checks, cost, outcome, sent_ms, may_be_given_back);
-        match &self.leases {
-            Some(leases) => leases.take(checks, reply, sent_ms),
-            None => reply.outcome,
-        }
-    }
-
-    /// Gives up the permits of callers that are gone.
-    pub(super) fn give_up_idle(&self, now_ms: u64) -> Vec<Unused> {
-        let leases = self.leases.as_ref();
-        leases.map_or_else(Vec::new, |leases| leases.give_up_idle(now_ms))
-    }
-
-    /// Gives up all permits.
-    pub(super) fn give_up_all(&self, now_ms: u64) -> Vec<Unused> {
-        let leases = self.leases.as_ref();
-        leases.map_or_else(Vec::new, |leases| leases.give_up_all(now_ms))
+        self.leases.take(checks, reply, sent_ms)
     }
 }

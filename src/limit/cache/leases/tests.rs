@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Leases;
 use crate::limit::redis::{Permits, Reply};
 use crate::limit::tests::{decision, outcome, policy};
-use crate::limit::{Check, Decision, Policy, Subject};
+use crate::limit::{Check, Decision, Lease, Policy, Subject};
 
 /// A caller with a limit of 6,400 a minute, and the leases of its worker.
 struct Busy {
@@ -18,7 +18,7 @@ struct Busy {
 impl Busy {
     fn new() -> Self {
         Self {
-            leases: Leases::new(Duration::from_millis(25)),
+            leases: Leases::new(Duration::from_millis(25), Lease::Auto),
             policy: policy(6_400, 60),
             subject: Subject::client("caller"),
         }
