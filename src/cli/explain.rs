@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use crate::config;
 use crate::message::caller::Peer;
 use crate::message::protocol::Scheme;
-use crate::pipeline::explain::{AllowLine, Explanation, LimitLine, RouteLine, explain};
+use crate::pipeline::explain::{
+    AllowLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
+};
 use crate::pipeline::snapshot::Snapshot;
 
 /// What the user asks about.
@@ -184,6 +186,12 @@ fn text(told: &Explanation) -> String {
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
+    if let Some(picks) = &told.picks {
+        for endpoint in &told.endpoints {
+            line("endpoint", &endpoint_text(endpoint));
+        }
+        line("picks", picks);
+    }
     if let Some(own) = &told.answers {
         line("answers", own);
     }
@@ -194,6 +202,19 @@ fn text(told: &Explanation) -> String {
         );
     }
     out
+}
+
+fn endpoint_text(endpoint: &EndpointLine) -> String {
+    let EndpointLine { url, weight, .. } = endpoint;
+    let backup = if endpoint.backup {
+        ", a backup: while no other can be used"
+    } else {
+        ""
+    };
+    match weight {
+        0 => format!("{url}: weight 0, takes nothing new"),
+        weight => format!("{url}: weight {weight}{backup}"),
+    }
 }
 
 /// What protects the path, if the request came so far that this matters.

@@ -1,9 +1,11 @@
 //! What would become of a request: its head is read as the gateway reads it, and the plan is told
 //! that the gateway would carry out.
 
+mod endpoints;
 mod routes;
 mod who;
 
+pub use endpoints::EndpointLine;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
 
@@ -18,12 +20,11 @@ use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
-use crate::route::Route;
-use crate::upstream::Upstream;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
 use crate::words::Word;
 
+use self::endpoints::tell_endpoints;
 use self::routes::tell_route;
 use super::identify::Caller;
 use super::plan::{Plan, Then, plan};
@@ -71,8 +72,12 @@ pub struct Explanation {
     pub near_misses: Vec<NearMissLine>,
     /// What the gateway would answer by itself, if that is no refusal.
     pub answers: Option<String>,
-    /// The URL that would be sent.
+    /// The URL that would be sent, or one of those if there are several endpoints.
     pub sends: Option<String>,
+    /// The endpoints that it may be sent to.
+    pub endpoints: Vec<EndpointLine>,
+    /// Which of several endpoints is picked.
+    pub picks: Option<String>,
     /// The status of that answer.
     pub answers_with: Option<u16>,
     /// The refusal, if it would be refused.
@@ -227,7 +232,10 @@ fn tell(
             told.answer(StatusCode::OK, "Max-Forwards is 0, so it goes no further");
         }
         Then::Forward(route, upstream) => {
-            told.sends = Some(sent_to(&snapshot.upstreams[upstream], &request, route));
+            let client = admitted.caller().client();
+            let client = client.map(|client| client.name.as_str());
+            let upstream = &snapshot.upstreams[upstream];
+            tell_endpoints(told, upstream, &request, route, client);
         }
         Then::Redirect(route, redirect) => {
             let mut text = b"it is at ".to_vec();
@@ -294,13 +302,6 @@ fn cors_of(request: &Request<'_>) -> Option<String> {
         ""
     };
     Some(text + credentials)
-}
-
-fn sent_to(upstream: &Upstream, request: &Request<'_>, route: &Route) -> String {
-    let endpoint = &upstream.endpoints[0].url;
-    let mut url = format!("http://{}", endpoint.authority()).into_bytes();
-    request.put_target(&mut url, route.mapping(&endpoint.base_path));
-    String::from_utf8_lossy(&url).into_owned()
 }
 
 fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {

@@ -8,6 +8,7 @@ pub mod client_side;
 mod clock;
 pub mod explain;
 mod handle;
+mod hashed_by;
 pub mod identify;
 mod json;
 mod lag;

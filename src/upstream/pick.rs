@@ -2,6 +2,7 @@
 //! turns, or hashes, and takes no lock. When something is wrong with one of them, all are looked at:
 //! the request may be the probe of an open circuit, or goes to the best that can be used.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,10 @@ use smallvec::SmallVec;
 use super::address::{Address, Check};
 use super::candidates::{Candidate, Candidates, List};
 use super::circuit::Ticket;
-use super::hash::{FEW, lot};
+use super::hash::{FEW, Table, hash as text_hash, lot};
 use super::rules::Balance;
 use super::try_guard::Try;
+use super::{Endpoint, Upstream};
 
 /// All of so many are compared; of more, two.
 const ALL_OF: usize = 8;
@@ -320,6 +322,31 @@ impl Candidates {
             }
         }
         best
+    }
+}
+
+impl Upstream {
+    /// The endpoint that a text of this hash belongs to while all are well. None where that depends on
+    /// what a name resolves to.
+    #[must_use]
+    pub fn hashed(&self, hash: u64) -> Option<&Endpoint> {
+        let takes_any = |one: &&Endpoint| one.weight > 0 && !one.backup;
+        let all: Vec<&Endpoint> = self.endpoints.iter().filter(takes_any).collect();
+        let drawn = all.iter().map(|one| {
+            let address = SocketAddr::new(one.url.host.parse().ok()?, one.url.port);
+            #[expect(clippy::cast_precision_loss, reason = "weights are small")]
+            let weight = one.weight as f32;
+            Some((text_hash(address.to_string().as_bytes()), weight))
+        });
+        let drawn: Vec<(u64, f32)> = drawn.collect::<Option<_>>()?;
+        if drawn.len() > FEW {
+            return all.get(Table::fill(&drawn).get(hash, 0)).copied();
+        }
+        let lots = drawn.iter().map(|(id, weight)| lot(hash, *id, *weight));
+        let best = lots
+            .enumerate()
+            .min_by(|one, other| one.1.total_cmp(&other.1));
+        best.map(|(nth, _)| all[nth])
     }
 }
 

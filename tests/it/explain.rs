@@ -1,7 +1,7 @@
 //! `tollgate explain` against the gateway itself: what it says would become of a request is what
 //! becomes of it.
 
-use crate::support::{Ending, Gateway, KEY, Request, Shop, Upstream, each, tollgate};
+use crate::support::{Ending, Gateway, KEY, Request, Shop, Upstream, each, folder_with, tollgate};
 
 /// What is asked, and the status and code that both have to tell.
 type Row = (&'static str, &'static str, Vec<String>, u16, &'static str);
@@ -188,5 +188,66 @@ fn it_says_whether_a_page_may_call() {
         let done = tollgate(&args);
         let line = format!("cors        {said}\n");
         assert!(done.stdout.contains(&line), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn the_endpoint_that_it_names_is_the_one_that_is_asked() {
+    let services = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
+    let urls = services.each_ref().map(|one| format!("{:?}", one.url()));
+    let gateway = Gateway::start(&format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [{}]\nbalance = \"hash\"\nhash_by = \"header:x-tenant\"\n",
+        urls.join(", ")
+    ));
+    let file = gateway.dir().join("tollgate.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let mut named = std::collections::HashSet::new();
+    for tenant in 0..20 {
+        let field = format!("X-Tenant: t{tenant}");
+        let args = ["explain", "GET", "/x", "--json", "-H", &field, "-c", file];
+        let told: serde_json::Value = serde_json::from_str(&tollgate(&args).stdout).expect("JSON");
+        let request = Request::get("/x").field("X-Tenant", &format!("t{tenant}"));
+        gateway.connect().ask(&request).is(200);
+        let asked = services.iter().find(|one| !one.take().is_empty());
+        let url = asked.expect("one was asked").url();
+        assert_eq!(
+            told["picks"],
+            format!("{url} by hash of the field x-tenant")
+        );
+        assert_eq!(told["sends"], format!("{url}/x"));
+        named.insert(url);
+    }
+    assert_eq!(named.len(), 3);
+    let done = tollgate(&["explain", "GET", "/x", "-c", file]);
+    let address = "by hash of the address 127.0.0.1\n";
+    assert!(done.stdout.contains(address), "{}", done.stdout);
+}
+
+#[test]
+fn it_says_which_of_several_endpoints_may_be_asked() {
+    for (rules, picks) in [
+        ("", "the fewest requests in flight for its weight"),
+        ("balance = \"round-robin\"", "one after another, by weight"),
+        (
+            "balance = \"hash\"",
+            "by hash of the address 127.0.0.1, and of the addresses that names have",
+        ),
+    ] {
+        let text = format!(
+            "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [{{ url = \"http://a/v1\", weight = 0 }}, \"http://b/v1\", {{ url = \"http://c/v1\", weight = 2 }}, {{ url = \"http://d/v1\", backup = true }}]\n{rules}\n"
+        );
+        let dir = folder_with(&text);
+        let file = dir.path().join("tollgate.toml");
+        let file = file.to_str().expect("a path in UTF-8");
+        let done = tollgate(&["explain", "GET", "/a/1", "-c", file]);
+        let expected = format!(
+            "sends       GET http://b/v1/1\n\
+             endpoint    http://a:80/v1: weight 0, takes nothing new\n\
+             endpoint    http://b:80/v1: weight 1\n\
+             endpoint    http://c:80/v1: weight 2\n\
+             endpoint    http://d:80/v1: weight 1, a backup: while no other can be used\n\
+             picks       {picks}\n"
+        );
+        assert!(done.stdout.ends_with(&expected), "{}", done.stdout);
     }
 }

@@ -1,14 +1,12 @@
 //! A request as it is passed on, whichever connection takes it.
 
 use std::cell::Cell;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::Method;
 
 use crate::message::body::BodyLength;
-use crate::message::fields::Fields;
 use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
@@ -17,10 +15,11 @@ use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
-    AddressPool, Balance, Candidates, ConnectError, Endpoint, HashBy, Link, Try, Upstream, hash,
+    AddressPool, Balance, Candidates, ConnectError, Endpoint, Link, Try, Upstream,
 };
 
 use super::super::boxed_cold;
+use super::super::hashed_by;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
@@ -74,14 +73,8 @@ impl<'f, 'r> Forward<'f, 'r> {
         let Balance::Hash(by) = &self.upstream.rules.balance else {
             return 0;
         };
-        let fields = &self.request.head.fields;
-        let text = match by {
-            HashBy::Client => self.client.map(str::as_bytes),
-            HashBy::Ip => None,
-            HashBy::Header(name) => fields.get_all_named(name).next(),
-            HashBy::Cookie(name) => cookie(fields, name),
-        };
-        text.map_or_else(|| hash_of_address(self.request.address), hash)
+        let text = hashed_by::text(by, self.request, self.client);
+        hashed_by::hash_of(text, self.request.address)
     }
 
     /// How much of the request's body is kept for another try.
@@ -269,22 +262,4 @@ fn body_is_read(request: &Request<'_>) -> bool {
             request.head.method,
             Method::POST | Method::PUT | Method::PATCH
         )
-}
-
-/// The hash of a caller by its address.
-fn hash_of_address(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(address) => hash(&address.octets()),
-        IpAddr::V6(address) => hash(&address.octets()),
-    }
-}
-
-/// The value of a cookie (RFC 6265 section 4.2.1).
-fn cookie<'f>(fields: &'f Fields, name: &str) -> Option<&'f [u8]> {
-    let lines = fields.get_all(KnownField::Cookie);
-    let mut pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
-    pairs.find_map(|pair| {
-        let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
-        rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
-    })
 }

@@ -161,6 +161,24 @@ fn a_text_stays_where_it_is() {
 }
 
 #[test]
+fn the_endpoint_of_a_text_is_known_without_a_pick() {
+    for weights in [vec![1, 3, 0, -1, 2], vec![1; 10], vec![2; 100]] {
+        let candidates = balanced(&weights, Balance::Hash(HashBy::Ip));
+        let now = Instant::now();
+        for text in 0..200_u64 {
+            let hash = text.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let picked = candidates.pick(&Asked { hash, ..asked(now) }).unwrap();
+            let expected = &candidates.upstream.endpoints[picked.candidate().endpoint];
+            let known = candidates.upstream.hashed(hash).expect("no names");
+            assert_eq!(known.url, expected.url);
+        }
+    }
+    let endpoint = Endpoint::new(EndpointUrl::parse("http://localhost").unwrap());
+    let named = Upstream::new("up", vec![endpoint], Rules::default());
+    assert!(named.hashed(1).is_none());
+}
+
+#[test]
 fn a_text_with_too_much_to_do_goes_elsewhere() {
     for count in [4, 100] {
         let candidates = balanced(&vec![1; count], Balance::Hash(HashBy::Ip));
