@@ -1,11 +1,12 @@
 //! The gateway under test: the real binary with a configuration of the test's own, on a port that
 //! the system picks. Its operator log is collected and printed when the test fails.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
@@ -333,23 +334,34 @@ pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
+    let stdout = all_of(child.stdout.take().expect("stdout is piped"));
+    let stderr = all_of(child.stderr.take().expect("stderr is piped"));
     let deadline = Instant::now() + PATIENCE;
-    while child.try_wait().expect("wait for tollgate").is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("wait for tollgate") {
+            break status;
+        }
         if Instant::now() > deadline {
             let _ = child.kill();
-            let output = child.wait_with_output();
-            panic!("`tollgate {args:?}` did not end: {output:?}");
+            let printed = (stdout.join(), stderr.join());
+            panic!("`tollgate {args:?}` did not end: {printed:?}");
         }
         std::thread::sleep(Duration::from_millis(2));
-    }
-    let output = child
-        .wait_with_output()
-        .expect("read what tollgate printed");
+    };
     Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: status.code(),
+        stdout: stdout.join().expect("read what tollgate printed"),
+        stderr: stderr.join().expect("read what tollgate printed"),
     }
+}
+
+/// Reads all that comes, while it comes: a pipe holds 64 KiB, and the schema is longer.
+fn all_of(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 pub(crate) fn folder_with(config: &str) -> TempDir {
