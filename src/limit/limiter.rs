@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::moved::{Moved, Questions};
 use super::redis_limiter::{RedisLimiter, RedisStore};
 use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
 
@@ -15,6 +16,7 @@ use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
 #[derive(Debug)]
 pub struct LimitStore {
     memory: Arc<MemoryStore>,
+    pub(super) moved: Arc<Moved>,
     redis: Option<Arc<RedisStore>>,
 }
 
@@ -26,9 +28,24 @@ impl LimitStore {
         let memory = Arc::new(MemoryStore::new(max_keys, clock));
         let redis = redis.map(|settings| RedisStore::new(settings.clone(), Arc::clone(&memory)));
         Self {
+            moved: Arc::new(Moved::new(Arc::clone(&memory))),
             memory,
             redis: redis.map(Arc::new),
         }
+    }
+
+    /// Ends counting in this process; nothing is decided here from now on. What Redis counts needs no
+    /// such care, and is asked as before.
+    #[must_use]
+    pub fn move_out(&self) -> Questions {
+        self.moved.move_out(self.redis.is_none())
+    }
+
+    /// Decides what a process asks whose counters this one has taken over. `None`: it makes no sense.
+    /// May wait, if the counters have moved on.
+    #[must_use]
+    pub fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
+        self.moved.answer(question)
     }
 
     /// What is counted in this process: everything, or what Redis was not there for.
@@ -43,6 +60,7 @@ impl LimitStore {
         let redis = self.redis.as_ref();
         Limiter {
             memory: Arc::clone(&self.memory),
+            moved: Arc::clone(&self.moved),
             redis: redis.map(|redis| RedisLimiter::start(Arc::clone(redis))),
         }
     }
@@ -52,6 +70,7 @@ impl LimitStore {
 #[derive(Debug)]
 pub struct Limiter {
     memory: Arc<MemoryStore>,
+    moved: Arc<Moved>,
     /// With the tasks that keep it connected.
     redis: Option<(Rc<RedisLimiter>, JoinSet<()>)>,
 }
@@ -62,7 +81,10 @@ impl Limiter {
     /// then be counted.
     pub async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         match &self.redis {
-            None => self.memory.decide(checks, cost),
+            None => match self.memory.decide_unless_moved(checks, cost) {
+                Some(outcome) => outcome,
+                None => Box::pin(self.moved.decide(checks, cost)).await,
+            },
             // Boxed, for a call is large, and every request's future would be larger by
             // that, with or without Redis.
             Some((redis, _)) => Box::pin(redis.decide(checks, cost)).await,

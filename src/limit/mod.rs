@@ -10,6 +10,7 @@ mod headers;
 mod key;
 mod limiter;
 mod memory;
+mod moved;
 mod outage;
 mod policy;
 mod redis;
@@ -25,6 +26,7 @@ pub use decision::{Check, Decision, Decisions, Outcome, Source, Verdict};
 pub use headers::{LimitHeaders, put_fields, retry_after};
 pub use limiter::{LimitStore, Limiter};
 pub use memory::MemoryStore;
+pub use moved::{Question, Questions};
 pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, Lease, RedisSettings, RedisTarget, RedisTls,

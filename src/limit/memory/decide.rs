@@ -3,6 +3,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -22,6 +23,28 @@ impl MemoryStore {
         cost: NonZeroU32,
         instances: NonZeroU32,
     ) -> Outcome {
+        let decided = self.decide_if(checks, cost, instances, |_| true);
+        decided.expect("it is to be decided in any case")
+    }
+
+    /// Decides one request, unless another process has the counters.
+    pub(in crate::limit) fn decide_unless_moved(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+    ) -> Option<Outcome> {
+        let counts_here = |store: &Self| !store.moved.load(Ordering::Relaxed);
+        self.decide_if(checks, cost, NonZeroU32::MIN, counts_here)
+    }
+
+    /// `may` is asked under the locks of the shards.
+    fn decide_if(
+        &self,
+        checks: &[Check<'_>],
+        cost: NonZeroU32,
+        instances: NonZeroU32,
+        may: impl Fn(&Self) -> bool,
+    ) -> Option<Outcome> {
         let instances = NonZeroU64::from(instances);
         let asked = Asked {
             cost: u64::from(cost.get()).saturating_mul(instances.get()),
@@ -30,16 +53,25 @@ impl MemoryStore {
         };
         if let [check] = checks {
             let (mut shard, slot) = self.locked(check);
+            if !may(self) {
+                return None;
+            }
             let weighed = asked.weigh(&shard, slot, check);
             let admitted = weighed.allows(check);
             let decision = self.settle(&mut shard, check, weighed, asked, admitted);
-            return Outcome::of(admitted, Decisions::from_elem(Some(decision), 1));
+            let decisions = Decisions::from_elem(Some(decision), 1);
+            return Some(Outcome::of(admitted, decisions));
         }
-        self.decide_together(checks, asked)
+        self.decide_together(checks, asked, may)
     }
 
     /// Holds the locks of all shards concerned, always in the same order, until all is decided.
-    fn decide_together(&self, checks: &[Check<'_>], asked: Asked) -> Outcome {
+    fn decide_together(
+        &self,
+        checks: &[Check<'_>],
+        asked: Asked,
+        may: impl Fn(&Self) -> bool,
+    ) -> Option<Outcome> {
         let places: SmallVec<[Place; 4]> =
             checks.iter().map(|check| self.place_of(check)).collect();
         let mut shards: SmallVec<[usize; 4]> = places.iter().map(|place| place.shard).collect();
@@ -47,6 +79,9 @@ impl MemoryStore {
         shards.dedup();
         let mut locked: SmallVec<[MutexGuard<'_, Shard>; 4]> =
             shards.iter().map(|&shard| self.lock(shard)).collect();
+        if !may(self) {
+            return None;
+        }
         let locked_at = |place: Place| shards.partition_point(|&shard| shard < place.shard);
         let slot_of = |shard: &Shard, place: Place, check: &Check<'_>| {
             let slot = shard.find(place.hash, check.policy.counter(), check.subject);
@@ -67,7 +102,7 @@ impl MemoryStore {
             Some(self.settle(shard, check, weighed, asked, admitted))
         };
         let all = checks.iter().zip(&places).zip(weighed);
-        Outcome::of(admitted, all.map(settle).collect())
+        Some(Outcome::of(admitted, all.map(settle).collect()))
     }
 
     /// Counts the request, if it is admitted and fits.

@@ -12,6 +12,7 @@ pub(super) use persist::Copied;
 pub(super) use shard::Entry;
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::shard::Shard;
@@ -32,6 +33,9 @@ pub struct MemoryStore {
     shards: Box<[Locked]>,
     hasher: KeyHasher,
     clock: Clock,
+    /// Another process has the counters now. Changes while all shards are locked, and is read under
+    /// the lock of one: a decision is made before the counters go, or not at all.
+    moved: AtomicBool,
 }
 
 /// A shard on cache lines of its own, so that one worker's lock does not slow down another's.
@@ -60,7 +64,15 @@ impl MemoryStore {
             shards: std::iter::repeat_with(shard).take(shards).collect(),
             hasher: KeyHasher::default(),
             clock,
+            moved: AtomicBool::new(false),
         }
+    }
+
+    /// Ends or resumes counting here. No counter changes between the end and the return.
+    pub(super) fn set_moved(&self, moved: bool) {
+        let all: Vec<_> = (0..self.shards.len()).map(|n| self.lock(n)).collect();
+        self.moved.store(moved, Ordering::Relaxed);
+        drop(all);
     }
 
     /// Decides one request under all its limits, and counts it if none refuses it.

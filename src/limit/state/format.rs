@@ -39,35 +39,41 @@ pub(super) fn put_head(file: &mut Vec<u8>, wall_ms: u64) {
 
 /// Adds a counter, if it still matters; says whether it does.
 pub(super) fn put(file: &mut Vec<u8>, entry: &Entry, now_ms: u64) -> bool {
-    let (who, counter) = (&entry.key.who, entry.counter);
-    // Names that the configuration admits are far shorter.
-    let length = |name: &str| u16::try_from(name.len()).ok().map(u16::to_le_bytes);
-    let (Some(policy), Some(name)) = (length(&entry.key.counter), length(name_of(who))) else {
-        return false;
-    };
-    if entry.ends_ms <= now_ms {
+    let counter = entry.counter;
+    if entry.ends_ms <= now_ms || !put_who(file, &entry.key.counter, &entry.key.who) {
         return false;
     }
+    // Two's complement: the difference is right in both directions.
+    let relative = [counter.at_ms, entry.ends_ms].map(|at_ms| at_ms.wrapping_sub(now_ms));
+    for number in [counter.spent, counter.before].into_iter().chain(relative) {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    true
+}
+
+/// Adds the name of a policy or its counters, and for whom it counts; `false` and nothing if a name
+/// is too long, which none that the configuration admits is.
+pub(in crate::limit) fn put_who(file: &mut Vec<u8>, policy: &str, who: &Who) -> bool {
+    let length = |name: &str| u16::try_from(name.len()).ok().map(u16::to_le_bytes);
+    let (Some(length_of_policy), Some(length_of_name)) = (length(policy), length(name_of(who)))
+    else {
+        return false;
+    };
     file.push(match who {
         Who::Client(_) => CLIENT,
         Who::Address(IpAddr::V4(_)) => IPV4,
         Who::Address(IpAddr::V6(_)) => IPV6,
         Who::Route(_) => ROUTE,
     });
-    file.extend_from_slice(&policy);
-    file.extend_from_slice(entry.key.counter.as_bytes());
+    file.extend_from_slice(&length_of_policy);
+    file.extend_from_slice(policy.as_bytes());
     match who {
         Who::Address(IpAddr::V4(address)) => file.extend_from_slice(&address.octets()),
         Who::Address(IpAddr::V6(address)) => file.extend_from_slice(&address.octets()),
         Who::Client(text) | Who::Route(text) => {
-            file.extend_from_slice(&name);
+            file.extend_from_slice(&length_of_name);
             file.extend_from_slice(text.as_bytes());
         }
-    }
-    // Two's complement: the difference is right in both directions.
-    let relative = [counter.at_ms, entry.ends_ms].map(|at_ms| at_ms.wrapping_sub(now_ms));
-    for number in [counter.spent, counter.before].into_iter().chain(relative) {
-        file.extend_from_slice(&number.to_le_bytes());
     }
     true
 }
@@ -97,6 +103,11 @@ pub(super) fn is_this_version(file: &mut impl Read) -> io::Result<bool> {
 /// Reads a file that is known to be whole into the store.
 pub(super) fn read(file: &mut impl Read, wall_ms: u64, store: &MemoryStore) -> io::Result<()> {
     array::<{ HEAD.len() }>(file)?;
+    read_rest(file, wall_ms, store)
+}
+
+/// The same, once the head was found to be right and its version is read.
+pub(super) fn read_rest(file: &mut impl Read, wall_ms: u64, store: &MemoryStore) -> io::Result<()> {
     let down_ms = wall_ms.saturating_sub(u64::from_le_bytes(array(file)?));
     // As of now, when it was written is so long ago.
     let base_ms = store.clock().now_ms().saturating_sub(down_ms);
@@ -130,7 +141,7 @@ fn moved(base_ms: u64, relative: u64) -> u64 {
     base_ms.saturating_add_signed(relative.cast_signed())
 }
 
-fn who(kind: u8, file: &mut impl Read) -> io::Result<Who> {
+pub(in crate::limit) fn who(kind: u8, file: &mut impl Read) -> io::Result<Who> {
     Ok(match kind {
         CLIENT => Who::Client(text(file)?.into()),
         IPV4 => Who::Address(Ipv4Addr::from(array::<4>(file)?).into()),
@@ -150,18 +161,18 @@ fn shared(policies: &mut HashSet<CounterName>, name: String) -> CounterName {
     name
 }
 
-fn text(file: &mut impl Read) -> io::Result<String> {
+pub(in crate::limit) fn text(file: &mut impl Read) -> io::Result<String> {
     let length = u16::from_le_bytes(array(file)?);
     let mut text = vec![0; length.into()];
     file.read_exact(&mut text)?;
     String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-fn number(file: &mut impl Read) -> io::Result<u64> {
+pub(in crate::limit) fn number(file: &mut impl Read) -> io::Result<u64> {
     Ok(u64::from_le_bytes(array(file)?))
 }
 
-fn array<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
+pub(in crate::limit) fn array<const N: usize>(file: &mut impl Read) -> io::Result<[u8; N]> {
     let mut array = [0; N];
     file.read_exact(&mut array)?;
     Ok(array)

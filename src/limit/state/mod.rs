@@ -6,20 +6,27 @@
 //! goes by the wall clock. So a window never has longer to go than when it was written: a clock
 //! that was set forward ends windows early, and one that was set back makes the restart take no
 //! time at all.
+//!
+//! A successor gets the counters in the same bytes, straight from the process that has them, and
+//! takes over the file with its lock: first the one stops to write, then the other begins.
 
 mod format;
+mod transfer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
 use super::clock::millis;
-use super::memory::Copied;
 use super::{LimitStore, MemoryStore};
+
+pub(super) use format::{array, number, put_who, text, who};
 
 /// What stands at the end: the SHA-256 of all before it.
 const CHECKSUM: usize = 32;
@@ -56,7 +63,9 @@ pub struct StateFile {
     path: PathBuf,
     /// Locked. A file of its own, because each copy replaces the state file. Never deleted, because
     /// it could be that of another gateway by then.
-    _lock: File,
+    lock: File,
+    /// Another process writes it, or is about to. Held while this one writes.
+    rests: Mutex<bool>,
 }
 
 impl StateFile {
@@ -87,11 +96,45 @@ impl StateFile {
         })?;
         let state = Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
+            rests: Mutex::new(false),
         };
         drop(state.begin()?);
         fs::remove_file(state.new_path())?;
         Ok(state)
+    }
+
+    /// The file of a process that hands it over with its lock, which then belongs to both. It rests,
+    /// for the other may be writing.
+    pub fn inherit(path: &Path, lock: File) -> Result<Self, StateError> {
+        // Of one open file: it is ours as well, unless it was nobody's.
+        lock.try_lock().map_err(|_| StateError::InUse)?;
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+            rests: Mutex::new(true),
+        })
+    }
+
+    /// What another process needs to write the file in this one's place.
+    #[must_use]
+    pub fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+
+    /// Writes nothing from now on, until told otherwise. Waits for a copy that is being written.
+    pub fn rest(&self) {
+        *self.rests() = true;
+    }
+
+    /// Writes again.
+    pub fn resume(&self) {
+        *self.rests() = false;
+    }
+
+    fn rests(&self) -> MutexGuard<'_, bool> {
+        // A panic while a copy was written leaves the flag as it is.
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is.
@@ -119,12 +162,16 @@ impl StateFile {
         Ok(store.counters())
     }
 
-    /// Writes all counters of windows that run; returns how many.
+    /// Writes all counters of windows that run, unless the file rests; returns how many.
     pub fn save(&self, store: &LimitStore) -> Result<usize, StateError> {
         self.save_at(store.memory(), SystemTime::now())
     }
 
     fn save_at(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
+        let rests = self.rests();
+        if *rests {
+            return Ok(0);
+        }
         let saved = self.write(store, now);
         if saved.is_err() {
             // What is half written would take room for nothing.
@@ -135,26 +182,11 @@ impl StateFile {
 
     fn write(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
         let mut file = self.begin()?;
-        let (mut digest, mut some, mut count) = (Sha256::new(), Vec::new(), 0);
-        let now_ms = store.clock().now_ms();
-        let mut copied = Copied::default();
-        format::put_head(&mut some, wall_ms(now));
-        loop {
-            let more = store.show_some(&mut copied, |entry| {
-                count += usize::from(format::put(&mut some, entry, now_ms));
-            });
-            if !more {
-                format::put_end(&mut some);
-            }
-            if !more || some.len() >= AT_ONCE {
-                digest.update(&some);
-                file.write_all(&some)?;
-                some.clear();
-            }
-            if !more {
-                break;
-            }
-        }
+        let mut digest = Sha256::new();
+        let count = transfer::put_all(store, now, |some| {
+            digest.update(some);
+            file.write_all(some)
+        })?;
         file.write_all(&digest.finalize())?;
         file.sync_all()?;
         fs::rename(self.new_path(), &self.path)?;

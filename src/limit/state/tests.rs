@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::limit::memory::Copied;
 use crate::limit::{Algorithm, Check, Clock, Decision, Limit, ManualClock, Policy, Subject};
 
 const ONE: NonZeroU32 = NonZeroU32::MIN;
