@@ -5,10 +5,15 @@
 //! writes them has threads of its own, which the end of the process does not wait for without bound.
 
 mod files;
+mod hand_over;
 mod keeper;
+mod notify;
 mod reload;
 mod serve;
 mod signals;
+mod start;
+mod succession;
+mod threads;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -20,16 +25,17 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
-use crate::config::{self, AccessLog, Finding, Loaded, LogFormat, Settings};
-use crate::limit::{Clock, LimitStore, StateError, StateFile};
+use crate::config::{self, Finding, Loaded, LogFormat, Settings};
+use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
-use crate::server::{BindError, Claimed, claim};
-use crate::upstream::Registry;
+use crate::server::{BindError, Inherited};
 
-use keeper::{Keeper, restore};
-use reload::Reloader;
+pub use hand_over::TakeOverError;
+
+use hand_over::{Predecessor, Program, sockets_of_systemd};
 use signals::Signals;
+use start::{Started, access_target};
 
 /// How long the last lines of a log may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -61,6 +67,9 @@ pub enum StartError {
         /// Why not.
         error: StateError,
     },
+    /// What was there before this process cannot be gone on with.
+    #[error(transparent)]
+    TakeOver(#[from] TakeOverError),
     /// No thread, no runtime, no signals.
     #[error("the system refuses what the gateway needs to run: {0}")]
     System(#[from] io::Error),
@@ -79,19 +88,38 @@ pub enum StartError {
 /// # Errors
 /// There is not even a log.
 pub fn run(file: &Path) -> io::Result<ExitCode> {
+    let begun = Begun {
+        file: file.to_owned(),
+        program: Program::running(),
+        sockets: sockets_of_systemd(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(live(file))
+    runtime.block_on(live(begun))
 }
 
-async fn live(file: &Path) -> io::Result<ExitCode> {
+/// What is found out before there is another thread.
+struct Begun {
+    file: PathBuf,
+    program: io::Result<Program>,
+    sockets: Result<Vec<Inherited>, TakeOverError>,
+}
+
+async fn live(begun: Begun) -> io::Result<ExitCode> {
     // First of all: a signal that nobody has asked for yet ends the process.
     let mut signals = Signals::take()?;
-    let path = file.to_owned();
-    let load = apart("load", move || config::load(&path, &config::environment));
+    let path = begun.file.clone();
+    let load = apart("load", move || {
+        let met = Predecessor::meet();
+        (met, config::load(&path, &config::environment))
+    });
     let Some(loaded) = signals.unless_stopped(load).await else {
         return Ok(ExitCode::SUCCESS);
+    };
+    let (met, loaded) = match loaded {
+        Ok((met, loaded)) => (met, Ok(loaded)),
+        Err(error) => (Ok(None), Err(error)),
     };
     let (level, format) = match &loaded {
         Ok(Ok(loaded)) => (loaded.settings.log_level, loaded.settings.log_format),
@@ -104,7 +132,7 @@ async fn live(file: &Path) -> io::Result<ExitCode> {
     let done = match loaded {
         Ok(Ok(loaded)) => {
             let log = Arc::clone(&operator_log);
-            start_and_serve(file.to_owned(), loaded, log, &mut signals).await
+            start_and_serve(begun, met, loaded, log, &mut signals).await
         }
         Ok(Err(problems)) => Err(StartError::Config(problems)),
         Err(error) => Err(error),
@@ -161,12 +189,16 @@ pub fn odd_files(settings: &Settings) -> Vec<Finding> {
 }
 
 async fn start_and_serve(
-    file: PathBuf,
+    begun: Begun,
+    met: Result<Option<Predecessor>, TakeOverError>,
     loaded: Loaded,
     operator_log: Arc<Sink>,
     signals: &mut Signals,
 ) -> Result<(), StartError> {
-    let start = apart("start", move || Started::new(file, loaded, operator_log));
+    let predecessor = met?;
+    let start = apart("start", move || {
+        Started::new(begun, predecessor, loaded, operator_log)
+    });
     let Some(started) = signals.unless_stopped(start).await else {
         tracing::info!("told to stop before the start was done");
         return Ok(());
@@ -174,10 +206,12 @@ async fn start_and_serve(
     let Started {
         gateway,
         claimed,
+        predecessor,
         reloader,
         keeper,
     } = started??;
-    let done = gateway.serve(claimed, reloader, signals).await;
+    let done = gateway.serve(claimed, predecessor, reloader, signals);
+    let done = done.await;
     let last_files = apart("end", move || {
         if let Some(keeper) = keeper {
             keeper.finish();
@@ -210,118 +244,18 @@ async fn apart<T: Send + 'static>(
     result.await.map_err(bug)
 }
 
-/// A gateway that is ready to serve.
-struct Started {
-    gateway: Gateway,
-    claimed: Claimed,
-    reloader: Reloader,
-    keeper: Option<Keeper>,
-}
-
 /// What is served, and what its threads share.
 struct Gateway {
+    /// The configuration.
+    file: PathBuf,
+    program: io::Result<Program>,
     settings: Settings,
     snapshots: watch::Sender<Arc<Snapshot>>,
     store: Arc<LimitStore>,
+    state: Option<Arc<StateFile>>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<Sink>,
     pretty_access: bool,
-}
-
-impl Started {
-    fn new(file: PathBuf, loaded: Loaded, operator_log: Arc<Sink>) -> Result<Self, StartError> {
-        let Loaded {
-            settings,
-            mut snapshot,
-            written,
-            lints,
-            files,
-            ..
-        } = loaded;
-        let counters = match (&settings.redis, &settings.state_file) {
-            (Some(redis), _) => format!("in Redis at {}", redis.target),
-            (None, Some(file)) => format!("in this process, kept in {}", file.display()),
-            (None, None) => "in this process".to_owned(),
-        };
-        let no_redis = if written.has_empty_redis() {
-            " (`limits.redis.url` is empty)"
-        } else {
-            ""
-        };
-        tracing::info!(
-            version = crate::VERSION,
-            file = %file.display(),
-            routes = snapshot.routes.routes().len(),
-            upstreams = snapshot.upstreams.len(),
-            clients = snapshot.access.clients.len(),
-            limits = written.limits(),
-            counters = format!("{counters}{no_redis}"),
-            "starting"
-        );
-        for lint in &lints {
-            tracing::warn!("{lint}");
-        }
-        let (access_log, pretty_access) = open_access_log(&settings)?;
-        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
-        let store = Arc::new(store);
-        let state = settings.state_file.as_deref().map(|path| {
-            restore(path, &store).map_err(|error| StartError::State {
-                file: path.to_owned(),
-                error,
-            })
-        });
-        let state = state.transpose()?;
-        let claimed = claim(&settings.listen)?;
-        let keep = |file| Keeper::start(file, Arc::clone(&store));
-        let keeper = state.map(keep).transpose()?;
-        let registry = Registry::default();
-        registry.join(&mut snapshot.upstreams);
-        let snapshots = watch::Sender::new(Arc::new(snapshot));
-        let written = Arc::new(written);
-        let reloader = Reloader {
-            file,
-            files,
-            watches: settings.watch,
-            started: Arc::clone(&written),
-            served: written,
-            snapshots: snapshots.clone(),
-            registry,
-        };
-        let gateway = Gateway {
-            settings,
-            snapshots,
-            store,
-            access_log,
-            operator_log,
-            pretty_access,
-        };
-        Ok(Self {
-            gateway,
-            claimed,
-            reloader,
-            keeper,
-        })
-    }
-}
-
-/// The access log, if there is one, and whether its lines are for people.
-fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), StartError> {
-    let Some(target) = access_target(settings) else {
-        return Ok((None, false));
-    };
-    let pretty = target == Target::Stdout && is_pretty(settings.log_format, &io::stdout());
-    match Sink::start(target.clone()) {
-        Ok(sink) => Ok((Some(sink), pretty)),
-        Err(error) => Err(StartError::AccessLog { target, error }),
-    }
-}
-
-fn access_target(settings: &Settings) -> Option<Target> {
-    match &settings.access_log {
-        AccessLog::Off => None,
-        AccessLog::Stdout => Some(Target::Stdout),
-        AccessLog::File(path) => Some(Target::File(path.clone())),
-    }
 }
 
 impl Gateway {

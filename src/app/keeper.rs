@@ -42,7 +42,7 @@ pub(super) fn restore(path: &Path, store: &LimitStore) -> Result<StateFile, Stat
 
 impl Keeper {
     /// Starts to write copies.
-    pub(super) fn start(file: StateFile, store: Arc<LimitStore>) -> io::Result<Self> {
+    pub(super) fn start(file: Arc<StateFile>, store: Arc<LimitStore>) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let work = move || {
             let mut copies = Copies {
@@ -74,7 +74,7 @@ impl Keeper {
 }
 
 struct Copies {
-    file: StateFile,
+    file: Arc<StateFile>,
     store: Arc<LimitStore>,
     failing: bool,
 }

@@ -11,6 +11,8 @@ use crate::config::{self, ChangeKind, ReadFiles, Watch, Written, changes};
 use crate::pipeline::snapshot::Snapshot;
 use crate::upstream::Registry;
 
+use super::notify::{State, notify};
+
 /// What a reload needs.
 pub(super) struct Reloader {
     pub file: PathBuf,
@@ -39,7 +41,9 @@ impl Reloader {
                     () = asked.notified() => {}
                     () = changed(&mut watch) => {}
                 }
+                notify(State::Reloading);
                 let files = self.reload();
+                notify(State::Ready);
                 if let Some(watch) = &mut watch {
                     watch.follow(files);
                 }

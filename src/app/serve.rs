@@ -1,23 +1,20 @@
-//! Serving: the threads are started, the signals obeyed, and the drain watched to its end. All in
-//! one loop, so that a signal means something at any time.
+//! Serving: the threads are started, the signals obeyed, hand-overs begun and taken, and the drain
+//! watched to its end. All in one loop, so that a signal means something at any time.
 
-use std::io;
-use std::net::TcpListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::pipeline::UnlistedProxies;
-use crate::server::{Claimed, Phase, Room, WorkerParts, run_worker};
+use crate::server::{Claimed, Listener, Phase};
 
+use super::hand_over::{HandOverError, Heard, Predecessor, TakeOver};
+use super::notify::{State, notify};
 use super::reload::Reloader;
 use super::signals::Signals;
-use super::{Gateway, StartError, files};
+use super::succession::{Succession, done, refuse};
+use super::threads::{Ended, Threads, WORKER};
+use super::{Gateway, StartError};
 
 /// How often lost log lines are reported, at most.
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
@@ -29,176 +26,268 @@ const CUT_MARGIN: Duration = Duration::from_secs(1);
 /// How long a port may wait for the lines of the log that come before it.
 const LINES_BEFORE: Duration = Duration::from_millis(200);
 
-const WORKER: &str = "worker";
-
-/// The threads that run as long as the gateway.
-struct Threads {
-    phase: watch::Sender<Phase>,
-    workers: Vec<JoinHandle<()>>,
-    /// Gives each worker what it is to listen with.
-    listeners: Vec<oneshot::Sender<Vec<TcpListener>>>,
-    /// Hears of each worker that is ready to accept.
-    ready: mpsc::Receiver<()>,
-    /// Hears of each thread that has ended.
-    ended: mpsc::Receiver<Ended>,
-    /// Asks for a reload.
-    reload: Arc<Notify>,
-    /// How many connections the drain has cut.
-    cut: Arc<AtomicUsize>,
+/// A gateway whose threads run.
+struct Running<'g> {
+    gateway: &'g Gateway,
+    threads: Threads,
+    /// Until it is listened on.
+    claimed: Option<Claimed>,
+    predecessor: Option<Predecessor>,
+    take_over: Option<TakeOver>,
+    /// Every listening socket once, while they may be handed over.
+    sockets: Vec<Listener>,
+    /// A hand-over that has begun.
+    succession: Option<Succession>,
+    drain: Option<Drain>,
+    /// How many workers are not ready yet.
+    starting: usize,
+    /// How many workers have not ended yet.
+    workers: usize,
 }
 
-/// A thread that has ended, and with what.
-struct Ended {
-    name: &'static str,
-    why: String,
+/// The end, once it has begun.
+struct Drain {
+    until: Instant,
+    /// A successor serves, and nobody has asked this process to stop.
+    handed_over: bool,
 }
 
 impl Gateway {
-    /// Starts the threads, serves until a signal says to stop, and drains.
+    /// Starts the threads, serves until a signal says to stop or a successor serves, and drains.
     pub(super) async fn serve(
         &self,
         claimed: Claimed,
+        predecessor: Option<Predecessor>,
         reloader: Reloader,
         signals: &mut Signals,
     ) -> Result<(), StartError> {
-        let mut claimed = Some(claimed);
-        let mut threads = self.start(reloader)?;
-        let (mut starting, mut running) = (threads.workers.len(), threads.workers.len());
-        let mut draining_until = None;
+        let threads = self.start(reloader)?;
+        let workers = threads.workers.len();
+        let running = Running {
+            gateway: self,
+            threads,
+            claimed: Some(claimed),
+            predecessor,
+            take_over: None,
+            sockets: Vec::new(),
+            succession: None,
+            drain: None,
+            starting: workers,
+            workers,
+        };
+        running.live(signals).await
+    }
+}
+
+impl Running<'_> {
+    async fn live(mut self, signals: &mut Signals) -> Result<(), StartError> {
         let mut lost_lines = tokio::time::interval(LOST_LINES_INTERVAL);
-        while running > 0 {
+        while self.workers > 0 || self.is_needed() {
+            let until = self.drain.as_ref().map(|drain| drain.until);
             tokio::select! {
-                Some(()) = threads.ready.recv() => {
-                    starting -= 1;
-                    let is_ready = starting == 0 && draining_until.is_none();
-                    if let Some(claimed) = claimed.take_if(|_| is_ready) {
-                        self.open(claimed, &mut threads).await?;
+                Some(()) = self.threads.ready.recv() => self.worker_is_ready().await?,
+                heard = heard(&mut self.take_over) => self.hear(heard).await?,
+                () = signals.stop.asked() => if self.stop() {
+                    return Ok(());
+                },
+                Some(ended) = self.threads.ended.recv() => self.note_end(ended)?,
+                () = sleep_until(until) => {
+                    if self.workers > 0 {
+                        let running = self.workers;
+                        tracing::warn!(running, "workers do not end; ending without them");
                     }
-                }
-                () = signals.stop.asked() => {
-                    let (phase, patience) = match *threads.phase.borrow() {
-                        Phase::Stopping => return Ok(()),
-                        Phase::Draining => {
-                            tracing::warn!("told twice to stop; stopping at once");
-                            (Phase::Stopping, CUT_MARGIN)
-                        }
-                        Phase::Starting | Phase::Serving => {
-                            tracing::info!(timeout = ?self.settings.drain_timeout, "draining");
-                            (Phase::Draining, self.settings.drain_timeout + DRAIN_MARGIN)
-                        }
-                    };
-                    threads.phase.send_replace(phase);
-                    draining_until = Some(Instant::now() + patience);
-                }
-                Some(Ended { name, why }) = threads.ended.recv() => {
-                    if draining_until.is_none() || name != WORKER {
-                        return Err(StartError::Thread { name, why });
-                    }
-                    running -= 1;
-                }
-                () = sleep_until(draining_until) => {
-                    tracing::warn!(running, "workers do not end; ending without them");
                     return Ok(());
                 }
-                _ = signals.reload.recv() => {
-                    if draining_until.is_some() {
-                        tracing::info!("draining: the configuration is not read again");
-                    } else {
-                        threads.reload.notify_one();
-                    }
-                }
+                _ = signals.reload.recv() => self.reload(),
                 _ = signals.reopen.recv() => self.reopen_access_log(),
-                _ = lost_lines.tick() => self.report_lost_lines(),
+                _ = signals.hand_over.recv(), if !self.is_starting() => self.hand_over(),
+                done = done(&mut self.succession) => self.end_succession(done),
+                _ = lost_lines.tick() => self.gateway.report_lost_lines(),
             }
         }
-        for worker in threads.workers {
+        for worker in self.threads.workers {
             // It has said that it is done.
             let _ = worker.join();
         }
-        match threads.cut.load(Ordering::Relaxed) {
+        match self.threads.cut.load(Ordering::Relaxed) {
             0 => tracing::info!("drained"),
             connections => tracing::warn!(connections, "ended; connections with requests were cut"),
         }
         Ok(())
     }
 
-    /// Lets clients connect. What the workers found, Redis above all, is in the log by then: whoever
-    /// waits for a port may read it.
-    async fn open(&self, claimed: Claimed, threads: &mut Threads) -> Result<(), StartError> {
-        self.operator_log.written(LINES_BEFORE).await;
-        let listeners = claimed.listen(self.settings.workers)?;
-        for (worker, sockets) in threads.listeners.drain(..).zip(listeners.per_worker) {
-            // One that has ended by itself is found out by its thread's end.
-            let _ = worker.send(sockets);
+    fn is_starting(&self) -> bool {
+        *self.threads.phase.borrow() == Phase::Starting
+    }
+
+    /// Whether the gateway before this one still asks, and gets its answers from a successor.
+    fn is_needed(&self) -> bool {
+        let handed_over = |drain: &Drain| drain.handed_over;
+        self.take_over.is_some() && self.drain.as_ref().is_some_and(handed_over)
+    }
+
+    async fn worker_is_ready(&mut self) -> Result<(), StartError> {
+        self.starting -= 1;
+        if self.starting > 0 || self.drain.is_some() {
+            return Ok(());
         }
-        threads.phase.send_replace(Phase::Serving);
-        for address in listeners.addresses {
-            tracing::info!(%address, "listening");
+        let Some(predecessor) = self.predecessor.take() else {
+            self.open().await?;
+            notify(State::Ready);
+            return Ok(());
+        };
+        let claimed = self.claimed.iter();
+        let taken: Vec<_> = claimed.flat_map(Claimed::inherited).collect();
+        let store = self.gateway.store.clone();
+        self.take_over = Some(predecessor.take_over(&taken, store)?);
+        Ok(())
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Result<(), StartError> {
+        match heard {
+            Heard::Serve(said) => {
+                let counters = said?;
+                tracing::info!(counters, "taken over");
+                if let Some(file) = &self.gateway.state {
+                    file.resume();
+                }
+                if self.drain.is_none() {
+                    self.open().await?;
+                }
+            }
+            Heard::Ended => self.take_over = None,
         }
         Ok(())
     }
 
-    fn start(&self, reloader: Reloader) -> io::Result<Threads> {
-        let (phase, _) = watch::channel(Phase::Starting);
-        let (is_ready, ready) = mpsc::channel(self.settings.workers);
-        // Nobody looks when the gateway ends for another reason; threads must not wait then.
-        let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
-        let room = Arc::new(Room::new(self.max_connections()));
-        let unlisted_proxies = Arc::new(UnlistedProxies::default());
-        let cut = Arc::<AtomicUsize>::default();
-        let (mut workers, mut to_listen) = (Vec::new(), Vec::new());
-        for _ in 0..self.settings.workers {
-            let (sockets, listeners) = oneshot::channel();
-            to_listen.push(sockets);
-            let parts = WorkerParts {
-                listeners,
-                snapshots: self.snapshots.subscribe(),
-                store: Arc::clone(&self.store),
-                access_log: self.access_log.clone(),
-                pretty_access: self.pretty_access,
-                room: Arc::clone(&room),
-                unlisted_proxies: Arc::clone(&unlisted_proxies),
-                drain_timeout: self.settings.drain_timeout,
-                phase: phase.subscribe(),
-                ready: is_ready.clone(),
-                cut: Arc::clone(&cut),
-            };
-            let work = move || run_worker(parts);
-            workers.push(start_thread(WORKER, work, has_ended.clone())?);
+    /// Lets clients connect. What the workers found, Redis above all, is in the log by then: whoever
+    /// waits for a port may read it.
+    async fn open(&mut self) -> Result<(), StartError> {
+        let Some(claimed) = self.claimed.take() else {
+            return Ok(());
+        };
+        self.gateway.operator_log.written(LINES_BEFORE).await;
+        let listeners = claimed.listen(self.gateway.settings.workers)?;
+        let workers = self.threads.listeners.drain(..);
+        for (worker, sockets) in workers.zip(listeners.per_worker) {
+            // One that has ended by itself is found out by its thread's end.
+            let _ = worker.send(sockets);
         }
-        let control = reloader.registry.control();
-        start_thread("control", move || control.run(), has_ended.clone())?;
-        let reload = Arc::new(Notify::new());
-        let asked = Arc::clone(&reload);
-        start_thread("reload", move || reloader.run(&asked), has_ended)?;
-        Ok(Threads {
-            phase,
-            workers,
-            listeners: to_listen,
-            ready,
-            ended,
-            reload,
-            cut,
-        })
+        self.threads.phase.send_replace(Phase::Serving);
+        let mut addresses: Vec<_> = listeners.all.iter().map(|l| l.on.bound).collect();
+        addresses.dedup();
+        for address in addresses {
+            tracing::info!(%address, "listening");
+        }
+        self.sockets = listeners.all;
+        Ok(())
+    }
+
+    /// Goes one step towards the end; says whether it is reached.
+    fn stop(&mut self) -> bool {
+        let phase = *self.threads.phase.borrow();
+        match (&mut self.drain, &mut self.succession) {
+            _ if phase == Phase::Stopping => return true,
+            (Some(drain), _) if drain.handed_over => {
+                drain.handed_over = false;
+                tracing::info!(
+                    "draining already, for a successor serves; the next signal cuts what is left"
+                );
+            }
+            (Some(drain), _) => {
+                tracing::warn!("told twice to stop; stopping at once");
+                drain.until = Instant::now() + CUT_MARGIN;
+                self.threads.phase.send_replace(Phase::Stopping);
+            }
+            (None, Some(succession)) if !succession.stop => {
+                succession.give_up();
+                tracing::info!("told to stop: nothing is handed over any more");
+            }
+            (None, _) => {
+                notify(State::Stopping);
+                self.begin_drain(false);
+            }
+        }
+        false
+    }
+
+    /// Stops to accept. What waits in sockets that a successor has, too, is left to it.
+    fn begin_drain(&mut self, handed_over: bool) {
+        let timeout = self.gateway.settings.drain_timeout;
+        tracing::info!(?timeout, "draining");
+        // Those of the workers are then the last of this process.
+        self.sockets.clear();
+        self.drain = Some(Drain {
+            until: Instant::now() + timeout + DRAIN_MARGIN,
+            handed_over,
+        });
+        self.threads.phase.send_replace(Phase::Draining);
+    }
+
+    fn hand_over(&mut self) {
+        if self.drain.is_some() {
+            refuse("this gateway is draining");
+        } else if self.succession.is_some() {
+            refuse("a successor is being started already");
+        } else {
+            self.succession = Succession::begin(self.gateway, &self.sockets);
+        }
+    }
+
+    /// Drains if a successor serves, else goes on as if nothing had been.
+    fn end_succession(&mut self, done: Result<u32, HandOverError>) {
+        let Some(succession) = self.succession.take() else {
+            return;
+        };
+        let serves = done.is_ok();
+        match done {
+            Ok(successor) => {
+                tracing::info!(successor, "handed over");
+                notify(State::MainProcess(successor));
+                succession.tell(successor);
+            }
+            Err(_) if succession.stop => notify(State::Stopping),
+            Err(error) => {
+                tracing::error!(%error, "not handed over; serving on");
+                return;
+            }
+        }
+        if self.drain.is_none() {
+            self.begin_drain(serves);
+        }
+    }
+
+    fn note_end(&mut self, Ended { name, why }: Ended) -> Result<(), StartError> {
+        if self.drain.is_none() || name != WORKER {
+            return Err(StartError::Thread { name, why });
+        }
+        self.workers -= 1;
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        if self.drain.is_some() {
+            tracing::info!("draining: the configuration is not read again");
+            return;
+        }
+        self.threads.reload.notify_one();
+        if let Some(succession) = &mut self.succession {
+            succession.reload = true;
+        }
+    }
+
+    fn reopen_access_log(&mut self) {
+        self.gateway.reopen_access_log();
+        if let Some(succession) = &mut self.succession {
+            succession.reopen = true;
+        }
     }
 }
 
-impl Gateway {
-    /// As many connections as are wanted, or fewer if there are not enough files for them.
-    fn max_connections(&self) -> usize {
-        let wanted = self.settings.max_connections;
-        let Some((files, fitting)) = files::raise_limit(self.settings.workers) else {
-            return wanted;
-        };
-        // A few less than were asked for are no reason for a warning at each start.
-        if fitting < wanted && files / 2 < wanted as u64 {
-            tracing::warn!(
-                connections = fitting,
-                max_connections = wanted,
-                "the limit of open files has no room for `server.max_connections`: raise it (LimitNOFILE of systemd, ulimit -Hn)"
-            );
-        }
-        fitting.min(wanted)
+async fn heard(take_over: &mut Option<TakeOver>) -> Heard {
+    match take_over {
+        Some(take_over) => take_over.heard().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -208,21 +297,4 @@ async fn sleep_until(then: Option<Instant>) {
         Some(then) => tokio::time::sleep_until(then).await,
         None => std::future::pending().await,
     }
-}
-
-/// Starts a thread that is to run as long as the gateway, and says so if it ends.
-fn start_thread(
-    name: &'static str,
-    work: impl FnOnce() -> io::Result<()> + Send + 'static,
-    ended: mpsc::Sender<Ended>,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(move || {
-        let why = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(())) => "it ended".to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "it ran into a bug".to_owned(),
-        };
-        // Whoever waits for this may have given up already.
-        let _ = ended.blocking_send(Ended { name, why });
-    })
 }

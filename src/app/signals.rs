@@ -10,6 +10,7 @@ pub(super) struct Signals {
     pub stop: Stop,
     pub reload: Signal,
     pub reopen: Signal,
+    pub hand_over: Signal,
 }
 
 /// The signals that ask the gateway to stop.
@@ -28,6 +29,7 @@ impl Signals {
             },
             reload: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            hand_over: signal(SignalKind::user_defined2())?,
         })
     }
 

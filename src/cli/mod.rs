@@ -28,7 +28,8 @@ Examples:
   tollgate keys new mobile-app                 make a key for a client
   tollgate completions bash                    complete commands in a shell
 
-Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log.";
+Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log,
+SIGUSR2 starts the program anew and hands over to it.";
 
 const DEFAULT_FILE: &str = "tollgate.toml";
 

@@ -5,7 +5,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
 /// What people type, and what does it here.
-const MEANT: [(&[&str], &str); 6] = [
+const MEANT: [(&[&str], &str); 7] = [
     (
         &["serve", "server", "start", "up", "proxy"],
         "`tollgate run` serves",
@@ -26,8 +26,12 @@ const MEANT: [(&[&str], &str); 6] = [
         "`tollgate check` checks a configuration",
     ),
     (
-        &["reload", "restart"],
-        "a running gateway reads its configuration again on SIGHUP, and ends on SIGTERM",
+        &["reload"],
+        "a running gateway reads its configuration again on SIGHUP",
+    ),
+    (
+        &["restart", "upgrade"],
+        "a running gateway starts its program anew and hands over to it on SIGUSR2",
     ),
     (
         &["stop", "quit", "-s"],
@@ -94,6 +98,7 @@ mod tests {
                 "tip: a configuration is named by `-c`: `-c /etc/x`",
             ),
             (&["reload"], "SIGHUP"),
+            (&["upgrade"], "SIGUSR2"),
             (&["explan"], "tip: a similar subcommand exists: 'explain'"),
         ] {
             let line = [&["tollgate"][..], line].concat();

@@ -20,6 +20,7 @@ use crate::wire::stream::Connection;
 
 use super::connections::Connections;
 use super::h1;
+use super::inherited::Listening;
 use super::room::Room;
 use super::shares::Share;
 
@@ -40,9 +41,15 @@ pub(super) struct Accepting {
 
 impl Accepting {
     /// Accepts until `drain` is done, and then what has already arrived: closing a listening
-    /// socket resets what waits in it. A connection that finds no room waits here, and those
-    /// behind it in the kernel's backlog.
-    pub(super) async fn run(self, listener: TcpListener, drain: impl Future<Output = ()>) {
+    /// socket resets what waits in it. Not if another process has the socket, too: what waits is
+    /// its to accept. A connection that finds no room waits here, and those behind it in the
+    /// kernel's backlog.
+    pub(super) async fn run(
+        self,
+        listener: TcpListener,
+        on: &Listening,
+        drain: impl Future<Output = ()>,
+    ) {
         let mut drain = pin!(drain);
         let mut complained = false;
         loop {
@@ -67,7 +74,9 @@ impl Accepting {
                 }
             }
         }
-        self.run_dry(listener).await;
+        if !on.outlives_us() {
+            self.run_dry(listener).await;
+        }
     }
 
     /// Accepts what has already arrived, and closes. Asked of the kernel itself: the runtime may not

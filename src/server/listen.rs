@@ -1,33 +1,48 @@
 //! Listening sockets: one per worker and address, between which the kernel spreads connections.
 //! Addresses are claimed at the start, and listened on once the workers are ready: a port that is taken
-//! is said at once, and one that can be connected to is served.
+//! is said at once, and one that can be connected to is served. Sockets that were handed to this process
+//! listen already, and are taken as they are.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::inherited::{Inherited, Listener, Listening, deal};
 
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// Addresses that are bound, and that nobody can connect to yet.
+/// Addresses that are bound, and that nobody can connect to yet, save where sockets were inherited.
 #[derive(Debug)]
 pub struct Claimed(Vec<Claim>);
 
 #[derive(Debug)]
 struct Claim {
     address: SocketAddr,
-    only_v6: bool,
-    socket: Socket,
+    sockets: Sockets,
 }
 
-/// The sockets of all workers, and the addresses that they are bound to.
+#[derive(Debug)]
+enum Sockets {
+    New {
+        only_v6: bool,
+        socket: Socket,
+    },
+    Inherited {
+        sockets: Vec<TcpListener>,
+        of_systemd: bool,
+    },
+}
+
+/// The sockets of all workers.
 #[derive(Debug)]
 pub struct Listeners {
-    /// One list a worker, one socket an address.
-    pub per_worker: Vec<Vec<TcpListener>>,
-    /// With the ports that were chosen for port 0.
-    pub addresses: Vec<SocketAddr>,
+    /// One list a worker, at least one socket an address.
+    pub per_worker: Vec<Vec<Listener>>,
+    /// Every socket once, to be handed over.
+    pub all: Vec<Listener>,
 }
 
 /// An address that cannot be listened on.
@@ -52,25 +67,41 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Binds every address, unless anybody listens there.
+/// Binds every address, unless anybody listens there. Where sockets were inherited, they are taken;
+/// those that are left over are closed.
 ///
 /// # Errors
 /// The first address that cannot be bound.
-pub fn claim(addresses: &[SocketAddr]) -> Result<Claimed, BindError> {
+pub fn claim(
+    addresses: &[SocketAddr],
+    mut inherited: Vec<Inherited>,
+) -> Result<Claimed, BindError> {
     let claims = addresses.iter().map(|&address| {
-        let only_v6 = leaves_ipv4_alone(address, addresses);
-        let socket = open(address, only_v6, false);
-        let socket = socket.map_err(|source| BindError { address, source })?;
-        Ok(Claim {
-            address,
-            only_v6,
-            socket,
-        })
+        let ours = inherited.extract_if(.., |socket| socket.configured == address);
+        let ours: Vec<_> = ours.collect();
+        let sockets = if ours.is_empty() {
+            let only_v6 = leaves_ipv4_alone(address, addresses);
+            let socket = open(address, only_v6, false);
+            let socket = socket.map_err(|source| BindError { address, source })?;
+            Sockets::New { only_v6, socket }
+        } else {
+            Sockets::Inherited {
+                of_systemd: ours.iter().any(|socket| socket.of_systemd),
+                sockets: ours.into_iter().map(|socket| socket.socket).collect(),
+            }
+        };
+        Ok(Claim { address, sockets })
     });
     claims.collect::<Result<_, _>>().map(Claimed)
 }
 
 impl Claimed {
+    /// The addresses for which there are inherited sockets.
+    pub fn inherited(&self) -> impl Iterator<Item = SocketAddr> {
+        let inherited = |claim: &&Claim| matches!(claim.sockets, Sockets::Inherited { .. });
+        self.0.iter().filter(inherited).map(|claim| claim.address)
+    }
+
     /// Listens on every address, once for each worker.
     ///
     /// # Errors
@@ -78,24 +109,67 @@ impl Claimed {
     pub fn listen(self, workers: usize) -> Result<Listeners, BindError> {
         let mut listeners = Listeners {
             per_worker: Vec::new(),
-            addresses: Vec::new(),
+            all: Vec::new(),
         };
         listeners.per_worker.resize_with(workers, Vec::new);
-        for Claim {
-            address,
-            only_v6,
-            socket,
-        } in self.0
-        {
-            let listening = listen(socket, only_v6, workers);
-            let (bound, sockets) = listening.map_err(|source| BindError { address, source })?;
-            listeners.addresses.push(bound);
-            for (of_worker, socket) in listeners.per_worker.iter_mut().zip(sockets) {
-                of_worker.push(socket.into());
-            }
+        for Claim { address, sockets } in self.0 {
+            let listening = listeners.add(address, sockets, workers);
+            listening.map_err(|source| BindError { address, source })?;
         }
         Ok(listeners)
     }
+}
+
+impl Listeners {
+    fn add(&mut self, configured: SocketAddr, sockets: Sockets, workers: usize) -> io::Result<()> {
+        let (bound, sockets, of_systemd) = match sockets {
+            Sockets::New { only_v6, socket } => {
+                let (bound, sockets) = listen(socket, only_v6, workers)?;
+                let sockets = sockets.into_iter().map(TcpListener::from);
+                (bound, sockets.collect(), false)
+            }
+            Sockets::Inherited {
+                mut sockets,
+                of_systemd,
+            } => {
+                let bound = sockets[0].local_addr()?;
+                // One of ours beside those of systemd would have to be closed some day, and with it
+                // what waits in it.
+                if !of_systemd {
+                    join(&mut sockets, bound, workers)?;
+                }
+                (bound, sockets, of_systemd)
+            }
+        };
+        let on = Listening::new(configured, bound, of_systemd);
+        let sockets = sockets.into_iter().map(|socket| Listener {
+            socket,
+            on: Arc::clone(&on),
+        });
+        let sockets: Vec<_> = sockets.collect();
+        for socket in &sockets {
+            self.all.push(socket.try_clone()?);
+        }
+        deal(sockets, &mut self.per_worker)
+    }
+}
+
+/// Listens with more sockets beside inherited ones, until each worker has one. Where the system does not
+/// let us, for those belong to another user, workers share sockets.
+fn join(sockets: &mut Vec<TcpListener>, bound: SocketAddr, workers: usize) -> io::Result<()> {
+    let only_v6 = bound.is_ipv6() && SockRef::from(&sockets[0]).only_v6()?;
+    while sockets.len() < workers {
+        let joined = open(bound, only_v6, true).and_then(|socket| {
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        });
+        match joined {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Listens with a socket that has claimed its address, and with one for each other worker.
@@ -145,148 +219,4 @@ fn leaves_ipv4_alone(address: SocketAddr, all: &[SocketAddr]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-    use std::sync::mpsc;
-
-    use super::*;
-
-    fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, BindError> {
-        claim(addresses)?.listen(workers)
-    }
-
-    /// A port that nobody else is given as long as the socket lives; it never listens.
-    fn held(ip: &str) -> (Socket, SocketAddr) {
-        let socket = open(SocketAddr::new(ip.parse().unwrap(), 0), false, false).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        (socket, address)
-    }
-
-    #[test]
-    fn workers_share_a_port_and_a_second_instance_does_not() {
-        let any = ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
-        let first = bind(&any, 3).unwrap();
-        assert_eq!(
-            first.per_worker.iter().map(Vec::len).collect::<Vec<_>>(),
-            [2, 2, 2]
-        );
-        let error = bind(&first.addresses, 1).unwrap_err();
-        assert_eq!(error.address, first.addresses[0]);
-        assert!(error.to_string().contains("taken"), "{error}");
-        drop(first.per_worker);
-        let (_held, address) = held("127.0.0.1");
-        drop(bind(&[address], 2).unwrap());
-        bind(&[address], 2).unwrap();
-    }
-
-    #[test]
-    fn an_instance_is_noticed_wherever_the_addresses_overlap() {
-        let at = |ip: &str, port| SocketAddr::new(ip.parse().unwrap(), port);
-        let overlapping = [
-            ("127.0.0.1", "0.0.0.0"),
-            ("0.0.0.0", "127.0.0.1"),
-            ("::1", "::"),
-            ("::", "::1"),
-            ("127.0.0.1", "::"),
-            ("::", "127.0.0.1"),
-            ("::", "0.0.0.0"),
-            ("0.0.0.0", "::"),
-        ];
-        for (first, second) in overlapping {
-            let running = bind(&[at(first, 0)], 2).unwrap();
-            let port = running.addresses[0].port();
-            let error = claim(&[at(second, port)]).unwrap_err();
-            assert!(error.to_string().contains("taken"), "{first}, {second}");
-        }
-        for (first, second) in [("127.0.0.1", "127.0.0.2"), ("127.0.0.1", "::1")] {
-            let running = bind(&[at(first, 0)], 2).unwrap();
-            bind(&[at(second, running.addresses[0].port())], 2).unwrap();
-        }
-        // Both kinds of all addresses on one port, as one instance may want it.
-        let (_held, all) = held("::");
-        bind(&[at("0.0.0.0", all.port()), all], 2).unwrap();
-    }
-
-    #[test]
-    fn nobody_can_connect_to_what_is_only_claimed() {
-        let (_held, address) = held("127.0.0.1");
-        let claimed = claim(&[address]).unwrap();
-        let refused = TcpStream::connect(address).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        let _listeners = claimed.listen(2).unwrap();
-        TcpStream::connect(address).unwrap();
-    }
-
-    #[test]
-    fn connections_are_spread_over_the_workers() {
-        let listeners = bind(&["127.0.0.1:0".parse().unwrap()], 3).unwrap();
-        let clients: Vec<_> = (0..99)
-            .map(|_| TcpStream::connect(listeners.addresses[0]).unwrap())
-            .collect();
-        let accepted = |sockets: &Vec<TcpListener>| {
-            let accepted = std::iter::repeat_with(|| sockets[0].accept()).map_while(Result::ok);
-            let small_answers_go_at_once = |(socket, _): (TcpStream, _)| socket.nodelay().unwrap();
-            accepted
-                .filter_map(|socket| small_answers_go_at_once(socket).then_some(()))
-                .count()
-        };
-        let shares: Vec<_> = listeners.per_worker.iter().map(accepted).collect();
-        assert_eq!(shares.iter().sum::<usize>(), clients.len());
-        assert!(shares.iter().all(|share| *share > 5), "{shares:?}");
-    }
-
-    #[test]
-    fn of_two_that_start_at_once_one_at_most_gets_the_port() {
-        let (_held, address) = held("127.0.0.1");
-        let (mut served, both) = (0, std::sync::Barrier::new(2));
-        for _ in 0..300 {
-            let start = || {
-                both.wait();
-                let started = bind(&[address], 2);
-                both.wait();
-                started.is_ok()
-            };
-            let (one, other) = std::thread::scope(|scope| {
-                let other = scope.spawn(start);
-                (start(), other.join().unwrap())
-            });
-            assert!(!(one && other), "the port was shared");
-            served += usize::from(one || other);
-        }
-        // Now and then each sees the other listen, and both give up.
-        assert!(served > 100, "{served}");
-    }
-
-    #[test]
-    fn whoever_can_connect_is_accepted() {
-        let (_held, address) = held("127.0.0.1");
-        let (begin, begins) = mpsc::channel::<()>();
-        let (say, said) = mpsc::channel();
-        std::thread::spawn(move || {
-            while begins.recv().is_ok() {
-                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-                // Not from the address that it connects to: a port can connect to itself.
-                let source: SocketAddr = "127.0.0.9:0".parse().unwrap();
-                socket.bind(&source.into()).unwrap();
-                let mut trying = false;
-                while socket.connect(&address.into()).is_err() {
-                    if !trying {
-                        say.send(None).unwrap();
-                        trying = true;
-                    }
-                }
-                say.send(Some(socket)).unwrap();
-            }
-        });
-        // A connection that is reset has to be made within a few microseconds.
-        for round in 0..2000 {
-            begin.send(()).unwrap();
-            said.recv().unwrap();
-            let listeners = bind(&[address], 2).unwrap();
-            let client = said.recv().unwrap().unwrap().local_addr().unwrap();
-            let accepted = listeners.per_worker.iter().find_map(|l| l[0].accept().ok());
-            let (_, peer) = accepted.unwrap_or_else(|| panic!("reset in round {round}"));
-            assert_eq!(client.as_socket(), Some(peer));
-        }
-    }
-}
+mod tests;

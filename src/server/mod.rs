@@ -4,11 +4,13 @@
 mod accept;
 mod connections;
 mod h1;
+mod inherited;
 mod listen;
 mod room;
 mod shares;
 mod worker;
 
-pub use listen::{BindError, Claimed, claim};
+pub use inherited::{Inherited, Listener, Listening};
+pub use listen::{BindError, Claimed, Listeners, claim};
 pub use room::Room;
 pub use worker::{Phase, WorkerParts, run_worker};

@@ -1,7 +1,6 @@
 //! One worker: a thread with a runtime of its own. A request never leaves it.
 
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +18,7 @@ use crate::pipeline::{UnlistedProxies, Worker};
 
 use super::accept::Accepting;
 use super::connections::Connections;
+use super::inherited::Listener;
 use super::room::Room;
 
 /// How long a start waits for Redis.
@@ -51,8 +51,8 @@ impl Phase {
 /// What a worker is made of; all of it can be sent to its thread.
 #[derive(Debug)]
 pub struct WorkerParts {
-    /// What listens, one an address, once all workers are ready.
-    pub listeners: oneshot::Receiver<Vec<StdListener>>,
+    /// What listens, at least one an address, once all workers are ready.
+    pub listeners: oneshot::Receiver<Vec<Listener>>,
     /// What a reload swaps.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where requests are counted.
@@ -129,12 +129,12 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         _ = phase.wait_for(|phase| phase.is_ending()) => Vec::new(),
     };
     let mut listening = JoinSet::new();
-    for listener in listeners {
-        let listener = TcpListener::from_std(listener)?;
+    for Listener { socket, on } in listeners {
+        let listener = TcpListener::from_std(socket)?;
         let (accepting, mut phase) = (accepting.clone(), phase.clone());
         listening.spawn_local(async move {
             let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };
-            accepting.run(listener, drain).await;
+            accepting.run(listener, &on, drain).await;
         });
     }
     let _ = phase.wait_for(|phase| phase.is_ending()).await;

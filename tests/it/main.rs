@@ -18,6 +18,7 @@ mod failing;
 mod faults;
 mod forwarding;
 mod framing;
+mod hand_over;
 mod harness;
 mod identity;
 mod import;

@@ -303,7 +303,7 @@ fn endless() -> Upstream {
 }
 
 /// Takes a request and answers it when told to.
-pub(super) fn answers_when_told(told: std::sync::mpsc::Receiver<()>) -> Upstream {
+pub(crate) fn answers_when_told(told: std::sync::mpsc::Receiver<()>) -> Upstream {
     let told = std::sync::Mutex::new(told);
     Upstream::start(move |peer| {
         let request = peer.request()?;

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::{Gateway, Request};
 
+pub(crate) use drain::answers_when_told;
+
 /// Requests over kept connections, one after another, until told to stop.
 #[derive(Default)]
 struct Load {

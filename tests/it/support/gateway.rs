@@ -1,13 +1,12 @@
 //! The gateway under test: the real binary with a configuration of the test's own, on a port that
 //! the system picks. Its operator log is collected and printed when the test fails.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
@@ -17,11 +16,13 @@ use super::client::{Client, Response};
 use super::request::Request;
 use super::wait::{PATIENCE, eventually};
 
-const TOLLGATE: &str = env!("CARGO_BIN_EXE_tollgate");
+pub(super) const TOLLGATE: &str = env!("CARGO_BIN_EXE_tollgate");
 
 /// A running gateway; killed when it is dropped.
 pub(crate) struct Gateway {
-    child: Child,
+    pub(super) child: Child,
+    /// The processes that it has handed over to, one after the other.
+    pub(super) successors: Vec<Pid>,
     log: Arc<Log>,
     address: SocketAddr,
     dir: TempDir,
@@ -32,14 +33,6 @@ pub(crate) struct Gateway {
 struct Log {
     lines: Mutex<(Vec<String>, bool)>,
     changed: Condvar,
-}
-
-/// A `tollgate` command that has ended.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 impl Gateway {
@@ -90,12 +83,16 @@ impl Gateway {
         Self::begin(Command::new(TOLLGATE), dir)
     }
 
-    fn begin(mut command: Command, dir: TempDir) -> Self {
+    fn begin(command: Command, dir: TempDir) -> Self {
+        Self::begin_reading(Stdio::null(), command, dir)
+    }
+
+    pub(super) fn begin_reading(stdin: Stdio, mut command: Command, dir: TempDir) -> Self {
         let stdout = std::fs::File::create(dir.path().join("stdout")).expect("create a file");
         let mut child = command
             .args(["run", "-c"])
             .arg(dir.path().join("tollgate.toml"))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
@@ -107,6 +104,7 @@ impl Gateway {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             child,
+            successors: Vec::new(),
             log,
             address,
             dir,
@@ -178,7 +176,13 @@ impl Gateway {
         prlimit(Some(self.pid()), Resource::Nofile, limit).expect("limit open files");
     }
 
-    fn pid(&self) -> Pid {
+    /// The process that serves.
+    pub(crate) fn pid(&self) -> Pid {
+        self.successors.last().copied().unwrap_or(self.first())
+    }
+
+    /// The process that was started first.
+    pub(super) fn first(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         pid.expect("a process id")
     }
@@ -272,6 +276,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        for pid in self.all_successors() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -317,53 +324,6 @@ impl Log {
     }
 }
 
-/// Runs `tollgate` with these arguments to its end.
-pub(crate) fn tollgate(args: &[&str]) -> Finished {
-    tollgate_reading(args, "")
-}
-
-/// Runs `tollgate` with these arguments and this standard input to its end.
-pub(crate) fn tollgate_reading(args: &[&str], input: &str) -> Finished {
-    let mut child = Command::new(TOLLGATE)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("start tollgate");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let stdout = all_of(child.stdout.take().expect("stdout is piped"));
-    let stderr = all_of(child.stderr.take().expect("stderr is piped"));
-    let deadline = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("wait for tollgate") {
-            break status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let printed = (stdout.join(), stderr.join());
-            panic!("`tollgate {args:?}` did not end: {printed:?}");
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    Finished {
-        code: status.code(),
-        stdout: stdout.join().expect("read what tollgate printed"),
-        stderr: stderr.join().expect("read what tollgate printed"),
-    }
-}
-
-/// Reads all that comes, while it comes: a pipe holds 64 KiB, and the schema is longer.
-fn all_of(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
-}
-
 pub(crate) fn folder_with(config: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(dir.path().join("tollgate.toml"), complete(config)).expect("write the file");
@@ -371,7 +331,7 @@ pub(crate) fn folder_with(config: &str) -> TempDir {
 }
 
 /// A test's configuration with what every test needs: a free port, logs that can be read.
-fn complete(config: &str) -> String {
+pub(super) fn complete(config: &str) -> String {
     let mut text = String::new();
     if !config
         .lines()

@@ -4,6 +4,7 @@
 
 mod access_line;
 mod client;
+mod command;
 mod gateway;
 mod message;
 mod names;
@@ -16,17 +17,20 @@ mod reload;
 mod request;
 mod shop;
 mod silent;
+mod successors;
 mod table;
 mod upstream;
 mod wait;
 
 pub(crate) use client::{Client, Ending, Response};
-pub(crate) use gateway::{Finished, Gateway, folder_with, tollgate, tollgate_reading};
+pub(crate) use command::{Finished, tollgate, tollgate_reading};
+pub(crate) use gateway::{Gateway, folder_with};
 pub(crate) use message::Broken;
 pub(crate) use peer::{Gone, Peer, Seen};
 pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, UNGUARDED, hash_of};
 pub(crate) use silent::Silent;
+pub(crate) use successors::{open_files, sockets, wait_gone};
 pub(crate) use table::each;
 pub(crate) use upstream::Upstream;
 pub(crate) use wait::{PATIENCE, eventually, noise, settled};

@@ -1,0 +1,200 @@
+//! The successor's side: what it gets from the gateway before it, and the requests that it decides for
+//! that one until it ends.
+
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::stdio::dup2_stdin;
+use tokio::sync::oneshot;
+
+use super::channel::{Channel, Kind, Message};
+use super::{PREDECESSOR, TakeOverError, VERSION};
+use crate::limit::LimitStore;
+use crate::server::Inherited;
+
+/// How long the first messages may take, which are there before this process is.
+const FIRST_MESSAGES: Duration = Duration::from_secs(10);
+/// How long the old gateway may take for anything later: a disk may hold up its last copy. It ends this
+/// process when it has waited enough itself.
+const LATER_MESSAGES: Duration = Duration::from_hours(1);
+
+/// The gateway that hands over to this process.
+#[derive(Debug)]
+pub(in crate::app) struct Predecessor {
+    channel: Channel,
+    sockets: Vec<Inherited>,
+    state: Option<(PathBuf, File)>,
+}
+
+/// A hand-over that this process has begun to take.
+#[derive(Debug)]
+pub(in crate::app) struct TakeOver {
+    serve: Option<oneshot::Receiver<Result<usize, TakeOverError>>>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// What the old gateway lets us know.
+#[derive(Debug)]
+pub(in crate::app) enum Heard {
+    /// This process is to serve, with so many counters; or why it never will.
+    Serve(Result<usize, TakeOverError>),
+    /// The old gateway asks nothing any more.
+    Ended,
+}
+
+impl TakeOver {
+    /// Waits for what is next.
+    pub(in crate::app) async fn heard(&mut self) -> Heard {
+        if let Some(serve) = &mut self.serve {
+            let said = serve.await;
+            self.serve = None;
+            return Heard::Serve(said.unwrap_or(Err(TakeOverError::GivenUp)));
+        }
+        // Nothing is ever said: the other side is dropped.
+        let _ = (&mut self.ended).await;
+        Heard::Ended
+    }
+}
+
+impl Predecessor {
+    /// Takes what the gateway before this one hands over at once, if there is one.
+    pub(in crate::app) fn meet() -> Result<Option<Self>, TakeOverError> {
+        if std::env::var_os(PREDECESSOR).is_none() {
+            return Ok(None);
+        }
+        let nobody = |_: io::Error| TakeOverError::Nobody;
+        let stdin = io::stdin();
+        let end = stdin.as_fd().try_clone_to_owned().map_err(nobody)?;
+        let channel = Channel::inherited(end);
+        // For whatever reads it later; and when we close our end, the other is to notice.
+        let nothing = File::open("/dev/null").map_err(nobody)?;
+        dup2_stdin(nothing).map_err(|errno| nobody(errno.into()))?;
+        channel
+            .set_patience(FIRST_MESSAGES)
+            .map_err(|_| TakeOverError::Nobody)?;
+        Self::get(channel).map(Some)
+    }
+
+    fn get(channel: Channel) -> Result<Self, TakeOverError> {
+        if channel.expect(Kind::Hello)? != VERSION {
+            return Err(TakeOverError::Version);
+        }
+        let mut met = Self {
+            channel,
+            sockets: Vec::new(),
+            state: None,
+        };
+        loop {
+            let Message { kind, text, file } = met.channel.receive()?;
+            match (kind, file) {
+                (Kind::Socket, Some(file)) => {
+                    let socket = TcpListener::from(file);
+                    let (configured, of_systemd) =
+                        read_socket(&text).ok_or(TakeOverError::Version)?;
+                    met.sockets.push(Inherited {
+                        socket,
+                        configured,
+                        of_systemd,
+                    });
+                }
+                (Kind::StateFile, Some(file)) => {
+                    let path = std::ffi::OsString::from_vec(text).into();
+                    met.state = Some((path, file.into()));
+                }
+                (Kind::AllFiles, None) => return Ok(met),
+                _ => return Err(TakeOverError::Version),
+            }
+        }
+    }
+
+    /// The listening sockets, once.
+    pub(in crate::app) fn take_sockets(&mut self) -> Vec<Inherited> {
+        std::mem::take(&mut self.sockets)
+    }
+
+    /// The lock of this state file, if it was that of the old gateway.
+    pub(in crate::app) fn take_lock(&mut self, path: &Path) -> Option<File> {
+        let (its, lock) = self.state.take()?;
+        let same = std::path::absolute(path).is_ok_and(|path| path == its);
+        same.then_some(lock)
+    }
+
+    /// Says that this process could serve with the sockets of these addresses, and takes the counters;
+    /// then decides what the old gateway asks until that ends. On a thread of its own.
+    pub(in crate::app) fn take_over(
+        self,
+        taken: &[SocketAddr],
+        store: Arc<LimitStore>,
+    ) -> io::Result<TakeOver> {
+        let (can_serve, serve) = oneshot::channel();
+        let (has_ended, ended) = oneshot::channel();
+        let taken: Vec<_> = taken.iter().map(SocketAddr::to_string).collect();
+        let channel = self.channel;
+        let work = move || {
+            let done = take_counters(&channel, &taken.join("\n"), &store);
+            let serves = done.is_ok();
+            // Nobody may wait any more.
+            let _ = can_serve.send(done);
+            if serves {
+                answer(&channel, &store);
+            }
+            drop(has_ended);
+        };
+        thread::Builder::new()
+            .name("predecessor".into())
+            .spawn(work)?;
+        Ok(TakeOver {
+            serve: Some(serve),
+            ended,
+        })
+    }
+}
+
+fn take_counters(
+    channel: &Channel,
+    taken: &str,
+    store: &LimitStore,
+) -> Result<usize, TakeOverError> {
+    channel.set_patience(LATER_MESSAGES)?;
+    channel.send(Kind::Ready, taken.as_bytes())?;
+    let mut given = channel.counters();
+    let taken = store.take(&mut given);
+    let counters = taken.map_err(|error| TakeOverError::Lost(error.to_string()))?;
+    // Up to what says that it is the end.
+    io::copy(&mut given, &mut io::sink()).map_err(|_| TakeOverError::GivenUp)?;
+    drop(given);
+    channel.send(Kind::Taken, b"")?;
+    channel.expect(Kind::Serve)?;
+    Ok(counters)
+}
+
+/// Decides until the old gateway has ended.
+fn answer(channel: &Channel, store: &LimitStore) {
+    while let Ok(question) = channel.expect(Kind::Question) {
+        // One that makes no sense ends the conversation, and the old gateway decides by itself.
+        let Some(answer) = store.answer(&question) else {
+            return;
+        };
+        if channel.send(Kind::Answer, &answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// `systemd 127.0.0.1:3000` or `own 127.0.0.1:0`.
+pub(super) fn socket_text(configured: SocketAddr, of_systemd: bool) -> String {
+    let whose = if of_systemd { "systemd" } else { "own" };
+    format!("{whose} {configured}")
+}
+
+fn read_socket(text: &[u8]) -> Option<(SocketAddr, bool)> {
+    let (whose, address) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    Some((address.parse().ok()?, whose == "systemd"))
+}

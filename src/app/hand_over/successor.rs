@@ -1,0 +1,373 @@
+//! The old gateway's side: the successor is started, given what it needs, and asked. Any failure before
+//! it serves is undone here.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::channel::{Channel, Kind, Lost};
+use super::predecessor::socket_text;
+use super::{PREDECESSOR, VERSION};
+use crate::limit::{LimitStore, Questions, StateFile};
+use crate::server::Listener;
+
+/// How long it may take for the counters, while requests wait.
+const COUNTERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long one that has closed its end may take to end by itself, and so to say how.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What passes open files in the environment of this process, and means nothing to a successor.
+const OF_SYSTEMD: [&str; 4] = [
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS_FIRST_FD",
+];
+
+/// What is started anew.
+#[derive(Debug, Clone)]
+pub(in crate::app) struct Program {
+    path: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+/// What a gateway hands over.
+#[derive(Debug)]
+pub(in crate::app) struct Offer {
+    pub program: Program,
+    /// Every socket once.
+    pub sockets: Vec<Listener>,
+    pub state: Option<Arc<StateFile>>,
+    pub store: Arc<LimitStore>,
+    /// How long the successor may take until it could serve.
+    pub ready_within: Duration,
+}
+
+/// A hand-over that has begun.
+#[derive(Debug)]
+pub(in crate::app) struct UnderWay {
+    channel: Arc<Channel>,
+    given_up: Arc<AtomicBool>,
+    /// The successor's process id once it serves.
+    done: oneshot::Receiver<Result<u32, HandOverError>>,
+}
+
+/// Why a gateway has not handed over.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::app) enum HandOverError {
+    /// It cannot be started.
+    #[error("{} cannot be started: {error}", .program.display())]
+    Start { program: PathBuf, error: io::Error },
+    /// It has ended, mostly for a reason that the log has.
+    #[error("the successor ended before it could serve ({0})")]
+    Ended(ExitStatus),
+    /// It took too long.
+    #[error("the successor took too long, and was ended")]
+    Late,
+    /// It is to be ended itself.
+    #[error("told to stop")]
+    Stopped,
+    /// It said something else than it should, or the system did not let us.
+    #[error("the successor was ended: {0}")]
+    Lost(Lost),
+}
+
+impl Program {
+    /// The program that runs, by the path that an upgrade puts its next version at: as it was called if
+    /// that has a `/`, for links in it may lead elsewhere by then. To be asked at the start, while both
+    /// are the same file.
+    pub(in crate::app) fn running() -> io::Result<Self> {
+        let mut arguments = env::args_os();
+        let called = arguments.next().unwrap_or_default();
+        let running = env::current_exe()?;
+        let called = Path::new(&called);
+        let as_called = called.as_os_str().as_bytes().contains(&b'/');
+        let same = as_called && called.canonicalize().is_ok_and(|path| path == running);
+        Ok(Self {
+            path: if same {
+                std::path::absolute(called)?
+            } else {
+                running
+            },
+            arguments: arguments.collect(),
+        })
+    }
+
+    fn start(&self, end: std::os::fd::OwnedFd) -> io::Result<Child> {
+        let mut command = Command::new(&self.path);
+        if let Some(called) = env::args_os().next() {
+            command.arg0(called);
+        }
+        for variable in OF_SYSTEMD {
+            command.env_remove(variable);
+        }
+        command
+            .args(&self.arguments)
+            .env(PREDECESSOR, std::process::id().to_string())
+            .stdin(end)
+            .spawn()
+    }
+}
+
+impl UnderWay {
+    /// Starts to hand over, on a thread of its own.
+    pub(in crate::app) fn begin(offer: Offer) -> io::Result<Self> {
+        let (channel, end) = Channel::pair()?;
+        let (channel, given_up) = (Arc::new(channel), Arc::default());
+        let (is_done, done) = oneshot::channel();
+        let under_way = Self {
+            channel: Arc::clone(&channel),
+            given_up: Arc::clone(&given_up),
+            done,
+        };
+        let work = move || {
+            let mut child = match offer.program.start(end) {
+                Ok(child) => child,
+                Err(error) => {
+                    let program = offer.program.path;
+                    let _ = is_done.send(Err(HandOverError::Start { program, error }));
+                    return;
+                }
+            };
+            let pid = child.id();
+            tracing::info!(successor = pid, program = %offer.program.path.display(), "handing over");
+            let done = offer.hand_over(&channel);
+            match done {
+                Ok(questions) => {
+                    // Our sockets are to be closed by those who accept from them.
+                    drop(offer);
+                    // The gateway that waits for it may be gone.
+                    let _ = is_done.send(Ok(pid));
+                    ask(questions, &channel);
+                    // Until the successor ends, or this process.
+                    let _ = child.wait();
+                }
+                Err(lost) => {
+                    channel.close();
+                    let stopped = given_up.load(Ordering::Relaxed);
+                    // One that has closed its end may end by itself, and so say how.
+                    let may_end = matches!(lost, Lost::Ended) && !stopped;
+                    let ended = end_of(&mut child, may_end);
+                    offer.share_sockets(|_| false);
+                    drop(offer);
+                    let _ = is_done.send(Err(match (lost, ended) {
+                        _ if stopped => HandOverError::Stopped,
+                        (Lost::Ended, Some(status)) => HandOverError::Ended(status),
+                        (Lost::Late, _) => HandOverError::Late,
+                        (lost, _) => HandOverError::Lost(lost),
+                    }));
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("successor".into())
+            .spawn(work)?;
+        Ok(under_way)
+    }
+
+    /// Waits until the successor serves, or is found not to.
+    pub(in crate::app) async fn done(&mut self) -> Result<u32, HandOverError> {
+        let gone = |_| Err(HandOverError::Lost(Lost::Ended));
+        (&mut self.done).await.unwrap_or_else(gone)
+    }
+
+    /// Ends the successor, unless it serves already.
+    pub(in crate::app) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        self.channel.close();
+    }
+}
+
+impl Offer {
+    /// Everything up to the moment from which the successor serves. What was ended here for that is
+    /// resumed on any error.
+    fn hand_over(&self, channel: &Channel) -> Result<Questions, Lost> {
+        let deadline = Instant::now() + self.ready_within;
+        channel.set_patience(self.ready_within)?;
+        self.share_sockets(|_| true);
+        self.send_files(channel)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        channel.set_patience(left.max(Duration::from_millis(1)))?;
+        let taken = addresses(&channel.expect(Kind::Ready)?);
+
+        let file = self.state.as_deref().map(Resting::begin);
+        let questions = self.store.move_out();
+        channel.set_patience(COUNTERS_WITHIN)?;
+        let given = self.store.give(|some| channel.send_counters(some));
+        given.map_err(Lost::System)?;
+        channel.send(Kind::AllCounters, b"")?;
+        channel.expect(Kind::Taken)?;
+        // Before it serves: from then on nothing may be done to sockets that it has.
+        self.share_sockets(|address| taken.contains(&address));
+        channel.send(Kind::Serve, b"")?;
+        if let Some(file) = file {
+            file.keep();
+        }
+        Ok(questions)
+    }
+
+    fn send_files(&self, channel: &Channel) -> Result<(), Lost> {
+        channel.send(Kind::Hello, VERSION)?;
+        for Listener { socket, on } in &self.sockets {
+            let text = socket_text(on.configured, on.of_systemd);
+            channel.send_file(Kind::Socket, text.as_bytes(), socket.as_fd())?;
+        }
+        if let Some(state) = &self.state {
+            let path = std::path::absolute(state.path()).map_err(Lost::System)?;
+            let path = path.as_os_str().as_bytes();
+            channel.send_file(Kind::StateFile, path, state.lock())?;
+        }
+        channel.send(Kind::AllFiles, b"")
+    }
+
+    fn share_sockets(&self, is_shared: impl Fn(SocketAddr) -> bool) {
+        for Listener { on, .. } in &self.sockets {
+            on.set_handed_over(is_shared(on.configured));
+        }
+    }
+}
+
+/// A state file that is not written; again from the end of this on, unless it is kept so.
+struct Resting<'f>(Option<&'f StateFile>);
+
+impl<'f> Resting<'f> {
+    fn begin(file: &'f StateFile) -> Self {
+        file.rest();
+        Self(Some(file))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.0 {
+            file.resume();
+        }
+    }
+}
+
+fn addresses(text: &[u8]) -> Vec<SocketAddr> {
+    let text = String::from_utf8_lossy(text);
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Lets the successor decide what is asked here. Counting goes on here if it ends first.
+fn ask(mut questions: Questions, channel: &Channel) {
+    while let Some(question) = questions.wait() {
+        let asked = channel.send(Kind::Question, &question.text);
+        match asked.and_then(|()| channel.expect(Kind::Answer)) {
+            Ok(answer) => question.answer(answer),
+            Err(lost) => {
+                tracing::warn!(error = %lost, "the successor cannot be asked; counting by what was counted before");
+                return;
+            }
+        }
+    }
+}
+
+/// Ends the successor, unless it may and does so by itself, and says how it ended.
+fn end_of(child: &mut Child, may_end: bool) -> Option<ExitStatus> {
+    let deadline = Instant::now() + LAST_WORDS;
+    while may_end && Instant::now() < deadline {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    // It may have ended meanwhile.
+    let _ = child.kill();
+    child.wait().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::Clock;
+
+    /// Hands over to a shell that runs these words, with the channel as its standard input and output.
+    fn hand_over(
+        words: &str,
+    ) -> (
+        Result<u32, HandOverError>,
+        Arc<StateFile>,
+        tempfile::TempDir,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateFile::open(&folder.path().join("limits")).unwrap());
+        let mut under_way = UnderWay::begin(Offer {
+            program: Program {
+                path: "/bin/sh".into(),
+                arguments: vec!["-c".into(), words.into()],
+            },
+            sockets: Vec::new(),
+            state: Some(Arc::clone(&state)),
+            store: Arc::new(LimitStore::new(10, None, Clock::system())),
+            ready_within: Duration::from_millis(300),
+        })
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let done = runtime.unwrap().block_on(under_way.done());
+        (done, state, folder)
+    }
+
+    fn writes(state: &StateFile, folder: &tempfile::TempDir) -> bool {
+        let store = LimitStore::new(10, None, Clock::system());
+        state.save(&store).unwrap();
+        folder.path().join("limits").exists()
+    }
+
+    #[test]
+    fn whatever_a_successor_does_before_it_serves_is_undone() {
+        for (words, expected) in [
+            ("exit 3", "before it could serve (exit status: 3)"),
+            ("exec sleep 60", "took too long"),
+            (
+                "printf R >&0; exit 4",
+                "before it could serve (exit status: 4)",
+            ),
+            ("printf T >&0; exec sleep 60", "not say what was expected"),
+            (
+                "printf RT >&0; printf S >&0; exec sleep 60",
+                "not say what was expected",
+            ),
+        ] {
+            let (done, state, folder) = hand_over(words);
+            let error = done.unwrap_err().to_string();
+            assert!(error.contains(expected), "{words}: {error}");
+            assert!(writes(&state, &folder), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_the_successors_once_it_serves() {
+        // Each `printf` is a message of its own.
+        let (done, state, folder) = hand_over("printf R >&0; printf T >&0; exec sleep 1");
+        done.unwrap();
+        assert!(!writes(&state, &folder));
+    }
+
+    #[test]
+    fn the_program_is_what_runs_by_the_path_that_it_was_called_by() {
+        let program = Program::running().unwrap();
+        assert_eq!(
+            program.path.canonicalize().unwrap(),
+            env::current_exe().unwrap()
+        );
+        assert!(program.path.is_absolute());
+    }
+}

@@ -1,0 +1,179 @@
+//! The start: everything that the gateway needs is opened and claimed before its threads run, or it does
+//! not start at all.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::{AccessLog, Loaded, Settings, Written};
+use crate::limit::{Clock, LimitStore, StateFile};
+use crate::logging::{Sink, Target};
+use crate::pipeline::snapshot::Snapshot;
+use crate::server::{Claimed, Inherited, claim};
+use crate::upstream::Registry;
+
+use super::hand_over::{Predecessor, TakeOverError};
+use super::keeper::{Keeper, restore};
+use super::reload::Reloader;
+use super::{Begun, Gateway, StartError, is_pretty};
+
+/// A gateway that is ready to serve.
+pub(super) struct Started {
+    pub gateway: Gateway,
+    pub claimed: Claimed,
+    pub predecessor: Option<Predecessor>,
+    pub reloader: Reloader,
+    pub keeper: Option<Keeper>,
+}
+
+impl Started {
+    /// Opens and claims what the gateway needs; what a predecessor hands over is taken from it.
+    pub(super) fn new(
+        begun: Begun,
+        mut predecessor: Option<Predecessor>,
+        loaded: Loaded,
+        operator_log: Arc<Sink>,
+    ) -> Result<Self, StartError> {
+        let Begun {
+            file,
+            program,
+            sockets,
+        } = begun;
+        let Loaded {
+            settings,
+            mut snapshot,
+            written,
+            lints,
+            files,
+            ..
+        } = loaded;
+        log_start(&file, &settings, &snapshot, &written);
+        for lint in &lints {
+            tracing::warn!("{lint}");
+        }
+        let (access_log, pretty_access) = open_access_log(&settings)?;
+        let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
+        let store = Arc::new(store);
+        let state = open_state(&settings, &store, predecessor.as_mut())?;
+        let claimed = claim_all(&settings, sockets?, predecessor.as_mut())?;
+        let keep = |file: &Arc<_>| Keeper::start(Arc::clone(file), Arc::clone(&store));
+        let keeper = state.as_ref().map(keep).transpose()?;
+        let registry = Registry::default();
+        registry.join(&mut snapshot.upstreams);
+        let snapshots = watch::Sender::new(Arc::new(snapshot));
+        let written = Arc::new(written);
+        let reloader = Reloader {
+            file: file.clone(),
+            files,
+            watches: settings.watch,
+            started: Arc::clone(&written),
+            served: written,
+            snapshots: snapshots.clone(),
+            registry,
+        };
+        let gateway = Gateway {
+            file,
+            program,
+            settings,
+            snapshots,
+            store,
+            state,
+            access_log,
+            operator_log,
+            pretty_access,
+        };
+        Ok(Self {
+            gateway,
+            claimed,
+            predecessor,
+            reloader,
+            keeper,
+        })
+    }
+}
+
+/// The first line of the log.
+fn log_start(file: &Path, settings: &Settings, snapshot: &Snapshot, written: &Written) {
+    let counters = match (&settings.redis, &settings.state_file) {
+        (Some(redis), _) => format!("in Redis at {}", redis.target),
+        (None, Some(file)) => format!("in this process, kept in {}", file.display()),
+        (None, None) => "in this process".to_owned(),
+    };
+    let no_redis = if written.has_empty_redis() {
+        " (`limits.redis.url` is empty)"
+    } else {
+        ""
+    };
+    tracing::info!(
+        version = crate::VERSION,
+        file = %file.display(),
+        routes = snapshot.routes.routes().len(),
+        upstreams = snapshot.upstreams.len(),
+        clients = snapshot.access.clients.len(),
+        limits = written.limits(),
+        counters = format!("{counters}{no_redis}"),
+        "starting"
+    );
+}
+
+/// Makes the state file this process' own and reads it. A predecessor gives counters that are newer, and
+/// the file's lock if it has it.
+fn open_state(
+    settings: &Settings,
+    store: &LimitStore,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<Option<Arc<StateFile>>, StartError> {
+    let Some(path) = settings.state_file.as_deref() else {
+        return Ok(None);
+    };
+    let opened = match predecessor {
+        None => restore(path, store),
+        Some(predecessor) => match predecessor.take_lock(path) {
+            Some(lock) => StateFile::inherit(path, lock),
+            None => StateFile::open(path),
+        },
+    };
+    let file = path.to_owned();
+    let opened = opened.map_err(|error| StartError::State { file, error })?;
+    Ok(Some(Arc::new(opened)))
+}
+
+/// Claims all addresses, with the sockets that systemd or a predecessor has for them.
+fn claim_all(
+    settings: &Settings,
+    mut sockets: Vec<Inherited>,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<Claimed, StartError> {
+    if let Some(predecessor) = predecessor {
+        sockets.append(&mut predecessor.take_sockets());
+    }
+    let listens = |socket: &&Inherited| settings.listen.contains(&socket.configured);
+    let mut of_systemd = sockets.iter().filter(|socket| socket.of_systemd);
+    if let Some(socket) = of_systemd.find(|socket| !listens(socket)) {
+        let address = socket.configured;
+        return Err(TakeOverError::Unlisted { address }.into());
+    }
+    Ok(claim(&settings.listen, sockets)?)
+}
+
+/// The access log, if there is one, and whether its lines are for people.
+fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), StartError> {
+    let Some(target) = access_target(settings) else {
+        return Ok((None, false));
+    };
+    let pretty = target == Target::Stdout && is_pretty(settings.log_format, &io::stdout());
+    match Sink::start(target.clone()) {
+        Ok(sink) => Ok((Some(sink), pretty)),
+        Err(error) => Err(StartError::AccessLog { target, error }),
+    }
+}
+
+pub(super) fn access_target(settings: &Settings) -> Option<Target> {
+    match &settings.access_log {
+        AccessLog::Off => None,
+        AccessLog::Stdout => Some(Target::Stdout),
+        AccessLog::File(path) => Some(Target::File(path.clone())),
+    }
+}

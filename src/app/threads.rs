@@ -1,0 +1,123 @@
+//! The threads that run as long as the gateway: they are started here, and say when they end.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::pipeline::UnlistedProxies;
+use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
+
+use super::reload::Reloader;
+use super::{Gateway, files};
+
+/// The name of those that serve.
+pub(super) const WORKER: &str = "worker";
+
+/// The threads that run as long as the gateway.
+pub(super) struct Threads {
+    pub phase: watch::Sender<Phase>,
+    pub workers: Vec<JoinHandle<()>>,
+    /// Gives each worker what it is to listen with.
+    pub listeners: Vec<oneshot::Sender<Vec<Listener>>>,
+    /// Hears of each worker that is ready to accept.
+    pub ready: mpsc::Receiver<()>,
+    /// Hears of each thread that has ended.
+    pub ended: mpsc::Receiver<Ended>,
+    /// Asks for a reload.
+    pub reload: Arc<Notify>,
+    /// How many connections the drain has cut.
+    pub cut: Arc<AtomicUsize>,
+}
+
+/// A thread that has ended, and with what.
+pub(super) struct Ended {
+    pub name: &'static str,
+    pub why: String,
+}
+
+impl Gateway {
+    /// Starts the threads; they wait for the phase to change.
+    pub(super) fn start(&self, reloader: Reloader) -> io::Result<Threads> {
+        let (phase, _) = watch::channel(Phase::Starting);
+        let (is_ready, ready) = mpsc::channel(self.settings.workers);
+        // Nobody looks when the gateway ends for another reason; threads must not wait then.
+        let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
+        let room = Arc::new(Room::new(self.max_connections()));
+        let unlisted_proxies = Arc::new(UnlistedProxies::default());
+        let cut = Arc::<AtomicUsize>::default();
+        let (mut workers, mut to_listen) = (Vec::new(), Vec::new());
+        for _ in 0..self.settings.workers {
+            let (sockets, listeners) = oneshot::channel();
+            to_listen.push(sockets);
+            let parts = WorkerParts {
+                listeners,
+                snapshots: self.snapshots.subscribe(),
+                store: Arc::clone(&self.store),
+                access_log: self.access_log.clone(),
+                pretty_access: self.pretty_access,
+                room: Arc::clone(&room),
+                unlisted_proxies: Arc::clone(&unlisted_proxies),
+                drain_timeout: self.settings.drain_timeout,
+                phase: phase.subscribe(),
+                ready: is_ready.clone(),
+                cut: Arc::clone(&cut),
+            };
+            let work = move || run_worker(parts);
+            workers.push(start_thread(WORKER, work, has_ended.clone())?);
+        }
+        let control = reloader.registry.control();
+        start_thread("control", move || control.run(), has_ended.clone())?;
+        let reload = Arc::new(Notify::new());
+        let asked = Arc::clone(&reload);
+        start_thread("reload", move || reloader.run(&asked), has_ended)?;
+        Ok(Threads {
+            phase,
+            workers,
+            listeners: to_listen,
+            ready,
+            ended,
+            reload,
+            cut,
+        })
+    }
+}
+
+impl Gateway {
+    /// As many connections as are wanted, or fewer if there are not enough files for them.
+    fn max_connections(&self) -> usize {
+        let wanted = self.settings.max_connections;
+        let Some((files, fitting)) = files::raise_limit(self.settings.workers) else {
+            return wanted;
+        };
+        // A few less than were asked for are no reason for a warning at each start.
+        if fitting < wanted && files / 2 < wanted as u64 {
+            tracing::warn!(
+                connections = fitting,
+                max_connections = wanted,
+                "the limit of open files has no room for `server.max_connections`: raise it (LimitNOFILE of systemd, ulimit -Hn)"
+            );
+        }
+        fitting.min(wanted)
+    }
+}
+
+/// Starts a thread that is to run as long as the gateway, and says so if it ends.
+fn start_thread(
+    name: &'static str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ended: mpsc::Sender<Ended>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let why = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it ran into a bug".to_owned(),
+        };
+        // Whoever waits for this may have given up already.
+        let _ = ended.blocking_send(Ended { name, why });
+    })
+}
