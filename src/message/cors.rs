@@ -11,11 +11,19 @@ use super::sink::FieldSink;
 const REQUEST_METHOD: HeaderName = http::header::ACCESS_CONTROL_REQUEST_METHOD;
 const REQUEST_HEADERS: HeaderName = http::header::ACCESS_CONTROL_REQUEST_HEADERS;
 
+/// How much of what a preflight asks for is written back. No page has so many fields; a longer answer
+/// than question would be for somebody who pays for neither.
+const MOST_ASKED_BYTES: usize = 4096;
+/// The same, in names.
+const MOST_ASKED: usize = 64;
+
 /// What pages of other origins may do.
 #[derive(Debug)]
 pub struct Cors {
     /// Sorted; `None` is any.
     origins: Option<Box<[Box<str>]>>,
+    /// Those of the origins that stand for all hosts below one.
+    below: Box<[Below]>,
     credentials: bool,
     /// `None`: what a preflight asks for.
     methods: Option<Box<str>>,
@@ -25,10 +33,19 @@ pub struct Cors {
     max_age: u64,
 }
 
+/// The origins of all hosts below one, `https://*.example.com:8443`.
+#[derive(Debug)]
+struct Below {
+    /// `https://`
+    scheme: Box<str>,
+    /// `.example.com:8443`
+    parent: Box<str>,
+}
+
 /// The parts of a [`Cors`].
 #[derive(Debug)]
 pub struct CorsRules {
-    /// The origins as browsers write them; `None` is any.
+    /// The origins as browsers write them, `*.` for any labels; `None` is any.
     pub origins: Option<Vec<String>>,
     /// Whether pages may send cookies.
     pub credentials: bool,
@@ -47,7 +64,15 @@ impl Cors {
     #[must_use]
     pub fn new(rules: CorsRules) -> Self {
         let list = |items: Vec<String>| items.join(", ").into_boxed_str();
+        let below = |origin: &String| {
+            let (scheme, parent) = origin.split_once('*')?;
+            Some(Below {
+                scheme: scheme.into(),
+                parent: parent.into(),
+            })
+        };
         Self {
+            below: rules.origins.iter().flatten().filter_map(below).collect(),
             origins: rules.origins.map(|mut origins| {
                 origins.sort_unstable();
                 origins.into_iter().map(Into::into).collect()
@@ -77,7 +102,7 @@ impl Cors {
     pub fn allows(&self, origin: &[u8]) -> bool {
         self.origins.as_deref().is_none_or(|origins| {
             let found = origins.binary_search_by(|own| own.as_bytes().cmp(origin));
-            found.is_ok()
+            found.is_ok() || self.below.iter().any(|below| below.holds(origin))
         })
     }
 
@@ -136,6 +161,19 @@ impl Cors {
     }
 }
 
+impl Below {
+    /// Whether an origin has the same scheme and port, and labels in front of the host.
+    fn holds(&self, origin: &[u8]) -> bool {
+        let rest = origin.strip_prefix(self.scheme.as_bytes());
+        let labels = rest.and_then(|rest| rest.strip_suffix(self.parent.as_bytes()));
+        let plain = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        labels.is_some_and(|labels| {
+            let mut labels = labels.split(|b| *b == b'.');
+            labels.all(|label| !label.is_empty() && label.iter().all(plain))
+        })
+    }
+}
+
 /// Puts a list: the configured one, or what the preflight asks for.
 fn put_list(
     sink: &mut impl FieldSink,
@@ -146,7 +184,10 @@ fn put_list(
 ) {
     let list = match configured {
         Some(list) => Some(list.as_bytes()),
-        None => fields.get_all_named(asked).next(),
+        None => fields.get_all_named(asked).next().filter(|list| {
+            let names = list.split(|b| *b == b',').count();
+            list.len() <= MOST_ASKED_BYTES && names <= MOST_ASKED
+        }),
     };
     // What comes from the client is written back only if any header may have it.
     let fits = |b: &u8| b.is_ascii_graphic() || matches!(b, b' ' | b'\t');
@@ -229,6 +270,67 @@ mod tests {
         ] {
             assert_eq!(told(lines), [""; 0], "{lines}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_is_for_hosts_below_with_the_same_scheme_and_port() {
+        let origins = ["https://a.test", "https://*.b.test", "http://*.b.test:8080"];
+        let cors = Cors::new(CorsRules {
+            origins: Some(origins.map(Into::into).to_vec()),
+            ..rules()
+        });
+        for origin in [
+            "https://a.test",
+            "https://x.b.test",
+            "https://x-1.y_2.b.test",
+            "http://x.b.test:8080",
+        ] {
+            assert!(cors.allows(origin.as_bytes()), "{origin}");
+        }
+        for origin in [
+            "https://b.test",
+            "https://.b.test",
+            "https://x..b.test",
+            "https://xb.test",
+            "https://x.b.test:8080",
+            "https://x.b.test.evil.test",
+            "https://evil.test/x.b.test",
+            "https://evil.test#x.b.test",
+            "https://u@x.b.test",
+            "https://X.b.test",
+            "https://evil.test:1.b.test",
+            "http://x.b.test",
+            "http://x.b.test:80801",
+            "https://x.a.test",
+            "null",
+            "",
+        ] {
+            assert!(!cors.allows(origin.as_bytes()), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_a_preflight_asks_for_is_written_back_within_bounds() {
+        let cors = Cors::new(CorsRules {
+            methods: None,
+            ..rules()
+        });
+        let told = |asked: &str, method: &str| {
+            let lines = format!(
+                "Origin: https://a.test\r\nAccess-Control-Request-Method: {method}\r\nAccess-Control-Request-Headers: {asked}\r\n"
+            );
+            let told = put(|sink| cors.put_preflight(sink, &fields(&lines)));
+            let has = |name: &str| told.iter().any(|line| line.starts_with(name));
+            (
+                has("access-control-allow-headers"),
+                has("access-control-allow-methods"),
+            )
+        };
+        let names = |count: usize| vec!["x"; count].join(",");
+        assert_eq!(told(&names(64), "PUT"), (true, true));
+        assert_eq!(told(&names(65), "PUT"), (false, true));
+        assert_eq!(told(&"x".repeat(4096), "PUT"), (true, true));
+        assert_eq!(told(&"x".repeat(4097), &"P".repeat(4097)), (false, false));
     }
 
     #[test]

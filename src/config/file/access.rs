@@ -62,7 +62,8 @@ table! {
     /// Which web pages of other origins may call, and what they may send and read.
     CorsKeys {
         /// The origins of the pages, as browsers write them: scheme, host, and the port if it is not
-        /// the scheme's own. `"*"`: any, without credentials.
+        /// the scheme's own. `https://*.example.com` is every host below `example.com`, but not
+        /// `example.com` itself. `"*"`: any, without credentials.
         origins: List<OrAny<Origin>>;
         /// The methods that pages may use. `"*"`: any.
         methods: List<OrAny<Method>> = usual_methods();

@@ -6,13 +6,13 @@ use crate::config::keys::Text;
 use crate::message::host;
 
 /// The origin of a page as browsers write it (RFC 6454 section 6.2): scheme, host, and the port if
-/// it is not the scheme's own.
+/// it is not the scheme's own. With `*.` in front of the host it is that of every host below.
 pub(in crate::config) struct Origin(pub String);
 
 impl Text for Origin {
     const NOUN: &str = "an origin";
     const EXAMPLE: &str = "https://app.example.com";
-    const PATTERN: &str = "[a-z][a-z0-9+.-]*://[^/?#@*A-Z\\s]+";
+    const PATTERN: &str = "[a-z][a-z0-9+.-]*://(\\*\\.)?[^/?#@*A-Z\\s]+";
 
     fn parse(text: &str) -> Result<Self, String> {
         if text == "null" {
@@ -24,8 +24,14 @@ impl Text for Origin {
                 name => format!("write \"https://{name}\""),
             });
         };
+        let parent = rest.strip_prefix("*.");
+        let rest = parent.unwrap_or(rest);
         if rest.contains('*') {
-            return Err("wildcards are not supported: name each origin".to_owned());
+            return Err(if rest.starts_with('*') {
+                "write \"*\" for any origin, or \"https://*.example.com\"".to_owned()
+            } else {
+                "a wildcard stands for whole labels in front: \"https://*.example.com\"".to_owned()
+            });
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, after) = rest.split_at(end);
@@ -43,7 +49,14 @@ impl Text for Origin {
         if !host::is_valid(authority.as_bytes()) {
             return Err("behind `://` stand a host and perhaps a port".to_owned());
         }
-        let right = canonical(scheme, authority);
+        let (host, _) = host::split(authority.as_bytes());
+        if parent.is_some() && !host.contains(&b'.') && host != b"localhost" {
+            return Err(
+                "name at least two labels behind `*.`, so that not everybody has one".into(),
+            );
+        }
+        let wildcard = if parent.is_some() { "*." } else { "" };
+        let right = canonical(scheme, wildcard, authority);
         match (right == text, after) {
             (true, _) => Ok(Self(right)),
             (false, "/") => Err(format!("an origin ends without a slash: write \"{right}\"")),
@@ -58,7 +71,7 @@ impl Text for Origin {
 }
 
 /// An origin in lower case, without the port that its scheme has anyway.
-fn canonical(scheme: &str, authority: &str) -> String {
+fn canonical(scheme: &str, wildcard: &str, authority: &str) -> String {
     let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
     let own = match scheme.as_str() {
         "http" => ":80",
@@ -66,7 +79,8 @@ fn canonical(scheme: &str, authority: &str) -> String {
         _ => ":",
     };
     let host = authority.strip_suffix(own).unwrap_or(&authority);
-    format!("{scheme}://{}", host.strip_suffix(':').unwrap_or(host))
+    let host = host.strip_suffix(':').unwrap_or(host);
+    format!("{scheme}://{wildcard}{host}")
 }
 
 /// The name of any header field.
@@ -101,6 +115,9 @@ mod tests {
             "http://[::1]:3000",
             "capacitor://localhost",
             "chrome-extension://abcdefgh",
+            "https://*.example.com",
+            "http://*.a.test:8080",
+            "http://*.localhost:5173",
         ] {
             assert!(Origin::parse(origin).is_ok(), "{origin}");
         }
@@ -121,7 +138,14 @@ mod tests {
             ("https://u:p@a.test", "write it \"https://a.test\""),
             ("a.test", "write \"https://a.test\""),
             ("a.test/", "write \"https://a.test\""),
-            ("https://*.a.test", "wildcards are not supported"),
+            ("https://*", "write \"*\" for any origin"),
+            ("https://*.test", "at least two labels"),
+            ("https://*.test:8443", "at least two labels"),
+            ("https://*.A.test/", "write \"https://*.a.test\""),
+            ("https://*.a.test:443", "write it \"https://*.a.test\""),
+            ("https://a.*.test", "whole labels in front"),
+            ("https://*a.test", "any origin, or"),
+            ("https://*.*.test", "any origin, or"),
             ("https://", "a host and perhaps a port"),
             ("https://a:x", "a host and perhaps a port"),
             ("https://ä.test", "xn--"),
