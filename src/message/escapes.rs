@@ -3,7 +3,8 @@
 
 use super::hex;
 
-/// A control character that marks places in texts that are compared; `lenient::fold` keeps it.
+/// A control character that marks places in texts that are compared; `lenient::fold` keeps it. A
+/// canonical path has it only as an escape, and [`Decoded::bytes`] makes a blank of that.
 pub const MARK: u8 = 1;
 
 /// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.

@@ -199,6 +199,7 @@ mod tests {
     use icu_properties::props::DefaultIgnorableCodePoint;
 
     use super::*;
+    use crate::message::escapes::MARK;
 
     fn utf8(text: &str) -> String {
         String::from_utf8(decode(text.bytes(), Charset::Utf8).collect()).unwrap()
@@ -287,6 +288,32 @@ mod tests {
         let set = CodePointSetData::new::<DefaultIgnorableCodePoint>();
         for c in '\0'..=char::MAX {
             assert_eq!(is_invisible(c), set.contains(c), "{c:?}");
+        }
+    }
+
+    /// Protection marks slashes with it, so no path that a client sends may bring one along.
+    #[test]
+    fn an_escaped_mark_is_none_however_often_it_is_escaped() {
+        for escape in [
+            "%01",
+            "%2501",
+            "%252501",
+            "%%301",
+            "%0%31",
+            "%25%30%31",
+            "%EF%BC%8501",
+        ] {
+            for charset in Charset::ALL {
+                let path = format!("/a{escape}b/{escape}{escape}");
+                let once = || fold(Decoded::once(path.bytes()).bytes(), charset);
+                let twice = || fold(Decoded::once(once()).bytes(), Charset::Utf8);
+                let has_mark = decode(path.bytes(), charset).any(|b| b == MARK)
+                    || once().any(|b| b == MARK)
+                    || twice().any(|b| b == MARK)
+                    || decode(once(), Charset::Utf8).any(|b| b == MARK)
+                    || decode(twice(), Charset::Utf8).any(|b| b == MARK);
+                assert!(!has_mark, "{path}");
+            }
         }
     }
 
