@@ -220,7 +220,9 @@ fn endpoint_text(endpoint: &EndpointLine) -> String {
 /// What protects the path, if the request came so far that this matters.
 fn protection(told: &Explanation) -> Option<String> {
     told.path.as_ref()?;
-    told.client_kind.filter(|kind| *kind != "invalid")?;
+    let refused = told.refused.as_ref().map(|refusal| refusal.code);
+    told.client_kind
+        .filter(|_| refused != Some("invalid_api_key"))?;
     let mut lists = told.allow.iter().map(|list| &list.of);
     let of_route = lists.find(|of| of.starts_with("the route "));
     Some(match (&told.protected_by, of_route, &told.public_by) {

@@ -36,6 +36,15 @@ pub struct KeySources {
     places: String,
 }
 
+/// What a request has for a key, and where.
+#[derive(Debug)]
+pub struct Sent<'r> {
+    /// The key.
+    pub key: SentKey<'r>,
+    /// Whether cookies alone have one: browsers send them by themselves.
+    pub by_cookie: bool,
+}
+
 /// What a request has for a key.
 #[derive(Debug)]
 pub enum SentKey<'r> {
@@ -98,7 +107,7 @@ impl KeySources {
         header: &HeaderName,
         fields: &'r Fields,
         query: Option<&'r [u8]>,
-    ) -> SentKey<'r> {
+    ) -> Sent<'r> {
         let mut sent = SentKey::Nothing;
         if self.header {
             sent.add_all(fields.get_all_named(header).map(Cow::Borrowed));
@@ -111,11 +120,15 @@ impl KeySources {
             let named = parameters(query).filter(|one| one.is_called(name));
             sent.add_all(named.map(|one| decoded(one.value)));
         }
+        let has_other = !matches!(sent, SentKey::Nothing);
         for name in &self.cookies {
             let named = cookies(fields).filter(|(own, _)| *own == name.as_bytes());
             sent.add_all(named.map(|(_, value)| Cow::Borrowed(value)));
         }
-        sent
+        Sent {
+            by_cookie: !has_other && !matches!(sent, SentKey::Nothing),
+            key: sent,
+        }
     }
 
     /// A query without the keys in it, if there are any.
@@ -277,7 +290,10 @@ mod tests {
 
     /// The key that is found, `?` for several, nothing for none.
     fn find(sources: &KeySources, lines: &str, query: &str) -> Option<String> {
-        match sources.find(&HEADER, &fields(lines), Some(query.as_bytes())) {
+        match sources
+            .find(&HEADER, &fields(lines), Some(query.as_bytes()))
+            .key
+        {
             SentKey::Nothing => None,
             SentKey::Key(key) => Some(String::from_utf8(key.into_owned()).unwrap()),
             SentKey::Several => Some("?".to_owned()),
@@ -331,6 +347,26 @@ mod tests {
                 Some("?"),
                 "{lines} {query}"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_in_cookies_alone_is_told_from_others() {
+        for (lines, query, by_cookie) in [
+            ("Cookie: key=k\r\n", "", true),
+            ("Cookie: key=k; key=l\r\n", "", true),
+            ("Cookie: key=k\r\nX-Api-Key: k\r\n", "", false),
+            ("Cookie: key=k\r\nX-Api-Key: l\r\n", "", false),
+            ("Cookie: key=k\r\nAuthorization: Bearer l\r\n", "", false),
+            ("Cookie: key=k\r\n", "api_key=", false),
+            ("X-Api-Key: k\r\n", "", false),
+            ("Cookie: a=b\r\n", "", false),
+        ] {
+            let fields = fields(lines);
+            let sent = all()
+                .find(&HEADER, &fields, Some(query.as_bytes()))
+                .by_cookie;
+            assert_eq!(sent, by_cookie, "{lines} {query}");
         }
     }
 

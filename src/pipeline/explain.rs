@@ -201,6 +201,10 @@ fn tell(
         let client = caller.client();
         told.client = client.map(|client| client.name.as_str().to_owned());
         who::tell_protection(told, snapshot, &request, client);
+    } else if matches!(plan, Plan::Count(..)) {
+        who::tell_protection(told, snapshot, &request, None);
+        let anonymous = ", in a cookie: where nothing is protected the caller is anonymous";
+        told.key_fault = told.key_fault.take().map(|fault| fault + anonymous);
     }
     told.address = who::address(snapshot, &request);
     told.cors = cors_of(&request);
@@ -215,16 +219,22 @@ fn tell(
             return None;
         }
         Plan::Refuse(rejection) => {
-            tell_limit_of_invalid_keys(told, snapshot, &request, &rejection);
+            if matches!(rejection, Rejection::InvalidApiKey) {
+                tell_limit_of_invalid_keys(told, snapshot, &request);
+            }
             return Some(rejection);
         }
         Plan::Count(admitted, then) => (admitted, then),
     };
+    if let Some(Identity::InvalidKey(_)) = request.identity {
+        tell_limit_of_invalid_keys(told, snapshot, &request);
+    }
     let route = request.route.map(|route| &**route);
     let subjects = Subjects::new(&snapshot.limits, admitted.caller(), request.address);
     let checks = subjects.checks(&snapshot.limits, route);
     let cost = route.map_or(1, |route| route.cost.get());
-    told.limits = checks.iter().map(|check| limit_line(check, cost)).collect();
+    let lines = checks.iter().map(|check| limit_line(check, cost));
+    told.limits.extend(lines);
     tell_route(told, snapshot, &request);
     match then {
         Then::Refuse(rejection) => return Some(rejection),
@@ -256,14 +266,9 @@ fn tell(
 }
 
 /// Tells of the limit that a request with a wrong key counts against.
-fn tell_limit_of_invalid_keys(
-    told: &mut Explanation,
-    snapshot: &Snapshot,
-    request: &Request<'_>,
-    rejection: &Rejection,
-) {
+fn tell_limit_of_invalid_keys(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {
     let limits = &snapshot.limits;
-    if let (Rejection::InvalidApiKey, Some(policy)) = (rejection, &limits.invalid_keys) {
+    if let Some(policy) = &limits.invalid_keys {
         let subject = &Subject::address(request.address, limits.ipv6_prefix);
         told.limits.push(limit_line(&Check { policy, subject }, 1));
     }

@@ -1,5 +1,6 @@
 //! Stage 1: who is calling. No key is an anonymous caller; a known key an identified one; anything
-//! else is refused on every route, for a key that cannot be read is not the same as none.
+//! else is refused on every route, for a key that cannot be read is not the same as none. But for one
+//! in a cookie, which a browser sends by itself, also to the page where somebody logs in again.
 
 use std::net::IpAddr;
 
@@ -38,6 +39,8 @@ pub struct Identified<'s> {
     pub key: Option<KeyId>,
     /// Who is calling, or why the key is not accepted.
     pub caller: Result<Caller<'s>, KeyFault<'s>>,
+    /// Whether cookies alone have a key.
+    pub by_cookie: bool,
 }
 
 /// Identifies the caller by the key it sent, in a field or the query. `address` is where the request
@@ -49,8 +52,14 @@ pub fn identify<'s>(
     address: IpAddr,
 ) -> Identified<'s> {
     let names = &access.names;
-    let without_key = |caller| Identified { key: None, caller };
-    let key = match names.key_sources.find(&names.api_key, fields, query) {
+    let sent = names.key_sources.find(&names.api_key, fields, query);
+    let by_cookie = sent.by_cookie;
+    let without_key = |caller| Identified {
+        key: None,
+        caller,
+        by_cookie,
+    };
+    let key = match sent.key {
         SentKey::Nothing => return without_key(Ok(Caller::Anonymous(address))),
         // Of two keys it is not for us to choose which one counts.
         SentKey::Several => return without_key(Err(KeyFault::Several)),
@@ -64,5 +73,6 @@ pub fn identify<'s>(
     Identified {
         key: Some(hash.id()),
         caller: client.map(Caller::Identified),
+        by_cookie,
     }
 }

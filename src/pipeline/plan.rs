@@ -115,8 +115,10 @@ fn steps<'p>(
     if let Some(route) = route {
         request.note_rules(route);
     }
+    request.found = found.and_then(Resolved::named);
     admit_address(snapshot, route, request)?;
 
+    let mut fault = None;
     let caller = if let Some(client) = as_client {
         Caller::Identified(client)
     } else {
@@ -127,12 +129,15 @@ fn steps<'p>(
             request.address,
         );
         request.key = identified.key;
-        identified.caller.map_err(|fault| {
-            request.identity = Some(Identity::InvalidKey(fault));
-            Rejection::InvalidApiKey
-        })?
+        fault = identified.caller.err();
+        if fault.is_some() && !identified.by_cookie {
+            request.identity = fault.map(Identity::InvalidKey);
+            return Err(Rejection::InvalidApiKey);
+        }
+        let anonymous = Caller::Anonymous(request.address);
+        identified.caller.unwrap_or(anonymous)
     };
-    request.identity = Some(Identity::Known(caller));
+    request.identity = Some(fault.map_or(Identity::Known(caller), Identity::InvalidKey));
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
@@ -145,7 +150,11 @@ fn steps<'p>(
         &head.method,
         path,
         caller,
-    )?;
+    );
+    let admitted = match (admitted, fault) {
+        (Err(_), Some(_)) => return Err(Rejection::InvalidApiKey),
+        (admitted, _) => admitted?,
+    };
 
     // A route has limits of its own and a cost, so it is known before the request is counted.
     let then = match resolve(found, &snapshot.routes, request.host, &head.method, path) {
@@ -189,6 +198,7 @@ fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result
         request.note_rules(route);
     }
     if request.cors.is_some() {
+        request.found = found.named();
         admit_address(snapshot, route, request)?;
         request.route = route;
     }

@@ -11,12 +11,13 @@ use smallvec::SmallVec;
 use crate::limit::{By, Check, Policy, Subject, Verdict};
 use crate::route::Route;
 
+use super::boxed_cold;
 use super::identify::Caller;
 use super::protect::Admitted;
 use super::record::Record;
 use super::rejection::{Rejection, UsedUp};
 use super::report::{Report, policies};
-use super::request::Request;
+use super::request::{Identity, Request};
 use super::snapshot::Limits;
 
 /// Leave to be forwarded. Only this stage gives it, and only the proxy takes it.
@@ -117,6 +118,18 @@ pub(super) async fn limit_invalid_keys<'s>(
     }
 }
 
+/// Counts a request with a wrong key in a cookie, where anybody may come. It is refused only as one of
+/// too many: a key that can be tried without end can be guessed.
+async fn limit_invalid_cookie<'s>(
+    request: &Request<'s>,
+    record: &Record<'s>,
+) -> Result<(), Rejection> {
+    match limit_invalid_keys(request, record).await {
+        Rejection::InvalidApiKey => Ok(()),
+        too_many => Err(too_many),
+    }
+}
+
 /// Counts the request and lets it pass, or refuses it. What is counted is noted for the answer, in
 /// either case.
 pub(super) async fn rate_limit<'s>(
@@ -124,6 +137,9 @@ pub(super) async fn rate_limit<'s>(
     request: &Request<'s>,
     record: &Record<'s>,
 ) -> Result<Permit<'s>, Rejection> {
+    if let Some(Identity::InvalidKey(_)) = request.identity {
+        boxed_cold(limit_invalid_cookie(request, record)).await?;
+    }
     let caller = admitted.caller();
     let limits = &record.current.snapshot.limits;
     let route: Option<&'s Route> = request.route.map(|route| &**route);

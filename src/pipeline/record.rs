@@ -284,7 +284,7 @@ impl<'r> Record<'r> {
         json::put_word(out, member!("host"), host);
         let path = self.path().map(|path| path.as_str().as_bytes());
         json::put_word(out, member!("path"), path);
-        let route = request.and_then(|request| request.route);
+        let route = request.and_then(|request| request.route.or(request.found));
         let route = route.map(|route| route.name.as_bytes());
         json::put_word(out, member!("route"), route);
         json::put_number(out, member!("status"), u64::from(self.status_number()));

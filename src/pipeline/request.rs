@@ -53,6 +53,8 @@ pub struct Request<'r> {
     pub key: Option<KeyId>,
     /// The route that takes it.
     pub route: Option<&'r Arc<Route>>,
+    /// The route that it was for, also if it was refused before that one took it. For the log.
+    pub found: Option<&'r Arc<Route>>,
 }
 
 /// Who turned out to be calling.
@@ -84,6 +86,7 @@ impl<'r> Request<'r> {
             identity: None,
             key: None,
             route: None,
+            found: None,
         }
     }
 

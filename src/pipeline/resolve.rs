@@ -1,6 +1,7 @@
 //! Stage 4: where to. The route is found on the canonical path; what the route does not allow is
 //! refused before anything is sent.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::Method;
@@ -8,7 +9,8 @@ use http::Method;
 use crate::message::body::BodyLength;
 use crate::message::path::{AmbiguousPath, RequestPath};
 use crate::route::{
-    EncodedControls, EncodedSlash, MAX_RUNS, PathEncoding, Resolved, Route, RouteTable, runs,
+    EncodedControls, EncodedSlash, MAX_RUNS, PathEncoding, PathPrefix, Resolved, Route, RouteTable,
+    runs,
 };
 
 use super::rejection::Rejection;
@@ -25,18 +27,35 @@ pub fn resolve<'t>(
         Resolved::Route(route) => match routes.evaded(host, method, path, route) {
             None => Ok(route),
             Some(evaded) => Err(Rejection::AmbiguousPath(
-                format!(
-                    "Services may read this path as one under {}, whose rules it would evade; use that spelling.",
-                    evaded.prefix.as_str()
-                )
-                .into(),
+                evasion(evaded.prefix.as_str(), path).into(),
             )),
         },
-        Resolved::MethodNotAllowed { allow } => Err(Rejection::MethodNotAllowed {
+        Resolved::MethodNotAllowed { allow, .. } => Err(Rejection::MethodNotAllowed {
             allow: allow.to_owned(),
         }),
         Resolved::NoRoute => Err(Rejection::NoRoute),
     }
+}
+
+/// Says how a path that services may read as one of another route gets there, or by itself.
+fn evasion(prefix: &str, path: &RequestPath<'_>) -> String {
+    let mut text = format!(
+        "Services may read this path as one under {prefix}, whose rules it would get around; use that spelling."
+    );
+    let depth = prefix.matches('/').count();
+    let ends = path.as_str().match_indices('/').nth(depth);
+    let own = path
+        .as_str()
+        .get(..ends.map_or(path.as_str().len(), |(end, _)| end));
+    // Other spellings, such as escapes or another letter case, hardly ever are meant.
+    let own = own.filter(|own| own.contains(':') && PathPrefix::parse(own).is_ok());
+    if let Some(own) = own {
+        let _ = write!(
+            text,
+            " If {own} is a resource of its own, it needs a route with that prefix."
+        );
+    }
+    text
 }
 
 /// Refuses a path of which a service that gets its slashes as they came could make too much: before
@@ -70,5 +89,27 @@ pub fn check(route: &Route, path: &RequestPath<'_>, body: BodyLength) -> Result<
             Err(Rejection::BodyTooLarge { limit })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_behind_a_colon_is_told_that_it_needs_a_route_of_its_own() {
+        for (path, own) in [
+            ("/v1/models:predict", Some("/v1/models:predict")),
+            ("/v1/models:predict/7", Some("/v1/models:predict")),
+            ("/v1/MODELS", None),
+            ("/v1/models%3Ax", None),
+            ("/v1/models;a:b", None),
+            ("/v1", None),
+        ] {
+            let text = evasion("/v1/models", &RequestPath::parse(path.as_bytes()).unwrap());
+            let told = own.map(|own| format!("If {own} is a resource of its own,"));
+            assert_eq!(text.contains(" If "), told.is_some(), "{text}");
+            assert!(told.is_none_or(|told| text.contains(&told)), "{text}");
+        }
     }
 }

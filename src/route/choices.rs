@@ -132,6 +132,11 @@ impl ByMethod {
         self.other_methods
     }
 
+    /// The places of the routes that name methods.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.named.iter().map(|(_, place)| *place)
+    }
+
     /// The value of `Allow`: all methods that have a route, sorted.
     pub(super) fn allow(&self) -> &str {
         &self.allow

@@ -44,6 +44,8 @@ pub enum Resolved<'a> {
     MethodNotAllowed {
         /// The value of `Allow`.
         allow: &'a str,
+        /// The route for those methods, if it is one, or several of one name.
+        route: Option<&'a Arc<Route>>,
     },
     /// Nothing matches.
     NoRoute,
@@ -56,6 +58,16 @@ impl<'a> Resolved<'a> {
         match self {
             Self::Route(route) => Some(route),
             Self::MethodNotAllowed { .. } | Self::NoRoute => None,
+        }
+    }
+
+    /// The route that the log names.
+    #[must_use]
+    pub fn named(self) -> Option<&'a Arc<Route>> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::MethodNotAllowed { route, .. } => route,
+            Self::NoRoute => None,
         }
     }
 }
@@ -109,8 +121,18 @@ impl RouteTable {
             Some(route) => Resolved::Route(route),
             None => Resolved::MethodNotAllowed {
                 allow: choices.allow(),
+                route: self.only(choices),
             },
         }
+    }
+
+    /// The first of these routes, if all have its name.
+    fn only(&self, choices: &ByMethod) -> Option<&Arc<Route>> {
+        let mut routes = choices.places().filter_map(|at| self.routes.get(at));
+        let first = routes.next()?;
+        routes
+            .all(|route| route.name == first.name)
+            .then_some(first)
     }
 
     /// The longest prefix of `path` that has routes for `host`.
@@ -199,7 +221,7 @@ mod tests {
                 .iter()
                 .position(|route| Arc::ptr_eq(route, found))
                 .expect("a route of the table")),
-            Resolved::MethodNotAllowed { allow } => Err(Some(allow.to_owned())),
+            Resolved::MethodNotAllowed { allow, .. } => Err(Some(allow.to_owned())),
             Resolved::NoRoute => Err(None),
         }
     }

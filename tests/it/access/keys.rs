@@ -194,6 +194,58 @@ fn explain_does_not_repeat_a_key_in_a_query() {
     assert!(!done.stdout.contains("k3y"), "{}", done.stdout);
 }
 
+/// A browser sends a cookie whose key has expired also to the page where somebody logs in again.
+#[test]
+fn a_wrong_key_in_a_cookie_is_an_anonymous_caller_where_anybody_may_come() {
+    let upstream = Upstream::echo();
+    let url = upstream.url();
+    let config = |limits: &str| {
+        format!(
+            r#"
+[routes]
+"/" = {{ upstream = "{url}", strip_prefix = false }}
+"/staff" = {{ upstream = "{url}", allow = "client:a" }}
+[access]
+protected = ["/"]
+public = ["/login", "/staff"]
+{ALL}
+[clients.a]
+keys = ["{}"]
+{limits}
+"#,
+            hash_of(KEY)
+        )
+    };
+    let gateway = Gateway::start(&config(""));
+    let stale = |path: &str| Request::get(path).field("Cookie", "session=old; a=b");
+    for path in ["/x", "/staff", "/LOGIN"] {
+        let refused = gateway.ask(&stale(path));
+        refused.is_refusal(401, "invalid_api_key");
+    }
+    for key in ["old", KEY] {
+        let refused = gateway.ask(&stale("/login").field("x-api-key", key));
+        refused.is_refusal(401, "invalid_api_key");
+    }
+    assert_eq!(upstream.take().len(), 0);
+    gateway.ask(&stale("/login")).is(200);
+    let seen = upstream.only();
+    assert!(!seen.fields.has("x-client-id"));
+    assert_eq!(seen.fields.one("cookie"), Some("a=b"));
+    let line = gateway.finish().pop().expect("a line");
+    assert_eq!(
+        (&line["status"], &line["client_kind"]),
+        (&200.into(), &"invalid".into())
+    );
+    // It counts as a wrong key all the same, or keys could be tried there.
+    let limit = "[limits]\ninvalid_keys = { requests = 2, per = \"1h\" }";
+    let gateway = Gateway::start(&config(limit));
+    for _ in 0..2 {
+        gateway.ask(&stale("/login")).is(200);
+    }
+    let limited = gateway.ask(&stale("/login"));
+    limited.is_refusal(429, "rate_limited");
+}
+
 #[test]
 fn wrong_keys_are_limited_by_address_and_right_ones_are_not() {
     let upstream = Upstream::echo();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{KEY, Request, Shop, Upstream, each, hash_of};
+use crate::support::{Gateway, KEY, Request, Shop, Upstream, each, hash_of};
 
 const MEMBERS: [&str; 25] = [
     "time",
@@ -94,6 +94,59 @@ fn a_served_request_has_a_line_with_everything() {
             .is_some_and(|time| time.starts_with("20") && time.ends_with('Z')),
         "{line}"
     );
+}
+
+#[test]
+fn a_refusal_names_the_route_that_it_was_for() {
+    let gateway = Gateway::start(
+        r#"
+[[route]]
+name = "orders"
+prefix = "/orders"
+upstream = "http://127.0.0.1:9"
+methods = ["GET", "PUT"]
+allow = "client:a"
+[[route]]
+prefix = "/internal"
+upstream = "http://127.0.0.1:9"
+ip_deny = "127.0.0.1"
+[[route]]
+name = "one"
+prefix = "/both"
+upstream = "http://127.0.0.1:9"
+methods = "GET"
+[[route]]
+name = "two"
+prefix = "/both"
+upstream = "http://127.0.0.1:9"
+methods = "PUT"
+[clients.a]
+[server]
+workers = 1
+"#,
+    );
+    let rows = [
+        ("GET", "/orders", "", 401, json!("orders")),
+        ("GET", "/orders/7", "wrong", 401, json!("orders")),
+        ("POST", "/orders", "", 405, json!("orders")),
+        ("GET", "/internal", "", 403, json!("/internal")),
+        ("POST", "/both", "", 405, Value::Null),
+        ("GET", "/elsewhere", "", 404, Value::Null),
+    ];
+    for (method, target, key, status, _) in &rows {
+        let request = Request::new(method, target);
+        let request = if key.is_empty() {
+            request
+        } else {
+            request.field("x-api-key", key)
+        };
+        gateway.ask(&request).is(*status);
+    }
+    let lines = gateway.finish();
+    for (line, (.., status, route)) in lines.iter().zip(&rows) {
+        assert_eq!((&line["status"], &line["route"]), (&json!(status), route));
+    }
+    assert_eq!(lines.len(), rows.len());
 }
 
 /// A name, what is sent, and the status and code of its answer and its line.
