@@ -188,24 +188,7 @@ fn tell(
         told.path = Some(path.as_str().to_owned());
         told.path_steps = RequestPath::steps(target.path);
     }
-    told.client_kind = request.identity.map(|identity| match identity {
-        Identity::InvalidKey(_) => "invalid",
-        Identity::Known(Caller::Anonymous(_)) => "anonymous",
-        Identity::Known(Caller::Identified(_)) => "identified",
-    });
-    if let Some(Identity::InvalidKey(fault)) = request.identity {
-        told.client = fault.client().map(|client| client.name.as_str().to_owned());
-        told.key_fault = Some(fault.to_string());
-    }
-    if let Some(Identity::Known(caller)) = request.identity {
-        let client = caller.client();
-        told.client = client.map(|client| client.name.as_str().to_owned());
-        who::tell_protection(told, snapshot, &request, client);
-    } else if matches!(plan, Plan::Count(..)) {
-        who::tell_protection(told, snapshot, &request, None);
-        let anonymous = ", in a cookie: where nothing is protected the caller is anonymous";
-        told.key_fault = told.key_fault.take().map(|fault| fault + anonymous);
-    }
+    tell_caller(told, snapshot, &request, matches!(plan, Plan::Count(..)));
     told.address = who::address(snapshot, &request);
     told.cors = cors_of(&request);
     let (admitted, then) = match plan {
@@ -263,6 +246,28 @@ fn tell(
         }
     }
     None
+}
+
+/// Tells who is calling and what protects the path. `counts`: it was not refused for its key or what is protected.
+fn tell_caller(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>, counts: bool) {
+    told.client_kind = request.identity.map(|identity| match identity {
+        Identity::InvalidKey(_) => "invalid",
+        Identity::Known(Caller::Anonymous(_)) => "anonymous",
+        Identity::Known(Caller::Identified(_)) => "identified",
+    });
+    if let Some(Identity::InvalidKey(fault)) = request.identity {
+        told.client = fault.client().map(|client| client.name.as_str().to_owned());
+        told.key_fault = Some(fault.to_string());
+    }
+    if let Some(Identity::Known(caller)) = request.identity {
+        let client = caller.client();
+        told.client = client.map(|client| client.name.as_str().to_owned());
+        who::tell_protection(told, snapshot, request, client);
+    } else if counts {
+        who::tell_protection(told, snapshot, request, None);
+        let anonymous = ", in a cookie: where nothing is protected the caller is anonymous";
+        told.key_fault = told.key_fault.take().map(|fault| fault + anonymous);
+    }
 }
 
 /// Tells of the limit that a request with a wrong key counts against.

@@ -118,26 +118,7 @@ fn steps<'p>(
     request.found = found.and_then(Resolved::named);
     admit_address(snapshot, route, request)?;
 
-    let mut fault = None;
-    let caller = if let Some(client) = as_client {
-        Caller::Identified(client)
-    } else {
-        let identified = identify(
-            &snapshot.access,
-            &head.fields,
-            target.query,
-            request.address,
-        );
-        request.key = identified.key;
-        fault = identified.caller.err();
-        if fault.is_some() && !identified.by_cookie {
-            request.identity = fault.map(Identity::InvalidKey);
-            return Err(Rejection::InvalidApiKey);
-        }
-        let anonymous = Caller::Anonymous(request.address);
-        identified.caller.unwrap_or(anonymous)
-    };
-    request.identity = Some(fault.map_or(Identity::Known(caller), Identity::InvalidKey));
+    let caller = identify_caller(request, snapshot, as_client)?;
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
@@ -151,10 +132,10 @@ fn steps<'p>(
         path,
         caller,
     );
-    let admitted = match (admitted, fault) {
-        (Err(_), Some(_)) => return Err(Rejection::InvalidApiKey),
-        (admitted, _) => admitted?,
-    };
+    let admitted = admitted.map_err(|rejection| match request.identity {
+        Some(Identity::InvalidKey(_)) => Rejection::InvalidApiKey,
+        _ => rejection,
+    })?;
 
     // A route has limits of its own and a cost, so it is known before the request is counted.
     let then = match resolve(found, &snapshot.routes, request.host, &head.method, path) {
@@ -173,6 +154,33 @@ fn steps<'p>(
         Err(rejection) => Then::Refuse(rejection),
     };
     Ok(Plan::Count(admitted, then))
+}
+
+/// Finds out who is calling, and notes it. With a wrong key that stands in a cookie alone the caller is
+/// anonymous, and the request's identity says what is wrong with the key.
+fn identify_caller<'p>(
+    request: &mut Request<'p>,
+    snapshot: &'p Snapshot,
+    as_client: Option<&'p Client>,
+) -> Result<Caller<'p>, Rejection> {
+    if let Some(client) = as_client {
+        let caller = Caller::Identified(client);
+        request.identity = Some(Identity::Known(caller));
+        return Ok(caller);
+    }
+    let query = request.target.and_then(|target| target.query);
+    let fields = &request.head.fields;
+    let identified = identify(&snapshot.access, fields, query, request.address);
+    request.key = identified.key;
+    request.identity = Some(match identified.caller {
+        Ok(caller) => Identity::Known(caller),
+        Err(fault) => Identity::InvalidKey(fault),
+    });
+    match identified.caller {
+        Ok(caller) => Ok(caller),
+        Err(_) if identified.by_cookie => Ok(Caller::Anonymous(request.address)),
+        Err(_) => Err(Rejection::InvalidApiKey),
+    }
 }
 
 /// Looks up the route of a request, as if it had this method.
