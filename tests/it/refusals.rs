@@ -278,10 +278,10 @@ impl Row {
             .keys()
             .map(String::as_str)
             .collect();
-        let of_limit: &[&str] = if code == "rate_limited" {
-            &["limit", "limit_source"]
-        } else {
-            &[]
+        let of_limit: &[&str] = match code {
+            "rate_limited" => &["limit", "limit_source"],
+            "limiter_unavailable" => &["limit"],
+            _ => &[],
         };
         let expected = [
             "type",
@@ -302,7 +302,8 @@ impl Row {
             response.fields.one("x-request-id"),
             "{code}"
         );
-        for member in ["type", "title", "detail", "request_id"] {
+        let texts = ["type", "title", "detail", "request_id"];
+        for member in texts.iter().chain(of_limit) {
             assert!(
                 problem[member]
                     .as_str()
