@@ -44,6 +44,9 @@ bench-idle: bench-build ## only the memory of idle connections
 bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
 	@python3 bench/stream.py
 
+bench-slow: bench-build ## 6,000 slow clients beside a few good ones: cut in time, in bounded memory
+	@python3 bench/slow.py
+
 bench-keys: bench-build ## 100,000 client keys beside ten
 	@python3 bench/keys.py
 
@@ -61,7 +64,7 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-.PHONY: bench-fleet bench-keys bench-limits bench-peers bench-build sim
+.PHONY: bench-fleet bench-slow bench-keys bench-limits bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 

@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, SockRef, Type};
 
+/// How many bytes wait in the kernel that the network does not take, at most; those on their way come
+/// on top of it, as many as the network needs.
+const UNSENT: u32 = 128 * 1024;
+
 /// A listening socket that this process was handed.
 #[derive(Debug)]
 pub struct Inherited {
@@ -55,8 +59,7 @@ impl Inherited {
             return Ok(None);
         }
         socket.set_nonblocking(true)?;
-        // As for sockets of our own: what is accepted inherits it.
-        options.set_tcp_nodelay(true)?;
+        set_for_accepted(&options)?;
         Ok(Some(Self {
             configured: socket.local_addr()?,
             socket,
@@ -97,6 +100,15 @@ impl Listener {
             on: Arc::clone(&self.on),
         })
     }
+}
+
+/// Sets what connections have that a listening socket accepts: they inherit it (Linux), which saves each
+/// the system calls.
+pub(super) fn set_for_accepted(listening: &SockRef<'_>) -> io::Result<()> {
+    // Small answers must not wait for the client's acknowledgement of earlier ones.
+    listening.set_tcp_nodelay(true)?;
+    // A client that does not read costs the kernel this much, and not megabytes.
+    listening.set_tcp_notsent_lowat(UNSENT)
 }
 
 /// Deals sockets out to workers, so that each socket is accepted from and each worker accepts: several

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::inherited::{Inherited, Listener, Listening, deal};
+use super::inherited::{Inherited, Listener, Listening, deal, set_for_accepted};
 
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -205,9 +205,7 @@ fn open(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<Socket> 
         socket.set_only_v6(only_v6)?;
     }
     socket.set_nonblocking(true)?;
-    // Small answers must not wait for the client's acknowledgement of earlier ones. Accepted
-    // connections inherit it (Linux), which saves each a system call.
-    socket.set_tcp_nodelay(true)?;
+    set_for_accepted(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     Ok(socket)
 }

@@ -1,7 +1,8 @@
 //! A worker's free list of buffers. Connections borrow one while bytes are on their way and give
 //! it back when they rest, so that an idle connection holds none and a busy one allocates none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use crate::message::fields::HeadStorage;
 
@@ -13,9 +14,14 @@ const KEPT: usize = 96 * 1024;
 const KEPT_IN_ALL: usize = 4 * 1024 * 1024;
 const KEPT_HEADS: usize = 512;
 
+/// How many buffers of a worker may be larger than [`SMALL`] for the sake of speed. Thousands of clients
+/// that do not read would otherwise hold a large one each.
+const MOST_LARGE: usize = 256;
+
 /// One worker's spare buffers.
 #[derive(Debug, Default)]
 pub struct Buffers {
+    large: Rc<Cell<usize>>,
     spare: RefCell<Spare>,
 }
 
@@ -26,7 +32,27 @@ struct Spare {
     heads: Vec<HeadStorage>,
 }
 
+/// Leave for a buffer to grow, as long as it lives.
+#[derive(Debug)]
+pub struct LeaveToGrow(Rc<Cell<usize>>);
+
+impl Drop for LeaveToGrow {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 impl Buffers {
+    /// Lets a buffer grow, unless many have.
+    #[must_use]
+    pub fn grow(&self) -> Option<LeaveToGrow> {
+        let large = self.large.get();
+        (large < MOST_LARGE).then(|| {
+            self.large.set(large + 1);
+            LeaveToGrow(Rc::clone(&self.large))
+        })
+    }
+
     /// An empty buffer of at least [`SMALL`] bytes.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {

@@ -151,6 +151,12 @@ impl End<'_> {
         ask!(self.ask_for_room());
     }
 
+    /// How many bytes the other side gets at once, at most.
+    #[must_use]
+    pub fn segment(&self) -> u32 {
+        ask!(self.segment())
+    }
+
     /// From now on there are no messages but bytes, both ways.
     pub fn become_tunnel(&mut self) {
         ask!(self.become_tunnel());

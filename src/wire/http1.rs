@@ -290,6 +290,10 @@ impl<'c> Http1<'c> {
         self.connection.ask_for_room();
     }
 
+    pub(super) fn segment(&self) -> u32 {
+        self.connection.segment()
+    }
+
     pub(super) fn become_tunnel(&mut self) {
         self.body = Body::of_answer(BodyLength::UntilClose);
         self.coding = Coding::Identity;

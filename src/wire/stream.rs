@@ -16,10 +16,12 @@ use tokio::net::TcpStream;
 
 use crate::message::protocol::Scheme;
 
-use super::buffers::{Buffers, SMALL};
+use super::buffers::{Buffers, LeaveToGrow, SMALL};
 
 /// A buffer grows to this while a large body passes.
 const LARGE: usize = 64 * 1024;
+/// What a segment has on most networks.
+const ETHERNET: u32 = 1460;
 
 /// A stream and what was read from it but not yet used.
 #[derive(Debug)]
@@ -122,7 +124,7 @@ impl Connection {
             self.input.reserve(buffers);
             let read = self.stream.poll_read(cx, &mut self.input.bytes);
             if read.is_ready() {
-                self.input.grow_if_full();
+                self.input.grow_if_full(buffers);
                 return read;
             }
         }
@@ -152,6 +154,13 @@ impl Connection {
     /// free, which a slow but steady reader may take minutes for.
     pub fn ask_for_room(&mut self) {
         self.asks_for_room = true;
+    }
+
+    /// How many bytes a segment to the peer has, at most.
+    #[must_use]
+    pub fn segment(&self) -> u32 {
+        let Stream::Plain(socket) = &self.stream;
+        SockRef::from(socket).tcp_mss().unwrap_or(ETHERNET)
     }
 
     /// Ends what is written; the other direction stays open.
@@ -274,6 +283,8 @@ impl Stream {
 pub struct Input {
     bytes: Vec<u8>,
     start: usize,
+    /// Once it has grown to read faster.
+    leave: Option<LeaveToGrow>,
 }
 
 impl Input {
@@ -322,7 +333,7 @@ impl Input {
     fn rest(&mut self, buffers: &Buffers) {
         if self.is_empty() && self.bytes.capacity() > 0 {
             buffers.give(std::mem::take(&mut self.bytes));
-            self.start = 0;
+            (self.start, self.leave) = (0, None);
         }
     }
 
@@ -339,8 +350,14 @@ impl Input {
         }
     }
 
-    fn grow_if_full(&mut self) {
-        if self.bytes.len() == self.bytes.capacity() && self.bytes.capacity() < LARGE {
+    fn grow_if_full(&mut self, buffers: &Buffers) {
+        if self.bytes.len() < self.bytes.capacity() || self.bytes.capacity() >= LARGE {
+            return;
+        }
+        if self.leave.is_none() {
+            self.leave = buffers.grow();
+        }
+        if self.leave.is_some() {
             self.bytes.reserve(self.bytes.capacity());
         }
     }

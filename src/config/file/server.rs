@@ -47,7 +47,7 @@ table! {
         /// body.
         idle_timeout: Duration = Duration::from_secs(75);
         /// How many bytes of a body a client has to send, or to read, each second while the gateway waits
-        /// for it, on average; a slower one is cut, from 5 s on when it sends and from 13 s on when it
+        /// for it, on average; a slower one is cut, from 5 s on when it sends and from 11 s on when it
         /// reads. 0: no bound but `idle_timeout`. Time that a service takes, the pauses of an event
         /// stream, and tunnels do not count.
         min_body_rate: Number<0, 1_000_000> = Number(240);

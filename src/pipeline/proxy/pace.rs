@@ -13,11 +13,15 @@ use super::super::record::Record;
 
 /// What a client has at first to send: over less than this the average says little.
 const TO_SEND: Duration = Duration::from_secs(5);
-/// What it has at first to read. The kernels on the way report room in large pieces: a reader of ten
-/// kilobytes a second may look for six seconds like one that has stopped.
-const TO_READ: Duration = Duration::from_secs(12);
-/// A client that does not read for less than this is not waited for: our own kernel has taken what
-/// it holds for the client.
+/// What it has at first to read. The kernels on the way report room in large pieces: a reader of one
+/// kilobyte a second may look for eight seconds like one that has stopped.
+const TO_READ: Duration = Duration::from_secs(10);
+/// So much of an answer may have gone without anybody having read it: the kernels have taken it.
+const TAKEN_BY_KERNELS: u64 = 512 * 1024;
+/// The same in segments, once nothing more has gone for a while: a window that was nearly closed is
+/// filled late.
+const TAKEN_LATE: u64 = 4;
+/// A client that does not read for less than this is not waited for.
 const SETTLES: Duration = Duration::from_secs(1);
 
 /// What a client has more while the worker cannot keep up.
@@ -35,6 +39,8 @@ struct Both {
     blocked: Option<Instant>,
     /// The kernel has been asked since then whether it takes more.
     settled: bool,
+    /// How much may still go that says nothing about the client.
+    unproven: u64,
 }
 
 /// What is to happen when a client is slow.
@@ -65,24 +71,21 @@ impl Paces {
             return;
         };
         let both = self.0.get_or_insert_with(|| {
-            let mut both = Both::new();
+            let mut both = Both::new(record.bytes_out.get());
             both.sender.credit(record.bytes_in.get(), rate, most);
             Box::new(both)
         });
         let now = record.now();
         both.sender.wait(sends, now);
         both.sender.credit(moved.received as u64, rate, most);
-        let was_waited_for = both.reader.since.is_some();
         if reads {
             both.blocked.get_or_insert(now);
         } else {
             (both.blocked, both.settled) = (None, false);
         }
         both.reader.wait(both.settled, now);
-        // What left before has filled the kernel's buffer, and says nothing about the client.
-        if was_waited_for {
-            both.reader.credit(moved.sent as u64, rate, most);
-        }
+        let proven = both.proven(moved.sent as u64);
+        both.reader.credit(proven, rate, most);
     }
 
     /// What is to happen next, and when.
@@ -98,22 +101,32 @@ impl Paces {
         }
     }
 
-    /// Notes that the kernel is asked.
-    pub(super) fn settle(&mut self) {
+    /// Notes that the kernel is asked, which sends segments of that many bytes.
+    pub(super) fn settle(&mut self, segment: u32) {
         if let Some(both) = &mut self.0 {
             both.settled = true;
+            both.unproven = both.unproven.min(TAKEN_LATE * u64::from(segment));
         }
     }
 }
 
 impl Both {
-    fn new() -> Self {
+    /// With so much of the answer sent.
+    fn new(sent: u64) -> Self {
         Self {
             sender: Pace::with(TO_SEND),
             reader: Pace::with(TO_READ),
             blocked: None,
             settled: false,
+            unproven: TAKEN_BY_KERNELS.saturating_sub(sent),
         }
+    }
+
+    /// How much of what was sent says that the client reads.
+    fn proven(&mut self, sent: u64) -> u64 {
+        let proven = sent.saturating_sub(self.unproven);
+        self.unproven = self.unproven.saturating_sub(sent);
+        proven
     }
 
     fn due(&self) -> Option<(Instant, Step)> {

@@ -85,7 +85,10 @@ fn connections_are_spread_over_the_workers() {
         .collect();
     let accepted = |sockets: &Vec<Listener>| {
         let accepted = std::iter::repeat_with(|| sockets[0].socket.accept()).map_while(Result::ok);
-        let small_answers_go_at_once = |(socket, _): (TcpStream, _)| socket.nodelay().unwrap();
+        let small_answers_go_at_once = |(socket, _): (TcpStream, _)| {
+            let unsent = SockRef::from(&socket).tcp_notsent_lowat().unwrap();
+            socket.nodelay().unwrap() && unsent == 128 * 1024
+        };
         accepted
             .filter_map(|socket| small_answers_go_at_once(socket).then_some(()))
             .count()

@@ -55,7 +55,7 @@ impl Attempt<'_, '_> {
             match deadline {
                 Deadline::Look => self.looked = Instant::now(),
                 Deadline::Slow(Step::AskForRoom) => {
-                    self.paces.settle();
+                    self.paces.settle(client.end.segment());
                     client.end.ask_for_room();
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
