@@ -12,6 +12,8 @@ mod candidates;
 mod circuit;
 mod connect;
 mod control;
+#[cfg(test)]
+mod doc_charts;
 mod failure;
 mod hash;
 mod load;
