@@ -7,10 +7,13 @@ use crate::config::keys::{Key, Shown};
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-/// The TOML examples of the page.
+const FAILING: &str = include_str!("../../../docs/failing-services.md");
+
+/// The TOML examples of the pages.
 pub(super) fn examples() -> Vec<&'static str> {
-    PAGE.split("```toml\n")
-        .skip(1)
+    let pages = [PAGE, FAILING].into_iter();
+    pages
+        .flat_map(|page| page.split("```toml\n").skip(1))
         .filter_map(|rest| rest.split("```").next())
         .collect()
 }
