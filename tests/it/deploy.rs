@@ -60,6 +60,53 @@ fn the_unit_runs_commands_that_exist_and_waits_for_the_drain() {
 }
 
 #[test]
+fn an_upgrade_of_the_package_hands_over_and_a_first_installation_does_not() {
+    for (version, is_active, expected) in [
+        (
+            "0.1.0",
+            true,
+            "daemon-reload\nkill --signal=USR2 --kill-who=main tollgate.service\n",
+        ),
+        ("0.1.0", false, ""),
+        ("", true, ""),
+    ] {
+        // Commands of the system that do nothing, and one that notes what it was told.
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in [
+            "getent",
+            "adduser",
+            "install",
+            "chgrp",
+            "chmod",
+            "systemctl",
+        ] {
+            let words = match name {
+                "systemctl" => {
+                    format!("case \"$*\" in *is-active*) {is_active};; *) echo \"$*\";; esac")
+                }
+                _ => "true".to_owned(),
+            };
+            let file = folder.path().join(name);
+            std::fs::write(&file, format!("#!/bin/sh\n{words}\n")).expect("write a file");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&file, mode).expect("make it executable");
+        }
+        let done = Command::new("/bin/sh")
+            .arg(deploy("debian/postinst"))
+            .args(["configure", version])
+            .env("PATH", folder.path())
+            .output()
+            .expect("run the script");
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&done.stdout),
+            expected,
+            "{version} {is_active}"
+        );
+    }
+}
+
+#[test]
 fn the_manifest_holds_a_good_configuration_and_waits_for_the_drain() {
     let manifest = text("kubernetes/tollgate.yaml");
     let (_, from) = manifest
