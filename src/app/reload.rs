@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{self, ChangeKind, ReadFiles, Watch, Written, changes};
 use crate::pipeline::snapshot::Snapshot;
+use crate::server::Phase;
 use crate::upstream::Registry;
 
 use super::notify::{State, notify};
@@ -29,8 +30,9 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Reloads whenever `asked` says so or, with `server.watch`, a file has changed; for ever.
-    pub(super) fn run(mut self, asked: &Notify) -> io::Result<()> {
+    /// Reloads whenever `asked` says so or, with `server.watch`, a file has changed, until the end
+    /// begins: what is served from then on is a successor's to say. Never returns.
+    pub(super) fn run(mut self, asked: &Notify, phase: &watch::Receiver<Phase>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
@@ -40,6 +42,9 @@ impl Reloader {
                 tokio::select! {
                     () = asked.notified() => {}
                     () = changed(&mut watch) => {}
+                }
+                if phase.borrow().is_ending() {
+                    return std::future::pending().await;
                 }
                 notify(State::Reloading);
                 let files = self.reload();

@@ -73,7 +73,9 @@ impl Gateway {
         start_thread("control", move || control.run(), has_ended.clone())?;
         let reload = Arc::new(Notify::new());
         let asked = Arc::clone(&reload);
-        start_thread("reload", move || reloader.run(&asked), has_ended)?;
+        let of_reload = phase.subscribe();
+        let work = move || reloader.run(&asked, &of_reload);
+        start_thread("reload", work, has_ended)?;
         Ok(Threads {
             phase,
             workers,

@@ -43,7 +43,9 @@ pub enum Phase {
 }
 
 impl Phase {
-    fn is_ending(self) -> bool {
+    /// Whether the gateway is about to end.
+    #[must_use]
+    pub fn is_ending(self) -> bool {
         matches!(self, Self::Draining | Self::Stopping)
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::stdio::dup2_stdin;
 use tokio::sync::oneshot;
 
-use super::channel::{Channel, Kind, Message};
+use super::channel::{Channel, Kind, Lost, Message};
 use super::{PREDECESSOR, TakeOverError, VERSION};
 use crate::limit::LimitStore;
 use crate::server::Inherited;
@@ -177,7 +177,13 @@ fn take_counters(
 
 /// Decides until the old gateway has ended.
 fn answer(channel: &Channel, store: &LimitStore) {
-    while let Ok(question) = channel.expect(Kind::Question) {
+    loop {
+        let question = match channel.expect(Kind::Question) {
+            Ok(question) => question,
+            // There is none for now.
+            Err(Lost::Late) => continue,
+            Err(_) => return,
+        };
         // One that makes no sense ends the conversation, and the old gateway decides by itself.
         let Some(answer) = store.answer(&question) else {
             return;

@@ -214,6 +214,36 @@ fn what_is_asked_meanwhile_is_done_by_the_successor() {
     wait_gone(old);
 }
 
+#[test]
+fn a_changed_file_is_read_by_the_successor_alone() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let slow = crate::lifecycle::answers_when_told(wait);
+    let config = |name: &str| {
+        let url = slow.url();
+        format!(
+            "[server]\nwatch = true\n[[route]]\nprefix = \"/slow\"\nupstream = \"{url}\"\n\
+             [[route]]\nprefix = \"/{name}\"\nrespond = {{ status = 204 }}"
+        )
+    };
+    let mut gateway = Gateway::start(&config("first"));
+    let mut client = gateway.connect();
+    client.send(Request::get("/slow").bytes());
+    slow.wait_for("the request", |_| true);
+    let old = gateway.hand_over();
+    for name in ["second", "third"] {
+        gateway.rewrite(&config(name));
+        let request = Request::get(&format!("/{name}"));
+        eventually("a reload", || {
+            (gateway.ask(&request).status == 204).then_some(())
+        });
+    }
+    assert_eq!(gateway.said("reloaded"), 2, "the old one drains");
+    go.send(()).expect("the upstream waits");
+    client.answer().is(200);
+    drop(client);
+    wait_gone(old);
+}
+
 /// A Redis that takes connections and says nothing: a start waits for it for a second.
 fn silent_redis() -> (TcpListener, String) {
     let redis = TcpListener::bind("127.0.0.1:0").expect("a free port");
