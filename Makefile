@@ -55,6 +55,9 @@ bench-fleet: ## four gateways on one Redis: exact, few calls, calm while Redis i
 	cargo build --release --locked --bin tollgate --example bench_upstream --example bench_load
 	@python3 bench/fleet.py
 
+bench-failing: bench-build ## services that are killed, hang, reset, answer 503 or crawl, under load
+	@python3 bench/failing.py
+
 bench-limits: ## what one decision of the store in the process takes, in time and memory
 	cargo test --release --locked --lib how_long_a_million -- --ignored --nocapture
 	cargo run --release --locked --example limit_bench
@@ -64,7 +67,11 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
+<<<<<<< Updated upstream
 .PHONY: bench-fleet bench-slow bench-keys bench-limits bench-peers bench-build sim
+=======
+.PHONY: bench-failing bench-fleet bench-keys bench-limits bench-peers bench-build sim
+>>>>>>> Stashed changes
 bench-peers:
 	@bench/peers.sh
 
