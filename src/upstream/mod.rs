@@ -9,6 +9,7 @@ mod address;
 mod addresses;
 mod budget;
 mod candidates;
+mod capacity;
 mod circuit;
 mod connect;
 mod control;
@@ -33,6 +34,7 @@ mod verdict;
 
 pub use address::{Address, Check, ConnectError};
 pub use candidates::{Candidate, Candidates};
+pub use capacity::{Capacity, Entry, Place, Turn};
 pub use control::Control;
 pub use failure::Failure;
 pub use hash::hash;

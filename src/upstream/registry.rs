@@ -35,6 +35,8 @@ impl Registry {
                     // Its endpoints, or what is asked of them, may be others.
                     state.addresses_changed();
                 }
+                let rules = upstream.rules.capacity.as_ref();
+                upstream.state.capacity.follow(rules);
                 for endpoint in &mut upstream.endpoints {
                     let EndpointUrl { host, port, .. } = &endpoint.url;
                     let key = (Arc::clone(&upstream.name), host.clone(), *port);

@@ -1,10 +1,12 @@
 //! What the process knows of an upstream beside its addresses: whether anything is wrong with any of
-//! them, so that a request of a healthy upstream looks at nothing else, and the budget for retries.
+//! them, so that a request of a healthy upstream looks at nothing else, the budget for retries, and
+//! how much there is to do.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Budget;
+use super::capacity::Capacity;
 
 /// What all workers share of an upstream; it outlives reloads.
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub struct UpstreamState {
     /// Counts what has gone wrong with an address, since all were last seen to be well; 0: nothing.
     trouble: AtomicU32,
     pub(super) budget: Budget,
+    /// The requests in flight, where there is a bound to them.
+    pub capacity: Arc<Capacity>,
     /// Held while a circuit may open, for how many may be open depends on the others.
     opening: Mutex<()>,
 }

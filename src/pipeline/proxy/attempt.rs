@@ -31,6 +31,8 @@ use super::pace::Paces;
 use super::pass::Pass;
 use super::pass_error::PassError;
 
+pub(super) use self::deadline::{HALF_CLOSED, LOOK};
+
 /// How many interim answers one request may get.
 const MAX_INTERIM: u8 = 64;
 

@@ -23,7 +23,7 @@ pub(super) struct AttemptError {
 /// How far an attempt had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// There was no connection yet.
+    /// There was no connection yet, or none had been looked for.
     Connect,
     /// Nothing had come in answer.
     Wait,
@@ -44,6 +44,8 @@ pub(super) enum Sent {
 /// What went wrong.
 #[derive(Debug)]
 pub(super) enum Cause {
+    /// The upstream has as many requests as it may have. The text, for the log, says which limit it is.
+    NoPlace(String),
     /// No connection could be made.
     Connect(ConnectError),
     /// The service closed the connection, or it broke.
@@ -96,7 +98,8 @@ impl AttemptError {
             Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(_) => {
                 self.phase != Phase::Body && (repeatable || self.sent == Sent::Nothing)
             }
-            Cause::Drained
+            Cause::NoPlace(_)
+            | Cause::Drained
             | Cause::ClientLeft
             | Cause::ClientSilent
             | Cause::ClientSlow(_)
@@ -113,6 +116,7 @@ impl AttemptError {
             // Within an answer it may be the client that takes its time.
             Cause::TimedOut(_) if self.phase != Phase::Body => Some(Failure::TimedOut),
             Cause::TimedOut(_)
+            | Cause::NoPlace(_)
             | Cause::Drained
             | Cause::ClientLeft
             | Cause::ClientSilent
@@ -129,6 +133,7 @@ impl AttemptError {
             Sent::Whole => ", with the request sent",
         };
         Some(match (&self.cause, self.phase) {
+            (Cause::NoPlace(why), _) => why.clone().into(),
             (Cause::Connect(error), _) => error.to_string().into(),
             (Cause::Ended, Phase::Body) => {
                 "the service ended the connection within its answer".into()
@@ -162,6 +167,7 @@ impl AttemptError {
             Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(_) => {
                 Rejection::UpstreamTimeout
             }
+            Cause::NoPlace(_) => Rejection::Overloaded,
             Cause::Connect(error) if error.is_ours() => Rejection::Overloaded,
             Cause::Connect(_) => Rejection::UpstreamUnreachable,
             Cause::Ended => Rejection::UpstreamReset,

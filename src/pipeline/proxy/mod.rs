@@ -1,6 +1,7 @@
 //! Stage 5: the request goes to its upstream and the answer comes back, both streaming.
 //!
-//! An endpoint is picked and tried. What fails before anything of an answer has gone out may be tried
+//! The request takes one of the upstream's places, where these are counted, and holds it to the end
+//! (`place.rs`). An endpoint is picked and tried. What fails before anything of an answer has gone out may be tried
 //! again elsewhere (`tries.rs`). Apart from that, a kept connection may have died unnoticed: what was
 //! not sent at all is sent again on a fresh one; what may have been read already only if the request
 //! is safe to repeat (RFC 9110 section 9.2.2) and still whole in memory.
@@ -13,6 +14,7 @@ mod kept;
 mod pace;
 mod pass;
 mod pass_error;
+mod place;
 mod tries;
 mod tunnel;
 
@@ -46,6 +48,13 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let forward = Forward::new(route, upstream, permit, request, record);
+    let _place = match &forward.upstream.rules.capacity {
+        None => None,
+        Some(rules) => match place::take(&forward, rules, client).await {
+            Ok(place) => Some(place),
+            Err(error) => return fail(error, record, client),
+        },
+    };
     let (limit, buffers) = (route.body_limit, &record.worker.buffers);
     let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
     let mut tries = Tries::new(&forward, &kept);

@@ -15,9 +15,9 @@ use super::Attempt;
 
 /// A client that has ended its half of the connection may still read an answer, or may be gone:
 /// TCP does not tell. It is taken to be gone once nothing has moved for this long.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
+pub(in super::super) const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How often the kernel is asked about a client that nothing is read from.
-const LOOK: Duration = Duration::from_secs(1);
+pub(in super::super) const LOOK: Duration = Duration::from_secs(1);
 
 /// What has to happen by a certain time.
 #[derive(Debug, Clone, Copy)]

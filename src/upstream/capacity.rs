@@ -1,0 +1,175 @@
+//! How much an upstream has to do at once, in the whole process. A request takes a place before it is
+//! sent anywhere and holds it to the end of its exchange. Where all are taken, requests wait in order
+//! of arrival, whichever worker they came to: a place that becomes free is handed to the first of
+//! them, so that nobody who comes later can take it. Whatever becomes of a request, its place, or its
+//! turn, is given back when that is dropped.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::rules::{CapacityRules, MaxRequests};
+
+/// How often the log says that requests are refused, at most.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The places of an upstream; they outlive reloads.
+#[derive(Debug, Default)]
+pub struct Capacity(Mutex<Places>);
+
+#[derive(Debug)]
+struct Places {
+    /// How many there are.
+    limit: usize,
+    taken: usize,
+    /// How many requests have had to wait so far; the number of the next one.
+    arrived: u64,
+    /// Only while all places are taken. By number, so that the first is the one that came first.
+    waiting: BTreeMap<u64, oneshot::Sender<Place>>,
+    logged: Option<Instant>,
+}
+
+/// A request's place.
+#[derive(Debug)]
+pub struct Place(Arc<Capacity>);
+
+/// A request's turn among those that wait.
+#[derive(Debug)]
+pub struct Turn {
+    number: u64,
+    capacity: Arc<Capacity>,
+    place: oneshot::Receiver<Place>,
+}
+
+/// What a request gets that comes to an upstream.
+#[derive(Debug)]
+pub enum Entry {
+    /// It may be sent.
+    Place(Place),
+    /// It has to wait.
+    Turn(Turn),
+    /// As many wait as may.
+    Full,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            limit: usize::MAX,
+            taken: 0,
+            arrived: 0,
+            waiting: BTreeMap::new(),
+            logged: None,
+        }
+    }
+}
+
+impl Capacity {
+    /// Takes a place, or a turn unless `max_waiting` requests wait already.
+    pub fn enter(self: &Arc<Self>, max_waiting: usize) -> Entry {
+        let mut places = self.lock();
+        if places.taken < places.limit {
+            places.taken += 1;
+            return Entry::Place(Place(Arc::clone(self)));
+        }
+        if places.waiting.len() >= max_waiting {
+            return Entry::Full;
+        }
+        let (sender, place) = oneshot::channel();
+        let number = places.arrived;
+        places.arrived += 1;
+        places.waiting.insert(number, sender);
+        Entry::Turn(Turn {
+            number,
+            capacity: Arc::clone(self),
+            place,
+        })
+    }
+
+    /// Does as a new configuration says. Requests that it has begun without such rules are not counted.
+    pub(super) fn follow(self: &Arc<Self>, rules: Option<&CapacityRules>) {
+        self.change(|places| {
+            places.limit = match rules.map(|rules| rules.max_requests) {
+                Some(MaxRequests::Fixed(number)) => number,
+                Some(MaxRequests::Adaptive) | None => usize::MAX,
+            };
+        });
+    }
+
+    /// How many places there are.
+    pub fn limit(&self) -> usize {
+        self.lock().limit
+    }
+
+    /// Whether the log should say that requests are refused: once in a while is enough.
+    pub fn should_log(&self, now: Instant) -> bool {
+        let logged = &mut self.lock().logged;
+        let lately = |then: Instant| now.saturating_duration_since(then) < LOG_INTERVAL;
+        let should = !logged.is_some_and(lately);
+        if should {
+            *logged = Some(now);
+        }
+        should
+    }
+
+    /// Changes something, and hands out the places that are free then.
+    fn change(self: &Arc<Self>, change: impl FnOnce(&mut Places)) {
+        let mut places = self.lock();
+        change(&mut places);
+        let admitted = places.admit();
+        drop(places);
+        for next in admitted {
+            // A turn that has just been given up drops its place, which comes back here; no more turns
+            // can be in that state at once than there are workers.
+            let _ = next.send(Place(Arc::clone(self)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Takes the free places for those that have waited longest.
+    fn admit(&mut self) -> SmallVec<[oneshot::Sender<Place>; 1]> {
+        let mut admitted = SmallVec::new();
+        while self.taken < self.limit
+            && let Some((_, next)) = self.waiting.pop_first()
+        {
+            self.taken += 1;
+            admitted.push(next);
+        }
+        admitted
+    }
+}
+
+impl Turn {
+    /// Waits for the place.
+    pub fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<Place> {
+        // It is never dropped unsent, but by this turn itself.
+        ready!(Pin::new(&mut self.place).poll(cx)).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.change(|places| places.taken -= 1);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // A place that has come meanwhile goes with the receiver, once nothing is locked any more.
+        let waited = self.capacity.lock().waiting.remove(&self.number);
+        drop(waited);
+    }
+}
+
+#[cfg(test)]
+mod tests;
