@@ -67,11 +67,7 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-<<<<<<< Updated upstream
-.PHONY: bench-fleet bench-slow bench-keys bench-limits bench-peers bench-build sim
-=======
-.PHONY: bench-failing bench-fleet bench-keys bench-limits bench-peers bench-build sim
->>>>>>> Stashed changes
+.PHONY: bench-failing bench-fleet bench-slow bench-keys bench-limits bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 
