@@ -28,7 +28,7 @@ mod worker;
 
 pub use boxed_cold::boxed_cold;
 pub use handle::handle;
-pub use refuse::{note_unread, refuse_unread};
+pub use refuse::{note_unread, refuse_http2, refuse_unread};
 pub use unlisted::UnlistedProxies;
 pub use worker::Worker;
 

@@ -16,6 +16,8 @@ use crate::message::sink::{FieldSink, HeadSink, Persistence, PutHead};
 use crate::route::{FixedAnswer, Redirect, Route};
 use crate::wire::body::Piece;
 use crate::wire::end::End;
+use crate::wire::head::HeadError;
+use crate::wire::http2;
 use crate::wire::stream::GivenUp;
 
 use super::client_side::{After, ClientSide};
@@ -56,6 +58,21 @@ pub async fn refuse_unread(
     let current = worker.current();
     let record = Record::begin(worker, &current, peer, None, worker.clock.look());
     answer(Reply::Rejected(rejection), &record, client).await;
+}
+
+/// Refuses a client that begins with HTTP/2, in that protocol.
+pub async fn refuse_http2(worker: &Worker, peer: Peer, client: &mut ClientSide<'_>) -> After {
+    let current = worker.current();
+    let record = Record::begin(worker, &current, peer, None, worker.clock.look());
+    let rejection = Rejection::from(HeadError::Http2);
+    record.code.set(Some(rejection.code()));
+    record.note_detail(&rejection);
+    record.status.set(Some(rejection.status()));
+    let sent = send(&mut client.end, http2::REFUSAL);
+    match client.alarm.limit(PATIENCE, sent).await {
+        Ok(()) => After::Close,
+        Err(_) => After::Cut,
+    }
 }
 
 /// Leaves the access line of a request whose client left before it could be read.

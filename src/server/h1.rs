@@ -11,10 +11,10 @@ use crate::message::head::RequestHead;
 use crate::message::protocol::Version;
 use crate::pipeline::client_side::{After, ClientSide};
 use crate::pipeline::rejection::Rejection;
-use crate::pipeline::{Worker, boxed_cold, handle, note_unread, refuse_unread};
+use crate::pipeline::{Worker, boxed_cold, handle, note_unread, refuse_http2, refuse_unread};
 use crate::wire::alarm::Alarm;
 use crate::wire::end::End;
-use crate::wire::head::read_request;
+use crate::wire::head::{HeadError, read_request};
 use crate::wire::http1::Http1;
 use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
@@ -50,6 +50,7 @@ pub(super) async fn serve(
         guard,
     };
     let mut idle_since = worker.clock.look();
+    let mut is_first = true;
     loop {
         let after = match client.next_head(idle_since).await {
             Next::Head(head) => {
@@ -62,9 +63,16 @@ pub(super) async fn serve(
                 boxed_cold(client.refuse(&rejection)).await;
                 After::Close
             }
+            Next::Http2 if is_first => boxed_cold(client.refuse_http2()).await,
+            // A client that has been answered in HTTP/1.1 reads nothing else.
+            Next::Http2 => {
+                boxed_cold(client.refuse(&HeadError::Http2.into())).await;
+                After::Close
+            }
             Next::Left => return note_unread(worker, peer),
             Next::Ended => return,
         };
+        is_first = false;
         match after {
             // The record of the request looked at the clock when it ended.
             After::GoesOn => idle_since = worker.clock.last_look(),
@@ -87,6 +95,8 @@ struct Client<'w> {
 enum Next {
     Head(RequestHead),
     Refused(Rejection),
+    /// The client speaks HTTP/2.
+    Http2,
     /// The client left in the middle of a head.
     Left,
     /// Nothing, and nothing more will.
@@ -129,6 +139,7 @@ impl Client<'_> {
                     input.move_to(&mut storage.bytes, end);
                     return match read_request(storage, &limits) {
                         Ok(head) => Next::Head(head),
+                        Err(HeadError::Http2) => Next::Http2,
                         Err(error) => Next::Refused(error.into()),
                     };
                 }
@@ -182,6 +193,11 @@ impl Client<'_> {
     async fn refuse(&mut self, rejection: &Rejection) {
         let (worker, peer) = (self.worker, self.peer);
         refuse_unread(worker, peer, rejection, &mut self.side(Version::Http11)).await;
+    }
+
+    async fn refuse_http2(&mut self) -> After {
+        let (worker, peer) = (self.worker, self.peer);
+        refuse_http2(worker, peer, &mut self.side(Version::Http11)).await
     }
 
     fn side(&mut self, version: Version) -> ClientSide<'_> {

@@ -11,6 +11,7 @@ use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
 use super::framing::request_body;
+use super::http2::PREFACE;
 use super::lines::{end_line, read_fields};
 use super::repair::repair;
 
@@ -32,7 +33,7 @@ pub fn read_request(storage: HeadStorage, limits: &HeadLimits) -> Result<Request
         return Err(malformed);
     }
     let Some(version) = version(&mut cursor) else {
-        return Err(if bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
+        return Err(if bytes == PREFACE {
             HeadError::Http2
         } else if is_other_version(cursor.rest()) {
             HeadError::Version

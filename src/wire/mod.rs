@@ -10,6 +10,7 @@ pub mod end;
 pub mod framing;
 pub mod head;
 pub mod http1;
+pub mod http2;
 mod lines;
 mod repair;
 pub mod scan;

@@ -189,12 +189,11 @@ fn explain_names_a_key_that_is_out_of_force() {
 fn a_refusal_says_what_is_wrong_with_the_request() {
     let shop = Shop::with("[server]\nworkers = 1");
     #[rustfmt::skip] // One request, one line.
-    let rows: [(&[u8], &str, &str); 6] = [
+    let rows: [(&[u8], &str, &str); 5] = [
         (b"GET /api/inventory/%00 HTTP/1.1\r\nHost: x\r\n\r\n", "ambiguous_path", "control"),
         (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", "bad_request", "field's name"),
         (b"CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "not_implemented", "CONNECT"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "bad_request", "TLS handshake"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "version_not_supported", "HTTP/2 without TLS"),
         (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", "version_not_supported", "HTTP/1.1 and HTTP/1.0"),
     ];
     let mut told = Vec::new();

@@ -2,7 +2,7 @@
 //! between the parts.
 
 use super::{line, refused, refused_with_one_of};
-use crate::support::{Request, Shop, each};
+use crate::support::{Broken, Request, Shop, each};
 
 #[test]
 fn a_method_is_a_token() {
@@ -102,11 +102,48 @@ fn other_versions_are_not_supported() {
     );
 }
 
+/// What a client begins with that speaks HTTP/2: its preface, and SETTINGS without settings.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
 #[test]
-fn the_preface_of_http_2_is_told_so_in_http_1() {
+fn a_client_that_begins_with_http_2_is_told_so_in_http_2() {
     let shop = Shop::open();
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00";
-    refused(&shop, preface, 505, "version_not_supported");
+    let mut client = shop.gateway.connect();
+    client.send(HTTP_2);
+    let told = client.take(9 + 9 + 8 + 25);
+    let (settings, goaway) = told.split_at(9);
+    assert_eq!(settings, b"\0\0\0\x04\0\0\0\0\0");
+    let (head, reason) = goaway.split_at(9 + 8);
+    assert_eq!(head, b"\0\0\x21\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0d");
+    assert_eq!(reason, b"This port speaks HTTP/1.1");
+    // What it sends meanwhile does not turn the end into a reset.
+    client.send(b"\0\0\0\x04\x01\0\0\0\0");
+    assert!(matches!(client.some(), Err(Broken::Closed)));
+    drop(client);
+    let lines = shop.gateway.finish();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (&lines[0]["status"], &lines[0]["code"]),
+        (&505.into(), &"version_not_supported".into())
+    );
+    let detail = lines[0]["detail"].as_str();
+    assert!(detail.is_some_and(|told| told.contains("HTTP/2 without TLS")));
+}
+
+#[test]
+fn a_client_that_spoke_http_1_is_told_in_http_1() {
+    let shop = Shop::open();
+    refused(
+        &shop,
+        b"PRI * HTTP/2.0\r\nHost: x\r\n\r\n",
+        505,
+        "version_not_supported",
+    );
+    let mut client = shop.gateway.connect();
+    client.ask(&Request::get("/health")).is(200);
+    client.send(HTTP_2);
+    client.answer().is_refusal(505, "version_not_supported");
+    client.is_closed();
 }
 
 #[test]
