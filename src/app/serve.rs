@@ -39,7 +39,7 @@ struct Running<'g> {
     /// A hand-over that has begun.
     succession: Option<Succession>,
     drain: Option<Drain>,
-    /// How many workers are not ready yet.
+    /// How many workers are not ready yet, and one more until endpoints have been checked.
     starting: usize,
     /// How many workers have not ended yet.
     workers: usize,
@@ -72,7 +72,7 @@ impl Gateway {
             sockets: Vec::new(),
             succession: None,
             drain: None,
-            starting: workers,
+            starting: workers + 1,
             workers,
         };
         running.live(signals).await
@@ -85,7 +85,7 @@ impl Running<'_> {
         while self.workers > 0 || self.is_needed() {
             let until = self.drain.as_ref().map(|drain| drain.until);
             tokio::select! {
-                Some(()) = self.threads.ready.recv() => self.worker_is_ready().await?,
+                Some(()) = self.threads.ready.recv() => self.one_is_ready().await?,
                 heard = heard(&mut self.take_over) => self.hear(heard).await?,
                 () = signals.stop.asked() => if self.stop() {
                     return Ok(());
@@ -126,7 +126,7 @@ impl Running<'_> {
         self.take_over.is_some() && self.drain.as_ref().is_some_and(handed_over)
     }
 
-    async fn worker_is_ready(&mut self) -> Result<(), StartError> {
+    async fn one_is_ready(&mut self) -> Result<(), StartError> {
         self.starting -= 1;
         if self.starting > 0 || self.drain.is_some() {
             return Ok(());

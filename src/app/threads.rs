@@ -23,7 +23,7 @@ pub(super) struct Threads {
     pub workers: Vec<JoinHandle<()>>,
     /// Gives each worker what it is to listen with.
     pub listeners: Vec<oneshot::Sender<Vec<Listener>>>,
-    /// Hears of each worker that is ready to accept.
+    /// Hears of each worker that is ready to accept, and of the end of the first checks.
     pub ready: mpsc::Receiver<()>,
     /// Hears of each thread that has ended.
     pub ended: mpsc::Receiver<Ended>,
@@ -43,7 +43,7 @@ impl Gateway {
     /// Starts the threads; they wait for the phase to change.
     pub(super) fn start(&self, reloader: Reloader) -> io::Result<Threads> {
         let (phase, _) = watch::channel(Phase::Starting);
-        let (is_ready, ready) = mpsc::channel(self.settings.workers);
+        let (is_ready, ready) = mpsc::channel(self.settings.workers + 1);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
         let room = Arc::new(Room::new(self.max_connections()));
@@ -70,7 +70,15 @@ impl Gateway {
             workers.push(start_thread(WORKER, work, has_ended.clone())?);
         }
         let control = reloader.registry.control();
-        start_thread("control", move || control.run(), has_ended.clone())?;
+        // There is room for each that may say so once.
+        let first_round = move || {
+            let _ = is_ready.try_send(());
+        };
+        start_thread(
+            "control",
+            move || control.run(first_round),
+            has_ended.clone(),
+        )?;
         let reload = Arc::new(Notify::new());
         let asked = Arc::clone(&reload);
         let of_reload = phase.subscribe();

@@ -72,6 +72,11 @@ impl Addresses {
         used.map(|one| (&one.address, one.missing.is_some()))
     }
 
+    /// Whether there has been a lookup.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.is_some()
+    }
+
     /// Whether none is known.
     pub(super) fn is_empty(&self) -> bool {
         self.listed.is_empty()

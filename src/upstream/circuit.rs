@@ -120,17 +120,30 @@ impl Circuit {
         match ticket {
             Ticket::Closed(attempt) => {
                 self.breaker.succeeded(attempt);
-                let now = millis(now);
-                // Not each time: workers share the cache line.
-                let then = self.succeeded.load(Relaxed);
-                if then == 0 || then + whole_millis(QUIET) / 10 < now {
-                    self.succeeded.store(now, Relaxed);
-                }
+                self.note_success(now);
                 None
             }
             Ticket::Probe(_) => self.close(now),
-            Ticket::Unguarded => None,
+            Ticket::Unguarded => {
+                self.note_success(now);
+                None
+            }
         }
+    }
+
+    #[inline]
+    fn note_success(&self, now: Instant) {
+        let now = millis(now);
+        // Not each time: workers share the cache line.
+        let then = self.succeeded.load(Relaxed);
+        if then == 0 || then + whole_millis(QUIET) / 10 < now {
+            self.succeeded.store(now, Relaxed);
+        }
+    }
+
+    /// Notes that a try has failed though no failure opens the circuit, for that is off.
+    pub(super) fn failed_unguarded(&self) {
+        self.succeeded.store(0, Relaxed);
     }
 
     /// Closes it. Says how long it was open, and why.

@@ -30,6 +30,33 @@ pub(super) async fn connect(
     connected.unwrap_or(Err(ConnectError::TimedOut(patience)))
 }
 
+/// Connects to one address and no other.
+pub(super) async fn connect_to(
+    address: &Arc<Address>,
+    patience: Duration,
+) -> Result<TcpStream, ConnectError> {
+    // Half of it: whoever gives up, has begun to count a little earlier.
+    let connecting = Try::begin(address, patience / 2).connect();
+    match timeout(patience, connecting).await {
+        Ok(connected) => Ok(connected?.0),
+        Err(_) => Err(ConnectError::TimedOut(patience)),
+    }
+}
+
+/// Whether any of these addresses connects within `patience`. The family of the one that does is the
+/// endpoint's from then on.
+pub(super) async fn connects(
+    addresses: &[Arc<Address>],
+    state: &EndpointState,
+    patience: Duration,
+) -> bool {
+    if addresses.is_empty() {
+        return false;
+    }
+    let connected = timeout(patience, race(addresses, state, patience)).await;
+    matches!(connected, Ok(Ok(_)))
+}
+
 async fn within(
     state: &EndpointState,
     first: &Arc<Address>,

@@ -1,7 +1,8 @@
-//! The control thread: looks up the names of all endpoints, once for the process. A name in use is
-//! looked up every ten seconds, and when connecting failed or waits for it. Each lookup has a
-//! thread of its own, for the system's resolver cannot be interrupted: a name server that is silent
-//! holds up neither other names nor the end of the process, and what was known is used meanwhile.
+//! The control thread: looks up the names of all endpoints and checks their addresses, once for the
+//! process. A name in use is looked up every ten seconds, and when connecting failed or waits for it.
+//! Each lookup has a thread of its own, for the system's resolver cannot be interrupted: a name server
+//! that is silent holds up neither other names nor the end of the process, and what was known is used
+//! meanwhile.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -10,14 +11,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::addresses::Answer;
+use super::checks::{Checks, FirstRound, Token};
 use super::state::{EndpointState, LOOKUP_PATIENCE};
-
-/// All endpoints by upstream, host and port.
-pub(super) type Endpoints = HashMap<(Arc<str>, Box<str>, u16), Arc<EndpointState>>;
+use super::{Endpoint, Upstream};
 
 /// How often endpoints are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// The work of the control thread.
 pub struct Control {
-    endpoints: watch::Receiver<Endpoints>,
+    upstreams: watch::Receiver<Vec<Arc<Upstream>>>,
     wake: Arc<Notify>,
     lookup: Lookup,
     names: HashMap<Box<str>, Name>,
@@ -41,36 +42,54 @@ struct Name {
 }
 
 impl Control {
-    pub(super) fn new(endpoints: watch::Receiver<Endpoints>, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(upstreams: watch::Receiver<Vec<Arc<Upstream>>>, wake: Arc<Notify>) -> Self {
         Self {
-            endpoints,
+            upstreams,
             wake,
             lookup: Arc::new(|name| Ok((name, 0).to_socket_addrs()?.collect())),
             names: HashMap::new(),
         }
     }
 
-    /// Runs on the calling thread until the registry is dropped.
+    /// Runs on the calling thread until the registry is dropped. Calls `first_round` once each
+    /// endpoint that is to be checked has been, or its check takes too long.
     ///
     /// # Errors
     /// When the system refuses the runtime.
-    pub fn run(self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        runtime.block_on(self.work());
+    pub fn run(self, first_round: impl FnOnce()) -> io::Result<()> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
+        runtime.block_on(self.work(first_round));
         Ok(())
     }
 
-    async fn work(mut self) {
+    async fn work(self, first_round: impl FnOnce()) {
+        let (checks, round) = (Checks::default(), FirstRound::of(&self.upstreams.borrow()));
+        let token = round.token();
+        let told = async {
+            round.over().await;
+            first_round();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.follow(checks, token) => {}
+            () = told => {}
+        }
+    }
+
+    async fn follow(mut self, mut checks: Checks, token: Token) {
+        let mut token = Some(token);
         let mut tick = tokio::time::interval(TICK);
         let mut lookups = JoinSet::new();
         loop {
             for name in self.due(Instant::now()) {
                 lookups.spawn(look_up(name, Arc::clone(&self.lookup)));
             }
+            checks.follow(&self.upstreams.borrow(), token.as_ref());
+            token = token.filter(|_| !self.all_are_settled());
             tokio::select! {
-                changed = self.endpoints.changed() => {
+                changed = self.upstreams.changed() => {
                     if changed.is_err() {
                         return;
                     }
@@ -84,12 +103,21 @@ impl Control {
         }
     }
 
+    /// Whether the names of all endpoints that are checked have been looked up.
+    fn all_are_settled(&self) -> bool {
+        let upstreams = self.upstreams.borrow();
+        checked(&upstreams).all(|endpoint| endpoint.state.is_settled())
+    }
+
     /// The names whose lookup begins now.
     fn due(&mut self, now: Instant) -> HashSet<Box<str>> {
-        let endpoints = self.endpoints.borrow_and_update();
+        let upstreams = self.upstreams.borrow_and_update();
+        for endpoint in checked(&upstreams) {
+            endpoint.state.mark_used();
+        }
         let mut due: HashSet<Box<str>> = HashSet::new();
         let mut configured = HashSet::new();
-        for (name, state) in named(&endpoints) {
+        for (name, state) in named(&upstreams) {
             configured.insert(name);
             let since_last = match self.names.get(name) {
                 Some(name) if name.is_running => continue,
@@ -102,7 +130,7 @@ impl Control {
         }
         self.names
             .retain(|name, lookup| lookup.is_running || configured.contains(&**name));
-        for (_, state) in named(&endpoints).filter(|(name, _)| due.contains(*name)) {
+        for (_, state) in named(&upstreams).filter(|(name, _)| due.contains(*name)) {
             state.lookup_begins();
         }
         for name in &due {
@@ -121,7 +149,7 @@ impl Control {
         let is_late = |name: &Name| {
             name.is_running && now.saturating_duration_since(name.begun) >= LOOKUP_PATIENCE
         };
-        for (name, state) in named(&self.endpoints.borrow()) {
+        for (name, state) in named(&self.upstreams.borrow()) {
             if self.names.get(name).is_some_and(is_late) {
                 state.note_late_lookup(now);
             }
@@ -140,16 +168,22 @@ impl Control {
             }
             known.is_failing = answer.is_err();
         }
-        for (_, state) in named(&self.endpoints.borrow()).filter(|(other, _)| *other == name) {
+        for (_, state) in named(&self.upstreams.borrow()).filter(|(other, _)| *other == name) {
             state.settle(answer, now);
         }
     }
 }
 
 /// The endpoints that have a name.
-fn named(endpoints: &Endpoints) -> impl Iterator<Item = (&str, &EndpointState)> {
-    let states = endpoints.values().map(|state| &**state);
-    states.filter_map(|state| Some((state.name()?, state)))
+fn named(upstreams: &[Arc<Upstream>]) -> impl Iterator<Item = (&str, &EndpointState)> {
+    let endpoints = upstreams.iter().flat_map(|one| &one.endpoints);
+    endpoints.filter_map(|one| Some((one.state.name()?, &*one.state)))
+}
+
+/// The endpoints that are checked.
+fn checked(upstreams: &[Arc<Upstream>]) -> impl Iterator<Item = &Endpoint> {
+    let checked = upstreams.iter().filter(|one| one.rules.health.is_some());
+    checked.flat_map(|one| &one.endpoints)
 }
 
 /// Looks a name up on a thread of its own. An answer without an address is a failure.
@@ -175,9 +209,11 @@ async fn look_up(name: Box<str>, lookup: Lookup) -> (Box<str>, Answer) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::spawn_local;
+
     use super::*;
     use crate::upstream::Registry;
-    use crate::upstream::testing::{ips, upstream};
+    use crate::upstream::testing::{ips, run, upstream};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -226,8 +262,12 @@ mod tests {
     }
 
     /// A lookup that never ends, one that panics and one that is fine.
-    #[tokio::test]
-    async fn no_lookup_holds_up_another_nor_the_end() {
+    #[test]
+    fn no_lookup_holds_up_another_nor_the_end() {
+        run(no_lookup_holds_up_another());
+    }
+
+    async fn no_lookup_holds_up_another() {
         let registry = Registry::default();
         let mut upstreams =
             ["silent", "broken", "good"].map(|name| upstream(name, &format!("http://{name}.test")));
@@ -240,11 +280,11 @@ mod tests {
             "broken.test" => panic!("a resolver with a bug"),
             _ => Ok(vec![([10, 0, 0, 2], 0).into()]),
         });
-        let control = tokio::spawn(control.work());
+        let control = spawn_local(control.work(|| {}));
         let [silent, broken, good] = upstreams
             .each_ref()
             .map(|one| Arc::clone(&one.endpoints[0].state));
-        let silent = tokio::spawn(async move { silent.addresses().await.is_ok() });
+        let silent = spawn_local(async move { silent.addresses().await.is_ok() });
         assert!(broken.addresses().await.is_err());
         assert_eq!(good.addresses().await.unwrap().len(), 1);
         assert!(!silent.is_finished());

@@ -1,5 +1,7 @@
 //! How a try can fail, as far as that says something about its endpoint.
 
+use std::fmt;
+
 use http::StatusCode;
 
 /// What an endpoint has done.
@@ -52,6 +54,16 @@ impl Failure {
                 _ => "status",
             },
             Self::Impatient => "client_left",
+        }
+    }
+}
+
+/// As [`Failure::word`] has it, with whichever status it was.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status_{}", status.as_u16()),
+            other => f.write_str(other.word()),
         }
     }
 }

@@ -10,6 +10,7 @@ mod addresses;
 mod budget;
 mod candidates;
 mod capacity;
+mod checks;
 mod circuit;
 mod connect;
 mod control;
@@ -125,7 +126,17 @@ impl fmt::Display for Upstream {
 mod testing {
     use std::net::SocketAddr;
 
+    use tokio::runtime::{Builder, LocalOptions};
+
     use super::*;
+
+    /// Runs a test as workers and the control thread run.
+    pub(super) fn run(test: impl Future<Output = ()>) {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        runtime.unwrap().block_on(test);
+    }
 
     /// An upstream with one endpoint.
     pub(super) fn upstream(name: &str, url: &str) -> Arc<Upstream> {

@@ -103,7 +103,9 @@ impl Candidates {
         let (mut best, mut usable, mut all_well) = (None, Usable::new(), true);
         for (nth, one) in (0..).zip(&list.all) {
             let class = self.class(one, asked.now);
-            all_well &= class == Some(Class::Well);
+            // Another configuration may heed a check that this one does not.
+            let is_down = one.pool.address.check() == Check::Down;
+            all_well &= class == Some(Class::Well) && !is_down;
             let Some(class) = class else { continue };
             let was_tried = asked
                 .tried

@@ -218,10 +218,9 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
-    use tokio::runtime::{Builder, LocalOptions};
 
     use super::*;
-    use crate::upstream::testing::{ips, upstream};
+    use crate::upstream::testing::{ips, run, upstream};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -309,12 +308,5 @@ mod tests {
         fn only(&self) -> Rc<AddressPool> {
             Rc::clone(&self.addresses.borrow()[0])
         }
-    }
-
-    fn run(test: impl Future<Output = ()>) {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default());
-        runtime.unwrap().block_on(test);
     }
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use super::control::{Control, Endpoints};
+use super::control::Control;
 use super::state::EndpointState;
-use super::upstream_state::UpstreamState;
-use super::{EndpointUrl, Upstream};
+use super::{Endpoint, EndpointUrl, Upstream};
 
 /// What the process knows of all endpoints.
 #[derive(Debug, Default)]
 pub struct Registry {
-    endpoints: watch::Sender<Endpoints>,
+    /// Those of the configuration in force.
+    upstreams: watch::Sender<Vec<Arc<Upstream>>>,
     wake: Arc<Notify>,
 }
 
@@ -22,13 +22,16 @@ impl Registry {
     /// Gives the endpoints of a new configuration what is known of them, and forgets those that it
     /// does not have.
     pub fn join(&self, upstreams: &mut [Arc<Upstream>]) {
-        self.endpoints.send_modify(|endpoints| {
-            let mut old = std::mem::take(endpoints);
-            let of_upstreams: HashMap<Arc<str>, Arc<UpstreamState>> = old
+        self.upstreams.send_modify(|known| {
+            let of_upstreams: HashMap<_, _> =
+                known.iter().map(|one| (&one.name, &one.state)).collect();
+            let endpoints = known
                 .iter()
-                .map(|((name, ..), state)| (Arc::clone(name), Arc::clone(state.upstream())))
+                .flat_map(|one| one.endpoints.iter().map(move |endpoint| (one, endpoint)));
+            let of_endpoints: HashMap<_, _> = endpoints
+                .map(|(one, endpoint)| (key(&one.name, endpoint), &endpoint.state))
                 .collect();
-            for upstream in upstreams {
+            for upstream in &mut *upstreams {
                 let upstream = Arc::make_mut(upstream);
                 if let Some(state) = of_upstreams.get(&upstream.name) {
                     upstream.state = Arc::clone(state);
@@ -38,24 +41,33 @@ impl Registry {
                 let rules = upstream.rules.capacity.as_ref();
                 upstream.state.capacity.follow(rules);
                 for endpoint in &mut upstream.endpoints {
-                    let EndpointUrl { host, port, .. } = &endpoint.url;
-                    let key = (Arc::clone(&upstream.name), host.clone(), *port);
-                    let state = old.remove(&key).unwrap_or_else(|| {
-                        let (wake, upstream) =
-                            (Arc::clone(&self.wake), Arc::clone(&upstream.state));
-                        Arc::new(EndpointState::new(host, *port, wake, upstream))
-                    });
-                    endpoint.state = Arc::clone(endpoints.entry(key).or_insert(state));
+                    let known = of_endpoints.get(&key(&upstream.name, endpoint));
+                    endpoint.state = known.map_or_else(
+                        || {
+                            let EndpointUrl { host, port, .. } = &endpoint.url;
+                            let (wake, upstream) =
+                                (Arc::clone(&self.wake), Arc::clone(&upstream.state));
+                            Arc::new(EndpointState::new(host, *port, wake, upstream))
+                        },
+                        |state| Arc::clone(state),
+                    );
                 }
             }
+            *known = upstreams.to_vec();
         });
     }
 
-    /// What looks names up, for a thread of its own; ends when this registry is dropped.
+    /// What looks names up and checks endpoints, for a thread of its own; ends when this registry is
+    /// dropped.
     #[must_use]
     pub fn control(&self) -> Control {
-        Control::new(self.endpoints.subscribe(), Arc::clone(&self.wake))
+        Control::new(self.upstreams.subscribe(), Arc::clone(&self.wake))
     }
+}
+
+/// What is learnt of an endpoint is by its upstream, host and port.
+fn key<'k>(upstream: &'k str, endpoint: &'k Endpoint) -> (&'k str, &'k str, u16) {
+    (upstream, &endpoint.url.host, endpoint.url.port)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::address::{Address, ConnectError};
+use super::address::{Address, Check, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
 use super::upstream_state::UpstreamState;
 
@@ -67,11 +67,6 @@ impl EndpointState {
         }
     }
 
-    /// What is known of the upstream that it belongs to.
-    pub(super) fn upstream(&self) -> &Arc<UpstreamState> {
-        &self.upstream
-    }
-
     /// The addresses that requests are spread over, and whether each was missing from the last
     /// answer.
     pub(super) fn in_use(&self) -> Vec<(Arc<Address>, bool)> {
@@ -80,6 +75,29 @@ impl EndpointState {
         in_use
             .map(|(address, missing)| (Arc::clone(address), missing))
             .collect()
+    }
+
+    /// Whether requests are spread over an address.
+    pub(super) fn uses(&self, address: &Arc<Address>) -> bool {
+        let addresses = self.addresses.borrow();
+        let mut in_use = addresses.in_use(self.ipv6_connects());
+        in_use.any(|(one, _)| Arc::ptr_eq(one, address))
+    }
+
+    /// The addresses of the other family, if none of those in use is known to be well.
+    pub(super) fn fallbacks(&self, of: &Address) -> Vec<Arc<Address>> {
+        let addresses = self.addresses.borrow();
+        let mut in_use = addresses.in_use(self.ipv6_connects());
+        if in_use.any(|(one, _)| one.socket != of.socket && one.check() == Check::Up) {
+            return Vec::new();
+        }
+        let is_other = |one: &&Arc<Address>| one.socket.is_ipv6() != of.socket.is_ipv6();
+        addresses.iter().filter(is_other).map(Arc::clone).collect()
+    }
+
+    /// Whether its addresses need no lookup, or there has been one.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_name || self.addresses.borrow().is_settled()
     }
 
     /// The name to look up, if it is one.
@@ -169,6 +187,18 @@ impl EndpointState {
         if self.family.load(Relaxed) != family {
             self.family.store(family, Relaxed);
             self.upstream.addresses_changed();
+            // Others are to be checked.
+            self.wake.notify_one();
+        }
+    }
+
+    /// Notes that a check has connected to an address. Where both families connect, the one that
+    /// requests go to is left to them.
+    pub(super) fn check_connected(&self, address: &Address) {
+        if self.family.load(Relaxed) == 0 {
+            self.connected(address);
+        } else {
+            address.connected();
         }
     }
 

@@ -29,6 +29,7 @@ impl Upstream {
         let address = attempt.address();
         address.load.penalise(now);
         let Some(rules) = &self.rules.breaker else {
+            address.circuit.failed_unguarded();
             return;
         };
         if let Ticket::Probe(lease) = attempt.ticket {
@@ -57,7 +58,6 @@ impl Upstream {
     }
 
     /// Notes what a check has found; says whether that is news.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the checks come next"))]
     pub(super) fn checked(&self, address: &Address, found: Check, now: Instant) -> bool {
         let before = address.set_check(found, now);
         if found == Check::Up

@@ -2,7 +2,9 @@
 
 mod balance;
 mod capacity;
+mod checks;
 mod circuits;
+mod names;
 mod retries;
 
 use crate::support::{Gateway, Peer, Upstream};
