@@ -89,17 +89,15 @@ pub struct Problems {
 impl Problems {
     /// Notes a problem.
     pub(super) fn add(&mut self, mut problem: Problem) {
-        if let Some(at) = problem.at.filter(|at| self.once.contains(at))
+        if let Some(at) = problem.at
+            && self.once.iter().any(|place| place.holds(at))
             && self.list.iter().any(|noted| noted.at == Some(at))
         {
             return;
         }
         let origin = problem.at.and_then(|at| {
             let mut origins = self.origins.iter();
-            let holds = |span: &Span| {
-                span.source == at.source && span.start <= at.start && at.end <= span.end
-            };
-            origins.find(|(span, _)| holds(span))
+            origins.find(|(span, _)| span.holds(at))
         });
         if let Some((_, origin)) = origin {
             problem.help = Some(match problem.help {
@@ -112,11 +110,8 @@ impl Problems {
 
     /// Whether there is a problem with anything that stands within a place.
     pub(super) fn has_within(&self, place: Span) -> bool {
-        let is_in =
-            |at: Span| at.source == place.source && place.start <= at.start && at.end <= place.end;
-        self.list
-            .iter()
-            .any(|problem| problem.at.is_some_and(is_in))
+        let mut list = self.list.iter();
+        list.any(|problem| problem.at.is_some_and(|at| place.holds(at)))
     }
 
     /// What stands at these places is read several times: from now on only the first problem with each

@@ -33,6 +33,11 @@ impl Span {
             end: range.end,
         }
     }
+
+    /// Whether another place lies within this one.
+    pub(super) fn holds(self, other: Self) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
 }
 
 /// A value, and where it was written. It may be a secret, so this has no `Debug`.

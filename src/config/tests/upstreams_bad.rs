@@ -216,6 +216,7 @@ fn a_problem_with_what_holds_for_all_is_said_once() {
             "`upstream_defaults.breaker.statuses`",
         ),
         ("endpoints = \"http://h\"", "unknown key `endpoints`"),
+        ("host = \"x.${NONE}\"", "the variable `NONE` is not set"),
     ] {
         for text in [
             format!("[upstream_defaults]\n{lines}\n{upstreams}"),
