@@ -91,7 +91,7 @@ table! {
         /// What is asked for with GET, after the path of the endpoint's URL: a path, possibly with a
         /// query.
         path: HealthPath = HealthPath("/healthz".to_owned());
-        /// The pause between two checks of an endpoint.
+        /// The pause between two checks of an endpoint, give or take a tenth.
         interval: Within<10, DAY, 1> = Within(Duration::from_secs(5));
         /// The longest time that a check may take.
         timeout: Within<1, DAY, 1> = Within(Duration::from_secs(2));
