@@ -25,9 +25,8 @@
 //! - Until "serve" the old gateway decides. Whatever happens before, a successor that ends, is too slow or
 //!   makes no sense, it kills that, counts and writes again, and has lost nothing. From "serve" on the
 //!   successor decides; if it ended now, nobody would listen, as when a gateway is killed.
-//! - Counters have one home at any time (`limit/moved`). The requests that wait meanwhile wait for as long
-//!   as the counters take to be copied: less than a millisecond for a thousand, a third of a second for
-//!   a million.
+//! - Counters have one home at any time (`limit/moved`). Requests that come while they are copied wait
+//!   for that.
 //! - A signal to stop that comes before "serve" ends the successor; one that comes while both run is
 //!   meant for whom it is sent to. What else was asked of the old gateway meanwhile, to reload or to open
 //!   its log anew, is asked of the successor once it serves: it may have read the files before.

@@ -237,11 +237,13 @@ fn a_changed_file_is_read_by_the_successor_alone() {
             (gateway.ask(&request).status == 204).then_some(())
         });
     }
-    assert_eq!(gateway.said("reloaded"), 2, "the old one drains");
     go.send(()).expect("the upstream waits");
     client.answer().is(200);
     drop(client);
     wait_gone(old);
+    gateway.wait_said("reloaded", 2);
+    let said = gateway.said("reloaded");
+    assert_eq!(said, 2, "the old one drained, and reloaded nothing");
 }
 
 /// A Redis that takes connections and says nothing: a start waits for it for a second.
