@@ -8,10 +8,12 @@ Environment: SECONDS (10) of each scenario, RATE (1000), ONLY (names of scenario
 import asyncio
 import http.client
 import os
+import signal
 import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -166,16 +168,25 @@ class Scenario:
         self.services = [self.service(f"service-{n}", mode) for n, mode in enumerate(self.modes)]
         urls = ", ".join(f'"http://127.0.0.1:{one.port}"' for one in self.services)
         port = harness.free_port()
-        config = self.scratch / "tollgate.toml"
-        config.write_text(
+        self.config = self.scratch / "tollgate.toml"
+        self.text = (
             f'listen = "127.0.0.1:{port}"\n[server]\nworkers = {self.workers}\n'
             f'[routes]\n"/" = "up"\n[log]\naccess = "{self.scratch}/access.log"\n'
             f"[upstreams.up]\nendpoints = [{urls}]\n{self.rules}\n"
         )
-        command = [PROGRAM, "run", "-c", config]
+        self.config.write_text(self.text)
+        command = [PROGRAM, "run", "-c", self.config]
         gateway = harness.Server("tollgate", command, port, self.scratch)
         self.gateway = self.running.enter_context(gateway)
         return self
+
+    def reload(self, turn):
+        """With another weight and another time for each try."""
+        first = f'"http://127.0.0.1:{self.services[0].port}"'
+        weighed = f"{{ url = {first}, weight = {2 + turn} }}"
+        text = self.text.replace(first, weighed) + f'try_timeout = "{5 + turn}s"\n'
+        self.config.write_text(text)
+        self.gateway.process.send_signal(signal.SIGHUP)
 
     def service(self, name, mode, port=None):
         folder = self.scratch / name
@@ -262,6 +273,19 @@ def all_fail():
         holds(f"served again within 1.5 s ({took:.2f} s)", took <= 1.5)
 
 
+def reloads():
+    with Scenario(["reset", "ok", "ok"], 'breaker = { cool_down = "1s" }') as scenario:
+        scenario.race(16, 1)
+        scenario.services[0].seen()
+        at = [(SECONDS * turn / 50, partial(scenario.reload, turn)) for turn in range(50)]
+        load = scenario.pace(RATE, SECONDS, at)
+        probes = scenario.services[0].seen()[1] - 1
+        print(f"  {load}; {probes} connections to the endpoint that resets")
+        # The cool-down doubles: 1, 2, 4, ... seconds.
+        holds("nothing but probes reaches it", probes <= int(SECONDS).bit_length())
+        holds("no client sees an error", load.errors() == 0)
+
+
 def storm():
     with Scenario(["status=503"] * 3, 'breaker = "off"') as scenario:
         load = scenario.pace(RATE, SECONDS)
@@ -281,6 +305,7 @@ SCENARIOS = {
     "sheds": sheds,
     "fails-fast": fails_fast,
     "all-fail": all_fail,
+    "reloads": reloads,
     "storm": storm,
 }
 
