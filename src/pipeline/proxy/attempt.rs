@@ -344,7 +344,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
             } else {
                 Sent::Nothing
             },
-            waited: self.waited(self.forward.record.now()),
+            waited: self.waited(match cause {
+                // A client that has ended its half is given a while; it left before.
+                Cause::ClientLeft if self.half_closed => self.looked,
+                _ => self.forward.record.now(),
+            }),
             cause,
         }
     }

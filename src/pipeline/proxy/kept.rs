@@ -26,9 +26,10 @@ pub(super) struct Kept<'b> {
     pub(super) bytes: RefCell<Vec<u8>>,
     /// How much is kept at most.
     most: usize,
-    /// This is all of the body, and these are its trailers.
+    /// This is all of the body.
     whole: Cell<bool>,
-    pub(super) trailers: OnceCell<Fields>,
+    /// In a box, for few bodies have any.
+    trailers: OnceCell<Box<Fields>>,
     /// Something has been taken and not kept.
     lost: Cell<bool>,
     /// What counts for the process.
@@ -90,9 +91,14 @@ impl<'b> Kept<'b> {
     /// Notes that there is no more.
     pub(super) fn end(&self, trailers: Option<Fields>) {
         if let Some(trailers) = trailers {
-            let _ = self.trailers.set(trailers);
+            let _ = self.trailers.set(Box::new(trailers));
         }
         self.whole.set(true);
+    }
+
+    /// What follows on the whole of the body.
+    pub(super) fn trailers(&self) -> Option<&Fields> {
+        self.trailers.get().map(|trailers| &**trailers)
     }
 
     /// Whether this is all of the body.

@@ -64,7 +64,7 @@ impl<'p, 'r> Pass<'p, 'r> {
             if let Some(kept) = self.kept {
                 ready!(self.poll_kept(cx, kept, to)).map_err(|_| PassError::Write)?;
                 if kept.is_whole() {
-                    self.finish(to, kept.trailers.get());
+                    self.finish(to, kept.trailers());
                     break;
                 }
             }

@@ -12,7 +12,7 @@ use crate::support::{Peer, Request, Upstream, eventually};
 #[test]
 fn an_open_circuit_answers_for_the_service() {
     let silent = failing(Peer::wait_closed);
-    let gateway = gateway(&[&silent], "try_timeout = \"100ms\"\nretry = \"off\"");
+    let gateway = gateway(&[&silent], "try_timeout = \"500ms\"\nretry = \"off\"");
     let mut client = gateway.connect();
     for _ in 0..3 {
         client
