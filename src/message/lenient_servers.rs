@@ -99,7 +99,29 @@ pub(crate) fn walked(path: &str, service: &[Step], merges_first: bool) -> Vec<Ve
     out
 }
 
-fn all_segments(path: &str, service: &[Step]) -> Vec<Vec<u8>> {
+/// Where such a service may be led that takes what follows one `//` for a host, or a new beginning, or
+/// for the host of a new beginning.
+pub(crate) fn led_by_run(path: &str, service: &[Step]) -> Vec<Vec<Vec<u8>>> {
+    let all = all_segments(path, service);
+    let mut led = Vec::new();
+    for at in (0..all.len()).filter(|at| all[*at].is_empty()) {
+        let behind = all[at..].iter().skip_while(|segment| segment.is_empty());
+        let behind: Vec<_> = behind.cloned().collect();
+        let Some((_, path)) = behind.split_first() else {
+            continue;
+        };
+        led.push([&all[..at], path].concat());
+        led.push(path.to_vec());
+        led.push(behind);
+    }
+    for segments in &mut led {
+        segments.retain(|segment| !segment.is_empty());
+    }
+    led
+}
+
+/// The segments that such a service sees, empty ones and dot segments as they stand.
+pub(crate) fn all_segments(path: &str, service: &[Step]) -> Vec<Vec<u8>> {
     let mut path = path.as_bytes().to_vec();
     for step in service {
         path = step.take(&path);

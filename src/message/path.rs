@@ -8,15 +8,29 @@ use super::bytes::SEGMENT;
 use super::escapes::{Decoded, byte_of, is_plain, is_unreserved, push_escape};
 use super::lenient::{self, Charset};
 
+mod slashes;
+
+use self::slashes::{has_encoded_run, merge_slashes, shows_its_slashes};
+
 /// A canonical path. It borrows the request's bytes if they were canonical already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPath<'a> {
     text: Cow<'a, str>,
     /// The same with all its slashes, if some were merged.
     unmerged: Option<Box<str>>,
-    encoded_slash: bool,
+    encoded_slashes: EncodedSlashes,
     encoded_control: bool,
     utf8: bool,
+}
+
+/// The encoded slashes (`%2F`) of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EncodedSlashes {
+    None,
+    /// None stands beside another slash.
+    Apart,
+    /// One does, encoded or not.
+    InRun,
 }
 
 /// Why a path has more than one reading. The texts are shown to the client.
@@ -48,6 +62,11 @@ pub enum AmbiguousPath {
     /// Some services decode it, and then take what follows `//` for a host or a new beginning.
     #[error("In the path an encoded slash stands beside another slash, encoded or not.")]
     EncodedSlashes,
+    /// Where repeated slashes count, services would not see the same ones.
+    #[error(
+        "The path has repeated slashes beside one that is encoded more than once or hidden otherwise."
+    )]
+    HiddenSlashes,
 }
 
 impl<'a> RequestPath<'a> {
@@ -62,7 +81,7 @@ impl<'a> RequestPath<'a> {
             return Ok(Self {
                 text: Cow::Borrowed(text),
                 unmerged: None,
-                encoded_slash: false,
+                encoded_slashes: EncodedSlashes::None,
                 encoded_control: false,
                 utf8: true,
             });
@@ -70,11 +89,17 @@ impl<'a> RequestPath<'a> {
         let normal = normalize(path)?;
         let unmerged = remove_dots(&normal)?;
         let text = merge_slashes(&unmerged);
-        if has_encoded_run(&text) {
-            return Err(AmbiguousPath::EncodedSlashes);
-        }
+        let encoded_slashes = if has_encoded_run(&text) {
+            if !shows_its_slashes(&text) {
+                return Err(AmbiguousPath::EncodedSlashes);
+            }
+            EncodedSlashes::InRun
+        } else if text.contains("%2F") {
+            EncodedSlashes::Apart
+        } else {
+            EncodedSlashes::None
+        };
         let unmerged = (text != unmerged).then(|| unmerged.into());
-        let encoded_slash = text.contains("%2F");
         let encoded_control = has_encoded_control(&text);
         let utf8 = is_utf8(&text);
         let text = if text.as_bytes() == path {
@@ -86,7 +111,7 @@ impl<'a> RequestPath<'a> {
         Ok(Self {
             text,
             unmerged,
-            encoded_slash,
+            encoded_slashes,
             encoded_control,
             utf8,
         })
@@ -97,6 +122,9 @@ impl<'a> RequestPath<'a> {
         let path = Self::parse(path.as_bytes())?;
         if path.encoded_control {
             return Err(AmbiguousPath::Control);
+        }
+        if path.has_encoded_run() {
+            return Err(AmbiguousPath::EncodedSlashes);
         }
         Ok(path)
     }
@@ -110,7 +138,21 @@ impl<'a> RequestPath<'a> {
     /// Whether it contains `%2F`, which a route may accept or refuse.
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
-        self.encoded_slash
+        self.encoded_slashes != EncodedSlashes::None
+    }
+
+    /// Whether a `%2F` stands beside another slash, encoded or not: to services that decode it, that is
+    /// a `//`. A route may accept or refuse it.
+    #[must_use]
+    pub fn has_encoded_run(&self) -> bool {
+        self.encoded_slashes == EncodedSlashes::InRun
+    }
+
+    /// Whether some service sees other slashes than those that are written as `/` or `%2F`, such as
+    /// `%252F`, or a segment as empty that is not.
+    #[must_use]
+    pub fn hides_slashes(&self) -> bool {
+        !shows_its_slashes(&self.text)
     }
 
     /// Whether it contains an escaped control character, which a route may accept or refuse.
@@ -304,41 +346,6 @@ fn hides_dots(segment: &str) -> bool {
 fn has_encoded_control(normal: &str) -> bool {
     let mut once = Decoded::once(normal.bytes());
     once.any(|decoded| decoded.byte.is_ascii_control())
-}
-
-/// Whether a path without repeated slashes has some when it is decoded, however often. A service that
-/// takes blanks off sees none of those in between.
-fn has_encoded_run(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        if !segment.contains('%') {
-            continue;
-        }
-        // The slashes around the segment are there as well; at the end of the path there is none.
-        let (mut empty, mut encoded) = (true, false);
-        for byte in lenient::decode(segment.bytes(), Charset::Utf8) {
-            match byte {
-                b'/' | b'\\' if empty => return true,
-                b'/' | b'\\' => (empty, encoded) = (true, true),
-                b' ' | b'+' | 0 => {}
-                _ => empty = false,
-            }
-        }
-        if encoded && empty && segments.peek().is_some() {
-            return true;
-        }
-    }
-    false
-}
-
-fn merge_slashes(path: &str) -> String {
-    let mut merged = String::with_capacity(path.len());
-    let mut before = ' ';
-    merged.extend(
-        path.chars()
-            .filter(|c| std::mem::replace(&mut before, *c) != '/' || *c != '/'),
-    );
-    merged
 }
 
 /// RFC 3986 section 5.2.4.

@@ -122,9 +122,7 @@ fn steps<'p>(
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
-    if let Some(route) = route {
-        check_slashes(route, path)?;
-    }
+    check_slashes(route.map(|route| &**route), path)?;
     let admitted = protect(
         &snapshot.access,
         route.map(|route| &**route),

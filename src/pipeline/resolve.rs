@@ -60,8 +60,21 @@ fn evasion(prefix: &str, path: &RequestPath<'_>) -> String {
 
 /// Refuses a path of which a service that gets its slashes as they came could make too much: before
 /// it is compared with what is protected, for each of those readings is.
-pub fn check_slashes(route: &Route, path: &RequestPath<'_>) -> Result<(), Rejection> {
-    if !route.merge_slashes && runs(path) > MAX_RUNS {
+pub fn check_slashes(route: Option<&Route>, path: &RequestPath<'_>) -> Result<(), Rejection> {
+    let keeps_encoded = route.is_some_and(|route| {
+        // Decoded, what arrives would begin with `//`.
+        let rest = path.as_str().strip_prefix(route.prefix.before_slash());
+        let begins_encoded = rest.is_none_or(|rest| rest.starts_with("/%2F"));
+        route.encoded_slash == EncodedSlash::Keep && !begins_encoded
+    });
+    if path.has_encoded_run() && !keeps_encoded {
+        return Err(AmbiguousPath::EncodedSlashes.into());
+    }
+    let keeps = route.is_some_and(|route| !route.merge_slashes);
+    if keeps && path.with_all_slashes().is_some() && path.hides_slashes() {
+        return Err(AmbiguousPath::HiddenSlashes.into());
+    }
+    if runs(path, keeps) > MAX_RUNS {
         return Err(Rejection::AmbiguousPath(
             "The path has repeated slashes in more than four places.".into(),
         ));

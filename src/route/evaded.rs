@@ -164,6 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn encoded_slashes_get_around_a_route() {
+        let keep = |route| Route {
+            encoded_slash: EncodedSlash::Keep,
+            ..route
+        };
+        let routes = [keep(route("/", 0)), dear(keep(kept("/login", 0)))];
+        for (path, gets_around) in [
+            ("/x%2F%2Flogin", true),
+            ("/x%2F%2Fh%2FLOGIN/7", true),
+            ("/x/https%3A%2F%2Fh/login", true),
+            ("/x/https%3A%2F%2Fh/y", false),
+        ] {
+            let found = evaded(&routes, &[SERVICE], &Method::GET, path).is_some();
+            assert_eq!(found, gets_around, "{path}");
+        }
+    }
+
+    #[test]
     fn only_what_arrives_at_the_same_handlers_counts() {
         let two = "http://two:1";
         let rows = [

@@ -79,7 +79,7 @@ impl PathPrefix {
     }
 
     /// The prefix as a text that the slash of the next segment follows: empty for `/`.
-    pub(super) fn before_slash(&self) -> &str {
+    pub(crate) fn before_slash(&self) -> &str {
         if &*self.0 == "/" { "" } else { &self.0 }
     }
 }

@@ -92,7 +92,7 @@ impl ProtectedPrefixes {
         mut check: impl FnMut(usize, &[usize]) -> Option<T>,
     ) -> Option<T> {
         // What a service makes of repeated slashes is not certain, so this is no exception.
-        let lifted = if keeps_slashes && path.with_all_slashes().is_some() {
+        let lifted = if slashes::are_uncertain(path, keeps_slashes) {
             &[]
         } else {
             self.public.lifted(path.as_str())

@@ -1,4 +1,4 @@
-//! Repeated slashes, for routes that keep them. Their paths are matched and protected with slashes
+//! Repeated slashes, for routes that keep them, as they are or encoded (`%2F%2F`). Their paths are matched and protected with slashes
 //! merged, as most services read them. Some take the segment behind `//` for a host, or begin anew
 //! there: those readings count for protection as well. What a service gets never begins with `//`.
 
@@ -16,11 +16,29 @@ pub const MAX_RUNS: usize = 4;
 /// it is cut: for escapes, parameters and blanks, which a prefix does not have.
 const MARGIN: usize = 256;
 
-/// How many runs of slashes a path has.
+/// How many runs of slashes a service may see in a path, which with `keeps_slashes` gets them as they
+/// came.
 #[must_use]
-pub fn runs(path: &RequestPath<'_>) -> usize {
-    let all = path.with_all_slashes().unwrap_or_default();
-    segments(all).filter(|(_, behind_run)| *behind_run).count() + usize::from(all.ends_with("//"))
+pub fn runs(path: &RequestPath<'_>, keeps_slashes: bool) -> usize {
+    let [kept, decoded] = with_runs(path, keeps_slashes);
+    let all = decoded.or(kept).unwrap_or_default();
+    let behind_run = segments(&all).filter(|(_, behind_run)| *behind_run);
+    behind_run.count() + usize::from(all.ends_with("//"))
+}
+
+/// What a service may get that has runs of slashes: the path with those that were kept, and with those
+/// that it decodes.
+fn with_runs<'p>(path: &'p RequestPath<'_>, keeps_slashes: bool) -> [Option<Cow<'p, str>>; 2] {
+    let kept = path.with_all_slashes().filter(|_| keeps_slashes);
+    let is_decoded = path.has_encoded_run() || kept.is_some() && path.has_encoded_slash();
+    let text = || kept.unwrap_or(path.as_str());
+    let decoded = is_decoded.then(|| text().replace("%2F", "/").into());
+    [kept.map(Cow::Borrowed), decoded]
+}
+
+/// Whether what a service makes of the slashes in a path is not certain.
+pub(super) fn are_uncertain(path: &RequestPath<'_>, keeps_slashes: bool) -> bool {
+    path.has_encoded_run() || keeps_slashes && path.with_all_slashes().is_some()
 }
 
 /// The path with its slashes as they came, but for those in the prefix and behind it, which are
@@ -55,17 +73,19 @@ pub(super) fn find_map<T>(
     mut check: impl FnMut(usize) -> Option<T>,
 ) -> Option<T> {
     let found = prefixes.find_map(path.as_str(), &mut check);
-    if found.is_some() || !keeps_slashes || path.with_all_slashes().is_none() || prefixes.is_empty()
-    {
+    if found.is_some() || prefixes.is_empty() || !are_uncertain(path, keeps_slashes) {
         return found;
     }
     let longest = prefixes.longest() + MARGIN;
-    readings(path, prefixes.depth(), longest).find_map(|reading| {
-        if reading.cut {
-            prefixes.find_map_cut(&reading.text, &mut check)
-        } else {
-            prefixes.find_map(&reading.text, &mut check)
-        }
+    let mut texts = with_runs(path, keeps_slashes).into_iter().flatten();
+    texts.find_map(|text| {
+        readings(&text, prefixes.depth(), longest).find_map(|reading| {
+            if reading.cut {
+                prefixes.find_map_cut(&reading.text, &mut check)
+            } else {
+                prefixes.find_map(&reading.text, &mut check)
+            }
+        })
     })
 }
 
@@ -80,8 +100,7 @@ struct Reading {
 /// with its slashes merged. A service that begins anew may do so below where it is mounted: then up
 /// to `depth` segments stay in front. There are many, so each is cut to `longest` bytes: a client may
 /// send a long path.
-fn readings(path: &RequestPath<'_>, depth: usize, longest: usize) -> impl Iterator<Item = Reading> {
-    let all = path.with_all_slashes().unwrap_or_default();
+fn readings(all: &str, depth: usize, longest: usize) -> impl Iterator<Item = Reading> {
     let segments: Vec<_> = segments(all).collect();
     let mut runs: Vec<usize> = (0..segments.len()).filter(|at| segments[*at].1).collect();
     runs.truncate(MAX_RUNS);
@@ -168,27 +187,41 @@ mod tests {
             ("/a//b//", 2),
             ("//", 1),
         ] {
-            assert_eq!(runs(&parse(path)), count, "{path}");
+            assert_eq!(runs(&parse(path), true), count, "{path}");
+            assert_eq!(runs(&parse(path), false), 0, "{path}");
+        }
+    }
+
+    #[test]
+    fn runs_of_encoded_slashes_are_counted() {
+        for (path, kept, merged) in [
+            ("/a%2Fb", 0, 0),
+            ("/a%2F%2Fb", 1, 1),
+            ("/a%2F/b/%2Fc", 2, 2),
+            ("//a%2Fb//c", 2, 0),
+            ("//a%2F%2Fb", 2, 1),
+        ] {
+            assert_eq!(runs(&parse(path), true), kept, "{path}");
+            assert_eq!(runs(&parse(path), false), merged, "{path}");
         }
     }
 
     #[test]
     fn what_follows_a_run_may_be_a_host_or_a_new_beginning() {
-        let found: Vec<_> = readings(&parse("/a//b/c//d"), 1, 99).collect();
+        let found: Vec<_> = readings("/a//b/c//d", 1, 99).collect();
         for reading in [
             "/a/b/c/d", "/a/c/d", "/a/c", "/b/c/d", "/c/d", "/c", "/d", "/a/d", "",
         ] {
             assert!(found.iter().any(|found| found.text == reading), "{reading}");
         }
         let longest = format!("/x/x/x{}", "//a".repeat(30));
-        assert_eq!(readings(&parse(&longest), 3, 99).count(), (1 + 4 * 4) * 16);
+        assert_eq!(readings(&longest, 3, 99).count(), (1 + 4 * 4) * 16);
     }
 
     #[test]
     fn a_longer_path_does_not_make_readings_longer() {
         let read = |times: usize| -> usize {
             let path = format!("/x{}{}", "//a".repeat(4), "/;a%2541".repeat(times));
-            let path = parse(&path);
             readings(&path, 3, 300)
                 .map(|reading| reading.text.len())
                 .sum()

@@ -51,7 +51,7 @@ table! {
         timeout: Duration = Duration::from_secs(30);
         /// The largest request body; a larger one gets 413, by its `Content-Length` or as it arrives.
         body_limit: OrOff<Size<0, { u64::MAX }>> = OrOff(None);
-        /// What happens to a path with `%2F` in it: `reject` is 400, `keep` passes it on as it is, unless it stands beside another slash.
+        /// What happens to a path with `%2F` in it: `reject` is 400, `keep` passes it on as it is; directly behind the route's prefix it must not stand beside another slash.
         encoded_slash: EncodedSlash = EncodedSlash::Reject;
         /// What happens to a path with escaped control characters (`%00` to `%1F`, `%7F`) in it: `reject`
         /// is 400, `keep` passes it on as it is.

@@ -123,22 +123,41 @@ fn what_has_two_readings_is_refused() {
 }
 
 #[test]
-fn an_encoded_slash_beside_another_slash_is_refused() {
+fn an_encoded_slash_beside_another_slash_is_marked_or_refused() {
     for path in [
-        "/%2Fh/secret",
-        "/%2F%2Fh/secret",
-        "/x/%2Fsecret",
-        "/x%2f/secret",
         "/x%2F%252Fh/secret",
+        "/x%2F%2Fh%252Fsecret",
+        "/x%2F%2Fh/%255Csecret",
+        "/x%2F%2Fh%EF%BC%8Fsecret",
+        "/x%2F%2F%20/h",
+        "/x%2F%2F;a/h",
+        "/x%2F%2F%3Fh/secret",
+        "/x%2F%2Fh/%2500",
+        "/x%2F%2Fh/%25%012F",
         "/%252Fh/secret",
         "/%25252Fh/secret",
         "/%255Ch/secret",
         "/%20%2Fh/secret",
         "/%EF%BC%8Fh/secret",
-        "/login/%2F/h/zz",
     ] {
         let parsed = RequestPath::parse(path.as_bytes());
         assert_eq!(parsed, Err(AmbiguousPath::EncodedSlashes), "{path}");
+    }
+    for (path, encoded_run) in [
+        ("/%2Fh/secret", true),
+        ("/%2F%2Fh/secret", true),
+        ("/x/%2Fsecret", true),
+        ("/x%2f/secret", true),
+        ("/login/%2F/h/zz", true),
+        ("/x/https%3A%2F%2Fh%2Fa%3Fb", true),
+        ("/x%2Fh/secret", false),
+        ("/x//h%2Fsecret", false),
+        ("/x%2F", false),
+    ] {
+        let parsed = RequestPath::parse(path.as_bytes()).unwrap();
+        assert_eq!(parsed.has_encoded_run(), encoded_run, "{path}");
+        let configured = RequestPath::parse_configured(path);
+        assert_eq!(configured.is_err(), encoded_run, "{path}");
     }
 }
 

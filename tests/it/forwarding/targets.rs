@@ -94,6 +94,56 @@ fn an_encoded_slash_is_refused_unless_the_route_keeps_it() {
 }
 
 #[test]
+fn an_encoded_url_passes_where_it_leads_to_nothing_protected() {
+    let upstream = crate::support::Upstream::echo();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/proxy\" = {{ upstream = \"{url}\", encoded_slash = \"keep\" }}\n\
+         \"/kept\" = {{ upstream = \"{url}\", merge_slashes = false }}\n\
+         \"/\" = \"{url}\"\n\
+         [access]\nprotected = [\"/api/orders\"]",
+        url = upstream.url()
+    ));
+    each(
+        [
+            "/https%3A%2F%2Fexample.com",
+            "/https%3a%2f%2Fexample.com%2Fa%3Fb%3Dc/x",
+        ],
+        |path| {
+            gateway.ask(&Request::get(&format!("/proxy{path}"))).is(200);
+            let wanted = path.replace("%3a%2f", "%3A%2F");
+            assert_eq!(upstream.only().target, wanted);
+        },
+    );
+    each(
+        [
+            "/proxy/https%3A%2F%2Fexample.com%2Fapi%2Forders",
+            "/proxy/https%3A%2F%2Fexample.com/API/orders/7",
+            "/proxy/x%2F%2Fapi/orders",
+        ],
+        |path| {
+            gateway
+                .ask(&Request::get(path))
+                .is_refusal(401, "api_key_required");
+        },
+    );
+    each(
+        [
+            "/proxy/%2F%2Fexample.com",
+            "/proxy/a%2F%252Fexample.com",
+            "/proxy/a%2F%2Fb%2F%2Fc%2F%2Fd%2F%2Fe%2F%2Ff",
+            "/https%3A%2F%2Fexample.com",
+            "/kept/https%3A%2F%2Fexample.com",
+            "/kept/x//h%252Fapi%252Forders",
+        ],
+        |path| {
+            gateway
+                .ask(&Request::get(path))
+                .is_refusal(400, "ambiguous_path");
+        },
+    );
+}
+
+#[test]
 fn a_path_that_is_not_utf8_is_refused_unless_the_route_takes_any() {
     let shop = Shop::open();
     let targets = ["/caf%E9", "/%C0_", "/a%C1", "/%25FF"];

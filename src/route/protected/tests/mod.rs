@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod methods_and_lists;
+mod slashes;
 mod spellings;
 
 use proptest::prelude::*;
