@@ -12,6 +12,8 @@ use crate::words::words;
 pub struct Settings {
     /// Where clients connect; never empty.
     pub listen: Vec<SocketAddr>,
+    /// Those of them on which trusted proxies say in front of each connection whose it is.
+    pub announced: Vec<SocketAddr>,
     /// At least one; already resolved from "one per available core".
     pub workers: usize,
     /// Beyond it idle connections give way, and new ones wait in the kernel's backlog.

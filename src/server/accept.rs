@@ -18,6 +18,7 @@ use crate::pipeline::Worker;
 use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
 
+use super::announced::client_of;
 use super::connections::Connections;
 use super::h1;
 use super::inherited::Listening;
@@ -37,6 +38,8 @@ pub(super) struct Accepting {
     pub connections: Rc<Connections>,
     /// Shared by all workers.
     pub room: Arc<Room>,
+    /// Trusted proxies announce the connections that they make here.
+    pub announced: bool,
 }
 
 impl Accepting {
@@ -113,6 +116,9 @@ impl Accepting {
     }
 
     async fn serve(&self, socket: TcpStream, peer: IpAddr) {
+        if self.announced && self.worker.current().snapshot.trusts(peer) {
+            return self.serve_announced(socket, peer).await;
+        }
         let Ok(share) = self.share(peer) else {
             return;
         };
@@ -122,6 +128,23 @@ impl Accepting {
         spawn_local(async move {
             h1::serve(Connection::new(socket), peer, &worker, &guard).await;
             drop((guard, place, share));
+        });
+    }
+
+    /// Serves a connection once the proxy has said whose it is.
+    async fn serve_announced(&self, socket: TcpStream, proxy: IpAddr) {
+        let place = self.room.place().await;
+        let (this, guard) = (self.clone(), self.connections.begin());
+        spawn_local(async move {
+            let (mut connection, worker) = (Connection::new(socket), &this.worker);
+            let client = client_of(proxy, &mut connection, worker, &guard, &this.room).await;
+            if let Some(client) = client
+                && let Ok(share) = this.share(client)
+            {
+                h1::serve(connection, client, worker, &guard).await;
+                drop(share);
+            }
+            drop((guard, place));
         });
     }
 

@@ -16,6 +16,7 @@ use crate::wire::alarm::Alarm;
 use crate::wire::end::End;
 use crate::wire::head::{HeadError, read_request};
 use crate::wire::http1::Http1;
+use crate::wire::proxy_protocol;
 use crate::wire::scan::{HeadScanner, leading_blank};
 use crate::wire::stream::Connection;
 
@@ -132,15 +133,16 @@ impl Client<'_> {
                 input.consume(more);
                 scanner = HeadScanner::default();
             }
+            let announced = proxy_protocol::seems_begun(input.bytes());
             match scanner.find_end(input.bytes(), &limits) {
-                Err(error) => return Next::Refused(error.into()),
+                Err(error) => return Next::Refused(refused(error, announced)),
                 Ok(Some(end)) => {
                     let mut storage = buffers.take_head();
                     input.move_to(&mut storage.bytes, end);
                     return match read_request(storage, &limits) {
                         Ok(head) => Next::Head(head),
                         Err(HeadError::Http2) => Next::Http2,
-                        Err(error) => Next::Refused(error.into()),
+                        Err(error) => Next::Refused(refused(error, announced)),
                     };
                 }
                 Ok(None) => {}
@@ -241,6 +243,15 @@ impl Client<'_> {
     fn cut(self) {
         self.connection.reset();
     }
+}
+
+/// Why a head is refused, perhaps for a load balancer that is not known as one.
+fn refused(error: HeadError, announced: bool) -> Rejection {
+    if announced {
+        let why = "a PROXY protocol header is taken only from trusted proxies, and where `listen` says so";
+        return Rejection::BadRequest(why.into());
+    }
+    error.into()
 }
 
 fn cut_off() -> Rejection {

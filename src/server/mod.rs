@@ -2,11 +2,13 @@
 //! its own; what a connection does stays on its worker's thread.
 
 mod accept;
+mod announced;
 mod connections;
 mod h1;
 mod inherited;
 mod listen;
 mod room;
+mod seldom;
 mod shares;
 mod worker;
 

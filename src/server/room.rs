@@ -2,12 +2,13 @@
 //! been idle longest give way; while all are busy, new ones wait in the kernel's backlog.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
+use super::seldom::Seldom;
 use super::shares::Shares;
 
 /// For how long a connection has to have been idle to give way: workers do not know of each other's,
@@ -20,8 +21,6 @@ const AGES: [Duration; 4] = [
 ];
 /// How long to wait for a place before younger ones are asked.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
-/// How often the log says that there is no room, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All places.
 #[derive(Debug)]
@@ -30,7 +29,9 @@ pub struct Room {
     free: Arc<Semaphore>,
     /// Changes whenever somebody wants a place, from connections that are idle for so long.
     wanted: watch::Sender<Duration>,
-    logged: Mutex<Option<Instant>>,
+    crowded: Seldom,
+    /// What trusted proxies send in the place of PROXY protocol headers.
+    pub(super) malformed_headers: Seldom,
     /// What each address has.
     pub(super) shares: Arc<Shares>,
 }
@@ -43,7 +44,8 @@ impl Room {
             size,
             free: Arc::new(Semaphore::new(size)),
             wanted: watch::Sender::new(Duration::MAX),
-            logged: Mutex::default(),
+            crowded: Seldom::default(),
+            malformed_headers: Seldom::default(),
             shares: Arc::default(),
         }
     }
@@ -72,9 +74,7 @@ impl Room {
     }
 
     fn log(&self) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.is_none_or(|then| then.elapsed() >= LOG_INTERVAL) {
-            *logged = Some(Instant::now());
+        if self.crowded.is_due() {
             tracing::warn!(
                 connections = self.size,
                 "there is no room for more connections: the longest idle ones are closed, and new ones wait while none is idle"

@@ -7,19 +7,18 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+
+use super::seldom::Seldom;
 
 /// Locks are held for less than a microsecond, but workers should not meet at one all the same.
 const SHARDS: usize = 16;
-/// How often the log says that an address has too many, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The open connections of all addresses.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     open: [Mutex<HashMap<IpAddr, u32>>; SHARDS],
     hasher: RandomState,
-    logged: Mutex<Option<Instant>>,
+    crowded: Seldom,
 }
 
 /// One connection of an address.
@@ -55,9 +54,7 @@ impl Shares {
     }
 
     fn log(&self, address: IpAddr, most: u32) {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.is_none_or(|then| then.elapsed() >= LOG_INTERVAL) {
-            *logged = Some(Instant::now());
+        if self.crowded.is_due() {
             tracing::warn!(
                 %address,
                 max_connections_per_ip = most,

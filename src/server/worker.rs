@@ -1,6 +1,7 @@
 //! One worker: a thread with a runtime of its own. A request never leaves it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,6 +66,8 @@ pub struct WorkerParts {
     pub pretty_access: bool,
     /// Shared by all workers.
     pub room: Arc<Room>,
+    /// Where trusted proxies announce the connections that they make, as configured.
+    pub announced: Vec<SocketAddr>,
     /// Shared by all workers.
     pub unlisted_proxies: Arc<UnlistedProxies>,
     /// How long what is in flight may take once the drain has begun.
@@ -105,6 +108,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         worker: Rc::clone(&worker),
         connections: Rc::clone(&connections),
         room: parts.room,
+        announced: false,
     };
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
@@ -133,7 +137,8 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let mut listening = JoinSet::new();
     for Listener { socket, on } in listeners {
         let listener = TcpListener::from_std(socket)?;
-        let (accepting, mut phase) = (accepting.clone(), phase.clone());
+        let (mut accepting, mut phase) = (accepting.clone(), phase.clone());
+        accepting.announced = parts.announced.contains(&on.configured);
         listening.spawn_local(async move {
             let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };
             accepting.run(listener, &on, drain).await;

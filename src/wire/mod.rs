@@ -12,6 +12,7 @@ pub mod head;
 pub mod http1;
 pub mod http2;
 mod lines;
+pub mod proxy_protocol;
 mod repair;
 pub mod scan;
 pub mod shortage;

@@ -79,6 +79,7 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
     let redis = redis.map(|keys| redis::compile(keys, problems));
     Some(Settings {
         listen: listen(file, problems),
+        announced: announced(file, problems),
         workers: match server.workers.size() {
             0 => available_parallelism().map_or(1, usize::from),
             number => number,
@@ -104,7 +105,7 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
         let message = "`listen` takes one address at least";
         problems.add(Problem::at(file.listen.span, message));
     }
-    for address in file.listen.iter() {
+    for address in file.listen.iter().map(|keys| &keys.address) {
         // Port 0 is another free port each time.
         if address.port() == 0 {
             continue;
@@ -114,7 +115,20 @@ fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
             problems.add(Problem::given_twice(&what, first, address.span));
         }
     }
-    file.listen.values()
+    file.listen.iter().map(|keys| *keys.address).collect()
+}
+
+/// Where connections begin with who makes them.
+fn announced(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
+    let announced = file.listen.iter().filter(|keys| *keys.proxy_protocol);
+    if let Some(keys) = announced.clone().next()
+        && file.server.trusted_proxies.is_empty()
+    {
+        let message = "`proxy_protocol` is for trusted proxies, and there are none";
+        let help = "name those that connect here in `server.trusted_proxies`";
+        problems.add(Problem::at(keys.proxy_protocol.span, message).help(help));
+    }
+    announced.map(|keys| *keys.address).collect()
 }
 
 fn not_zero<const LEAST: u64, const MOST: u64>(number: Number<LEAST, MOST>) -> Option<NonZeroU32> {

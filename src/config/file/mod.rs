@@ -10,7 +10,7 @@ mod upstreams;
 pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
-pub(super) use server::{LogKeys, ServerKeys};
+pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
 pub(super) use upstreams::{BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys};
 
 use std::fmt::{self, Display};
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use super::keys::{Kind, List, Map, table};
 use super::kinds::{InFile, Name};
-use super::source::At;
+use super::source::{At, Span};
 use crate::client::ClientName;
 use crate::route::{PathPrefix, ProtectedPrefix, ProtectedPrefixes};
 
@@ -31,7 +31,7 @@ table! {
     File {
         /// The addresses on which clients connect, each an IP address and a port, such as
         /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
-        listen: List<SocketAddr> = any_address(), restart;
+        listen: List<ListenKeys> = any_address(), restart;
         /// A file with more routes, written as `[routes]` is. A prefix may be in only one of the two.
         routes_file: Option<InFile<Map<PathPrefix, RouteKeys>>>;
         /// Path prefixes and where each leads. A string is short for a table with `upstream`.
@@ -153,6 +153,11 @@ impl fmt::Debug for Written {
 }
 
 /// Port 3000 of all of the machine's addresses of IPv4.
-fn any_address() -> List<SocketAddr> {
-    List::of([SocketAddr::from(([0, 0, 0, 0], 3000))])
+fn any_address() -> List<ListenKeys> {
+    let span = Span::NOWHERE;
+    let value = SocketAddr::from(([0, 0, 0, 0], 3000));
+    List::of([ListenKeys {
+        address: At { value, span },
+        proxy_protocol: At { value: false, span },
+    }])
 }

@@ -1,5 +1,6 @@
 //! `[server]`, `[admin]` and `[log]`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -11,6 +12,18 @@ use crate::config::settings::{AccessLog, LogFormat};
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
 use crate::words::words;
+
+table! {
+    /// Where clients connect.
+    ListenKeys [address] {
+        /// An IP address and a port.
+        address: SocketAddr;
+        /// Whether those of `server.trusted_proxies` begin each connection with a PROXY protocol header
+        /// (version 1 or 2), which says where the client's connection comes from. They must, and nobody
+        /// else may.
+        proxy_protocol: bool = false;
+    }
+}
 
 table! {
     /// How connections are served.

@@ -152,11 +152,11 @@ trusted_proxies = ["10.0.0.1/8", "proxy"]
 level = "information"
 access = ""
 "#,
-        r#"error: `listen` takes an address such as "0.0.0.0:3000", or a list of them
+        r#"error: `listen` takes an address such as "0.0.0.0:3000", or a table, or a list of them
  --> tollgate.toml:1:10
   |
 1 | listen = 3000
-  |          ^^^^ write "0.0.0.0:3000"
+  |          ^^^^ this is a whole number
 
 error: `routes` takes a table
  --> tollgate.toml:2:10

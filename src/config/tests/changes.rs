@@ -55,7 +55,7 @@ fn what_is_no_longer_protected_comes_first() {
             "Public: `/api/orders` is no longer protected; anonymous callers reach it by the route `/api/orders`",
             "Applied: `access.protected`: removed /api/orders",
             "Applied: `limits.anonymous.requests`: 60 -> 90",
-            "NeedsRestart: `listen`: 127.0.0.1:3000 -> 127.0.0.1:3001, which takes a restart",
+            "NeedsRestart: `listen.address`: 127.0.0.1:3000 -> 127.0.0.1:3001, which takes a restart",
         ]
     );
 }

@@ -1,6 +1,7 @@
 //! Connections: how long they live, what their end means to the other side, what is kept for the
 //! next request, and that nobody's slowness costs the gateway memory.
 
+mod announced;
 mod backpressure;
 mod crawl;
 mod early_answers;

@@ -1,0 +1,211 @@
+//! Headers by hand, and any bytes beside another reader.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A header of version 2 with these addresses and what follows them.
+fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+    [&SIGNATURE[..], &[command, family], &length, rest].concat()
+}
+
+/// Who a header says that the client is: an address, or `own` for the sender itself.
+fn said(bytes: &[u8]) -> String {
+    match read(bytes) {
+        Ok(Some(header)) => {
+            assert_eq!(header.length, bytes.len());
+            header
+                .source
+                .map_or("own".into(), |source| source.to_string())
+        }
+        Ok(None) => "more".into(),
+        Err(why) => why.to_string(),
+    }
+}
+
+#[test]
+fn version_1() {
+    let rows = [
+        ("PROXY TCP4 192.0.2.1 10.0.0.1 5000 443\r\n", "192.0.2.1"),
+        ("PROXY TCP6 2001:db8::1 ::1 65535 0\r\n", "2001:db8::1"),
+        ("PROXY TCP6 ::ffff:192.0.2.1 ::1 1 1\r\n", "192.0.2.1"),
+        ("PROXY UNKNOWN\r\n", "own"),
+        ("PROXY UNKNOWN ffff::1 whatever it is\r\n", "own"),
+        ("PROXY TCP4 192.0.2.1 10.0.0.1 5000 443\r", "more"),
+        ("PRO", "more"),
+        ("", "more"),
+    ];
+    for (line, client) in rows {
+        assert_eq!(said(line.as_bytes()), client, "{line:?}");
+    }
+    let malformed = [
+        "PROXY TCP4 192.0.2.1 10.0.0.1 5000 443\n",
+        "PROXY TCP4 192.0.2.1  10.0.0.1 5000 443\r\n",
+        "PROXY TCP4 192.0.2.1 10.0.0.1 5000 65536\r\n",
+        "PROXY TCP4 192.0.2.1 10.0.0.1 +500 443\r\n",
+        "PROXY TCP4 192.0.2.1 10.0.0.1 5000\r\n",
+        "PROXY TCP4 192.0.2.1 10.0.0.1 5000 443 1\r\n",
+        "PROXY TCP4 192.0.2.01 10.0.0.1 5000 443\r\n",
+        "PROXY TCP4 ::1 ::1 5000 443\r\n",
+        "PROXY TCP6 192.0.2.1 10.0.0.1 5000 443\r\n",
+        "PROXY UDP4 192.0.2.1 10.0.0.1 5000 443\r\n",
+        "PROXY \r\n",
+        "GET / HTTP/1.1\r\n",
+    ];
+    for line in malformed {
+        assert!(read(line.as_bytes()).is_err(), "{line:?}");
+    }
+    // The longest line there is, and one byte more.
+    let longest = |length| format!("PROXY UNKNOWN {}\r\n", "x".repeat(length - 16));
+    assert_eq!(said(longest(MOST_V1).as_bytes()), "own");
+    assert!(read(longest(MOST_V1 + 1).as_bytes()).is_err());
+    assert!(read(&longest(4000).as_bytes()[..MOST_V1]).is_err());
+}
+
+#[test]
+fn version_2() {
+    let v4 = [192, 0, 2, 1, 10, 0, 0, 1, 19, 136, 1, 187];
+    let mut v6 = [0; 36];
+    v6[..2].copy_from_slice(&[0x20, 1]);
+    v6[15] = 9;
+    let more = [&v4[..], &[3, 0, 4, 1, 2, 3, 4]].concat();
+    let rows = [
+        (v2(0x21, 0x11, &v4), "192.0.2.1"),
+        (v2(0x21, 0x11, &more), "192.0.2.1"),
+        (v2(0x21, 0x21, &v6), "2001::9"),
+        (v2(0x20, 0x11, &v4), "own"),
+        (v2(0x20, 0, &[]), "own"),
+        (v2(0x21, 0, &[]), "own"),
+        (v2(0x21, 0x31, &[b'x'; 216]), "own"),
+        (v2(0x21, 0x12, &v4), "own"),
+        (v2(0x20, 0, &[0; MOST_V2 - FIXED_V2]), "own"),
+        (v2(0x21, 0x11, &v4)[..20].to_vec(), "more"),
+        (SIGNATURE[..7].to_vec(), "more"),
+    ];
+    for (bytes, client) in rows {
+        assert_eq!(said(&bytes), client, "{bytes:?}");
+    }
+    let malformed = [
+        v2(0x21, 0x11, &v4[..11]),
+        v2(0x21, 0x21, &v6[..35]),
+        v2(0x11, 0x11, &v4),
+        v2(0x22, 0x11, &v4),
+        v2(0x21, 0x41, &v4),
+        v2(0x21, 0x13, &v4),
+        // Known from the first 16 bytes.
+        v2(0x21, 0x11, &[0; MOST_V2 - FIXED_V2 + 1])[..FIXED_V2].to_vec(),
+        v2(0x21, 0x11, &vec![0; 65535])[..FIXED_V2].to_vec(),
+        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(),
+    ];
+    for bytes in malformed {
+        assert!(read(&bytes).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_header_in_the_wrong_place_is_recognized() {
+    let rows: [(&[u8], bool); 5] = [
+        (b"PROXY TCP4 192.0.2.1 10.0.0.1 1 2\r\n", true),
+        (SIGNATURE, true),
+        (&SIGNATURE[4..], true),
+        (b"PROXY /x HTTP/1.1\r\n", false),
+        (b"GET / HTTP/1.1\r\n", false),
+    ];
+    for (bytes, begun) in rows {
+        assert_eq!(seems_begun(bytes), begun, "{bytes:?}");
+    }
+}
+
+/// Headers that are right or nearly so, and what follows them.
+fn headers() -> impl Strategy<Value = Vec<u8>> {
+    let lines = "(PROXY|proxy) (TCP4|TCP6|UNKNOWN|TCP5)( (192\\.0\\.2\\.1|1\\.2\\.3|2001:db8::1|::ffff:1\\.2\\.3\\.4|x)){0,3}( [0-9]{1,6}){0,3}(\r\n|\n|\r)";
+    let second = (
+        prop_oneof![Just(0x20_u8), Just(0x21), any::<u8>()],
+        prop_oneof![Just(0x11_u8), Just(0x21), Just(0), Just(0x31), any::<u8>()],
+        prop::collection::vec(any::<u8>(), 0..60),
+    );
+    let second = second.prop_map(|(command, family, rest)| v2(command, family, &rest));
+    let either = prop_oneof![good(), lines.prop_map(String::into_bytes), second];
+    (either, prop::collection::vec(any::<u8>(), 0..20))
+        .prop_map(|(header, more)| [header, more].concat())
+}
+
+/// Headers that are right.
+fn good() -> impl Strategy<Value = Vec<u8>> {
+    let ports = any::<[u16; 2]>();
+    let first = (
+        any::<[[u8; 4]; 2]>(),
+        any::<[[u8; 16]; 2]>(),
+        ports,
+        any::<bool>(),
+    );
+    let first = first.prop_map(|(v4, v6, [from, to], is_v4)| {
+        let [v4, v6] = [v4.map(IpAddr::from), v6.map(IpAddr::from)];
+        let (family, [source, destination]) = if is_v4 { ("TCP4", v4) } else { ("TCP6", v6) };
+        format!("PROXY {family} {source} {destination} {from} {to}\r\n").into_bytes()
+    });
+    let second = (
+        any::<[[u8; 12]; 3]>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<u8>(),
+    );
+    let second = second.prop_map(|(addresses, is_v4, is_local, more)| {
+        let (family, addresses) = if is_v4 {
+            (0x11, addresses[0].to_vec())
+        } else {
+            (0x21, addresses.concat())
+        };
+        let tlv = [4, 0, 1, more];
+        v2(
+            0x21 - u8::from(is_local),
+            family,
+            &[&addresses, &tlv[..]].concat(),
+        )
+    });
+    prop_oneof![first.boxed(), second.boxed()]
+}
+
+/// What another reader takes: where the connection comes from, and how long the header is.
+type Theirs = Option<(Option<IpAddr>, usize)>;
+
+fn by_proxy_header(bytes: &[u8]) -> Theirs {
+    let parsed = proxy_header::ProxyHeader::parse(bytes, proxy_header::ParseConfig::default());
+    let (header, length) = parsed.ok()?;
+    let address = header.proxied_address();
+    let address = address.filter(|a| a.protocol == proxy_header::Protocol::Stream);
+    Some((address.map(|a| a.source.ip().to_canonical()), length))
+}
+
+proptest! {
+    /// What is right, it reads in the same way.
+    #[test]
+    fn another_reader_agrees(bytes in good()) {
+        let ours = read(&bytes).unwrap().expect("it is whole");
+        let ours = Some((ours.source, ours.length));
+        prop_assert_eq!(by_proxy_header(&bytes), ours);
+    }
+
+    /// Where it takes what is only nearly right, it takes it for the same.
+    #[test]
+    fn no_address_is_read_in_two_ways(bytes in headers()) {
+        if let Ok(Some(ours)) = read(&bytes) {
+            let ours = (ours.source, ours.length);
+            prop_assert_eq!(by_proxy_header(&bytes).unwrap_or(ours), ours);
+        }
+    }
+
+    /// However the bytes arrive, and whatever they are.
+    #[test]
+    fn pieces_and_noise_change_nothing(
+        bytes in headers(),
+        cut in 0..80_usize,
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let whole = read(&bytes);
+        let piece = read(&bytes[..cut.min(bytes.len())]);
+        prop_assert!(piece == Ok(None) || piece == whole, "{:?} {:?}", piece, whole);
+        let _ = read(&noise);
+    }
+}
