@@ -159,7 +159,7 @@ pub enum ConnectError {
     #[error("no connection can be opened: {}", in_words(.0))]
     Shortage(#[source] io::Error),
     /// Nothing answered in the time there was.
-    #[error("no connection within {0:?}")]
+    #[error("no connection within connect_timeout = {0:?}")]
     TimedOut(Duration),
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use super::gradient::Gradient;
 use super::rules::{CapacityRules, MaxRequests};
 
 /// How often the log says that requests are refused, at most.
@@ -31,6 +32,8 @@ struct Places {
     arrived: u64,
     /// Only while all places are taken. By number, so that the first is the one that came first.
     waiting: BTreeMap<u64, oneshot::Sender<Place>>,
+    /// What the number of places follows from, if that is not fixed.
+    gradient: Option<Gradient>,
     logged: Option<Instant>,
 }
 
@@ -64,6 +67,7 @@ impl Default for Places {
             taken: 0,
             arrived: 0,
             waiting: BTreeMap::new(),
+            gradient: None,
             logged: None,
         }
     }
@@ -94,10 +98,25 @@ impl Capacity {
     /// Does as a new configuration says. Requests that it has begun without such rules are not counted.
     pub(super) fn follow(self: &Arc<Self>, rules: Option<&CapacityRules>) {
         self.change(|places| {
+            let gradient = places.gradient.take();
             places.limit = match rules.map(|rules| rules.max_requests) {
                 Some(MaxRequests::Fixed(number)) => number,
-                Some(MaxRequests::Adaptive) | None => usize::MAX,
+                Some(MaxRequests::Adaptive) => {
+                    let gradient = gradient.unwrap_or_else(|| Gradient::new(Instant::now()));
+                    places.gradient.insert(gradient).limit()
+                }
+                None => usize::MAX,
             };
+        });
+    }
+
+    /// Notes how long an answer took, or that there was none in time.
+    pub(super) fn note_time(self: &Arc<Self>, took: Option<Duration>, now: Instant) {
+        self.change(|places| {
+            if let Some(gradient) = &mut places.gradient {
+                gradient.note(took, places.taken, now);
+                places.limit = gradient.limit();
+            }
         });
     }
 

@@ -17,6 +17,7 @@ mod control;
 #[cfg(test)]
 mod doc_charts;
 mod failure;
+mod gradient;
 mod hash;
 mod load;
 mod moment;

@@ -7,17 +7,20 @@ use super::Upstream;
 use super::address::{Address, Check};
 use super::circuit::Ticket;
 use super::failure::Failure;
+use super::rules::MaxRequests;
 use super::try_guard::Try;
 
 impl Upstream {
-    /// Notes that a try was answered after `took`; with `is_error` by an error of the service's, for
-    /// one that fails fast must not attract requests.
-    pub fn answered(&self, attempt: &Try, took: Duration, is_error: bool, now: Instant) {
+    /// Notes that a try was answered; with `is_error` by an error of the service's, for one that fails
+    /// fast must not attract requests. `took`: from the end of the request to the answer's head, unless
+    /// the answer came earlier than that end.
+    pub fn answered(&self, attempt: &Try, took: Option<Duration>, is_error: bool, now: Instant) {
         let address = attempt.address();
         if is_error {
             address.load.penalise(now);
-        } else {
+        } else if let Some(took) = took {
             address.load.note_time(took);
+            self.note_time(Some(took), now);
         }
         if let Some((open_for, why)) = address.circuit.succeeded(attempt.ticket, now) {
             self.note_closed(address, open_for, why, now);
@@ -28,6 +31,9 @@ impl Upstream {
     pub fn failed(&self, attempt: &Try, why: Failure, now: Instant) {
         let address = attempt.address();
         address.load.penalise(now);
+        if matches!(why, Failure::TimedOut | Failure::Impatient) {
+            self.note_time(None, now);
+        }
         let Some(rules) = &self.rules.breaker else {
             address.circuit.failed_unguarded();
             return;
@@ -48,6 +54,16 @@ impl Upstream {
             self.state.note_trouble();
             let (upstream, endpoint) = (&self.name, address.socket);
             tracing::warn!(%upstream, %endpoint, reason = why.word(), "a circuit has opened: the endpoint gets no requests but probes");
+        }
+    }
+
+    /// Notes how long an answer took, or that there was none in time, if the bound to the requests in
+    /// flight follows from that.
+    fn note_time(&self, took: Option<Duration>, now: Instant) {
+        if let Some(rules) = &self.rules.capacity
+            && rules.max_requests == MaxRequests::Adaptive
+        {
+            self.state.capacity.note_time(took, now);
         }
     }
 

@@ -178,6 +178,30 @@ impl<'a, 'r> Attempt<'a, 'r> {
         now.saturating_duration_since(self.started)
     }
 
+    /// How long the service took from the end of the request to the head of its answer, which has
+    /// come; `None` if it came before that end.
+    pub(super) fn took(&self) -> Option<Duration> {
+        self.sent
+            .map(|sent| self.progress.saturating_duration_since(sent))
+    }
+
+    /// For how long it was the service that was waited for last: not the client, nor on behalf of one
+    /// that has ended its half, for that is how most clients leave.
+    fn of_service(&self) -> Duration {
+        let since = match self.sent {
+            _ if self.blocked => return Duration::ZERO,
+            Some(sent) => sent.max(self.interim_at),
+            None if self.up.reads => return Duration::ZERO,
+            None => self.progress,
+        };
+        let until = if self.half_closed {
+            self.looked
+        } else {
+            self.forward.record.now()
+        };
+        until.saturating_duration_since(since)
+    }
+
     /// Whether the client has got interim answers, but for those that ask for its body.
     pub(super) fn is_answering(&self) -> bool {
         self.interim > u8::from(self.continued)
@@ -195,7 +219,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
     ) -> Poll<Result<AnswerHead, Cause>> {
         loop {
             if self.interim > 0 {
-                ready!(client.poll_flush(cx)).map_err(|_| Cause::ClientLeft)?;
+                let flushed = client.poll_flush(cx);
+                let was_blocked = std::mem::replace(&mut self.blocked, flushed.is_pending());
+                ready!(flushed).map_err(|_| Cause::ClientLeft)?;
+                if was_blocked {
+                    // Only now the service is waited for again.
+                    self.interim_at = self.forward.record.now();
+                }
             }
             let head = ready!(self.service.poll_answer(cx)).map_err(|error| match error {
                 AnswerError::Ended => Cause::Ended,
@@ -344,11 +374,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
             } else {
                 Sent::Nothing
             },
-            waited: self.waited(match cause {
-                // A client that has ended its half is given a while; it left before.
-                Cause::ClientLeft if self.half_closed => self.looked,
-                _ => self.forward.record.now(),
-            }),
+            waited: match cause {
+                Cause::ClientLeft => self.of_service(),
+                _ => self.waited(self.forward.record.now()),
+            },
             cause,
         }
     }

@@ -15,7 +15,8 @@ use super::pass_error::PassError;
 pub(super) struct AttemptError {
     pub phase: Phase,
     pub sent: Sent,
-    /// How long it took from the attempt's beginning.
+    /// How long it took from the attempt's beginning; where the client has left, for how long it was
+    /// the service that was waited for.
     pub waited: Duration,
     pub cause: Cause,
 }
@@ -52,8 +53,8 @@ pub(super) enum Cause {
     Ended,
     /// The service sent what is not valid HTTP, or ambiguous.
     Invalid(&'static str),
-    /// Nothing moved for so long.
-    TimedOut(Duration),
+    /// Nothing moved for so long, as the key allows.
+    TimedOut(TimeOut, Duration),
     /// The gateway drains, and the answer has no end of its own.
     Drained,
     /// The client has left.
@@ -64,6 +65,27 @@ pub(super) enum Cause {
     ClientSlow(Slow),
     /// The request turned out to be one that is refused.
     ClientRefused(Rejection),
+}
+
+/// Which time-out it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeOut {
+    /// That of one try.
+    Try,
+    /// The route's, of all tries.
+    All,
+    Idle,
+}
+
+impl TimeOut {
+    /// The key that sets it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Try => "try_timeout",
+            Self::All => "timeout",
+            Self::Idle => "idle_timeout",
+        }
+    }
 }
 
 impl Cause {
@@ -95,7 +117,7 @@ impl AttemptError {
     pub(super) fn leaves_request_whole(&self, repeatable: bool) -> bool {
         match &self.cause {
             Cause::Connect(error) => !error.is_ours(),
-            Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(_) => {
+            Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(..) => {
                 self.phase != Phase::Body && (repeatable || self.sent == Sent::Nothing)
             }
             Cause::NoPlace(_)
@@ -114,8 +136,8 @@ impl AttemptError {
             Cause::Ended => Some(Failure::Reset),
             Cause::Invalid(_) => Some(Failure::Invalid),
             // Within an answer it may be the client that takes its time.
-            Cause::TimedOut(_) if self.phase != Phase::Body => Some(Failure::TimedOut),
-            Cause::TimedOut(_)
+            Cause::TimedOut(..) if self.phase != Phase::Body => Some(Failure::TimedOut),
+            Cause::TimedOut(..)
             | Cause::NoPlace(_)
             | Cause::Drained
             | Cause::ClientLeft
@@ -146,11 +168,22 @@ impl AttemptError {
                 format!("the service ended the connection without an answer{sent}").into()
             }
             (Cause::Invalid(why), _) => (*why).into(),
-            (Cause::TimedOut(after), Phase::Body) => {
-                format!("nothing moved for {after:?} within the answer").into()
-            }
-            (Cause::TimedOut(after), _) => {
-                format!("nothing came from the service for {after:?}{sent}").into()
+            (Cause::TimedOut(which, time), phase) => {
+                let key = which.key();
+                match (phase, which) {
+                    (Phase::Body, _) => {
+                        format!(
+                            "nothing moved within {key} = {time:?}, in the middle of the answer"
+                        )
+                    }
+                    (_, TimeOut::Idle) => format!(
+                        "the service took nothing of the request within {key} = {time:?}{sent}"
+                    ),
+                    (_, TimeOut::Try | TimeOut::All) => {
+                        format!("nothing came from the service within {key} = {time:?}{sent}")
+                    }
+                }
+                .into()
             }
             (Cause::ClientSlow(Slow::ToSend), _) => "the request's body came too slowly".into(),
             (Cause::ClientSlow(Slow::ToRead), _) => "the answer was read too slowly".into(),
@@ -164,7 +197,7 @@ impl AttemptError {
     /// What the client is told, if it is still there and can be told anything.
     pub(super) fn into_rejection(self) -> Option<Rejection> {
         Some(match self.cause {
-            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(_) => {
+            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(..) => {
                 Rejection::UpstreamTimeout
             }
             Cause::NoPlace(_) => Rejection::Overloaded,

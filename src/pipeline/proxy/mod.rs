@@ -48,7 +48,7 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let forward = Forward::new(route, upstream, permit, request, record);
-    let _place = match &forward.upstream.rules.capacity {
+    let place = match &forward.upstream.rules.capacity {
         None => None,
         Some(rules) => match place::take(&forward, rules, client).await {
             Ok(place) => Some(place),
@@ -57,7 +57,7 @@ pub(super) async fn proxy<'r>(
     };
     let (limit, buffers) = (route.body_limit, &record.worker.buffers);
     let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
-    let mut tries = Tries::new(&forward, &kept);
+    let mut tries = Tries::new(&forward, &kept, place);
     let mut current = match tries.first() {
         Some(picked) => picked?,
         None => boxed_cold(tries.first_of_unresolved()).await?,
@@ -119,6 +119,9 @@ async fn exchange<'f, 'r>(
             return Ok(Exchanged::Unwelcome(next));
         }
         let begun = attempt.begin_answer(head, endpoint, client)?;
+        if begun.endless || begun.switched {
+            tries.is_endless();
+        }
         let relayed = attempt.relay(begun, client).await?;
         if relayed.switched {
             let idle = forward.upstream.rules.idle_timeout;

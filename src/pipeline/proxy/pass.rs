@@ -93,7 +93,7 @@ impl<'p, 'r> Pass<'p, 'r> {
                     ready!(to.poll_flush(cx)).map_err(|_| PassError::Write)?;
                     self.reads = true;
                     let more = ready!(from.poll_more(cx));
-                    self.reads = false;
+                    self.reads = more.is_err();
                     more.map_err(|error| match error.kind() {
                         io::ErrorKind::UnexpectedEof => PassError::CutOff,
                         _ => PassError::Read,

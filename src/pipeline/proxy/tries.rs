@@ -11,7 +11,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
-use crate::upstream::{Address, Asked, ConnectError, Failure, NoEndpoint, RetryRules, Try};
+use crate::upstream::{
+    Address, Asked, ConnectError, Failure, MaxRequests, NoEndpoint, Place, RetryRules, Try,
+};
 
 use super::super::client_side::ClientSide;
 use super::super::record::FailedTry;
@@ -32,16 +34,23 @@ pub(super) struct Tries<'f, 'r> {
     kept: &'f Kept<'f>,
     hash: u64,
     tried: SmallVec<[Arc<Address>; 2]>,
+    /// Its place among the requests in flight, where these are counted.
+    place: Option<Place>,
 }
 
 impl<'f, 'r> Tries<'f, 'r> {
-    pub(super) fn new(forward: &'f Forward<'f, 'r>, kept: &'f Kept<'f>) -> Self {
+    pub(super) fn new(
+        forward: &'f Forward<'f, 'r>,
+        kept: &'f Kept<'f>,
+        place: Option<Place>,
+    ) -> Self {
         forward.candidates.count(forward.record.now());
         Self {
             forward,
             kept,
             hash: forward.hash(),
             tried: SmallVec::new(),
+            place,
         }
     }
 
@@ -133,7 +142,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         if breaker.is_some_and(|rules| rules.statuses.has(status)) {
             upstream.failed(answered, Failure::Status(status), now);
         } else {
-            upstream.answered(answered, waited, status.is_server_error(), now);
+            upstream.answered(answered, attempt.took(), status.is_server_error(), now);
         }
         if let Some(time) = asks_to_be_spared(head) {
             upstream.spare(answered, time.min(LONGEST_SPARED), now);
@@ -153,6 +162,16 @@ impl<'f, 'r> Tries<'f, 'r> {
             self.note(answered, Failure::Status(status), waited);
         }
         next
+    }
+
+    /// Notes that the answer, once begun, has no end of its own. Where the number of places follows
+    /// from the time that answers take to begin, it needs none any more: streams would otherwise fill
+    /// a number that has shrunk, and nothing could be answered that makes it grow again.
+    pub(super) fn is_endless(&mut self) {
+        let rules = self.forward.upstream.rules.capacity.as_ref();
+        if rules.is_some_and(|rules| rules.max_requests == MaxRequests::Adaptive) {
+            self.place = None;
+        }
     }
 
     /// Picks another endpoint if there is time and a place in the budget.

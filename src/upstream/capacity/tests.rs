@@ -121,6 +121,29 @@ fn the_number_may_change() {
 }
 
 #[test]
+fn an_adaptive_number_is_kept_over_reloads() {
+    let (capacity, now) = (Arc::<Capacity>::default(), Instant::now());
+    let adaptive = CapacityRules {
+        max_requests: MaxRequests::Adaptive,
+        max_waiting: 0,
+        queue_timeout: Duration::ZERO,
+    };
+    capacity.follow(Some(&adaptive));
+    let places = [(); 100].map(|()| place(&capacity));
+    assert!(is_full(&capacity));
+    for _ in 0..1000 {
+        capacity.note_time(None, now);
+    }
+    assert_eq!(capacity.limit(), 20);
+    capacity.follow(Some(&adaptive));
+    assert_eq!(capacity.limit(), 20);
+    drop(places);
+    set(&capacity, 7);
+    capacity.note_time(None, now);
+    assert_eq!(capacity.limit(), 7, "times do not change a fixed number");
+}
+
+#[test]
 fn the_log_says_it_once_in_a_while() {
     let (capacity, now) = (of(1), Instant::now());
     let logged = [0, 1, 9, 10, 11, 20].map(|at| capacity.should_log(now + Duration::from_secs(at)));

@@ -255,7 +255,7 @@ fn all_circuits_open_say_when_the_next_probe_is_due() {
     let answered = now + 5 * SECOND;
     candidates
         .upstream
-        .answered(&probe, SECOND, false, answered);
+        .answered(&probe, Some(SECOND), false, answered);
     assert_eq!(pick(answered), Ok(0));
 }
 
@@ -341,7 +341,9 @@ fn checks_alone_do_not_take_out_the_last_that_serves() {
             break one;
         }
     };
-    candidates.upstream.answered(&served, SECOND, false, now);
+    candidates
+        .upstream
+        .answered(&served, Some(SECOND), false, now);
     drop(served);
     for endpoint in [0, 1] {
         candidates.check(endpoint, Check::Down, now);
@@ -371,7 +373,9 @@ fn one_that_fails_fast_does_not_attract_requests() {
         let one = candidates.pick(&asked(now)).unwrap();
         let is_error = one.candidate().endpoint == 0;
         if is_error {
-            candidates.upstream.answered(&one, SECOND / 1000, true, now);
+            candidates
+                .upstream
+                .answered(&one, Some(SECOND / 1000), true, now);
         } else {
             std::mem::forget(one);
         }

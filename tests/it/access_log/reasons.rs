@@ -254,7 +254,10 @@ fn each_failure_of_a_service_has_its_cause() {
         ("upstream_reset", "without an answer, with the request sent"),
         ("upstream_reset", "within the head of its answer"),
         ("upstream_invalid", "status line"),
-        ("upstream_timeout", "for 300ms, with the request sent"),
+        (
+            "upstream_timeout",
+            "within timeout = 300ms, with the request sent",
+        ),
         ("upstream_reset", "within its answer"),
     ];
     let lines = gateway.finish();

@@ -235,11 +235,7 @@ fn streams_of_events_and_websockets_keep_their_places() {
     });
     let gateway = gateway(&service, "max_requests = 1");
     let events = Request::get("/events");
-    let socket = Request::get("/socket")
-        .field("connection", "upgrade")
-        .field("upgrade", "websocket")
-        .field("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
-        .field("sec-websocket-version", "13");
+    let socket = Request::websocket("/socket");
     for (request, status) in [(events, 200), (socket, 101)] {
         let mut client = client(&gateway);
         client.send(request.bytes());
@@ -316,4 +312,55 @@ fn a_reload_changes_the_number() {
     gateway.ask(&Request::get("/x")).is(200);
     gate.open();
     first.answer().is(200);
+}
+
+/// More of both than there are places, which all come from the time that answers take to begin.
+#[test]
+fn an_adaptive_limit_is_not_used_up_by_streams() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let service = Upstream::start(move |peer| {
+        loop {
+            let request = peer.request()?;
+            if request.target == "/events" {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
+                peer.wait_closed();
+                return Err(Gone);
+            }
+            held.wait();
+            peer.reply(&request, b"")?;
+        }
+    });
+    let gateway = gateway(&service, "max_requests = \"adaptive\"");
+    let _streams: Vec<_> = (0..110)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(Request::get("/events").bytes());
+            assert_eq!(client.head().status, 200);
+            client
+        })
+        .collect();
+    let mut clients: Vec<_> = (0..100)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(Request::get("/x").bytes());
+            client
+        })
+        .collect();
+    let mut seen = 0;
+    eventually("the requests", || {
+        seen += service.take().iter().filter(|s| s.target == "/x").count();
+        (seen == 100).then_some(())
+    });
+    is_refused(&gateway);
+    gate.open();
+    for client in &mut clients {
+        client.answer().is(200);
+    }
+    let lines = gateway.finish();
+    assert_eq!(
+        details(&lines),
+        ["`up` has max_requests = 100 in flight"],
+        "the limit is there, and not used up by streams"
+    );
 }

@@ -5,7 +5,9 @@ mod capacity;
 mod checks;
 mod circuits;
 mod names;
+mod patience;
 mod retries;
+mod timeouts;
 
 use crate::support::{Gateway, Peer, Upstream};
 

@@ -9,7 +9,7 @@ use crate::wire::end::End;
 use crate::wire::stream::Ended;
 
 use super::super::super::client_side::ClientSide;
-use super::super::error::Cause;
+use super::super::error::{Cause, TimeOut};
 use super::super::pace::{Slow, Step};
 use super::Attempt;
 
@@ -23,7 +23,7 @@ pub(in super::super) const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 enum Deadline {
     /// That long after what is waited for could have come.
-    Service(Duration),
+    Service(TimeOut, Duration),
     Client,
     Slow(Step),
     HalfClosed,
@@ -68,7 +68,9 @@ impl Attempt<'_, '_> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Deadline::Service(patience) => return Poll::Ready(Cause::TimedOut(patience)),
+                Deadline::Service(which, patience) => {
+                    return Poll::Ready(Cause::TimedOut(which, patience));
+                }
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
                 // It may be that the client has waited for us.
                 Deadline::Slow(Step::Cut(_)) if self.was_behind() => self.paces.give_time(),
@@ -97,15 +99,18 @@ impl Attempt<'_, '_> {
     fn deadline(&self, client: &End<'_>) -> Due {
         let (forward, progress) = (self.forward, self.progress);
         let client_idle = forward.record.current.snapshot.idle_timeout;
-        let service = |since, patience| (since + patience, Deadline::Service(patience));
+        let service_idle = forward.upstream.rules.idle_timeout;
         let next = match self.sent {
-            Some(sent) if !self.answering => self.due_for_head(sent),
+            Some(sent) if !self.answering && !self.blocked => self.due_for_head(sent),
             _ if self.blocked => (
                 progress + client_idle,
                 Deadline::Slow(Step::Cut(Slow::ToRead)),
             ),
             None if self.up.reads => (progress + client_idle, Deadline::Client),
-            _ => service(progress, forward.upstream.rules.idle_timeout),
+            _ => (
+                progress + service_idle,
+                Deadline::Service(TimeOut::Idle, service_idle),
+            ),
         };
         let slow = self.paces.due();
         let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
@@ -122,15 +127,16 @@ impl Attempt<'_, '_> {
     /// By when the head of the answer has to come: of this try's, and of all together.
     fn due_for_head(&self, sent: Instant) -> (Instant, Deadline) {
         let (forward, all) = (self.forward, self.forward.route.timeout);
-        let due = |since: Instant, patience| {
+        let due = |which, since: Instant, patience| {
             (
                 since.max(self.interim_at) + patience,
-                Deadline::Service(patience),
+                Deadline::Service(which, patience),
             )
         };
-        let of_all = due(forward.first_sent.get().unwrap_or(sent), all);
-        match forward.upstream.rules.try_timeout {
-            Some(patience) if due(sent, patience).0 < of_all.0 => due(sent, patience),
+        let of_all = due(TimeOut::All, forward.first_sent.get().unwrap_or(sent), all);
+        let of_try = forward.upstream.rules.try_timeout;
+        match of_try.map(|patience| due(TimeOut::Try, sent, patience)) {
+            Some(of_try) if of_try.0 < of_all.0 => of_try,
             _ => of_all,
         }
     }
