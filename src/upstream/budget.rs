@@ -56,7 +56,8 @@ impl Seconds {
         let added = |slot| {
             let (then, sum) = split(slot);
             let sum = if then == second { sum } else { 0 };
-            Some(packed(second, sum.saturating_add(count)))
+            // A worker that had nothing to do for long tells late of what it had done before.
+            (then <= second).then(|| packed(second, sum.saturating_add(count)))
         };
         let slot = &self.0[second as usize % SECONDS];
         let _ = slot.fetch_update(Relaxed, Relaxed, added);
@@ -115,6 +116,14 @@ mod tests {
         let budget = Budget::default();
         budget.deposit(100, 1000);
         assert_eq!(withdraw(&budget, 110, 1000), 10);
+    }
+
+    #[test]
+    fn what_is_told_late_takes_the_place_of_nothing() {
+        let budget = Budget::default();
+        budget.deposit(110, 1000);
+        budget.deposit(100, 10);
+        assert_eq!(withdraw(&budget, 110, 1000), 210);
     }
 
     /// All fail, and are retried as often as they may, for a minute.
