@@ -6,7 +6,7 @@
 //! Only tries count that have begun since the last change. Nothing here is locked but the words for
 //! the log.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering, Ordering::Relaxed, fence};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,8 +95,16 @@ impl Circuit {
         Duration::from_millis(due.saturating_sub(now))
     }
 
+    /// How long until it is worth asking again while nothing else of the upstream can be used. A probe
+    /// that is under way will have ended long before its lease, as a rule.
+    pub(super) fn until_next_chance(&self, now: Instant) -> Duration {
+        self.until_probe(true, now).min(COOL_DOWN_OF_ALL)
+    }
+
     /// Takes the lease of a probe that is due and will have ended in `time`.
     pub(super) fn probe(&self, all_open: bool, time: Duration, now: Instant) -> Option<Ticket> {
+        // What was noted when it opened is seen: see `failed`.
+        fence(Ordering::Acquire);
         let held = self.lease.load(Relaxed);
         if !self.until_probe(all_open, now).is_zero() {
             return None;
@@ -126,7 +134,8 @@ impl Circuit {
             Ticket::Probe(_) => self.close(now),
             Ticket::Unguarded => {
                 self.note_success(now);
-                None
+                // It was open when the breaker was turned off.
+                self.close(now)
             }
         }
     }
@@ -175,17 +184,20 @@ impl Circuit {
             0 => true,
             at => at + whole_millis(QUIET) <= millis(now),
         };
-        let opened = self.breaker.failed_if(attempt, |failures| {
+        self.breaker.failed_if(attempt, |failures| {
             let enough = failures.saturating_add(1) >= rules.failures && quiet;
-            (enough || why.is_clear()) && may_open()
-        });
-        if opened {
-            self.cool_down.store(whole_millis(rules.cool_down), Relaxed);
-            self.waits_since.store(millis(now), Relaxed);
-            self.lease.store(0, Relaxed);
-            *self.words() = Some((now, why));
-        }
-        opened
+            let opens = (enough || why.is_clear()) && may_open();
+            if opens {
+                // Before it is open, for whoever sees that may be its probe. Callers hold the lock of the
+                // upstream, so nobody else notes anything else.
+                self.cool_down.store(whole_millis(rules.cool_down), Relaxed);
+                self.waits_since.store(millis(now), Relaxed);
+                self.lease.store(0, Relaxed);
+                *self.words() = Some((now, why));
+                fence(Ordering::Release);
+            }
+            opens
+        })
     }
 
     /// Notes that the probe has failed. The next waits for longer while another endpoint serves.

@@ -140,7 +140,7 @@ impl Candidates {
 
     fn why_none(&self, list: &List, now: Instant) -> NoEndpoint {
         let open = list.all.iter().filter(|one| self.is_open(one));
-        let next = open.map(|one| one.pool.address.circuit.until_probe(true, now));
+        let next = open.map(|one| one.pool.address.circuit.until_next_chance(now));
         next.min()
             .map_or(NoEndpoint::Unhealthy, NoEndpoint::CircuitsOpen)
     }
@@ -187,12 +187,12 @@ impl Candidates {
             if !self.is_open(one) || was_tried && !all_open {
                 return None;
             }
-            let now = if asked.repeatable || all_open {
-                asked.now
-            } else {
-                asked.now.checked_sub(PATIENCE)?
-            };
-            let ticket = address.circuit.probe(all_open, asked.longest, now)?;
+            if !asked.repeatable && !all_open {
+                let earlier = asked.now.checked_sub(PATIENCE)?;
+                let wait = address.circuit.until_probe(false, earlier);
+                wait.is_zero().then_some(())?;
+            }
+            let ticket = address.circuit.probe(all_open, asked.longest, asked.now)?;
             Some(Try::new(one, ticket))
         };
         list.all.iter().find_map(probe)
@@ -309,11 +309,13 @@ impl Candidates {
             let share = requests as f32 * one.weight / weights;
             (in_flight(one) as f32) < (BOUNDED * share).ceil().max(ALWAYS_ROOM)
         };
-        if count > FEW && count == list.regular && nth(0) == 0 {
-            let places = (0..count as u64).map(|nth| list.table().get(asked.hash, nth));
-            let mut with_room = places.filter(|place| has_room(&list.all[*place]));
-            let found = with_room.next();
-            return found.unwrap_or_else(|| self.least(list, 0..count, asked.now));
+        // Places ascend. While some cannot be used, only what belongs to these goes elsewhere.
+        if list.regular > FEW && nth(count - 1) < list.regular {
+            let is_usable = |place| count == list.regular || has_place(place, count, &nth);
+            let places = (0..list.regular as u64).map(|nth| list.table().get(asked.hash, nth));
+            let mut fit = places.filter(|place| is_usable(*place) && has_room(&list.all[*place]));
+            let found = fit.next();
+            return found.unwrap_or_else(|| self.least(list, (0..count).map(nth), asked.now));
         }
         let (mut best, mut smallest) = (nth(0), f64::INFINITY);
         for place in (0..count).map(&nth) {
@@ -325,6 +327,20 @@ impl Candidates {
         }
         best
     }
+}
+
+/// Whether one of `count` ascending places is this one.
+fn has_place(place: usize, count: usize, nth: impl Fn(usize) -> usize) -> bool {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if nth(middle) < place {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low < count && nth(low) == place
 }
 
 impl Upstream {

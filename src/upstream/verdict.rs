@@ -46,7 +46,7 @@ impl Upstream {
             return;
         }
         let opening = self.state.opening();
-        let may_open = || !why.is_of_load() || self.may_lose_another();
+        let may_open = || !why.is_of_load() || self.may_lose_another(why);
         let circuit = &address.circuit;
         let opened = circuit.failed(attempt.ticket, why, rules, now, may_open);
         drop(opening);
@@ -88,11 +88,15 @@ impl Upstream {
     }
 
     /// Whether one more address may be left out for its load: at most half are then. The only one of
-    /// an upstream may, for there is no other whose load would grow.
-    fn may_lose_another(&self) -> bool {
+    /// an upstream may, for there is no other whose load would grow; but not because clients have left,
+    /// who may have had reasons of their own.
+    fn may_lose_another(&self, why: Failure) -> bool {
         let all = self.addresses().count();
         let open = self.addresses().filter(|one| one.circuit.is_open()).count();
-        all <= 1 || (open + 1) * 2 <= all
+        match all {
+            0 | 1 => why != Failure::Impatient,
+            _ => (open + 1) * 2 <= all,
+        }
     }
 
     /// All that requests are spread over. Takes a lock for each endpoint: not for each request.

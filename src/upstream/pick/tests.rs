@@ -400,3 +400,77 @@ fn a_slow_start_is_slow() {
     let whole = candidates.picks(100, now + 10 * SECOND)[0];
     assert!((49..=51).contains(&whole), "{whole}");
 }
+
+/// A lease that began in the past would end before its try does.
+#[test]
+fn the_probe_of_a_request_that_cannot_be_repeated_is_the_only_one_too() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    candidates.fail(0, Failure::Refused, now);
+    let at = now + 60 * SECOND;
+    let post = Asked {
+        repeatable: false,
+        longest: 5 * SECOND,
+        ..asked(at)
+    };
+    let probe = candidates.pick(&post).unwrap();
+    assert!(probe.is_probe());
+    for later in [at, at + 4 * SECOND] {
+        assert!(!candidates.pick(&asked(later)).unwrap().is_probe());
+    }
+}
+
+#[test]
+fn a_probe_under_way_does_not_make_clients_wait_for_its_lease() {
+    let (candidates, now) = (balanced(&[1], Balance::LeastRequests), Instant::now());
+    candidates.fail(0, Failure::Refused, now);
+    let at = now + 5 * SECOND;
+    let long = Asked {
+        longest: 32 * SECOND,
+        ..asked(at)
+    };
+    let probe = candidates.pick(&long).unwrap();
+    assert!(probe.is_probe());
+    let refused = candidates.pick(&asked(at)).unwrap_err();
+    assert_eq!(refused, NoEndpoint::CircuitsOpen(5 * SECOND));
+}
+
+#[test]
+fn clients_that_leave_do_not_open_the_only_circuit() {
+    let now = Instant::now();
+    for (count, expected) in [(1, false), (2, true)] {
+        let candidates = balanced(&vec![1; count], Balance::LeastRequests);
+        for _ in 0..3 {
+            candidates.fail(0, Failure::Impatient, now);
+        }
+        assert_eq!(candidates.address(0).circuit.is_open(), expected);
+    }
+}
+
+#[test]
+fn one_of_many_that_is_out_moves_what_belongs_to_it() {
+    let candidates = balanced(&[1; 100], Balance::Hash(HashBy::Ip));
+    let now = Instant::now();
+    let pick = |text: u64| {
+        let hash = text.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let picked = candidates.pick(&Asked { hash, ..asked(now) }).unwrap();
+        picked.candidate().endpoint
+    };
+    let before: Vec<_> = (0..500).map(pick).collect();
+    candidates.fail(7, Failure::Refused, now);
+    for (text, endpoint) in (0..).zip(before) {
+        let after = pick(text);
+        assert!(after == endpoint || endpoint == 7 && after != 7);
+    }
+}
+
+#[test]
+fn a_circuit_closes_though_the_breaker_was_turned_off() {
+    let (candidates, now) = (balanced(&[1], Balance::LeastRequests), Instant::now());
+    candidates.fail(0, Failure::Refused, now);
+    let mut off = Upstream::clone(&candidates.upstream);
+    off.rules.breaker = None;
+    let off = Pools::default().of(&[Arc::new(off)]).remove(0);
+    let served = off.pick(&asked(now)).unwrap();
+    off.upstream.answered(&served, SECOND, false, now);
+    assert!(candidates.pick(&asked(now)).is_ok());
+}
