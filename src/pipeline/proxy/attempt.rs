@@ -54,7 +54,7 @@ pub(super) struct Attempt<'a, 'r> {
     uploaded: bool,
     interim: u8,
     /// When the last interim answer came: a service that sends one is at work.
-    interim_at: Instant,
+    interim_at: Option<Instant>,
     /// A head had to be repaired: the connection is not used again.
     repaired: bool,
     /// The service has asked for the request's body (RFC 9110 section 15.2.1).
@@ -97,7 +97,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             sent: None,
             uploaded: false,
             interim: 0,
-            interim_at: now,
+            interim_at: None,
             repaired: false,
             continued: false,
             answering: false,
@@ -190,7 +190,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn of_service(&self) -> Duration {
         let since = match self.sent {
             _ if self.blocked => return Duration::ZERO,
-            Some(sent) => sent.max(self.interim_at),
+            Some(sent) => self.interim_at.map_or(sent, |at| at.max(sent)),
             None if self.up.reads => return Duration::ZERO,
             None => self.progress,
         };
@@ -205,6 +205,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// Whether the client has got interim answers, but for those that ask for its body.
     pub(super) fn is_answering(&self) -> bool {
         self.interim > u8::from(self.continued)
+    }
+
+    /// Whether all of the request has been sent.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.uploaded
     }
 
     /// The service's side after a switch of protocols.
@@ -224,7 +229,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 ready!(flushed).map_err(|_| Cause::ClientLeft)?;
                 if was_blocked {
                     // Only now the service is waited for again.
-                    self.interim_at = self.forward.record.now();
+                    self.interim_at = Some(self.forward.record.now());
                 }
             }
             let head = ready!(self.service.poll_answer(cx)).map_err(|error| match error {
@@ -245,7 +250,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(Ok(head));
             }
             self.interim += 1;
-            self.interim_at = self.forward.record.now();
+            self.interim_at = Some(self.forward.record.now());
             self.repaired |= head.repaired.is_some();
             self.forward.log_odd(head.repaired);
             self.continued |= head.status == StatusCode::CONTINUE;
@@ -257,17 +262,22 @@ impl<'a, 'r> Attempt<'a, 'r> {
         }
     }
 
-    /// Passes on the head of an answer, which `endpoint` has sent.
+    /// The length of the body that follows on the head of an answer.
+    pub(super) fn body_of(&self, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
+        answer_body(head, self.forward.method())
+            .map_err(|_| self.failed(Cause::Invalid("its length is ambiguous")))
+    }
+
+    /// Passes on the head of an answer, which `endpoint` has sent, and behind which this body comes.
     pub(super) fn begin_answer(
         &mut self,
         head: AnswerHead,
+        AnswerBody { length, odd }: AnswerBody,
         endpoint: &Endpoint,
         client: &mut ClientSide<'_>,
-    ) -> Result<Relayed, AttemptError> {
+    ) -> Relayed {
         let record = self.forward.record;
         let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
-        let AnswerBody { length, odd } = answer_body(&head, self.forward.method())
-            .map_err(|_| self.failed(Cause::Invalid("its length is ambiguous")))?;
         self.repaired |= head.repaired.is_some();
         self.forward.log_odd(head.repaired.or(odd));
         let framing = client.end.framing(length);
@@ -302,13 +312,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
         self.service.expect_answer_body(length);
         self.give_back(head);
         self.answering = true;
-        Ok(Relayed {
+        Relayed {
             goes_on,
             rest,
             switched,
             endless,
             at: self.progress,
-        })
+        }
     }
 
     /// Whether the service may have answered without reading the body: it refuses the request, or
@@ -359,9 +369,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
     }
 
     fn failed(&self, cause: Cause) -> AttemptError {
+        // Not the time of the record, which may be a moment ago: it is compared with what was waited for.
+        let now = Instant::now();
         AttemptError {
             phase: if self.answering {
                 Phase::Body
+            } else if self.is_answering() {
+                Phase::Interim
             } else if self.interim > 0 || self.service.has_more() {
                 Phase::Head
             } else {
@@ -376,7 +390,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             },
             waited: match cause {
                 Cause::ClientLeft => self.of_service(),
-                _ => self.waited(self.forward.record.now()),
+                _ => self.waited(now),
             },
             cause,
         }

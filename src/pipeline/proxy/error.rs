@@ -30,6 +30,8 @@ pub(super) enum Phase {
     Wait,
     /// Something had come, but not the head of the final answer.
     Head,
+    /// The same, and some of that was passed on, beyond what asks for the request's body.
+    Interim,
     /// The answer was being passed on.
     Body,
 }
@@ -116,9 +118,10 @@ impl AttemptError {
     /// repeated, and nothing of an answer has come that was passed on.
     pub(super) fn leaves_request_whole(&self, repeatable: bool) -> bool {
         match &self.cause {
-            Cause::Connect(error) => !error.is_ours(),
+            Cause::Connect(error) => error.failure().is_some(),
             Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(..) => {
-                self.phase != Phase::Body && (repeatable || self.sent == Sent::Nothing)
+                !matches!(self.phase, Phase::Interim | Phase::Body)
+                    && (repeatable || self.sent == Sent::Nothing)
             }
             Cause::NoPlace(_)
             | Cause::Drained
@@ -147,6 +150,12 @@ impl AttemptError {
         }
     }
 
+    /// Whether the endpoint had the time that it may take. A try that follows on another has what that
+    /// has left.
+    pub(super) fn had_its_time(&self) -> bool {
+        !matches!(self.cause, Cause::TimedOut(_, patience) if self.waited < patience)
+    }
+
     /// What happened, for the log. A client that has left, or is refused, has its own words there.
     pub(super) fn detail(&self) -> Option<Cow<'static, str>> {
         let sent = match self.sent {
@@ -160,7 +169,7 @@ impl AttemptError {
             (Cause::Ended, Phase::Body) => {
                 "the service ended the connection within its answer".into()
             }
-            (Cause::Ended, Phase::Head) => {
+            (Cause::Ended, Phase::Head | Phase::Interim) => {
                 format!("the service ended the connection within the head of its answer{sent}")
                     .into()
             }

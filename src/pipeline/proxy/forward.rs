@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::Method;
+use tokio::time::timeout_at;
 
 use crate::message::body::BodyLength;
 use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
@@ -15,7 +16,7 @@ use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
-    AddressPool, Balance, Candidates, ConnectError, Endpoint, Link, Try, Upstream,
+    AddressPool, Balance, Candidate, Candidates, ConnectError, Endpoint, Link, Try, Upstream,
 };
 
 use super::super::boxed_cold;
@@ -23,7 +24,7 @@ use super::super::hashed_by;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
-use super::error::{AttemptError, Cause, Phase, Sent};
+use super::error::{AttemptError, Cause, Phase, Sent, TimeOut};
 use super::kept::Kept;
 
 /// A request that is passed on.
@@ -101,20 +102,34 @@ impl<'f, 'r> Forward<'f, 'r> {
     /// Makes a new connection.
     pub(super) async fn connect(&self, current: &mut Try) -> Result<Link, AttemptError> {
         let candidate = Rc::clone(current.candidate());
-        let pool = self.candidates.pool(&candidate);
         let begun = Instant::now();
-        let connected = boxed_cold(pool.connect(&candidate.pool, self.upstream)).await;
+        let connected = boxed_cold(self.connect_in_time(&candidate)).await;
         match connected {
             Ok(link) => {
                 current.goes_to(&link.pool, self.upstream, Instant::now());
                 Ok(link)
             }
-            Err(error) => {
+            Err(mut error) => {
                 self.note_attempt(&candidate.pool);
-                let mut error = self.unreachable(error);
                 error.waited = begun.elapsed();
                 Err(error)
             }
+        }
+    }
+
+    /// Connects. What follows on another try has what that has left: all together have the route's
+    /// time.
+    async fn connect_in_time(&self, candidate: &Candidate) -> Result<Link, AttemptError> {
+        let pool = self.candidates.pool(candidate);
+        let connecting = pool.connect(&candidate.pool, self.upstream);
+        let patience = self.route.timeout;
+        let connected = match self.first_sent.get() {
+            None => Ok(connecting.await),
+            Some(sent) => timeout_at((sent + patience).into(), connecting).await,
+        };
+        match connected {
+            Ok(connected) => connected.map_err(|error| self.unreachable(error)),
+            Err(_) => Err(not_connected(Cause::TimedOut(TimeOut::All, patience))),
         }
     }
 
@@ -128,12 +143,7 @@ impl<'f, 'r> Forward<'f, 'r> {
                 tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
             }
         }
-        AttemptError {
-            phase: Phase::Connect,
-            sent: Sent::Nothing,
-            waited: Duration::ZERO,
-            cause: Cause::Connect(error),
-        }
+        not_connected(Cause::Connect(error))
     }
 
     /// The request's method.
@@ -161,6 +171,7 @@ impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn note_attempt(&self, pool: &AddressPool) {
         self.record.attempts.set(self.record.attempts.get() + 1);
         self.record.endpoint.replace(Some(Rc::clone(&pool.text)));
+        self.record.upstream_time.set(None);
     }
 
     /// The host that this endpoint is asked for, if it is not the one that the client has asked for.
@@ -194,6 +205,15 @@ impl<'f, 'r> Forward<'f, 'r> {
             forward: self,
             endpoint,
         }
+    }
+}
+
+fn not_connected(cause: Cause) -> AttemptError {
+    AttemptError {
+        phase: Phase::Connect,
+        sent: Sent::Nothing,
+        waited: Duration::ZERO,
+        cause,
     }
 }
 

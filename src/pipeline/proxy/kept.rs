@@ -72,20 +72,37 @@ impl<'b> Kept<'b> {
         Ok(kept)
     }
 
-    /// Keeps more of the body, unless that is too much: then it can not be sent again.
+    /// Keeps more of the body, unless that is too much.
     pub(super) fn add(&self, more: &[u8]) -> bool {
         let n = more.len();
         if self.len() + n > self.most {
-            self.lost.set(true);
+            return false;
+        }
+        if KEPT_IN_ALL.fetch_add(n, Relaxed) + n > MOST_IN_ALL {
+            KEPT_IN_ALL.fetch_sub(n, Relaxed);
             return false;
         }
         self.counted.set(self.counted.get() + n);
-        if KEPT_IN_ALL.fetch_add(n, Relaxed) + n > MOST_IN_ALL {
-            self.lost.set(true);
-            return false;
-        }
         self.append(more);
         true
+    }
+
+    /// Notes that something was passed on that is not kept.
+    pub(super) fn lose(&self) {
+        self.lost.set(true);
+    }
+
+    /// Keeps nothing any longer: the request will not be sent again.
+    pub(super) fn let_go(&self) {
+        self.lose();
+        let counted = self.counted.take();
+        if counted > 0 {
+            KEPT_IN_ALL.fetch_sub(counted, Relaxed);
+        }
+        let bytes = self.bytes.take();
+        if bytes.capacity() > 0 {
+            self.buffers.give(bytes);
+        }
     }
 
     /// Notes that there is no more.
@@ -127,12 +144,6 @@ impl<'b> Kept<'b> {
 
 impl Drop for Kept<'_> {
     fn drop(&mut self) {
-        if self.counted.get() > 0 {
-            KEPT_IN_ALL.fetch_sub(self.counted.get(), Relaxed);
-        }
-        let bytes = self.bytes.get_mut();
-        if bytes.capacity() > 0 {
-            self.buffers.give(std::mem::take(bytes));
-        }
+        self.let_go();
     }
 }

@@ -95,8 +95,7 @@ async fn exchange<'f, 'r>(
     client: &mut ClientSide<'_>,
 ) -> Result<Exchanged, AttemptError> {
     let record = forward.record;
-    let repeatable = forward.is_repeatable(kept);
-    let ask_kernel = !(repeatable && kept.is_whole());
+    let ask_kernel = !(forward.is_repeatable(kept) && kept.is_whole());
     let pool = &current.candidate().pool;
     let mut link = match pool.take(ask_kernel, record.now()) {
         Some(link) => link,
@@ -105,20 +104,32 @@ async fn exchange<'f, 'r>(
     loop {
         let (endpoint, reused) = (forward.endpoint(current), link.reused);
         let mut attempt = Attempt::start(forward, endpoint, kept, &mut link);
-        let head = match attempt.head(client).await {
-            Ok(head) => head,
-            Err(error) if reused && error.is_of_stale_connection(repeatable) => {
-                drop(attempt);
-                link = forward.connect(current).await?;
-                continue;
+        let begun = {
+            // In a block, for the future needs no place for it while the answer is relayed.
+            let head = match attempt.head(client).await {
+                Ok(head) => head,
+                // Asked now, for what has been sent meanwhile may not have been kept.
+                Err(error)
+                    if reused
+                        && kept.has_all()
+                        && error.is_of_stale_connection(forward.is_repeatable(kept)) =>
+                {
+                    drop(attempt);
+                    link = forward.connect(current).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let body = attempt.body_of(&head)?;
+            // Nothing of the answer has gone out: here another endpoint can still be tried.
+            if let Some(next) = tries.instead_of(&head, current, &attempt) {
+                return Ok(Exchanged::Unwelcome(next));
             }
-            Err(error) => return Err(error),
+            attempt.begin_answer(head, body, endpoint, client)
         };
-        // Nothing of the answer has gone out: here another endpoint can still be tried.
-        if let Some(next) = tries.instead_of(&head, current, &attempt) {
-            return Ok(Exchanged::Unwelcome(next));
+        if attempt.has_sent_all() {
+            kept.let_go();
         }
-        let begun = attempt.begin_answer(head, endpoint, client)?;
         if begun.endless || begun.switched {
             tries.is_endless();
         }

@@ -71,17 +71,17 @@ impl<'p, 'r> Pass<'p, 'r> {
             match from.next_piece().map_err(PassError::Framing)? {
                 Piece::Data(bytes) => {
                     allow(self.count(), bytes.len(), self.limit)?;
-                    if let Some(kept) = self.kept {
-                        if kept.add(bytes) {
-                            let n = bytes.len();
-                            from.used(n);
-                            self.count().set(self.count().get() + n as u64);
-                            continue;
-                        }
-                        self.kept = None;
+                    if self.kept.is_some_and(|kept| kept.add(bytes)) {
+                        let n = bytes.len();
+                        from.used(n);
+                        self.count().set(self.count().get() + n as u64);
+                        continue;
                     }
                     let sent = ready!(to.poll_piece(cx, bytes)).map_err(|_| PassError::Write)?;
                     from.used(sent);
+                    if let Some(kept) = self.kept.take() {
+                        kept.lose();
+                    }
                     let count = self.count();
                     count.set(count.get() + sent as u64);
                 }

@@ -33,6 +33,8 @@ pub(super) struct Tries<'f, 'r> {
     forward: &'f Forward<'f, 'r>,
     kept: &'f Kept<'f>,
     hash: u64,
+    /// All of it was at hand when it began.
+    was_whole: bool,
     tried: SmallVec<[Arc<Address>; 2]>,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
@@ -49,6 +51,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             forward,
             kept,
             hash: forward.hash(),
+            was_whole: kept.is_whole(),
             tried: SmallVec::new(),
             place,
         }
@@ -103,7 +106,9 @@ impl<'f, 'r> Tries<'f, 'r> {
             why => why,
         };
         if let Some(why) = why {
-            upstream.failed(failed, why, now);
+            if error.had_its_time() {
+                upstream.failed(failed, why, now);
+            }
             self.note(failed, why, error.waited);
         }
     }
@@ -177,10 +182,13 @@ impl<'f, 'r> Tries<'f, 'r> {
     /// Picks another endpoint if there is time and a place in the budget.
     fn another(&self, rules: &RetryRules) -> Option<Try> {
         let (forward, now) = (self.forward, self.forward.record.now());
-        let is_late = |sent: Instant| now + PAUSE >= sent + forward.route.timeout;
+        let pause = self.longest_pause();
+        let begun = || self.was_whole.then(|| forward.record.begun());
+        let since = forward.first_sent.get().or_else(begun);
+        let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
         if self.tried.len() > rules.attempts as usize
             || self.kept.len() > rules.body
-            || forward.first_sent.get().is_some_and(is_late)
+            || since.is_some_and(is_late)
         {
             return None;
         }
@@ -194,9 +202,13 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     /// Waits a little, so that what has failed together is not tried again together.
     pub(super) async fn pause(&self) {
-        let doublings = u32::try_from(self.tried.len()).unwrap_or(1).clamp(1, 8) - 1;
-        sleep(PAUSE.mul_f32(fastrand::f32()) * (1 << doublings)).await;
+        sleep(self.longest_pause().mul_f32(fastrand::f32())).await;
         self.forward.record.waits();
+    }
+
+    fn longest_pause(&self) -> Duration {
+        let doublings = u32::try_from(self.tried.len()).unwrap_or(1).clamp(1, 8) - 1;
+        PAUSE * (1 << doublings)
     }
 }
 

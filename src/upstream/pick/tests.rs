@@ -471,6 +471,6 @@ fn a_circuit_closes_though_the_breaker_was_turned_off() {
     off.rules.breaker = None;
     let off = Pools::default().of(&[Arc::new(off)]).remove(0);
     let served = off.pick(&asked(now)).unwrap();
-    off.upstream.answered(&served, SECOND, false, now);
+    off.upstream.answered(&served, Some(SECOND), false, now);
     assert!(candidates.pick(&asked(now)).is_ok());
 }

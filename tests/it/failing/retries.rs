@@ -1,5 +1,7 @@
 //! What is tried again, where, and what is not.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{answering, failing, gateway};
@@ -182,4 +184,102 @@ fn all_tries_together_have_the_routes_time() {
     let took = begun.elapsed().as_millis();
     assert!((500..3000).contains(&took), "{took} ms");
     assert_eq!(gateway.finish()[0]["attempts"], json!(2));
+}
+
+/// A kept connection that breaks may have died unnoticed, and is replaced. But of this body the
+/// middle is lost.
+#[test]
+fn a_body_that_is_not_kept_is_not_sent_again_on_a_new_connection() {
+    let service = Upstream::start(|peer| {
+        if peer.nth > 0 {
+            return peer.request().map(drop);
+        }
+        let first = peer.request()?;
+        peer.reply(&first, b"")?;
+        peer.head()?;
+        peer.take(200 * 1024, &mut Vec::new())?;
+        peer.reset();
+        Err(Gone)
+    });
+    let gateway = gateway(&[&service], "breaker = \"off\"");
+    let mut client = gateway.connect();
+    client.ask(&Request::get("/x")).is(200);
+    let body = vec![b'x'; 1024 * 1024];
+    let put = Request::new("PUT", "/x").body(body).chunked(16 * 1024);
+    client.ask(&put).is_refusal(502, "upstream_reset");
+    assert_eq!(service.take().len(), 1);
+    assert_eq!(service.connections(), 1);
+}
+
+/// The first has used up nearly all of the time, and there is no time for a try.
+#[test]
+fn the_last_try_has_what_is_left_of_the_routes_time() {
+    let late = Upstream::start(|peer| {
+        peer.request()?;
+        std::thread::sleep(Duration::from_millis(700));
+        peer.send(BUSY)?;
+        peer.wait_closed();
+        Err(Gone)
+    });
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/\" = {{ upstream = \"up\", timeout = \"1s\" }}\n[upstreams.up]\nendpoints = [\"{}\"]\nretry = {{ attempts = 5 }}",
+        late.url()
+    ));
+    let begun = Instant::now();
+    gateway
+        .ask(&Request::get("/x"))
+        .is_refusal(504, "upstream_timeout");
+    let took = begun.elapsed().as_millis();
+    assert!((1000..1350).contains(&took), "{took} ms");
+    let line = gateway.finish().remove(0);
+    assert_eq!(line["attempts"], json!(2));
+    assert_eq!(line["upstream_ms"], json!(null), "it got no answer");
+}
+
+/// What an interim answer says is of the endpoint that has sent it.
+#[test]
+fn nothing_is_tried_again_after_an_interim_answer() {
+    let hints = failing(|peer| {
+        drop(peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"));
+        std::thread::sleep(Duration::from_millis(50));
+        peer.reset();
+    });
+    let good = Upstream::echo();
+    let gateway = gateway(&[&hints, &good], ALWAYS);
+    for _ in 0..4 {
+        let response = gateway.ask(&Request::get("/x"));
+        let expected = if response.interim.is_empty() {
+            200
+        } else {
+            502
+        };
+        response.is(expected);
+    }
+    assert_eq!((hints.take().len(), good.take().len()), (2, 2));
+}
+
+#[test]
+fn chunks_and_trailers_are_sent_again() {
+    let bad = failing(Peer::reset);
+    let good = Upstream::echo();
+    let gateway = gateway(&[&bad, &good], ALWAYS);
+    for _ in 0..2 {
+        let mut client = gateway.connect();
+        client.send("PUT /x HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send("5\r\nhello\r\n");
+        std::thread::sleep(Duration::from_millis(20));
+        client.send(
+            "3;a=b\r\n, x\r\n0\r\nX-Sum: 8\r\n\r\nGET /next HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        );
+        client.answer().is(200);
+        client.answer().is(200);
+        let seen = good.take();
+        let put = seen.iter().find(|seen| seen.method == "PUT").expect("it");
+        assert_eq!((&put.body[..], put.whole), (&b"hello, x"[..], true));
+        assert_eq!(put.trailers.one("x-sum"), Some("8"));
+    }
+    for line in gateway.finish() {
+        let expected = if line["method"] == "PUT" { 8 } else { 0 };
+        assert_eq!(line["bytes_in"], json!(expected), "{line}");
+    }
 }

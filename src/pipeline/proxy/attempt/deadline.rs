@@ -129,7 +129,7 @@ impl Attempt<'_, '_> {
         let (forward, all) = (self.forward, self.forward.route.timeout);
         let due = |which, since: Instant, patience| {
             (
-                since.max(self.interim_at) + patience,
+                self.interim_at.map_or(since, |at| at.max(since)) + patience,
                 Deadline::Service(which, patience),
             )
         };
