@@ -86,7 +86,8 @@ fn a_trusted_proxy_says_who_calls() {
         Some("192.0.2.9")
     );
     let lines = gateway.finish();
-    assert_eq!(lines.last().expect("a line")["ip"], "192.0.2.9");
+    // Those of different workers come in any order.
+    assert!(lines.iter().any(|line| line["ip"] == "192.0.2.9"));
 }
 
 #[test]
