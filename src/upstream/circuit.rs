@@ -185,8 +185,8 @@ impl Circuit {
             at => at + whole_millis(QUIET) <= millis(now),
         };
         self.breaker.failed_if(attempt, |failures| {
-            let enough = failures.saturating_add(1) >= rules.failures && quiet;
-            let opens = (enough || why.is_clear()) && may_open();
+            let enough = failures.saturating_add(1) >= rules.failures;
+            let opens = enough && (quiet || why.is_clear()) && may_open();
             if opens {
                 // Before it is open, for whoever sees that may be its probe. Callers hold the lock of the
                 // upstream, so nobody else notes anything else.

@@ -24,7 +24,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether one of these is enough: nothing listens there.
+    /// Whether it counts however short ago a try has succeeded: nothing listens there any more.
     #[must_use]
     pub fn is_clear(self) -> bool {
         matches!(self, Self::Refused)

@@ -107,8 +107,8 @@ table! {
 table! {
     /// When an endpoint's circuit opens.
     BreakerKeys {
-        /// After how many failures in a row without any success for 250 ms. A refused connection counts
-        /// at once, however long ago the last success was.
+        /// After how many failures in a row without any success for 250 ms. Refused connections count at
+        /// once, even right after a success. However often a request is tried on an endpoint counts once.
         failures: Number<1, 1_000_000> = Number(3);
         /// How long the circuit stays open before one request may try again. It doubles up to two minutes
         /// while that fails and another endpoint serves.

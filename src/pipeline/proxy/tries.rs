@@ -106,11 +106,18 @@ impl<'f, 'r> Tries<'f, 'r> {
             why => why,
         };
         if let Some(why) = why {
-            if error.had_its_time() {
+            if error.had_its_time() && !self.was_tried(failed) {
                 upstream.failed(failed, why, now);
             }
             self.note(failed, why, error.waited);
         }
+    }
+
+    /// Whether the request has failed there before: however often it is tried, that counts once. Else
+    /// the circuit of an only endpoint would open for a single request.
+    fn was_tried(&self, current: &Try) -> bool {
+        let address = &current.candidate().pool.address;
+        self.tried.iter().any(|tried| Arc::ptr_eq(tried, address))
     }
 
     fn note(&mut self, failed: &Try, why: Failure, waited: Duration) {
@@ -145,7 +152,9 @@ impl<'f, 'r> Tries<'f, 'r> {
         let (status, waited) = (head.status, attempt.waited(now));
         let breaker = upstream.rules.breaker.as_ref();
         if breaker.is_some_and(|rules| rules.statuses.has(status)) {
-            upstream.failed(answered, Failure::Status(status), now);
+            if !self.was_tried(answered) {
+                upstream.failed(answered, Failure::Status(status), now);
+            }
         } else {
             upstream.answered(answered, attempt.took(), status.is_server_error(), now);
         }

@@ -7,6 +7,12 @@ fn rules() -> BreakerRules {
 }
 
 impl Circuit {
+    /// Fails until it is open.
+    fn refuse(&self, now: Instant) {
+        let failures = (1..).find(|_| self.fail(Failure::Refused, now));
+        assert_eq!(failures, Some(3));
+    }
+
     fn fail(&self, why: Failure, now: Instant) -> bool {
         let ticket = self.enter().expect("it is closed");
         self.failed(ticket, why, &rules(), now, || true)
@@ -16,7 +22,7 @@ impl Circuit {
 /// One that has been opened at the moment that is returned.
 fn open() -> (Circuit, Instant) {
     let (circuit, now) = (Circuit::default(), Instant::now());
-    assert!(circuit.fail(Failure::Refused, now));
+    circuit.refuse(now);
     (circuit, now)
 }
 
@@ -47,11 +53,11 @@ fn a_service_that_sheds_now_and_then_is_not_cut_off() {
 }
 
 #[test]
-fn a_connection_that_is_refused_opens_it_at_once() {
+fn refused_connections_open_it_however_short_ago_it_served() {
     let (circuit, now) = (Circuit::default(), Instant::now());
     let ticket = circuit.enter().unwrap();
     circuit.succeeded(ticket, now);
-    assert!(circuit.fail(Failure::Refused, now));
+    circuit.refuse(now);
 }
 
 #[test]
@@ -59,12 +65,14 @@ fn tries_from_before_a_change_do_not_count() {
     let circuit = Circuit::default();
     let now = Instant::now();
     let old = circuit.enter().unwrap();
-    circuit.fail(Failure::Refused, now);
+    circuit.refuse(now);
     circuit.succeeded(old, now);
     assert!(circuit.is_open(), "a late success");
     circuit.close(now);
-    circuit.failed(old, Failure::Refused, &rules(), now, || true);
-    assert!(!circuit.is_open(), "a late failure");
+    for _ in 0..3 {
+        circuit.failed(old, Failure::Refused, &rules(), now, || true);
+    }
+    assert!(!circuit.is_open(), "late failures");
 }
 
 #[test]
@@ -113,7 +121,7 @@ fn the_cool_down_doubles_while_another_endpoint_serves() {
         circuit.probe_failed(lease, true, now);
     }
     circuit.close(now);
-    circuit.fail(Failure::Refused, now);
+    circuit.refuse(now);
     assert_eq!(circuit.until_probe(false, now), 30 * SECOND);
 }
 

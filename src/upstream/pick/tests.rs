@@ -96,6 +96,13 @@ impl Candidates {
         self.upstream.failed(&Try::new(one, ticket), why, now);
     }
 
+    /// Refuses connections until the circuit is open.
+    fn refuse(&self, endpoint: usize, now: Instant) {
+        while !self.address(endpoint).circuit.is_open() {
+            self.fail(endpoint, Failure::Refused, now);
+        }
+    }
+
     fn check(&self, endpoint: usize, found: Check, now: Instant) {
         self.upstream.checked(&self.address(endpoint), found, now);
     }
@@ -210,7 +217,7 @@ fn weight_0_takes_nothing() {
 fn a_backup_is_used_while_no_other_can_be() {
     let (candidates, now) = (balanced(&[1, -1], Balance::LeastRequests), Instant::now());
     assert_eq!(candidates.picks(10, now), [10, 0]);
-    candidates.fail(0, Failure::Refused, now);
+    candidates.refuse(0, now);
     assert_eq!(candidates.picks(10, now), [0, 10]);
     candidates.address(0).circuit.close(now);
     assert_eq!(candidates.picks(10, now), [10, 0]);
@@ -228,15 +235,15 @@ fn the_endpoint_that_failed_is_tried_again_only_if_there_is_no_other() {
         candidates.pick(&asked).unwrap().candidate().endpoint
     };
     assert!((0..20).all(|_| again(&candidates) == 1));
-    candidates.fail(1, Failure::Refused, now);
+    candidates.refuse(1, now);
     assert_eq!(again(&candidates), 0);
 }
 
 #[test]
 fn all_circuits_open_say_when_the_next_probe_is_due() {
     let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
-    candidates.fail(0, Failure::Refused, now);
-    candidates.fail(1, Failure::Refused, now + SECOND);
+    candidates.refuse(0, now);
+    candidates.refuse(1, now + SECOND);
     let pick = |now| {
         candidates
             .pick(&asked(now))
@@ -262,7 +269,7 @@ fn all_circuits_open_say_when_the_next_probe_is_due() {
 #[test]
 fn a_request_that_can_be_repeated_is_the_probe() {
     let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
-    candidates.fail(0, Failure::Refused, now);
+    candidates.refuse(0, now);
     let due = now + 30 * SECOND;
     let post = Asked {
         repeatable: false,
@@ -294,8 +301,8 @@ fn at_most_half_are_left_out_for_their_load() {
         assert_eq!(open.count(), expected, "of {count}");
     }
     let candidates = balanced(&[1, 1], Balance::LeastRequests);
-    candidates.fail(0, Failure::Refused, now);
-    candidates.fail(1, Failure::Refused, now);
+    candidates.refuse(0, now);
+    candidates.refuse(1, now);
     assert!(
         candidates.pick(&asked(now)).is_err(),
         "nothing listens on either"
@@ -405,7 +412,7 @@ fn a_slow_start_is_slow() {
 #[test]
 fn the_probe_of_a_request_that_cannot_be_repeated_is_the_only_one_too() {
     let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
-    candidates.fail(0, Failure::Refused, now);
+    candidates.refuse(0, now);
     let at = now + 60 * SECOND;
     let post = Asked {
         repeatable: false,
@@ -422,7 +429,7 @@ fn the_probe_of_a_request_that_cannot_be_repeated_is_the_only_one_too() {
 #[test]
 fn a_probe_under_way_does_not_make_clients_wait_for_its_lease() {
     let (candidates, now) = (balanced(&[1], Balance::LeastRequests), Instant::now());
-    candidates.fail(0, Failure::Refused, now);
+    candidates.refuse(0, now);
     let at = now + 5 * SECOND;
     let long = Asked {
         longest: 32 * SECOND,
@@ -456,7 +463,7 @@ fn one_of_many_that_is_out_moves_what_belongs_to_it() {
         picked.candidate().endpoint
     };
     let before: Vec<_> = (0..500).map(pick).collect();
-    candidates.fail(7, Failure::Refused, now);
+    candidates.refuse(7, now);
     for (text, endpoint) in (0..).zip(before) {
         let after = pick(text);
         assert!(after == endpoint || endpoint == 7 && after != 7);
@@ -466,7 +473,7 @@ fn one_of_many_that_is_out_moves_what_belongs_to_it() {
 #[test]
 fn a_circuit_closes_though_the_breaker_was_turned_off() {
     let (candidates, now) = (balanced(&[1], Balance::LeastRequests), Instant::now());
-    candidates.fail(0, Failure::Refused, now);
+    candidates.refuse(0, now);
     let mut off = Upstream::clone(&candidates.upstream);
     off.rules.breaker = None;
     let off = Pools::default().of(&[Arc::new(off)]).remove(0);

