@@ -30,8 +30,7 @@ use super::report::Report;
 use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
 
-/// The status of a request whose client left before an answer could be sent. Not an HTTP status:
-/// no client ever sees it.
+/// The status of a request whose client left before an answer could be sent, for the log alone.
 const CLIENT_CLOSED: u16 = 499;
 
 /// One request that is being served, with what its line will tell. Stages note what they find out;
@@ -53,7 +52,7 @@ pub(super) struct Record<'r> {
     /// The limit that could not be counted, if the request is refused for that.
     pub uncounted: Cell<Option<&'r Policy>>,
     upstream: Cell<Option<&'r Upstream>>,
-    /// The address that the last attempt went to, as text.
+    /// Where the last attempt went.
     pub endpoint: RefCell<Option<Rc<str>>>,
     pub attempts: Cell<u32>,
     /// Those attempts that have failed.

@@ -255,7 +255,7 @@ fn nothing_is_tried_again_after_an_interim_answer() {
         };
         response.is(expected);
     }
-    assert_eq!((hints.take().len(), good.take().len()), (2, 2));
+    assert_eq!(hints.take().len() + good.take().len(), 4, "each once");
 }
 
 #[test]

@@ -195,14 +195,14 @@ fn hinting_without_end() -> (Upstream, Arc<AtomicUsize>) {
 fn no_answer_of_the_gateways_own_begins_within_another() {
     // What goes wrong once the client has stopped reading: nothing but the time, or its body.
     let rows = [
-        ("", "upstream_timeout"),
+        ("", "client_slow"),
         ("5\r\nhelloX", "bad_request"),
         ("b\r\nhello world\r\n0\r\n\r\n", "body_too_large"),
     ];
     each(rows, |(body, code)| {
         let (upstream, sent) = hinting_without_end();
         let gateway = Gateway::start(&format!(
-            "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1s\", body_limit = \"10B\" }}",
+            "[server]\nidle_timeout = \"2s\"\n[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1s\", body_limit = \"10B\" }}",
             upstream.url()
         ));
         let mut client = gateway.connect();
