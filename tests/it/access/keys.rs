@@ -231,11 +231,9 @@ keys = ["{}"]
     let seen = upstream.only();
     assert!(!seen.fields.has("x-client-id"));
     assert_eq!(seen.fields.one("cookie"), Some("a=b"));
-    let line = gateway.finish().pop().expect("a line");
-    assert_eq!(
-        (&line["status"], &line["client_kind"]),
-        (&200.into(), &"invalid".into())
-    );
+    let lines = gateway.finish();
+    let served = lines.iter().find(|line| line["status"] == 200);
+    assert_eq!(served.expect("one was")["client_kind"], "invalid");
     // It counts as a wrong key all the same, or keys could be tried there.
     let limit = "[limits]\ninvalid_keys = { requests = 2, per = \"1h\" }";
     let gateway = Gateway::start(&config(limit));
