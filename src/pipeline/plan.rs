@@ -116,13 +116,13 @@ fn steps<'p>(
         request.note_rules(route);
     }
     request.found = found.and_then(Resolved::named);
+    check_path(route, request)?;
     admit_address(snapshot, route, request)?;
 
     let caller = identify_caller(request, snapshot, as_client)?;
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
-    check_slashes(route.map(|route| &**route), path)?;
     let admitted = protect(
         &snapshot.access,
         route.map(|route| &**route),
@@ -205,10 +205,21 @@ fn is_preflight<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Result
     }
     if request.cors.is_some() {
         request.found = found.named();
+        check_path(route, request)?;
         admit_address(snapshot, route, request)?;
         request.route = route;
     }
     Ok(request.cors.is_some())
+}
+
+/// Refuses a path that is ambiguous on this route before it is asked who is calling, as one that is
+/// ambiguous on all.
+fn check_path(route: Option<&Arc<Route>>, request: &Request<'_>) -> Result<(), Rejection> {
+    let route = route.map(|route| &**route);
+    request
+        .path
+        .as_ref()
+        .map_or(Ok(()), |path| check_slashes(route, path))
 }
 
 /// Lets in requests from addresses that may call, here and anywhere.

@@ -10,7 +10,7 @@ use crate::message::body::BodyLength;
 use crate::message::path::{AmbiguousPath, RequestPath};
 use crate::route::{
     EncodedControls, EncodedSlash, MAX_RUNS, PathEncoding, PathPrefix, Resolved, Route, RouteTable,
-    runs,
+    are_uncertain, runs,
 };
 
 use super::rejection::Rejection;
@@ -61,16 +61,13 @@ fn evasion(prefix: &str, path: &RequestPath<'_>) -> String {
 /// Refuses a path of which a service that gets its slashes as they came could make too much: before
 /// it is compared with what is protected, for each of those readings is.
 pub fn check_slashes(route: Option<&Route>, path: &RequestPath<'_>) -> Result<(), Rejection> {
-    let keeps_encoded = route.is_some_and(|route| {
-        // Decoded, what arrives would begin with `//`.
-        let rest = path.as_str().strip_prefix(route.prefix.before_slash());
-        let begins_encoded = rest.is_none_or(|rest| rest.starts_with("/%2F"));
-        route.encoded_slash == EncodedSlash::Keep && !begins_encoded
-    });
-    if path.has_encoded_run() && !keeps_encoded {
+    let keeps = route.is_some_and(|route| !route.merge_slashes);
+    if !are_uncertain(path, keeps) {
+        return Ok(());
+    }
+    if path.has_encoded_run() && !route.is_some_and(|route| keeps_encoded(route, path)) {
         return Err(AmbiguousPath::EncodedSlashes.into());
     }
-    let keeps = route.is_some_and(|route| !route.merge_slashes);
     if keeps && path.with_all_slashes().is_some() && path.hides_slashes() {
         return Err(AmbiguousPath::HiddenSlashes.into());
     }
@@ -80,6 +77,14 @@ pub fn check_slashes(route: Option<&Route>, path: &RequestPath<'_>) -> Result<()
         ));
     }
     Ok(())
+}
+
+/// Whether a service may get an encoded slash beside another one.
+fn keeps_encoded(route: &Route, path: &RequestPath<'_>) -> bool {
+    // Decoded, what arrives would begin with `//`.
+    let rest = path.as_str().strip_prefix(route.prefix.before_slash());
+    let begins_encoded = rest.is_none_or(|rest| rest.starts_with("/%2F"));
+    route.encoded_slash == EncodedSlash::Keep && !begins_encoded
 }
 
 /// Checks what the route says about requests that it takes.

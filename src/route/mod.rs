@@ -21,7 +21,7 @@ pub use exposed::Exposed;
 pub use near_miss::{NearMiss, WhyLost};
 pub use prefix::{InvalidPrefix, PathPrefix};
 pub use protected::{ProtectedPrefix, ProtectedPrefixes};
-pub use slashes::{MAX_RUNS, runs};
+pub use slashes::{MAX_RUNS, are_uncertain, runs};
 pub use table::{Resolved, RouteTable};
 
 use std::borrow::Cow;

@@ -36,8 +36,10 @@ fn with_runs<'p>(path: &'p RequestPath<'_>, keeps_slashes: bool) -> [Option<Cow<
     [kept.map(Cow::Borrowed), decoded]
 }
 
-/// Whether what a service makes of the slashes in a path is not certain.
-pub(super) fn are_uncertain(path: &RequestPath<'_>, keeps_slashes: bool) -> bool {
+/// Whether what a service makes of the slashes in a path is not certain. With `keeps_slashes` it gets
+/// them as they came.
+#[must_use]
+pub fn are_uncertain(path: &RequestPath<'_>, keeps_slashes: bool) -> bool {
     path.has_encoded_run() || keeps_slashes && path.with_all_slashes().is_some()
 }
 

@@ -144,6 +144,26 @@ fn an_encoded_url_passes_where_it_leads_to_nothing_protected() {
 }
 
 #[test]
+fn ambiguous_slashes_are_refused_before_the_caller_is_looked_at() {
+    let upstream = crate::support::Upstream::echo();
+    let gateway = crate::support::Gateway::start(&format!(
+        "[routes]\n\"/\" = \"{url}\"\n\
+         \"/kept\" = {{ upstream = \"{url}\", merge_slashes = false }}\n\
+         [access]\nip_deny = [\"127.0.0.1\"]\n\
+         [access.cors]\norigins = [\"https://app.test\"]\n",
+        url = upstream.url()
+    ));
+    each(["/a%2F%2Fb", "/kept/a//b//c//d//e//f"], |path| {
+        let wrong_key = Request::get(path).field("X-API-Key", "wrong");
+        gateway.ask(&wrong_key).is_refusal(400, "ambiguous_path");
+        let preflight = Request::new("OPTIONS", path)
+            .field("Origin", "https://app.test")
+            .field("Access-Control-Request-Method", "PUT");
+        gateway.ask(&preflight).is_refusal(400, "ambiguous_path");
+    });
+}
+
+#[test]
 fn a_path_that_is_not_utf8_is_refused_unless_the_route_takes_any() {
     let shop = Shop::open();
     let targets = ["/caf%E9", "/%C0_", "/a%C1", "/%25FF"];
