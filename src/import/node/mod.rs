@@ -20,6 +20,10 @@ Taken over from the Node gateway. Its files do not hold its limits; without thes
 
 const PREFIX: [&str; 4] = ["prefix", "path", "route", "url"];
 const UPSTREAM: [&str; 5] = ["upstream", "target", "to", "service", "url"];
+
+/// In milliseconds: what is longer was not meant.
+const LONGEST_TIMEOUT: u64 = 24 * 60 * 60 * 1000;
+
 /// Reads the gateway's files, of which only the routes have to be there.
 ///
 /// # Errors
@@ -130,6 +134,11 @@ fn read_route(
             ("stripPrefix" | "strip_prefix" | "strip", Value::Bool(strip)) => {
                 made.pairs.push(("strip_prefix", strip.to_string()));
             }
+            ("timeout" | "proxyTimeout", value) => {
+                if let Err(why) = take_timeout(&mut made, value) {
+                    notes.left_out(&format!("{file}: {prefix}"), format!("`{name}` {why}"));
+                }
+            }
             // Their proxy puts this in the place of the prefix.
             ("rewritePrefix" | "prefixRewrite", Value::String(to)) => rewrite(&mut made, to),
             _ => notes.left_out(
@@ -139,6 +148,21 @@ fn read_route(
         }
     }
     draft.routes.push(made);
+}
+
+/// Takes a time over, which Node has in milliseconds. There 0 is none; here a route always has one.
+fn take_timeout(route: &mut Route, value: &Value) -> Result<(), &'static str> {
+    if route.pairs.iter().any(|(key, _)| *key == "timeout") {
+        return Err("stands beside another time, which is taken");
+    }
+    match value.as_u64() {
+        Some(0) => Err("is 0, but here a route always has one"),
+        Some(time @ 1..=LONGEST_TIMEOUT) => {
+            route.pairs.push(("timeout", quoted(&format!("{time}ms"))));
+            Ok(())
+        }
+        _ => Err("is not a number of milliseconds, at most a day"),
+    }
 }
 
 fn rewrite(route: &mut Route, to: &str) {
@@ -208,6 +232,49 @@ mod tests {
             imported.left_out,
             ["routes.json: /a: `retries` has no counterpart"]
         );
+    }
+
+    #[test]
+    fn a_timeout_is_taken_over_in_milliseconds() {
+        for (keys, written) in [
+            (r#""timeout": 5000"#, "timeout = \"5000ms\"\n"),
+            (r#""proxyTimeout": 250"#, "timeout = \"250ms\"\n"),
+            (
+                r#""timeout": 86400000, "strip": false"#,
+                "strip_prefix = false\ntimeout = \"86400000ms\"\n",
+            ),
+        ] {
+            let routes = format!(r#"{{ "/a": {{ "upstream": "http://a", {keys} }} }}"#);
+            let imported = import(&routes, None, None);
+            assert!(imported.toml.contains(written), "{}", imported.toml);
+            assert_eq!(imported.left_out, Vec::<String>::new());
+        }
+        for (keys, why) in [
+            (
+                r#""timeout": 0"#,
+                "`timeout` is 0, but here a route always has one",
+            ),
+            (
+                r#""timeout": "5s""#,
+                "`timeout` is not a number of milliseconds, at most a day",
+            ),
+            (
+                r#""timeout": 0.5"#,
+                "`timeout` is not a number of milliseconds, at most a day",
+            ),
+            (
+                r#""timeout": 86400001"#,
+                "`timeout` is not a number of milliseconds, at most a day",
+            ),
+            (
+                r#""proxyTimeout": 1, "timeout": 2"#,
+                "`timeout` stands beside another time, which is taken",
+            ),
+        ] {
+            let routes = format!(r#"{{ "/a": {{ "upstream": "http://a", {keys} }} }}"#);
+            let imported = import(&routes, None, None);
+            assert_eq!(imported.left_out, [format!("routes.json: /a: {why}")]);
+        }
     }
 
     #[test]
