@@ -57,6 +57,9 @@ pub(super) enum Cause {
     Invalid(&'static str),
     /// Nothing moved for so long, as the key allows.
     TimedOut(TimeOut, Duration),
+    /// The service did not ask for the request's body within this time, the route's `timeout`, and the
+    /// client did not send it unasked.
+    NeverAsked(Duration),
     /// The gateway drains, and the answer has no end of its own.
     Drained,
     /// The client has left.
@@ -124,6 +127,7 @@ impl AttemptError {
                     && (repeatable || self.sent == Sent::Nothing)
             }
             Cause::NoPlace(_)
+            | Cause::NeverAsked(_)
             | Cause::Drained
             | Cause::ClientLeft
             | Cause::ClientSilent
@@ -140,7 +144,10 @@ impl AttemptError {
             Cause::Invalid(_) => Some(Failure::Invalid),
             // Within an answer it may be the client that takes its time.
             Cause::TimedOut(..) if self.phase != Phase::Body => Some(Failure::TimedOut),
-            Cause::TimedOut(..)
+            // A client should not wait for ever to be asked (RFC 9110 section 10.1.1): many services never
+            // ask, and are not to be left alone for it.
+            Cause::NeverAsked(_)
+            | Cause::TimedOut(..)
             | Cause::NoPlace(_)
             | Cause::Drained
             | Cause::ClientLeft
@@ -194,6 +201,11 @@ impl AttemptError {
                 }
                 .into()
             }
+            (Cause::NeverAsked(time), _) => format!(
+                "within timeout = {time:?} the service neither answered nor sent the 100 that \
+                 `Expect: 100-continue` asks for, and the client waited for that with its body"
+            )
+            .into(),
             (Cause::ClientSlow(Slow::ToSend), _) => "the request's body came too slowly".into(),
             (Cause::ClientSlow(Slow::ToRead), _) => "the answer was read too slowly".into(),
             (
@@ -206,9 +218,9 @@ impl AttemptError {
     /// What the client is told, if it is still there and can be told anything.
     pub(super) fn into_rejection(self) -> Option<Rejection> {
         Some(match self.cause {
-            Cause::Connect(ConnectError::TimedOut(_)) | Cause::TimedOut(..) => {
-                Rejection::UpstreamTimeout
-            }
+            Cause::Connect(ConnectError::TimedOut(_))
+            | Cause::TimedOut(..)
+            | Cause::NeverAsked(_) => Rejection::UpstreamTimeout,
             Cause::NoPlace(_) => Rejection::Overloaded,
             Cause::Connect(error) if error.is_ours() => Rejection::Overloaded,
             Cause::Connect(_) => Rejection::UpstreamUnreachable,

@@ -159,6 +159,48 @@ fn a_client_that_sends_slowly_is_not_the_services_failure() {
     serves(&gateway);
 }
 
+/// The client waits for it with its body for longer than it should (RFC 9110 section 10.1.1).
+#[test]
+fn a_service_that_never_asks_for_a_body_has_the_routes_timeout_but_has_not_failed() {
+    let service = Upstream::echo();
+    let gateway = Gateway::start(&format!(
+        "[server]\nworkers = 1\nidle_timeout = \"700ms\"\n\
+         [routes]\n\"/\" = {{ upstream = \"up\", timeout = \"400ms\" }}\n\
+         [upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
+        service.url()
+    ));
+    // May be tried again, but the service is not to blame.
+    for method in ["POST", "PUT"] {
+        let request = Request::new(method, "/x").body("hello");
+        let request = request.field("Expect", "100-continue");
+        let mut waits = gateway.connect();
+        waits.send(request.head_bytes());
+        waits.answer().is_refusal(504, "upstream_timeout");
+        serves(&gateway);
+        let mut impatient = gateway.connect();
+        impatient.send(request.head_bytes());
+        sleep(Duration::from_millis(100));
+        let answer = impatient.send(request.body_bytes()).answer();
+        assert_eq!(answer.is(200).text(), "hello");
+    }
+    // To HTTP/1.0 the field means nothing: the client is waited for.
+    let mut old = gateway.connect();
+    old.send("POST /x HTTP/1.0\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    old.answer().is_refusal(408, "request_timeout");
+    let lines = gateway.finish();
+    let late = lines.iter().find(|line| line["status"] == 504);
+    let late = late.expect("a line");
+    assert_eq!(
+        (&late["attempts"], &late["tries"]),
+        (&json!(1), &json!(null))
+    );
+    let detail = late["detail"].as_str().unwrap_or_default();
+    assert!(
+        detail.contains("100-continue") && detail.contains("timeout = 400ms"),
+        "{detail}"
+    );
+}
+
 #[test]
 fn a_client_that_stops_sending_is_not_the_services_failure() {
     let service = Upstream::echo();

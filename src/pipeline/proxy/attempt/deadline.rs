@@ -25,6 +25,8 @@ enum Deadline {
     /// That long after what is waited for could have come.
     Service(TimeOut, Duration),
     Client,
+    /// The service has that long to ask for the request's body.
+    Asking(Duration),
     Slow(Step),
     HalfClosed,
     Look,
@@ -72,6 +74,9 @@ impl Attempt<'_, '_> {
                     return Poll::Ready(Cause::TimedOut(which, patience));
                 }
                 Deadline::Client => return Poll::Ready(Cause::ClientSilent),
+                Deadline::Asking(patience) => {
+                    return Poll::Ready(Cause::NeverAsked(patience));
+                }
                 // It may be that the client has waited for us.
                 Deadline::Slow(Step::Cut(_)) if self.was_behind() => self.paces.give_time(),
                 Deadline::Slow(Step::Cut(slow)) => return Poll::Ready(Cause::ClientSlow(slow)),
@@ -90,7 +95,9 @@ impl Attempt<'_, '_> {
 
     /// Whether the client may be waiting to be asked for the body (RFC 9110 section 10.1.1).
     fn awaits_continue(&self) -> bool {
-        self.forward.request.head.fields.has(KnownField::Expect)
+        let head = self.forward.request.head;
+        head.fields.has(KnownField::Expect)
+            && head.version.has_interim_answers()
             && !self.continued
             && self.forward.record.bytes_in.get() == 0
     }
@@ -106,6 +113,10 @@ impl Attempt<'_, '_> {
                 progress + client_idle,
                 Deadline::Slow(Step::Cut(Slow::ToRead)),
             ),
+            None if self.up.reads && self.awaits_continue() => {
+                let patience = forward.route.timeout;
+                (progress + patience, Deadline::Asking(patience))
+            }
             None if self.up.reads => (progress + client_idle, Deadline::Client),
             _ => (
                 progress + service_idle,
