@@ -22,6 +22,9 @@ const QUIET: Duration = Duration::from_millis(250);
 const LONGEST_COOL_DOWN: Duration = Duration::from_mins(2);
 /// The pause between two probes while no endpoint of the upstream can be used.
 const COOL_DOWN_OF_ALL: Duration = Duration::from_secs(5);
+/// Probes are told apart by number, also those that hold their lease until the same millisecond.
+const NUMBER_BITS: u32 = 16;
+const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
 /// A circuit.
 #[derive(Debug)]
@@ -33,7 +36,8 @@ pub(super) struct Circuit {
     waits_since: AtomicU64,
     /// How long it waits before a probe, in milliseconds.
     cool_down: AtomicU64,
-    /// Until when the probe that is under way holds it; 0: there is none.
+    /// Until when the probe that is under way holds it, or 0: there is none; then, in the last
+    /// [`NUMBER_BITS`], the number of that probe, or of the last one.
     lease: AtomicU64,
     /// When and why it opened.
     opened: Mutex<Option<(Instant, Failure)>>,
@@ -44,7 +48,7 @@ pub(super) struct Circuit {
 pub(super) enum Ticket {
     /// The circuit was closed.
     Closed(Attempt),
-    /// It is the one probe; the number tells its lease from others.
+    /// It is a probe with this lease, the one that counts as long as the circuit has the same.
     Probe(u64),
     /// Nobody asks what becomes of it: the breaker is off.
     Unguarded,
@@ -91,7 +95,7 @@ impl Circuit {
             cool_down = cool_down.min(whole_millis(COOL_DOWN_OF_ALL));
         }
         let due = self.waits_since.load(Relaxed).saturating_add(cool_down);
-        let due = due.max(self.lease.load(Relaxed));
+        let due = due.max(self.lease.load(Relaxed) >> NUMBER_BITS);
         Duration::from_millis(due.saturating_sub(now))
     }
 
@@ -109,8 +113,8 @@ impl Circuit {
         if !self.until_probe(all_open, now).is_zero() {
             return None;
         }
-        // Two leases of one circuit never end in the same millisecond.
-        let lease = (millis(now) + whole_millis(time)).max(held + 1);
+        let until = millis(now) + whole_millis(time);
+        let lease = until << NUMBER_BITS | held.wrapping_add(1) & NUMBER;
         self.lease
             .compare_exchange(held, lease, Relaxed, Relaxed)
             .is_ok()
@@ -119,7 +123,13 @@ impl Circuit {
 
     /// Ends a probe without a verdict: the next may begin at once.
     pub(super) fn free(&self, lease: u64) {
-        let _ = self.lease.compare_exchange(lease, 0, Relaxed, Relaxed);
+        let none = lease & NUMBER;
+        let _ = self.lease.compare_exchange(lease, none, Relaxed, Relaxed);
+    }
+
+    /// Ends whatever lease there is: what becomes of its probe counts no longer.
+    fn end_lease(&self) {
+        self.lease.fetch_and(NUMBER, Relaxed);
     }
 
     /// Notes that a try has succeeded; says how long the circuit was open, and why, if that closes it.
@@ -131,7 +141,9 @@ impl Circuit {
                 self.note_success(now);
                 None
             }
-            Ticket::Probe(_) => self.close(now),
+            Ticket::Probe(lease) if self.lease.load(Relaxed) == lease => self.close(now),
+            // Another has begun, or the circuit has closed meanwhile, and perhaps opened again.
+            Ticket::Probe(_) => None,
             Ticket::Unguarded => {
                 self.note_success(now);
                 // It was open when the breaker was turned off.
@@ -162,7 +174,7 @@ impl Circuit {
         }
         let opened = self.words().take();
         self.succeeded.store(millis(now), Relaxed);
-        self.lease.store(0, Relaxed);
+        self.end_lease();
         self.breaker.close();
         opened.map(|(at, why)| (now.saturating_duration_since(at), why))
     }
@@ -192,7 +204,7 @@ impl Circuit {
                 // upstream, so nobody else notes anything else.
                 self.cool_down.store(whole_millis(rules.cool_down), Relaxed);
                 self.waits_since.store(millis(now), Relaxed);
-                self.lease.store(0, Relaxed);
+                self.end_lease();
                 *self.words() = Some((now, why));
                 fence(Ordering::Release);
             }

@@ -110,6 +110,42 @@ fn a_lease_ends_with_its_time() {
 }
 
 #[test]
+fn only_the_probe_that_holds_the_lease_closes_it() {
+    let (circuit, now) = open();
+    let due = now + 30 * SECOND;
+    // One that takes long, for its upload is slow: another has begun meanwhile.
+    let slow = circuit.probe(false, 2 * SECOND, due).expect("it is due");
+    let later = due + 2 * SECOND;
+    let second = circuit.probe(false, SECOND, later).expect("it is due");
+    assert_eq!(circuit.succeeded(slow, later), None);
+    assert!(circuit.is_open(), "the second is to say so");
+    assert!(circuit.succeeded(second, later).is_some());
+    assert_eq!(circuit.succeeded(slow, later), None);
+
+    // It has opened again, and the lease of the next probe would end at the same time.
+    circuit.refuse(later);
+    assert_eq!(circuit.succeeded(slow, later), None);
+    assert_eq!(circuit.succeeded(second, later), None);
+    assert!(circuit.is_open());
+    let due = later + 30 * SECOND;
+    let first = circuit.probe(false, SECOND, due).expect("it is due");
+    circuit.close(due);
+    circuit.refuse(later);
+    let next = circuit.probe(false, SECOND, due).expect("it is due");
+    assert_eq!(circuit.succeeded(first, due), None);
+    assert!(circuit.is_open());
+    assert!(circuit.succeeded(next, due).is_some());
+}
+
+#[test]
+fn a_probe_that_outlasts_its_lease_counts_while_there_is_no_other() {
+    let (circuit, now) = open();
+    let due = now + 30 * SECOND;
+    let probe = circuit.probe(false, SECOND, due).expect("it is due");
+    assert!(circuit.succeeded(probe, due + 9 * SECOND).is_some());
+}
+
+#[test]
 fn the_cool_down_doubles_while_another_endpoint_serves() {
     let (circuit, mut now) = open();
     for seconds in [30, 60, 120, 120] {
