@@ -115,6 +115,7 @@ async fn exchange<'f, 'r>(
                         && error.is_of_stale_connection(forward.is_repeatable(kept)) =>
                 {
                     drop(attempt);
+                    tries.note_stale(current, error.waited);
                     link = forward.connect(current).await?;
                     continue;
                 }

@@ -3,6 +3,7 @@
 //! was sent), time, and a place in the upstream's budget. Where one of these is missing, the client
 //! gets what the service has said.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -121,12 +122,21 @@ impl<'f, 'r> Tries<'f, 'r> {
     }
 
     fn note(&mut self, failed: &Try, why: Failure, waited: Duration) {
-        let pool = &failed.candidate().pool;
-        self.tried.push(Arc::clone(&pool.address));
+        self.tried
+            .push(Arc::clone(&failed.candidate().pool.address));
+        self.log(failed, why.word(), waited);
+    }
+
+    /// Notes that the kept connection of a try had died: that is no failure of the endpoint.
+    pub(super) fn note_stale(&self, current: &Try, waited: Duration) {
+        self.log(current, "stale", waited);
+    }
+
+    fn log(&self, failed: &Try, reason: &'static str, took: Duration) {
         self.forward.record.tries.borrow_mut().push(FailedTry {
-            endpoint: std::rc::Rc::clone(&pool.text),
-            reason: why.word(),
-            took: waited,
+            endpoint: Rc::clone(&failed.candidate().pool.text),
+            reason,
+            took,
         });
     }
 

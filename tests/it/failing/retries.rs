@@ -186,6 +186,35 @@ fn all_tries_together_have_the_routes_time() {
     assert_eq!(gateway.finish()[0]["attempts"], json!(2));
 }
 
+#[test]
+fn a_kept_connection_that_had_died_is_listed_as_well() {
+    let service = Upstream::start(|peer| {
+        let first = peer.request()?;
+        peer.reply(&first, b"")?;
+        // Only once it is used again, so that it cannot be seen before.
+        if peer.nth == 0 {
+            peer.head()?;
+            peer.reset();
+            return Err(Gone);
+        }
+        peer.wait_closed();
+        Err(Gone)
+    });
+    // One failure would open the circuit.
+    let gateway = gateway(&[&service], "breaker = { failures = 1 }");
+    let mut client = gateway.connect();
+    client.ask(&Request::get("/x")).is(200);
+    client.ask(&Request::get("/again")).is(200);
+    let lines = gateway.finish();
+    let line = lines.iter().find(|line| line["path"] == "/again");
+    let line = line.expect("a line");
+    assert_eq!(line["attempts"], json!(2), "{line}");
+    let tries = line["tries"].as_array().expect("a list");
+    assert_eq!(tries.len(), 1, "{line}");
+    assert_eq!(tries[0]["reason"], json!("stale"));
+    assert_eq!(tries[0]["endpoint"], line["endpoint"]);
+}
+
 /// A kept connection that breaks may have died unnoticed, and is replaced. But of this body the
 /// middle is lost.
 #[test]
