@@ -7,6 +7,8 @@
 pub enum Scheme {
     /// In clear.
     Http,
+    /// Through TLS.
+    Https,
 }
 
 impl Scheme {
@@ -15,6 +17,7 @@ impl Scheme {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }

@@ -225,7 +225,7 @@ impl Client<'_> {
     async fn linger(mut self) {
         let (connection, buffers) = (&mut self.connection, &self.worker.buffers);
         let read_to_end = async {
-            poll_fn(|cx| connection.poll_finish(cx)).await?;
+            poll_fn(|cx| connection.poll_finish(cx, buffers)).await?;
             loop {
                 connection.input_mut().consume(usize::MAX);
                 if connection.fill(buffers).await? == 0 {

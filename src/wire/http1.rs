@@ -47,13 +47,14 @@ pub struct Http1<'c> {
     out: Vec<u8>,
     /// How much of `out` has left.
     written: usize,
-    moved: Moved,
+    received: usize,
 }
 
 impl<'c> Http1<'c> {
     /// Uses a connection whose other side speaks `version`, between two messages.
     #[must_use]
     pub fn new(connection: &'c mut Connection, buffers: &'c Buffers, version: Version) -> Self {
+        connection.take_sent();
         Self {
             connection,
             buffers,
@@ -65,7 +66,7 @@ impl<'c> Http1<'c> {
             finished: false,
             out: Vec::new(),
             written: 0,
-            moved: Moved::default(),
+            received: 0,
         }
     }
 
@@ -132,7 +133,7 @@ impl<'c> Http1<'c> {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let read = ready!(self.connection.poll_fill(cx, self.buffers))?;
-        self.moved.received += read;
+        self.received += read;
         Poll::Ready(Ok(read))
     }
 
@@ -211,9 +212,7 @@ impl<'c> Http1<'c> {
             ready!(self.poll_flush(cx))?;
         }
         if self.coding == Coding::Identity && self.out.is_empty() {
-            let written = ready!(self.connection.poll_write(cx, bytes))?;
-            self.moved.sent += written;
-            return Poll::Ready(Ok(written));
+            return self.connection.poll_write(cx, self.buffers, bytes);
         }
         self.take_buffer();
         self.out.reserve(bytes.len() + CHUNK_FRAMING);
@@ -250,11 +249,10 @@ impl<'c> Http1<'c> {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             let unsent = &self.out[self.written..];
-            let written = ready!(self.connection.poll_write(cx, unsent))?;
-            self.written += written;
-            self.moved.sent += written;
+            self.written += ready!(self.connection.poll_write(cx, self.buffers, unsent))?;
         }
         self.discard();
+        ready!(self.connection.poll_flush(cx, self.buffers))?;
         if self.finished {
             self.connection.end_message();
         }
@@ -283,7 +281,10 @@ impl<'c> Http1<'c> {
     }
 
     pub(super) fn moved(&mut self) -> Moved {
-        std::mem::take(&mut self.moved)
+        Moved {
+            received: std::mem::take(&mut self.received),
+            sent: self.connection.take_sent(),
+        }
     }
 
     pub(super) fn ask_for_room(&mut self) {
@@ -302,7 +303,7 @@ impl<'c> Http1<'c> {
 
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
-        self.connection.poll_finish(cx)
+        self.connection.poll_finish(cx, self.buffers)
     }
 }
 

@@ -18,4 +18,5 @@ pub mod scan;
 pub mod shortage;
 pub mod sink;
 pub mod stream;
+pub mod tls;
 mod trailers;

@@ -4,12 +4,15 @@
 //! Reads always offer more room than a message usually needs: tokio takes a short read as the sign
 //! that the socket is empty, and saves the system call that would have said so.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -17,6 +20,7 @@ use tokio::net::TcpStream;
 use crate::message::protocol::Scheme;
 
 use super::buffers::{Buffers, LeaveToGrow, SMALL};
+use super::tls::{Agreed, HandshakeError, Hello, HelloError, TlsStream, read_hello};
 
 /// A buffer grows to this while a large body passes.
 const LARGE: usize = 64 * 1024;
@@ -29,6 +33,8 @@ pub struct Connection {
     stream: Stream,
     input: Input,
     within_message: bool,
+    /// How many bytes have been written since this was last asked.
+    sent: usize,
     /// The next write is offered to the kernel whether or not the socket is known to have room.
     asks_for_room: bool,
 }
@@ -37,6 +43,7 @@ pub struct Connection {
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
+    Tls(Box<TlsStream>),
 }
 
 /// How a peer has ended.
@@ -80,11 +87,91 @@ impl Connection {
     /// A connection that has just been made.
     #[must_use]
     pub fn new(socket: TcpStream) -> Self {
+        Self::over(Stream::Plain(socket))
+    }
+
+    fn over(stream: Stream) -> Self {
         Self {
-            stream: Stream::Plain(socket),
+            stream,
             input: Input::default(),
             within_message: false,
+            sent: 0,
             asks_for_room: false,
+        }
+    }
+
+    /// Reads what a client of TLS says first, and uses nothing of it.
+    ///
+    /// # Errors
+    /// When it can be no hello; a handshake says what is wrong with it.
+    pub fn poll_hello(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+    ) -> Poll<Result<Hello, HelloError>> {
+        loop {
+            if let Some(hello) = read_hello(self.input.bytes())? {
+                return Poll::Ready(Ok(hello));
+            }
+            let read = self.poll_fill(cx, buffers);
+            if read.is_pending() {
+                self.input.shrink(buffers);
+            }
+            match ready!(read) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(HelloError::Left)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Goes on in TLS, as the server, with what the client has sent so far as the beginning of the
+    /// handshake.
+    pub async fn accept_tls(
+        self,
+        config: Arc<ServerConfig>,
+        buffers: &Buffers,
+    ) -> Result<Self, HandshakeError> {
+        match self.stream {
+            Stream::Plain(socket) => {
+                let tls = TlsStream::server(socket, self.input, config)?;
+                Self::handshake(tls, buffers).await
+            }
+            Stream::Tls(_) => Ok(self),
+        }
+    }
+
+    /// Goes on in TLS, as the client, with a server that is called by `name`.
+    pub async fn connect_tls(
+        self,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+        buffers: &Buffers,
+    ) -> Result<Self, HandshakeError> {
+        match self.stream {
+            Stream::Plain(socket) => {
+                let tls = TlsStream::client(socket, config, name)?;
+                Self::handshake(tls, buffers).await
+            }
+            Stream::Tls(_) => Ok(self),
+        }
+    }
+
+    async fn handshake(tls: TlsStream, buffers: &Buffers) -> Result<Self, HandshakeError> {
+        let mut tls = Box::new(tls);
+        let mut input = Input::default();
+        poll_fn(|cx| tls.poll_handshake(cx, buffers, &mut input.bytes)).await?;
+        Ok(Self {
+            input,
+            ..Self::over(Stream::Tls(tls))
+        })
+    }
+
+    /// What was agreed upon with the peer, if TLS is spoken.
+    #[must_use]
+    pub fn agreed(&self) -> Option<Agreed<'_>> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(tls) => Some(tls.agreed()),
         }
     }
 
@@ -93,6 +180,7 @@ impl Connection {
     pub fn scheme(&self) -> Scheme {
         match self.stream {
             Stream::Plain(_) => Scheme::Http,
+            Stream::Tls(_) => Scheme::Https,
         }
     }
 
@@ -119,10 +207,11 @@ impl Connection {
         cx: &mut Context<'_>,
         buffers: &Buffers,
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(ready) = self.stream.poll_readable(cx) {
+        // Worth a buffer only then.
+        if let Poll::Ready(ready) = self.stream.socket().poll_read_ready(cx) {
             ready?;
             self.input.reserve(buffers);
-            let read = self.stream.poll_read(cx, &mut self.input.bytes);
+            let read = self.stream.poll_read(cx, buffers, &mut self.input.bytes);
             if read.is_ready() {
                 self.input.grow_if_full(buffers);
                 return read;
@@ -132,22 +221,63 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Writes some of it, at least a byte, waiting for the peer where it must.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let at_once = if std::mem::take(&mut self.asks_for_room) {
-            self.stream.write_at_once(bytes)?
-        } else {
-            None
+    /// Takes some of it, at least a byte, waiting for the peer where it must. What was taken has left
+    /// once it is flushed.
+    pub fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let at_once = std::mem::take(&mut self.asks_for_room);
+        let taken = match &mut self.stream {
+            Stream::Plain(socket) => {
+                let written = if at_once {
+                    write_at_once(socket, bytes)?
+                } else {
+                    None
+                };
+                let written = match written {
+                    Some(written) => written,
+                    None => ready!(Pin::new(socket).poll_write(cx, bytes))?,
+                };
+                self.sent += written;
+                written
+            }
+            Stream::Tls(tls) => {
+                if at_once {
+                    tls.flush_at_once()?;
+                }
+                ready!(tls.poll_write(cx, buffers, bytes))?
+            }
         };
-        let written = match at_once {
-            Some(written) => written,
-            None => ready!(self.stream.poll_write(cx, bytes))?,
-        };
-        if written == 0 {
+        if taken == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.within_message = true;
-        Poll::Ready(Ok(written))
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Waits until all that was taken has left.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            // It takes what leaves, and no more.
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(tls) => {
+                if std::mem::take(&mut self.asks_for_room) {
+                    tls.flush_at_once()?;
+                }
+                tls.poll_flush(cx, buffers)
+            }
+        }
+    }
+
+    /// How many bytes have left since this was last asked.
+    pub fn take_sent(&mut self) -> usize {
+        match &mut self.stream {
+            Stream::Plain(_) => std::mem::take(&mut self.sent),
+            Stream::Tls(tls) => tls.take_left(),
+        }
     }
 
     /// Lets the next write ask the kernel for room. It reports room only when a third of its buffer is
@@ -159,18 +289,25 @@ impl Connection {
     /// How many bytes a segment to the peer has, at most.
     #[must_use]
     pub fn segment(&self) -> u32 {
-        let Stream::Plain(socket) = &self.stream;
-        SockRef::from(socket).tcp_mss().unwrap_or(ETHERNET)
+        SockRef::from(self.stream.socket())
+            .tcp_mss()
+            .unwrap_or(ETHERNET)
     }
 
     /// Ends what is written; the other direction stays open.
-    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_finish(cx)
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(tls) => tls.poll_finish(cx, buffers),
+        }
     }
 
     /// Notes that what was written last has ended a message: another may follow.
     pub fn end_message(&mut self) {
         self.within_message = false;
+        if let Stream::Tls(tls) = &mut self.stream {
+            tls.end_message();
+        }
     }
 
     /// Whether a message has been begun and not ended. Whatever were written now would be read as
@@ -184,12 +321,18 @@ impl Connection {
     /// closed, nor to have sent what nobody asked for. Costs no system call and so may miss what has
     /// arrived just now.
     pub fn is_clean(&mut self) -> bool {
-        !self.within_message && self.input.is_empty() && self.stream.is_silent()
+        self.is_clean_if(false)
     }
 
     /// The same, asked of the kernel.
     pub fn is_surely_clean(&mut self) -> bool {
-        self.is_clean() && self.stream.is_surely_silent()
+        self.is_clean_if(true)
+    }
+
+    fn is_clean_if(&mut self, ask_kernel: bool) -> bool {
+        !self.within_message
+            && self.input.is_empty()
+            && self.stream.is_silent(ask_kernel, &mut self.input.bytes)
     }
 
     /// How the peer has ended, if it has: asked of the kernel, which also knows it when there is
@@ -201,81 +344,95 @@ impl Connection {
 
     /// Closes the connection with a reset, which no reader takes for the end of a message.
     pub fn reset(self) {
-        let Stream::Plain(socket) = self.stream;
-        let _ = socket.set_zero_linger();
+        match self.stream {
+            Stream::Plain(socket) => drop(socket.set_zero_linger()),
+            Stream::Tls(mut tls) => tls.reset(),
+        }
     }
 
-    /// Gives the buffer back while the connection rests.
+    /// How many bytes of buffers it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.input.held()
+            + match &self.stream {
+                Stream::Plain(_) => 0,
+                Stream::Tls(tls) => tls.held(),
+            }
+    }
+
+    /// Gives the buffers back while the connection rests.
     pub fn rest(&mut self, buffers: &Buffers) {
         self.input.rest(buffers);
+        if let Stream::Tls(tls) = &mut self.stream {
+            tls.rest(buffers);
+        }
     }
 }
 
 impl Stream {
-    /// Ready when it is worth a buffer to read.
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn socket(&self) -> &TcpStream {
         match self {
-            Self::Plain(socket) => socket.poll_read_ready(cx),
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.socket(),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(socket) => pin!(socket.read_buf(into)).poll(cx),
+            Self::Tls(tls) => tls.poll_read(cx, buffers, into),
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Whether nothing is known to have come. With `ask_kernel` the kernel is asked as well. What has come
+    /// may be put behind `into`.
+    fn is_silent(&mut self, ask_kernel: bool, into: &mut Vec<u8>) -> bool {
         match self {
-            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Plain(socket) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                socket.poll_read_ready(&mut cx).is_pending() && (!ask_kernel || is_empty(socket))
+            }
+            Self::Tls(tls) => tls.is_silent(ask_kernel, into),
         }
-    }
-
-    /// Writes what there is room for, if there is any.
-    fn write_at_once(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        let Self::Plain(socket) = self;
-        match SockRef::from(&*socket).send(bytes) {
-            Ok(written) => Ok(Some(written)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-        }
-    }
-
-    fn is_silent(&mut self) -> bool {
-        match self {
-            Self::Plain(socket) => socket
-                .poll_read_ready(&mut Context::from_waker(Waker::noop()))
-                .is_pending(),
-        }
-    }
-
-    fn is_surely_silent(&mut self) -> bool {
-        let Self::Plain(socket) = self;
-        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
-        matches!(SockRef::from(&*socket).peek(&mut byte),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn ended(&self) -> Option<Ended> {
-        let Self::Plain(socket) = self;
-        let mut asked = [PollFd::new(socket, PollFlags::RDHUP)];
+        let mut asked = [PollFd::new(self.socket(), PollFlags::RDHUP)];
         let at_once = Timespec::default();
         let told = match poll(&mut asked, Some(&at_once)) {
             Ok(_) => asked[0].revents(),
             Err(_) => PollFlags::empty(),
         };
         if told.intersects(PollFlags::HUP | PollFlags::ERR) {
-            Some(Ended::Both)
-        } else {
-            told.contains(PollFlags::RDHUP).then_some(Ended::Sending)
+            return Some(Ended::Both);
         }
+        let ended = match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.peer_has_ended(),
+        };
+        (ended || told.contains(PollFlags::RDHUP)).then_some(Ended::Sending)
     }
+}
+
+/// Writes what there is room for, if there is any.
+fn write_at_once(socket: &TcpStream, bytes: &[u8]) -> io::Result<Option<usize>> {
+    match SockRef::from(socket).send(bytes) {
+        Ok(written) => Ok(Some(written)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the kernel has nothing to be read, not even an end.
+fn is_empty(socket: &TcpStream) -> bool {
+    let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+    matches!(SockRef::from(socket).peek(&mut byte),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Bytes that were read but not yet used.
@@ -309,7 +466,7 @@ impl Input {
         }
     }
 
-    #[cfg(test)]
+    /// Appends bytes.
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.compact();
         self.bytes.extend_from_slice(bytes);
@@ -323,6 +480,31 @@ impl Input {
         self.consume(n);
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The same bytes, to be changed where they are.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
+    /// Where what is read goes, once room for it has been reserved.
+    pub(super) fn storage(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Holds a few bytes in no more memory than they need, for a peer that may never send the rest.
+    pub(super) fn shrink(&mut self, buffers: &Buffers) {
+        let bytes = self.bytes();
+        if self.bytes.capacity() >= SMALL && bytes.len() < SMALL / 4 {
+            let few = bytes.to_vec();
+            buffers.give(std::mem::replace(&mut self.bytes, few));
+            (self.start, self.leave) = (0, None);
+        }
+    }
+
     fn compact(&mut self) {
         if self.start > 0 {
             self.bytes.drain(..self.start);
@@ -330,7 +512,7 @@ impl Input {
         }
     }
 
-    fn rest(&mut self, buffers: &Buffers) {
+    pub(super) fn rest(&mut self, buffers: &Buffers) {
         if self.is_empty() && self.bytes.capacity() > 0 {
             buffers.give(std::mem::take(&mut self.bytes));
             (self.start, self.leave) = (0, None);
@@ -338,7 +520,7 @@ impl Input {
     }
 
     /// Makes room for a read: a full buffer doubles, so that a large body is read in large pieces.
-    fn reserve(&mut self, buffers: &Buffers) {
+    pub(super) fn reserve(&mut self, buffers: &Buffers) {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers.take();
         }
@@ -350,7 +532,7 @@ impl Input {
         }
     }
 
-    fn grow_if_full(&mut self, buffers: &Buffers) {
+    pub(super) fn grow_if_full(&mut self, buffers: &Buffers) {
         if self.bytes.len() < self.bytes.capacity() || self.bytes.capacity() >= LARGE {
             return;
         }

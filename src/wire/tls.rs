@@ -1,0 +1,415 @@
+//! A stream of bytes through TLS. A resting one holds no buffer: records are read into, and encrypted
+//! into, buffers that are borrowed from the worker while bytes are on their way.
+
+mod hello;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read};
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CipherSuite, ClientConfig, Error, HandshakeKind, ProtocolVersion, ServerConfig};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::buffers::{Buffers, LeaveToGrow, SMALL};
+use super::stream::Input;
+
+pub(super) use hello::read_hello;
+pub use hello::{Hello, HelloError};
+use session::{Session, State};
+
+/// How much is encrypted at once: two large records.
+const PIECE: usize = 32 * 1024;
+/// The same where many buffers are large already.
+const SMALL_PIECE: usize = SMALL - 512;
+
+/// Room for what a server sends behind a handshake: two tickets.
+const TICKETS: usize = 2048;
+
+/// A stream through TLS.
+pub struct TlsStream {
+    socket: TcpStream,
+    session: Session,
+    /// Records that have not been read: after each read, a part of one at most.
+    incoming: Input,
+    outgoing: Outgoing,
+    /// How much of the message that is being written has been.
+    of_message: usize,
+    /// The peer has said that it sends no more.
+    peer_ended: bool,
+    /// The end of what is written has been said, or must not be.
+    ended: bool,
+}
+
+/// Records that have not left yet.
+#[derive(Debug, Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Once it is large.
+    leave: Option<LeaveToGrow>,
+    /// How many bytes have left since this was last asked.
+    left: usize,
+}
+
+/// Why a handshake has failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The peer has ended the connection.
+    #[error("the other side ended the connection during the handshake")]
+    Left,
+    /// Either side could not accept what the other has said.
+    #[error(transparent)]
+    Tls(#[from] Error),
+}
+
+/// What both sides have agreed upon.
+#[derive(Debug, Clone, Copy)]
+pub struct Agreed<'s> {
+    /// Such as `1.3`.
+    pub version: &'static str,
+    /// The cipher suite, as IANA names it.
+    pub cipher: &'static str,
+    /// Whether an earlier session is gone on with.
+    pub resumed: bool,
+    /// What the peer has proved itself with, its own first.
+    pub certificates: &'s [CertificateDer<'static>],
+}
+
+impl TlsStream {
+    /// The side of the server, of a connection whose client has sent these bytes.
+    pub(super) fn server(
+        socket: TcpStream,
+        incoming: Input,
+        config: Arc<ServerConfig>,
+    ) -> Result<Self, HandshakeError> {
+        Ok(Self::new(socket, incoming, Session::server(config)?))
+    }
+
+    /// The side of the client.
+    pub(super) fn client(
+        socket: TcpStream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, HandshakeError> {
+        let session = Session::client(config, name)?;
+        Ok(Self::new(socket, Input::default(), session))
+    }
+
+    fn new(socket: TcpStream, incoming: Input, session: Session) -> Self {
+        Self {
+            socket,
+            session,
+            incoming,
+            outgoing: Outgoing::default(),
+            of_message: 0,
+            peer_ended: false,
+            ended: true,
+        }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// What was agreed upon in the handshake.
+    pub(super) fn agreed(&self) -> Agreed<'_> {
+        let agreed = self.session.agreed();
+        let suite = agreed.negotiated_cipher_suite();
+        Agreed {
+            version: match agreed.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "1.3",
+                _ => "1.2",
+            },
+            cipher: suite.map_or("", |suite| cipher_name(suite.suite())),
+            resumed: agreed.handshake_kind() == Some(HandshakeKind::Resumed),
+            certificates: agreed.peer_certificates().unwrap_or_default(),
+        }
+    }
+
+    /// Takes the handshake to its end. What the peer has sent behind it goes to `plain`.
+    pub(super) fn poll_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        plain: &mut Vec<u8>,
+    ) -> Poll<Result<(), HandshakeError>> {
+        loop {
+            let state = self.read_records(plain);
+            if state.is_err() {
+                // The alert leaves if there is room for it, as there always is.
+                let _ = self.poll_flush(cx, buffers);
+                return Poll::Ready(state.map(drop).map_err(Into::into));
+            }
+            ready!(self.poll_flush(cx, buffers)).map_err(|_| HandshakeError::Left)?;
+            if state == Ok(State::Open) {
+                self.ended = false;
+                self.incoming.rest(buffers);
+                return Poll::Ready(Ok(()));
+            }
+            let read = self.poll_records(cx, buffers);
+            if read.is_pending() {
+                self.incoming.shrink(buffers);
+            }
+            match ready!(read) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(HandshakeError::Left)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reads once, behind `into`; 0 once the peer has said that it sends no more. An end of the
+    /// connection before that is an error: somebody else may have made it (RFC 8446 section 6.1).
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let before = into.len();
+        while !self.peer_ended {
+            match self.poll_records(cx, buffers) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(truncated())),
+                Poll::Ready(read) => read?,
+                Poll::Pending => {
+                    self.incoming.rest(buffers);
+                    return Poll::Pending;
+                }
+            };
+            let read = self.read_records(into);
+            // An answer to what the peer has changed, or an alert. If there is no room for it, it goes
+            // before what is written next.
+            if !self.outgoing.bytes.is_empty()
+                && let Poll::Ready(flushed) = self.poll_flush(cx, buffers)
+            {
+                flushed?;
+            }
+            read.map_err(invalid)?;
+            if into.len() > before {
+                break;
+            }
+        }
+        self.incoming.rest(buffers);
+        Poll::Ready(Ok(into.len() - before))
+    }
+
+    /// Reads from the socket.
+    fn poll_records(&mut self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<usize>> {
+        ready!(self.socket.poll_read_ready(cx))?;
+        self.incoming.reserve(buffers);
+        let read = ready!(pin!(self.socket.read_buf(self.incoming.storage())).poll(cx))?;
+        self.incoming.grow_if_full(buffers);
+        Poll::Ready(Ok(read))
+    }
+
+    fn read_records(&mut self, plain: &mut Vec<u8>) -> Result<State, Error> {
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing.bytes);
+        self.session
+            .read(incoming, outgoing, plain, &mut self.peer_ended)
+    }
+
+    /// Takes some of it, at least a byte, once what was taken before has left. It is on its way only when
+    /// it has been flushed.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_flush(cx, buffers))?;
+        if self.outgoing.bytes.capacity() == 0 {
+            self.outgoing.bytes = buffers.take();
+        }
+        let most = if bytes.len() <= SMALL_PIECE {
+            SMALL_PIECE
+        } else {
+            self.outgoing.leave = buffers.grow();
+            self.outgoing.leave.as_ref().map_or(SMALL_PIECE, |_| PIECE)
+        };
+        let taken = &bytes[..bytes.len().min(most)];
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing.bytes);
+        self.session
+            .write(incoming, outgoing, taken, self.of_message)
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        self.of_message += taken.len();
+        if let Poll::Ready(flushed) = self.poll_flush(cx, buffers) {
+            flushed?;
+        }
+        Poll::Ready(Ok(taken.len()))
+    }
+
+    /// Waits until all that was taken has left.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+    ) -> Poll<io::Result<()>> {
+        let outgoing = &mut self.outgoing;
+        while outgoing.written < outgoing.bytes.len() {
+            let unsent = &outgoing.bytes[outgoing.written..];
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, unsent))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => outgoing.leaves(written),
+            }
+        }
+        outgoing.rest(buffers);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Offers what has not left to the kernel, whether or not the socket is known to have room.
+    pub(super) fn flush_at_once(&mut self) -> io::Result<()> {
+        let unsent = &self.outgoing.bytes[self.outgoing.written..];
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        match SockRef::from(&self.socket).send(unsent) {
+            Ok(written) => self.outgoing.leaves(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// How many bytes have left since this was last asked.
+    pub(super) fn take_left(&mut self) -> usize {
+        mem::take(&mut self.outgoing.left)
+    }
+
+    /// Holds no buffer while nothing is on its way.
+    pub(super) fn rest(&mut self, buffers: &Buffers) {
+        self.incoming.rest(buffers);
+    }
+
+    /// Notes that a message has ended.
+    pub(super) fn end_message(&mut self) {
+        self.of_message = 0;
+    }
+
+    /// Says that nothing more is sent, and ends what is written.
+    pub(super) fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+    ) -> Poll<io::Result<()>> {
+        self.put_end();
+        ready!(self.poll_flush(cx, buffers))?;
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn put_end(&mut self) {
+        if !mem::replace(&mut self.ended, true) {
+            // A session that cannot say it any more has failed.
+            let _ = self
+                .session
+                .end(&mut self.incoming, &mut self.outgoing.bytes);
+        }
+    }
+
+    /// Whether nothing has come that concerns more than the session: its tickets and new keys do not.
+    /// What else has come goes to `plain`. With `ask_kernel` the kernel is asked although the runtime
+    /// has not been told of anything.
+    pub(super) fn is_silent(&mut self, ask_kernel: bool, plain: &mut Vec<u8>) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut room = [0; TICKETS];
+        loop {
+            if self.peer_ended || !self.incoming.is_empty() || !plain.is_empty() {
+                return false;
+            }
+            let read = if ask_kernel {
+                let socket = SockRef::from(&self.socket);
+                (&*socket).read(&mut room)
+            } else if self.socket.poll_read_ready(&mut cx).is_pending() {
+                return true;
+            } else {
+                self.socket.try_read(&mut room)
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Ok(0) | Err(_) => return false,
+                Ok(read) => self.incoming.put(&room[..read]),
+            }
+            if self.read_records(plain).is_err() {
+                return false;
+            }
+            if self.incoming.is_empty() {
+                self.incoming = Input::default();
+            }
+        }
+    }
+
+    /// How many bytes of buffers it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.incoming.held() + self.outgoing.bytes.capacity()
+    }
+
+    /// Whether the peer has said that it sends no more.
+    pub(super) fn peer_has_ended(&self) -> bool {
+        self.peer_ended
+    }
+
+    /// Ends the connection with a reset, and says nothing.
+    pub(super) fn reset(&mut self) {
+        self.ended = true;
+        let _ = self.socket.set_zero_linger();
+    }
+}
+
+impl Outgoing {
+    fn leaves(&mut self, written: usize) {
+        self.written += written;
+        self.left += written;
+    }
+
+    fn rest(&mut self, buffers: &Buffers) {
+        if self.bytes.capacity() > 0 {
+            buffers.give(mem::take(&mut self.bytes));
+            (self.written, self.leave) = (0, None);
+        }
+    }
+}
+
+impl Drop for TlsStream {
+    /// Whoever reads what was sent last can tell that it was the last.
+    fn drop(&mut self) {
+        self.put_end();
+        let _ = self.flush_at_once();
+    }
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let socket = &self.socket;
+        f.debug_struct("TlsStream")
+            .field("socket", socket)
+            .finish_non_exhaustive()
+    }
+}
+
+fn truncated() -> io::Error {
+    let why = "the connection ended without a close_notify";
+    io::Error::new(io::ErrorKind::ConnectionReset, why)
+}
+
+fn invalid(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// As IANA names it: rustls has names of its own for the suites of TLS 1.3.
+fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or(""),
+    }
+}
