@@ -84,7 +84,9 @@ async fn read_exact(connection: &mut Connection, buffers: &Buffers, mut left: us
 
 /// Bytes of which no two pieces are alike.
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len).map(|n| (n ^ n >> 8 ^ n >> 16) as u8).collect()
+    (0..len)
+        .map(|n| u8::try_from((n ^ n >> 8 ^ n >> 16) % 256).expect("a byte"))
+        .collect()
 }
 
 #[tokio::test]
