@@ -19,9 +19,10 @@ const CUT: &[u8] = "\u{2026}".as_bytes();
 
 /// Appends `"text"`, or `null` for none, to the start of a member. For what is a client's own words;
 /// what is read by a grammar that has neither quotes nor control characters is a word.
+#[inline]
 pub(super) fn put_text(out: &mut Vec<u8>, member: &[u8], text: Option<&[u8]>) {
     match text {
-        Some(text) if text.iter().any(|b| needs_escape(*b)) => {
+        Some(text) if has_escapes(text) => {
             out.extend_from_slice(member);
             out.push(b'"');
             put_escaped(out, text);
@@ -33,13 +34,22 @@ pub(super) fn put_text(out: &mut Vec<u8>, member: &[u8], text: Option<&[u8]>) {
 
 /// Appends `"word"`, or `null` for none, to the start of a member: a word in which there is nothing
 /// to escape, because it is our own or because it was read as something that has no such bytes.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "members are constants, and then cost a move"
+)]
+#[inline(always)]
 pub(super) fn put_word(out: &mut Vec<u8>, member: &[u8], word: Option<&[u8]>) {
     out.extend_from_slice(member);
+    put_value(out, word);
+}
+
+#[inline(never)]
+fn put_value(out: &mut Vec<u8>, word: Option<&[u8]>) {
     let Some(word) = word else {
         return out.extend_from_slice(b"null");
     };
-    debug_assert!(!word.iter().any(|b| needs_escape(*b)), "{word:?}");
+    debug_assert!(!has_escapes(word), "{word:?}");
     out.push(b'"');
     if word.len() > MAX_TEXT {
         out.extend_from_slice(&word[..MAX_TEXT - CUT.len()]);
@@ -56,14 +66,21 @@ pub(super) fn shortened(text: &str) -> &str {
 }
 
 /// Appends a number to the start of a member.
+#[inline]
 pub(super) fn put_number(out: &mut Vec<u8>, member: &[u8], number: u64) {
     out.extend_from_slice(member);
     put_digits(out, number);
 }
 
 /// Appends a duration in milliseconds to the microsecond, or `null` for none.
+#[inline]
 pub(super) fn put_millis(out: &mut Vec<u8>, member: &[u8], time: Option<Duration>) {
     out.extend_from_slice(member);
+    put_time(out, time);
+}
+
+#[inline(never)]
+fn put_time(out: &mut Vec<u8>, time: Option<Duration>) {
     let Some(time) = time else {
         return out.extend_from_slice(b"null");
     };
@@ -76,6 +93,11 @@ pub(super) fn put_millis(out: &mut Vec<u8>, member: &[u8], time: Option<Duration
 
 fn put_digits(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Whether there is anything to escape. Looks at all bytes, for so it looks at many at once.
+fn has_escapes(text: &[u8]) -> bool {
+    text.iter().fold(false, |any, b| any | needs_escape(*b))
 }
 
 /// Whether a byte cannot stand in JSON as it is, or only as a part of some character.

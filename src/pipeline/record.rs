@@ -294,7 +294,7 @@ impl<'r> Record<'r> {
         let limit = report.map(|report| report.closest);
         let limit = limit.or(self.uncounted.get());
         let limit = limit.map(|limit| limit.name.as_bytes());
-        json::put_text(out, member!("limit"), limit);
+        json::put_word(out, member!("limit"), limit);
         let source = report.map(|report| report.decision.source.word().as_bytes());
         json::put_word(out, member!("limit_source"), source);
         let upstream = self.upstream.get().map(|upstream| upstream.name.as_bytes());
@@ -317,7 +317,7 @@ impl<'r> Record<'r> {
         let agent = head.and_then(|head| head.fields.get(KnownField::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
         if let Some(policy) = report.and_then(|report| report.shadow) {
-            json::put_text(out, member!("shadow"), Some(policy.name.as_bytes()));
+            json::put_word(out, member!("shadow"), Some(policy.name.as_bytes()));
         }
         out.extend_from_slice(b"}\n");
     }
