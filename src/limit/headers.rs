@@ -38,14 +38,15 @@ pub fn put_fields<'p>(
         sink.composed(b"RateLimit-Policy", |out| {
             let mut before: &[u8] = b"";
             for policy in all {
-                put_name(out, before, &policy.name);
-                put_parameter(out, b";q=", policy.limit.requests());
-                put_parameter(out, b";w=", policy.limit.window().as_secs());
+                out.extend_from_slice(before);
+                out.extend_from_slice(policy.item().as_bytes());
                 before = b", ";
             }
         });
         sink.composed(b"RateLimit", |out| {
-            put_name(out, b"", &closest.name);
+            out.push(b'"');
+            out.extend_from_slice(closest.name.as_bytes());
+            out.push(b'"');
             put_parameter(out, b";r=", decision.remaining);
             put_parameter(out, b";t=", reset);
         });
@@ -69,15 +70,6 @@ fn whole_seconds(duration: Duration) -> u64 {
     duration
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0))
-}
-
-/// Appends `before` and the policy's name as a string of RFC 9651, section 3.3.3. Names come from
-/// the configuration, which allows nothing that would need escaping there.
-fn put_name(out: &mut Vec<u8>, before: &[u8], name: &str) {
-    out.extend_from_slice(before);
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'"');
 }
 
 fn put_parameter(out: &mut Vec<u8>, before: &[u8], value: u64) {

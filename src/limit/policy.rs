@@ -179,6 +179,8 @@ pub struct Policy {
     pub name: Arc<str>,
     /// What its counters are called by: counters of another algorithm mean something else.
     counter: CounterName,
+    /// As an item of `RateLimit-Policy`: made once, for every answer has it.
+    item: Box<str>,
     /// How much it admits.
     pub limit: Limit,
     /// Who shares a counter.
@@ -198,9 +200,11 @@ impl Policy {
             Algorithm::SlidingWindow => format!("{name}:sliding-window"),
             Algorithm::TokenBucket { .. } => format!("{name}:token-bucket"),
         };
+        let item = item(&name, limit);
         Self {
             name,
             counter: Arc::new(counter),
+            item,
             limit,
             by: By::Client,
             mode: Mode::Enforce,
@@ -221,11 +225,23 @@ impl Policy {
         &self.counter
     }
 
+    /// As an item of `RateLimit-Policy`: `"identified";q=600;w=60`.
+    pub(super) fn item(&self) -> &str {
+        &self.item
+    }
+
     /// Whether it can refuse a request.
     #[must_use]
     pub fn enforces(&self) -> bool {
         self.mode == Mode::Enforce
     }
+}
+
+/// The name as a string of RFC 9651, section 3.3.3, with the quota and the window in seconds. There is
+/// nothing to escape in names.
+fn item(name: &str, limit: Limit) -> Box<str> {
+    let (quota, window) = (limit.requests(), limit.window().as_secs());
+    format!("\"{name}\";q={quota};w={window}").into()
 }
 
 /// What it admits and, in parentheses, what is not the default:
