@@ -83,26 +83,26 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
 pub fn put_address(out: &mut Vec<u8>, address: IpAddr) {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            put_octet(out, first);
-            for octet in rest {
-                out.push(b'.');
-                put_octet(out, octet);
+            for octet in address.octets() {
+                put_octet_and_dot(out, octet);
             }
+            out.pop();
         }
         // Writing to a vector cannot fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
 }
 
-fn put_octet(out: &mut Vec<u8>, octet: u8) {
-    if octet >= 100 {
-        out.push(b'0' + octet / 100);
+fn put_octet_and_dot(out: &mut Vec<u8>, octet: u8) {
+    let digit = |n: u8| b'0' + n % 10;
+    match octet {
+        0..=9 => out.extend_from_slice(&[digit(octet), b'.']),
+        10..=99 => out.extend_from_slice(&[digit(octet / 10), digit(octet), b'.']),
+        100.. => {
+            let hundreds = digit(octet / 100);
+            out.extend_from_slice(&[hundreds, digit(octet / 10), digit(octet), b'.']);
+        }
     }
-    if octet >= 10 {
-        out.push(b'0' + octet / 10 % 10);
-    }
-    out.push(b'0' + octet % 10);
 }
 
 #[cfg(test)]

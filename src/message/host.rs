@@ -3,8 +3,6 @@
 
 use std::net::Ipv6Addr;
 
-use memchr::memmem;
-
 use super::bytes::{HOST, number};
 
 /// Whether `host` names a host, with or without a port. An empty one does not: no route could be
@@ -16,13 +14,20 @@ pub fn is_valid(host: &[u8]) -> bool {
         [b'[', address @ .., b']'] => {
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        // An empty label would make another name of one that a route is for.
-        name => {
-            let is_named = !name.is_empty() && name.iter().all(|b| HOST.has(*b));
-            is_named && memmem::find(name, b"..").is_none()
-        }
+        name => !name.is_empty() && is_name(name),
     };
     named && port.is_none_or(is_port)
+}
+
+/// Whether it has the bytes of a name, and no empty label between others, which would make another name
+/// of one that a route is for.
+fn is_name(name: &[u8]) -> bool {
+    let mut before = 0;
+    name.iter().all(|&b| {
+        let is_empty_label = b == b'.' && before == b'.';
+        before = b;
+        HOST.has(b) && !is_empty_label
+    })
 }
 
 /// Splits a host from its port, if it has one. The brackets of an IPv6 address stay.
