@@ -2,7 +2,7 @@
 //! service knows neither the prefix that a route takes off nor, always, the name that clients use.
 //! What is relative, foreign, or cannot be read with certainty passes as it came.
 
-use super::fields::FieldRef;
+use super::fields::{FieldRef, Fields};
 use super::host;
 use super::known_field::KnownField;
 use super::mapping::PathMapping;
@@ -20,16 +20,24 @@ pub struct OwnUrls<'a> {
 }
 
 impl OwnUrls<'_> {
-    /// Whether a field has URLs or paths in it that are seen to here.
+    /// The fields that have URLs or paths in them that are seen to here.
+    const FIELDS: [KnownField; 4] = [
+        KnownField::Location,
+        KnownField::ContentLocation,
+        KnownField::Refresh,
+        KnownField::SetCookie,
+    ];
+
+    /// Whether a field is one of these.
     #[must_use]
     pub fn concern(known: KnownField) -> bool {
-        matches!(
-            known,
-            KnownField::Location
-                | KnownField::ContentLocation
-                | KnownField::Refresh
-                | KnownField::SetCookie
-        )
+        Self::FIELDS.contains(&known)
+    }
+
+    /// Whether an answer has such a field.
+    #[must_use]
+    pub fn are_in(fields: &Fields) -> bool {
+        Self::FIELDS.iter().any(|known| fields.has(*known))
     }
 
     /// Puts such a field as clients have to see it.

@@ -92,17 +92,23 @@ impl Worker {
         Rc::clone(&self.current.borrow())
     }
 
+    #[inline]
     fn take_newest(&self) {
         // An error says that the gateway is gone, which is ending: then the last one stands.
         if self.snapshots.borrow().has_changed().unwrap_or(false) {
-            let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
-            let upstreams = self.pools.of(&snapshot.upstreams);
-            let current = Current {
-                snapshot,
-                upstreams,
-            };
-            self.current.replace(Rc::new(current));
+            self.take_next();
         }
+    }
+
+    #[cold]
+    fn take_next(&self) {
+        let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
+        let upstreams = self.pools.of(&snapshot.upstreams);
+        let current = Current {
+            snapshot,
+            upstreams,
+        };
+        self.current.replace(Rc::new(current));
     }
 
     /// Begins the drain.

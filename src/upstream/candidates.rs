@@ -24,10 +24,18 @@ pub struct Candidates {
     /// The version of the addresses that the list was made from.
     seen: Cell<u32>,
     list: RefCell<Rc<List>>,
-    /// The requests of a second that the budget does not know of yet.
-    counted: Cell<(u32, u32)>,
+    counted: Cell<Counted>,
     /// When the log last said that the upstream cannot be reached.
     logged: Cell<Option<Instant>>,
+}
+
+/// The requests of a second that the budget does not know of yet.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    second: u32,
+    /// When that is over: comparing moments costs less than to reckon their seconds.
+    until: Instant,
+    requests: u32,
 }
 
 /// An address that requests may be sent to.
@@ -62,12 +70,17 @@ pub(super) struct List {
 
 impl Candidates {
     pub(super) fn new(upstream: &Arc<Upstream>, pools: Vec<Rc<Pool>>) -> Self {
+        let now = Instant::now();
         let candidates = Self {
             upstream: Arc::clone(upstream),
             pools,
             seen: Cell::new(0),
             list: RefCell::default(),
-            counted: Cell::new((0, 0)),
+            counted: Cell::new(Counted {
+                second: second(now),
+                until: now,
+                requests: 0,
+            }),
             logged: Cell::new(None),
         };
         candidates.make_list();
@@ -123,17 +136,20 @@ impl Candidates {
 
     /// Counts a request, for the budget for retries and the names that are in use.
     pub fn count(&self, now: Instant) {
-        let second = second(now);
-        let (then, count) = self.counted.get();
-        if then == second {
-            self.counted.set((second, count + 1));
-        } else {
+        let mut counted = self.counted.get();
+        if now >= counted.until {
             self.hand_in();
-            self.counted.set((second, 1));
+            counted = Counted {
+                second: second(now),
+                until: now + rest_of_second(now),
+                requests: 0,
+            };
             for pool in &self.pools {
                 pool.state().mark_used();
             }
         }
+        counted.requests += 1;
+        self.counted.set(counted);
     }
 
     /// Takes one retry from the budget, if there is one.
@@ -143,10 +159,12 @@ impl Candidates {
     }
 
     fn hand_in(&self) {
-        let (then, count) = self.counted.get();
-        if count > 0 {
-            self.upstream.state.budget.deposit(then, count);
-            self.counted.set((then, 0));
+        let mut counted = self.counted.get();
+        let requests = std::mem::take(&mut counted.requests);
+        if requests > 0 {
+            let budget = &self.upstream.state.budget;
+            budget.deposit(counted.second, requests);
+            self.counted.set(counted);
         }
     }
 
@@ -230,4 +248,8 @@ impl List {
 )]
 fn second(now: Instant) -> u32 {
     (millis(now) / 1000) as u32
+}
+
+fn rest_of_second(now: Instant) -> Duration {
+    Duration::from_millis(1000 - millis(now) % 1000)
 }

@@ -181,8 +181,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// How long the service took from the end of the request to the head of its answer, which has
     /// come; `None` if it came before that end.
     pub(super) fn took(&self) -> Option<Duration> {
-        self.sent
-            .map(|sent| self.progress.saturating_duration_since(sent))
+        self.sent.and(self.forward.record.upstream_time.get())
     }
 
     /// For how long it was the service that was waited for last: not the client, nor on behalf of one
@@ -296,7 +295,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let rest = rest_after(&head, length, longest).filter(|_| reusable);
         let relay = Relay {
             head: &head,
-            own_urls: self.forward.own_urls(endpoint),
+            own_urls: self.forward.own_urls(endpoint, &head.fields),
             framing,
             persistence: match (switched, goes_on) {
                 (true, _) => Persistence::WebSocket,

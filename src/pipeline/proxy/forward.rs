@@ -8,6 +8,7 @@ use http::Method;
 use tokio::time::timeout_at;
 
 use crate::message::body::BodyLength;
+use crate::message::fields::Fields;
 use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
@@ -37,6 +38,8 @@ pub(super) struct Forward<'f, 'r> {
     pub record: &'f Record<'r>,
     /// The client's name, if it is an identified one.
     client: Option<&'r str>,
+    /// It may be sent twice and does no more than one.
+    idempotent: bool,
     /// It asks to become a WebSocket.
     pub websocket: bool,
     /// Services can be relied upon to read its body.
@@ -63,6 +66,7 @@ impl<'f, 'r> Forward<'f, 'r> {
             request,
             record,
             client: permit.caller().client().map(|client| client.name.as_str()),
+            idempotent: is_idempotent(&request.head.method),
             websocket: asks_for_websocket(request),
             body_is_read: body_is_read(request),
             first_sent: Cell::new(None),
@@ -81,7 +85,7 @@ impl<'f, 'r> Forward<'f, 'r> {
     /// How much of the request's body is kept for another try.
     pub(super) fn keeps(&self) -> usize {
         match &self.upstream.rules.retry {
-            Some(rules) if is_idempotent(self.method()) => match self.request.body {
+            Some(rules) if self.idempotent => match self.request.body {
                 BodyLength::Fixed(length) if length > rules.body as u64 => 0,
                 _ => rules.body,
             },
@@ -91,7 +95,7 @@ impl<'f, 'r> Forward<'f, 'r> {
 
     /// Whether the request can be sent again, and does no more than if it is sent once.
     pub(super) fn is_repeatable(&self, kept: &Kept<'_>) -> bool {
-        is_idempotent(self.method()) && kept.has_all() && (kept.is_whole() || self.keeps() > 0)
+        self.idempotent && kept.has_all() && (kept.is_whole() || self.keeps() > 0)
     }
 
     /// The endpoint that a try goes to.
@@ -183,13 +187,20 @@ impl<'f, 'r> Forward<'f, 'r> {
         }
     }
 
-    /// What in an answer of this endpoint clients have to see otherwise.
-    pub(super) fn own_urls<'h>(&'h self, endpoint: &'h Endpoint) -> Option<OwnUrls<'h>> {
+    /// What in an answer of this endpoint, with these fields, clients have to see otherwise.
+    pub(super) fn own_urls<'h>(
+        &'h self,
+        endpoint: &'h Endpoint,
+        fields: &Fields,
+    ) -> Option<OwnUrls<'h>> {
+        if !self.route.rewrites_redirects || !OwnUrls::are_in(fields) {
+            return None;
+        }
         let asked = match self.request.host {
             [] => UNKNOWN_HOST,
             host => host,
         };
-        self.route.rewrites_redirects.then(|| OwnUrls {
+        Some(OwnUrls {
             paths: self.route.mapping(&endpoint.url.base_path),
             hosts: [
                 endpoint.url.authority().as_bytes(),

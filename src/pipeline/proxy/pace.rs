@@ -62,10 +62,14 @@ pub(super) enum Slow {
 impl Paces {
     /// Notes what has moved since the last time, and whether the client is waited for: to send, or to
     /// read.
+    #[inline]
     pub(super) fn note(&mut self, record: &Record<'_>, moved: Moved, sends: bool, reads: bool) {
-        if self.0.is_none() && !sends && !reads {
-            return;
+        if self.0.is_some() || sends || reads {
+            self.note_wait(record, moved, sends, reads);
         }
+    }
+
+    fn note_wait(&mut self, record: &Record<'_>, moved: Moved, sends: bool, reads: bool) {
         let snapshot = &record.current.snapshot;
         let (Some(rate), most) = (snapshot.min_body_rate, snapshot.idle_timeout) else {
             return;

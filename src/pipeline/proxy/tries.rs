@@ -159,7 +159,7 @@ impl<'f, 'r> Tries<'f, 'r> {
     ) -> Option<Try> {
         let forward = self.forward;
         let (upstream, now) = (forward.upstream, forward.record.now());
-        let (status, waited) = (head.status, attempt.waited(now));
+        let status = head.status;
         let breaker = upstream.rules.breaker.as_ref();
         if breaker.is_some_and(|rules| rules.statuses.has(status)) {
             if !self.was_tried(answered) {
@@ -183,7 +183,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let next = self.another(rules);
         self.tried.pop();
         if next.is_some() {
-            self.note(answered, Failure::Status(status), waited);
+            self.note(answered, Failure::Status(status), attempt.waited(now));
         }
         next
     }
