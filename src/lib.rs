@@ -29,5 +29,6 @@ pub mod breaker;
 pub mod logging;
 pub mod message;
 pub mod request_id;
+pub mod tls;
 pub mod wire;
 pub mod words;

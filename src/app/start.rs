@@ -149,13 +149,14 @@ fn claim_all(
     if let Some(predecessor) = predecessor {
         sockets.append(&mut predecessor.take_sockets());
     }
-    let listens = |socket: &&Inherited| settings.listen.contains(&socket.configured);
+    let addresses: Vec<_> = settings.listen.iter().map(|it| it.address).collect();
+    let listens = |socket: &&Inherited| addresses.contains(&socket.configured);
     let mut of_systemd = sockets.iter().filter(|socket| socket.of_systemd);
     if let Some(socket) = of_systemd.find(|socket| !listens(socket)) {
         let address = socket.configured;
         return Err(TakeOverError::Unlisted { address }.into());
     }
-    Ok(claim(&settings.listen, sockets)?)
+    Ok(claim(&addresses, sockets)?)
 }
 
 /// The access log, if there is one, and whether its lines are for people.

@@ -60,7 +60,7 @@ impl Gateway {
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
                 room: Arc::clone(&room),
-                announced: self.settings.announced.clone(),
+                listen: self.settings.listen.clone(),
                 unlisted_proxies: Arc::clone(&unlisted_proxies),
                 drain_timeout: self.settings.drain_timeout,
                 phase: phase.subscribe(),

@@ -3,6 +3,7 @@
 
 mod allowed;
 mod exposed;
+mod tls;
 mod upstreams;
 
 use std::collections::hash_map::Entry;
@@ -39,6 +40,7 @@ pub(super) fn lint(
     }
     allowed::allowed(file, &mut lints);
     upstreams::upstreams(file, &mut lints);
+    tls::tls(file, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)

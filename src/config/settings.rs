@@ -1,19 +1,17 @@
 //! What is fixed when the program starts; everything else is in the snapshot.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limit::RedisSettings;
+use crate::server::ListenAddress;
 use crate::words::words;
 
 /// The compiled configuration, as far as only a restart can change it.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where clients connect; never empty.
-    pub listen: Vec<SocketAddr>,
-    /// Those of them on which trusted proxies say in front of each connection whose it is.
-    pub announced: Vec<SocketAddr>,
+    pub listen: Vec<ListenAddress>,
     /// At least one; already resolved from "one per available core".
     pub workers: usize,
     /// Beyond it idle connections give way, and new ones wait in the kernel's backlog.

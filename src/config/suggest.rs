@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 35] = [
+const SYNONYMS: [&str; 39] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -75,6 +75,10 @@ const SYNONYMS: [&str; 35] = [
     "hash_by: hash_on hash_key sticky",
     "try_timeout: per_try_timeout proxy_next_upstream_timeout",
     "max_requests: max_concurrent max_concurrency concurrency max_conns max_pending_requests",
+    "tls: ssl https",
+    "certificates: certificate certs",
+    "cert: cert_file certfile ssl_certificate",
+    "key: key_file keyfile private_key ssl_certificate_key",
     "routes_file clients_file: include includes import imports",
 ];
 
@@ -84,7 +88,7 @@ const NOTES: [&str; 9] = [
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
     "metrics prometheus tracing opentelemetry otel statsd: there are no metrics yet: count the lines of the access log",
-    "tls ssl https certificate certificates cert_file key_file http2 h2: there is no TLS or HTTP/2 yet, for clients or to services: put nginx or a load balancer in front; for TLS to Redis write `rediss://`",
+    "http2 h2: there is no HTTP/2 yet, for clients or to services: put nginx or a load balancer in front",
     "grpc: health checks of gRPC need HTTP/2 to services, which there is not yet",
     "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",
     "cache caching compression gzip: there is no such thing",

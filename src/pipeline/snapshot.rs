@@ -15,6 +15,7 @@ use crate::message::address_rules::AddressRules;
 use crate::message::cors::Cors;
 use crate::message::forward::Names;
 use crate::route::{ProtectedPrefixes, RouteTable};
+use crate::tls::ServerTls;
 use crate::upstream::Upstream;
 use crate::wire::head::HeadLimits;
 
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub max_connections_per_ip: Option<NonZeroU32>,
     /// How many bytes of bodies a client has to send or read each second while it is waited for.
     pub min_body_rate: Option<NonZeroU32>,
+    /// TLS towards clients; absent if none is spoken anywhere.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 /// Who may come in.

@@ -2,6 +2,7 @@
 //! its own; what a connection does stays on its worker's thread.
 
 mod accept;
+mod address;
 mod announced;
 mod connections;
 mod h1;
@@ -12,6 +13,7 @@ mod seldom;
 mod shares;
 mod worker;
 
+pub use address::{ListenAddress, Serves};
 pub use inherited::{Inherited, Listener, Listening};
 pub use listen::{BindError, Claimed, Listeners, claim};
 pub use room::Room;

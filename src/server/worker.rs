@@ -1,7 +1,6 @@
 //! One worker: a thread with a runtime of its own. A request never leaves it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +17,7 @@ use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{UnlistedProxies, Worker};
 
 use super::accept::Accepting;
+use super::address::ListenAddress;
 use super::connections::Connections;
 use super::inherited::Listener;
 use super::room::Room;
@@ -66,8 +66,8 @@ pub struct WorkerParts {
     pub pretty_access: bool,
     /// Shared by all workers.
     pub room: Arc<Room>,
-    /// Where trusted proxies announce the connections that they make, as configured.
-    pub announced: Vec<SocketAddr>,
+    /// What is spoken where.
+    pub listen: Vec<ListenAddress>,
     /// Shared by all workers.
     pub unlisted_proxies: Arc<UnlistedProxies>,
     /// How long what is in flight may take once the drain has begun.
@@ -138,7 +138,9 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     for Listener { socket, on } in listeners {
         let listener = TcpListener::from_std(socket)?;
         let (mut accepting, mut phase) = (accepting.clone(), phase.clone());
-        accepting.announced = parts.announced.contains(&on.configured);
+        let mut listen = parts.listen.iter();
+        let listen = listen.find(|listen| listen.address == on.configured);
+        accepting.announced = listen.is_some_and(|listen| listen.announced);
         listening.spawn_local(async move {
             let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };
             accepting.run(listener, &on, drain).await;

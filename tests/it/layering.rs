@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 8] = [
         "logging",
         "request_id",
         "breaker",
+        "tls",
         "words",
     ],
 ];

@@ -8,18 +8,20 @@ mod cors;
 mod endpoints;
 mod fields;
 mod limits;
+mod listen;
 mod redis;
 mod routes;
+mod tls;
 mod upstreams;
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::thread::available_parallelism;
 
+use jiff::Timestamp;
+
 use crate::config::file::File;
 use crate::config::keys::Number;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::Problems;
 use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
@@ -43,6 +45,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let routes = routes::compile(file, &mut with, problems);
     let (mut allow, upstreams) = (with.allow, with.upstreams.list);
     let settings = settings(file, problems);
+    let tls = tls::compile(file, Timestamp::now(), problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
     let allow = allow.into_lists();
@@ -68,6 +71,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
         idle_timeout: *server.idle_timeout,
         max_connections_per_ip: server.max_connections_per_ip.0.and_then(not_zero),
         min_body_rate: not_zero(*server.min_body_rate),
+        tls,
     };
     Some((settings?, snapshot))
 }
@@ -78,8 +82,7 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
     let redis = file.limits.redis.as_ref().filter(|keys| !keys.is_off());
     let redis = redis.map(|keys| redis::compile(keys, problems));
     Some(Settings {
-        listen: listen(file, problems),
-        announced: announced(file, problems),
+        listen: listen::compile(file, problems),
         workers: match server.workers.size() {
             0 => available_parallelism().map_or(1, usize::from),
             number => number,
@@ -97,38 +100,6 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
         log_format: *file.log.format,
         access_log: file.log.access.value.clone(),
     })
-}
-
-fn listen(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
-    let mut seen = HashMap::new();
-    if file.listen.is_empty() {
-        let message = "`listen` takes one address at least";
-        problems.add(Problem::at(file.listen.span, message));
-    }
-    for address in file.listen.iter().map(|keys| &keys.address) {
-        // Port 0 is another free port each time.
-        if address.port() == 0 {
-            continue;
-        }
-        if let Some(first) = seen.insert(address.value, address.span) {
-            let what = format!("`{}`", address.value);
-            problems.add(Problem::given_twice(&what, first, address.span));
-        }
-    }
-    file.listen.iter().map(|keys| *keys.address).collect()
-}
-
-/// Where connections begin with who makes them.
-fn announced(file: &File, problems: &mut Problems) -> Vec<SocketAddr> {
-    let announced = file.listen.iter().filter(|keys| *keys.proxy_protocol);
-    if let Some(keys) = announced.clone().next()
-        && file.server.trusted_proxies.is_empty()
-    {
-        let message = "`proxy_protocol` is for trusted proxies, and there are none";
-        let help = "name those that connect here in `server.trusted_proxies`";
-        problems.add(Problem::at(keys.proxy_protocol.span, message).help(help));
-    }
-    announced.map(|keys| *keys.address).collect()
 }
 
 fn not_zero<const LEAST: u64, const MOST: u64>(number: Number<LEAST, MOST>) -> Option<NonZeroU32> {

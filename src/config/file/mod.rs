@@ -5,12 +5,14 @@ mod access;
 mod limits;
 mod routes;
 mod server;
+mod tls;
 mod upstreams;
 
 pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
+pub(super) use tls::{CertificateKeys, TlsKeys};
 pub(super) use upstreams::{BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys};
 
 use std::fmt::{self, Display};
@@ -32,6 +34,8 @@ table! {
         /// The addresses on which clients connect, each an IP address and a port, such as
         /// `127.0.0.1:3000` or `[::]:3000`. Port 0 is any free port.
         listen: List<ListenKeys> = any_address(), restart;
+        /// TLS towards clients.
+        tls: TlsKeys;
         /// A file with more routes, written as `[routes]` is. A prefix may be in only one of the two.
         routes_file: Option<InFile<Map<PathPrefix, RouteKeys>>>;
         /// Path prefixes and where each leads. A string is short for a table with `upstream`.
@@ -158,6 +162,8 @@ fn any_address() -> List<ListenKeys> {
     let value = SocketAddr::from(([0, 0, 0, 0], 3000));
     List::of([ListenKeys {
         address: At { value, span },
+        tls: At { value: false, span },
+        redirect: At { value: None, span },
         proxy_protocol: At { value: false, span },
     }])
 }

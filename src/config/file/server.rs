@@ -18,6 +18,11 @@ table! {
     ListenKeys [address] {
         /// An IP address and a port.
         address: SocketAddr;
+        /// Whether clients speak TLS here, with the certificates of `[tls]`.
+        tls: bool = false;
+        /// `https`: nothing is served here, and clients are sent to the same URL with `https` (308), on
+        /// its usual port, for hosts that routes or certificates name. `/health` is answered.
+        redirect: Option<RedirectTo>;
         /// Whether those of `server.trusted_proxies` begin each connection with a PROXY protocol header
         /// (version 1 or 2), which says where the client's connection comes from. They must, and nobody
         /// else may.
@@ -92,6 +97,11 @@ table! {
 }
 
 words! {
+    /// Where a listener sends clients.
+    pub(in crate::config) enum RedirectTo {
+        Https = "https",
+    }
+
     /// Where the admin port listens: nowhere.
     pub(in crate::config) enum NoAdmin {
         Off = "off",

@@ -57,7 +57,8 @@ impl Shown {
             Self::List(list) => list.iter().map(Self::json).collect(),
             Self::Table(lines) | Self::Short(_, lines) => {
                 let entry = |line: &Line| (line.key.to_string(), line.shown.json());
-                lines.iter().map(entry).collect()
+                let given = lines.iter().filter(|line| line.shown != Self::None);
+                given.map(entry).collect()
             }
         }
     }

@@ -11,6 +11,6 @@ mod values;
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
-pub(super) use paths::{FilePath, InFile, TextFile};
+pub(super) use paths::{FilePath, InFile, PemFile, TextFile};
 pub(super) use upstreams::{HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::disk::Unreadable;
 use crate::config::keys::{Form, Kind, Shown, Wrong, read_at};
+use crate::config::private;
 use crate::config::reading::Reading;
 use crate::config::settings::AccessLog;
 use crate::config::source::At;
@@ -22,6 +24,13 @@ pub(in crate::config) struct TextFile {
 pub(in crate::config) struct InFile<T> {
     path: PathBuf,
     pub content: T,
+}
+
+/// The path of a file in PEM, and the text in it or why there is none. What is wrong with it is reported
+/// together with all that is wrong with the certificate or the key.
+pub(in crate::config) struct PemFile {
+    pub path: PathBuf,
+    pub text: Result<String, Unreadable>,
 }
 
 impl<T: Kind> Kind for InFile<T> {
@@ -71,16 +80,52 @@ impl Kind for TextFile {
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let FilePath(path) = FilePath::read(written, path, reading)?;
+        let path = path_of_pem(written, path, reading)?;
         let text = reading.file_named_at(&path, written.span);
         Ok(Self { path, text })
     }
 
     fn shown(&self) -> Shown {
-        Shown::Secret {
-            shown: self.path.display().to_string(),
-            all: format!("{}\0{:?}", self.path.display(), self.text),
-        }
+        shown_with_content(&self.path, self.text.as_deref())
+    }
+}
+
+impl Kind for PemFile {
+    fn form() -> Form {
+        TextFile::form()
+    }
+
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let path = path_of_pem(written, path, reading)?;
+        let text = reading.file(&path);
+        Ok(Self { path, text })
+    }
+
+    fn shown(&self) -> Shown {
+        shown_with_content(&self.path, self.text.as_deref().ok())
+    }
+}
+
+/// Reads the path of a file in PEM. Its text in the place of the path may be a private key.
+fn path_of_pem(
+    written: &mut At<Value>,
+    path: &str,
+    reading: &mut Reading<'_>,
+) -> Result<PathBuf, Wrong> {
+    if matches!(&written.value, Value::Text(text) if text.contains("-----BEGIN ")) {
+        private::hide(written, &mut reading.problems.sources);
+        let text = "this is the text of such a file: write it to one, and its path here";
+        return Err(Wrong::Text(text.to_owned()));
+    }
+    FilePath::read(written, path, reading).map(|path| path.0)
+}
+
+/// A path whose file matters as much: that another content is there is said, and not what.
+fn shown_with_content(path: &Path, text: Option<&str>) -> Shown {
+    let path = path.display();
+    Shown::Secret {
+        all: format!("{path}\0{text:?}"),
+        shown: path.to_string(),
     }
 }
 

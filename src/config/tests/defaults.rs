@@ -7,6 +7,7 @@ use crate::config::{AccessLog, LogFormat};
 use crate::limit::{Lease, LimitHeaders, OnFailure};
 use crate::message::forward::OddFieldNames;
 use crate::route::{EncodedControls, EncodedSlash, PathEncoding};
+use crate::server::{ListenAddress, Serves};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,7 +17,13 @@ fn what_is_not_written_is_as_documented() {
         settings, snapshot, ..
     } = good("[routes]\n\"/a\" = \"http://localhost:4001\"\n[limits.redis]\nurl = \"redis://h\"\n");
 
-    assert_eq!(settings.listen, ["0.0.0.0:3000".parse().unwrap()]);
+    let listen = ListenAddress {
+        address: "0.0.0.0:3000".parse().unwrap(),
+        serves: Serves::Plain,
+        announced: false,
+    };
+    assert_eq!(settings.listen, [listen]);
+    assert!(snapshot.tls.is_none());
     assert_eq!(
         settings.workers,
         std::thread::available_parallelism().unwrap().get()

@@ -61,7 +61,15 @@ fn keys_of_other_programs() {
             "`hosts` is what it is called here",
         ),
         ("[metrics]\nport = 9\n", "there are no metrics yet"),
-        ("[tls]\ncert = \"x\"\n", "there is no TLS or HTTP/2 yet"),
+        (
+            "[tls]\ncert = \"x\"\n",
+            "this belongs in `[tls.certificates]`",
+        ),
+        (
+            "ssl_certificate = \"x\"\n",
+            "`cert` is what it is called here",
+        ),
+        ("http2 = true\n", "there is no HTTP/2 yet"),
         (
             "[auth]\nkind = \"jwt\"\n",
             "clients are known by API keys alone",

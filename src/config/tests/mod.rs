@@ -18,6 +18,7 @@ mod redis;
 mod routes;
 mod schema;
 mod secrets;
+mod tls;
 mod upstreams;
 mod upstreams_bad;
 mod wider;

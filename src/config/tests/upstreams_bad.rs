@@ -160,7 +160,7 @@ fn tables_of_rules_that_cannot_be() {
         ),
         (
             "tls = { verify = false }",
-            &["unknown key `tls`", "there is no TLS"],
+            &["unknown key `tls`", "or in `[listen]`"],
         ),
         (
             "breaker = { statuses = 99 }",

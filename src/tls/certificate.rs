@@ -1,0 +1,220 @@
+//! A certificate with its chain and key, as two files hold them. It is checked as far as clients would
+//! without asking anybody: one that is read without a fault can be shown.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+
+use super::fault::{Fault, Half};
+use super::pem::Sections;
+use super::provider::provider;
+
+/// Clients refuse RSA keys with fewer bits.
+const LEAST_RSA_BITS: usize = 2048;
+
+/// A certificate that can be shown, with its key.
+#[derive(Clone)]
+pub struct Certificate {
+    /// What it is valid for, in lower case: names, also `*.example.com`, and addresses. Never empty.
+    pub names: Vec<String>,
+    /// From when on it is valid.
+    pub not_before: Timestamp,
+    /// Until when.
+    pub not_after: Timestamp,
+    certified: Arc<CertifiedKey>,
+}
+
+/// What a file of certificates says.
+struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    names: Vec<String>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Certificate {
+    /// Reads a certificate with its chain, and its key, both in PEM. A half that could not be read is
+    /// `None`; the other one is checked all the same.
+    ///
+    /// # Errors
+    /// All that is wrong with what there is.
+    pub fn read(cert: Option<&str>, key: Option<&str>, now: Timestamp) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let chain = cert.and_then(|text| read_chain(text, now, &mut faults));
+        // It is of no use, whatever its key is.
+        let is_weak = |fault: &Fault| matches!(fault, Fault::Weak(_));
+        let weak = faults.iter().any(is_weak);
+        let key = key.filter(|_| !weak);
+        let key = key.and_then(|text| read_key(text).map_err(|fault| faults.push(fault)).ok());
+        let (Some(chain), Some(key)) = (chain, key) else {
+            return Err(faults);
+        };
+        match certified(chain.certificates, key) {
+            Ok(certified) if faults.is_empty() => Ok(Self {
+                names: chain.names,
+                not_before: chain.not_before,
+                not_after: chain.not_after,
+                certified: Arc::new(certified),
+            }),
+            Ok(_) => Err(faults),
+            Err(fault) => {
+                // It fits another certificate of the chain, most likely.
+                let order = faults.iter().any(|it| matches!(it, Fault::Order { .. }));
+                if fault != Fault::NotItsKey || !order {
+                    faults.push(fault);
+                }
+                Err(faults)
+            }
+        }
+    }
+
+    /// The chain and the key, as handshakes need them.
+    pub(super) fn certified(&self) -> &Arc<CertifiedKey> {
+        &self.certified
+    }
+
+    /// The kind of the key: clients that know both get ECDSA, which costs a tenth of RSA.
+    pub(super) fn algorithm(&self) -> SignatureAlgorithm {
+        self.certified.key.algorithm()
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({:?} until {})", self.names, self.not_after)
+    }
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, Fault> {
+    CertifiedKey::from_der(chain, key, provider()).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Fault::NotItsKey,
+        _ => Fault::UnsupportedKey,
+    })
+}
+
+fn read_key(text: &str) -> Result<PrivateKeyDer<'static>, Fault> {
+    let sections = Sections::read(text, Half::Key)?;
+    sections.key.ok_or(Fault::NoKey(sections.first))
+}
+
+/// Reads the certificates and notes what is wrong with them. `None`: there are none to be looked at.
+fn read_chain(text: &str, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Chain> {
+    let sections = Sections::read(text, Half::Cert);
+    let sections = sections.map_err(|fault| faults.push(fault)).ok()?;
+    let certificates = sections.certificates;
+    if certificates.is_empty() {
+        faults.push(Fault::NoCertificate(sections.first));
+        return None;
+    }
+    let mut chain = Vec::new();
+    for (at, der) in certificates.iter().enumerate() {
+        match X509Certificate::from_der(der) {
+            Ok(([], certificate)) => chain.push(certificate),
+            _ => faults.push(Fault::Damaged(at + 1)),
+        }
+    }
+    if chain.len() < certificates.len() {
+        return None;
+    }
+    let disorder = out_of_order(&chain);
+    let own = match disorder {
+        None => &chain[0],
+        Some(_) => leaf(&chain),
+    };
+    faults.extend(disorder);
+    let validity = own.validity();
+    let not_before = timestamp(validity.not_before.timestamp());
+    let not_after = timestamp(validity.not_after.timestamp());
+    if not_before > now {
+        faults.push(Fault::NotYetValid(not_before));
+    }
+    if not_after < now {
+        faults.push(Fault::Expired(not_after));
+    }
+    let names = names(own);
+    if names.is_empty() {
+        faults.push(Fault::NoNames);
+    }
+    let usage = own.extended_key_usage().ok().flatten();
+    if usage.is_some_and(|usage| !usage.value.server_auth && !usage.value.any) {
+        faults.push(Fault::NotForServers);
+    }
+    if let Ok(PublicKey::RSA(key)) = own.public_key().parsed()
+        && key.key_size() < LEAST_RSA_BITS
+    {
+        faults.push(Fault::Weak(key.key_size()));
+    }
+    drop(chain);
+    Some(Chain {
+        certificates,
+        names,
+        not_before,
+        not_after,
+    })
+}
+
+/// Finds the first certificate that has signed none of those before it.
+fn out_of_order(chain: &[X509Certificate<'_>]) -> Option<Fault> {
+    let is_stray = |at: &usize| {
+        let subject = chain[*at].subject().as_raw();
+        !chain[..*at]
+            .iter()
+            .any(|earlier| earlier.issuer().as_raw() == subject)
+    };
+    let at = (1..chain.len()).find(is_stray)?;
+    Some(Fault::Order {
+        at: at + 1,
+        subject: chain[at].subject().to_string(),
+    })
+}
+
+/// The certificate that has signed no other, wherever it stands.
+fn leaf<'c, 'd>(chain: &'c [X509Certificate<'d>]) -> &'c X509Certificate<'d> {
+    let has_signed = |one: &X509Certificate<'_>| {
+        let subject = one.subject().as_raw();
+        let mut others = chain.iter().filter(|it| it.subject().as_raw() != subject);
+        others.any(|it| it.issuer().as_raw() == subject)
+    };
+    let mut all = chain.iter();
+    all.find(|one| !has_signed(one)).unwrap_or(&chain[0])
+}
+
+/// The subject alternative names that clients can ask for.
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.iter().flat_map(|names| &names.value.general_names);
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
+        _ => None,
+    };
+    names.filter_map(name).collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
+}
+
+/// The year 9999, by which certificates say that they never expire, has a day more than we count.
+fn timestamp(seconds: i64) -> Timestamp {
+    let far = if seconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_second(seconds).unwrap_or(far)
+}

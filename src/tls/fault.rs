@@ -1,0 +1,153 @@
+//! Why a certificate or its key cannot be used, and what to do about it.
+
+use jiff::Timestamp;
+
+/// The two files of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The certificates, the server's own first.
+    Cert,
+    /// Its private key.
+    Key,
+}
+
+impl Half {
+    /// What its file holds.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Cert => "a certificate",
+            Self::Key => "a private key",
+        }
+    }
+}
+
+/// One thing that is wrong with a certificate or its key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Binary content.
+    #[error("it is not PEM, which is text")]
+    NotText(Half),
+    /// Nothing in it.
+    #[error("it is empty")]
+    Empty(Half),
+    /// Text of another kind.
+    #[error("there is no PEM in it")]
+    NoPem(Half),
+    /// PEM that ends early, or is not Base64.
+    #[error("the PEM in it is damaged or cut off")]
+    DamagedPem(Half),
+    /// Other things in PEM.
+    #[error("there is no certificate in it, but {0}")]
+    NoCertificate(&'static str),
+    /// One that cannot be parsed.
+    #[error("certificate {0} in it is damaged")]
+    Damaged(usize),
+    /// The others do not lead from the first to its authority.
+    #[error(
+        "the chain is in the wrong order: certificate {at} (`{subject}`) has signed none before it"
+    )]
+    Order {
+        /// Which one, from 1.
+        at: usize,
+        /// Whose it is.
+        subject: String,
+    },
+    /// Its time is over.
+    #[error("the certificate has expired, at {0}")]
+    Expired(Timestamp),
+    /// Its time has not come.
+    #[error("the certificate is not valid before {0}")]
+    NotYetValid(Timestamp),
+    /// It has no subject alternative names.
+    #[error("the certificate has no names: its common name does not count, as for all clients")]
+    NoNames,
+    /// It is for something else.
+    #[error("the certificate is not for servers: its extended key usage has no `serverAuth`")]
+    NotForServers,
+    /// So short that clients refuse it.
+    #[error("the key is weak: RSA with {0} bits")]
+    Weak(usize),
+    /// Other things in PEM.
+    #[error("there is no private key in it, but {0}")]
+    NoKey(&'static str),
+    /// It needs a passphrase.
+    #[error("the key is encrypted")]
+    Encrypted,
+    /// A key that the library does not take.
+    #[error("the key is damaged or of a kind that is not supported")]
+    UnsupportedKey,
+    /// It is the key of another certificate.
+    #[error("the key does not fit the certificate")]
+    NotItsKey,
+}
+
+impl Fault {
+    /// The file that it is about.
+    #[must_use]
+    pub fn half(&self) -> Half {
+        match self {
+            Self::NotText(half)
+            | Self::Empty(half)
+            | Self::NoPem(half)
+            | Self::DamagedPem(half) => *half,
+            Self::NoCertificate(_)
+            | Self::Damaged(_)
+            | Self::Order { .. }
+            | Self::Expired(_)
+            | Self::NotYetValid(_)
+            | Self::NoNames
+            | Self::NotForServers
+            | Self::Weak(_) => Half::Cert,
+            Self::NoKey(_) | Self::Encrypted | Self::UnsupportedKey | Self::NotItsKey => Half::Key,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotText(Half::Cert) => {
+                "if it is DER: `openssl x509 -inform DER -in FILE -out FILE.pem` makes PEM of it"
+            }
+            Self::NotText(Half::Key) => {
+                "if it is DER: `openssl pkey -inform DER -in FILE -out FILE.pem` makes PEM of it"
+            }
+            Self::Empty(_) | Self::DamagedPem(_) | Self::Damaged(_) => {
+                "whoever writes the file was perhaps not done, or had no room: write it again"
+            }
+            Self::NoPem(Half::Cert) | Self::NoCertificate(_) => {
+                "`cert` takes the certificate that the authority has issued, from `-----BEGIN CERTIFICATE-----` on, followed by those of the authority"
+            }
+            Self::NoPem(Half::Key) | Self::NoKey(_) => {
+                "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on"
+            }
+            Self::Order { .. } => {
+                "the server's own certificate comes first, then the one that signed it, and so on"
+            }
+            Self::Expired(_) => "renew it",
+            Self::NotYetValid(_) => {
+                "wait, or use the one before it; if it should be valid, look at this machine's clock"
+            }
+            Self::NoNames => {
+                "get one with subject alternative names: `openssl req -addext subjectAltName=DNS:www.example.com`"
+            }
+            Self::NotForServers => "get one for TLS servers",
+            Self::Weak(_) => "make a key with 2048 bits or more, or for ECDSA with P-256",
+            Self::Encrypted => {
+                "`openssl pkey -in FILE -out FILE.plain` decrypts it; let only the user that runs tollgate read the result"
+            }
+            Self::UnsupportedKey => {
+                "RSA, ECDSA with P-256, P-384 or P-521, and Ed25519 are supported"
+            }
+            Self::NotItsKey => {
+                "use the key with which this certificate was requested: `openssl pkey -in KEY -pubout` and `openssl x509 -in CERT -noout -pubkey` print the same for a pair"
+            }
+        }
+    }
+
+    /// Whether it comes and goes with time, while the files stay as they are.
+    #[must_use]
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Self::Expired(_) | Self::NotYetValid(_))
+    }
+}

@@ -1,0 +1,18 @@
+//! TLS: what a certificate's files hold and whether it can be used, which certificate a client gets, and
+//! what handshakes go by. Knows neither sockets nor the configuration. What is wrong with a file is a
+//! value here, and becomes a problem of the configuration or a line of the log.
+
+mod certificate;
+mod fault;
+mod pem;
+mod provider;
+mod server;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use certificate::Certificate;
+pub use fault::{Fault, Half};
+pub use provider::provider;
+pub use server::{ServerTls, TlsVersion};
+pub use table::Source;

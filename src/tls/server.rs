@@ -1,0 +1,146 @@
+//! What handshakes with clients go by, and the certificates that they show. A handshake reads the table of
+//! certificates once; whoever has a new certificate puts another table in its place.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+
+use crate::words::words;
+
+use super::certificate::Certificate;
+use super::provider::provider;
+use super::table::{Source, Table};
+
+/// The protocols that clients can choose from (RFC 7301). One that offers others only is refused.
+const ALPN: &[u8] = b"http/1.1";
+
+words! {
+    /// A version of TLS.
+    pub enum TlsVersion {
+        /// RFC 5246, with the ciphers that are still good.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    }
+}
+
+/// TLS towards clients.
+#[derive(Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+}
+
+/// The table of the hour.
+#[derive(Debug)]
+struct Certificates(RwLock<Arc<Table>>);
+
+impl ServerTls {
+    /// TLS from this version on, with these certificates.
+    #[must_use]
+    pub fn new(
+        min_version: TlsVersion,
+        certificates: impl IntoIterator<Item = (Source, Certificate)>,
+    ) -> Self {
+        let all = certificates.into_iter();
+        let all: BTreeMap<_, _> = all.map(|(source, it)| (source, Arc::new(it))).collect();
+        let certificates = Certificates(RwLock::new(Arc::new(Table::new(all))));
+        let certificates = Arc::new(certificates);
+        let config = Arc::new(config(min_version, Arc::clone(&certificates)));
+        Self {
+            config,
+            certificates,
+        }
+    }
+
+    /// Whether [`Self::config`] depends on the name that the client asks for.
+    #[must_use]
+    pub fn needs_sni(&self) -> bool {
+        false
+    }
+
+    /// What a handshake goes by in which the client asks for this name.
+    #[must_use]
+    pub fn config(&self, _sni: Option<&str>) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Whether a request for `host` may come on a connection that was made for `sni`: the same certificate
+    /// is for both (RFC 9110 section 7.4). A client that has asked for no name may ask for any.
+    #[must_use]
+    pub fn same_certificate(&self, sni: Option<&str>, host: &str) -> bool {
+        let Some(sni) = sni else { return true };
+        let host = without_port(host);
+        if host.eq_ignore_ascii_case(sni) {
+            return true;
+        }
+        let table = self.certificates.table();
+        if table.all().len() < 2 {
+            return true;
+        }
+        let host = host.to_ascii_lowercase();
+        let (ours, asked) = (table.group(Some(sni)), table.group(Some(&host)));
+        ours.iter()
+            .any(|one| asked.iter().any(|other| Arc::ptr_eq(one, other)))
+    }
+
+    /// Shows this certificate from now on, in the place of the one from the same source.
+    pub fn install(&self, source: Source, certificate: Certificate) {
+        let mut table = self.certificates.0.write();
+        let table = table.as_deref_mut().unwrap_or_else(|poisoned| {
+            // Nothing is half done in it: it is one pointer.
+            poisoned.get_mut()
+        });
+        *table = Arc::new(table.with(source, certificate));
+    }
+
+    /// All certificates, and where they come from.
+    #[must_use]
+    pub fn certificates(&self) -> BTreeMap<Source, Arc<Certificate>> {
+        self.certificates.table().all().clone()
+    }
+}
+
+impl Certificates {
+    fn table(&self) -> Arc<Table> {
+        let table = self.0.read();
+        Arc::clone(&table.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let table = self.table();
+        let chosen = table.choose(hello.server_name(), hello.signature_schemes())?;
+        Some(Arc::clone(chosen.certified()))
+    }
+}
+
+fn config(min_version: TlsVersion, certificates: Arc<Certificates>) -> ServerConfig {
+    let versions = match min_version {
+        TlsVersion::Tls12 => &[&TLS13, &TLS12][..],
+        TlsVersion::Tls13 => &[&TLS13],
+    };
+    let config = ServerConfig::builder_with_provider(Arc::clone(provider()))
+        .with_protocol_versions(versions)
+        .expect("the provider has ciphers for both versions");
+    let mut config = config
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // What has not to be kept cannot be mixed up between workers, names and reloads.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config
+}
+
+/// The host of a `Host` field or of an authority.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
