@@ -3,10 +3,13 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// From when moments are counted; something before the first of them.
-static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// From when moments are counted. The first of them may have been taken a while before it is counted.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_mins(1)).unwrap_or(now)
+});
 
-/// Milliseconds since the process first asked. Never 0, so that 0 can stand for "not".
+/// Milliseconds since the beginning. Never 0, so that 0 can stand for "not".
 #[must_use]
 pub(super) fn millis(at: Instant) -> u64 {
     let since = at.saturating_duration_since(*BEGINNING);
