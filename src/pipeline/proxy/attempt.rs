@@ -3,6 +3,7 @@
 //! the answer may come before the request has gone up whole.
 
 mod deadline;
+mod failed;
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -24,7 +25,7 @@ use crate::wire::stream::Ended;
 use super::super::boxed_cold;
 use super::super::client_side::ClientSide;
 use super::answer::{Interim, Relay, Relayed, is_event_stream, rest_after, switches_to_websocket};
-use super::error::{AttemptError, Cause, Phase, Sent};
+use super::error::{AttemptError, Cause};
 use super::forward::Forward;
 use super::kept::Kept;
 use super::pace::Paces;
@@ -182,23 +183,6 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// come; `None` if it came before that end.
     pub(super) fn took(&self) -> Option<Duration> {
         self.sent.and(self.forward.record.upstream_time.get())
-    }
-
-    /// For how long it was the service that was waited for last: not the client, nor on behalf of one
-    /// that has ended its half, for that is how most clients leave.
-    fn of_service(&self) -> Duration {
-        let since = match self.sent {
-            _ if self.blocked => return Duration::ZERO,
-            Some(sent) => self.interim_at.map_or(sent, |at| at.max(sent)),
-            None if self.up.reads => return Duration::ZERO,
-            None => self.progress,
-        };
-        let until = if self.half_closed {
-            self.looked
-        } else {
-            self.forward.record.now()
-        };
-        until.saturating_duration_since(since)
     }
 
     /// Whether the client has got interim answers, but for those that ask for its body.
@@ -365,33 +349,5 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn give_back(&self, head: AnswerHead) {
         let buffers = &self.forward.record.worker.buffers;
         buffers.give_head(head.into_storage());
-    }
-
-    fn failed(&self, cause: Cause) -> AttemptError {
-        // Not the time of the record, which may be a moment ago: it is compared with what was waited for.
-        let now = Instant::now();
-        AttemptError {
-            phase: if self.answering {
-                Phase::Body
-            } else if self.is_answering() {
-                Phase::Interim
-            } else if self.interim > 0 || self.service.has_more() {
-                Phase::Head
-            } else {
-                Phase::Wait
-            },
-            sent: if self.uploaded {
-                Sent::Whole
-            } else if self.service.is_within_message() {
-                Sent::Partly
-            } else {
-                Sent::Nothing
-            },
-            waited: match cause {
-                Cause::ClientLeft => self.of_service(),
-                _ => self.waited(now),
-            },
-            cause,
-        }
     }
 }
