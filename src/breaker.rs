@@ -80,6 +80,13 @@ impl Breaker {
         })
     }
 
+    /// Whether it is closed, and was not closed again since this attempt began.
+    #[must_use]
+    pub fn is_current(&self, attempt: Attempt) -> bool {
+        let (closing, failures) = split(self.state.load(Ordering::Relaxed));
+        closing == attempt.closing && failures != OPEN
+    }
+
     /// The failures in a row; `None` while it is open.
     #[must_use]
     pub fn failures(&self) -> Option<u32> {

@@ -2,6 +2,7 @@
 //!
 //! Closed, everything passes. It opens after so many failures in a row, if nothing has succeeded for
 //! 250 ms either: a service that sheds one request in ten has three failures in a row all the time.
+//! An answer is a success once it begins; those that break off after that are a row of their own.
 //! Open, nothing passes but one probe after each cool-down: a lease, which ends with its try.
 //! Only tries count that have begun since the last change. Nothing here is locked but the words for
 //! the log.
@@ -39,8 +40,20 @@ pub(super) struct Circuit {
     /// Until when the probe that is under way holds it, or 0: there is none; then, in the last
     /// [`NUMBER_BITS`], the number of that probe, or of the last one.
     lease: AtomicU64,
+    /// Since when answers have broken off in a row, with none between that ended whole, and in the last
+    /// [`NUMBER_BITS`] how many; 0: none has.
+    broken_off: AtomicU64,
     /// When and why it opened.
     opened: Mutex<Option<(Instant, Failure)>>,
+}
+
+/// Which failures are looked at in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Row {
+    /// Those of tries, until one is answered.
+    Tries,
+    /// Those of answers, each of which has begun well, until one ends whole.
+    Answers,
 }
 
 /// What lets a try through.
@@ -65,6 +78,7 @@ impl Default for Circuit {
             waits_since: AtomicU64::new(0),
             cool_down: AtomicU64::new(0),
             lease: AtomicU64::new(0),
+            broken_off: AtomicU64::new(0),
             opened: Mutex::default(),
         }
     }
@@ -175,16 +189,43 @@ impl Circuit {
         let opened = self.words().take();
         self.succeeded.store(millis(now), Relaxed);
         self.end_lease();
+        self.ended_whole();
         self.breaker.close();
         opened.map(|(at, why)| (now.saturating_duration_since(at), why))
     }
 
-    /// Notes that a try has failed; says whether that opened the circuit. `may_open` is asked where
-    /// that is all that is left to ask.
+    /// Notes that an answer has ended whole.
+    #[inline]
+    pub(super) fn ended_whole(&self) {
+        // Most have nothing to change.
+        if self.broken_off.load(Relaxed) != 0 {
+            self.broken_off.store(0, Relaxed);
+        }
+    }
+
+    /// Notes that an answer has broken off; says whether enough have for long enough. Each began as a
+    /// success, so when one last succeeded says nothing.
+    fn breaks_off(&self, rules: &BreakerRules, now: Instant) -> bool {
+        let now = millis(now);
+        let more = |row: u64| match row & NUMBER {
+            0 => now << NUMBER_BITS | 1,
+            NUMBER => row,
+            _ => row + 1,
+        };
+        let before = self
+            .broken_off
+            .fetch_update(Relaxed, Relaxed, |row| Some(more(row)));
+        let row = more(before.unwrap_or_else(|row| row));
+        let since = row >> NUMBER_BITS;
+        row & NUMBER >= u64::from(rules.failures) && since + whole_millis(QUIET) <= now
+    }
+
+    /// Notes that a try has failed, or its answer; says whether that opened the circuit. `may_open` is
+    /// asked where that is all that is left to ask.
     pub(super) fn failed(
         &self,
         ticket: Ticket,
-        why: Failure,
+        (why, row): (Failure, Row),
         rules: &BreakerRules,
         now: Instant,
         may_open: impl Fn() -> bool,
@@ -192,19 +233,24 @@ impl Circuit {
         let Ticket::Closed(attempt) = ticket else {
             return false;
         };
+        if !self.breaker.is_current(attempt) {
+            return false;
+        }
         let quiet = match self.succeeded.load(Relaxed) {
             0 => true,
             at => at + whole_millis(QUIET) <= millis(now),
         };
+        let breaks_off = row == Row::Answers && self.breaks_off(rules, now);
         self.breaker.failed_if(attempt, |failures| {
             let enough = failures.saturating_add(1) >= rules.failures;
-            let opens = enough && (quiet || why.is_clear()) && may_open();
+            let opens = (breaks_off || enough && (quiet || why.is_clear())) && may_open();
             if opens {
                 // Before it is open, for whoever sees that may be its probe. Callers hold the lock of the
                 // upstream, so nobody else notes anything else.
                 self.cool_down.store(whole_millis(rules.cool_down), Relaxed);
                 self.waits_since.store(millis(now), Relaxed);
                 self.end_lease();
+                self.ended_whole();
                 *self.words() = Some((now, why));
                 fence(Ordering::Release);
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
-use super::circuit::{Circuit, Ticket};
+use super::circuit::{Circuit, Row, Ticket};
 use super::failure::Failure;
 use super::rules::{BreakerRules, RetryRules};
 
@@ -40,7 +40,7 @@ fn requests(another_serves: bool) -> String {
                 '!'
             }
             Some(ticket) if is_down => {
-                circuit.failed(ticket, Failure::Refused, &rules, now, || true);
+                circuit.failed(ticket, (Failure::Refused, Row::Tries), &rules, now, || true);
                 'x'
             }
             Some(ticket) => {

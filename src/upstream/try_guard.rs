@@ -56,6 +56,11 @@ impl Try {
         &self.candidate.pool.address
     }
 
+    /// Notes that its answer has ended whole.
+    pub fn ended_whole(&self) {
+        self.address().circuit.ended_whole();
+    }
+
     /// Whether it is the probe of an open circuit.
     #[must_use]
     pub fn is_probe(&self) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Upstream;
 use super::address::{Address, Check};
-use super::circuit::Ticket;
+use super::circuit::{Row, Ticket};
 use super::failure::Failure;
 use super::rules::MaxRequests;
 use super::try_guard::Try;
@@ -29,6 +29,16 @@ impl Upstream {
 
     /// Notes that a try has failed.
     pub fn failed(&self, attempt: &Try, why: Failure, now: Instant) {
+        self.note_failure(attempt, (why, Row::Tries), now);
+    }
+
+    /// Notes that the answer of a try has broken off.
+    pub fn broke_off(&self, attempt: &Try, why: Failure, now: Instant) {
+        self.note_failure(attempt, (why, Row::Answers), now);
+    }
+
+    fn note_failure(&self, attempt: &Try, failed: (Failure, Row), now: Instant) {
+        let (why, _) = failed;
         let address = attempt.address();
         address.load.penalise(now);
         if matches!(why, Failure::TimedOut | Failure::Impatient) {
@@ -48,7 +58,7 @@ impl Upstream {
         let opening = self.state.opening();
         let may_open = || !why.is_of_load() || self.may_lose_another(why);
         let circuit = &address.circuit;
-        let opened = circuit.failed(attempt.ticket, why, rules, now, may_open);
+        let opened = circuit.failed(attempt.ticket, failed, rules, now, may_open);
         drop(opening);
         if opened {
             self.state.note_trouble();

@@ -64,6 +64,8 @@ pub(super) struct Attempt<'a, 'r> {
     answering: bool,
     /// The client has to read before more of the answer can be sent.
     blocked: bool,
+    /// That was so while it was answered.
+    was_blocked: bool,
     paces: Paces,
     /// When the last byte moved, in either direction.
     progress: Instant,
@@ -103,6 +105,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             continued: false,
             answering: false,
             blocked: false,
+            was_blocked: false,
             paces: Paces::default(),
             progress: now,
             half_closed: false,
@@ -156,6 +159,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(passed.map_err(|error| Cause::of_answer(&error)));
             }
             self.blocked = !down.reads;
+            self.was_blocked |= self.blocked;
             if let Some(drain) = &mut drain
                 && drain.as_mut().poll(cx).is_ready()
             {

@@ -18,6 +18,8 @@ pub(super) struct AttemptError {
     /// How long it took from the attempt's beginning; where the client has left, for how long it was
     /// the service that was waited for.
     pub waited: Duration,
+    /// The client had to be waited for while it was answered, for longer than a service may bear with.
+    pub client_was_slow: bool,
     pub cause: Cause,
 }
 

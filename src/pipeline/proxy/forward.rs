@@ -224,6 +224,7 @@ fn not_connected(cause: Cause) -> AttemptError {
         phase: Phase::Connect,
         sent: Sent::Nothing,
         waited: Duration::ZERO,
+        client_was_slow: false,
         cause,
     }
 }

@@ -141,6 +141,7 @@ async fn exchange<'f, 'r>(
             return Ok(Exchanged::Answered(After::Close));
         }
         drop(attempt);
+        current.ended_whole();
         keep(link, &relayed, forward);
         return Ok(Exchanged::Answered(record.after(relayed.goes_on, client)));
     }

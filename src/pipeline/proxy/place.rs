@@ -129,6 +129,7 @@ fn failed(cause: Cause, forward: &Forward<'_, '_>, begun: Instant) -> AttemptErr
         phase: Phase::Connect,
         sent: Sent::Nothing,
         waited: forward.record.now().saturating_duration_since(begun),
+        client_was_slow: false,
         cause,
     }
 }

@@ -107,8 +107,14 @@ impl<'f, 'r> Tries<'f, 'r> {
             why => why,
         };
         if let Some(why) = why {
-            if error.had_its_time() && !self.was_tried(failed) {
-                upstream.failed(failed, why, now);
+            match error.phase {
+                // Services may give up a client that does not read.
+                Phase::Body if error.client_was_slow => {}
+                Phase::Body => upstream.broke_off(failed, why, now),
+                _ if error.had_its_time() && !self.was_tried(failed) => {
+                    upstream.failed(failed, why, now);
+                }
+                _ => {}
             }
             self.note(failed, why, error.waited);
         }

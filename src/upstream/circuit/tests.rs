@@ -15,7 +15,7 @@ impl Circuit {
 
     fn fail(&self, why: Failure, now: Instant) -> bool {
         let ticket = self.enter().expect("it is closed");
-        self.failed(ticket, why, &rules(), now, || true)
+        self.failed(ticket, (why, Row::Tries), &rules(), now, || true)
     }
 }
 
@@ -70,7 +70,7 @@ fn tries_from_before_a_change_do_not_count() {
     assert!(circuit.is_open(), "a late success");
     circuit.close(now);
     for _ in 0..3 {
-        circuit.failed(old, Failure::Refused, &rules(), now, || true);
+        circuit.failed(old, (Failure::Refused, Row::Tries), &rules(), now, || true);
     }
     assert!(!circuit.is_open(), "late failures");
 }
@@ -183,4 +183,43 @@ fn it_serves_while_its_last_try_succeeded() {
     assert!(circuit.serves());
     circuit.fail(Failure::TimedOut, now);
     assert!(!circuit.serves());
+}
+
+#[test]
+fn answers_that_break_off_in_a_row_open_it_though_each_begins_well() {
+    let (circuit, begun) = (Circuit::default(), Instant::now());
+    let ask = |millis: u64| {
+        let now = begun + Duration::from_millis(millis);
+        let ticket = circuit.enter().expect("it is closed");
+        circuit.succeeded(ticket, now);
+        (ticket, now)
+    };
+    let breaks_off = |millis| {
+        let (ticket, now) = ask(millis);
+        circuit.failed(
+            ticket,
+            (Failure::Reset, Row::Answers),
+            &rules(),
+            now,
+            || true,
+        )
+    };
+    for millis in [0, 10, 20, 30, 240] {
+        assert!(!breaks_off(millis), "not for 250 ms yet");
+    }
+    ask(245);
+    circuit.ended_whole();
+    for millis in [300, 400] {
+        assert!(!breaks_off(millis), "one was whole");
+    }
+    let (late, _) = ask(500);
+    assert!(breaks_off(550));
+    assert!(circuit.is_open());
+    // Of tries from before nothing counts, and the row begins anew.
+    let now = begun + SECOND;
+    circuit.close(now);
+    for _ in 0..3 {
+        circuit.failed(late, (Failure::Reset, Row::Answers), &rules(), now, || true);
+    }
+    assert!(!breaks_off(1300));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{answering, failing, gateway};
-use crate::support::{Peer, Request, Upstream, eventually};
+use crate::support::{Ending, Gateway, Gone, Peer, Request, Response, Upstream, eventually};
 
 #[test]
 fn an_open_circuit_answers_for_the_service() {
@@ -79,6 +79,79 @@ fn one_request_finds_out_whether_the_service_is_back() {
             && line["reason"] == "refused"
             && line["open_ms"].as_u64().is_some_and(|ms| ms >= 299)
     });
+}
+
+/// A service that begins each answer, and breaks off those whose turn `breaks` names.
+fn breaks_off(breaks: fn(usize) -> bool) -> Upstream {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    Upstream::start(move |peer| {
+        loop {
+            let request = peer.request()?;
+            if breaks(turn.fetch_add(1, Relaxed)) {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")?;
+                return Ok(());
+            }
+            peer.reply(&request, b"whole")?;
+        }
+    })
+}
+
+/// The answer to a request of a connection of its own, if it comes whole.
+fn whole(gateway: &Gateway) -> Option<Response> {
+    let mut client = gateway.connect();
+    client.send(Request::get("/x").bytes());
+    match client.ending() {
+        Ending::Whole(response) => Some(response),
+        Ending::Cut(..) => None,
+        Ending::Nothing(why) => panic!("no answer: {why}"),
+    }
+}
+
+#[test]
+fn a_service_that_breaks_off_all_its_answers_is_left_alone() {
+    let breaks = breaks_off(|_| true);
+    let gateway = gateway(&[&breaks], "");
+    let refused = eventually("the circuit to open", || whole(&gateway));
+    refused.is_refusal(503, "circuit_open");
+    gateway.wait_log("the circuit", |line| line["reason"] == "reset");
+}
+
+#[test]
+fn a_service_that_breaks_off_most_of_its_answers_is_not_cut_off() {
+    let breaks = breaks_off(|turn| turn % 4 != 3);
+    let gateway = gateway(&[&breaks], "");
+    let (begun, mut wholes) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(1) || wholes < 2 {
+        if let Some(response) = whole(&gateway) {
+            response.is(200);
+            wholes += 1;
+        }
+    }
+}
+
+/// It does not read, until the service has given it up.
+#[test]
+fn a_client_that_does_not_read_breaks_off_answers_by_itself() {
+    let service = Upstream::start(|peer| {
+        let request = peer.request()?;
+        if request.target == "/large" {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")?;
+            peer.send_for(Duration::from_millis(200), &vec![b'x'; 32 * 1024 * 1024]);
+            peer.reset();
+            return Err(Gone);
+        }
+        peer.reply(&request, b"")
+    });
+    let gateway = gateway(&[&service], "breaker = { failures = 1 }");
+    for _ in 0..3 {
+        let mut client = gateway.connect();
+        client.small_window().send(Request::get("/large").bytes());
+        service.wait_for("the request", |seen| seen.target == "/large");
+        service.take();
+        service.wait_for_open(0);
+        assert!(matches!(client.ending(), Ending::Cut(..)));
+    }
+    gateway.ask(&Request::get("/x")).is(200);
 }
 
 #[test]

@@ -111,6 +111,12 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).map_err(|_| Gone)
     }
 
+    /// Sends as much as is taken until nothing has been for so long.
+    pub(crate) fn send_for(&mut self, patience: Duration, bytes: &[u8]) {
+        let _ = self.stream.set_write_timeout(Some(patience));
+        let _ = self.stream.write_all(bytes);
+    }
+
     /// Sends bytes so that each piece is a segment of its own.
     pub(crate) fn send_in_pieces(&mut self, bytes: &[u8], size: usize) -> Result<(), Gone> {
         for piece in bytes.chunks(size) {

@@ -30,6 +30,7 @@ impl Attempt<'_, '_> {
                 Cause::ClientLeft => self.of_service(),
                 _ => self.waited(now),
             },
+            client_was_slow: self.was_blocked,
             cause,
         }
     }
