@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
+use crate::message::target::host_without_port;
+
 use super::Route;
 
 /// What a host begins with that stands for all that are one label longer.
@@ -79,8 +81,12 @@ impl Choices {
         })
     }
 
-    /// What holds for requests to `host` (without port or final dot, in any case), if anything does.
+    /// What holds for requests to `host` (as they name it, in any case), if anything does.
     pub(super) fn of_host(&self, host: &[u8]) -> Option<&ByMethod> {
+        if self.by_host.is_empty() && self.by_parent.is_empty() {
+            return self.other_hosts.as_ref();
+        }
+        let host = host_name(host);
         find(&self.by_host, host)
             .or_else(|| {
                 let parent = parent_of(host).filter(|_| !self.by_parent.is_empty())?;
@@ -191,6 +197,13 @@ fn find<'c>(hosts: &'c [(Box<str>, ByMethod)], host: &[u8]) -> Option<&'c ByMeth
 pub(super) fn covers_host(own: &str, host: &[u8]) -> bool {
     own.as_bytes().eq_ignore_ascii_case(host)
         || parent_of(host).is_some_and(|parent| is_below(own, parent))
+}
+
+/// The name in a `Host` field, as routes have it: without port, and without the final dot of a fully
+/// qualified name.
+pub(super) fn host_name(host: &[u8]) -> &[u8] {
+    let host = host_without_port(host);
+    host.strip_suffix(b".").unwrap_or(host)
 }
 
 /// Whether a configured host is a wildcard for what is one label below `parent`.

@@ -8,9 +8,9 @@ use http::Method;
 use crate::message::path::RequestPath;
 use crate::upstream::Upstream;
 
+use super::choices::host_name;
 use super::near_miss::takes_host;
 use super::spellings::{Spellings, is_stricter};
-use super::table::host_name;
 use super::{Resolved, Route, RouteTable, slashes};
 
 impl RouteTable {

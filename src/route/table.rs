@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::message::target::host_without_port;
-
-use super::choices::{ByMethod, Choices};
+use super::choices::{ByMethod, Choices, host_name};
 use super::near_miss::near_misses;
 use super::spellings::Spellings;
 use super::{Indistinguishable, NearMiss, Route};
@@ -114,7 +112,7 @@ impl RouteTable {
     /// with other methods.
     #[must_use]
     pub fn find(&self, host: &[u8], method: &Method, path: &str) -> Resolved<'_> {
-        let Some(choices) = self.longest(host_name(host), path) else {
+        let Some(choices) = self.longest(host, path) else {
             return Resolved::NoRoute;
         };
         match choices.of_method(method).and_then(|at| self.routes.get(at)) {
@@ -191,13 +189,6 @@ fn child(nodes: &mut Vec<Segment>, at: usize, segment: &str) -> usize {
             new
         }
     }
-}
-
-/// The name in a `Host` field, as routes have it: without port, and without the final dot of a fully
-/// qualified name.
-pub(super) fn host_name(host: &[u8]) -> &[u8] {
-    let host = host_without_port(host);
-    host.strip_suffix(b".").unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ pub struct AddressPool {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    max_idle_time: Duration,
-    since: Instant,
+    /// Until when it may be used.
+    until: Instant,
 }
 
 /// A connection to an endpoint, and what has to be known to keep it.
@@ -59,8 +59,6 @@ pub struct Link {
     pub pool: Rc<AddressPool>,
     /// Whether it has served an exchange before; such a one may have died unnoticed.
     pub reused: bool,
-    /// How long it may be idle: the upstream's `idle_timeout`, or less if the service said so.
-    pub max_idle_time: Duration,
 }
 
 impl Link {
@@ -70,15 +68,14 @@ impl Link {
         End::Http1(Http1::new(&mut self.connection, buffers, Version::Http11))
     }
 
-    /// Keeps a connection whose exchange has ended in good order, unless `max_idle` are kept to its
-    /// address, or the endpoint's name no longer has that.
-    pub fn keep(self, max_idle: usize, now: Instant) {
+    /// Keeps a connection whose exchange has ended in good order for `rest`, unless `max_idle` are kept
+    /// to its address, or the endpoint's name no longer has that.
+    pub fn keep(self, max_idle: usize, rest: Duration, now: Instant) {
         let mut idle = self.pool.idle.borrow_mut();
-        if !self.pool.gone.get() && idle.len() < max_idle && !self.max_idle_time.is_zero() {
+        if !self.pool.gone.get() && idle.len() < max_idle && !rest.is_zero() {
             idle.push(Idle {
                 connection: self.connection,
-                max_idle_time: self.max_idle_time,
-                since: now,
+                until: now + rest,
             });
         }
     }
@@ -128,7 +125,6 @@ impl Pool {
                 .of(&address)
                 .unwrap_or_else(|| Rc::new(AddressPool::new(address))),
             reused: false,
-            max_idle_time: upstream.rules.idle_timeout,
         })
     }
 
@@ -190,12 +186,11 @@ impl AddressPool {
             } else {
                 one.connection.is_clean()
             };
-            if clean && one.is_young(now) {
+            if clean && now < one.until {
                 return Some(Link {
                     connection: one.connection,
                     pool: Rc::clone(self),
                     reused: true,
-                    max_idle_time: one.max_idle_time,
                 });
             }
         }
@@ -204,14 +199,8 @@ impl AddressPool {
 
     fn sweep(&self, now: Instant) -> bool {
         let mut idle = self.idle.borrow_mut();
-        idle.retain_mut(|idle| idle.is_young(now) && idle.connection.is_clean());
+        idle.retain_mut(|idle| now < idle.until && idle.connection.is_clean());
         self.used.replace(false) || !idle.is_empty()
-    }
-}
-
-impl Idle {
-    fn is_young(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) < self.max_idle_time
     }
 }
 
@@ -234,13 +223,17 @@ mod tests {
             let only = pool.only();
             let now = Instant::now();
             for nth in 1..=3 {
-                let mut link = pool.connect(&only, &upstream).await.unwrap();
-                link.max_idle_time = nth * SECOND;
-                link.keep(2, now);
+                let link = pool.connect(&only, &upstream).await.unwrap();
+                link.keep(2, nth * SECOND, now);
             }
-            let taken = [(); 3].map(|()| only.take(true, now));
-            let taken = taken.map(|link| link.map(|link| link.max_idle_time));
-            assert_eq!(taken, [Some(2 * SECOND), Some(SECOND), None]);
+            let left = || only.idle.borrow().iter().map(|one| one.until).collect();
+            let mut kept: Vec<_> = left();
+            assert_eq!(kept, [now + SECOND, now + 2 * SECOND]);
+            while kept.pop().is_some() {
+                assert!(only.take(true, now).is_some());
+                assert_eq!(left(), kept);
+            }
+            assert!(only.take(true, now).is_none());
         });
     }
 
@@ -260,7 +253,7 @@ mod tests {
             let mut link = pool.connect(&old_pool, &upstream).await.unwrap();
             for nth in 1..=2 {
                 let now = begun + nth * 10 * SECOND;
-                link.keep(1, now);
+                link.keep(1, 60 * SECOND, now);
                 link = old_pool.take(true, now).expect("it may only be missing");
                 pool.sweep(now);
                 assert!(state.needs_lookup(10 * SECOND), "it is in use");
@@ -270,7 +263,7 @@ mod tests {
             let now = begun + 30 * SECOND;
             state.settle(&Ok(ips(&["127.0.0.2"])), now);
             pool.sweep(now);
-            link.keep(1, now);
+            link.keep(1, 60 * SECOND, now);
             assert!(old_pool.take(true, now).is_none(), "it has gone");
             let link = pool.connect(&old_pool, &upstream).await.unwrap();
             assert_eq!(link.pool.address.socket, new.local_addr().unwrap());
@@ -282,15 +275,14 @@ mod tests {
         run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();
-            let mut upstream = upstream("up", &format!("http://up.test:{port}"));
-            Arc::make_mut(&mut upstream).rules.idle_timeout = 3600 * SECOND;
+            let upstream = upstream("up", &format!("http://up.test:{port}"));
             let state = &upstream.endpoints[0].state;
             let pool = Pool::new(Arc::clone(state));
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
             let link = pool.connect(&pool.only(), &upstream).await.unwrap();
-            link.keep(1, begun);
+            link.keep(1, 3600 * SECOND, begun);
             let (accepted, _) = listener.accept().await.unwrap();
             for nth in 1..=3 {
                 pool.sweep(begun + nth * 10 * SECOND);

@@ -182,8 +182,7 @@ fn fail(
 
 fn keep(mut link: Link, relayed: &Relayed, forward: &Forward<'_, '_>) {
     if let Some(rest) = relayed.rest {
-        link.max_idle_time = rest;
         link.connection.rest(&forward.record.worker.buffers);
-        link.keep(forward.upstream.rules.max_idle, relayed.at);
+        link.keep(forward.upstream.rules.max_idle, rest, relayed.at);
     }
 }
