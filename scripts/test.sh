@@ -18,6 +18,9 @@ step() {
 step "needs" scripts/needs.sh cc rustfmt clippy redis-server
 step "formatting" cargo fmt --all --check
 step "lints" make --no-print-directory lint
+# Compiled, so that they can be run when they are needed; not linked, so without libFuzzer's C++.
+step "fuzz targets" env CUSTOM_LIBFUZZER_PATH=unused/unused.a \
+    cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}"
 step "documentation" make --no-print-directory doc
 step "one version of each crate" scripts/duplicates.sh
 # Last the largest suite, so that the output ends with its result.
