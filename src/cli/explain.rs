@@ -86,6 +86,8 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
         head(question).into_bytes(),
         Peer {
             address: question.from,
+            // Nobody says from which.
+            port: 0,
             scheme: Scheme::Http,
         },
         client,
@@ -191,6 +193,9 @@ fn text(told: &Explanation) -> String {
             line("endpoint", &endpoint_text(endpoint));
         }
         line("picks", picks);
+    }
+    if let Some(announces) = &told.announces {
+        line("announces", announces);
     }
     if let Some(own) = &told.answers {
         line("answers", own);

@@ -13,6 +13,8 @@ use super::protocol::Scheme;
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
+    /// And its port there; 0 where that is not known.
+    pub port: u16,
     /// What the URLs begin with that it asks for.
     pub scheme: Scheme,
 }
@@ -20,7 +22,17 @@ pub struct Peer {
 /// The caller's address. `trusts` says whose word is taken.
 #[must_use]
 pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
-    walk(peer, fields, trusts).0
+    walk(SocketAddr::new(peer, 0), fields, trusts).0.ip()
+}
+
+/// The same with the caller's port. It is 0 if a trusted proxy names the address alone, as most do.
+#[must_use]
+pub fn caller_with_port(
+    peer: Peer,
+    fields: &Fields,
+    trusts: impl Fn(IpAddr) -> bool,
+) -> SocketAddr {
+    walk(SocketAddr::new(peer.address, peer.port), fields, trusts).0
 }
 
 /// Whether that is who has called: false where a trusted proxy has said something that is no address,
@@ -28,7 +40,7 @@ pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) ->
 /// wrong for rules about who may come in.
 #[must_use]
 pub fn is_certain(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> bool {
-    walk(peer, fields, trusts).1
+    walk(SocketAddr::new(peer, 0), fields, trusts).1
 }
 
 /// The well-known prefix of NAT64, of 96 bits.
@@ -47,9 +59,9 @@ pub fn plain_address(address: IpAddr) -> IpAddr {
     }
 }
 
-fn walk(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> (IpAddr, bool) {
-    let mut caller = peer.to_canonical();
-    if !trusts(caller) {
+fn walk(peer: SocketAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> (SocketAddr, bool) {
+    let mut caller = canonical(peer);
+    if !trusts(caller.ip()) {
         return (caller, true);
     }
     // Several fields are one list (RFC 9110 section 5.3); walked from its end.
@@ -59,24 +71,30 @@ fn walk(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> (IpAd
         let Some(address) = parse(hop) else {
             return (caller, false);
         };
-        caller = address.to_canonical();
-        if !trusts(caller) {
+        caller = canonical(address);
+        if !trusts(caller.ip()) {
             break;
         }
     }
     (caller, true)
 }
 
+/// An IPv4-mapped address as the IPv4 address that it is.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// An address as it stands in the field: bare, in brackets, or with a port.
-fn parse(hop: &[u8]) -> Option<IpAddr> {
+fn parse(hop: &[u8]) -> Option<SocketAddr> {
     let hop = std::str::from_utf8(hop).ok()?;
     let bare = hop
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(hop);
-    bare.parse()
-        .ok()
-        .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()))
+    let bare = bare.parse().ok();
+    bare.map(|address| SocketAddr::new(address, 0))
+        .or_else(|| hop.parse().ok())
 }
 
 /// Appends an address; an IPv4-mapped one as the IPv4 address that it is.
@@ -150,6 +168,39 @@ mod tests {
             "10.0.0.3"
         );
         assert_eq!(called("10.0.0.1", ""), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_port_is_the_callers_or_0() {
+        let trusts = |address: IpAddr| address == IpAddr::from([10, 0, 0, 1]);
+        let called = |address: [u8; 4], lines| {
+            let peer = Peer {
+                address: IpAddr::from(address),
+                port: 7000,
+                scheme: Scheme::Http,
+            };
+            caller_with_port(peer, &fields(lines), trusts).to_string()
+        };
+        let proxy = [10, 0, 0, 1];
+        for (peer, lines, caller) in [
+            (
+                [192, 0, 2, 1],
+                "X-Forwarded-For: 1.1.1.1\r\n",
+                "192.0.2.1:7000",
+            ),
+            (proxy, "", "10.0.0.1:7000"),
+            (proxy, "X-Forwarded-For: 1.1.1.1\r\n", "1.1.1.1:0"),
+            (proxy, "X-Forwarded-For: 1.1.1.1:81\r\n", "1.1.1.1:81"),
+            (
+                proxy,
+                "X-Forwarded-For: [::ffff:1.1.1.1]:81\r\n",
+                "1.1.1.1:81",
+            ),
+            (proxy, "X-Forwarded-For: ::1\r\n", "[::1]:0"),
+            (proxy, "X-Forwarded-For: unknown\r\n", "10.0.0.1:7000"),
+        ] {
+            assert_eq!(called(peer, lines), caller, "{lines}");
+        }
     }
 
     #[test]

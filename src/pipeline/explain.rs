@@ -78,6 +78,8 @@ pub struct Explanation {
     pub endpoints: Vec<EndpointLine>,
     /// Which of several endpoints is picked.
     pub picks: Option<String>,
+    /// As whose the connection to it is announced, if it is.
+    pub announces: Option<String>,
     /// The status of that answer.
     pub answers_with: Option<u16>,
     /// The refusal, if it would be refused.

@@ -2,6 +2,7 @@
 //! thread, save the snapshot that a reload swaps.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -109,6 +110,11 @@ impl Worker {
             upstreams,
         };
         self.current.replace(Rc::new(current));
+    }
+
+    /// Closes the connections to services that only a client's connection from this address could use.
+    pub fn client_left(&self, from: SocketAddr) {
+        self.pools.client_left(from);
     }
 
     /// Begins the drain.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use crate::limit::network;
+use crate::message::caller::canonical;
 use crate::pipeline::Worker;
 use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
@@ -64,7 +65,7 @@ impl Accepting {
             match accepted {
                 Ok((socket, peer)) => {
                     complained = false;
-                    self.serve(socket, peer.ip().to_canonical()).await;
+                    self.serve(socket, canonical(peer)).await;
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -100,7 +101,7 @@ impl Accepting {
                     if socket.set_nonblocking(true).is_ok()
                         && let Ok(socket) = TcpStream::from_std(socket)
                     {
-                        self.serve(socket, peer.ip().to_canonical()).await;
+                        self.serve(socket, canonical(peer)).await;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -115,11 +116,11 @@ impl Accepting {
         }
     }
 
-    async fn serve(&self, socket: TcpStream, peer: IpAddr) {
-        if self.announced && self.worker.current().snapshot.trusts(peer) {
+    async fn serve(&self, socket: TcpStream, peer: SocketAddr) {
+        if self.announced && self.worker.current().snapshot.trusts(peer.ip()) {
             return self.serve_announced(socket, peer).await;
         }
-        let Ok(share) = self.share(peer) else {
+        let Ok(share) = self.share(peer.ip()) else {
             return;
         };
         let place = self.room.place().await;
@@ -132,14 +133,14 @@ impl Accepting {
     }
 
     /// Serves a connection once the proxy has said whose it is.
-    async fn serve_announced(&self, socket: TcpStream, proxy: IpAddr) {
+    async fn serve_announced(&self, socket: TcpStream, proxy: SocketAddr) {
         let place = self.room.place().await;
         let (this, guard) = (self.clone(), self.connections.begin());
         spawn_local(async move {
             let (mut connection, worker) = (Connection::new(socket), &this.worker);
             let client = client_of(proxy, &mut connection, worker, &guard, &this.room).await;
             if let Some(client) = client
-                && let Ok(share) = this.share(client)
+                && let Ok(share) = this.share(client.ip())
             {
                 h1::serve(connection, client, worker, &guard).await;
                 drop(share);

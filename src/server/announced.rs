@@ -3,13 +3,13 @@
 //! not come within `server.header_timeout`, ends the connection without an answer.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Instant;
 
 use crate::pipeline::Worker;
 use crate::wire::alarm::Alarm;
-use crate::wire::proxy_protocol::{self, Header, NoHeader};
+use crate::wire::proxy_protocol::{self, Addresses, Header, NoHeader};
 use crate::wire::stream::Connection;
 
 use super::connections::ConnectionGuard;
@@ -17,24 +17,32 @@ use super::room::Room;
 
 /// Reads the header; the client's address, or the proxy's where it speaks for itself.
 pub(super) async fn client_of(
-    proxy: IpAddr,
+    proxy: SocketAddr,
     connection: &mut Connection,
     worker: &Worker,
     guard: &ConnectionGuard,
     room: &Room,
-) -> Option<IpAddr> {
+) -> Option<SocketAddr> {
     guard.set_idle(Some(Instant::now()));
     let header = read(connection, worker, guard).await;
     guard.set_idle(None);
     match header {
         Ok(Some(header)) => {
             connection.input_mut().consume(header.length);
-            Some(header.source.unwrap_or(proxy))
+            let Some(addresses) = header.addresses else {
+                return Some(proxy);
+            };
+            let Addresses {
+                source,
+                destination,
+            } = addresses;
+            connection.announce(destination);
+            Some(source)
         }
         Ok(None) => None,
         Err(why) => {
             if room.malformed_headers.is_due() {
-                let why = why.to_string();
+                let (why, proxy) = (why.to_string(), proxy.ip());
                 tracing::warn!(
                     %proxy,
                     why,

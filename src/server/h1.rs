@@ -2,7 +2,7 @@
 //! pipeline. Between two requests it holds no buffer and costs little.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -35,12 +35,23 @@ const MOST_BLANK: usize = 16;
 /// Serves the connection to its end.
 pub(super) async fn serve(
     connection: Connection,
-    address: IpAddr,
+    peer: SocketAddr,
+    worker: &Worker,
+    guard: &ConnectionGuard,
+) {
+    serve_requests(connection, peer, worker, guard).await;
+    worker.client_left(peer);
+}
+
+async fn serve_requests(
+    connection: Connection,
+    peer: SocketAddr,
     worker: &Worker,
     guard: &ConnectionGuard,
 ) {
     let peer = Peer {
-        address,
+        address: peer.ip(),
+        port: peer.port(),
         scheme: connection.scheme(),
     };
     let mut client = Client {

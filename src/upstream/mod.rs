@@ -8,6 +8,7 @@
 mod address;
 mod addresses;
 mod budget;
+mod by_client;
 mod candidates;
 mod capacity;
 mod checks;
@@ -35,6 +36,7 @@ mod url;
 mod verdict;
 
 pub use address::{Address, Check, ConnectError};
+pub use by_client::Announcement;
 pub use candidates::{Candidate, Candidates};
 pub use capacity::{Capacity, Entry, Place, Turn};
 pub use control::Control;

@@ -2,6 +2,7 @@
 //! quiet times the old ones grow old enough to be dropped.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use super::Upstream;
 use super::address::Address;
 use super::address::ConnectError;
 use super::addresses::Addresses;
+use super::by_client::{Announcement, ByClient};
 use super::connect::connect;
 use super::state::EndpointState;
 
@@ -37,6 +39,8 @@ pub struct AddressPool {
     /// The same as text, for the access log.
     pub text: Rc<str>,
     idle: RefCell<Vec<Idle>>,
+    /// Those that serve one client each.
+    by_client: RefCell<ByClient<Idle>>,
     /// The endpoint's name no longer has this address.
     gone: Cell<bool>,
     /// Whether any request has asked for a connection since the last sweep.
@@ -59,24 +63,43 @@ pub struct Link {
     pub pool: Rc<AddressPool>,
     /// Whether it has served an exchange before; such a one may have died unnoticed.
     pub reused: bool,
+    /// What it begins with: the one client that it serves. `None`: it serves all.
+    announced: Option<Rc<Announcement>>,
 }
 
 impl Link {
     /// The service's side of an exchange.
     pub fn end<'l>(&'l mut self, buffers: &'l Buffers) -> End<'l> {
         // Services are spoken to in HTTP/1.1, whatever the client speaks.
-        End::Http1(Http1::new(&mut self.connection, buffers, Version::Http11))
+        let mut end = Http1::new(&mut self.connection, buffers, Version::Http11);
+        // On a new connection nothing has been sent, and one attempt is all that it is used for. (Through
+        // TLS it would have to leave before the handshake, in clear.)
+        if let Some(announced) = &self.announced
+            && !self.reused
+        {
+            end.send_first(|out| announced.put(out));
+        }
+        End::Http1(end)
     }
 
     /// Keeps a connection whose exchange has ended in good order for `rest`, unless `max_idle` are kept
-    /// to its address, or the endpoint's name no longer has that.
+    /// to its address, or the endpoint's name no longer has that. One that serves a single client is kept
+    /// in the place of the oldest, whose client may not come back.
     pub fn keep(self, max_idle: usize, rest: Duration, now: Instant) {
+        if self.pool.gone.get() || rest.is_zero() {
+            return;
+        }
+        let one = Idle {
+            connection: self.connection,
+            until: now + rest,
+        };
+        if let Some(announced) = self.announced {
+            let mut idle = self.pool.by_client.borrow_mut();
+            return idle.push(*announced, one, max_idle);
+        }
         let mut idle = self.pool.idle.borrow_mut();
-        if !self.pool.gone.get() && idle.len() < max_idle && !rest.is_zero() {
-            idle.push(Idle {
-                connection: self.connection,
-                until: now + rest,
-            });
+        if idle.len() < max_idle {
+            idle.push(one);
         }
     }
 }
@@ -109,11 +132,12 @@ impl Pool {
         found.map(Rc::clone)
     }
 
-    /// Makes a new connection, to `first` if that can be had.
+    /// Makes a new connection, to `first` if that can be had, for one client or for all.
     pub async fn connect(
         &self,
         first: &AddressPool,
         upstream: &Upstream,
+        announced: Option<Rc<Announcement>>,
     ) -> Result<Link, ConnectError> {
         let patience = upstream.rules.connect_timeout;
         let (socket, address) = connect(&self.state, &first.address, patience).await?;
@@ -125,7 +149,15 @@ impl Pool {
                 .of(&address)
                 .unwrap_or_else(|| Rc::new(AddressPool::new(address))),
             reused: false,
+            announced,
         })
+    }
+
+    /// Closes the idle connections that serve the client at this address alone.
+    pub(super) fn client_left(&self, from: SocketAddr) {
+        for pool in self.addresses.borrow().iter() {
+            pool.by_client.borrow_mut().client_left(from);
+        }
     }
 
     /// Drops what has died or grown old, and connections to addresses that the name no longer has.
@@ -158,6 +190,7 @@ impl Pool {
         for pool in old {
             pool.gone.set(true);
             pool.idle.borrow_mut().clear();
+            pool.by_client.borrow_mut().clear();
         }
     }
 }
@@ -168,19 +201,28 @@ impl AddressPool {
             text: address.socket.to_string().into(),
             address,
             idle: RefCell::default(),
+            by_client: RefCell::default(),
             gone: Cell::new(false),
             used: Cell::new(false),
         }
     }
 
-    /// An idle connection that is not known to be dead.
+    /// An idle connection that is not known to be dead, and begins with this, or with nothing.
     ///
     /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
     /// not be sent a second time.
-    pub fn take(self: &Rc<Self>, ask_kernel: bool, now: Instant) -> Option<Link> {
+    pub fn take(
+        self: &Rc<Self>,
+        announced: Option<&Rc<Announcement>>,
+        ask_kernel: bool,
+        now: Instant,
+    ) -> Option<Link> {
         self.used.set(true);
-        let mut idle = self.idle.borrow_mut();
-        while let Some(mut one) = idle.pop() {
+        loop {
+            let mut one = match announced {
+                None => self.idle.borrow_mut().pop()?,
+                Some(announced) => self.by_client.borrow_mut().pop(announced)?,
+            };
             let clean = if ask_kernel {
                 one.connection.is_surely_clean()
             } else {
@@ -191,16 +233,19 @@ impl AddressPool {
                     connection: one.connection,
                     pool: Rc::clone(self),
                     reused: true,
+                    announced: announced.cloned(),
                 });
             }
         }
-        None
     }
 
     fn sweep(&self, now: Instant) -> bool {
         let mut idle = self.idle.borrow_mut();
-        idle.retain_mut(|idle| now < idle.until && idle.connection.is_clean());
-        self.used.replace(false) || !idle.is_empty()
+        let mut by_client = self.by_client.borrow_mut();
+        let is_good = |one: &mut Idle| now < one.until && one.connection.is_clean();
+        idle.retain_mut(is_good);
+        by_client.retain(is_good);
+        self.used.replace(false) || !idle.is_empty() || !by_client.is_empty()
     }
 }
 
@@ -223,17 +268,17 @@ mod tests {
             let only = pool.only();
             let now = Instant::now();
             for nth in 1..=3 {
-                let link = pool.connect(&only, &upstream).await.unwrap();
+                let link = pool.connect(&only, &upstream, None).await.unwrap();
                 link.keep(2, nth * SECOND, now);
             }
             let left = || only.idle.borrow().iter().map(|one| one.until).collect();
             let mut kept: Vec<_> = left();
             assert_eq!(kept, [now + SECOND, now + 2 * SECOND]);
             while kept.pop().is_some() {
-                assert!(only.take(true, now).is_some());
+                assert!(only.take(None, true, now).is_some());
                 assert_eq!(left(), kept);
             }
-            assert!(only.take(true, now).is_none());
+            assert!(only.take(None, true, now).is_none());
         });
     }
 
@@ -250,11 +295,13 @@ mod tests {
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
             let old_pool = pool.only();
-            let mut link = pool.connect(&old_pool, &upstream).await.unwrap();
+            let mut link = pool.connect(&old_pool, &upstream, None).await.unwrap();
             for nth in 1..=2 {
                 let now = begun + nth * 10 * SECOND;
                 link.keep(1, 60 * SECOND, now);
-                link = old_pool.take(true, now).expect("it may only be missing");
+                link = old_pool
+                    .take(None, true, now)
+                    .expect("it may only be missing");
                 pool.sweep(now);
                 assert!(state.needs_lookup(10 * SECOND), "it is in use");
                 state.lookup_begins();
@@ -264,8 +311,8 @@ mod tests {
             state.settle(&Ok(ips(&["127.0.0.2"])), now);
             pool.sweep(now);
             link.keep(1, 60 * SECOND, now);
-            assert!(old_pool.take(true, now).is_none(), "it has gone");
-            let link = pool.connect(&old_pool, &upstream).await.unwrap();
+            assert!(old_pool.take(None, true, now).is_none(), "it has gone");
+            let link = pool.connect(&old_pool, &upstream, None).await.unwrap();
             assert_eq!(link.pool.address.socket, new.local_addr().unwrap());
         });
     }
@@ -281,7 +328,7 @@ mod tests {
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
-            let link = pool.connect(&pool.only(), &upstream).await.unwrap();
+            let link = pool.connect(&pool.only(), &upstream, None).await.unwrap();
             link.keep(1, 3600 * SECOND, begun);
             let (accepted, _) = listener.accept().await.unwrap();
             for nth in 1..=3 {

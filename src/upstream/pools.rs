@@ -1,8 +1,9 @@
 //! All pools of one worker. They outlive reloads as the state of their endpoint does: an endpoint
 //! that is in the new configuration too keeps its connections.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,12 +21,16 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct Pools {
     /// A pool holds the state that it is found by, so no other can come to be at its place.
     by_endpoint: RefCell<HashMap<*const EndpointState, Rc<Pool>>>,
+    /// An upstream is told whose connections are made to it.
+    announces: Cell<bool>,
 }
 
 impl Pools {
     /// The candidates of these upstreams, in their order; pools of other endpoints are dropped.
     #[must_use]
     pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Candidates> {
+        let announces = |one: &Arc<Upstream>| one.rules.proxy_protocol.is_some();
+        self.announces.set(upstreams.iter().any(announces));
         let old = self.by_endpoint.take();
         let mut pools = self.by_endpoint.borrow_mut();
         let mut of_endpoint = |endpoint: &Endpoint| {
@@ -41,6 +46,15 @@ impl Pools {
             Candidates::new(upstream, endpoints.map(&mut of_endpoint).collect())
         };
         upstreams.iter().map(of_upstream).collect()
+    }
+
+    /// Closes the idle connections that serve the client at this address alone.
+    pub fn client_left(&self, from: SocketAddr) {
+        if self.announces.get() {
+            for pool in self.by_endpoint.borrow().values() {
+                pool.client_left(from);
+            }
+        }
     }
 
     /// Drops dead and old connections and follows the addresses of names, as long as the worker

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::wire::proxy_protocol::Version;
+
 use super::statuses::Statuses;
 
 /// How one of several endpoints is picked.
@@ -143,6 +145,8 @@ pub struct Rules {
     pub health: Option<Arc<HealthRules>>,
     /// How much there may be to do.
     pub capacity: Option<CapacityRules>,
+    /// How a connection begins with whose it is.
+    pub proxy_protocol: Option<Version>,
 }
 
 impl Default for Rules {
@@ -158,6 +162,7 @@ impl Default for Rules {
             retry: Some(RetryRules::default()),
             health: None,
             capacity: None,
+            proxy_protocol: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! this file asks which protocol an end speaks.
 
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use crate::message::body::BodyLength;
@@ -33,6 +34,11 @@ macro_rules! ask {
 }
 
 impl End<'_> {
+    /// The address that the other side has connected to.
+    pub fn reached(&mut self) -> SocketAddr {
+        ask!(self.reached())
+    }
+
     /// Reads the head of an answer.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<AnswerHead, AnswerError>> {
         ask!(self.poll_answer(cx))

@@ -2,6 +2,7 @@
 //! to come of the message that is taken, and what is still to leave of the one that is sent.
 
 use std::io;
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use crate::message::body::BodyLength;
@@ -68,6 +69,16 @@ impl<'c> Http1<'c> {
             written: 0,
             received: 0,
         }
+    }
+
+    /// Sends what comes before all messages of the connection, in one piece with the first of them.
+    pub fn send_first(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        self.take_buffer();
+        put(&mut self.out);
+    }
+
+    pub(super) fn reached(&mut self) -> SocketAddr {
+        self.connection.reached()
     }
 
     pub(super) fn poll_answer(

@@ -1,8 +1,14 @@
 //! The PROXY protocol, versions 1 and 2: what a load balancer says, in front of all that a client sends,
-//! about where the client's connection comes from. No I/O here; the specification is
-//! `doc/proxy-protocol.txt` of `HAProxy`. Whatever is malformed ends the connection.
+//! about where the client's connection comes from; and what the gateway says so to services. No I/O
+//! here; the specification is `doc/proxy-protocol.txt` of `HAProxy`. Whatever is malformed ends the
+//! connection.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod put;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::message::caller::canonical;
+use crate::words::words;
 
 /// How long a header of version 1 is at most, its end of line included (section 2.1).
 const MOST_V1: usize = 107;
@@ -13,12 +19,31 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, version and command, family and protocol, length.
 const FIXED_V2: usize = 16;
 
+words! {
+    /// How a header is written.
+    pub enum Version {
+        /// As a line of text.
+        V1 = "v1",
+        /// As bytes.
+        V2 = "v2",
+    }
+}
+
+/// The two ends of a client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where it comes from.
+    pub source: SocketAddr,
+    /// Where the client has connected to.
+    pub destination: SocketAddr,
+}
+
 /// What a header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Where the client's connection comes from. `None`: the connection is the sender's own, or of a
-    /// kind that has no such address.
-    pub source: Option<IpAddr>,
+    /// The client's connection. `None`: the connection is the sender's own, or of a kind that has no
+    /// such addresses.
+    pub addresses: Option<Addresses>,
     /// How many bytes the header has.
     pub length: usize,
 }
@@ -64,13 +89,13 @@ fn read_v1(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
     let line = bytes[..end].strip_suffix(b"\r");
     let line = line.and_then(|line| line.strip_prefix(BEGIN));
     let line = line.ok_or(NoHeader("its line does not end with CR LF"))?;
-    let source = read_line(line)?;
+    let addresses = read_line(line)?;
     let length = end + 1;
-    Ok(Some(Header { source, length }))
+    Ok(Some(Header { addresses, length }))
 }
 
 /// Reads what stands between `PROXY` and the end of the line.
-fn read_line(line: &[u8]) -> Result<Option<IpAddr>, NoHeader> {
+fn read_line(line: &[u8]) -> Result<Option<Addresses>, NoHeader> {
     const MALFORMED: NoHeader = NoHeader("its line is malformed");
     let mut words = line.split(|b| *b == b' ');
     let family = words.next().unwrap_or_default();
@@ -81,29 +106,34 @@ fn read_line(line: &[u8]) -> Result<Option<IpAddr>, NoHeader> {
     let mut text = || std::str::from_utf8(words.next().unwrap_or_default()).map_err(|_| MALFORMED);
     let (source, destination) = (text()?, text()?);
     let ports = [text()?, text()?];
-    if words.next().is_some() || !ports.into_iter().all(is_port) {
-        return Err(MALFORMED);
-    }
-    let source = match family {
-        b"TCP4" => both::<Ipv4Addr>(source, destination).map(IpAddr::from),
-        b"TCP6" => both::<Ipv6Addr>(source, destination).map(IpAddr::from),
+    let addresses = match (family, words.next()) {
+        (b"TCP4", None) => both::<Ipv4Addr>([source, destination], ports),
+        (b"TCP6", None) => both::<Ipv6Addr>([source, destination], ports),
         _ => None,
     };
-    source
-        .map(|source| Some(source.to_canonical()))
-        .ok_or(MALFORMED)
+    addresses.map(Some).ok_or(MALFORMED)
 }
 
-/// The first of two addresses, if both are good.
-fn both<A: std::str::FromStr>(source: &str, destination: &str) -> Option<A> {
-    destination.parse::<A>().ok()?;
-    source.parse().ok()
+/// Two addresses with their ports, if all are good.
+fn both<A: std::str::FromStr + Into<IpAddr>>(
+    [source, destination]: [&str; 2],
+    [from, to]: [&str; 2],
+) -> Option<Addresses> {
+    let end = |address: &str, on: &str| {
+        let address: A = address.parse().ok()?;
+        Some(canonical(SocketAddr::new(address.into(), port(on)?)))
+    };
+    Some(Addresses {
+        source: end(source, from)?,
+        destination: end(destination, to)?,
+    })
 }
 
-fn is_port(text: &str) -> bool {
+fn port(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let leading_zero = text.len() > 1 && text.starts_with('0');
-    digits && !leading_zero && text.parse::<u16>().is_ok()
+    let port = text.parse().ok()?;
+    (digits && !leading_zero).then_some(port)
 }
 
 fn read_v2(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
@@ -131,21 +161,33 @@ fn read_v2(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
     };
     let too_short = NoHeader("it is too short for its addresses");
     // What follows on the addresses says more about the connection, and is not used.
-    let source = match family {
+    let addresses = match family {
         _ if is_local => None,
-        0x11 => {
-            let [a, b, c, d, ..] = rest.first_chunk::<12>().ok_or(too_short)?;
-            Some(IpAddr::from([*a, *b, *c, *d]))
-        }
-        0x21 => {
-            let addresses = rest.first_chunk::<36>().ok_or(too_short)?;
-            let source = addresses.first_chunk::<16>().ok_or(too_short)?;
-            Some(IpAddr::from(*source).to_canonical())
-        }
+        0x11 => Some(both_of_bytes::<4>(rest).ok_or(too_short)?),
+        0x21 => Some(both_of_bytes::<16>(rest).ok_or(too_short)?),
         // A Unix socket, datagrams, or what the sender does not know.
         _ => None,
     };
-    Ok(Some(Header { source, length }))
+    Ok(Some(Header { addresses, length }))
+}
+
+/// Two addresses of so many bytes, and their ports behind them.
+fn both_of_bytes<const N: usize>(bytes: &[u8]) -> Option<Addresses>
+where
+    [u8; N]: Into<IpAddr>,
+{
+    let (source, bytes) = bytes.split_first_chunk::<N>()?;
+    let (destination, bytes) = bytes.split_first_chunk::<N>()?;
+    let [from, from_low, to, to_low, ..] = bytes else {
+        return None;
+    };
+    let end = |address: [u8; N], port: [u8; 2]| {
+        canonical(SocketAddr::new(address.into(), u16::from_be_bytes(port)))
+    };
+    Some(Addresses {
+        source: end(*source, [*from, *from_low]),
+        destination: end(*destination, [*to, *to_low]),
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -17,6 +18,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::message::caller::canonical;
 use crate::message::protocol::Scheme;
 
 use super::buffers::{Buffers, LeaveToGrow, SMALL};
@@ -37,6 +39,9 @@ pub struct Connection {
     sent: usize,
     /// The next write is offered to the kernel whether or not the socket is known to have room.
     asks_for_room: bool,
+    /// The address that the peer, or the client that it speaks for, has connected to, once that was
+    /// asked. Seldom is: in a box, for an idle connection should be small.
+    reached: Option<Box<SocketAddr>>,
 }
 
 /// What carries the bytes.
@@ -97,6 +102,7 @@ impl Connection {
             within_message: false,
             sent: 0,
             asks_for_room: false,
+            reached: None,
         }
     }
 
@@ -134,7 +140,10 @@ impl Connection {
         match self.stream {
             Stream::Plain(socket) => {
                 let tls = TlsStream::server(socket, self.input, config)?;
-                Self::handshake(tls, buffers).await
+                let mut secured = Self::handshake(tls, buffers).await?;
+                // A proxy announces the client in front of the handshake.
+                secured.reached = self.reached;
+                Ok(secured)
             }
             Stream::Tls(_) => Ok(self),
         }
@@ -182,6 +191,22 @@ impl Connection {
             Stream::Plain(_) => Scheme::Http,
             Stream::Tls(_) => Scheme::Https,
         }
+    }
+
+    /// The address that the peer has connected to, unless it has announced another.
+    pub fn reached(&mut self) -> SocketAddr {
+        **self.reached.get_or_insert_with(|| {
+            // Fails for a connection that is broken, where nobody will read it.
+            let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+            Box::new(canonical(
+                self.stream.socket().local_addr().unwrap_or(unknown),
+            ))
+        })
+    }
+
+    /// Notes that the peer speaks for a client that has connected to this address.
+    pub fn announce(&mut self, reached: SocketAddr) {
+        self.reached = Some(Box::new(reached));
     }
 
     /// What was read but not yet used.

@@ -251,3 +251,15 @@ fn it_says_which_of_several_endpoints_may_be_asked() {
         assert!(done.stdout.ends_with(&expected), "{}", done.stdout);
     }
 }
+
+#[test]
+fn it_says_as_whose_a_connection_is_announced() {
+    let text = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[routes]\n\"/a\" = \"http://a\"\n[upstream_defaults]\nproxy_protocol = \"v2\"\n";
+    let dir = folder_with(text);
+    let file = dir.path().join("tollgate.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let forwarded = "X-Forwarded-For: 192.0.2.7";
+    let done = tollgate(&["explain", "GET", "/a", "-H", forwarded, "-c", file]);
+    let announces = "\nannounces   192.0.2.7 as the client, in a PROXY protocol header (v2)\n";
+    assert!(done.stdout.ends_with(announces), "{}", done.stdout);
+}

@@ -115,6 +115,7 @@ pub fn check(input: &[u8]) {
             names: &case.names,
             peer: Peer {
                 address: case.peer,
+                port: 0,
                 scheme: Scheme::Http,
             },
             trusted: case.trusted,

@@ -147,6 +147,7 @@ fn rules(keys: &UpstreamRuleKeys) -> Rules {
             max_waiting: keys.max_waiting.size(),
             queue_timeout: *keys.queue_timeout,
         }),
+        proxy_protocol: keys.proxy_protocol.0,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::config::keys::{List, Number, OrOff, table};
 use crate::config::kinds::{HealthPath, Size, StatusRange, Within};
 use crate::route::SentHost;
 use crate::upstream::{EndpointUrl, HashBy, MaxRequests};
+use crate::wire::proxy_protocol::Version;
 use crate::words::words;
 
 const MIB: u64 = 1024 * 1024;
@@ -49,7 +50,8 @@ table! {
         /// next request.
         idle_timeout: Duration = Duration::from_mins(1);
         /// How many idle connections each worker leaves open for later requests, for each address of an
-        /// endpoint. A connection that becomes idle beyond this number is closed.
+        /// endpoint. A connection that becomes idle beyond this number is closed; with `proxy_protocol` the
+        /// oldest is.
         keep: Number<0, 1_000_000> = Number(1024);
         /// How many requests of this process may be in flight at once, to all endpoints together; more
         /// get 503 `overloaded` unless they may wait. `adaptive`: as many as do not slow the answers
@@ -62,6 +64,11 @@ table! {
         /// How long a new or recovered endpoint takes to its full share of the requests, which grows step
         /// by step.
         slow_start: OrOff<Duration> = OrOff(None);
+        /// Whether each connection to the service begins with a PROXY protocol header, of version 1 or 2,
+        /// which says where the client's connection comes from and leads to. Such a connection is used for
+        /// this client's requests alone. The service has to expect the header, from the gateway's checks
+        /// too.
+        proxy_protocol: OrOff<Version> = OrOff(None);
         /// Requests of the gateway's own that find out whether endpoints are well. `off`: none.
         health: OrOff<HealthKeys> = OrOff(None);
         /// When an endpoint is left alone for a while because requests to it fail (a circuit breaker).

@@ -10,6 +10,7 @@ use crate::upstream::{
     Balance, BreakerRules, CapacityRules, HashBy, HealthRules, MaxRequests, RetryRules, Rules,
     Statuses, Upstream,
 };
+use crate::wire::proxy_protocol::Version;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -43,6 +44,7 @@ fn assert_defaults(rules: &Rules) {
         retry,
         health,
         capacity,
+        proxy_protocol,
     } = Rules::default();
     assert_eq!(rules.balance, balance);
     assert_eq!(rules.connect_timeout, connect_timeout);
@@ -54,6 +56,7 @@ fn assert_defaults(rules: &Rules) {
     assert_eq!(rules.retry, retry);
     assert_eq!(rules.health, health);
     assert_eq!(rules.capacity, capacity);
+    assert_eq!(rules.proxy_protocol, proxy_protocol);
 }
 
 #[test]
@@ -87,6 +90,7 @@ const WRITTEN: &str = r#"
     max_waiting = 6
     queue_timeout = "7s"
     slow_start = "8s"
+    proxy_protocol = "v2"
     [upstreams.u.health]
     path = "/up?deep=1"
     interval = "100ms"
@@ -134,6 +138,7 @@ fn rules_are_as_written() {
     assert_eq!(rules.idle_timeout, 3000 * MS);
     assert_eq!(rules.max_idle, 4);
     assert_eq!(rules.slow_start, Some(8000 * MS));
+    assert_eq!(rules.proxy_protocol, Some(Version::V2));
     let capacity = CapacityRules {
         max_requests: MaxRequests::Fixed(5),
         max_waiting: 6,
@@ -171,9 +176,10 @@ fn rules_are_as_written() {
 #[test]
 fn what_is_off_is_not_there() {
     let off = rules(
-        "max_requests = \"off\"\nslow_start = \"off\"\ntry_timeout = \"off\"\nhealth = \"off\"\nbreaker = \"off\"\nretry = \"off\"",
+        "max_requests = \"off\"\nslow_start = \"off\"\nproxy_protocol = \"off\"\ntry_timeout = \"off\"\nhealth = \"off\"\nbreaker = \"off\"\nretry = \"off\"",
     );
     assert!(off.capacity.is_none() && off.slow_start.is_none() && off.try_timeout.is_none());
+    assert!(off.proxy_protocol.is_none());
     assert!(off.health.is_none() && off.breaker.is_none() && off.retry.is_none());
     assert!(rules("retry = { attempts = 0 }").retry.is_none());
     let adaptive = rules("max_requests = \"adaptive\"").capacity.unwrap();
@@ -323,6 +329,10 @@ fn a_reload_says_which_rules_changed() {
             "`upstreams.u.try_timeout`: off -> 1s",
         ),
         ("slow_start = \"1m\"", "`upstreams.u.slow_start`: off -> 1m"),
+        (
+            "proxy_protocol = \"v1\"",
+            "`upstreams.u.proxy_protocol`: off -> v1",
+        ),
         (
             "max_requests = \"adaptive\"",
             "`upstreams.u.max_requests`: off -> adaptive",

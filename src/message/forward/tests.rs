@@ -37,6 +37,7 @@ fn sent_by<'n>(
         names,
         peer: Peer {
             address: IpAddr::from([192, 0, 2, 7]),
+            port: 0,
             scheme: Scheme::Http,
         },
         trusted: false,

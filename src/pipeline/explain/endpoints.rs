@@ -7,6 +7,7 @@ use crate::pipeline::hashed_by;
 use crate::pipeline::request::Request;
 use crate::route::Route;
 use crate::upstream::{Balance, Endpoint, HashBy, Upstream};
+use crate::words::Word;
 
 use super::Explanation;
 
@@ -58,6 +59,10 @@ pub(super) fn tell_endpoints(
         how = first.map(|only| format!("{}: the others are backups, or have weight 0", only.url));
     }
     told.picks = how;
+    told.announces = upstream.rules.proxy_protocol.map(|version| {
+        let (client, version) = (request.address, version.word());
+        format!("{client} as the client, in a PROXY protocol header ({version})")
+    });
     told.sends = picked.map(|endpoint| sent_to(endpoint, request, route));
 }
 

@@ -8,6 +8,7 @@ use http::Method;
 use tokio::time::timeout_at;
 
 use crate::message::body::BodyLength;
+use crate::message::caller::caller_with_port;
 use crate::message::fields::Fields;
 use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
@@ -17,8 +18,12 @@ use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
-    AddressPool, Balance, Candidate, Candidates, ConnectError, Endpoint, Link, Try, Upstream,
+    AddressPool, Announcement, Balance, Candidate, Candidates, ConnectError, Endpoint, Link, Try,
+    Upstream,
 };
+
+use crate::wire::end::End;
+use crate::wire::proxy_protocol::Addresses;
 
 use super::super::boxed_cold;
 use super::super::hashed_by;
@@ -44,6 +49,8 @@ pub(super) struct Forward<'f, 'r> {
     pub websocket: bool,
     /// Services can be relied upon to read its body.
     pub body_is_read: bool,
+    /// What a connection to the service begins with, if it is to say whose it is.
+    pub announced: Option<Rc<Announcement>>,
     /// When all of the request had been sent to a service for the first time.
     pub first_sent: Cell<Option<Instant>>,
 }
@@ -55,6 +62,7 @@ impl<'f, 'r> Forward<'f, 'r> {
         permit: &Permit<'r>,
         request: &'f Request<'r>,
         record: &'f Record<'r>,
+        from: &mut End<'_>,
     ) -> Self {
         let candidates: &'r Candidates = &record.current.upstreams[place];
         let upstream = candidates.upstream();
@@ -69,6 +77,7 @@ impl<'f, 'r> Forward<'f, 'r> {
             idempotent: is_idempotent(&request.head.method),
             websocket: asks_for_websocket(request),
             body_is_read: body_is_read(request),
+            announced: announced(upstream, request, record, from),
             first_sent: Cell::new(None),
         }
     }
@@ -125,7 +134,7 @@ impl<'f, 'r> Forward<'f, 'r> {
     /// time.
     async fn connect_in_time(&self, candidate: &Candidate) -> Result<Link, AttemptError> {
         let pool = self.candidates.pool(candidate);
-        let connecting = pool.connect(&candidate.pool, self.upstream);
+        let connecting = pool.connect(&candidate.pool, self.upstream, self.announced.clone());
         let patience = self.route.timeout;
         let connected = match self.first_sent.get() {
             None => Ok(connecting.await),
@@ -269,6 +278,28 @@ impl PutHead for ServiceHead<'_, '_> {
             &to,
         );
     }
+}
+
+/// Whose the connection is that the service gets the request on, where it asks for that.
+fn announced(
+    upstream: &Upstream,
+    request: &Request<'_>,
+    record: &Record<'_>,
+    from: &mut End<'_>,
+) -> Option<Rc<Announcement>> {
+    let version = upstream.rules.proxy_protocol?;
+    let snapshot = &record.current.snapshot;
+    let source = caller_with_port(request.peer, &request.head.fields, |hop| {
+        snapshot.trusts(hop)
+    });
+    let destination = from.reached();
+    Some(Rc::new(Announcement {
+        version,
+        addresses: Addresses {
+            source,
+            destination,
+        },
+    }))
 }
 
 /// Whether the request wants to become a WebSocket (RFC 6455 section 4.1); upgrades to anything

@@ -47,7 +47,7 @@ pub(super) async fn proxy<'r>(
     client: &mut ClientSide<'_>,
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
-    let forward = Forward::new(route, upstream, permit, request, record);
+    let forward = Forward::new(route, upstream, permit, request, record, &mut client.end);
     let place = match &forward.upstream.rules.capacity {
         None => None,
         Some(rules) => match place::take(&forward, rules, client).await {
@@ -97,7 +97,7 @@ async fn exchange<'f, 'r>(
     let record = forward.record;
     let ask_kernel = !(forward.is_repeatable(kept) && kept.is_whole());
     let pool = &current.candidate().pool;
-    let mut link = match pool.take(ask_kernel, record.now()) {
+    let mut link = match pool.take(forward.announced.as_ref(), ask_kernel, record.now()) {
         Some(link) => link,
         None => forward.connect(current).await?,
     };

@@ -61,7 +61,11 @@ impl Target {
 
     /// Becomes `new`, which has the same address; says whether something else is asked then.
     pub(super) fn follow(&mut self, new: Self) -> bool {
-        let asks_the_same = self.rules == new.rules && self.endpoint().url == new.endpoint().url;
+        let [old_header, new_header] =
+            [&*self, &new].map(|target| target.upstream.rules.proxy_protocol);
+        let asks_the_same = self.rules == new.rules
+            && self.endpoint().url == new.endpoint().url
+            && old_header == new_header;
         *self = new;
         !asks_the_same
     }
@@ -76,7 +80,12 @@ impl Target {
         })?;
         self.endpoint().state.check_connected(&self.address);
         let mut connection = Connection::new(socket);
-        let mut end = End::Http1(Http1::new(&mut connection, buffers, Version::Http11));
+        let mut end = Http1::new(&mut connection, buffers, Version::Http11);
+        if let Some(version) = self.upstream.rules.proxy_protocol {
+            // The check is made for no client.
+            end.send_first(|out| version.put(None, out));
+        }
+        let mut end = End::Http1(end);
         end.send_head(self, BodyLength::None);
         end.finish(None, |_| false);
         let head = timeout_at(deadline, head(&mut end, buffers)).await;

@@ -16,8 +16,8 @@ fn said(bytes: &[u8]) -> String {
         Ok(Some(header)) => {
             assert_eq!(header.length, bytes.len());
             header
-                .source
-                .map_or("own".into(), |source| source.to_string())
+                .addresses
+                .map_or("own".into(), |both| both.source.ip().to_string())
         }
         Ok(None) => "more".into(),
         Err(why) => why.to_string(),
@@ -167,23 +167,106 @@ fn good() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![first.boxed(), second.boxed()]
 }
 
-/// What another reader takes: where the connection comes from, and how long the header is.
-type Theirs = Option<(Option<IpAddr>, usize)>;
+/// What another reader takes: where the connection comes from and leads to, and how long the header is.
+type Theirs = Option<(Option<Addresses>, usize)>;
 
 fn by_proxy_header(bytes: &[u8]) -> Theirs {
     let parsed = proxy_header::ProxyHeader::parse(bytes, proxy_header::ParseConfig::default());
     let (header, length) = parsed.ok()?;
     let address = header.proxied_address();
     let address = address.filter(|a| a.protocol == proxy_header::Protocol::Stream);
-    Some((address.map(|a| a.source.ip().to_canonical()), length))
+    let addresses = address.map(|both| Addresses {
+        source: canonical(both.source),
+        destination: canonical(both.destination),
+    });
+    Some((addresses, length))
+}
+
+/// The header of this version for a connection between these.
+fn written(version: Version, ends: Option<[&str; 2]>) -> Vec<u8> {
+    let mut out = b"before".to_vec();
+    let addresses = ends.map(|ends| {
+        let [source, destination] = ends.map(|end| end.parse().unwrap());
+        Addresses {
+            source,
+            destination,
+        }
+    });
+    version.put(addresses.as_ref(), &mut out);
+    out.split_off(6)
+}
+
+#[test]
+fn headers_are_written_as_the_specification_has_them() {
+    let v6 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe";
+    let longest = format!("[{v6}]:65535");
+    let lines = [
+        (
+            Some(["192.0.2.1:5000", "10.0.0.1:443"]),
+            "PROXY TCP4 192.0.2.1 10.0.0.1 5000 443\r\n".to_owned(),
+        ),
+        (
+            Some(["[2001:db8::1]:5000", "[::1]:443"]),
+            "PROXY TCP6 2001:db8::1 ::1 5000 443\r\n".to_owned(),
+        ),
+        (
+            Some(["[2001:db8::1]:0", "192.0.2.1:443"]),
+            "PROXY TCP6 2001:db8::1 ::ffff:c000:201 0 443\r\n".to_owned(),
+        ),
+        (
+            Some(["192.0.2.1:5000", "[::1]:443"]),
+            "PROXY TCP6 ::ffff:c000:201 ::1 5000 443\r\n".to_owned(),
+        ),
+        (
+            Some([&*longest, &*longest]),
+            format!("PROXY TCP6 {v6} {v6} 65535 65535\r\n"),
+        ),
+        (None, "PROXY UNKNOWN\r\n".to_owned()),
+    ];
+    for (ends, line) in lines {
+        let written = String::from_utf8(written(Version::V1, ends)).unwrap();
+        assert_eq!(written, line);
+        assert!(written.len() <= MOST_V1);
+    }
+    let v4 = [192, 0, 2, 1, 10, 0, 0, 1, 0x13, 0x88, 1, 0xbb];
+    let ends = ["192.0.2.1:5000", "10.0.0.1:443"];
+    assert_eq!(written(Version::V2, Some(ends)), v2(0x21, 0x11, &v4));
+    assert_eq!(written(Version::V2, None), v2(0x20, 0, &[]));
+    let mixed = written(Version::V2, Some(["[2001:db8::1]:5000", "10.0.0.1:443"]));
+    assert_eq!(mixed[..16], v2(0x21, 0x21, &[0; 36])[..16]);
+    assert_eq!(mixed[42..], [0xff, 0xff, 10, 0, 0, 1, 0x13, 0x88, 1, 0xbb]);
 }
 
 proptest! {
+    /// What is written is read again, here and elsewhere.
+    #[test]
+    fn what_is_written_is_read_again(
+        v4 in any::<[[u8; 4]; 2]>(),
+        v6 in any::<[[u8; 16]; 2]>(),
+        is_v4 in any::<[bool; 2]>(),
+        ports in any::<[u16; 2]>(),
+        is_own in any::<bool>(),
+    ) {
+        let end = |n: usize| {
+            let address = if is_v4[n] { v4[n].into() } else { IpAddr::from(v6[n]) };
+            canonical(SocketAddr::new(address, ports[n]))
+        };
+        let addresses = Addresses { source: end(0), destination: end(1) };
+        let addresses = (!is_own).then_some(addresses);
+        for version in [Version::V1, Version::V2] {
+            let mut bytes = Vec::new();
+            version.put(addresses.as_ref(), &mut bytes);
+            let length = bytes.len();
+            prop_assert_eq!(read(&bytes), Ok(Some(Header { addresses, length })));
+            prop_assert_eq!(by_proxy_header(&bytes), Some((addresses, length)));
+        }
+    }
+
     /// What is right, it reads in the same way.
     #[test]
     fn another_reader_agrees(bytes in good()) {
         let ours = read(&bytes).unwrap().expect("it is whole");
-        let ours = Some((ours.source, ours.length));
+        let ours = Some((ours.addresses, ours.length));
         prop_assert_eq!(by_proxy_header(&bytes), ours);
     }
 
@@ -191,7 +274,7 @@ proptest! {
     #[test]
     fn no_address_is_read_in_two_ways(bytes in headers()) {
         if let Ok(Some(ours)) = read(&bytes) {
-            let ours = (ours.source, ours.length);
+            let ours = (ours.addresses, ours.length);
             prop_assert_eq!(by_proxy_header(&bytes).unwrap_or(ours), ours);
         }
     }

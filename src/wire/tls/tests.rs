@@ -106,10 +106,12 @@ async fn a_client_is_served_in_both_versions() {
             assert!(back == sent, "what came back is not what was sent");
         });
         let buffers = Buffers::default();
-        let mut connection = Connection::new(far)
-            .accept_tls(server, &buffers)
-            .await
-            .unwrap();
+        let mut connection = Connection::new(far);
+        // A proxy has said so in front of the handshake.
+        let reached = "192.0.2.1:443".parse().unwrap();
+        connection.announce(reached);
+        let mut connection = connection.accept_tls(server, &buffers).await.unwrap();
+        assert_eq!(connection.reached(), reached);
         let got = read_exact(&mut connection, &buffers, expected.len()).await;
         assert!(got == expected, "what came is not what was sent");
         write_all(&mut connection, &buffers, &got).await;

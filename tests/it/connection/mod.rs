@@ -2,6 +2,7 @@
 //! next request, and that nobody's slowness costs the gateway memory.
 
 mod announced;
+mod announcing;
 mod backpressure;
 mod crawl;
 mod early_answers;
