@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 39] = [
+const SYNONYMS: [&str; 40] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -73,6 +73,7 @@ const SYNONYMS: [&str; 39] = [
     "breaker: circuit_breaker circuitbreaker circuit_breakers outlier_detection passive_health_check",
     "balance: load_balancing loadbalancing load_balancer lb lb_policy balancer",
     "hash_by: hash_on hash_key sticky",
+    "proxy_protocol: send_proxy send_proxy_v2 proxyprotocol accept_proxy upstream_proxy_protocol",
     "try_timeout: per_try_timeout proxy_next_upstream_timeout",
     "max_requests: max_concurrent max_concurrency concurrency max_conns max_pending_requests",
     "tls: ssl https",

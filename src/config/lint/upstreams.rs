@@ -7,11 +7,13 @@ use crate::config::file::{BalanceWord, File, UpstreamRuleKeys};
 use crate::config::keys::{Text, not_default};
 use crate::config::kinds::Target;
 use crate::config::source::Span;
+use crate::upstream::EndpointUrl;
 
 /// Looks for rules without effect.
 pub(super) fn upstreams(file: &File, lints: &mut Lints) {
     without_effect(file, lints);
     try_timeouts(file, lints);
+    announced_to_some(file, lints);
 }
 
 /// Finds what is of no use to any upstream that takes it: in `upstream_defaults` one is enough.
@@ -73,6 +75,45 @@ fn checks_of_none(file: &File, lints: &mut Lints) {
         let text = "nothing is checked: no upstream takes `health` from here";
         lints.add(health.span, text.to_owned());
     }
+}
+
+/// Finds endpoints that get a PROXY protocol header as those of one upstream, and none as those of
+/// another: a service expects it or does not.
+fn announced_to_some(file: &File, lints: &mut Lints) {
+    let of_upstreams = file.upstreams.good().flat_map(|(name, keys)| {
+        let endpoints = keys.endpoints.iter();
+        endpoints.map(move |one| (name.0.clone(), &one.url.value, one.url.span, &keys.rules))
+    });
+    let of_routes = file.all_routes().filter_map(|route| {
+        let upstream = &route.keys?.upstream;
+        let Target::Url(url) = upstream.given()? else {
+            return None;
+        };
+        let defaults = &*file.upstream_defaults;
+        Some((url.to_string(), url, upstream.span, defaults))
+    });
+    let mut with = HashMap::new();
+    let mut without = Vec::new();
+    for (name, url, span, rules) in of_upstreams.chain(of_routes) {
+        if rules.proxy_protocol.0.is_some() {
+            with.entry(place(url)).or_insert(name);
+        } else {
+            without.push((name, url, span));
+        }
+    }
+    for (name, url, span) in without {
+        if let Some(other) = with.get(&place(url)) {
+            let text = format!(
+                "the service at `{}` gets the PROXY protocol from `{other}` and not from `{name}`: it expects a header or it does not",
+                url.authority()
+            );
+            lints.add(span, text);
+        }
+    }
+}
+
+fn place(url: &EndpointUrl) -> (&str, u16) {
+    (url.host.strip_suffix('.').unwrap_or(&url.host), url.port)
 }
 
 /// Finds tries that may take longer than all tries of a route together.

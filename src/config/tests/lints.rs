@@ -113,6 +113,26 @@ anonymous = { requests = 1, per = "1s" }
 }
 
 #[test]
+fn a_service_expects_the_proxy_protocol_or_does_not() {
+    let text = "[routes]\n'/a' = 'with'\n'/b' = 'without'\n'/c' = 'http://h:81/x'\n'/d' = 'http://h:82'\n\
+        [upstreams.with]\nendpoints = ['http://h:80', 'http://h:81']\nproxy_protocol = 'v1'\n\
+        [upstreams.without]\nendpoints = ['http://g', 'http://h']\n";
+    let text = format!("limits.anonymous = {{ requests = 1, per = '1s' }}\n{text}");
+    let says = |place, at, name| {
+        format!(
+            "tollgate.toml:{place}: the service at `{at}` gets the PROXY protocol from `with` and not from `{name}`: it expects a header or it does not"
+        )
+    };
+    let expected = [
+        says("5:8", "h:81", "http://h:81/x"),
+        says("11:26", "h", "without"),
+    ];
+    assert_eq!(lints(&text), expected);
+    let all = format!("{text}proxy_protocol = 'v2'\n[upstream_defaults]\nproxy_protocol = 'v2'\n");
+    assert_eq!(lints(&all), [""; 0]);
+}
+
+#[test]
 fn what_the_clock_brings_about_is_told_from_what_the_text_says() {
     let text = format!(
         "[routes]\n\"/a\" = \"http://x\"\n[upstreams.b]\nendpoints = [\"http://y\"]\n\
