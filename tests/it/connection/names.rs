@@ -1,7 +1,6 @@
 //! Upstreams that are named: which of a name's addresses are connected to, what becomes of those
 //! that are silent or gone, and that a silent name server holds up nothing but its lookup.
 
-use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -13,12 +12,7 @@ fn a_silent_address_is_not_waited_for_by_each_connection() {
     let upstream = Upstream::echo_on([127, 0, 0, 3]);
     let port = upstream.address().port();
     let _silent = Silent::on(([127, 0, 0, 2], port).into());
-    let gateway = Gateway::start_with_names(
-        &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nkeep = 0"
-        ),
-        "up.test 127.0.0.2 127.0.0.3",
-    );
+    let gateway = Gateway::to_name("up.test", port, "keep = 0", "127.0.0.2 127.0.0.3");
     let begun = Instant::now();
     let mut client = gateway.connect();
     for _ in 0..8 {
@@ -35,11 +29,11 @@ fn a_short_time_to_connect_is_enough_for_each_address() {
     let upstream = Upstream::echo_on([127, 0, 0, 3]);
     let port = upstream.address().port();
     let _silent = Silent::on(([127, 0, 0, 2], port).into());
-    let gateway = Gateway::start_with_names(
-        &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nconnect_timeout = \"100ms\""
-        ),
-        "up.test 127.0.0.2 127.0.0.3",
+    let gateway = Gateway::to_name(
+        "up.test",
+        port,
+        "connect_timeout = \"100ms\"",
+        "127.0.0.2 127.0.0.3",
     );
     // On a machine that has no time for the first one, the second is remembered.
     eventually("a connection", || {
@@ -48,30 +42,11 @@ fn a_short_time_to_connect_is_enough_for_each_address() {
 }
 
 #[test]
-fn a_service_on_one_family_costs_nobody_an_error() {
-    let on_ipv4 = Upstream::echo();
-    let on_ipv6 = Upstream::echo_on(Ipv6Addr::LOCALHOST);
-    for upstream in [on_ipv4, on_ipv6] {
-        let port = upstream.address().port();
-        let gateway = Gateway::start_with_names(
-            &format!("[routes]\n\"/\" = \"http://localhost:{port}\""),
-            "localhost ::1 127.0.0.1",
-        );
-        for _ in 0..3 {
-            gateway.ask(&Request::get("/")).is(200);
-        }
-    }
-}
-
-#[test]
 fn a_service_that_moved_is_found_by_the_request_that_finds_it_gone() {
     let old = Upstream::echo_on([127, 0, 0, 2]);
     let port = old.address().port();
     let new = Upstream::echo_at(([127, 0, 0, 3], port).into());
-    let gateway = Gateway::start_with_names(
-        &format!("[routes]\n\"/\" = \"http://up.test:{port}\""),
-        "up.test 127.0.0.2",
-    );
+    let gateway = Gateway::to_name("up.test", port, "", "127.0.0.2");
     let mut client = gateway.connect();
     client.ask(&Request::get("/")).is(200);
     // A name is looked up once a second at the most.

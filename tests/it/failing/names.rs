@@ -18,17 +18,9 @@ fn a_service_on_one_family_costs_nobody_an_error() {
     let on_ipv6 = Upstream::echo_on(Ipv6Addr::LOCALHOST);
     for upstream in [on_ipv4, on_ipv6] {
         let port = upstream.address().port();
-        for health in ["off", "on"] {
-            let health = match health {
-                "on" => "health = { interval = \"20ms\" }",
-                _ => "",
-            };
-            let gateway = Gateway::start_with_names(
-                &format!(
-                    "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"http://localhost:{port}\"\nretry = \"off\"\n{health}"
-                ),
-                "localhost ::1 127.0.0.1",
-            );
+        for health in ["", "health = { interval = \"20ms\" }"] {
+            let rules = format!("retry = \"off\"\n{health}");
+            let gateway = Gateway::to_name("localhost", port, &rules, "::1 127.0.0.1");
             for _ in 0..5 {
                 gateway.ask(&Request::get("/x")).is(200);
             }
@@ -43,11 +35,11 @@ fn the_other_family_is_found_by_checks() {
     let old = Upstream::echo();
     let port = old.address().port();
     let new = Upstream::echo_at((Ipv6Addr::LOCALHOST, port).into());
-    let gateway = Gateway::start_with_names(
-        &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"http://up.test:{port}\"\nretry = \"off\"\nhealth = {{ interval = \"20ms\" }}"
-        ),
-        "up.test ::1 127.0.0.1",
+    let gateway = Gateway::to_name(
+        "up.test",
+        port,
+        "retry = \"off\"\nhealth = { interval = \"20ms\" }",
+        "::1 127.0.0.1",
     );
     // Whichever was found first goes.
     let before = old.connections();
@@ -100,11 +92,11 @@ fn the_addresses_of_a_name_share_its_weight() {
 fn an_address_of_a_name_that_is_down_gets_no_requests() {
     let good = Upstream::echo_on([127, 0, 0, 2]);
     let port = good.address().port();
-    let gateway = Gateway::start_with_names(
-        &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"http://up.test:{port}\"\nretry = \"off\"\nhealth = {{ interval = \"20ms\" }}"
-        ),
-        "up.test 127.0.0.2 127.0.0.3",
+    let gateway = Gateway::to_name(
+        "up.test",
+        port,
+        "retry = \"off\"\nhealth = { interval = \"20ms\" }",
+        "127.0.0.2 127.0.0.3",
     );
     let line = gateway.wait_log("it to be down", is_about_health);
     assert_eq!(line["endpoint"], format!("127.0.0.3:{port}"));
@@ -123,11 +115,11 @@ fn a_name_that_is_checked_is_looked_up_every_ten_seconds() {
     let old = Upstream::echo_on([127, 0, 0, 2]);
     let port = old.address().port();
     let new = Upstream::echo_at(([127, 0, 0, 3], port).into());
-    let gateway = Gateway::start_with_names(
-        &format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"http://up.test:{port}\"\nhealth = {{ interval = \"1h\" }}"
-        ),
-        "up.test 127.0.0.2",
+    let gateway = Gateway::to_name(
+        "up.test",
+        port,
+        "health = { interval = \"1h\" }",
+        "127.0.0.2",
     );
     let begun = Instant::now();
     assert_eq!(gateway.lookups("up.test"), 1);

@@ -57,6 +57,17 @@ impl Gateway {
         Self::spawn(program, dir)
     }
 
+    /// Starts one whose one route leads to a service at `host`, as an upstream with `rules`; that name
+    /// has these addresses.
+    pub(crate) fn to_name(host: &str, port: u16, rules: &str, addresses: &str) -> Self {
+        Self::start_with_names(
+            &format!(
+                "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"http://{host}:{port}\"\n{rules}"
+            ),
+            &format!("{host} {addresses}"),
+        )
+    }
+
     /// Lets names resolve otherwise from now on.
     pub(crate) fn change_names(&self, names: &str) {
         super::names::change(self.dir(), names);
