@@ -4,6 +4,7 @@
 //! The main thread takes the signals, and does nothing else that could block: what reads files or
 //! writes them has threads of its own, which the end of the process does not wait for without bound.
 
+mod certificates;
 mod files;
 mod hand_over;
 mod keeper;

@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
-use crate::config::{self, ChangeKind, ReadFiles, Watch, Written, changes};
+use crate::config::{
+    self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Watch, Written, changes,
+};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
+use crate::tls::{ServerTls, Source};
 use crate::upstream::Registry;
 
+use super::certificates::{Certificates, due, log_taken};
 use super::notify::{State, notify};
 
 /// What a reload needs.
@@ -19,6 +23,8 @@ pub(super) struct Reloader {
     pub file: PathBuf,
     /// The files that were read at the start.
     pub files: ReadFiles,
+    /// Those of the certificates that are served.
+    pub certificates: CertificateFiles,
     /// Whether to look by itself if they have changed.
     pub watches: bool,
     /// What the gateway was started with.
@@ -38,16 +44,28 @@ impl Reloader {
             .build()?;
         runtime.block_on(async {
             let mut watch = self.watches.then(|| Watch::start(self.files.clone()));
+            let mut certificates = self.watch_certificates();
             loop {
-                tokio::select! {
-                    () = asked.notified() => {}
-                    () = changed(&mut watch) => {}
-                }
+                let due = tokio::select! {
+                    () = asked.notified() => None,
+                    () = changed(&mut watch) => None,
+                    due = due(&mut certificates) => Some(due),
+                };
                 if phase.borrow().is_ending() {
                     return std::future::pending().await;
                 }
+                if let (Some(due), Some(certificates)) = (due, &mut certificates) {
+                    certificates.act(due);
+                    continue;
+                }
                 notify(State::Reloading);
-                let files = self.reload();
+                let files = match self.reload() {
+                    Ok(files) => {
+                        certificates = self.watch_certificates();
+                        files
+                    }
+                    Err(files) => files,
+                };
                 notify(State::Ready);
                 if let Some(watch) = &mut watch {
                     watch.follow(files);
@@ -56,33 +74,48 @@ impl Reloader {
         })
     }
 
+    fn watch_certificates(&self) -> Option<Certificates> {
+        let tls = self.snapshots.borrow().tls.clone();
+        Certificates::watch(tls, self.certificates.clone())
+    }
+
     /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
-    /// were read.
-    fn reload(&mut self) -> ReadFiles {
+    /// were read, in either case.
+    fn reload(&mut self) -> Result<ReadFiles, ReadFiles> {
         if config::is_stdin(&self.file) {
             tracing::error!("not reloaded: standard input cannot be read again");
-            return self.files.clone();
+            return Err(self.files.clone());
         }
-        let loaded = match config::load(&self.file, &config::environment) {
+        let served = self.snapshots.borrow().tls.clone();
+        let loaded = config::load_again(&self.file, &config::environment, served.as_deref());
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
                 let (files, problems) = (problems.files().clone(), problems.to_string());
                 tracing::error!(problems, "not reloaded; what was served is served on");
-                return files;
+                return Err(files);
             }
         };
         if self.served.has_routes() && !loaded.written.has_routes() {
             // A disk that was full, or a writer that died, leaves an empty file, which has no problem.
             let file = self.file.display();
             tracing::error!(%file, "not reloaded: there are no routes in it; what was served is served on");
-            return loaded.files;
+            return Err(loaded.files);
         }
+        Ok(self.apply(loaded, served))
+    }
+
+    fn apply(&mut self, loaded: Loaded, served: Option<Arc<ServerTls>>) -> ReadFiles {
         let mut snapshot = loaded.snapshot;
         self.registry.join(&mut snapshot.upstreams);
+        let tls = snapshot.tls.clone();
+        // Where TLS is spoken is changed by a restart: until then there is a certificate to show.
+        snapshot.tls = snapshot.tls.or_else(|| served.clone());
         self.snapshots.send_replace(Arc::new(snapshot));
         let written = Arc::new(loaded.written);
         let changes = changes(&self.started, &self.served, &written);
         self.served = written;
+        self.certificates = loaded.certificates;
         tracing::info!(changes = changes.len(), "reloaded");
         for change in &changes {
             match change.kind {
@@ -92,10 +125,25 @@ impl Reloader {
                 ChangeKind::NeedsRestart => tracing::warn!("{change}"),
             }
         }
+        if let (Some(before), Some(now)) = (served, tls) {
+            log_replaced(&before, &now, &self.certificates);
+        }
         for lint in &loaded.lints {
             tracing::warn!("{lint}");
         }
         loaded.files
+    }
+}
+
+/// Logs which certificates are others than before.
+fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
+    let before = before.certificates();
+    for (source, certificate) in now.certificates() {
+        if let (Source::Files(at), Some(old)) = (&source, before.get(&source))
+            && !old.is(&certificate)
+        {
+            log_taken(files, *at, &certificate);
+        }
     }
 }
 

@@ -47,6 +47,7 @@ impl Started {
             written,
             lints,
             files,
+            certificates,
             ..
         } = loaded;
         log_start(&file, &settings, &snapshot, &written);
@@ -67,6 +68,7 @@ impl Started {
         let reloader = Reloader {
             file: file.clone(),
             files,
+            certificates,
             watches: settings.watch,
             started: Arc::clone(&written),
             served: written,

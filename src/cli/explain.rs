@@ -9,7 +9,7 @@ use crate::config;
 use crate::message::caller::Peer;
 use crate::message::protocol::Scheme;
 use crate::pipeline::explain::{
-    AllowLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
+    AllowLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
 };
 use crate::pipeline::snapshot::Snapshot;
 
@@ -88,7 +88,7 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
             address: question.from,
             // Nobody says from which.
             port: 0,
-            scheme: Scheme::Http,
+            scheme: scheme(question.url),
         },
         client,
     );
@@ -99,6 +99,13 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
         question.url.clone_into(&mut told.target);
     }
     Ok(told)
+}
+
+fn scheme(url: &str) -> Scheme {
+    match url.split_once("://") {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
+        _ => Scheme::Http,
+    }
 }
 
 /// The request as a client would write it.
@@ -133,6 +140,9 @@ fn text(told: &Explanation) -> String {
         let _ = writeln!(out, "{name:<12}{text}");
     };
     line("request", &format!("{} {}", told.method, told.target));
+    for text in certificate_texts(told) {
+        line("certificate", &text);
+    }
     if let Some(path) = &told.path {
         let how = if told.path_steps.is_empty() {
             "as it came".to_owned()
@@ -142,16 +152,7 @@ fn text(told: &Explanation) -> String {
         line("path", &format!("{path} ({how})"));
     }
     if let Some(kind) = told.client_kind {
-        line(
-            "client",
-            &format!(
-                "{} from {}",
-                told.client
-                    .as_deref()
-                    .map_or(kind.to_owned(), |name| format!("{name} ({kind})")),
-                told.ip
-            ),
-        );
+        line("client", &client_text(told, kind));
     }
     if let Some(fault) = &told.key_fault {
         line("key", fault);
@@ -207,6 +208,32 @@ fn text(told: &Explanation) -> String {
         );
     }
     out
+}
+
+fn client_text(told: &Explanation, kind: &str) -> String {
+    match &told.client {
+        Some(name) => format!("{name} ({kind}) from {}", told.ip),
+        None => format!("{kind} from {}", told.ip),
+    }
+}
+
+/// Which certificates there are for a request with TLS.
+fn certificate_texts(told: &Explanation) -> Vec<String> {
+    let Some(certificates) = &told.certificates else {
+        return Vec::new();
+    };
+    if certificates.is_empty() {
+        return vec!["none: the gateway has none".to_owned()];
+    }
+    let text = |it: &CertificateLine| {
+        let names = it.names.join(", ");
+        let mut text = format!("{names}; {}, until {}", it.key, it.not_after);
+        if !it.fits {
+            let _ = write!(text, ": clients refuse it, it is not for {}", told.host);
+        }
+        text
+    };
+    certificates.iter().map(text).collect()
 }
 
 fn endpoint_text(endpoint: &EndpointLine) -> String {

@@ -95,6 +95,8 @@ pub struct ReadFiles {
 #[derive(Debug, Clone)]
 struct ReadFile {
     path: PathBuf,
+    /// Of one, or of its key.
+    of_certificate: bool,
     /// From before it was read; absent if there was no file.
     stamp: Option<Stamp>,
     /// Of its content; absent if it could not be read.
@@ -130,10 +132,34 @@ impl ReadFiles {
         let digest = text.as_ref().ok().map(|text| Sha256::digest(text).into());
         self.list.push(ReadFile {
             path: path.to_owned(),
+            of_certificate: false,
             stamp,
             digest,
         });
         text
+    }
+
+    /// The same for a file of a certificate.
+    pub(super) fn read_certificate(
+        &mut self,
+        path: &Path,
+        disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
+    ) -> Result<String, Unreadable> {
+        let text = self.read(path, disk);
+        if let Some(file) = self.list.last_mut() {
+            file.of_certificate = true;
+        }
+        text
+    }
+
+    /// Takes out those of certificates, which are watched apart once they are served.
+    pub(super) fn take_certificates(&mut self) -> Self {
+        Self {
+            list: self
+                .list
+                .extract_if(.., |file| file.of_certificate)
+                .collect(),
+        }
     }
 
     /// Looks at the files again. Only those that look different are read.
@@ -170,6 +196,7 @@ impl ReadFile {
         };
         Self {
             path: self.path.clone(),
+            of_certificate: self.of_certificate,
             stamp,
             digest,
         }

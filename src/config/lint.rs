@@ -40,7 +40,7 @@ pub(super) fn lint(
     }
     allowed::allowed(file, &mut lints);
     upstreams::upstreams(file, &mut lints);
-    tls::tls(file, &mut lints);
+    tls::tls(file, snapshot, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)

@@ -5,6 +5,7 @@
 //! `expand` fills in variables, `file` reads the keys that it declares, `compile` makes [`Settings`]
 //! and the [`Snapshot`]; `lint` warns of what is allowed and odd, `changes` says what a reload changes.
 
+mod certificates;
 mod changes;
 mod compile;
 mod credentials;
@@ -30,6 +31,7 @@ mod tree;
 mod units;
 mod watch;
 
+pub use certificates::{CannotUse, CertificateFiles, PairFiles};
 pub use changes::{Change, ChangeKind, changes};
 pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
@@ -51,6 +53,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
+use crate::tls::ServerTls;
 
 use self::file::File;
 use self::keys::{Form, Key, Kind, join, read_at};
@@ -71,8 +74,10 @@ pub struct Loaded {
     pub written: Written,
     /// What is allowed, and most likely not meant.
     pub lints: Vec<Finding>,
-    /// Every file that was read.
+    /// Every file that was read, but for those of certificates.
     pub files: ReadFiles,
+    /// Those.
+    pub certificates: CertificateFiles,
     sources: Sources,
 }
 
@@ -89,6 +94,19 @@ pub fn environment(name: &str) -> Result<String, VarError> {
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
+    load_again(path, environment, None)
+}
+
+/// The same while these certificates are served: those whose files have not changed are taken as they are,
+/// even if they have expired.
+///
+/// # Errors
+/// All problems of the file and of those that it names.
+pub fn load_again(
+    path: &Path,
+    environment: Environment<'_>,
+    served: Option<&ServerTls>,
+) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(path, environment, &disk::read, home);
     let is_stdin = disk::is_stdin(path);
     let name = if is_stdin {
@@ -120,7 +138,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problem
         Format::of(path)
     };
     let tree = reading.tree(&name, &text, format);
-    finish(reading, tree)
+    finish(reading, tree, served)
 }
 
 /// Checks and compiles a configuration that is at hand already. `name` stands for it in problems,
@@ -137,7 +155,7 @@ pub fn parse(
 ) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(Path::new(name), environment, files, home);
     let tree = reading.tree(name, text, format);
-    finish(reading, tree)
+    finish(reading, tree, None)
 }
 
 /// Parses a text that is no configuration, such as another gateway's, in the formats and with the
@@ -154,7 +172,11 @@ pub fn plain(name: &str, text: &str, format: Format) -> Result<serde_json::Value
         .ok_or(problems)
 }
 
-fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, Problems> {
+fn finish(
+    mut reading: Reading<'_>,
+    tree: Option<At<Value>>,
+    served: Option<&ServerTls>,
+) -> Result<Loaded, Problems> {
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);
         inherit::complete_upstreams(&mut tree, &mut reading.problems);
@@ -165,11 +187,13 @@ fn finish(mut reading: Reading<'_>, tree: Option<At<Value>>) -> Result<Loaded, P
         return Err(problems);
     };
     problems.log_format = *file.log.format;
-    match compile::compile(&file, &mut problems) {
+    let now = Timestamp::now();
+    match compile::compile(&file, served, now, &mut problems) {
         Some((settings, snapshot)) if problems.is_empty() => Ok(Loaded {
-            lints: lint::lint(&file, &snapshot, Timestamp::now(), &problems.sources),
+            lints: lint::lint(&file, &snapshot, now, &problems.sources),
             settings,
             snapshot,
+            certificates: CertificateFiles::of(&file, problems.files.take_certificates()),
             written: Written(file),
             files: problems.files,
             sources: problems.sources,

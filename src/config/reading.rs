@@ -50,6 +50,11 @@ impl<'r> Reading<'r> {
         self.problems.files.read(path, self.files)
     }
 
+    /// Reads a file of a certificate.
+    pub(super) fn certificate_file(&mut self, path: &Path) -> Result<String, Unreadable> {
+        self.problems.files.read_certificate(path, self.files)
+    }
+
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.
     pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
         self.file(path)

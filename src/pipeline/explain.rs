@@ -1,10 +1,12 @@
 //! What would become of a request: its head is read as the gateway reads it, and the plan is told
 //! that the gateway would carry out.
 
+mod certificate;
 mod endpoints;
 mod routes;
 mod who;
 
+pub use certificate::CertificateLine;
 pub use endpoints::EndpointLine;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
@@ -19,6 +21,7 @@ use crate::message::cors;
 use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
+use crate::message::protocol::Scheme;
 use crate::message::target::host_without_port;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
@@ -42,6 +45,10 @@ pub struct Explanation {
     pub target: String,
     /// Without its port.
     pub host: String,
+    /// The certificates that the host has, if the request comes with TLS: a client is shown the first that
+    /// it can check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<CertificateLine>>,
     /// The canonical path.
     pub path: Option<String>,
     /// How the path came about; empty if it was canonical as it came.
@@ -185,6 +192,9 @@ fn tell(
     told.method = head.method.to_string();
     told.target = target_without_keys(&request);
     told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
+    if peer.scheme == Scheme::Https {
+        told.certificates = Some(certificate::certificates(snapshot, &told.host));
+    }
     told.ip = request.address.to_canonical().to_string();
     if let (Some(path), Some(target)) = (&request.path, request.target) {
         told.path = Some(path.as_str().to_owned());

@@ -5,10 +5,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
+use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -21,6 +22,9 @@ use super::provider::provider;
 /// Clients refuse RSA keys with fewer bits.
 const LEAST_RSA_BITS: usize = 2048;
 
+/// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
 /// A certificate that can be shown, with its key.
 #[derive(Clone)]
 pub struct Certificate {
@@ -31,6 +35,8 @@ pub struct Certificate {
     /// Until when.
     pub not_after: Timestamp,
     certified: Arc<CertifiedKey>,
+    /// Of both files.
+    digest: [u8; 32],
 }
 
 /// What a file of certificates says.
@@ -53,8 +59,8 @@ impl Certificate {
         // It is of no use, whatever its key is.
         let is_weak = |fault: &Fault| matches!(fault, Fault::Weak(_));
         let weak = faults.iter().any(is_weak);
-        let key = key.filter(|_| !weak);
-        let key = key.and_then(|text| read_key(text).map_err(|fault| faults.push(fault)).ok());
+        let key_text = key.filter(|_| !weak);
+        let key = key_text.and_then(|text| read_key(text).map_err(|fault| faults.push(fault)).ok());
         let (Some(chain), Some(key)) = (chain, key) else {
             return Err(faults);
         };
@@ -64,6 +70,7 @@ impl Certificate {
                 not_before: chain.not_before,
                 not_after: chain.not_after,
                 certified: Arc::new(certified),
+                digest: digest(cert.unwrap_or_default(), key_text.unwrap_or_default()),
             }),
             Ok(_) => Err(faults),
             Err(fault) => {
@@ -77,12 +84,65 @@ impl Certificate {
         }
     }
 
+    /// Whether it was read from these very texts.
+    #[must_use]
+    pub fn is_of(&self, cert: &str, key: &str) -> bool {
+        self.digest == digest(cert, key)
+    }
+
+    /// Whether it was read from the same texts as another one.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+
+    /// Whether a client that asks for this name, in lower case, finds it among those of the certificate.
+    #[must_use]
+    pub fn is_for(&self, name: &str) -> bool {
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        self.names.iter().any(|own| match own.strip_prefix("*.") {
+            Some(own) => parent == Some(own),
+            None => own == name,
+        })
+    }
+
+    /// The kind of its key, in words.
+    #[must_use]
+    pub fn key_kind(&self) -> &'static str {
+        match self.algorithm() {
+            SignatureAlgorithm::RSA => "RSA",
+            SignatureAlgorithm::ED25519 => "Ed25519",
+            _ => "ECDSA",
+        }
+    }
+
+    /// What is to be said if it expires soon or has expired: from two weeks before, or from when a third
+    /// of its lifetime is left if that is less.
+    #[must_use]
+    pub fn expiry(&self, now: Timestamp) -> Option<String> {
+        let lifetime = self.not_after.duration_since(self.not_before);
+        let soon = SOON.min(lifetime / 3);
+        let left = self.not_after.duration_since(now);
+        let how = if left < SignedDuration::ZERO {
+            "has expired"
+        } else if left <= soon {
+            "expires soon"
+        } else {
+            return None;
+        };
+        let names = self.names.join("`, `");
+        Some(format!(
+            "the certificate for `{names}` {how}, at {}",
+            self.not_after
+        ))
+    }
+
     /// The chain and the key, as handshakes need them.
     pub(super) fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
     }
 
-    /// The kind of the key: clients that know both get ECDSA, which costs a tenth of RSA.
+    /// The kind of its key.
     pub(super) fn algorithm(&self) -> SignatureAlgorithm {
         self.certified.key.algorithm()
     }
@@ -92,6 +152,14 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({:?} until {})", self.names, self.not_after)
     }
+}
+
+fn digest(cert: &str, key: &str) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update((cert.len() as u64).to_be_bytes());
+    digest.update(cert);
+    digest.update(key);
+    digest.finalize().into()
 }
 
 fn certified(

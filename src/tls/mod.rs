@@ -6,13 +6,16 @@ mod certificate;
 mod fault;
 mod pem;
 mod provider;
+mod secret;
 mod server;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 pub use certificate::Certificate;
 pub use fault::{Fault, Half};
 pub use provider::provider;
+pub use secret::Secret;
 pub use server::{ServerTls, TlsVersion};
 pub use table::Source;

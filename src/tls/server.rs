@@ -13,10 +13,15 @@ use crate::words::words;
 
 use super::certificate::Certificate;
 use super::provider::provider;
+use super::secret::Secret;
 use super::table::{Source, Table};
+use super::tickets::Tickets;
 
 /// The protocols that clients can choose from (RFC 7301). One that offers others only is refused.
 const ALPN: &[u8] = b"http/1.1";
+
+/// What tickets are for where clients are not asked for a certificate.
+const ASKED_FOR_NOTHING: &[u8] = b"none";
 
 words! {
     /// A version of TLS.
@@ -40,17 +45,19 @@ pub struct ServerTls {
 struct Certificates(RwLock<Arc<Table>>);
 
 impl ServerTls {
-    /// TLS from this version on, with these certificates.
+    /// TLS from this version on, with these certificates, and with session tickets under keys that are
+    /// derived from this secret.
     #[must_use]
     pub fn new(
         min_version: TlsVersion,
-        certificates: impl IntoIterator<Item = (Source, Certificate)>,
+        secret: Secret,
+        certificates: BTreeMap<Source, Arc<Certificate>>,
     ) -> Self {
-        let all = certificates.into_iter();
-        let all: BTreeMap<_, _> = all.map(|(source, it)| (source, Arc::new(it))).collect();
-        let certificates = Certificates(RwLock::new(Arc::new(Table::new(all))));
-        let certificates = Arc::new(certificates);
-        let config = Arc::new(config(min_version, Arc::clone(&certificates)));
+        let table = Arc::new(Table::new(certificates));
+        let certificates = Arc::new(Certificates(RwLock::new(table)));
+        let tickets = Tickets::new(secret, ASKED_FOR_NOTHING);
+        let config = config(min_version, Arc::clone(&certificates), tickets);
+        let config = Arc::new(config);
         Self {
             config,
             certificates,
@@ -98,6 +105,12 @@ impl ServerTls {
         *table = Arc::new(table.with(source, certificate));
     }
 
+    /// The certificates for this name, in lower case: one for each kind of key that there is.
+    #[must_use]
+    pub fn certificates_for(&self, name: &str) -> Vec<Arc<Certificate>> {
+        self.certificates.table().group(Some(name)).to_vec()
+    }
+
     /// All certificates, and where they come from.
     #[must_use]
     pub fn certificates(&self) -> BTreeMap<Source, Arc<Certificate>> {
@@ -120,7 +133,11 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn config(min_version: TlsVersion, certificates: Arc<Certificates>) -> ServerConfig {
+fn config(
+    min_version: TlsVersion,
+    certificates: Arc<Certificates>,
+    tickets: Tickets,
+) -> ServerConfig {
     let versions = match min_version {
         TlsVersion::Tls12 => &[&TLS13, &TLS12][..],
         TlsVersion::Tls13 => &[&TLS13],
@@ -134,6 +151,7 @@ fn config(min_version: TlsVersion, certificates: Arc<Certificates>) -> ServerCon
     config.alpn_protocols = vec![ALPN.to_vec()];
     // What has not to be kept cannot be mixed up between workers, names and reloads.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Arc::new(tickets);
     config
 }
 

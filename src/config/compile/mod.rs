@@ -24,12 +24,19 @@ use crate::config::keys::Number;
 use crate::config::problems::Problems;
 use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
+use crate::tls::ServerTls;
 use crate::wire::head::HeadLimits;
 
 use upstreams::Upstreams;
 
 /// Compiles a file. If anything goes to `problems`, the result is not to be used.
-pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings, Snapshot)> {
+/// `running` is what a reload would replace.
+pub(super) fn compile(
+    file: &File,
+    running: Option<&ServerTls>,
+    now: Timestamp,
+    problems: &mut Problems,
+) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
     let (keys, clients) = access::clients(file, &limits, problems);
@@ -45,7 +52,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<(Settings,
     let routes = routes::compile(file, &mut with, problems);
     let (mut allow, upstreams) = (with.allow, with.upstreams.list);
     let settings = settings(file, problems);
-    let tls = tls::compile(file, Timestamp::now(), problems);
+    let tls = tls::compile(file, running, now, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
     let allow = allow.into_lists();

@@ -1,20 +1,25 @@
 //! TLS towards clients: the certificates, each with all that is wrong with it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::disk::Unreadable;
-use crate::config::file::{CertificateKeys, File};
+use crate::config::file::{CertificateKeys, File, TlsKeys};
 use crate::config::kinds::PemFile;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
-use crate::tls::{Certificate, Fault, Half, ServerTls, Source};
+use crate::tls::{Certificate, Fault, Half, Secret, ServerTls, Source};
+
+/// The least characters of a secret that a fleet shares.
+const LEAST_SECRET: usize = 32;
 
 /// Compiles TLS, if it is spoken or there is a certificate for it.
 pub(super) fn compile(
     file: &File,
+    served: Option<&ServerTls>,
     now: Timestamp,
     problems: &mut Problems,
 ) -> Option<Arc<ServerTls>> {
@@ -26,21 +31,37 @@ pub(super) fn compile(
         let problem = Problem::at(listen.tls.span, "`tls` needs a certificate");
         problems.add(problem.help("name one in `[[tls.certificates]]`, with `cert` and `key`"));
     }
-    let mut certificates = Vec::new();
+    let served = served.map(ServerTls::certificates).unwrap_or_default();
+    let mut certificates = BTreeMap::new();
     for (at, pair) in keys.certificates.iter().enumerate() {
-        let certificate = certificate(pair, now, problems);
+        let certificate = certificate(pair, &served, now, problems);
         certificates.extend(certificate.map(|it| (Source::Files(at), it)));
     }
+    let secret = secret(keys, problems);
     let is_used = spoken.is_some() || !certificates.is_empty();
-    is_used.then(|| Arc::new(ServerTls::new(*keys.min_version, certificates)))
+    is_used.then(|| Arc::new(ServerTls::new(*keys.min_version, secret, certificates)))
 }
 
-/// Reads a certificate, and reports all that is wrong with it.
+/// What keys are derived from.
+fn secret(keys: &TlsKeys, problems: &mut Problems) -> Secret {
+    let Some(secret) = keys.secret.written() else {
+        return Secret::of_process();
+    };
+    if secret.0.len() < LEAST_SECRET {
+        let message = format!("`tls.secret` takes {LEAST_SECRET} characters at least");
+        let problem = Problem::at(secret.span, message).label("this is shorter");
+        problems.add(problem.help("`openssl rand -base64 48` makes one"));
+    }
+    Secret::shared(&secret.0)
+}
+
+/// Takes the certificate of these files as it is served, or reads it and reports all that is wrong with it.
 fn certificate(
     keys: &CertificateKeys,
+    served: &BTreeMap<Source, Arc<Certificate>>,
     now: Timestamp,
     problems: &mut Problems,
-) -> Option<Certificate> {
+) -> Option<Arc<Certificate>> {
     let mut text = |file: &At<PemFile>, half| match &file.text {
         Ok(text) => Some(text.clone()),
         Err(Unreadable::NotUtf8 { .. }) => {
@@ -54,6 +75,11 @@ fn certificate(
         }
     };
     let (cert, key) = (text(&keys.cert, Half::Cert), text(&keys.key, Half::Key));
+    if let (Some(cert), Some(key)) = (&cert, &key)
+        && let Some(served) = served.values().find(|it| it.is_of(cert, key))
+    {
+        return Some(Arc::clone(served));
+    }
     Certificate::read(cert.as_deref(), key.as_deref(), now)
         .map_err(|faults| {
             for fault in faults {
@@ -61,6 +87,7 @@ fn certificate(
             }
         })
         .ok()
+        .map(Arc::new)
 }
 
 fn report(fault: &Fault, keys: &CertificateKeys, problems: &mut Problems) {

@@ -1,7 +1,7 @@
 //! `[tls]`: TLS towards clients.
 
 use crate::config::keys::{List, table};
-use crate::config::kinds::PemFile;
+use crate::config::kinds::{PemFile, Secret};
 use crate::tls::TlsVersion;
 
 table! {
@@ -12,6 +12,9 @@ table! {
         /// The certificates. A client gets that for the name which it asks for (SNI), else one with a
         /// wildcard for it, else the first. Certificates with RSA and ECDSA may have the same names.
         certificates: List<CertificateKeys> = List::empty();
+        /// What the keys of session tickets are derived from, 32 characters or more: gateways with the same
+        /// one resume the sessions of one another. Never logged. Absent: a random one for each process.
+        secret: Option<Secret>;
     }
 }
 

@@ -86,7 +86,10 @@ impl Kind for TextFile {
     }
 
     fn shown(&self) -> Shown {
-        shown_with_content(&self.path, self.text.as_deref())
+        Shown::Secret {
+            shown: self.path.display().to_string(),
+            all: format!("{}\0{:?}", self.path.display(), self.text),
+        }
     }
 }
 
@@ -97,12 +100,13 @@ impl Kind for PemFile {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let path = path_of_pem(written, path, reading)?;
-        let text = reading.file(&path);
+        let text = reading.certificate_file(&path);
         Ok(Self { path, text })
     }
 
+    /// What it holds changes without a reload, too, and is logged of the certificate.
     fn shown(&self) -> Shown {
-        shown_with_content(&self.path, self.text.as_deref().ok())
+        shown(&self.path)
     }
 }
 
@@ -118,15 +122,6 @@ fn path_of_pem(
         return Err(Wrong::Text(text.to_owned()));
     }
     FilePath::read(written, path, reading).map(|path| path.0)
-}
-
-/// A path whose file matters as much: that another content is there is said, and not what.
-fn shown_with_content(path: &Path, text: Option<&str>) -> Shown {
-    let path = path.display();
-    Shown::Secret {
-        all: format!("{path}\0{text:?}"),
-        shown: path.to_string(),
-    }
 }
 
 impl Kind for AccessLog {

@@ -1,6 +1,13 @@
 //! TLS towards clients: what belongs together, and what is said of certificates that cannot be used.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::{load, load_again};
 use crate::server::Serves;
+use crate::tls::{Certificate, Secret, ServerTls, Source, TlsVersion};
 
 use super::*;
 
@@ -132,4 +139,111 @@ fn what_nobody_can_use_is_warned_of() {
     let spoken = with_files(&format!("{TLS}{}", pair("site.pem", "site.key"))).unwrap();
     let lints: Vec<_> = spoken.lints.iter().map(ToString::to_string).collect();
     assert!(!lints.iter().any(|it| it.contains("tls")), "{lints:#?}");
+}
+
+#[test]
+fn a_short_secret_is_refused_and_none_is_shown() {
+    let with = |secret: &str| {
+        format!(
+            "{TLS}[tls]\nsecret = \"{secret}\"\n{}",
+            pair("site.pem", "site.key")
+        )
+    };
+    let short = "1234567890123456789012345678901";
+    let said = said(&with(short));
+    assert!(
+        said.contains("`tls.secret` takes 32 characters at least"),
+        "{said}"
+    );
+    assert!(said.contains("openssl rand"), "{said}");
+    assert!(!said.contains(short), "{said}");
+    let loaded = with_files(&with(&format!("{short}2"))).unwrap();
+    let shown = format!("{:?}{:?}", loaded.written, loaded.snapshot.tls);
+    assert!(
+        shown.contains("secret = ...") && !shown.contains(short),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_files_of_certificates_are_watched_apart() {
+    let loaded = with_files(&format!("{TLS}{}", pair("site.pem", "site.key"))).unwrap();
+    assert_eq!(loaded.files.paths().count(), 0);
+    let files: Vec<_> = loaded.certificates.files().paths().collect();
+    assert_eq!(
+        files,
+        [Path::new("conf/site.pem"), Path::new("conf/site.key")]
+    );
+    // What keeps a configuration from being taken may be mended in them.
+    let problems = with_files(&format!("{TLS}{}", pair("site.pem", "other.key")))
+        .err()
+        .unwrap();
+    assert_eq!(problems.files().paths().count(), 2);
+}
+
+/// Writes a configuration with a certificate that is valid until then.
+fn folder_with_certificate(days: i64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+    let now = Timestamp::now().as_second();
+    let at = |days: i64| {
+        let seconds = (now + days * 86_400).unsigned_abs();
+        rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds)
+    };
+    params.not_before = at(days - 90);
+    params.not_after = at(days);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap().pem();
+    let text = format!("{TLS}{}", pair("site.pem", "site.key"));
+    for (name, text) in [
+        ("tollgate.toml", text),
+        ("site.pem", cert),
+        ("site.key", key.serialize_pem()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_warned_of() {
+    for (days, warns) in [(13, true), (16, false)] {
+        let folder = folder_with_certificate(days);
+        let loaded = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
+        let lints: Vec<_> = loaded
+            .lints
+            .iter()
+            .filter(|it| it.message.contains("expires soon"))
+            .collect();
+        assert_eq!(lints.len(), usize::from(warns), "{lints:?}");
+        assert!(
+            lints
+                .iter()
+                .all(|lint| lint.is_passing && lint.line == Some(3))
+        );
+    }
+}
+
+#[test]
+fn an_expired_certificate_is_served_on_but_not_begun_with() {
+    let folder = folder_with_certificate(-2);
+    let file = folder.path().join("tollgate.toml");
+    let problems = load(&file, &environment).err().unwrap().to_string();
+    assert!(
+        problems.contains("the certificate has expired, at "),
+        "{problems}"
+    );
+    // As it was read while it was valid.
+    let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let (cert, key) = (text("site.pem"), text("site.key"));
+    let then = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 10);
+    let served = Certificate::read(Some(&cert), Some(&key), then).unwrap();
+    let served = BTreeMap::from([(Source::Files(0), Arc::new(served))]);
+    let served = ServerTls::new(TlsVersion::Tls12, Secret::of_process(), served);
+    let loaded = load_again(&file, &environment, Some(&served)).unwrap();
+    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    assert!(
+        lints.iter().any(|it| it.contains("has expired, at")),
+        "{lints:?}"
+    );
 }

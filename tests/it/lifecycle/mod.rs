@@ -1,5 +1,6 @@
 //! The life of a gateway: starting, reloading while it serves, draining, stopping.
 
+mod certificates;
 mod drain;
 mod reload;
 mod signals;
