@@ -41,6 +41,47 @@ fn the_packaged_configuration_is_good() {
     check(&deploy("tollgate.toml"));
 }
 
+/// Files of this folder, as the manifest of the Debian package names them, with a `*`.
+fn packaged() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let (_, assets) = manifest.split_once("assets = [").expect("its assets");
+    let (assets, _) = assets.split_once("\n]").expect("their end");
+    let lines = assets
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("[\""));
+    let names = lines.filter_map(|line| line.split('"').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_package_has_its_licences_and_what_the_readme_has_links_to() {
+    let packaged = packaged();
+    let has = |file: &str| {
+        packaged.iter().any(|name| match name.split_once('*') {
+            Some((front, end)) => file.starts_with(front) && file.ends_with(end),
+            None => name == file,
+        })
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("a README");
+    let links = readme
+        .split("](")
+        .skip(1)
+        .filter_map(|link| link.split([')', '#']).next());
+    let mut files: Vec<&str> = links
+        .filter(|link| !link.is_empty() && !link.contains(':'))
+        .collect();
+    assert!(files.len() > 5, "{files:?}");
+    files.extend(["LICENSE-MIT", "LICENSE-APACHE"]);
+    for file in files {
+        assert!(
+            root.join(file).exists() && has(file),
+            "{file}: {packaged:?}"
+        );
+    }
+}
+
 #[test]
 fn the_unit_runs_commands_that_exist_and_waits_for_the_drain() {
     let unit = text("systemd/tollgate.service");
