@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
-use crate::message::caller::Peer;
-use crate::message::protocol::Scheme;
+use crate::message::caller::{Entry, Peer, TlsPeer};
 use crate::pipeline::explain::{
     AllowLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
 };
@@ -81,6 +80,12 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
     if question.headers.iter().any(is_assignment) {
         return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
     }
+    let tls = asks_for_https(question).map(|host| TlsPeer {
+        version: "1.3",
+        cipher: "",
+        sni: Some(host.to_ascii_lowercase().into()),
+    });
+    let entry = tls.as_ref().map_or(Entry::Plain, Entry::Tls);
     let explained = explain(
         snapshot,
         head(question).into_bytes(),
@@ -88,7 +93,7 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
             address: question.from,
             // Nobody says from which.
             port: 0,
-            scheme: scheme(question.url),
+            entry,
         },
         client,
     );
@@ -101,11 +106,12 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
     Ok(told)
 }
 
-fn scheme(url: &str) -> Scheme {
-    match url.split_once("://") {
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => Scheme::Https,
-        _ => Scheme::Http,
-    }
+/// The host of a URL with `https`, without its port: the name that its client would ask for.
+fn asks_for_https<'q>(question: &Question<'q>) -> Option<&'q str> {
+    let (scheme, rest) = question.url.split_once("://")?;
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    scheme.eq_ignore_ascii_case("https").then_some(host)
 }
 
 /// The request as a client would write it.

@@ -61,6 +61,8 @@ pub fn put_answer(
                 !answer.reports_limit
             }
             KnownField::AccessControl => answer.cors.is_none(),
+            // It names another way to the service, which would lead past the gateway (RFC 7838).
+            KnownField::AltSvc => false,
             KnownField::Other => !field
                 .name
                 .eq_ignore_ascii_case(answer.request_id_header.as_ref()),
@@ -147,8 +149,8 @@ pub fn put_interim(sink: &mut impl HeadSink, head: &AnswerHead) {
     sink.status(head.status, head.reason());
     let options = ConnectionOptions::of(&head.fields);
     for field in head.fields.iter() {
-        let framing = field.known == KnownField::ContentLength;
-        if !framing && !field.known.is_hop_by_hop() && !options.name(field.name) {
+        let ours = matches!(field.known, KnownField::ContentLength | KnownField::AltSvc);
+        if !ours && !field.known.is_hop_by_hop() && !options.name(field.name) {
             sink.pass(field);
         }
     }

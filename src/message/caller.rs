@@ -10,13 +10,65 @@ use super::protocol::Scheme;
 
 /// The other end of a client's connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
+pub struct Peer<'c> {
     /// Its address.
     pub address: IpAddr,
     /// And its port there; 0 where that is not known.
     pub port: u16,
+    /// Where it has come in.
+    pub entry: Entry<'c>,
+}
+
+/// What a client speaks where it has come in, and what it finds there.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'c> {
+    /// It speaks in clear.
+    Plain,
+    /// It speaks in clear, and is sent to `https`.
+    Redirecting,
+    /// It speaks TLS.
+    Tls(&'c TlsPeer),
+}
+
+/// What was agreed upon with a client that speaks TLS.
+#[derive(Debug, Clone)]
+pub struct TlsPeer {
+    /// Such as `1.3`.
+    pub version: &'static str,
+    /// The cipher suite, as IANA names it.
+    pub cipher: &'static str,
+    /// The name that the client has asked for (RFC 6066 section 3), in lower case.
+    pub sni: Option<Box<str>>,
+}
+
+impl<'c> Peer<'c> {
+    /// A client that has connected from there.
+    #[must_use]
+    pub fn new(from: SocketAddr, entry: Entry<'c>) -> Self {
+        Self {
+            address: from.ip(),
+            port: from.port(),
+            entry,
+        }
+    }
+
     /// What the URLs begin with that it asks for.
-    pub scheme: Scheme,
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        match self.entry {
+            Entry::Plain | Entry::Redirecting => Scheme::Http,
+            Entry::Tls(_) => Scheme::Https,
+        }
+    }
+
+    /// What was agreed upon, if it speaks TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&'c TlsPeer> {
+        match self.entry {
+            Entry::Plain | Entry::Redirecting => None,
+            Entry::Tls(tls) => Some(tls),
+        }
+    }
 }
 
 /// The caller's address. `trusts` says whose word is taken.
@@ -177,7 +229,7 @@ mod tests {
             let peer = Peer {
                 address: IpAddr::from(address),
                 port: 7000,
-                scheme: Scheme::Http,
+                entry: Entry::Plain,
             };
             caller_with_port(peer, &fields(lines), trusts).to_string()
         };

@@ -130,7 +130,7 @@ pub struct Forwarding<'a> {
     /// The field names that the configuration decides.
     pub names: &'a Names,
     /// The other end of the client's connection.
-    pub peer: Peer,
+    pub peer: Peer<'a>,
     /// Whether the peer's own `Forwarded` and `X-Forwarded-*` are believed and passed on.
     pub trusted: bool,
     /// The host that was asked for, with its port as it came; empty if none was.
@@ -231,7 +231,10 @@ fn reaches_service(
         | KnownField::XRealIp
         // Some frameworks take these for the path, behind whatever the path was checked for.
         | KnownField::XOriginalUrl
-        | KnownField::XRewriteUrl => to.trusted,
+        | KnownField::XRewriteUrl
+        // Whoever ends TLS says by them who has called (RFC 9440).
+        | KnownField::ClientCert
+        | KnownField::ClientCertChain => to.trusted,
         KnownField::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
         KnownField::Expect => to.version.has_interim_answers(),
         known => !known.is_hop_by_hop(),
@@ -252,7 +255,7 @@ fn put_forwarded(
         put_address(out, to.peer.address);
     });
     if !(fields.has(KnownField::XForwardedProto) && believed(b"x-forwarded-proto")) {
-        sink.field(b"X-Forwarded-Proto", to.peer.scheme.as_str().as_bytes());
+        sink.field(b"X-Forwarded-Proto", to.peer.scheme().as_str().as_bytes());
     }
     let told = fields.has(KnownField::XForwardedHost) && believed(b"x-forwarded-host");
     if !told && !to.host.is_empty() {

@@ -83,6 +83,9 @@ known! {
     Location = "location",
     ContentLocation = "content-location",
     Refresh = "refresh",
+    ClientCert = "client-cert",
+    ClientCertChain = "client-cert-chain",
+    AltSvc = "alt-svc",
 }
 
 /// The longest name in the list.

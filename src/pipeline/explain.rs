@@ -148,7 +148,7 @@ pub struct Refusal {
 pub fn explain(
     snapshot: &Snapshot,
     bytes: Vec<u8>,
-    peer: Peer,
+    peer: Peer<'_>,
     as_client: Option<&Client>,
 ) -> Result<Explanation, NotOneHead> {
     let mut told = Explanation {
@@ -184,7 +184,7 @@ fn tell(
     told: &mut Explanation,
     snapshot: &Snapshot,
     head: &RequestHead,
-    peer: Peer,
+    peer: Peer<'_>,
     as_client: Option<&Client>,
 ) -> Option<Rejection> {
     let mut request = Request::new(snapshot, head, peer);
@@ -192,7 +192,7 @@ fn tell(
     told.method = head.method.to_string();
     told.target = target_without_keys(&request);
     told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
-    if peer.scheme == Scheme::Https {
+    if peer.scheme() == Scheme::Https {
         told.certificates = Some(certificate::certificates(snapshot, &told.host));
     }
     told.ip = request.address.to_canonical().to_string();
@@ -207,6 +207,10 @@ fn tell(
         Plan::Preflight => {
             told.answer(StatusCode::NO_CONTENT, "a preflight, which no service gets");
             tell_route(told, snapshot, &request);
+            return None;
+        }
+        Plan::ToHttps => {
+            told.answer(StatusCode::PERMANENT_REDIRECT, "the same URL with https");
             return None;
         }
         Plan::Health => {

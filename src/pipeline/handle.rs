@@ -24,7 +24,7 @@ use super::worker::Worker;
 /// Answers one request whose head has been read.
 pub async fn handle(
     worker: &Worker,
-    peer: Peer,
+    peer: Peer<'_>,
     head: &RequestHead,
     client: &mut ClientSide<'_>,
 ) -> After {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn size<'a, 'c: 'a, F: Future>(
-        _: impl Fn(&'a Worker, Peer, &'a RequestHead, &'a mut ClientSide<'c>) -> F,
+        _: impl Fn(&'a Worker, Peer<'a>, &'a RequestHead, &'a mut ClientSide<'c>) -> F,
     ) -> usize {
         size_of::<F>()
     }

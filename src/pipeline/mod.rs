@@ -54,6 +54,9 @@ async fn run<'r>(
             record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
             return Ok(boxed_cold(answer(Reply::Healthy, record, client)).await);
         }
+        Plan::ToHttps => {
+            return Ok(boxed_cold(answer(Reply::ToHttps, record, client)).await);
+        }
         Plan::Preflight => {
             return Ok(boxed_cold(answer(Reply::Preflight, record, client)).await);
         }

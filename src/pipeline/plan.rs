@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::client::Client;
-use crate::message::caller::is_certain;
+use crate::message::caller::{Entry, is_certain};
 use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
@@ -26,6 +26,8 @@ use super::snapshot::Snapshot;
 pub(super) enum Plan<'p> {
     /// It asks how the gateway is, and is answered.
     Health,
+    /// The client is sent to the same URL with `https`.
+    ToHttps,
     /// A browser asks what a page may send, and is answered; no service is asked.
     Preflight,
     /// It is refused, and counts for nobody.
@@ -104,6 +106,13 @@ fn steps<'p>(
     // `OPTIONS *` has none: it asks about the gateway as a whole, and nothing here answers that.
     if target.path != b"*" {
         request.path = Some(RequestPath::parse(target.path)?);
+    }
+    match request.peer.entry {
+        Entry::Plain => {}
+        Entry::Redirecting if snapshot.has_https(request.host) => return Ok(Plan::ToHttps),
+        Entry::Redirecting => return Err(Rejection::NoRoute),
+        Entry::Tls(tls) if snapshot.is_for(tls, request.host) => {}
+        Entry::Tls(_) => return Err(Rejection::Misdirected),
     }
     if is_preflight(request, snapshot)? {
         return Ok(Plan::Preflight);

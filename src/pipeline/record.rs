@@ -45,7 +45,7 @@ pub(super) struct Record<'r> {
     now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
     request: Option<&'r Request<'r>>,
-    peer: Peer,
+    peer: Peer<'r>,
     pub request_id: RequestId<'r>,
     /// What its answer tells of the limits, once there is a count.
     pub report: Cell<Option<Report<'r>>>,
@@ -126,7 +126,7 @@ impl<'r> Record<'r> {
     pub(super) fn begin(
         worker: &'r Worker,
         current: &'r Current,
-        peer: Peer,
+        peer: Peer<'r>,
         request: Option<&'r Request<'r>>,
         begun: Instant,
     ) -> Self {
@@ -314,12 +314,26 @@ impl<'r> Record<'r> {
         json::put_number(out, member!("bytes_out"), self.bytes_out.get());
         let protocol = head.map(|head| head.version.as_str().as_bytes());
         json::put_word(out, member!("protocol"), protocol);
+        self.put_tls(out);
         let agent = head.and_then(|head| head.fields.get(KnownField::UserAgent));
         json::put_text(out, member!("user_agent"), agent);
         if let Some(policy) = report.and_then(|report| report.shadow) {
             json::put_word(out, member!("shadow"), Some(policy.name.as_bytes()));
         }
         out.extend_from_slice(b"}\n");
+    }
+
+    /// Puts what was agreed upon with a client that speaks TLS.
+    fn put_tls(&self, out: &mut Vec<u8>) {
+        let Some(tls) = self.peer.tls() else {
+            return;
+        };
+        let start = b",\"tls\":{\"version\":";
+        json::put_word(out, start, Some(tls.version.as_bytes()));
+        json::put_word(out, member!("cipher"), Some(tls.cipher.as_bytes()));
+        let sni = tls.sni.as_deref().map(str::as_bytes);
+        json::put_text(out, member!("sni"), sni);
+        out.push(b'}');
     }
 
     /// Puts what has failed, if anything has.

@@ -13,6 +13,7 @@ use crate::message::caller::Peer;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
 use crate::message::sink::{FieldSink, HeadSink, Persistence, PutHead};
+use crate::message::target::host_without_port;
 use crate::route::{FixedAnswer, Redirect, Route};
 use crate::wire::body::Piece;
 use crate::wire::end::End;
@@ -39,6 +40,8 @@ pub(super) enum Reply<'a> {
     Healthy,
     /// The request was to come no further than here.
     LastHop,
+    /// The client is sent to the same URL with `https`.
+    ToHttps,
     /// The client is sent elsewhere.
     Redirect(&'a Route, &'a Redirect),
     /// The route's own answer.
@@ -51,7 +54,7 @@ pub(super) enum Reply<'a> {
 /// Refuses what could not even be read as a request.
 pub async fn refuse_unread(
     worker: &Worker,
-    peer: Peer,
+    peer: Peer<'_>,
     rejection: &Rejection,
     client: &mut ClientSide<'_>,
 ) {
@@ -61,7 +64,7 @@ pub async fn refuse_unread(
 }
 
 /// Refuses a client that begins with HTTP/2, in that protocol.
-pub async fn refuse_http2(worker: &Worker, peer: Peer, client: &mut ClientSide<'_>) -> After {
+pub async fn refuse_http2(worker: &Worker, peer: Peer<'_>, client: &mut ClientSide<'_>) -> After {
     let current = worker.current();
     let record = Record::begin(worker, &current, peer, None, worker.clock.look());
     let rejection = Rejection::from(HeadError::Http2);
@@ -165,6 +168,7 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
             Reply::Healthy => (StatusCode::OK, HEALTHY.into(), b"application/json"),
             Reply::LastHop => (StatusCode::OK, Cow::default(), b""),
             Reply::Preflight => (StatusCode::NO_CONTENT, Cow::default(), b""),
+            Reply::ToHttps => (StatusCode::PERMANENT_REDIRECT, Cow::default(), b""),
             Reply::Redirect(_, redirect) => (redirect.status, Cow::default(), b""),
             Reply::Configured(fixed) => {
                 let kind = if fixed.body.is_empty() {
@@ -205,6 +209,24 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
         });
     }
 
+    /// Puts the URL that was asked for with `https`, on its usual port.
+    fn put_https(&self, sink: &mut impl FieldSink) {
+        let Some(request) = self.record.request() else {
+            return;
+        };
+        sink.composed(b"Location", |out| {
+            out.extend_from_slice(b"https://");
+            out.extend_from_slice(host_without_port(request.host));
+            if let Some(target) = request.target.filter(|target| target.path != b"*") {
+                out.extend_from_slice(target.path);
+                if let Some(query) = target.query {
+                    out.push(b'?');
+                    out.extend_from_slice(query);
+                }
+            }
+        });
+    }
+
     /// Whether such a field is about this very answer, and so not for the route to say.
     fn says(&self, name: &HeaderName) -> bool {
         let is_own = !matches!(self.reply, Reply::Redirect(..) | Reply::Configured(_));
@@ -242,6 +264,7 @@ impl PutHead for OwnAnswer<'_, '_> {
         sink.framing(self.framing());
         match self.reply {
             Reply::Redirect(route, redirect) => self.put_location(sink, route, redirect),
+            Reply::ToHttps => self.put_https(sink),
             // It is for the configuration to say.
             Reply::Configured(_) => {}
             _ => sink.field(b"Cache-Control", b"no-store"),

@@ -76,6 +76,8 @@ pub enum Rejection {
     NoHealthyEndpoint,
     /// No connection, or no answer, in time.
     UpstreamTimeout,
+    /// The connection was made for a name with another certificate.
+    Misdirected,
     /// Neither HTTP/1.1 nor HTTP/1.0. The text says what is spoken here.
     VersionNotSupported(Cow<'static, str>),
 }
@@ -158,6 +160,11 @@ impl Rejection {
                 "no_healthy_endpoint",
             ),
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
+            Self::Misdirected => (
+                S::MISDIRECTED_REQUEST,
+                "Misdirected request",
+                "misdirected_request",
+            ),
             Self::VersionNotSupported(_) => (
                 S::HTTP_VERSION_NOT_SUPPORTED,
                 "HTTP version not supported",
@@ -225,6 +232,9 @@ impl Rejection {
                 "The service behind the gateway has failed; the Retry-After field says in how many seconds to try again."
             }
             Self::NoHealthyEndpoint => "No instance of the service behind the gateway is ready.",
+            Self::Misdirected => {
+                "The connection was made for another host, which has another certificate; connect anew for this one."
+            }
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
         };
         detail.into()

@@ -28,7 +28,7 @@ pub struct Request<'r> {
     /// Its head as it came.
     pub head: &'r RequestHead,
     /// The other end of the connection.
-    pub peer: Peer,
+    pub peer: Peer<'r>,
     /// Whether the peer's word about the caller is taken.
     pub trusted: bool,
     /// Where the request comes from.
@@ -69,7 +69,7 @@ pub enum Identity<'r> {
 impl<'r> Request<'r> {
     /// A request that `peer` has sent, of which nothing is understood yet.
     #[must_use]
-    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: Peer) -> Self {
+    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: Peer<'r>) -> Self {
         Self {
             head,
             peer,
@@ -159,7 +159,7 @@ impl<'r> Request<'r> {
         let scheme = scheme.filter(|scheme| matches!(*scheme, b"http" | b"https"));
         let host = told(KnownField::XForwardedHost).filter(|host| host::is_valid(host));
         (
-            scheme.unwrap_or(self.peer.scheme.as_str().as_bytes()),
+            scheme.unwrap_or(self.peer.scheme().as_str().as_bytes()),
             host.unwrap_or(self.host),
         )
     }

@@ -12,8 +12,10 @@ use crate::client::{AllowList, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
 use crate::message::address_rules::AddressRules;
+use crate::message::caller::TlsPeer;
 use crate::message::cors::Cors;
 use crate::message::forward::Names;
+use crate::message::target::host_without_port;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::tls::ServerTls;
 use crate::upstream::Upstream;
@@ -90,6 +92,26 @@ impl Limits {
 }
 
 impl Snapshot {
+    /// Whether clients find this host at `https`: a route names it, or a certificate is for it.
+    #[must_use]
+    pub fn has_https(&self, host: &[u8]) -> bool {
+        let Ok(name) = std::str::from_utf8(host_without_port(host)) else {
+            return false;
+        };
+        let has_certificate = self.tls.as_ref().is_some_and(|tls| tls.is_for(name));
+        !name.is_empty() && (has_certificate || self.routes.names_host(host))
+    }
+
+    /// Whether a request for this host may come on a connection that was made for another name: the
+    /// same certificate is shown for both (RFC 9110 section 7.4).
+    #[must_use]
+    pub fn is_for(&self, connection: &TlsPeer, host: &[u8]) -> bool {
+        let (Some(tls), Ok(host)) = (&self.tls, std::str::from_utf8(host)) else {
+            return true;
+        };
+        tls.same_certificate(connection.sni.as_deref(), host)
+    }
+
     /// Whether what `peer` says about who came before it is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::choices::{ByMethod, Choices, host_name};
+use super::choices::{ByMethod, Choices, covers_host, host_name};
 use super::near_miss::near_misses;
 use super::spellings::Spellings;
 use super::{Indistinguishable, NearMiss, Route};
@@ -102,6 +102,14 @@ impl RouteTable {
     #[must_use]
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// Whether any route names this host, itself or by a wildcard.
+    #[must_use]
+    pub fn names_host(&self, host: &[u8]) -> bool {
+        let host = host_name(host);
+        let names = self.routes.iter().flat_map(|route| &route.hosts);
+        names.into_iter().any(|name| covers_host(name, host))
     }
 
     /// Finds the route of a request. `host` is the value of its `Host`, in any case, with or without

@@ -14,16 +14,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use crate::limit::network;
-use crate::message::caller::canonical;
-use crate::pipeline::Worker;
+use crate::message::caller::{Entry, Peer, canonical};
+use crate::pipeline::{Worker, boxed_cold};
 use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
 
+use super::address::{ListenAddress, Serves};
 use super::announced::client_of;
-use super::connections::Connections;
+use super::connections::{ConnectionGuard, Connections};
 use super::h1;
 use super::inherited::Listening;
 use super::room::Room;
+use super::secured::{Secured, UnderWay, secure};
 use super::shares::Share;
 
 /// How long to wait when the process or the machine runs short of something, file descriptors mostly.
@@ -39,11 +41,26 @@ pub(super) struct Accepting {
     pub connections: Rc<Connections>,
     /// Shared by all workers.
     pub room: Arc<Room>,
+    /// Handshakes of this worker.
+    pub under_way: Rc<UnderWay>,
+    /// What clients find here.
+    pub serves: Serves,
     /// Trusted proxies announce the connections that they make here.
     pub announced: bool,
 }
 
 impl Accepting {
+    /// The same for a socket that listens there, of the addresses of the configuration.
+    #[must_use]
+    pub(super) fn at(&self, on: &Listening, addresses: &[ListenAddress]) -> Self {
+        let mut accepting = self.clone();
+        let mut addresses = addresses.iter();
+        if let Some(it) = addresses.find(|it| it.address == on.configured) {
+            (accepting.serves, accepting.announced) = (it.serves, it.announced);
+        }
+        accepting
+    }
+
     /// Accepts until `drain` is done, and then what has already arrived: closing a listening
     /// socket resets what waits in it. Not if another process has the socket, too: what waits is
     /// its to accept. A connection that finds no room waits here, and those behind it in the
@@ -124,10 +141,11 @@ impl Accepting {
             return;
         };
         let place = self.room.place().await;
-        let (worker, guard) = (Rc::clone(&self.worker), self.connections.begin());
+        let (this, guard) = (self.clone(), self.connections.begin());
         // The guard says when it has ended; that is what a drain waits for.
         spawn_local(async move {
-            h1::serve(Connection::new(socket), peer, &worker, &guard).await;
+            this.serve_client(Connection::new(socket), peer, &guard)
+                .await;
             drop((guard, place, share));
         });
     }
@@ -142,11 +160,44 @@ impl Accepting {
             if let Some(client) = client
                 && let Ok(share) = this.share(client.ip())
             {
-                h1::serve(connection, client, worker, &guard).await;
+                this.serve_client(connection, client, &guard).await;
                 drop(share);
             }
             drop((guard, place));
         });
+    }
+
+    /// Serves a connection of which it is known whose it is.
+    async fn serve_client(
+        &self,
+        connection: Connection,
+        from: SocketAddr,
+        guard: &ConnectionGuard,
+    ) {
+        let entry = match self.serves {
+            Serves::Plain => Entry::Plain,
+            Serves::RedirectToHttps => Entry::Redirecting,
+            Serves::Tls => return boxed_cold(self.serve_tls(connection, from, guard)).await,
+        };
+        h1::serve(connection, Peer::new(from, entry), &self.worker, guard).await;
+    }
+
+    async fn serve_tls(&self, connection: Connection, from: SocketAddr, guard: &ConnectionGuard) {
+        let worker = &*self.worker;
+        // Boxed: what a handshake needs is not held as long as the connection lasts.
+        let secured = secure(connection, worker, guard, &self.under_way, &self.room);
+        let secured = Box::pin(secured).await;
+        match secured {
+            Secured::Yes(connection, tls) => {
+                let peer = Peer::new(from, Entry::Tls(&tls));
+                h1::serve(connection, peer, worker, guard).await;
+            }
+            Secured::NotTls(connection) => {
+                let peer = Peer::new(from, Entry::Plain);
+                h1::refuse_plain(connection, peer, worker, guard).await;
+            }
+            Secured::No => {}
+        }
     }
 
     /// Counts a connection of the address where their number is bounded.

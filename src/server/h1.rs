@@ -35,25 +35,20 @@ const MOST_BLANK: usize = 16;
 /// Serves the connection to its end.
 pub(super) async fn serve(
     connection: Connection,
-    peer: SocketAddr,
+    peer: Peer<'_>,
     worker: &Worker,
     guard: &ConnectionGuard,
 ) {
     serve_requests(connection, peer, worker, guard).await;
-    worker.client_left(peer);
+    worker.client_left(SocketAddr::new(peer.address, peer.port));
 }
 
 async fn serve_requests(
     connection: Connection,
-    peer: SocketAddr,
+    peer: Peer<'_>,
     worker: &Worker,
     guard: &ConnectionGuard,
 ) {
-    let peer = Peer {
-        address: peer.ip(),
-        port: peer.port(),
-        scheme: connection.scheme(),
-    };
     let mut client = Client {
         connection,
         alarm: Alarm::default(),
@@ -95,10 +90,30 @@ async fn serve_requests(
     }
 }
 
+/// Refuses a client that was to speak TLS.
+pub(super) async fn refuse_plain(
+    connection: Connection,
+    peer: Peer<'_>,
+    worker: &Worker,
+    guard: &ConnectionGuard,
+) {
+    let alarm = Alarm::default();
+    let mut client = Client {
+        connection,
+        alarm,
+        peer,
+        worker,
+        guard,
+    };
+    let why = "this port speaks TLS: use a URL that begins with https://";
+    client.refuse(&Rejection::BadRequest(why.into())).await;
+    client.linger().await;
+}
+
 struct Client<'w> {
     connection: Connection,
     alarm: Alarm,
-    peer: Peer,
+    peer: Peer<'w>,
     worker: &'w Worker,
     guard: &'w ConnectionGuard,
 }

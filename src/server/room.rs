@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
+use super::handshakes::Handshakes;
 use super::seldom::Seldom;
 use super::shares::Shares;
 
@@ -32,6 +33,8 @@ pub struct Room {
     crowded: Seldom,
     /// What trusted proxies send in the place of PROXY protocol headers.
     pub(super) malformed_headers: Seldom,
+    /// What has become of those of TLS.
+    pub(super) handshakes: Handshakes,
     /// What each address has.
     pub(super) shares: Arc<Shares>,
 }
@@ -46,6 +49,7 @@ impl Room {
             wanted: watch::Sender::new(Duration::MAX),
             crowded: Seldom::default(),
             malformed_headers: Seldom::default(),
+            handshakes: Handshakes::default(),
             shares: Arc::default(),
         }
     }

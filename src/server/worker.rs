@@ -17,7 +17,7 @@ use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{UnlistedProxies, Worker};
 
 use super::accept::Accepting;
-use super::address::ListenAddress;
+use super::address::{ListenAddress, Serves};
 use super::connections::Connections;
 use super::inherited::Listener;
 use super::room::Room;
@@ -108,6 +108,8 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         worker: Rc::clone(&worker),
         connections: Rc::clone(&connections),
         room: parts.room,
+        under_way: Rc::default(),
+        serves: Serves::Plain,
         announced: false,
     };
     let mut phase = parts.phase;
@@ -137,10 +139,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let mut listening = JoinSet::new();
     for Listener { socket, on } in listeners {
         let listener = TcpListener::from_std(socket)?;
-        let (mut accepting, mut phase) = (accepting.clone(), phase.clone());
-        let mut listen = parts.listen.iter();
-        let listen = listen.find(|listen| listen.address == on.configured);
-        accepting.announced = listen.is_some_and(|listen| listen.announced);
+        let (accepting, mut phase) = (accepting.at(&on, &parts.listen), phase.clone());
         listening.spawn_local(async move {
             let drain = async { drop(phase.wait_for(|p| p.is_ending()).await) };
             accepting.run(listener, &on, drain).await;

@@ -95,6 +95,13 @@ impl ServerTls {
             .any(|one| asked.iter().any(|other| Arc::ptr_eq(one, other)))
     }
 
+    /// Whether there is a certificate for this name, itself or by a wildcard.
+    #[must_use]
+    pub fn is_for(&self, name: &str) -> bool {
+        let table = self.certificates.table();
+        table.named(&name.to_ascii_lowercase()).is_some()
+    }
+
     /// Shows this certificate from now on, in the place of the one from the same source.
     pub fn install(&self, source: Source, certificate: Certificate) {
         let mut table = self.certificates.0.write();

@@ -74,13 +74,15 @@ impl Table {
 
     /// The certificates for a name in lower case.
     pub(super) fn group(&self, name: Option<&str>) -> &[Arc<Certificate>] {
-        let Some(name) = name else {
-            return &self.default;
-        };
+        let group = name.and_then(|name| self.named(name));
+        group.unwrap_or(&self.default)
+    }
+
+    /// The certificates that are for a name in lower case, if any are.
+    pub(super) fn named(&self, name: &str) -> Option<&Group> {
         let name = name.strip_suffix('.').unwrap_or(name);
         let wildcard = || self.wildcard.get(name.split_once('.')?.1);
-        let group = self.exact.get(name).or_else(wildcard);
-        group.unwrap_or(&self.default)
+        self.exact.get(name).or_else(wildcard)
     }
 
     /// The certificate for a client that asks for this name and can check signatures of these kinds. If

@@ -5,7 +5,7 @@ use crate::message::body::BodyLength;
 use crate::message::fields::Fields;
 
 use super::chunked::{ChunkDecoder, ChunkError, Step, put_chunk};
-use super::stream::Input;
+use super::input::Input;
 
 /// What is still to come of a body.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ pub mod framing;
 pub mod head;
 pub mod http1;
 pub mod http2;
+pub mod input;
 mod lines;
 pub mod proxy_protocol;
 mod repair;

@@ -4,16 +4,15 @@
 //! Reads always offer more room than a message usually needs: tokio takes a short read as the sign
 //! that the socket is empty, and saves the system call that would have said so.
 
+mod handshake;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -21,11 +20,10 @@ use tokio::net::TcpStream;
 use crate::message::caller::canonical;
 use crate::message::protocol::Scheme;
 
-use super::buffers::{Buffers, LeaveToGrow, SMALL};
-use super::tls::{Agreed, HandshakeError, Hello, HelloError, TlsStream, read_hello};
+use super::buffers::Buffers;
+use super::input::Input;
+use super::tls::TlsStream;
 
-/// A buffer grows to this while a large body passes.
-const LARGE: usize = 64 * 1024;
 /// What a segment has on most networks.
 const ETHERNET: u32 = 1460;
 
@@ -106,84 +104,6 @@ impl Connection {
         }
     }
 
-    /// Reads what a client of TLS says first, and uses nothing of it.
-    ///
-    /// # Errors
-    /// When it can be no hello; a handshake says what is wrong with it.
-    pub fn poll_hello(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffers: &Buffers,
-    ) -> Poll<Result<Hello, HelloError>> {
-        loop {
-            if let Some(hello) = read_hello(self.input.bytes())? {
-                return Poll::Ready(Ok(hello));
-            }
-            let read = self.poll_fill(cx, buffers);
-            if read.is_pending() {
-                self.input.shrink(buffers);
-            }
-            match ready!(read) {
-                Ok(0) | Err(_) => return Poll::Ready(Err(HelloError::Left)),
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// Goes on in TLS, as the server, with what the client has sent so far as the beginning of the
-    /// handshake.
-    pub async fn accept_tls(
-        self,
-        config: Arc<ServerConfig>,
-        buffers: &Buffers,
-    ) -> Result<Self, HandshakeError> {
-        match self.stream {
-            Stream::Plain(socket) => {
-                let tls = TlsStream::server(socket, self.input, config)?;
-                let mut secured = Self::handshake(tls, buffers).await?;
-                // A proxy announces the client in front of the handshake.
-                secured.reached = self.reached;
-                Ok(secured)
-            }
-            Stream::Tls(_) => Ok(self),
-        }
-    }
-
-    /// Goes on in TLS, as the client, with a server that is called by `name`.
-    pub async fn connect_tls(
-        self,
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
-        buffers: &Buffers,
-    ) -> Result<Self, HandshakeError> {
-        match self.stream {
-            Stream::Plain(socket) => {
-                let tls = TlsStream::client(socket, config, name)?;
-                Self::handshake(tls, buffers).await
-            }
-            Stream::Tls(_) => Ok(self),
-        }
-    }
-
-    async fn handshake(tls: TlsStream, buffers: &Buffers) -> Result<Self, HandshakeError> {
-        let mut tls = Box::new(tls);
-        let mut input = Input::default();
-        poll_fn(|cx| tls.poll_handshake(cx, buffers, &mut input.bytes)).await?;
-        Ok(Self {
-            input,
-            ..Self::over(Stream::Tls(tls))
-        })
-    }
-
-    /// What was agreed upon with the peer, if TLS is spoken.
-    #[must_use]
-    pub fn agreed(&self) -> Option<Agreed<'_>> {
-        match &self.stream {
-            Stream::Plain(_) => None,
-            Stream::Tls(tls) => Some(tls.agreed()),
-        }
-    }
-
     /// What the URLs begin with that are asked for through it.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
@@ -236,7 +156,7 @@ impl Connection {
         if let Poll::Ready(ready) = self.stream.socket().poll_read_ready(cx) {
             ready?;
             self.input.reserve(buffers);
-            let read = self.stream.poll_read(cx, buffers, &mut self.input.bytes);
+            let read = self.stream.poll_read(cx, buffers, self.input.storage());
             if read.is_ready() {
                 self.input.grow_if_full(buffers);
                 return read;
@@ -357,7 +277,7 @@ impl Connection {
     fn is_clean_if(&mut self, ask_kernel: bool) -> bool {
         !self.within_message
             && self.input.is_empty()
-            && self.stream.is_silent(ask_kernel, &mut self.input.bytes)
+            && self.stream.is_silent(ask_kernel, self.input.storage())
     }
 
     /// How the peer has ended, if it has: asked of the kernel, which also knows it when there is
@@ -458,114 +378,4 @@ fn is_empty(socket: &TcpStream) -> bool {
     let mut byte = [std::mem::MaybeUninit::uninit(); 1];
     matches!(SockRef::from(socket).peek(&mut byte),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-}
-
-/// Bytes that were read but not yet used.
-#[derive(Debug, Default)]
-pub struct Input {
-    bytes: Vec<u8>,
-    start: usize,
-    /// Once it has grown to read faster.
-    leave: Option<LeaveToGrow>,
-}
-
-impl Input {
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
-    }
-
-    /// Drops the first `n` bytes; they have been used.
-    pub fn consume(&mut self, n: usize) {
-        self.start = self.start.saturating_add(n).min(self.bytes.len());
-        if self.is_empty() {
-            self.bytes.clear();
-            self.start = 0;
-        }
-    }
-
-    /// Appends bytes.
-    pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.compact();
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Moves the first `n` bytes to the end of `to`. For heads, which are short: what follows, often
-    /// longer, stays where it is.
-    pub fn move_to(&mut self, to: &mut Vec<u8>, n: usize) {
-        let bytes = self.bytes();
-        to.extend_from_slice(&bytes[..n.min(bytes.len())]);
-        self.consume(n);
-    }
-
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.bytes.capacity()
-    }
-
-    /// The same bytes, to be changed where they are.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
-    }
-
-    /// Where what is read goes, once room for it has been reserved.
-    pub(super) fn storage(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
-    /// Holds a few bytes in no more memory than they need, for a peer that may never send the rest.
-    pub(super) fn shrink(&mut self, buffers: &Buffers) {
-        let bytes = self.bytes();
-        if self.bytes.capacity() >= SMALL && bytes.len() < SMALL / 4 {
-            let few = bytes.to_vec();
-            buffers.give(std::mem::replace(&mut self.bytes, few));
-            (self.start, self.leave) = (0, None);
-        }
-    }
-
-    fn compact(&mut self) {
-        if self.start > 0 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-    }
-
-    pub(super) fn rest(&mut self, buffers: &Buffers) {
-        if self.is_empty() && self.bytes.capacity() > 0 {
-            buffers.give(std::mem::take(&mut self.bytes));
-            (self.start, self.leave) = (0, None);
-        }
-    }
-
-    /// Makes room for a read: a full buffer doubles, so that a large body is read in large pieces.
-    pub(super) fn reserve(&mut self, buffers: &Buffers) {
-        if self.bytes.capacity() == 0 {
-            self.bytes = buffers.take();
-        }
-        self.compact();
-        let spare = self.bytes.capacity() - self.bytes.len();
-        if spare < SMALL / 4 {
-            self.bytes
-                .reserve(self.bytes.capacity().clamp(SMALL, LARGE));
-        }
-    }
-
-    pub(super) fn grow_if_full(&mut self, buffers: &Buffers) {
-        if self.bytes.len() < self.bytes.capacity() || self.bytes.capacity() >= LARGE {
-            return;
-        }
-        if self.leave.is_none() {
-            self.leave = buffers.grow();
-        }
-        if self.leave.is_some() {
-            self.bytes.reserve(self.bytes.capacity());
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! A stream of bytes through TLS. A resting one holds no buffer: records are read into, and encrypted
 //! into, buffers that are borrowed from the worker while bytes are on their way.
 
+mod agreed;
 mod hello;
 mod session;
 #[cfg(test)]
@@ -14,15 +15,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CipherSuite, ClientConfig, Error, HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, Error, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::buffers::{Buffers, LeaveToGrow, SMALL};
-use super::stream::Input;
+use super::input::Input;
 
+pub use agreed::Agreed;
 pub(super) use hello::read_hello;
 pub use hello::{Hello, HelloError};
 use session::{Session, State};
@@ -72,19 +74,6 @@ pub enum HandshakeError {
     Tls(#[from] Error),
 }
 
-/// What both sides have agreed upon.
-#[derive(Debug, Clone, Copy)]
-pub struct Agreed<'s> {
-    /// Such as `1.3`.
-    pub version: &'static str,
-    /// The cipher suite, as IANA names it.
-    pub cipher: &'static str,
-    /// Whether an earlier session is gone on with.
-    pub resumed: bool,
-    /// What the peer has proved itself with, its own first.
-    pub certificates: &'s [CertificateDer<'static>],
-}
-
 impl TlsStream {
     /// The side of the server, of a connection whose client has sent these bytes.
     pub(super) fn server(
@@ -123,17 +112,7 @@ impl TlsStream {
 
     /// What was agreed upon in the handshake.
     pub(super) fn agreed(&self) -> Agreed<'_> {
-        let agreed = self.session.agreed();
-        let suite = agreed.negotiated_cipher_suite();
-        Agreed {
-            version: match agreed.protocol_version() {
-                Some(ProtocolVersion::TLSv1_3) => "1.3",
-                _ => "1.2",
-            },
-            cipher: suite.map_or("", |suite| cipher_name(suite.suite())),
-            resumed: agreed.handshake_kind() == Some(HandshakeKind::Resumed),
-            certificates: agreed.peer_certificates().unwrap_or_default(),
-        }
+        Agreed::of(self.session.agreed())
     }
 
     /// Takes the handshake to its end. What the peer has sent behind it goes to `plain`.
@@ -402,14 +381,4 @@ fn truncated() -> io::Error {
 
 fn invalid(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// As IANA names it: rustls has names of its own for the suites of TLS 1.3.
-fn cipher_name(suite: CipherSuite) -> &'static str {
-    match suite {
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        other => other.as_str().unwrap_or(""),
-    }
 }

@@ -27,4 +27,5 @@ mod lifecycle;
 mod limits;
 mod rate_limits;
 mod refusals;
+mod tls;
 mod wire_oracles;

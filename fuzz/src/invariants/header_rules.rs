@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 use tollgate::message::body::BodyLength;
-use tollgate::message::caller::Peer;
+use tollgate::message::caller::{Entry, Peer};
 use tollgate::message::fields::{FieldRef, Fields, HeadStorage};
 use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
 use tollgate::message::key_sources::KeySources;
 use tollgate::message::known_field::KnownField;
-use tollgate::message::protocol::{Scheme, Version};
+use tollgate::message::protocol::Version;
 use tollgate::message::sink::Persistence;
 use tollgate::wire::head::{HeadLimits, read_request};
 use tollgate::wire::scan::HeadScanner;
@@ -116,7 +116,7 @@ pub fn check(input: &[u8]) {
             peer: Peer {
                 address: case.peer,
                 port: 0,
-                scheme: Scheme::Http,
+                entry: Entry::Plain,
             },
             trusted: case.trusted,
             host: HOST.as_bytes(),

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::caller::Entry;
 use crate::message::field_rules::{self, Told};
 use crate::message::fields::fields;
-use crate::message::protocol::Scheme;
 use crate::message::sink::List;
 
 fn names(odd: OddFieldNames) -> Names {
@@ -38,7 +38,7 @@ fn sent_by<'n>(
         peer: Peer {
             address: IpAddr::from([192, 0, 2, 7]),
             port: 0,
-            scheme: Scheme::Http,
+            entry: Entry::Plain,
         },
         trusted: false,
         host: b"shop.test",

@@ -13,7 +13,7 @@ use rustls::unbuffered::{
 };
 use rustls::{ClientConfig, CommonState, Error, ServerConfig};
 
-use crate::wire::stream::Input;
+use crate::wire::input::Input;
 
 /// What a record adds to its payload, at most, in any cipher suite (a header of 5 bytes, a nonce of 8, a
 /// type, a tag of 16), and what the session may have to say itself beside it: an update of its keys.
@@ -106,9 +106,11 @@ impl Session {
                 Ok(Step::PeerEnded) => *ended = true,
                 Ok(Step::Rests(state)) => return Ok(state),
                 Err(error) => {
-                    // The next step is the alert, if there is one.
-                    let _ = step!(self, incoming, |state, more| state
-                        .and_then(|state| handle(state, outgoing, plain, more)));
+                    // What has been said before it follows, and then the alert, if there is one.
+                    while let Ok(Step::Again) = step!(self, incoming, |state, more| state
+                        .and_then(|state| handle(state, outgoing, plain, more)))
+                    {
+                    }
                     return Err(error);
                 }
             }

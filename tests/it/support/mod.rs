@@ -19,6 +19,7 @@ mod shop;
 mod silent;
 mod successors;
 mod table;
+pub(crate) mod tls;
 mod upstream;
 mod wait;
 

@@ -1,0 +1,173 @@
+//! Connections of clients that speak TLS: the handshake comes before anything else, within
+//! `server.header_timeout`. Those that are begun and not finished are bounded in number: where there are
+//! too many, the oldest ends, which is no client that goes on with it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::message::caller::TlsPeer;
+use crate::pipeline::Worker;
+use crate::wire::alarm::Alarm;
+use crate::wire::stream::Connection;
+use crate::wire::tls::{Hello, HelloError};
+
+use super::connections::ConnectionGuard;
+use super::handshakes::Outcome;
+use super::room::Room;
+
+/// How many handshakes of a worker may be under way. One takes a few KiB.
+const MOST: usize = 1024;
+
+/// The handshakes of a worker that are under way.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    /// The oldest first.
+    all: RefCell<BTreeMap<u64, Rc<Notify>>>,
+    next: Cell<u64>,
+}
+
+/// What has become of a connection on which TLS is to be spoken.
+pub(super) enum Secured {
+    Yes(Connection, TlsPeer),
+    /// The client speaks something else.
+    NotTls(Connection),
+    /// It has ended.
+    No,
+}
+
+/// Takes the handshake to its end.
+pub(super) async fn secure(
+    mut connection: Connection,
+    worker: &Worker,
+    guard: &ConnectionGuard,
+    under_way: &UnderWay,
+    room: &Room,
+) -> Secured {
+    // What a client may wait for it may also lose, as those that rest do.
+    guard.set_idle(Some(Instant::now()));
+    let one = under_way.begin();
+    let mut patience = Patience {
+        due: Instant::now() + worker.current().snapshot.header_timeout,
+        alarm: Alarm::default(),
+        guard,
+        one: &one,
+    };
+    let buffers = &worker.buffers;
+    let hello = poll_fn(|cx| connection.poll_hello(cx, buffers));
+    let (hello, outcome) = match patience.wait(hello).await {
+        Ok(Ok(hello)) => (hello, None),
+        Ok(Err(HelloError::Malformed)) => (Hello::default(), None),
+        Ok(Err(HelloError::NotTls)) => (Hello::default(), Some(Outcome::NotTls)),
+        Ok(Err(HelloError::Left)) => (Hello::default(), Some(Outcome::Left)),
+        Err(outcome) => (Hello::default(), Some(outcome)),
+    };
+    if let Some(outcome) = outcome {
+        guard.set_idle(None);
+        room.handshakes.note(&outcome);
+        return match outcome {
+            Outcome::NotTls => Secured::NotTls(connection),
+            _ => Secured::No,
+        };
+    }
+    let config = {
+        let snapshot = &worker.current().snapshot;
+        let tls = snapshot.tls.as_ref();
+        tls.map(|tls| Arc::clone(tls.config(hello.sni.as_deref())))
+    };
+    let Some(config) = config else {
+        // A reload may have taken all certificates away; it is refused while a listener needs them.
+        return Secured::No;
+    };
+    let accepted = patience.wait(connection.accept_tls(config, buffers)).await;
+    guard.set_idle(None);
+    let outcome = match accepted {
+        Ok(Ok(connection)) => {
+            room.handshakes.note(&Outcome::Done);
+            let peer = peer(&connection, hello);
+            return Secured::Yes(connection, peer);
+        }
+        Ok(Err(error)) => error.into(),
+        Err(outcome) => outcome,
+    };
+    room.handshakes.note(&outcome);
+    Secured::No
+}
+
+fn peer(connection: &Connection, hello: Hello) -> TlsPeer {
+    let agreed = connection.agreed();
+    TlsPeer {
+        version: agreed.as_ref().map_or("", |agreed| agreed.version),
+        cipher: agreed.as_ref().map_or("", |agreed| agreed.cipher),
+        sni: hello.sni,
+    }
+}
+
+/// How long a handshake may take.
+struct Patience<'p> {
+    due: Instant,
+    alarm: Alarm,
+    guard: &'p ConnectionGuard,
+    one: &'p OneUnderWay<'p>,
+}
+
+impl Patience<'_> {
+    /// Waits for a part of it; `Err` says why nobody waits any longer.
+    async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Outcome> {
+        let mut work = pin!(work);
+        let mut ended = pin!(self.one.gives_way.notified());
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            if ended.as_mut().poll(cx).is_ready()
+                || self.guard.gives_way(cx)
+                || self.guard.drain_began().is_some()
+            {
+                return Poll::Ready(Err(Outcome::GaveWay));
+            }
+            let due = self.alarm.poll_due(cx, self.due);
+            due.map(|()| Err(Outcome::TimedOut))
+        })
+        .await
+    }
+}
+
+/// One handshake as long as it is under way.
+struct OneUnderWay<'u> {
+    all: &'u UnderWay,
+    number: u64,
+    gives_way: Rc<Notify>,
+}
+
+impl UnderWay {
+    fn begin(&self) -> OneUnderWay<'_> {
+        let (number, gives_way) = (self.next.get(), Rc::new(Notify::new()));
+        self.next.set(number + 1);
+        let mut all = self.all.borrow_mut();
+        all.insert(number, Rc::clone(&gives_way));
+        if all.len() > MOST
+            && let Some((_, oldest)) = all.pop_first()
+        {
+            oldest.notify_one();
+        }
+        OneUnderWay {
+            all: self,
+            number,
+            gives_way,
+        }
+    }
+}
+
+impl Drop for OneUnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.all.borrow_mut().remove(&self.number);
+    }
+}

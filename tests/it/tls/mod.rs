@@ -1,0 +1,5 @@
+//! TLS: in front of the gateway and towards services, with real clients and real certificates.
+
+mod front;
+mod programs;
+mod redirect;
