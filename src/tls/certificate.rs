@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
@@ -21,6 +21,9 @@ use super::provider::provider;
 
 /// Clients refuse RSA keys with fewer bits.
 const LEAST_RSA_BITS: usize = 2048;
+
+/// What `authorityInfoAccess` has for where the issuer's certificate is (RFC 5280 section 4.2.2.1).
+const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -34,6 +37,8 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// Until when.
     pub not_after: Timestamp,
+    /// Who has signed it, if clients do not know them, most likely, and the chain does not have them.
+    pub lacks_issuer: Option<String>,
     certified: Arc<CertifiedKey>,
     /// Of both files.
     digest: [u8; 32],
@@ -45,6 +50,7 @@ struct Chain {
     names: Vec<String>,
     not_before: Timestamp,
     not_after: Timestamp,
+    lacks_issuer: Option<String>,
 }
 
 impl Certificate {
@@ -69,6 +75,7 @@ impl Certificate {
                 names: chain.names,
                 not_before: chain.not_before,
                 not_after: chain.not_after,
+                lacks_issuer: chain.lacks_issuer,
                 certified: Arc::new(certified),
                 digest: digest(cert.unwrap_or_default(), key_text.unwrap_or_default()),
             }),
@@ -104,6 +111,13 @@ impl Certificate {
             Some(own) => parent == Some(own),
             None => own == name,
         })
+    }
+
+    /// Whether no client is shown another one that comes later.
+    #[must_use]
+    pub fn hides(&self, later: &Self) -> bool {
+        let is_ours = |name: &String| self.names.contains(name);
+        self.algorithm() == later.algorithm() && later.names.iter().all(is_ours)
     }
 
     /// The kind of its key, in words.
@@ -224,13 +238,28 @@ fn read_chain(text: &str, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Cha
     {
         faults.push(Fault::Weak(key.key_size()));
     }
-    drop(chain);
     Some(Chain {
-        certificates,
         names,
         not_before,
         not_after,
+        lacks_issuer: lacks_issuer(&chain),
+        certificates,
     })
+}
+
+/// Who has signed a certificate that stands alone and says where to get theirs, as those of public
+/// authorities do, whose roots sign no servers.
+fn lacks_issuer(chain: &[X509Certificate<'_>]) -> Option<String> {
+    let [alone] = chain else { return None };
+    let issuer = alone.issuer();
+    let says_where = |extension: &X509Extension<'_>| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(access) => access
+            .iter()
+            .any(|it| it.access_method.to_id_string() == CA_ISSUERS),
+        _ => false,
+    };
+    let says_where = alone.iter_extensions().any(says_where);
+    (says_where && issuer.as_raw() != alone.subject().as_raw()).then(|| issuer.to_string())
 }
 
 /// Finds the first certificate that has signed none of those before it.

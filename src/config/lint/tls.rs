@@ -1,23 +1,33 @@
-//! Keys of TLS without effect, and certificates that expire soon.
+//! Keys of TLS without effect, certificates that expire soon, that clients cannot check or never see.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::file::File;
+use crate::config::file::{CertificateKeys, File};
 use crate::config::finding::Finding;
 use crate::config::keys::not_default;
+use crate::config::source::At;
 use crate::pipeline::snapshot::Snapshot;
-use crate::tls::Source;
+use crate::tls::{Certificate, Source};
 
 use super::Lints;
 
 pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut Lints) {
     let certificates = snapshot.tls.as_ref().map(|tls| tls.certificates());
-    for (source, certificate) in certificates.unwrap_or_default() {
-        let Source::Files(at) = source else { continue };
-        let keys = file.tls.certificates.get(at);
-        if let (Some(expiry), Some(keys)) = (certificate.expiry(now), keys) {
-            let lint = Finding::warning(expiry).passing();
-            lints.0.push((Some(keys.cert.span), lint));
+    let certificates = certificates.unwrap_or_default();
+    let all = file.tls.certificates.iter().enumerate();
+    let all = all.filter_map(|(at, keys)| Some((keys, certificates.get(&Source::Files(at))?)));
+    let all: Vec<_> = all.collect();
+    for (at, (keys, certificate)) in all.iter().enumerate() {
+        one(keys, certificate, now, lints);
+        if let Some((first, _)) = all[..at].iter().find(|(_, it)| it.hides(certificate)) {
+            let text = format!(
+                "the certificate `{}` is never shown: `{}` has its names and a key of the same kind",
+                keys.cert.path.display(),
+                first.cert.path.display()
+            );
+            lints.add(keys.cert.span, text);
         }
     }
     if file.listen.iter().any(|listen| *listen.tls) {
@@ -25,6 +35,26 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
     }
     for (key, span) in not_default(&*file.tls) {
         let text = format!("`tls.{key}` has no use: no address in `listen` has `tls = true`");
+        lints.add(span, text);
+    }
+}
+
+fn one(
+    keys: &At<CertificateKeys>,
+    certificate: &Arc<Certificate>,
+    now: Timestamp,
+    lints: &mut Lints,
+) {
+    let span = keys.cert.span;
+    if let Some(expiry) = certificate.expiry(now) {
+        let lint = Finding::warning(expiry).passing();
+        lints.0.push((Some(span), lint));
+    }
+    if let Some(issuer) = &certificate.lacks_issuer {
+        let text = format!(
+            "`{}` has one certificate only, and clients may not know who has signed it (`{issuer}`): use the authority's full chain",
+            keys.cert.path.display()
+        );
         lints.add(span, text);
     }
 }

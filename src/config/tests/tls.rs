@@ -181,8 +181,12 @@ fn the_files_of_certificates_are_watched_apart() {
     assert_eq!(problems.files().paths().count(), 2);
 }
 
-/// Writes a configuration with a certificate that is valid until then.
+/// Writes a configuration with a certificate that is valid until then, and not otherwise odd.
 fn folder_with_certificate(days: i64) -> tempfile::TempDir {
+    folder_with(days, |_| {})
+}
+
+fn folder_with(days: i64, change: impl Fn(&mut rcgen::CertificateParams)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
     let now = Timestamp::now().as_second();
@@ -190,10 +194,17 @@ fn folder_with_certificate(days: i64) -> tempfile::TempDir {
         let seconds = (now + days * 86_400).unsigned_abs();
         rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds)
     };
+    change(&mut params);
     params.not_before = at(days - 90);
     params.not_after = at(days);
     let key = rcgen::KeyPair::generate().unwrap();
-    let cert = params.self_signed(&key).unwrap().pem();
+    let mut issuer = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    issuer
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "Below");
+    let issuer_key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::new(issuer, issuer_key);
+    let cert = params.signed_by(&key, &issuer).unwrap().pem();
     let text = format!("{TLS}{}", pair("site.pem", "site.key"));
     for (name, text) in [
         ("tollgate.toml", text),
@@ -246,4 +257,55 @@ fn an_expired_certificate_is_served_on_but_not_begun_with() {
         lints.iter().any(|it| it.contains("has expired, at")),
         "{lints:?}"
     );
+}
+
+#[test]
+fn a_certificate_of_a_public_authority_needs_its_chain() {
+    // SEQUENCE { SEQUENCE { caIssuers, [6] "http://a" } }
+    let access = [
+        &[
+            0x30, 0x14, 0x30, 0x12, 6, 8, 43, 6, 1, 5, 5, 7, 48, 2, 0x86, 6,
+        ][..],
+        b"http:/",
+    ]
+    .concat();
+    let folder = folder_with(60, |params| {
+        let oid = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+        let access = rcgen::CustomExtension::from_oid_content(&oid, access.clone());
+        params.custom_extensions.push(access);
+    });
+    let loaded = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
+    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    let said = "site.pem` has one certificate only, and clients may not know who has signed it (`CN=Below`)";
+    assert!(lints.iter().any(|it| it.contains(said)), "{lints:#?}");
+}
+
+#[test]
+fn a_certificate_that_is_never_shown_is_warned_of() {
+    let twice = [pair("site.pem", "site.key"), pair("site.pem", "site.key")].concat();
+    let loaded = with_files(&format!("{TLS}{twice}")).unwrap();
+    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    let lint = "conf/tollgate.toml:6:8: the certificate `conf/site.pem` is never shown: `conf/site.pem` has its names and a key of the same kind";
+    assert!(lints.iter().any(|it| it == lint), "{lints:#?}");
+}
+
+#[test]
+fn every_example_of_the_page_loads() {
+    let page = include_str!("../../../docs/tls.md");
+    let examples = page.split("```toml\n").skip(1);
+    let examples = examples.filter_map(|rest| rest.split("```").next());
+    let made = rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
+    let files = |path: &Path| match path.extension().and_then(|it| it.to_str()) {
+        Some("key") => Ok(made.signing_key.serialize_pem()),
+        _ => Ok(made.cert.pem()),
+    };
+    let environment = |_: &str| Ok("0123456789abcdef0123456789abcdef".to_owned());
+    let mut count = 0;
+    for example in examples {
+        if let Err(problems) = parse("t.toml", example, Format::Toml, &environment, &files) {
+            panic!("{example}\n{problems}");
+        }
+        count += 1;
+    }
+    assert!(count >= 4, "{count} examples");
 }
