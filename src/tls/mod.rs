@@ -12,6 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod trust;
 
 pub use certificate::Certificate;
 pub use fault::{Fault, Half};
@@ -19,3 +20,4 @@ pub use provider::provider;
 pub use secret::Secret;
 pub use server::{ServerTls, TlsVersion};
 pub use table::Source;
+pub use trust::{NoTrust, anonymous_client, certificates, trust};

@@ -4,10 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::rustls;
+
+use crate::tls::{NoTrust, certificates, provider, trust};
 
 /// Certificates and a key, ready for use. Its `Debug` shows neither.
 #[derive(Clone)]
@@ -21,15 +22,10 @@ impl RedisTls {
     ///
     /// Which of them cannot be used, and why.
     pub fn parse(ca: Option<&str>, identity: Option<(&str, &str)>) -> Result<Self, InvalidTls> {
-        let roots = match ca {
-            Some(pem) => own_roots(pem)?,
-            None => platform_roots()?,
-        };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::clone(provider()))
             .with_safe_default_protocol_versions()
             .map_err(InvalidTls::Library)?
-            .with_root_certificates(roots);
+            .with_root_certificates(trust(ca)?);
         let config = match identity {
             None => config.with_no_client_auth(),
             Some((cert, key)) => {
@@ -49,30 +45,6 @@ impl fmt::Debug for RedisTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisTls")
     }
-}
-
-fn own_roots(pem: &str) -> Result<RootCertStore, InvalidTls> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem).ok_or(InvalidTls::Ca)? {
-        roots.add(certificate).map_err(|_| InvalidTls::Ca)?;
-    }
-    Ok(roots)
-}
-
-fn platform_roots() -> Result<RootCertStore, InvalidTls> {
-    let mut roots = RootCertStore::empty();
-    // Platforms have odd ones among many; what matters is that there are some.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(InvalidTls::NoRoots);
-    }
-    Ok(roots)
-}
-
-/// All certificates of a text, or `None` if there are none or one is damaged.
-fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    all.ok().filter(|all| !all.is_empty())
 }
 
 /// Why there can be no TLS.
@@ -96,6 +68,15 @@ pub enum InvalidTls {
     /// The library's own doing.
     #[error("{0}")]
     Library(rustls::Error),
+}
+
+impl From<NoTrust> for InvalidTls {
+    fn from(why: NoTrust) -> Self {
+        match why {
+            NoTrust::Ca => Self::Ca,
+            NoTrust::Platform | NoTrust::Library => Self::NoRoots,
+        }
+    }
 }
 
 #[cfg(test)]
