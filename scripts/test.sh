@@ -15,7 +15,7 @@ step() {
     }
 }
 
-step "needs" scripts/needs.sh cc rustfmt clippy redis-server curl openssl node
+step "needs" scripts/needs.sh cc rustfmt clippy redis-server pebble curl openssl node
 step "formatting" cargo fmt --all --check
 step "lints" make --no-print-directory lint
 # Compiled, so that they can be run when they are needed; not linked, so without libFuzzer's C++.

@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
+use crate::acme::Acme;
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{Sink, Target, start_operator_log};
@@ -254,6 +255,7 @@ struct Gateway {
     snapshots: watch::Sender<Arc<Snapshot>>,
     store: Arc<LimitStore>,
     state: Option<Arc<StateFile>>,
+    acme: Arc<Acme>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<Sink>,
     pretty_access: bool,

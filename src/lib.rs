@@ -19,6 +19,7 @@ pub mod server;
 
 pub mod pipeline;
 
+pub mod acme;
 pub mod client;
 pub mod route;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use crate::acme::Acme;
 use crate::config::{
     self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Watch, Written, changes,
 };
@@ -33,6 +34,7 @@ pub(super) struct Reloader {
     pub served: Arc<Written>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     pub registry: Registry,
+    pub acme: Arc<Acme>,
 }
 
 impl Reloader {
@@ -111,6 +113,7 @@ impl Reloader {
         let tls = snapshot.tls.clone();
         // Where TLS is spoken is changed by a restart: until then there is a certificate to show.
         snapshot.tls = snapshot.tls.or_else(|| served.clone());
+        snapshot.join_acme(&self.acme);
         self.snapshots.send_replace(Arc::new(snapshot));
         let written = Arc::new(loaded.written);
         let changes = changes(&self.started, &self.served, &written);

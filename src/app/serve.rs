@@ -174,6 +174,7 @@ impl Running<'_> {
             let _ = worker.send(sockets);
         }
         self.threads.phase.send_replace(Phase::Serving);
+        self.gateway.acme.set_serves(true);
         let mut addresses: Vec<_> = listeners.all.iter().map(|l| l.on.bound).collect();
         addresses.dedup();
         for address in addresses {
@@ -222,6 +223,7 @@ impl Running<'_> {
             handed_over,
         });
         self.threads.phase.send_replace(Phase::Draining);
+        self.gateway.acme.set_serves(false);
     }
 
     fn hand_over(&mut self) {

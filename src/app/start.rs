@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::acme::Acme;
 use crate::config::{AccessLog, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{Sink, Target};
@@ -63,6 +64,8 @@ impl Started {
         let keeper = state.as_ref().map(keep).transpose()?;
         let registry = Registry::default();
         registry.join(&mut snapshot.upstreams);
+        let acme = Arc::new(Acme::new(settings.redis.clone()));
+        snapshot.join_acme(&acme);
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
         let reloader = Reloader {
@@ -74,6 +77,7 @@ impl Started {
             served: written,
             snapshots: snapshots.clone(),
             registry,
+            acme: Arc::clone(&acme),
         };
         let gateway = Gateway {
             file,
@@ -82,6 +86,7 @@ impl Started {
             snapshots,
             store,
             state,
+            acme,
             access_log,
             operator_log,
             pretty_access,

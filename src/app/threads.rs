@@ -45,7 +45,7 @@ impl Gateway {
         let (phase, _) = watch::channel(Phase::Starting);
         let (is_ready, ready) = mpsc::channel(self.settings.workers + 1);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
-        let (has_ended, ended) = mpsc::channel(self.settings.workers + 2);
+        let (has_ended, ended) = mpsc::channel(self.settings.workers + 3);
         let room = Arc::new(Room::new(self.max_connections()));
         let unlisted_proxies = Arc::new(UnlistedProxies::default());
         let cut = Arc::<AtomicUsize>::default();
@@ -80,6 +80,8 @@ impl Gateway {
             move || control.run(first_round),
             has_ended.clone(),
         )?;
+        let acme = Arc::clone(&self.acme);
+        start_thread("acme", move || acme.run(), has_ended.clone())?;
         let reload = Arc::new(Notify::new());
         let asked = Arc::clone(&reload);
         let of_reload = phase.subscribe();

@@ -30,7 +30,7 @@ pub use moved::{Question, Questions};
 pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, InvalidTls, Lease, RedisSettings, RedisTarget, RedisTls,
-    RedisTopology, RedisUrl,
+    RedisTopology, RedisUrl, SharedRedis, SharedRedisError,
 };
 pub use state::{StateError, StateFile};
 pub use subject::{Subject, Who, network};

@@ -217,6 +217,11 @@ fn tell(
             told.answer(StatusCode::OK, "the gateway's own health check");
             return None;
         }
+        Plan::Challenge(_) => {
+            let what = "an answer to a certificate authority's challenge";
+            told.answer(StatusCode::OK, what);
+            return None;
+        }
         Plan::Refuse(rejection) => {
             if matches!(rejection, Rejection::InvalidApiKey) {
                 tell_limit_of_invalid_keys(told, snapshot, &request);

@@ -36,7 +36,9 @@ pub async fn handle(
     }
     let sheds = worker.lag.refuses(begun);
     let planned = catch(|| {
-        let refused = sheds.then(|| shed(&mut request)).flatten();
+        let refused = sheds
+            .then(|| shed(&mut request, &current.snapshot))
+            .flatten();
         refused.unwrap_or_else(|| plan(&mut request, &current.snapshot, None))
     });
     let record = Record::begin(worker, &current, peer, Some(&request), begun);

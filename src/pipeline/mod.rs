@@ -57,6 +57,9 @@ async fn run<'r>(
         Plan::ToHttps => {
             return Ok(boxed_cold(answer(Reply::ToHttps, record, client)).await);
         }
+        Plan::Challenge(shown) => {
+            return Ok(boxed_cold(answer(Reply::Challenge(shown), record, client)).await);
+        }
         Plan::Preflight => {
             return Ok(boxed_cold(answer(Reply::Preflight, record, client)).await);
         }

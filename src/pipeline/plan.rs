@@ -28,6 +28,8 @@ pub(super) enum Plan<'p> {
     Health,
     /// The client is sent to the same URL with `https`.
     ToHttps,
+    /// A certificate authority asks whether a name leads here, and is answered with this.
+    Challenge(String),
     /// A browser asks what a page may send, and is answered; no service is asked.
     Preflight,
     /// It is refused, and counts for nobody.
@@ -62,19 +64,31 @@ pub(super) fn plan<'p>(
 }
 
 /// What becomes of a request while the worker cannot keep up: it is refused before anything is done
-/// for it. `None`: it goes its ordinary way, for it asks how the gateway is, or is refused anyway.
-pub(super) fn shed<'p>(request: &mut Request<'p>) -> Option<Plan<'p>> {
+/// for it. `None`: it goes its ordinary way, for it asks about the gateway itself, or is refused
+/// anyway.
+pub(super) fn shed<'p>(request: &mut Request<'p>, snapshot: &Snapshot) -> Option<Plan<'p>> {
     let head = request.head;
     let target = RequestTarget::parse(head.target(), &head.method).ok()?;
-    if asks_for_health(&target, &head.method) {
+    if asks_about_gateway(&target, &head.method, snapshot).is_some() {
         return None;
     }
     request.body = head.body.ok()?;
     Some(Plan::Refuse(Rejection::Overloaded))
 }
 
-fn asks_for_health(target: &RequestTarget<'_>, method: &Method) -> bool {
-    target.path == b"/health" && matches!(*method, Method::GET | Method::HEAD)
+/// What is answered before anything else is asked: how the gateway is, and whether a name leads here.
+fn asks_about_gateway<'p>(
+    target: &RequestTarget<'_>,
+    method: &Method,
+    snapshot: &Snapshot,
+) -> Option<Plan<'p>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    if target.path == b"/health" {
+        return Some(Plan::Health);
+    }
+    snapshot.challenges.answer(target.path).map(Plan::Challenge)
 }
 
 fn steps<'p>(
@@ -100,8 +114,8 @@ fn steps<'p>(
     }
     // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
     request.host = target.authority.unwrap_or(request.host);
-    if asks_for_health(&target, &head.method) {
-        return Ok(Plan::Health);
+    if let Some(plan) = asks_about_gateway(&target, &head.method, snapshot) {
+        return Ok(plan);
     }
     // `OPTIONS *` has none: it asks about the gateway as a whole, and nothing here answers that.
     if target.path != b"*" {

@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy)]
 pub(super) enum Reply<'a> {
     Healthy,
+    /// What a certificate authority is to see.
+    Challenge(&'a str),
     /// The request was to come no further than here.
     LastHop,
     /// The client is sent to the same URL with `https`.
@@ -166,6 +168,12 @@ impl<'a, 'r> OwnAnswer<'a, 'r> {
     fn to(reply: Reply<'a>, record: &'a Record<'r>, goes_on: bool) -> Self {
         let (status, body, kind): (_, Cow<'a, [u8]>, &[u8]) = match reply {
             Reply::Healthy => (StatusCode::OK, HEALTHY.into(), b"application/json"),
+            // RFC 8555 section 8.3.
+            Reply::Challenge(shown) => (
+                StatusCode::OK,
+                shown.as_bytes().into(),
+                b"application/octet-stream",
+            ),
             Reply::LastHop => (StatusCode::OK, Cow::default(), b""),
             Reply::Preflight => (StatusCode::NO_CONTENT, Cow::default(), b""),
             Reply::ToHttps => (StatusCode::PERMANENT_REDIRECT, Cow::default(), b""),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::acme::{Acme, AcmeSettings};
 use crate::client::{AllowList, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
@@ -17,7 +18,7 @@ use crate::message::cors::Cors;
 use crate::message::forward::Names;
 use crate::message::target::host_without_port;
 use crate::route::{ProtectedPrefixes, RouteTable};
-use crate::tls::ServerTls;
+use crate::tls::{Challenges, ServerTls};
 use crate::upstream::Upstream;
 use crate::wire::head::HeadLimits;
 
@@ -46,6 +47,10 @@ pub struct Snapshot {
     pub min_body_rate: Option<NonZeroU32>,
     /// TLS towards clients; absent if none is spoken anywhere.
     pub tls: Option<Arc<ServerTls>>,
+    /// What is asked of a certificate authority.
+    pub acme: Option<Arc<AcmeSettings>>,
+    /// What a certificate authority is to see.
+    pub challenges: Arc<Challenges>,
 }
 
 /// Who may come in.
@@ -92,6 +97,13 @@ impl Limits {
 }
 
 impl Snapshot {
+    /// Takes what the process knows of ACME: the certificates that there are, and challenges to be answered.
+    /// Asks for the certificates that there are not.
+    pub fn join_acme(&mut self, acme: &Acme) {
+        acme.join(self.acme.as_ref(), self.tls.clone());
+        self.challenges = Arc::clone(acme.challenges());
+    }
+
     /// Whether clients find this host at `https`: a route names it, or a certificate is for it.
     #[must_use]
     pub fn has_https(&self, host: &[u8]) -> bool {

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::message::caller::TlsPeer;
 use crate::pipeline::Worker;
+use crate::tls::ACME_TLS;
 use crate::wire::alarm::Alarm;
 use crate::wire::stream::Connection;
 use crate::wire::tls::{Hello, HelloError};
@@ -89,8 +90,14 @@ pub(super) async fn secure(
     let accepted = patience.wait(connection.accept_tls(config, buffers)).await;
     guard.set_idle(None);
     let outcome = match accepted {
-        Ok(Ok(connection)) => {
+        Ok(Ok(mut connection)) => {
             room.handshakes.note(&Outcome::Done);
+            if connection.agreed().and_then(|agreed| agreed.protocol) == Some(ACME_TLS) {
+                // It has seen what it came for (RFC 8737 section 3).
+                let goodbye = poll_fn(|cx| connection.poll_finish(cx, buffers));
+                let _ = patience.wait(goodbye).await;
+                return Secured::No;
+            }
             let peer = peer(&connection, hello);
             return Secured::Yes(connection, peer);
         }

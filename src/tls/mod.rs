@@ -3,6 +3,7 @@
 //! value here, and becomes a problem of the configuration or a line of the log.
 
 mod certificate;
+mod challenges;
 mod fault;
 mod pem;
 mod provider;
@@ -15,6 +16,7 @@ mod tickets;
 mod trust;
 
 pub use certificate::Certificate;
+pub use challenges::{ACME_TLS, Challenge, Challenges};
 pub use fault::{Fault, Half};
 pub use provider::provider;
 pub use secret::Secret;

@@ -2,7 +2,7 @@
 //! certificates once; whoever has a new certificate puts another table in its place.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -12,12 +12,13 @@ use rustls::version::{TLS12, TLS13};
 use crate::words::words;
 
 use super::certificate::Certificate;
+use super::challenges::{ACME_TLS, Challenges};
 use super::provider::provider;
 use super::secret::Secret;
 use super::table::{Source, Table};
 use super::tickets::Tickets;
 
-/// The protocols that clients can choose from (RFC 7301). One that offers others only is refused.
+/// The protocol that clients can choose (RFC 7301). One that offers others only is refused.
 const ALPN: &[u8] = b"http/1.1";
 
 /// What tickets are for where clients are not asked for a certificate.
@@ -40,9 +41,12 @@ pub struct ServerTls {
     certificates: Arc<Certificates>,
 }
 
-/// The table of the hour.
+/// The table of the hour, and what an authority is to see.
 #[derive(Debug)]
-struct Certificates(RwLock<Arc<Table>>);
+struct Certificates {
+    table: RwLock<Arc<Table>>,
+    challenges: OnceLock<Arc<Challenges>>,
+}
 
 impl ServerTls {
     /// TLS from this version on, with these certificates, and with session tickets under keys that are
@@ -53,8 +57,10 @@ impl ServerTls {
         secret: Secret,
         certificates: BTreeMap<Source, Arc<Certificate>>,
     ) -> Self {
-        let table = Arc::new(Table::new(certificates));
-        let certificates = Arc::new(Certificates(RwLock::new(table)));
+        let certificates = Arc::new(Certificates {
+            table: RwLock::new(Arc::new(Table::new(certificates))),
+            challenges: OnceLock::new(),
+        });
         let tickets = Tickets::new(secret, ASKED_FOR_NOTHING);
         let config = config(min_version, Arc::clone(&certificates), tickets);
         let config = Arc::new(config);
@@ -104,7 +110,7 @@ impl ServerTls {
 
     /// Shows this certificate from now on, in the place of the one from the same source.
     pub fn install(&self, source: Source, certificate: Certificate) {
-        let mut table = self.certificates.0.write();
+        let mut table = self.certificates.table.write();
         let table = table.as_deref_mut().unwrap_or_else(|poisoned| {
             // Nothing is half done in it: it is one pointer.
             poisoned.get_mut()
@@ -118,6 +124,12 @@ impl ServerTls {
         self.certificates.table().group(Some(name)).to_vec()
     }
 
+    /// Shows these challenges to the authorities that ask for them.
+    pub fn show_challenges(&self, challenges: &Arc<Challenges>) {
+        // Those of the process, which are the same ones if they have been given before.
+        let _ = self.certificates.challenges.set(Arc::clone(challenges));
+    }
+
     /// All certificates, and where they come from.
     #[must_use]
     pub fn certificates(&self) -> BTreeMap<Source, Arc<Certificate>> {
@@ -127,13 +139,19 @@ impl ServerTls {
 
 impl Certificates {
     fn table(&self) -> Arc<Table> {
-        let table = self.0.read();
+        let table = self.table.read();
         Arc::clone(&table.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut protocols = hello.alpn().into_iter().flatten().peekable();
+        if protocols.peek().is_some() && protocols.all(|protocol| protocol == ACME_TLS) {
+            // RFC 8737 section 3: nothing but the certificate of a challenge.
+            let challenges = self.challenges.get()?;
+            return challenges.certificate(&hello.server_name()?.to_ascii_lowercase());
+        }
         let table = self.table();
         let chosen = table.choose(hello.server_name(), hello.signature_schemes())?;
         Some(Arc::clone(chosen.certified()))
@@ -155,7 +173,8 @@ fn config(
     let mut config = config
         .with_no_client_auth()
         .with_cert_resolver(certificates);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    // The second is for authorities, which offer no other, and see no certificate but that of a challenge.
+    config.alpn_protocols = vec![ALPN.to_vec(), ACME_TLS.to_vec()];
     // What has not to be kept cannot be mixed up between workers, names and reloads.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Arc::new(tickets);

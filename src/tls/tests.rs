@@ -284,7 +284,7 @@ fn the_exact_name_goes_before_the_wildcard_and_that_before_the_first() {
 fn a_client_gets_http_1_1_or_nothing() {
     let config = tls(&[&pair(&["a.example"])]);
     let config = config.config(None);
-    assert_eq!(config.alpn_protocols, [b"http/1.1"]);
+    assert_eq!(config.alpn_protocols, [&b"http/1.1"[..], ACME_TLS]);
     assert_eq!(config.max_early_data_size, 0);
     assert!(!config.send_half_rtt_data);
 }

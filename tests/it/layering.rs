@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 8] = [
     &["app", "import"],
     &["server", "admin", "config"],
     &["pipeline"],
-    &["client", "route"],
+    &["client", "route", "acme"],
     &["limit", "upstream"],
     &["wire"],
     &[

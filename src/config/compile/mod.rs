@@ -3,6 +3,7 @@
 //! that lead nowhere, things given twice, what does not fit together.
 
 mod access;
+mod acme;
 mod action;
 mod cors;
 mod endpoints;
@@ -15,6 +16,7 @@ mod tls;
 mod upstreams;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use jiff::Timestamp;
@@ -79,6 +81,8 @@ pub(super) fn compile(
         max_connections_per_ip: server.max_connections_per_ip.0.and_then(not_zero),
         min_body_rate: not_zero(*server.min_body_rate),
         tls,
+        acme: acme::compile(file, problems),
+        challenges: Arc::default(),
     };
     Some((settings?, snapshot))
 }

@@ -27,9 +27,11 @@ pub(super) fn compile(
     let spoken = file.listen.iter().find(|listen| *listen.tls);
     if let Some(listen) = spoken
         && keys.certificates.is_empty()
+        && keys.acme.is_none()
     {
         let problem = Problem::at(listen.tls.span, "`tls` needs a certificate");
-        problems.add(problem.help("name one in `[[tls.certificates]]`, with `cert` and `key`"));
+        let help = "name one in `[[tls.certificates]]`, with `cert` and `key`, or order one by `[tls.acme]`";
+        problems.add(problem.help(help));
     }
     let served = served.map(ServerTls::certificates).unwrap_or_default();
     let mut certificates = BTreeMap::new();

@@ -2,6 +2,7 @@
 //! A key is added here and used where the file is compiled; nothing else has to know of it.
 
 mod access;
+mod acme;
 mod limits;
 mod routes;
 mod server;
@@ -9,6 +10,7 @@ mod tls;
 mod upstreams;
 
 pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
+pub(super) use acme::AcmeKeys;
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{ListenKeys, LogKeys, ServerKeys};

@@ -4,6 +4,8 @@ use crate::config::keys::{List, table};
 use crate::config::kinds::{PemFile, Secret};
 use crate::tls::TlsVersion;
 
+use super::acme::AcmeKeys;
+
 table! {
     /// TLS towards clients.
     TlsKeys {
@@ -15,6 +17,8 @@ table! {
         /// What the keys of session tickets are derived from, 32 characters or more: gateways with the same
         /// one resume the sessions of one another. Never logged. Absent: a random one for each process.
         secret: Option<Secret>;
+        /// Certificates that are ordered from an authority. Absent: none.
+        acme: Option<AcmeKeys>;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the values of the configuration are, beside numbers and words: times, sizes, addresses,
 //! paths, and the names of things.
 
+mod acme;
 mod cors;
 mod fields;
 mod names;
@@ -8,6 +9,7 @@ mod paths;
 mod upstreams;
 mod values;
 
+pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};

@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole, each from the text that a user writes.
 
 mod access;
+mod acme;
 mod bad_files;
 mod bad_names;
 mod bad_values;

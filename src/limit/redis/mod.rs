@@ -15,6 +15,7 @@ mod probe;
 mod seeds;
 mod sentinel;
 mod settings;
+mod shared;
 mod split;
 mod target;
 mod tls;
@@ -29,6 +30,7 @@ pub(super) use heartbeat::{FleetSize, Heartbeat, heartbeat};
 pub(super) use link::Link;
 
 pub use settings::{Lease, RedisSettings};
+pub use shared::{SharedRedis, SharedRedisError};
 pub use target::{InvalidRedisTarget, RedisTarget, RedisTopology};
 pub use tls::{InvalidTls, RedisTls};
 pub use url::{InvalidRedisUrl, RedisUrl};

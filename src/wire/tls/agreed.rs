@@ -10,6 +10,8 @@ pub struct Agreed<'s> {
     pub version: &'static str,
     /// The cipher suite, as IANA names it.
     pub cipher: &'static str,
+    /// The protocol, if the client has offered any (ALPN).
+    pub protocol: Option<&'s [u8]>,
     /// Whether an earlier session is gone on with.
     pub resumed: bool,
     /// What the peer has proved itself with, its own first.
@@ -26,6 +28,7 @@ impl<'s> Agreed<'s> {
                 _ => "1.2",
             },
             cipher: suite.map_or("", |suite| cipher_name(suite.suite())),
+            protocol: session.alpn_protocol(),
             resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
             certificates: session.peer_certificates().unwrap_or_default(),
         }

@@ -8,6 +8,7 @@ mod command;
 mod gateway;
 mod message;
 mod names;
+pub(crate) mod pebble;
 mod peer;
 pub(crate) mod redis;
 pub(crate) mod redis_cluster;

@@ -1,0 +1,83 @@
+//! Asks the authority when it wants to have certificates renewed (ARI, RFC 9773): it knows of days on which
+//! everybody renews, and of certificates that it has to revoke.
+
+use std::time::{Duration, SystemTime};
+
+use instant_acme::{Account, CertificateIdentifier, Error};
+
+use crate::acme::issued::Issued;
+
+use super::Keeper;
+
+/// When to ask again if there was no answer, or there are none at all.
+const NO_ANSWER: Duration = Duration::from_hours(1);
+const NO_ARI: Duration = Duration::from_hours(24);
+
+impl Keeper {
+    /// The account for questions. Nothing is stored for them, which only the one who orders may.
+    async fn open_to_ask(&mut self) -> Option<Account> {
+        let mut stored = self.stored_account().await.ok()??;
+        if let Some((text, account)) = &self.account
+            && *text == stored.text()
+        {
+            return Some(account.clone());
+        }
+        let text = stored.text();
+        let (account, _) = stored.open(&self.client, &self.settings).await.ok()?;
+        self.account = Some((text, account.clone()));
+        Some(account)
+    }
+
+    /// Asks for each name for which it is time.
+    pub(super) async fn ask_for_windows(&mut self) {
+        let now = SystemTime::now();
+        let asking = self.names.iter().filter(|(_, state)| state.asks(now));
+        let asking: Vec<_> = asking.map(|(name, _)| name.clone()).collect();
+        if asking.is_empty() {
+            return;
+        }
+        let account = self.open_to_ask().await;
+        for name in asking {
+            let Some(issued) = self.shelf.of(&name) else {
+                continue;
+            };
+            let answer = match &account {
+                Some(account) => ask(account, &issued).await,
+                None => Err(NO_ANSWER),
+            };
+            let Some(state) = self.names.get_mut(&name) else {
+                continue;
+            };
+            match answer {
+                Err(pause) => state.not_suggested(pause, now),
+                Ok((window, pause)) => {
+                    if state.suggested(window, pause, now)
+                        && let Some(renewal) = state.renewal()
+                    {
+                        let at = jiff::Timestamp::try_from(renewal).unwrap_or_default();
+                        tracing::info!(name, %at, "renewal as the authority suggests");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The suggested window and when to ask again; or only the latter.
+async fn ask(
+    account: &Account,
+    issued: &Issued,
+) -> Result<((SystemTime, SystemTime), Duration), Duration> {
+    let id = CertificateIdentifier::try_from(&issued.leaf).map_err(|_| NO_ARI)?;
+    match account.renewal_info(&id).await {
+        Ok((told, pause)) => {
+            let window = told.suggested_window;
+            Ok(((window.start.into(), window.end.into()), pause))
+        }
+        Err(Error::Unsupported(_)) => Err(NO_ARI),
+        Err(error) => {
+            tracing::debug!(%error, "the authority does not say when to renew");
+            Err(NO_ANSWER)
+        }
+    }
+}

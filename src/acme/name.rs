@@ -1,0 +1,120 @@
+//! What is known of one name: when its certificate is renewed, and when an order that failed is made again.
+
+use std::time::{Duration, SystemTime};
+
+use super::issued::Issued;
+use super::schedule::{
+    AFTER_REFUSAL, by_lifetime, in_window, pause_after, try_again, until_asked_again,
+};
+
+/// The state of one name.
+#[derive(Debug)]
+pub(super) struct Name {
+    /// The certificate that the times below are for.
+    mark: Option<String>,
+    /// When it is renewed; a name without a certificate is due at any time.
+    renewal: Option<SystemTime>,
+    /// Where in the time that there is for a renewal this process renews.
+    dice: f64,
+    failures: u32,
+    /// Before then no order is made.
+    rests_until: SystemTime,
+    /// When the authority is asked when it wants to have it renewed.
+    asks_at: SystemTime,
+}
+
+impl Name {
+    /// A name of which nothing is known.
+    pub(super) fn new() -> Self {
+        Self {
+            mark: None,
+            renewal: None,
+            dice: fastrand::f64(),
+            failures: 0,
+            rests_until: SystemTime::UNIX_EPOCH,
+            asks_at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Takes note of the certificate that is shown for it.
+    pub(super) fn shows(&mut self, issued: Option<&Issued>) {
+        let mark = issued.map(|issued| &issued.mark);
+        if self.mark.as_ref() == mark {
+            return;
+        }
+        self.mark = mark.cloned();
+        self.dice = fastrand::f64();
+        let by_lifetime = |issued: &Issued| {
+            let (from, until) = issued.validity();
+            by_lifetime(from, until, self.dice)
+        };
+        self.renewal = issued.map(by_lifetime);
+        self.asks_at = SystemTime::UNIX_EPOCH;
+    }
+
+    /// Whether a certificate is to be ordered now.
+    pub(super) fn is_due(&self, now: SystemTime) -> bool {
+        self.next() <= now
+    }
+
+    /// When a certificate is to be ordered.
+    pub(super) fn next(&self) -> SystemTime {
+        let renewal = self.renewal.unwrap_or(SystemTime::UNIX_EPOCH);
+        renewal.max(self.rests_until)
+    }
+
+    /// When the certificate is renewed.
+    pub(super) fn renewal(&self) -> Option<SystemTime> {
+        self.renewal
+    }
+
+    /// Whether the authority is to be asked when it wants to have the certificate renewed.
+    pub(super) fn asks(&self, now: SystemTime) -> bool {
+        self.mark.is_some() && self.asks_at <= now
+    }
+
+    /// The authority has suggested this window, and wants to be asked again after `pause`. Says whether that
+    /// moves the renewal.
+    pub(super) fn suggested(
+        &mut self,
+        (from, until): (SystemTime, SystemTime),
+        pause: Duration,
+        now: SystemTime,
+    ) -> bool {
+        let renewal = Some(in_window(from, until, self.dice));
+        let moved = renewal != self.renewal;
+        self.renewal = renewal;
+        self.asks_at = now + until_asked_again(pause);
+        moved
+    }
+
+    /// The authority has suggested nothing.
+    pub(super) fn not_suggested(&mut self, pause: Duration, now: SystemTime) {
+        self.asks_at = now + until_asked_again(pause);
+    }
+
+    /// An order has succeeded.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.rests_until = SystemTime::UNIX_EPOCH;
+    }
+
+    /// An order has failed; says how often in a row, and how long there is none.
+    pub(super) fn failed(
+        &mut self,
+        now: SystemTime,
+        wanted: Option<SystemTime>,
+    ) -> (u32, Duration) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = pause_after(self.failures, AFTER_REFUSAL, fastrand::f64());
+        self.rests_until = try_again(now, pause, wanted);
+        let rest = self.rests_until.duration_since(now).unwrap_or_default();
+        (self.failures, rest)
+    }
+
+    /// The fleet knows of so many failures, and rests for so long.
+    pub(super) fn fleet_rests(&mut self, failures: u32, rest: Duration, now: SystemTime) {
+        self.failures = failures;
+        self.rests_until = now + rest;
+    }
+}

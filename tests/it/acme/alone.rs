@@ -1,0 +1,156 @@
+//! One gateway: what it orders, keeps, and does when something is broken.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::{
+    LISTEN, REFUSED, config, file_of, is, is_issued, listening, open, shown, shown_to, start,
+    wait_issued,
+};
+use crate::support::pebble::Pebble;
+use crate::support::{Client, Gateway, Request, folder_with};
+
+#[test]
+fn http_01_brings_certificates_that_are_kept() {
+    let pebble = Pebble::start(REFUSED);
+    let names = ["a.test", "b.test"];
+    let gateway = start(&pebble, &names, "http-01", "");
+    for name in names {
+        gateway.wait_log("what is missing", |line| {
+            is(
+                line,
+                "there is no certificate yet for this name; it is ordered",
+                name,
+            )
+        });
+    }
+    wait_issued(&gateway, &names);
+    assert_eq!((pebble.orders(), pebble.accounts()), (2, 1));
+    let text = fs::read_to_string(file_of(&gateway, "a.test")).expect("a file");
+    assert!(
+        text.contains("PRIVATE KEY") && text.matches("BEGIN CERT").count() == 2,
+        "{text}"
+    );
+    let folder = file_of(&gateway, "a.test");
+    let folder = folder.parent().expect("a folder");
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("its rights").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{entry:?}");
+    }
+    // The challenge is gone with the order.
+    let path = "/.well-known/acme-challenge/x";
+    let mut client = Client::to(listening(&gateway, "127.0.0.2:"));
+    client.ask(&Request::get(path)).is(404);
+
+    // What is kept is used by the next start, which orders nothing.
+    let (_, dir) = gateway.finish_and_keep();
+    let gateway = Gateway::start_in(dir);
+    gateway.wait_log("the start", |line| line["message"] == "listening");
+    assert!(!gateway.log_text().contains("there is no certificate"));
+    assert_eq!(pebble.orders(), 2);
+}
+
+#[test]
+fn tls_alpn_01_brings_certificates_that_are_shown() {
+    let pebble = Pebble::start(REFUSED);
+    let names = ["a.test", "b.test"];
+    let gateway = start(&pebble, &names, "tls-alpn-01", "");
+    wait_issued(&gateway, &names);
+    for name in names {
+        let certificate = shown(&gateway, name).expect("a certificate");
+        assert!(is_issued(&certificate, name), "{name}");
+        // Nobody but an authority with a challenge may speak this.
+        assert!(shown_to(&gateway, name, b"acme-tls/1").is_none());
+    }
+    let access = gateway.finish();
+    assert!(access.is_empty(), "{access:?}");
+}
+
+#[test]
+fn a_reload_adds_names_and_a_broken_file_is_replaced() {
+    let pebble = Pebble::start(0);
+    let dir = folder_with(&config(&pebble, &["a.test"], "http-01", ""));
+    let gateway = Gateway::start_in(dir);
+    open(&pebble, &gateway);
+    wait_issued(&gateway, &["a.test"]);
+    gateway.rewrite(&config(&pebble, &["b.test", "a.test"], "http-01", ""));
+    gateway.signal(rustix::process::Signal::HUP);
+    wait_issued(&gateway, &["b.test"]);
+    assert_eq!((pebble.orders(), pebble.accounts()), (2, 1));
+
+    let (file, account) = (file_of(&gateway, "a.test"), file_of(&gateway, "a.test"));
+    let account = account.with_file_name("account.json");
+    let (_, dir) = gateway.finish_and_keep();
+    for broken in [&file, &account] {
+        fs::write(broken, "-----BEGIN half of").expect("write the file");
+    }
+    let gateway = Gateway::start_in(dir);
+    open(&pebble, &gateway);
+    gateway.wait_log("what is broken", |line| {
+        is(
+            line,
+            "this certificate cannot be used; another is ordered",
+            "a.test",
+        )
+    });
+    gateway.wait_log("what is broken", |line| {
+        line["message"] == "the account in `state_dir` is damaged; another is made"
+    });
+    wait_issued(&gateway, &["a.test"]);
+    assert!(
+        !gateway
+            .log()
+            .iter()
+            .any(|line| is(line, "certificate issued", "b.test"))
+    );
+}
+
+#[test]
+fn a_name_that_cannot_be_proven_keeps_no_other_from_its_certificate() {
+    let pebble = Pebble::start(REFUSED);
+    // Only the first is proven: to the second the authority gets no answer that it could take.
+    pebble.block("b.test");
+    let gateway = start(&pebble, &["b.test", "a.test"], "http-01", "");
+    wait_issued(&gateway, &["a.test"]);
+    let line = gateway.wait_log("a failure", |line| {
+        is(line, "no certificate issued", "b.test")
+    });
+    let error = line["error"].as_str().expect("a reason");
+    assert!(
+        error.starts_with("the authority could not see that the name leads here:"),
+        "{error}"
+    );
+    assert_eq!(line["failures"], 1);
+}
+
+#[test]
+fn without_a_place_for_it_nothing_is_ordered() {
+    let pebble = Pebble::start(0);
+    let acme = pebble.config(&["a.test"], "http-01");
+    let acme = acme.replace("state_dir = \"acme\"", "state_dir = \"tollgate.toml/acme\"");
+    let gateway = Gateway::start(&format!("{LISTEN}{acme}"));
+    open(&pebble, &gateway);
+    let line = gateway.wait_log("trouble", |line| {
+        line["message"] == "no certificates can be ordered"
+    });
+    let error = line["error"].as_str().expect("a reason");
+    assert!(error.contains("tollgate.toml/acme"), "{error}");
+    assert_eq!((pebble.orders(), pebble.accounts()), (0, 0));
+}
+
+#[test]
+fn an_authority_that_is_not_trusted_is_told_nothing() {
+    let pebble = Pebble::start(0);
+    let acme = pebble.config(&["a.test"], "http-01");
+    let other = Pebble::start(0);
+    let of = |pebble: &Pebble| pebble.ca().display().to_string();
+    let acme = acme.replace(&of(&pebble), &of(&other));
+    let gateway = Gateway::start(&format!("{LISTEN}{acme}"));
+    let line = gateway.wait_log("trouble", |line| {
+        line["message"] == "no certificates can be ordered"
+    });
+    let error = line["error"].as_str().expect("a reason");
+    assert!(error.contains("tls.acme.ca"), "{error}");
+    assert_eq!(pebble.accounts(), 0);
+}
