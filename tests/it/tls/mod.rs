@@ -3,3 +3,5 @@
 mod front;
 mod programs;
 mod redirect;
+mod resumption;
+mod rotation;
