@@ -96,6 +96,7 @@ impl Certificates {
         let read = self.files.read_again(Timestamp::now());
         let served = self.tls.certificates();
         for (at, read) in read.into_iter().enumerate() {
+            let Some(read) = read else { continue };
             let source = Source::Files(at);
             match read {
                 Ok(certificate) => {

@@ -1,5 +1,6 @@
 //! The files of certificates, once they are served: which there are, and what they hold now.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -48,13 +49,20 @@ impl CertificateFiles {
         &self.read
     }
 
-    /// Reads all files again. Of each pair there is a certificate, or all that is wrong.
-    pub fn read_again(&mut self, now: Timestamp) -> Vec<Result<Certificate, Vec<CannotUse>>> {
+    /// Reads all files again. Of each pair there is a certificate, or all that is wrong; none where a file
+    /// is a pipe, which gives its content once.
+    pub fn read_again(&mut self, now: Timestamp) -> Vec<Option<PairRead>> {
         self.read = ReadFiles::default();
-        let pairs = self.pairs.iter();
-        pairs.map(|pair| pair.read(&mut self.read, now)).collect()
+        let read = self.pairs.iter().map(|pair| {
+            let can_be_read = !is_pipe(&pair.cert) && !is_pipe(&pair.key);
+            can_be_read.then(|| pair.read(&mut self.read, now))
+        });
+        read.collect()
     }
 }
+
+/// A certificate, or all that is wrong with its files.
+pub type PairRead = Result<Certificate, Vec<CannotUse>>;
 
 /// Why a pair cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +86,7 @@ pub enum CannotUse {
 }
 
 impl PairFiles {
-    fn read(&self, files: &mut ReadFiles, now: Timestamp) -> Result<Certificate, Vec<CannotUse>> {
+    fn read(&self, files: &mut ReadFiles, now: Timestamp) -> PairRead {
         let mut wrong = Vec::new();
         let mut text = |path: &Path, half| {
             let text = files.read_certificate(path, disk::read);
@@ -105,6 +113,12 @@ impl PairFiles {
     }
 }
 
+/// Whether nobody knows when reading it ends, if ever.
+fn is_pipe(path: &Path) -> bool {
+    let metadata = fs::metadata(path);
+    metadata.is_ok_and(|it| !it.is_file() && !it.is_dir())
+}
+
 impl CannotUse {
     /// What to do about it.
     #[must_use]
@@ -125,5 +139,31 @@ impl CannotUse {
             },
             why => Self::Unreadable { file, why },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let missing = folder.path().join("missing");
+        let pair = |cert: &Path| PairFiles {
+            cert: cert.to_owned(),
+            key: missing.clone(),
+        };
+        let mut files = CertificateFiles {
+            pairs: vec![pair(&pipe), pair(&missing)],
+            read: ReadFiles::default(),
+        };
+        let read = files.read_again(Timestamp::now());
+        assert!(read[0].is_none());
+        let wrong = read[1].as_ref().unwrap().as_ref().unwrap_err();
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 }

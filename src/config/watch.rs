@@ -126,7 +126,7 @@ impl Watch {
             Err(error) => {
                 self.watcher = None;
                 if !self.is_logged {
-                    tracing::warn!(%error, "cannot watch the configuration's folder; looking at its files each second");
+                    tracing::warn!(%error, "cannot watch the folder of a file; looking at the files each second");
                     self.is_logged = true;
                 }
             }

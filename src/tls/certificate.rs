@@ -200,6 +200,14 @@ fn read_chain(text: &str, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Cha
         faults.push(Fault::NoCertificate(sections.first));
         return None;
     }
+    check_chain(certificates, now, faults)
+}
+
+fn check_chain(
+    certificates: Vec<CertificateDer<'static>>,
+    now: Timestamp,
+    faults: &mut Vec<Fault>,
+) -> Option<Chain> {
     let mut chain = Vec::new();
     for (at, der) in certificates.iter().enumerate() {
         match X509Certificate::from_der(der) {
@@ -314,4 +322,30 @@ fn timestamp(seconds: i64) -> Timestamp {
         Timestamp::MAX
     };
     Timestamp::from_second(seconds).unwrap_or(far)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_certificates_do_no_harm() {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let good = made.cert.der().to_vec();
+        let check = |der: Vec<u8>| {
+            let mut faults = Vec::new();
+            let chain = check_chain(vec![der.into()], Timestamp::now(), &mut faults);
+            (chain.is_some(), faults.is_empty())
+        };
+        assert_eq!(check(good.clone()), (true, true));
+        for at in 0..good.len() {
+            assert_eq!(check(good[..at].to_vec()), (false, false), "{at} bytes");
+            for bit in 0..8 {
+                let mut other = good.clone();
+                other[at] ^= 1 << bit;
+                // The signature is for clients to check.
+                let _ = check(other);
+            }
+        }
+    }
 }
