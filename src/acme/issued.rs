@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::message::hex::Hex;
-use crate::tls::{Certificate, Fault};
+use crate::tls::{Certificate, Fault, Purpose};
 
 /// How many characters tell one certificate from another.
 pub(super) const MARK: usize = 16;
@@ -33,7 +33,7 @@ impl Issued {
     /// this time.
     pub(super) fn parse(text: String, name: &str, now: SystemTime) -> Result<Self, IssuedError> {
         let now = Timestamp::try_from(now).unwrap_or(Timestamp::MAX);
-        let certificate = Certificate::read(Some(&text), Some(&text), now)?;
+        let certificate = Certificate::read(Some(&text), Some(&text), Purpose::Server, now)?;
         if !certificate.names.iter().any(|of| of == name) {
             return Err(IssuedError::OtherName(certificate.names));
         }

@@ -195,10 +195,13 @@ fn text(told: &Explanation) -> String {
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
-    if let Some(picks) = &told.picks {
+    let is_unverified = |one: &EndpointLine| one.verify == Some(false);
+    if told.picks.is_some() || told.endpoints.iter().any(is_unverified) {
         for endpoint in &told.endpoints {
             line("endpoint", &endpoint_text(endpoint));
         }
+    }
+    if let Some(picks) = &told.picks {
         line("picks", picks);
     }
     if let Some(announces) = &told.announces {
@@ -249,9 +252,13 @@ fn endpoint_text(endpoint: &EndpointLine) -> String {
     } else {
         ""
     };
+    let unverified = match endpoint.verify {
+        Some(false) => ", its certificate not verified",
+        Some(true) | None => "",
+    };
     match weight {
-        0 => format!("{url}: weight 0, takes nothing new"),
-        weight => format!("{url}: weight {weight}{backup}"),
+        0 => format!("{url}: weight 0, takes nothing new{unverified}"),
+        weight => format!("{url}: weight {weight}{backup}{unverified}"),
     }
 }
 

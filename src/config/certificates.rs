@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::disk::{self, ReadFiles, Unreadable};
 use super::file::{CertificateKeys, File};
 use super::source::At;
-use crate::tls::{Certificate, Fault, Half};
+use crate::tls::{Certificate, Fault, Half, Purpose};
 
 /// The files of all certificates.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +94,7 @@ impl PairFiles {
                 .ok()
         };
         let (cert, key) = (text(&self.cert, Half::Cert), text(&self.key, Half::Key));
-        let read = Certificate::read(cert.as_deref(), key.as_deref(), now);
+        let read = Certificate::read(cert.as_deref(), key.as_deref(), Purpose::Server, now);
         read.map_err(|faults| {
             let unfit = |fault: Fault| CannotUse::Unfit {
                 file: self.half(fault.half()).clone(),

@@ -4,6 +4,7 @@
 mod allowed;
 mod exposed;
 mod tls;
+mod upstream_tls;
 mod upstreams;
 
 use std::collections::hash_map::Entry;
@@ -41,6 +42,7 @@ pub(super) fn lint(
     allowed::allowed(file, &mut lints);
     upstreams::upstreams(file, &mut lints);
     tls::tls(file, snapshot, now, &mut lints);
+    upstream_tls::upstream_tls(file, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)
@@ -51,6 +53,13 @@ struct Lints(Vec<(Option<Span>, Finding)>);
 impl Lints {
     fn add(&mut self, span: Span, text: impl Into<String>) {
         self.0.push((Some(span), Finding::warning(text)));
+    }
+
+    /// The same for what several have from one place.
+    fn add_once(&mut self, span: Span, text: &str) {
+        if self.0.iter().all(|(other, _)| *other != Some(span)) {
+            self.add(span, text);
+        }
     }
 
     fn show(mut self, sources: &Sources) -> Vec<Finding> {

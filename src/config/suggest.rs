@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 40] = [
+const SYNONYMS: [&str; 42] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -80,6 +80,8 @@ const SYNONYMS: [&str; 40] = [
     "certificates: certificate certs",
     "cert: cert_file certfile ssl_certificate",
     "key: key_file keyfile private_key ssl_certificate_key",
+    "ca: ca_file cafile ca_cert ca_certificates trusted_certificate",
+    "verify: tls_verify ssl_verify proxy_ssl_verify",
     "routes_file clients_file: include includes import imports",
 ];
 

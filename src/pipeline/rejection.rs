@@ -61,6 +61,8 @@ pub enum Rejection {
     Overloaded,
     /// No connection could be made.
     UpstreamUnreachable,
+    /// There was a connection, but no TLS on it.
+    UpstreamTls,
     /// The connection ended before the answer began.
     UpstreamReset,
     /// The answer was not HTTP, or ambiguous.
@@ -137,6 +139,7 @@ impl Rejection {
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "Internal error", "internal"),
             Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "Not implemented", "not_implemented"),
             Self::UpstreamUnreachable => (S::BAD_GATEWAY, "Bad gateway", "upstream_unreachable"),
+            Self::UpstreamTls => (S::BAD_GATEWAY, "Bad gateway", "upstream_tls"),
             Self::UpstreamReset => (S::BAD_GATEWAY, "Bad gateway", "upstream_reset"),
             Self::UpstreamInvalid => (S::BAD_GATEWAY, "Bad gateway", "upstream_invalid"),
             Self::LimiterUnavailable(_) => (
@@ -222,6 +225,9 @@ impl Rejection {
             Self::Internal => "The gateway failed; its log has the cause under the request id.",
             Self::Overloaded => "The gateway has no room for this request at the moment.",
             Self::UpstreamUnreachable => "The service behind the gateway cannot be reached.",
+            Self::UpstreamTls => {
+                "No secure connection to the service behind the gateway can be made."
+            }
             Self::UpstreamReset => {
                 "The service behind the gateway closed the connection without an answer."
             }

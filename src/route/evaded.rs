@@ -70,7 +70,7 @@ mod tests {
     const SERVICE: &str = "http://one:1";
 
     fn upstream(url: &str) -> Arc<Upstream> {
-        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap());
+        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap(), None);
         Arc::new(Upstream::new(url, vec![endpoint], Rules::default()))
     }
 

@@ -27,11 +27,20 @@ const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// Which side of a connection shows a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The gateway, to its clients.
+    Server,
+    /// The gateway, to services. They know it by whatever stands in it, so it needs no names.
+    Client,
+}
 
 /// A certificate that can be shown, with its key.
 #[derive(Clone)]
 pub struct Certificate {
-    /// What it is valid for, in lower case: names, also `*.example.com`, and addresses. Never empty.
+    /// What it is valid for, in lower case: names, also `*.example.com`, and addresses. Never empty
+    /// for a server's.
     pub names: Vec<String>,
     /// From when on it is valid.
     pub not_before: Timestamp,
@@ -59,9 +68,14 @@ impl Certificate {
     ///
     /// # Errors
     /// All that is wrong with what there is.
-    pub fn read(cert: Option<&str>, key: Option<&str>, now: Timestamp) -> Result<Self, Vec<Fault>> {
+    pub fn read(
+        cert: Option<&str>,
+        key: Option<&str>,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let chain = cert.and_then(|text| read_chain(text, now, &mut faults));
+        let chain = cert.and_then(|text| read_chain(text, purpose, now, &mut faults));
         // It is of no use, whatever its key is.
         let is_weak = |fault: &Fault| matches!(fault, Fault::Weak(_));
         let weak = faults.iter().any(is_weak);
@@ -156,6 +170,11 @@ impl Certificate {
         &self.certified
     }
 
+    /// A digest of the texts that it was read from.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
     /// The kind of its key.
     pub(super) fn algorithm(&self) -> SignatureAlgorithm {
         self.certified.key.algorithm()
@@ -192,7 +211,12 @@ fn read_key(text: &str) -> Result<PrivateKeyDer<'static>, Fault> {
 }
 
 /// Reads the certificates and notes what is wrong with them. `None`: there are none to be looked at.
-fn read_chain(text: &str, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Chain> {
+fn read_chain(
+    text: &str,
+    purpose: Purpose,
+    now: Timestamp,
+    faults: &mut Vec<Fault>,
+) -> Option<Chain> {
     let sections = Sections::read(text, Half::Cert);
     let sections = sections.map_err(|fault| faults.push(fault)).ok()?;
     let certificates = sections.certificates;
@@ -200,11 +224,12 @@ fn read_chain(text: &str, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Cha
         faults.push(Fault::NoCertificate(sections.first));
         return None;
     }
-    check_chain(certificates, now, faults)
+    check_chain(certificates, purpose, now, faults)
 }
 
 fn check_chain(
     certificates: Vec<CertificateDer<'static>>,
+    purpose: Purpose,
     now: Timestamp,
     faults: &mut Vec<Fault>,
 ) -> Option<Chain> {
@@ -234,13 +259,10 @@ fn check_chain(
         faults.push(Fault::Expired(not_after));
     }
     let names = names(own);
-    if names.is_empty() {
+    if names.is_empty() && purpose == Purpose::Server {
         faults.push(Fault::NoNames);
     }
-    let usage = own.extended_key_usage().ok().flatten();
-    if usage.is_some_and(|usage| !usage.value.server_auth && !usage.value.any) {
-        faults.push(Fault::NotForServers);
-    }
+    faults.extend(wrong_usage(own, purpose));
     if let Ok(PublicKey::RSA(key)) = own.public_key().parsed()
         && key.key_size() < LEAST_RSA_BITS
     {
@@ -268,6 +290,16 @@ fn lacks_issuer(chain: &[X509Certificate<'_>]) -> Option<String> {
     };
     let says_where = alone.iter_extensions().any(says_where);
     (says_where && issuer.as_raw() != alone.subject().as_raw()).then(|| issuer.to_string())
+}
+
+/// What the extended key usage of a certificate says against this purpose.
+fn wrong_usage(own: &X509Certificate<'_>, purpose: Purpose) -> Option<Fault> {
+    let usage = own.extended_key_usage().ok().flatten()?.value;
+    let (is_for_it, fault) = match purpose {
+        Purpose::Server => (usage.server_auth, Fault::NotForServers),
+        Purpose::Client => (usage.client_auth, Fault::NotForClients),
+    };
+    (!is_for_it && !usage.any).then_some(fault)
 }
 
 /// Finds the first certificate that has signed none of those before it.
@@ -334,7 +366,12 @@ mod tests {
         let good = made.cert.der().to_vec();
         let check = |der: Vec<u8>| {
             let mut faults = Vec::new();
-            let chain = check_chain(vec![der.into()], Timestamp::now(), &mut faults);
+            let chain = check_chain(
+                vec![der.into()],
+                Purpose::Server,
+                Timestamp::now(),
+                &mut faults,
+            );
             (chain.is_some(), faults.is_empty())
         };
         assert_eq!(check(good.clone()), (true, true));

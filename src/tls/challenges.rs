@@ -170,7 +170,7 @@ mod tests {
         ClientConfig, ClientConnection, DigitallySignedStruct, ServerConnection, SignatureScheme,
     };
 
-    use super::super::{Certificate, Secret, ServerTls, Source, TlsVersion};
+    use super::super::{Certificate, Purpose, Secret, ServerTls, Source, TlsVersion};
     use super::*;
 
     fn challenge(token: &str) -> Challenge {
@@ -295,7 +295,13 @@ mod tests {
     fn only_an_authority_is_shown_a_challenge_and_nothing_else() {
         let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
         let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let own = Certificate::read(Some(&cert), Some(&key), jiff::Timestamp::now()).unwrap();
+        let own = Certificate::read(
+            Some(&cert),
+            Some(&key),
+            Purpose::Server,
+            jiff::Timestamp::now(),
+        )
+        .unwrap();
         let tls = ServerTls::new(
             TlsVersion::Tls12,
             Secret::of_process(),

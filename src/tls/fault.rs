@@ -64,6 +64,9 @@ pub enum Fault {
     /// It is for something else.
     #[error("the certificate is not for servers: its extended key usage has no `serverAuth`")]
     NotForServers,
+    /// It is for something else.
+    #[error("the certificate is not for clients: its extended key usage has no `clientAuth`")]
+    NotForClients,
     /// So short that clients refuse it.
     #[error("the key is weak: RSA with {0} bits")]
     Weak(usize),
@@ -97,6 +100,7 @@ impl Fault {
             | Self::NotYetValid(_)
             | Self::NoNames
             | Self::NotForServers
+            | Self::NotForClients
             | Self::Weak(_) => Half::Cert,
             Self::NoKey(_) | Self::Encrypted | Self::UnsupportedKey | Self::NotItsKey => Half::Key,
         }
@@ -132,6 +136,7 @@ impl Fault {
                 "get one with subject alternative names: `openssl req -addext subjectAltName=DNS:www.example.com`"
             }
             Self::NotForServers => "get one for TLS servers",
+            Self::NotForClients => "get one for TLS clients",
             Self::Weak(_) => "make a key with 2048 bits or more, or for ECDSA with P-256",
             Self::Encrypted => {
                 "`openssl pkey -in FILE -out FILE.plain` decrypts it; let only the user that runs tollgate read the result"

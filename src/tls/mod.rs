@@ -4,6 +4,7 @@
 
 mod certificate;
 mod challenges;
+mod client;
 mod fault;
 mod pem;
 mod provider;
@@ -14,9 +15,11 @@ mod table;
 mod tests;
 mod tickets;
 mod trust;
+mod verify;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Purpose};
 pub use challenges::{ACME_TLS, Challenge, Challenges};
+pub use client::{Authorities, ClientTls};
 pub use fault::{Fault, Half};
 pub use provider::provider;
 pub use secret::Secret;

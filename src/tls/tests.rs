@@ -69,7 +69,7 @@ fn chain() -> [Pair; 3] {
 }
 
 fn read(cert: &str, key: &str) -> Result<Certificate, Vec<Fault>> {
-    Certificate::read(Some(cert), Some(key), Timestamp::now())
+    Certificate::read(Some(cert), Some(key), Purpose::Server, Timestamp::now())
 }
 
 fn good(pair: &Pair) -> Certificate {
@@ -180,16 +180,18 @@ fn all_that_is_wrong_is_said_at_once() {
     ];
     assert_eq!(faults(&old.cert, &other), expected);
     // The half that can be read is checked if the other cannot.
-    let half = Certificate::read(Some(&old.cert), None, Timestamp::now()).unwrap_err();
+    let half =
+        Certificate::read(Some(&old.cert), None, Purpose::Server, Timestamp::now()).unwrap_err();
     assert_eq!(half.len(), 3);
     assert_eq!(
-        Certificate::read(None, Some(&old.key), Timestamp::now()).unwrap_err(),
+        Certificate::read(None, Some(&old.key), Purpose::Server, Timestamp::now()).unwrap_err(),
         []
     );
 
     let pair = pair(&["a.example"]);
     let early = Timestamp::UNIX_EPOCH - SignedDuration::from_hours(100_000);
-    let early = Certificate::read(Some(&pair.cert), Some(&pair.key), early).unwrap_err();
+    let early =
+        Certificate::read(Some(&pair.cert), Some(&pair.key), Purpose::Server, early).unwrap_err();
     assert!(matches!(early[..], [Fault::NotYetValid(_)]), "{early:?}");
     assert!(early[0].is_of_time());
 }
@@ -359,7 +361,8 @@ fn expiry_is_warned_of_two_weeks_before_or_in_the_last_third() {
             params.not_before + std::time::Duration::from_secs(days.unsigned_abs() * 86_400);
         let pair = signed_by_itself(&params, &KeyPair::generate().unwrap());
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let read = Certificate::read(Some(&pair.cert), Some(&pair.key), start).unwrap();
+        let read =
+            Certificate::read(Some(&pair.cert), Some(&pair.key), Purpose::Server, start).unwrap();
         (read, start)
     };
     let after = |start: Timestamp, hours: i64| start + SignedDuration::from_hours(hours);

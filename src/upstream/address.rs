@@ -14,6 +14,7 @@ use super::circuit::Circuit;
 use super::failure::Failure;
 use super::load::Load;
 use super::moment::millis;
+use super::tls::TlsError;
 
 /// How long an address that did not connect is tried after all others.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
@@ -155,6 +156,14 @@ pub enum ConnectError {
         /// What the system says.
         source: io::Error,
     },
+    /// It does, but TLS could not be begun.
+    #[error("no TLS with {address}: {source}")]
+    Tls {
+        /// That address.
+        address: SocketAddr,
+        /// Why not.
+        source: TlsError,
+    },
     /// The process or the machine runs short of files, sockets or memory.
     #[error("no connection can be opened: {}", in_words(.0))]
     Shortage(#[source] io::Error),
@@ -170,7 +179,7 @@ impl ConnectError {
         match self {
             Self::Shortage(_) => true,
             Self::Resolve(error) => is_shortage(error),
-            Self::Refused { .. } | Self::TimedOut(_) => false,
+            Self::Refused { .. } | Self::Tls { .. } | Self::TimedOut(_) => false,
         }
     }
 
@@ -183,6 +192,7 @@ impl ConnectError {
                 Some(Failure::Refused)
             }
             Self::Refused { .. } | Self::TimedOut(_) => Some(Failure::NoConnection),
+            Self::Tls { source, .. } => Some(Failure::Tls(source.fault())),
             Self::Resolve(_) | Self::Shortage(_) => None,
         }
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::tls::TlsFault;
+
 /// What an endpoint has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -11,6 +13,8 @@ pub enum Failure {
     Refused,
     /// No connection could be made in time, or for another reason.
     NoConnection,
+    /// TLS could not be begun.
+    Tls(TlsFault),
     /// It ended the connection without an answer, or within one.
     Reset,
     /// It did not answer in time.
@@ -43,6 +47,7 @@ impl Failure {
         match self {
             Self::Refused => "refused",
             Self::NoConnection => "no_connection",
+            Self::Tls(fault) => fault.word(),
             Self::Reset => "reset",
             Self::TimedOut => "timeout",
             Self::Invalid => "invalid",

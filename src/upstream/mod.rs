@@ -30,6 +30,7 @@ mod rules;
 mod same_service;
 mod state;
 mod statuses;
+mod tls;
 mod try_guard;
 mod upstream_state;
 mod url;
@@ -52,6 +53,7 @@ pub use rules::{
 pub use same_service::may_be_same_service;
 pub use state::EndpointState;
 pub use statuses::Statuses;
+pub use tls::EndpointTls;
 pub use try_guard::Try;
 pub use upstream_state::UpstreamState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
@@ -94,20 +96,23 @@ pub struct Endpoint {
     pub weight: u32,
     /// It takes requests only while no other endpoint can.
     pub backup: bool,
+    /// How TLS is spoken there, with `https`.
+    pub tls: Option<EndpointTls>,
     /// What the process knows of it.
     pub state: Arc<EndpointState>,
 }
 
 impl Endpoint {
     /// An endpoint of which nothing is known, and of which nobody learns anything until it has
-    /// joined a [`Registry`].
+    /// joined a [`Registry`]. With `https` it needs `tls`.
     #[must_use]
-    pub fn new(url: EndpointUrl) -> Self {
+    pub fn new(url: EndpointUrl, tls: Option<EndpointTls>) -> Self {
         let state = EndpointState::new(&url.host, url.port, Arc::default(), Arc::default());
         Self {
             url,
             weight: 1,
             backup: false,
+            tls,
             state: Arc::new(state),
         }
     }
@@ -143,7 +148,7 @@ mod testing {
 
     /// An upstream with one endpoint.
     pub(super) fn upstream(name: &str, url: &str) -> Arc<Upstream> {
-        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap());
+        let endpoint = Endpoint::new(EndpointUrl::parse(url).unwrap(), None);
         Arc::new(Upstream::new(name, vec![endpoint], Rules::default()))
     }
 

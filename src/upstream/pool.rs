@@ -7,7 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConfig;
 use tokio::sync::watch;
+use tokio::time::Instant as TimerInstant;
 
 use crate::message::protocol::Version;
 use crate::wire::buffers::Buffers;
@@ -15,18 +17,20 @@ use crate::wire::end::End;
 use crate::wire::http1::Http1;
 use crate::wire::stream::Connection;
 
-use super::Upstream;
 use super::address::Address;
 use super::address::ConnectError;
 use super::addresses::Addresses;
 use super::by_client::{Announcement, ByClient};
 use super::connect::connect;
 use super::state::EndpointState;
+use super::tls::EndpointTls;
+use super::{Endpoint, Upstream};
 
 /// One worker's connections to one endpoint.
 #[derive(Debug)]
 pub struct Pool {
     state: Arc<EndpointState>,
+    tls: Option<EndpointTls>,
     newest: RefCell<watch::Receiver<Addresses>>,
     addresses: RefCell<Vec<Rc<AddressPool>>>,
 }
@@ -41,6 +45,9 @@ pub struct AddressPool {
     idle: RefCell<Vec<Idle>>,
     /// Those that serve one client each.
     by_client: RefCell<ByClient<Idle>>,
+    /// What handshakes go by, with the sessions of this worker with this address alone: their memory has a
+    /// lock, for which nobody ever waits so, and no other server is shown a ticket that it cannot read.
+    tls: Option<Arc<ClientConfig>>,
     /// The endpoint's name no longer has this address.
     gone: Cell<bool>,
     /// Whether any request has asked for a connection since the last sweep.
@@ -72,10 +79,11 @@ impl Link {
     pub fn end<'l>(&'l mut self, buffers: &'l Buffers) -> End<'l> {
         // Services are spoken to in HTTP/1.1, whatever the client speaks.
         let mut end = Http1::new(&mut self.connection, buffers, Version::Http11);
-        // On a new connection nothing has been sent, and one attempt is all that it is used for. (Through
-        // TLS it would have to leave before the handshake, in clear.)
+        // On a new connection nothing has been sent, and one attempt is all that it is used for. Through
+        // TLS it has left before the handshake, in clear.
         if let Some(announced) = &self.announced
             && !self.reused
+            && self.pool.tls.is_none()
         {
             end.send_first(|out| announced.put(out));
         }
@@ -107,12 +115,13 @@ impl Link {
 impl Pool {
     /// An empty pool.
     #[must_use]
-    pub fn new(state: Arc<EndpointState>) -> Self {
-        let mut newest = state.follow();
+    pub fn new(endpoint: &Endpoint) -> Self {
+        let mut newest = endpoint.state.follow();
         newest.mark_changed();
         let pool = Self {
             newest: RefCell::new(newest),
-            state,
+            state: Arc::clone(&endpoint.state),
+            tls: endpoint.tls.clone(),
             addresses: RefCell::default(),
         };
         pool.follow_addresses();
@@ -138,16 +147,32 @@ impl Pool {
         first: &AddressPool,
         upstream: &Upstream,
         announced: Option<Rc<Announcement>>,
+        buffers: &Buffers,
     ) -> Result<Link, ConnectError> {
-        let patience = upstream.rules.connect_timeout;
+        let (begun, patience) = (TimerInstant::now(), upstream.rules.connect_timeout);
         let (socket, address) = connect(&self.state, &first.address, patience).await?;
         self.follow_addresses();
+        // One that has gone meanwhile still serves this exchange.
+        let pool = self
+            .of(&address)
+            .unwrap_or_else(|| Rc::new(AddressPool::new(address, self.tls.as_ref())));
+        let mut connection = Connection::new(socket);
+        if let (Some(tls), Some(config)) = (&self.tls, &pool.tls) {
+            let before = |out: &mut Vec<u8>| {
+                if let Some(announced) = &announced {
+                    announced.put(out);
+                }
+            };
+            let time = (begun, patience);
+            let handshake = tls.begin(connection, config, time, before, buffers);
+            connection = handshake.await.map_err(|source| ConnectError::Tls {
+                address: pool.address.socket,
+                source,
+            })?;
+        }
         Ok(Link {
-            connection: Connection::new(socket),
-            // One that has gone meanwhile still serves this exchange.
-            pool: self
-                .of(&address)
-                .unwrap_or_else(|| Rc::new(AddressPool::new(address))),
+            connection,
+            pool,
             reused: false,
             announced,
         })
@@ -157,6 +182,13 @@ impl Pool {
     pub(super) fn client_left(&self, from: SocketAddr) {
         for pool in self.addresses.borrow().iter() {
             pool.by_client.borrow_mut().client_left(from);
+        }
+    }
+
+    /// Closes all idle connections, and keeps none any more: the endpoint is not in the configuration.
+    pub(super) fn close(&self) {
+        for pool in self.addresses.borrow().iter() {
+            pool.close();
         }
     }
 
@@ -184,20 +216,19 @@ impl Pool {
             let same = |pool: &Rc<AddressPool>| Arc::ptr_eq(&pool.address, address);
             addresses.push(match old.iter().position(same) {
                 Some(index) => old.swap_remove(index),
-                None => Rc::new(AddressPool::new(Arc::clone(address))),
+                None => Rc::new(AddressPool::new(Arc::clone(address), self.tls.as_ref())),
             });
         }
         for pool in old {
-            pool.gone.set(true);
-            pool.idle.borrow_mut().clear();
-            pool.by_client.borrow_mut().clear();
+            pool.close();
         }
     }
 }
 
 impl AddressPool {
-    pub(super) fn new(address: Arc<Address>) -> Self {
+    pub(super) fn new(address: Arc<Address>, tls: Option<&EndpointTls>) -> Self {
         Self {
+            tls: tls.map(|tls| tls.tls.with_own_sessions()),
             text: address.socket.to_string().into(),
             address,
             idle: RefCell::default(),
@@ -205,6 +236,12 @@ impl AddressPool {
             gone: Cell::new(false),
             used: Cell::new(false),
         }
+    }
+
+    fn close(&self) {
+        self.gone.set(true);
+        self.idle.borrow_mut().clear();
+        self.by_client.borrow_mut().clear();
     }
 
     /// An idle connection that is not known to be dead, and begins with this, or with nothing.
@@ -256,6 +293,12 @@ mod tests {
     use super::*;
     use crate::upstream::testing::{ips, run, upstream};
 
+    async fn connect(pool: &Pool, first: &AddressPool, upstream: &Upstream) -> Link {
+        let buffers = Buffers::default();
+        let connected = pool.connect(first, upstream, None, &buffers);
+        connected.await.unwrap()
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
@@ -264,11 +307,11 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let upstream = upstream("up", &url);
-            let pool = Pool::new(Arc::clone(&upstream.endpoints[0].state));
+            let pool = Pool::new(&upstream.endpoints[0]);
             let only = pool.only();
             let now = Instant::now();
             for nth in 1..=3 {
-                let link = pool.connect(&only, &upstream, None).await.unwrap();
+                let link = connect(&pool, &only, &upstream).await;
                 link.keep(2, nth * SECOND, now);
             }
             let left = || only.idle.borrow().iter().map(|one| one.until).collect();
@@ -290,12 +333,12 @@ mod tests {
             let new = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
             let upstream = upstream("up", &format!("http://up.test:{port}"));
             let state = &upstream.endpoints[0].state;
-            let pool = Pool::new(Arc::clone(state));
+            let pool = Pool::new(&upstream.endpoints[0]);
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
             let old_pool = pool.only();
-            let mut link = pool.connect(&old_pool, &upstream, None).await.unwrap();
+            let mut link = connect(&pool, &old_pool, &upstream).await;
             for nth in 1..=2 {
                 let now = begun + nth * 10 * SECOND;
                 link.keep(1, 60 * SECOND, now);
@@ -312,7 +355,7 @@ mod tests {
             pool.sweep(now);
             link.keep(1, 60 * SECOND, now);
             assert!(old_pool.take(None, true, now).is_none(), "it has gone");
-            let link = pool.connect(&old_pool, &upstream, None).await.unwrap();
+            let link = connect(&pool, &old_pool, &upstream).await;
             assert_eq!(link.pool.address.socket, new.local_addr().unwrap());
         });
     }
@@ -324,11 +367,11 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let upstream = upstream("up", &format!("http://up.test:{port}"));
             let state = &upstream.endpoints[0].state;
-            let pool = Pool::new(Arc::clone(state));
+            let pool = Pool::new(&upstream.endpoints[0]);
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
-            let link = pool.connect(&pool.only(), &upstream, None).await.unwrap();
+            let link = connect(&pool, &pool.only(), &upstream).await;
             link.keep(1, 3600 * SECOND, begun);
             let (accepted, _) = listener.accept().await.unwrap();
             for nth in 1..=3 {

@@ -37,7 +37,7 @@ impl Pools {
             let key = Arc::as_ptr(&endpoint.state);
             let pool = pools.entry(key).or_insert_with(|| match old.get(&key) {
                 Some(pool) => Rc::clone(pool),
-                None => Rc::new(Pool::new(Arc::clone(&endpoint.state))),
+                None => Rc::new(Pool::new(endpoint)),
             });
             Rc::clone(pool)
         };
@@ -45,7 +45,13 @@ impl Pools {
             let endpoints = upstream.endpoints.iter();
             Candidates::new(upstream, endpoints.map(&mut of_endpoint).collect())
         };
-        upstreams.iter().map(of_upstream).collect()
+        let candidates = upstreams.iter().map(of_upstream).collect();
+        for (key, pool) in &old {
+            if !pools.contains_key(key) {
+                pool.close();
+            }
+        }
+        candidates
     }
 
     /// Closes the idle connections that serve the client at this address alone.

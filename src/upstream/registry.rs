@@ -29,7 +29,7 @@ impl Registry {
                 .iter()
                 .flat_map(|one| one.endpoints.iter().map(move |endpoint| (one, endpoint)));
             let of_endpoints: HashMap<_, _> = endpoints
-                .map(|(one, endpoint)| (key(&one.name, endpoint), &endpoint.state))
+                .map(|(one, endpoint)| (key(&one.name, endpoint), endpoint))
                 .collect();
             for upstream in &mut *upstreams {
                 let upstream = Arc::make_mut(upstream);
@@ -42,6 +42,9 @@ impl Registry {
                 upstream.state.capacity.follow(rules);
                 for endpoint in &mut upstream.endpoints {
                     let known = of_endpoints.get(&key(&upstream.name, endpoint));
+                    // With other rules of TLS it is another: no connection that was made by the old
+                    // ones may be used, and what has failed by them may be well.
+                    let known = known.filter(|known| known.tls == endpoint.tls);
                     endpoint.state = known.map_or_else(
                         || {
                             let EndpointUrl { host, port, .. } = &endpoint.url;
@@ -49,7 +52,7 @@ impl Registry {
                                 (Arc::clone(&self.wake), Arc::clone(&upstream.state));
                             Arc::new(EndpointState::new(host, *port, wake, upstream))
                         },
-                        |state| Arc::clone(state),
+                        |known| Arc::clone(&known.state),
                     );
                 }
             }
@@ -65,7 +68,7 @@ impl Registry {
     }
 }
 
-/// What is learnt of an endpoint is by its upstream, host and port.
+/// What is learnt of an endpoint is by its upstream, host and port, and how TLS is spoken there.
 fn key<'k>(upstream: &'k str, endpoint: &'k Endpoint) -> (&'k str, &'k str, u16) {
     (upstream, &endpoint.url.host, endpoint.url.port)
 }

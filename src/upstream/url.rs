@@ -7,13 +7,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::message::host;
 use crate::message::path::{AmbiguousPath, RequestPath};
-
-/// The port of `http` when a URL names none.
-const HTTP_PORT: u16 = 80;
+use crate::message::protocol::Scheme;
 
 /// `http://host:port/base`, ready to connect to and to put in front of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl {
+    /// Whether it is connected to through TLS.
+    pub scheme: Scheme,
     /// A name in lower case, an IPv4 address, or an IPv6 address without brackets.
     pub host: Box<str>,
     /// Never zero.
@@ -24,9 +24,10 @@ pub struct EndpointUrl {
 }
 
 impl EndpointUrl {
-    /// Parses a URL as it stands in the configuration: `http://host[:port][/base]`.
+    /// Parses a URL as it stands in the configuration: `http://host[:port][/base]`, or the same with
+    /// `https`.
     pub fn parse(url: &str) -> Result<Self, InvalidEndpointUrl> {
-        let rest = after_scheme(url)?;
+        let (scheme, rest) = split_scheme(url)?;
         if let Some(mark) = rest.chars().find(|c| matches!(c, '?' | '#')) {
             return Err(InvalidEndpointUrl::QueryOrFragment { mark });
         }
@@ -36,13 +37,15 @@ impl EndpointUrl {
         }
         let (host, port) = split_port(authority)?;
         let host = parse_host(host)?;
-        let port = parse_port(port)?;
+        let port = port.map_or(Ok(scheme.port()), parse_port)?;
         let bracketed = Bracketed(&host);
-        let authority = match port {
-            HTTP_PORT => bracketed.to_string(),
-            port => format!("{bracketed}:{port}"),
+        let authority = if port == scheme.port() {
+            bracketed.to_string()
+        } else {
+            format!("{bracketed}:{port}")
         };
         Ok(Self {
+            scheme,
             base_path: parse_base(path)?,
             authority: authority.into(),
             host,
@@ -50,25 +53,24 @@ impl EndpointUrl {
         })
     }
 
-    /// The endpoint as a `Host` field names it: `host:port`, or `host` alone for port 80.
+    /// The endpoint as a `Host` field names it: `host:port`, or `host` alone for the scheme's own
+    /// port.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 }
 
-/// What follows `http://`.
-fn after_scheme(url: &str) -> Result<&str, InvalidEndpointUrl> {
-    let Some((scheme, rest)) = url.split_once("://") else {
+/// The scheme, and what follows `://`.
+fn split_scheme(url: &str) -> Result<(Scheme, &str), InvalidEndpointUrl> {
+    let Some((written, rest)) = url.split_once("://") else {
         return Err(InvalidEndpointUrl::NoScheme);
     };
-    if scheme.eq_ignore_ascii_case("http") {
-        Ok(rest)
-    } else if scheme.eq_ignore_ascii_case("https") {
-        Err(InvalidEndpointUrl::TlsNotSupportedYet)
-    } else {
-        Err(InvalidEndpointUrl::OtherScheme)
-    }
+    let mut known = [Scheme::Http, Scheme::Https].into_iter();
+    known
+        .find(|scheme| written.eq_ignore_ascii_case(scheme.as_str()))
+        .map(|scheme| (scheme, rest))
+        .ok_or(InvalidEndpointUrl::OtherScheme)
 }
 
 /// Takes an authority apart. An address of IPv6 without brackets has no certain end.
@@ -82,10 +84,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), InvalidEndpointUr
     Ok((text(host)?, port.map(text).transpose()?))
 }
 
-fn parse_port(port: Option<&str>) -> Result<u16, InvalidEndpointUrl> {
-    let Some(port) = port else {
-        return Ok(HTTP_PORT);
-    };
+fn parse_port(port: &str) -> Result<u16, InvalidEndpointUrl> {
     // Digits only: `+80` would be parsed too.
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     match port.parse() {
@@ -144,12 +143,14 @@ fn parse_base(path: &str) -> Result<Box<str>, InvalidEndpointUrl> {
 impl fmt::Display for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            scheme,
             host,
             port,
             base_path,
             authority: _,
         } = self;
-        write!(f, "http://{}:{port}{base_path}", Bracketed(host))
+        let (scheme, host) = (scheme.as_str(), Bracketed(host));
+        write!(f, "{scheme}://{host}:{port}{base_path}")
     }
 }
 
@@ -171,13 +172,10 @@ impl fmt::Display for Bracketed<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEndpointUrl {
     /// Not a URL.
-    #[error("an endpoint is written `http://host:port`")]
+    #[error("an endpoint is written `http://host:port` or `https://host:port`")]
     NoScheme,
-    /// `https://`.
-    #[error("TLS to upstreams is not supported yet: write `http://host:port`")]
-    TlsNotSupportedYet,
-    /// Any other scheme.
-    #[error("only `http://` endpoints are supported")]
+    /// Neither `http` nor `https`.
+    #[error("only `http://` and `https://` endpoints are supported")]
     OtherScheme,
     /// A user's name or password in front of the host.
     #[error("an endpoint's URL must not contain a user name or password")]
@@ -270,9 +268,15 @@ mod tests {
                 "example.com.:81",
             ),
             ("http://3com.net", "3com.net", 80, "", "3com.net"),
+            ("https://orders", "orders", 443, "", "orders"),
+            ("HTTPS://orders:443/x", "orders", 443, "/x", "orders"),
+            ("https://[::1]:80", "::1", 80, "", "[::1]:80"),
+            ("http://orders:443", "orders", 443, "", "orders:443"),
         ];
         for (url, host, port, base, authority) in table {
             let endpoint = EndpointUrl::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+            let is_https = url.to_ascii_lowercase().starts_with("https:");
+            assert_eq!(endpoint.scheme == Scheme::Https, is_https, "{url}");
             assert_eq!(&*endpoint.host, host, "{url}");
             assert_eq!(endpoint.port, port, "{url}");
             assert_eq!(&*endpoint.base_path, base, "{url}");
@@ -287,6 +291,7 @@ mod tests {
             ("http://localhost/", "http://localhost:80"),
             ("http://[0:0::1]:4001/x/", "http://[::1]:4001/x/"),
             ("http://A.example:81/v1", "http://a.example:81/v1"),
+            ("https://A.example/v1", "https://a.example:443/v1"),
         ];
         for (url, displayed) in table {
             let endpoint = EndpointUrl::parse(url).unwrap();
@@ -297,15 +302,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        use InvalidEndpointUrl::{Host, NoScheme, OtherScheme, Port, TlsNotSupportedYet, UserInfo};
+        use InvalidEndpointUrl::{Host, NoScheme, OtherScheme, Port, UserInfo};
         let table = [
             ("", NoScheme),
             ("localhost:4001", NoScheme),
             ("http:/localhost", NoScheme),
             ("//localhost", NoScheme),
-            ("https://orders", TlsNotSupportedYet),
-            ("HTTPS://orders:443/x", TlsNotSupportedYet),
             ("ftp://orders", OtherScheme),
+            ("httpss://orders", OtherScheme),
             (" http://orders", OtherScheme),
             ("http://u:p@orders", UserInfo),
             ("http://u@orders:80/", UserInfo),
@@ -330,6 +334,7 @@ mod tests {
             ("http://[::1]x", Host),
             ("http://a]", Host),
             ("http://h:", Port),
+            ("https://h:0", Port),
             ("http://h:0", Port),
             ("http://h:65536", Port),
             ("http://h:+80", Port),

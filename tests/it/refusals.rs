@@ -22,7 +22,7 @@ const AUTHENTICATE: (&str, &str) = (
 );
 
 /// Codes of the contract that nothing can bring about from outside, and why.
-const EXCEPTED: [(&str, &str); 7] = [
+const EXCEPTED: [(&str, &str); 8] = [
     ("internal", "only a bug leads there"),
     (
         "overloaded",
@@ -31,12 +31,16 @@ const EXCEPTED: [(&str, &str); 7] = [
     ("client_slow", "takes five seconds; see `crawl`"),
     ("forbidden", "wants a list of clients; see `access`"),
     ("ip_forbidden", "wants a list of addresses; see `access`"),
+    (
+        "upstream_tls",
+        "wants a service with TLS; see `tls::services::failures`",
+    ),
     ("circuit_open", "wants failures; see `failing::circuits`"),
     ("no_healthy_endpoint", "wants checks; see `failing::checks`"),
 ];
 
 /// All codes of the contract.
-const CODES: [&str; 26] = [
+const CODES: [&str; 27] = [
     "bad_request",
     "ambiguous_path",
     "invalid_api_key",
@@ -54,6 +58,7 @@ const CODES: [&str; 26] = [
     "internal",
     "not_implemented",
     "upstream_unreachable",
+    "upstream_tls",
     "upstream_reset",
     "upstream_invalid",
     "circuit_open",

@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::config::file::EndpointKeys;
+use crate::config::file::{EndpointKeys, UpstreamTlsKeys};
 use crate::config::keys::List;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
+use crate::message::protocol::Scheme;
 use crate::upstream::Endpoint;
+
+use super::upstream_tls::UpstreamTls;
 
 /// Compiles an upstream's endpoints. Without any that is good there is no upstream.
 pub(super) fn compile(
     written: &At<List<EndpointKeys>>,
+    tls: &UpstreamTlsKeys,
     problems: &mut Problems,
 ) -> Option<Vec<Endpoint>> {
     if written.is_empty() {
@@ -24,12 +28,22 @@ pub(super) fn compile(
     if !problems.has_within(written.span) {
         check_shares(written, problems);
     }
-    let endpoint = |keys: &At<EndpointKeys>| Endpoint {
-        weight: keys.weight.small(),
-        backup: *keys.backup,
-        ..Endpoint::new(keys.url.value.clone())
+    let is_https = |keys: &&At<EndpointKeys>| keys.url.scheme == Scheme::Https;
+    let https = written.iter().find(is_https).map(|keys| keys.url.span);
+    let tls = UpstreamTls::compile(tls, https, problems);
+    let mut endpoint = |keys: &At<EndpointKeys>| {
+        let url = At {
+            value: &keys.url.value,
+            span: keys.url.span,
+        };
+        Some(Endpoint {
+            weight: keys.weight.small(),
+            backup: *keys.backup,
+            ..tls.endpoint(url, problems)?
+        })
     };
-    Some(written.iter().map(endpoint).collect())
+    let endpoints: Vec<_> = written.iter().map(&mut endpoint).collect();
+    endpoints.into_iter().collect()
 }
 
 /// Refuses two endpoints with one host and port: what is learnt of an endpoint is by these.

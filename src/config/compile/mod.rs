@@ -13,6 +13,7 @@ mod listen;
 mod redis;
 mod routes;
 mod tls;
+mod upstream_tls;
 mod upstreams;
 
 use std::num::NonZeroU32;

@@ -1,7 +1,6 @@
 //! TLS towards clients: the certificates, each with all that is wrong with it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use crate::config::file::{CertificateKeys, File, TlsKeys};
 use crate::config::kinds::PemFile;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
-use crate::tls::{Certificate, Fault, Half, Secret, ServerTls, Source};
+use crate::tls::{Certificate, Fault, Half, Purpose, Secret, ServerTls, Source};
 
 /// The least characters of a secret that a fleet shares.
 const LEAST_SECRET: usize = 32;
@@ -34,9 +33,10 @@ pub(super) fn compile(
         problems.add(problem.help(help));
     }
     let served = served.map(ServerTls::certificates).unwrap_or_default();
+    let served: Vec<_> = served.into_values().collect();
     let mut certificates = BTreeMap::new();
     for (at, pair) in keys.certificates.iter().enumerate() {
-        let certificate = certificate(pair, &served, now, problems);
+        let certificate = Pair::of(pair).read(Purpose::Server, &served, now, problems);
         certificates.extend(certificate.map(|it| (Source::Files(at), it)));
     }
     let secret = secret(keys, problems);
@@ -57,48 +57,94 @@ fn secret(keys: &TlsKeys, problems: &mut Problems) -> Secret {
     Secret::shared(&secret.0)
 }
 
-/// Takes the certificate of these files as it is served, or reads it and reports all that is wrong with it.
-fn certificate(
-    keys: &CertificateKeys,
-    served: &BTreeMap<Source, Arc<Certificate>>,
-    now: Timestamp,
-    problems: &mut Problems,
-) -> Option<Arc<Certificate>> {
-    let mut text = |file: &At<PemFile>, half| match &file.text {
-        Ok(text) => Some(text.clone()),
-        Err(Unreadable::NotUtf8 { .. }) => {
-            report(&Fault::NotText(half), keys, problems);
-            None
+/// The files of a certificate and its key.
+pub(super) struct Pair<'f> {
+    pub cert: At<&'f PemFile>,
+    pub key: At<&'f PemFile>,
+}
+
+impl<'f> Pair<'f> {
+    fn of(keys: &'f CertificateKeys) -> Self {
+        let at = |file: &'f At<PemFile>| At {
+            value: &file.value,
+            span: file.span,
+        };
+        Self {
+            cert: at(&keys.cert),
+            key: at(&keys.key),
         }
+    }
+
+    /// Takes the certificate of these files as it is served, or reads it and reports all that is wrong with
+    /// it.
+    pub(super) fn read(
+        &self,
+        purpose: Purpose,
+        served: &[Arc<Certificate>],
+        now: Timestamp,
+        problems: &mut Problems,
+    ) -> Option<Arc<Certificate>> {
+        let mut text = |half| match text(self.file(half), half, problems) {
+            Ok(text) => text,
+            Err(fault) => {
+                self.report(&fault, problems);
+                None
+            }
+        };
+        let (cert, key) = (text(Half::Cert), text(Half::Key));
+        if let (Some(cert), Some(key)) = (cert, key)
+            && let Some(served) = served.iter().find(|it| it.is_of(cert, key))
+        {
+            return Some(Arc::clone(served));
+        }
+        Certificate::read(cert, key, purpose, now)
+            .map_err(|faults| {
+                for fault in faults {
+                    self.report(&fault, problems);
+                }
+            })
+            .ok()
+            .map(Arc::new)
+    }
+
+    fn file(&self, half: Half) -> At<&'f PemFile> {
+        let At { value, span } = match half {
+            Half::Cert => &self.cert,
+            Half::Key => &self.key,
+        };
+        At { value, span: *span }
+    }
+
+    fn report(&self, fault: &Fault, problems: &mut Problems) {
+        let half = fault.half();
+        let what = match half {
+            Half::Cert => "certificate",
+            Half::Key => "key",
+        };
+        let problem = unusable(self.file(half), what, fault);
+        problems.add(problem.help(fault.remedy()));
+    }
+}
+
+/// The text in a file that is to hold this half of a pair. Reports that it cannot be read.
+pub(super) fn text<'f>(
+    file: At<&'f PemFile>,
+    half: Half,
+    problems: &mut Problems,
+) -> Result<Option<&'f str>, Fault> {
+    match &file.value.text {
+        Ok(text) => Ok(Some(text)),
+        Err(Unreadable::NotUtf8 { .. }) => Err(Fault::NotText(half)),
         Err(error) => {
             let message = format!("cannot read `{}`: {error}", file.path.display());
             problems.add(Problem::at(file.span, message).label("named here"));
-            None
+            Ok(None)
         }
-    };
-    let (cert, key) = (text(&keys.cert, Half::Cert), text(&keys.key, Half::Key));
-    if let (Some(cert), Some(key)) = (&cert, &key)
-        && let Some(served) = served.values().find(|it| it.is_of(cert, key))
-    {
-        return Some(Arc::clone(served));
     }
-    Certificate::read(cert.as_deref(), key.as_deref(), now)
-        .map_err(|faults| {
-            for fault in faults {
-                report(&fault, keys, problems);
-            }
-        })
-        .ok()
-        .map(Arc::new)
 }
 
-fn report(fault: &Fault, keys: &CertificateKeys, problems: &mut Problems) {
-    let (file, what): (&At<PemFile>, _) = match fault.half() {
-        Half::Cert => (&keys.cert, "certificate"),
-        Half::Key => (&keys.key, "key"),
-    };
-    let path: &Path = &file.path;
-    let message = format!("the {what} `{}` cannot be used", path.display());
-    let problem = Problem::at(file.span, message).label(fault.to_string());
-    problems.add(problem.help(fault.remedy()));
+/// The problem of a file with a fault.
+pub(super) fn unusable(file: At<&PemFile>, what: &str, fault: &Fault) -> Problem {
+    let message = format!("the {what} `{}` cannot be used", file.path.display());
+    Problem::at(file.span, message).label(fault.to_string())
 }

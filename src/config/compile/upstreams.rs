@@ -8,6 +8,7 @@ use crate::config::kinds::{StatusRange, Target};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::config::suggest::closest;
+use crate::message::protocol::Scheme;
 use crate::route::SentHost;
 use crate::upstream::{
     Balance, BreakerRules, CapacityRules, Endpoint, EndpointUrl, HashBy, HealthRules, RetryRules,
@@ -15,6 +16,7 @@ use crate::upstream::{
 };
 
 use super::endpoints;
+use super::upstream_tls::UpstreamTls;
 
 /// The upstreams compiled so far.
 pub(super) struct Upstreams<'f> {
@@ -39,10 +41,11 @@ impl<'f> Upstreams<'f> {
             defaults: &file.upstream_defaults,
         };
         check(&file.upstream_defaults, file, problems);
+        UpstreamTls::compile(&file.upstream_defaults.tls, None, problems);
         for (name, keys) in &file.upstreams.0 {
             let place = keys.as_ref().and_then(|keys| {
                 check(&keys.rules, file, problems);
-                let endpoints = endpoints::compile(&keys.endpoints, problems)?;
+                let endpoints = endpoints::compile(&keys.endpoints, &keys.rules.tls, problems)?;
                 Some(upstreams.add(&name.0, endpoints, &keys.rules))
             });
             upstreams.by_name.insert(name.0.clone(), place);
@@ -65,7 +68,13 @@ impl<'f> Upstreams<'f> {
                 if let Some(place) = self.by_url.get(url) {
                     return Some(*place);
                 }
-                let endpoint = Endpoint::new(url.clone());
+                let at = At {
+                    value: url,
+                    span: target.span,
+                };
+                let https = (url.scheme == Scheme::Https).then_some(target.span);
+                let tls = UpstreamTls::compile(&self.defaults.tls, https, problems);
+                let endpoint = tls.endpoint(at, problems)?;
                 let place = self.add(&url.to_string(), vec![endpoint], self.defaults);
                 self.by_url.insert(url.clone(), place);
                 return Some(place);

@@ -15,7 +15,9 @@ pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys,
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
 pub(super) use tls::{CertificateKeys, TlsKeys};
-pub(super) use upstreams::{BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys};
+pub(super) use upstreams::{
+    BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys, UpstreamTlsKeys,
+};
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;

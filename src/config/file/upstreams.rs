@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{HealthPath, Size, StatusRange, Within};
+use crate::config::kinds::{HealthPath, ReloadedPem, Size, StatusRange, Within};
 use crate::route::SentHost;
 use crate::upstream::{EndpointUrl, HashBy, MaxRequests};
 use crate::wire::proxy_protocol::Version;
@@ -18,7 +20,8 @@ table! {
     /// A service behind the gateway.
     UpstreamKeys {
         ..rules: UpstreamRuleKeys;
-        /// Where it is: `http://host[:port][/path]`, without user, query and fragment. The URL's own
+        /// Where it is: `http://host[:port][/path]`, or the same with `https` for TLS, without user, query
+        /// and fragment. The URL's own
         /// path, which has to be the same for all, is put in front of the request's. A request for the
         /// prefix alone goes to the URL as it is written, with a slash at its end or without. Each host
         /// and port stands here once.
@@ -76,6 +79,28 @@ table! {
         breaker: OrOff<BreakerKeys>;
         /// Which failed requests are tried again, and how often. `off`: none.
         retry: OrOff<RetryKeys>;
+        /// TLS with endpoints whose URL begins with `https`.
+        tls: UpstreamTlsKeys;
+    }
+}
+
+table! {
+    /// Whom the gateway takes for the service, and what it proves itself with.
+    UpstreamTlsKeys {
+        /// A file in PEM with the certificates of authorities: what one of them has signed is the
+        /// service's. Absent: those that the platform trusts.
+        ca: Option<ReloadedPem>;
+        /// A file in PEM with the certificate that the service is shown if it asks for one, followed by
+        /// those that lead from it to its authority. Needs `key`.
+        cert: Option<ReloadedPem>;
+        /// A file in PEM with the key of that certificate, not encrypted.
+        key: Option<ReloadedPem>;
+        /// The name or address that the service's certificate has to be for, and the name that it is asked
+        /// for (SNI). Absent: the host of the endpoint's URL.
+        server_name: Option<ServerName<'static>>;
+        /// Whether the service's certificate is verified. `false`: anybody is taken for the service, which
+        /// the log warns of at each start and reload.
+        verify: bool = true;
     }
 }
 

@@ -13,6 +13,6 @@ pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
-pub(super) use paths::{FilePath, InFile, PemFile, TextFile};
+pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
 pub(super) use upstreams::{HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

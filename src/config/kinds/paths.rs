@@ -33,6 +33,9 @@ pub(in crate::config) struct PemFile {
     pub text: Result<String, Unreadable>,
 }
 
+/// The same, of a file that is read anew with the configuration alone.
+pub(in crate::config) struct ReloadedPem(pub PemFile);
+
 impl<T: Kind> Kind for InFile<T> {
     fn form() -> Form {
         Form::not_empty("the path of a file")
@@ -86,10 +89,23 @@ impl Kind for TextFile {
     }
 
     fn shown(&self) -> Shown {
-        Shown::Secret {
-            shown: self.path.display().to_string(),
-            all: format!("{}\0{:?}", self.path.display(), self.text),
-        }
+        shown_with_content(&self.path, self.text.as_deref())
+    }
+}
+
+impl Kind for ReloadedPem {
+    fn form() -> Form {
+        TextFile::form()
+    }
+
+    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
+        let path = path_of_pem(written, path, reading)?;
+        let text = reading.file(&path);
+        Ok(Self(PemFile { path, text }))
+    }
+
+    fn shown(&self) -> Shown {
+        shown_with_content(&self.0.path, self.0.text.as_deref().ok())
     }
 }
 
@@ -148,4 +164,13 @@ impl Kind for AccessLog {
 
 fn shown(path: &Path) -> Shown {
     Shown::Text(path.display().to_string())
+}
+
+/// A path whose file matters as much: that another content is there is said, and not what.
+fn shown_with_content(path: &Path, text: Option<&str>) -> Shown {
+    let path = path.display();
+    Shown::Secret {
+        all: format!("{path}\0{text:?}"),
+        shown: path.to_string(),
+    }
 }

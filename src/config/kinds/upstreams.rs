@@ -2,6 +2,7 @@
 //! for, and statuses.
 
 use http::HeaderName;
+use rustls::pki_types::ServerName;
 use serde_json::json;
 
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
@@ -66,6 +67,33 @@ fn header(name: &str) -> Result<HeaderName, String> {
             _,
         ) => Err("answers have this field, requests do not".to_owned()),
         (_, Ok(name)) => Ok(name),
+    }
+}
+
+impl Text for ServerName<'static> {
+    const NOUN: &str = "a name or an address";
+    const EXAMPLE: &str = "orders.internal";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = text.strip_suffix('.').unwrap_or(text);
+        Self::try_from(name.to_owned()).map_err(|_| {
+            let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+            if name.contains("://") {
+                "write the name alone, without scheme and port".to_owned()
+            } else if let Some(address) = address {
+                format!("write \"{address}\"")
+            } else if name.contains('*') {
+                "write the name that the service is asked for: the certificate may have a wildcard for it".to_owned()
+            } else if let Some((name, _)) = name.split_once(':') {
+                format!("write \"{name}\": a certificate is for all ports")
+            } else {
+                "this is neither the name of a host nor an address".to_owned()
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.to_str().into_owned()
     }
 }
 

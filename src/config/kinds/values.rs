@@ -15,6 +15,7 @@ use crate::config::source::At;
 use crate::config::tree::Value;
 use crate::config::units;
 use crate::limit::RedisUrl;
+use crate::message::protocol::Scheme;
 use crate::route::RedirectTarget;
 use crate::upstream::EndpointUrl;
 use crate::words::words;
@@ -178,20 +179,31 @@ impl Text for EndpointUrl {
     }
 }
 
-/// The URL that was meant by one whose scheme is miswritten or doubled: `http//host`, `http:/host`,
+/// The URL that was meant by one whose scheme is miswritten or doubled: `http//host`, `https:/host`,
 /// `http://http//host`.
 fn meant_url(text: &str) -> Option<String> {
-    let mut rest = text;
-    while let Some(after) = rest.get(..4).filter(|it| it.eq_ignore_ascii_case("http")) {
-        let shorter = rest[after.len()..].trim_start_matches([':', '/', ';']);
-        if shorter.len() == rest.len() - after.len() {
+    let (mut scheme, mut rest) = (Scheme::Http, text);
+    while let Some((written, after)) = after_scheme(rest) {
+        let shorter = after.trim_start_matches([':', '/', ';']);
+        if shorter.len() == after.len() {
             break;
         }
-        rest = shorter;
+        (scheme, rest) = (written, shorter);
     }
-    let url = format!("http://{rest}");
+    let url = format!("{}://{rest}", scheme.as_str());
     let is_other = rest.len() < text.len() && url != text;
     (is_other && EndpointUrl::parse(&url).is_ok()).then_some(url)
+}
+
+/// The scheme that a text begins with, and what follows it.
+fn after_scheme(text: &str) -> Option<(Scheme, &str)> {
+    [Scheme::Https, Scheme::Http]
+        .into_iter()
+        .find_map(|scheme| {
+            let (word, after) = text.split_at_checked(scheme.as_str().len())?;
+            word.eq_ignore_ascii_case(scheme.as_str())
+                .then_some((scheme, after))
+        })
 }
 
 impl Text for RedirectTarget {

@@ -6,7 +6,7 @@ use super::*;
 fn endpoints_that_are_none() {
     assert_complaints(
         r#"[routes]
-"/a" = "https://localhost"
+"/a" = "https://localhost:0"
 "/b" = "ftp://localhost"
 "/c" = "http://localhost:99999"
 "/d" = "http://user:secret@localhost"
@@ -18,14 +18,14 @@ endpoints = []
         r#"error: `routes."/a"` takes a URL or the name of an upstream
  --> tollgate.toml:2:8
   |
-2 | "/a" = "https://localhost"
-  |        ^^^^^^^^^^^^^^^^^^^ TLS to upstreams is not supported yet: write `http://host:port`
+2 | "/a" = "https://localhost:0"
+  |        ^^^^^^^^^^^^^^^^^^^^^ the port must be a number from 1 to 65535
 
 error: `routes."/b"` takes a URL or the name of an upstream
  --> tollgate.toml:3:8
   |
 3 | "/b" = "ftp://localhost"
-  |        ^^^^^^^^^^^^^^^^^ only `http://` endpoints are supported
+  |        ^^^^^^^^^^^^^^^^^ only `http://` and `https://` endpoints are supported
 
 error: `routes."/c"` takes a URL or the name of an upstream
  --> tollgate.toml:4:8

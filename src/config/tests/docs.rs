@@ -89,6 +89,7 @@ fn the_tables_are_those_of_the_declared_keys() {
         "upstream_defaults.breaker",
         "upstream_defaults.retry",
         "upstream_defaults.retry.budget",
+        "upstream_defaults.tls",
         "limits.identified",
         "limits.invalid_keys",
         "limits.tiers.NAME",

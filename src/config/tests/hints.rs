@@ -122,7 +122,9 @@ fn urls_that_are_miswritten() {
             "unix:///run/orders.sock",
             "sockets of the file system are not supported",
         ),
-        ("https://orders", "TLS to upstreams is not supported yet"),
+        ("https//orders:444", "write `https://orders:444`"),
+        ("https://http://orders", "write `http://orders`"),
+        ("https;//orders", "write `https://orders`"),
         (
             "orders:80",
             "if this is an address, write `http://orders:80`",

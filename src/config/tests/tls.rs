@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::{load, load_again};
 use crate::server::Serves;
-use crate::tls::{Certificate, Secret, ServerTls, Source, TlsVersion};
+use crate::tls::{Certificate, Purpose, Secret, ServerTls, Source, TlsVersion};
 
 use super::*;
 
@@ -248,7 +248,7 @@ fn an_expired_certificate_is_served_on_but_not_begun_with() {
     let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let (cert, key) = (text("site.pem"), text("site.key"));
     let then = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 10);
-    let served = Certificate::read(Some(&cert), Some(&key), then).unwrap();
+    let served = Certificate::read(Some(&cert), Some(&key), Purpose::Server, then).unwrap();
     let served = BTreeMap::from([(Source::Files(0), Arc::new(served))]);
     let served = ServerTls::new(TlsVersion::Tls12, Secret::of_process(), served);
     let loaded = load_again(&file, &environment, Some(&served)).unwrap();

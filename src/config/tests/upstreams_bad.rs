@@ -67,7 +67,7 @@ fn endpoints_that_cannot_stand_together() {
         // Only what is wrong with the other is known.
         (
             "[\"ftp://a\", { url = \"http://b\", backup = true }]",
-            &["only `http://` endpoints are supported"],
+            &["only `http://` and `https://` endpoints are supported"],
         ),
         (
             "{ url = \"http://a\", weight = 65536 }",
@@ -159,8 +159,8 @@ fn tables_of_rules_that_cannot_be() {
             &["unknown key `protocol`", "there is no HTTP/2 yet"],
         ),
         (
-            "tls = { verify = false }",
-            &["unknown key `tls`", "or in `[listen]`"],
+            "tls = { min_version = \"1.3\" }",
+            &["unknown key `min_version`", "this belongs in `[tls]`"],
         ),
         (
             "breaker = { statuses = 99 }",

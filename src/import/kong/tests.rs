@@ -148,14 +148,14 @@ fn fields_and_answers() {
 #[test]
 fn what_is_missing_is_named_one_by_one() {
     let imported = import(
-        "_format_version: '3.0'\ncertificates: []\nservices:\n- {name: tls, url: 'https://a.test', routes: [{name: t, paths: [/t]}]}\n\
+        "_format_version: '3.0'\ncertificates: []\nservices:\n- {name: grpc, url: 'grpc://a.test', routes: [{name: t, paths: [/t]}]}\n\
          - {name: s, host: up, plugins: [{name: statsd}], routes: [{name: r, paths: ['~/r/\\d+$', /s]}]}\nupstreams:\n- {name: up, targets: [{target: '10.0.0.1:80'}, {target: '10.0.0.2:80'}]}\n",
     );
     assert_eq!(
         imported.left_out,
         [
             "certificates: has no counterpart",
-            "route t: its service speaks https: only http is spoken to services yet",
+            "route t: its service speaks grpc: only HTTP/1.1 is spoken to services yet",
             "route r: statsd of s: has no counterpart; the route goes without",
             "route r: the regular expression `~/r/\\d+$`: paths are prefixes here",
         ]
@@ -163,6 +163,34 @@ fn what_is_missing_is_named_one_by_one() {
     has(
         &imported,
         "[upstreams.s]\nendpoints = [\"http://10.0.0.1:80\", \"http://10.0.0.2:80\"]\nbalance = \"round-robin\"\n",
+    );
+}
+
+#[test]
+fn tls_to_services_is_taken_over() {
+    let imported = import(
+        "services:\n- {name: a, url: 'https://a.test/v1', tls_verify: true, routes: [{name: a, paths: [/a]}]}\n\
+         - {name: b, url: 'https://b.test:8443', tls_verify: false, client_certificate: {id: x}, routes: [{name: b, paths: [/b]}]}\n\
+         - {name: c, protocol: https, host: up, routes: [{name: c, paths: [/c]}]}\n\
+         upstreams:\n- {name: up, host_header: c.test, targets: [{target: '10.0.0.1:443'}]}\n",
+    );
+    for expected in [
+        "[upstreams.a]\nendpoints = [\"https://a.test:443/v1\"]\n",
+        "[upstreams.b]\nendpoints = [\"https://b.test:8443\"]\ntls = { verify = false }\n",
+        "endpoints = [\"https://10.0.0.1:443\"]\n",
+        "host = \"c.test\"\ntls = { server_name = \"c.test\" }\n",
+    ] {
+        has(&imported, expected);
+    }
+    assert_eq!(
+        imported.left_out,
+        ["service b: `client_certificate`: write the files of certificates in `tls`"]
+    );
+    let verified = "service c: its certificate is verified now";
+    assert!(
+        imported.differs.iter().any(|it| it.starts_with(verified)),
+        "{:?}",
+        imported.differs
     );
 }
 

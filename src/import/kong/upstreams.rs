@@ -24,6 +24,9 @@ pub(super) fn upstream(
         None => vec![("endpoints", format!("[{}]", quoted(&url.with_host())))],
         Some(upstream) => of_upstream(document, upstream, &url, notes)?,
     };
+    if url.scheme == "https" {
+        tls(service, &mut own, notes);
+    }
     let mut pairs = times(service, &mut own);
     if own.iter().all(|(key, _)| *key != "host") {
         pairs.push(("host", quoted("endpoint")));
@@ -33,6 +36,33 @@ pub(super) fn upstream(
     pairs.insert(0, ("upstream", quoted(&name)));
     draft.upstreams.push(Upstream { name, pairs: own });
     Ok(pairs)
+}
+
+/// TLS to a service. Kong verifies no certificate unless it is told to.
+fn tls(service: &Value, own: &mut Vec<Pair>, notes: &mut Notes) {
+    let place = format!("service {}", called(service));
+    let mut tls = Vec::new();
+    match service.get("tls_verify").and_then(Value::as_bool) {
+        Some(true) => {}
+        Some(false) => tls.push(("verify", "false".to_owned())),
+        None => notes.differs(
+            &place,
+            "its certificate is verified now: name its authority in `tls.ca`, unless the platform trusts it",
+        ),
+    }
+    let host = own.iter().find(|(key, _)| *key == "host");
+    if let Some((_, host)) = host {
+        tls.push(("server_name", host.clone()));
+    }
+    for key in ["ca_certificates", "client_certificate", "tls_verify_depth"] {
+        if service.get(key).is_some_and(|it| !it.is_null()) {
+            let text = format!("`{key}`: write the files of certificates in `tls`");
+            notes.left_out(&place, text);
+        }
+    }
+    if !tls.is_empty() {
+        own.push(("tls", inline(&tls)));
+    }
 }
 
 /// The times and tries of a service: what its route gets of them. Kong waits anew with each try.
@@ -60,6 +90,7 @@ fn times(service: &Value, own: &mut Vec<Pair>) -> Vec<Pair> {
 
 /// A service's URL.
 struct Url<'v> {
+    scheme: &'v str,
     host: &'v str,
     port: Option<u64>,
     path: &'v str,
@@ -67,17 +98,17 @@ struct Url<'v> {
 
 impl<'v> Url<'v> {
     fn of(service: &'v Value) -> Result<Self, String> {
-        let (protocol, host, port, path) = match text(service, "url") {
+        let (scheme, host, port, path) = match text(service, "url") {
             Some(url) => {
-                let (protocol, rest) = url
+                let (scheme, rest) = url
                     .split_once("://")
                     .ok_or_else(|| format!("`{url}` is no URL"))?;
                 let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
                 let (host, port) = match authority.rsplit_once(':') {
                     Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
-                    _ => (authority, None),
+                    _ => (authority, (scheme == "https").then_some(443)),
                 };
-                (protocol, host, port, path)
+                (scheme, host, port, path)
             }
             None => (
                 text(service, "protocol").unwrap_or("http"),
@@ -86,12 +117,13 @@ impl<'v> Url<'v> {
                 text(service, "path").unwrap_or(""),
             ),
         };
-        if protocol != "http" {
+        if !matches!(scheme, "http" | "https") {
             return Err(format!(
-                "its service speaks {protocol}: only http is spoken to services yet"
+                "its service speaks {scheme}: only HTTP/1.1 is spoken to services yet"
             ));
         }
         Ok(Self {
+            scheme,
             host,
             port,
             path: path.trim_end_matches('/'),
@@ -100,8 +132,10 @@ impl<'v> Url<'v> {
 
     fn with_host(&self) -> String {
         format!(
-            "http://{}:{}{}",
+            "{}://{}:{}{}",
+            self.scheme,
             self.host,
+            // Also with `https`, where Kong is not given a whole URL.
             self.port.unwrap_or(80),
             self.path
         )
@@ -111,7 +145,7 @@ impl<'v> Url<'v> {
     fn at(&self, target: &str) -> String {
         let (_, after) = target.rsplit_once(']').unwrap_or(("", target));
         let port = if after.contains(':') { "" } else { ":8000" };
-        format!("http://{target}{port}{}", self.path)
+        format!("{}://{target}{port}{}", self.scheme, self.path)
     }
 }
 
@@ -135,7 +169,7 @@ fn of_upstream(
     {
         notes.left_out(
             &place,
-            "`client_certificate`: TLS to services is not there yet",
+            "`client_certificate`: write its files in `tls.cert` and `tls.key`",
         );
     }
     Ok(own)

@@ -20,6 +20,9 @@ pub struct EndpointLine {
     pub weight: u32,
     /// It gets requests only while no other can be used.
     pub backup: bool,
+    /// With `https`: whether its certificate is verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
 }
 
 /// Tells where the request would be sent.
@@ -34,6 +37,7 @@ pub(super) fn tell_endpoints(
         url: endpoint.url.to_string(),
         weight: endpoint.weight,
         backup: endpoint.backup,
+        verify: endpoint.tls.as_ref().map(|tls| tls.tls.verifies()),
     };
     told.endpoints = upstream.endpoints.iter().map(line).collect();
     let takes_any = |one: &&Endpoint| one.weight > 0 && !one.backup;
@@ -77,7 +81,8 @@ fn hashed(by: &HashBy, has_text: bool, client: Option<&str>, request: &Request<'
 }
 
 fn sent_to(endpoint: &Endpoint, request: &Request<'_>, route: &Route) -> String {
-    let mut url = format!("http://{}", endpoint.url.authority()).into_bytes();
+    let (scheme, authority) = (endpoint.url.scheme.as_str(), endpoint.url.authority());
+    let mut url = format!("{scheme}://{authority}").into_bytes();
     request.put_target(&mut url, route.mapping(&endpoint.url.base_path));
     String::from_utf8_lossy(&url).into_owned()
 }

@@ -225,6 +225,7 @@ impl AttemptError {
             | Cause::NeverAsked(_) => Rejection::UpstreamTimeout,
             Cause::NoPlace(_) => Rejection::Overloaded,
             Cause::Connect(error) if error.is_ours() => Rejection::Overloaded,
+            Cause::Connect(ConnectError::Tls { .. }) => Rejection::UpstreamTls,
             Cause::Connect(_) => Rejection::UpstreamUnreachable,
             Cause::Ended => Rejection::UpstreamReset,
             Cause::Invalid(_) => Rejection::UpstreamInvalid,

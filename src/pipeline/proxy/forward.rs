@@ -134,7 +134,8 @@ impl<'f, 'r> Forward<'f, 'r> {
     /// time.
     async fn connect_in_time(&self, candidate: &Candidate) -> Result<Link, AttemptError> {
         let pool = self.candidates.pool(candidate);
-        let connecting = pool.connect(&candidate.pool, self.upstream, self.announced.clone());
+        let (announced, buffers) = (self.announced.clone(), &self.record.worker.buffers);
+        let connecting = pool.connect(&candidate.pool, self.upstream, announced, buffers);
         let patience = self.route.timeout;
         let connected = match self.first_sent.get() {
             None => Ok(connecting.await),

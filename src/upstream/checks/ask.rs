@@ -19,6 +19,7 @@ use crate::wire::end::End;
 use crate::wire::framing::answer_body;
 use crate::wire::head::AnswerError;
 use crate::wire::http1::Http1;
+use crate::wire::proxy_protocol::Version as ProxyVersion;
 use crate::wire::stream::Connection;
 
 use crate::upstream::address::{Address, ConnectError};
@@ -72,7 +73,8 @@ impl Target {
 
     /// Checks once.
     pub(super) async fn ask(&self, buffers: &Buffers) -> Result<(), Fault> {
-        let deadline = Instant::now() + self.rules.timeout;
+        let begun = Instant::now();
+        let deadline = begun + self.rules.timeout;
         let connected = connect_to(&self.address, self.rules.timeout).await;
         let socket = connected.map_err(|error| match error.failure() {
             Some(why) => Fault::Endpoint(why),
@@ -80,10 +82,20 @@ impl Target {
         })?;
         self.endpoint().state.check_connected(&self.address);
         let mut connection = Connection::new(socket);
+        let proxy_protocol = self.upstream.rules.proxy_protocol;
+        if let Some(tls) = &self.endpoint().tls {
+            let time = (begun, self.rules.timeout);
+            let before = |out: &mut Vec<u8>| put_own(proxy_protocol, out);
+            let handshake = tls.begin(connection, tls.tls.config(), time, before, buffers);
+            connection = handshake.await.map_err(|error| {
+                let (upstream, endpoint) = (&self.upstream.name, self.address.socket);
+                tracing::debug!(%upstream, %endpoint, %error, "a check could not begin TLS");
+                Fault::Endpoint(Failure::Tls(error.fault()))
+            })?;
+        }
         let mut end = Http1::new(&mut connection, buffers, Version::Http11);
-        if let Some(version) = self.upstream.rules.proxy_protocol {
-            // The check is made for no client.
-            end.send_first(|out| version.put(None, out));
+        if self.endpoint().tls.is_none() {
+            end.send_first(|out| put_own(proxy_protocol, out));
         }
         let mut end = End::Http1(end);
         end.send_head(self, BodyLength::None);
@@ -116,6 +128,13 @@ impl PutHead for Target {
         sink.field(b"Accept", b"*/*");
         sink.connection(Persistence::Ends, false);
         sink.end();
+    }
+}
+
+/// Puts what a connection to the service begins with. A check is made for no client.
+fn put_own(proxy_protocol: Option<ProxyVersion>, out: &mut Vec<u8>) {
+    if let Some(version) = proxy_protocol {
+        version.put(None, out);
     }
 }
 

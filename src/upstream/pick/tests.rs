@@ -16,6 +16,7 @@ fn candidates(weights: &[i32], rules: Rules) -> Candidates {
         backup: *weight < 0,
         ..Endpoint::new(
             EndpointUrl::parse(&format!("http://10.0.{}.{}", nth / 250, nth % 250)).unwrap(),
+            None,
         )
     };
     let endpoints = weights.iter().enumerate().map(endpoint).collect();
@@ -182,7 +183,7 @@ fn the_endpoint_of_a_text_is_known_without_a_pick() {
             assert_eq!(known.url, expected.url);
         }
     }
-    let endpoint = Endpoint::new(EndpointUrl::parse("http://localhost").unwrap());
+    let endpoint = Endpoint::new(EndpointUrl::parse("http://localhost").unwrap(), None);
     let named = Upstream::new("up", vec![endpoint], Rules::default());
     assert!(named.hashed(1).is_none());
 }

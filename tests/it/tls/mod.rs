@@ -5,3 +5,4 @@ mod programs;
 mod redirect;
 mod resumption;
 mod rotation;
+mod services;

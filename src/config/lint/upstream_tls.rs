@@ -1,0 +1,53 @@
+//! TLS towards services that verifies nothing, and keys of it without effect.
+
+use std::collections::BTreeMap;
+
+use super::Lints;
+use crate::config::file::{File, UpstreamRuleKeys};
+use crate::config::keys::not_default;
+use crate::config::kinds::Target;
+use crate::config::source::Span;
+use crate::message::protocol::Scheme;
+
+/// Looks at each upstream, and at those that routes name by their URL.
+pub(super) fn upstream_tls(file: &File, lints: &mut Lints) {
+    // What several take from `upstream_defaults` is of use if it is to one.
+    let mut unused: BTreeMap<Span, (String, bool)> = BTreeMap::new();
+    for (rules, is_https) in all(file) {
+        let verifies = *rules.tls.verify;
+        if is_https && !verifies {
+            let text = "`tls.verify = false`: whoever answers in the place of the service is taken for it, and can read and change all that goes there";
+            lints.add_once(rules.tls.verify.span, text);
+        }
+        for (key, span) in not_default(&*rules.tls) {
+            let (is_used, text) = match key {
+                "ca" if is_https => (
+                    verifies,
+                    "`tls.ca` has no effect with `verify = false`".to_owned(),
+                ),
+                _ => (
+                    is_https,
+                    format!("`tls.{key}` has no effect: no endpoint has `https`"),
+                ),
+            };
+            unused.entry(span).or_insert((text, false)).1 |= is_used;
+        }
+    }
+    for (span, (text, _)) in unused.into_iter().filter(|(_, (_, is_used))| !is_used) {
+        lints.add(span, text);
+    }
+}
+
+/// The rules of each upstream, and whether TLS is spoken there.
+fn all(file: &File) -> impl Iterator<Item = (&UpstreamRuleKeys, bool)> {
+    let own = file.upstreams.good().map(|(_, keys)| {
+        let mut endpoints = keys.endpoints.iter();
+        let is_https = endpoints.any(|one| one.url.scheme == Scheme::Https);
+        (&keys.rules, is_https)
+    });
+    let by_url = file.all_routes().any(|route| {
+        let target = route.keys.and_then(|keys| keys.upstream.given());
+        matches!(target, Some(Target::Url(url)) if url.scheme == Scheme::Https)
+    });
+    own.chain([(&*file.upstream_defaults, by_url)])
+}

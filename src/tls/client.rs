@@ -1,0 +1,174 @@
+//! TLS towards services: whom the gateway believes that it speaks to a service, and what it proves itself
+//! with. Made when the configuration is compiled; handshakes only read it.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use rustls::client::WantsClientCert;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ClientSessionMemoryCache, Resumption, WebPkiServerVerifier};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use sha2::{Digest as _, Sha256};
+
+use super::certificate::Certificate;
+use super::fault::{Fault, Half};
+use super::pem::Sections;
+use super::provider::provider;
+use super::trust::trust;
+use super::verify::{AnyCertificate, Listed};
+
+/// The protocols that a service can choose from (RFC 7301).
+const ALPN: &[u8] = b"http/1.1";
+
+/// So many tickets of TLS 1.3 are kept for a service; each is used once.
+const TICKETS: usize = 8;
+
+/// Authorities that are trusted to say which services are genuine.
+#[derive(Clone)]
+pub struct Authorities {
+    roots: Arc<RootCertStore>,
+    /// Their certificates, where a file lists them; those of the platform stay the same.
+    listed: Option<Arc<Vec<CertificateDer<'static>>>>,
+}
+
+/// What handshakes with services go by. Two are equal if they were made from the same.
+#[derive(Clone)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+    made_from: MadeFrom,
+}
+
+/// What it was made from. Of files only digests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct MadeFrom {
+    verifies: bool,
+    authorities: Option<[u8; 32]>,
+    certificate: Option<[u8; 32]>,
+}
+
+impl Authorities {
+    /// Reads the certificates of authorities, in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn read(text: &str) -> Result<Self, Fault> {
+        let sections = Sections::read(text, Half::Cert)?;
+        if sections.certificates.is_empty() {
+            return Err(Fault::NoCertificate(sections.first));
+        }
+        let mut roots = RootCertStore::empty();
+        for (at, certificate) in sections.certificates.iter().enumerate() {
+            let added = roots.add(certificate.clone());
+            added.map_err(|_| Fault::Damaged(at + 1))?;
+        }
+        Ok(Self {
+            roots: Arc::new(roots),
+            listed: Some(Arc::new(sections.certificates)),
+        })
+    }
+
+    /// Those that the platform trusts, looked up once for the process. `None` if it knows none.
+    #[must_use]
+    pub fn of_platform() -> Option<Self> {
+        static ROOTS: LazyLock<Option<Arc<RootCertStore>>> =
+            LazyLock::new(|| trust(None).ok().map(Arc::new));
+        ROOTS.as_ref().map(|roots| Self {
+            roots: Arc::clone(roots),
+            listed: None,
+        })
+    }
+
+    fn digest(&self) -> Option<[u8; 32]> {
+        let mut digest = Sha256::new();
+        for certificate in self.listed.as_ref()?.iter() {
+            digest.update(certificate);
+        }
+        Some(digest.finalize().into())
+    }
+
+    fn verifier(&self) -> Arc<dyn ServerCertVerifier> {
+        let roots = Arc::clone(&self.roots);
+        let webpki = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider()))
+            .build()
+            .expect("there is an authority, and no list of revoked certificates");
+        match &self.listed {
+            None => webpki,
+            Some(listed) => Arc::new(Listed::new(webpki, Arc::clone(listed))),
+        }
+    }
+}
+
+impl ClientTls {
+    /// Believes services that these authorities vouch for, without any all; and proves itself with a
+    /// certificate where that is asked for.
+    #[must_use]
+    pub fn new(authorities: Option<&Authorities>, certificate: Option<&Certificate>) -> Self {
+        let made_from = MadeFrom {
+            verifies: authorities.is_some(),
+            authorities: authorities.and_then(Authorities::digest),
+            certificate: certificate.map(Certificate::digest),
+        };
+        let verifier = match authorities {
+            Some(authorities) => authorities.verifier(),
+            None => Arc::new(AnyCertificate),
+        };
+        let builder = builder(verifier);
+        let mut config = match certificate {
+            None => builder.with_no_client_auth(),
+            Some(it) => {
+                let only = rustls::sign::SingleCertAndKey::from(Arc::clone(it.certified()));
+                builder.with_client_cert_resolver(Arc::new(only))
+            }
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Self {
+            config: Arc::new(config),
+            made_from,
+        }
+    }
+
+    /// Whether certificates of services are verified.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.made_from.verifies
+    }
+
+    /// What handshakes go by, with sessions that all share who use this.
+    #[must_use]
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// The same with a memory of its own for the sessions of one service.
+    #[must_use]
+    pub fn with_own_sessions(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        let sessions = Arc::new(ClientSessionMemoryCache::new(TICKETS));
+        config.resumption = Resumption::store(sessions);
+        Arc::new(config)
+    }
+}
+
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
+    }
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verifies = self.verifies();
+        f.debug_struct("ClientTls")
+            .field("verifies", &verifies)
+            .finish_non_exhaustive()
+    }
+}
+
+fn builder(verifier: Arc<dyn ServerCertVerifier>) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::clone(provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites of both versions")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+}
