@@ -2,6 +2,7 @@
 //! and is valid; until then the one before it is shown on. That one expires soon is logged once a day.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,20 +64,26 @@ impl Certificates {
     /// Waits until there is something to be done. May be dropped and called again at any time.
     pub(super) async fn due(&mut self) -> Due {
         let look_again = self.look_again();
+        let look_again = async {
+            match look_again {
+                Some(then) => sleep_until(then).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             () = self.watch.changed() => Due::Look,
-            () = sleep_until(look_again) => Due::Look,
+            () = look_again => Due::Look,
             () = sleep_until(self.next_day) => Due::Day,
         }
     }
 
-    fn look_again(&self) -> Instant {
+    /// When to look at the files although they have not changed.
+    fn look_again(&self) -> Option<Instant> {
         let of_one = |unfit: &Unfit| match unfit.logged {
             None => unfit.since + PATIENCE,
             Some(_) => self.looked + LOOK_AGAIN,
         };
-        let soonest = self.unfit.values().map(of_one).min();
-        soonest.unwrap_or(self.next_day)
+        self.unfit.values().map(of_one).min()
     }
 
     /// Does it.
@@ -164,6 +171,6 @@ pub(super) fn log_taken(files: &CertificateFiles, at: usize, certificate: &Certi
 pub(super) async fn due(certificates: &mut Option<Certificates>) -> Due {
     match certificates {
         Some(certificates) => certificates.due().await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

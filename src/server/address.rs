@@ -20,6 +20,6 @@ pub enum Serves {
     Plain,
     /// The services, with TLS.
     Tls,
-    /// A word that all is at `https`.
+    /// A redirect to the same URL with `https`.
     RedirectToHttps,
 }

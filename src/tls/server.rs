@@ -41,7 +41,7 @@ pub struct ServerTls {
     certificates: Arc<Certificates>,
 }
 
-/// The table of the hour, and what an authority is to see.
+/// The current table, and the certificates for challenges of authorities.
 #[derive(Debug)]
 struct Certificates {
     table: RwLock<Arc<Table>>,

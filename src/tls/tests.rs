@@ -1,16 +1,13 @@
 //! What is said of files that cannot be used, and which certificate is for whom.
 
-use std::collections::BTreeMap;
+mod handshakes;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
-
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection};
 
 use super::*;
 
@@ -289,67 +286,6 @@ fn a_client_gets_http_1_1_or_nothing() {
     assert_eq!(config.alpn_protocols, [&b"http/1.1"[..], ACME_TLS]);
     assert_eq!(config.max_early_data_size, 0);
     assert!(!config.send_half_rtt_data);
-}
-
-/// A client that trusts these certificates, and keeps sessions.
-fn client(
-    pairs: &[&Pair],
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for pair in pairs {
-        roots
-            .add(CertificateDer::from_pem_slice(pair.cert.as_bytes()).unwrap())
-            .unwrap();
-    }
-    let config = ClientConfig::builder_with_provider(Arc::clone(provider()));
-    let config = config.with_protocol_versions(versions).unwrap();
-    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Shakes hands, and says how.
-fn shake(client: &Arc<ClientConfig>, tls: &ServerTls, name: &'static str) -> HandshakeKind {
-    let name = ServerName::try_from(name).unwrap();
-    let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
-    let mut server = ServerConnection::new(Arc::clone(tls.config(None))).unwrap();
-    let (mut up, mut down) = (Vec::new(), Vec::new());
-    for _ in 0..4 {
-        client.write_tls(&mut up).unwrap();
-        let mut read = &up[..];
-        while !read.is_empty() {
-            server.read_tls(&mut read).unwrap();
-            server.process_new_packets().unwrap();
-        }
-        up.clear();
-        server.write_tls(&mut down).unwrap();
-        let mut read = &down[..];
-        while !read.is_empty() {
-            client.read_tls(&mut read).unwrap();
-            client.process_new_packets().unwrap();
-        }
-        down.clear();
-    }
-    assert!(!client.is_handshaking() && !server.is_handshaking());
-    server.handshake_kind().unwrap()
-}
-
-#[test]
-fn sessions_are_resumed_with_another_gateway_and_after_a_renewal() {
-    let pair = pair(&["a.example"]);
-    let tls = |secret: &str| {
-        let certificate = BTreeMap::from([(Source::Files(0), Arc::new(good(&pair)))]);
-        ServerTls::new(TlsVersion::Tls12, Secret::shared(secret), certificate)
-    };
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let client = client(&[&pair], &[version]);
-        let (first, second, stranger) = (tls("a"), tls("a"), tls("b"));
-        assert_eq!(shake(&client, &first, "a.example"), HandshakeKind::Full);
-        // The client does not know this one: only a resumed session works.
-        let renewed = self::pair(&["a.example"]);
-        second.install(Source::Files(0), good(&renewed));
-        assert_eq!(shake(&client, &second, "a.example"), HandshakeKind::Resumed);
-        assert_eq!(shake(&client, &stranger, "a.example"), HandshakeKind::Full);
-    }
 }
 
 #[test]
