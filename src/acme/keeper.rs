@@ -63,11 +63,9 @@ impl Keeper {
         challenges: &Arc<Challenges>,
         shelf: &Arc<Shelf>,
     ) -> Self {
-        let secret = settings.secret.as_ref();
-        let fleet = redis.zip(secret).map(|(redis, secret)| {
-            let fleet = Fleet::join(redis, secret.as_bytes(), &settings.directory);
-            Rc::new(fleet)
-        });
+        let key = settings.fleet_key.as_ref();
+        let join = |(redis, key)| Rc::new(Fleet::join(redis, key, &settings.directory));
+        let fleet = redis.zip(key).map(join);
         let names = settings.domains.iter();
         Self {
             state: StateDir::of(&settings.state_dir, &settings.directory),

@@ -18,7 +18,7 @@ mod settings;
 mod shelf;
 mod store;
 
-pub use settings::{AcmeSettings, ChallengeKind};
+pub use settings::{AcmeSettings, ChallengeKind, FleetKey};
 
 use std::io;
 use std::sync::Arc;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use secrecy::{ExposeSecret, SecretString};
 
+use crate::tls::Secret;
 use crate::words::words;
 
 words! {
@@ -39,35 +39,29 @@ pub struct AcmeSettings {
     /// How names are proven.
     pub challenge: ChallengeKind,
     /// What the gateways of a fleet encrypt by what they share. Without it each one orders for itself.
-    pub secret: Option<FleetSecret>,
+    pub fleet_key: Option<FleetKey>,
 }
 
-/// A secret that is hard to guess. Its `Debug` does not show it.
-#[derive(Clone)]
-pub struct FleetSecret(SecretString);
+/// The key under which gateways with the same `tls.secret` share what is issued. Its `Debug` does not show
+/// it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FleetKey([u8; 32]);
 
-impl FleetSecret {
-    /// Takes a secret.
+impl FleetKey {
+    /// The key that is made of a secret.
     #[must_use]
-    pub fn new(secret: String) -> Self {
-        Self(secret.into())
+    pub fn of(secret: &Secret) -> Self {
+        Self(secret.derive(&[b"acme in redis", b"AES-256-GCM", b"1"]))
     }
 
-    /// The secret itself.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
-impl fmt::Debug for FleetSecret {
+impl fmt::Debug for FleetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FleetSecret")
-    }
-}
-
-impl PartialEq for FleetSecret {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        f.write_str("FleetKey")
     }
 }
 
@@ -82,7 +76,7 @@ impl PartialEq for AcmeSettings {
             ca,
             state_dir,
             challenge,
-            secret,
+            fleet_key,
         } = self;
         *domains == other.domains
             && *contact == other.contact
@@ -90,7 +84,7 @@ impl PartialEq for AcmeSettings {
             && *ca == other.ca
             && *state_dir == other.state_dir
             && *challenge == other.challenge
-            && *secret == other.secret
+            && *fleet_key == other.fleet_key
     }
 }
 

@@ -2,8 +2,8 @@
 //! the certificates, and the challenges, which each of them has to answer, for nobody knows which one the
 //! authority will reach.
 //!
-//! Each gateway asks every two seconds whether anything has changed, and twice a second while one of them
-//! orders. The one that orders waits until all have seen a challenge before it tells the authority.
+//! Each gateway asks every two seconds whether anything has changed, and four times a second while one of
+//! them orders. The one that orders waits until all have seen a challenge before it tells the authority.
 
 mod error;
 mod sealed;
@@ -21,27 +21,28 @@ use crate::tls::Challenge;
 
 use super::account::StoredAccount;
 use super::issued::{Issued, MARK};
+use super::settings::FleetKey;
 use super::store::place_of;
 pub(super) use error::FleetError;
 use sealed::Sealer;
 
 /// For so long the right to order is kept without a word: a gateway that was killed holds up the others no
 /// longer.
-const LEASE: Duration = Duration::from_secs(8);
+const LEASE: Duration = Duration::from_secs(6);
 /// How often the one that orders says that it still does.
-const RENEWAL: Duration = Duration::from_secs(2);
+const RENEWAL: Duration = Duration::from_millis(1500);
 
 /// How often a gateway looks, while nobody orders and while somebody does.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
-pub(super) const BUSY: Duration = Duration::from_millis(500);
+pub(super) const BUSY: Duration = Duration::from_millis(250);
 
 /// For so long after its last look a gateway is taken to live.
-const LIVES_FOR: Duration = Duration::from_secs(8);
+const LIVES_FOR: Duration = Duration::from_secs(7);
 
 /// How long to wait for gateways that have not seen a challenge. One that is there and does not follow may
 /// make an order fail; without a bound it would keep all others from theirs.
 const FOLLOW_PATIENCE: Duration = Duration::from_secs(10);
-const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+const FOLLOW_PAUSE: Duration = Duration::from_millis(100);
 
 /// A challenge that was not taken back, for its gateway was killed.
 const CHALLENGE_LASTS: Duration = Duration::from_mins(10);
@@ -90,15 +91,15 @@ pub(super) struct Told {
 }
 
 impl Fleet {
-    /// Joins those that have the same secret; to be called within a `LocalRuntime`.
-    pub(super) fn join(redis: RedisSettings, secret: &[u8], directory: &str) -> Self {
+    /// Joins those that have the same key; to be called within a `LocalRuntime`.
+    pub(super) fn join(redis: RedisSettings, key: &FleetKey, directory: &str) -> Self {
         let (redis, connection) = SharedRedis::start(redis);
         // Its keys are the system's randomness, two for each.
         let random = || RandomState::new().hash_one(std::process::id());
         Self {
             redis,
             _connection: connection,
-            sealer: Sealer::new(secret),
+            sealer: Sealer::new(key),
             id: format!("{:016x}{:016x}", random(), random()),
             place: place_of(directory),
             followed: Cell::default(),

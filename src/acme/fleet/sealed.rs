@@ -1,36 +1,21 @@
 //! What leaves this process for Redis is encrypted and proven: keys of certificates and of the account,
 //! and challenges too, because whoever could write one there would get a certificate for a name that is
-//! served here. AES-256-GCM under a key made of the configured secret (HKDF, RFC 5869); where a thing is
+//! served here. AES-256-GCM under a key that is derived from the configured secret; where a thing is
 //! stored is part of what is proven, so that nothing can be put in the place of another.
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 
-/// Other keys that are made of the same secret have another purpose.
-const PURPOSE: &[u8] = b"tollgate acme in redis, version 1";
+use crate::acme::settings::FleetKey;
 
-/// The key of a fleet. Its `Debug` does not show it.
+/// The key of a fleet, ready for use. Its `Debug` does not show it.
 pub(super) struct Sealer(RandomizedNonceKey);
 
-struct KeyLength;
-
-impl KeyType for KeyLength {
-    fn len(&self) -> usize {
-        AES_256_GCM.key_len()
-    }
-}
-
 impl Sealer {
-    /// The key that is made of `secret`, which has to be hard to guess.
-    pub(super) fn new(secret: &[u8]) -> Self {
-        let made = Salt::new(HKDF_SHA256, &[]).extract(secret);
-        let mut key = [0; 32];
-        let expanded = made.expand(&[PURPOSE], KeyLength);
-        let filled = expanded.and_then(|expanded| expanded.fill(&mut key));
-        filled.expect("32 bytes can be made of a hash of 32 bytes");
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key);
+    /// Seals under this key.
+    pub(super) fn new(key: &FleetKey) -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key.bytes());
         Self(key.expect("the key has the length that AES-256 needs"))
     }
 
@@ -66,10 +51,12 @@ impl fmt::Debug for Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Secret;
 
     #[test]
     fn only_the_same_secret_opens_and_only_at_the_same_place() {
-        let ours = Sealer::new(b"secret");
+        let under = |secret| Sealer::new(&FleetKey::of(&Secret::shared(secret)));
+        let ours = under("secret");
         let sealed = ours.seal("a.test", b"a private key");
         assert_eq!(
             ours.open("a.test", &sealed).as_deref(),
@@ -78,7 +65,7 @@ mod tests {
         assert!(!sealed.windows(7).any(|part| part == b"private"));
         assert_ne!(ours.seal("a.test", b"a private key"), sealed);
         assert_eq!(ours.open("b.test", &sealed), None);
-        assert_eq!(Sealer::new(b"Secret").open("a.test", &sealed), None);
+        assert_eq!(under("Secret").open("a.test", &sealed), None);
         for length in 0..sealed.len() {
             assert_eq!(ours.open("a.test", &sealed[..length]), None);
         }

@@ -16,8 +16,10 @@ use crate::tls::{Challenge, Challenges};
 
 use super::Keeper;
 
-/// How many orders are under way at once.
+/// How many orders are under way at once. In a fleet one: what a gateway has begun when it is killed
+/// another one orders anew, and authorities count orders.
 const AT_ONCE: usize = 4;
+const AT_ONCE_IN_FLEET: usize = 1;
 
 /// The longest that one may take.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -76,9 +78,13 @@ impl Keeper {
             return Ok(());
         }
         let account = self.account().await?;
+        let at_once = match self.fleet {
+            Some(_) => AT_ONCE_IN_FLEET,
+            None => AT_ONCE,
+        };
         let mut orders = JoinSet::new();
         loop {
-            while orders.len() < AT_ONCE
+            while orders.len() < at_once
                 && let Some(name) = due.pop()
             {
                 orders.spawn_local(self.begin(account.clone(), name));
@@ -113,6 +119,7 @@ impl Keeper {
             challenges: Arc::clone(&self.challenges),
             fleet: self.fleet.clone(),
         };
+        tracing::info!(name, "ordering a certificate");
         async move {
             let ordered = order(&account, &name, kind, old.as_deref(), &shown);
             let ordered = timeout(PATIENCE, ordered).await;

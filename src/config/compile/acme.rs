@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::acme::{AcmeSettings, ChallengeKind};
+use crate::acme::{AcmeSettings, ChallengeKind, FleetKey};
 use crate::config::file::{AcmeKeys, File};
 use crate::config::problems::{Problem, Problems};
-use crate::tls::anonymous_client;
+use crate::tls::{Secret, anonymous_client};
 
 /// Compiles `[tls.acme]`, if it is there.
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSettings>> {
@@ -27,6 +27,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSe
         };
         problems.add(problem.label(error.to_string()));
     });
+    let secret = file.tls.secret.as_ref();
     Some(Arc::new(AcmeSettings {
         domains,
         contact: keys.contact.as_ref().map(|contact| contact.0.clone()),
@@ -35,7 +36,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSe
         ca,
         state_dir: keys.state_dir.0.clone(),
         challenge: *keys.challenge,
-        secret: None,
+        fleet_key: secret.map(|secret| FleetKey::of(&Secret::shared(&secret.0))),
     }))
 }
 

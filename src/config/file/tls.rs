@@ -15,7 +15,8 @@ table! {
         /// wildcard for it, else the first. Certificates with RSA and ECDSA may have the same names.
         certificates: List<CertificateKeys> = List::empty();
         /// What the keys of session tickets are derived from, 32 characters or more: gateways with the same
-        /// one resume the sessions of one another. Never logged. Absent: a random one for each process.
+        /// one resume the sessions of one another. Also what they encrypt by in Redis when they share what
+        /// `tls.acme` orders. Never logged. Absent: a random one for each process, and each orders alone.
         secret: Option<Secret>;
         /// Certificates that are ordered from an authority. Absent: none.
         acme: Option<AcmeKeys>;

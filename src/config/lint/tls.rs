@@ -30,6 +30,15 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
             lints.add(keys.cert.span, text);
         }
     }
+    let redis = file.limits.redis.as_ref();
+    if let Some(acme) = file.tls.acme.written()
+        && file.tls.secret.is_none()
+        && redis.is_some_and(|redis| !redis.is_off())
+    {
+        let text = "each gateway orders certificates of its own: with `tls.secret`, the same for all, one orders \
+                    and the others get them through `limits.redis`";
+        lints.add(acme.domains.span, text.to_owned());
+    }
     if file.listen.iter().any(|listen| *listen.tls) {
         return;
     }

@@ -80,3 +80,18 @@ fn what_could_not_work_is_refused_with_the_reason() {
         assert!(said.contains(told), "{keys}: {said}");
     }
 }
+
+#[test]
+fn a_fleet_without_a_secret_is_warned() {
+    let redis = "domains = [\"a.test\"]\n[limits.redis]\nurl = \"redis://10.0.0.5\"";
+    let warned = |text: &str| {
+        let lints = lints(text);
+        lints
+            .iter()
+            .any(|lint| lint.contains("each gateway orders certificates of its own"))
+    };
+    assert!(warned(&acme(TLS, redis)));
+    let secret = format!("[tls]\nsecret = \"{}\"\n[tls.acme]", "s3cret".repeat(8));
+    assert!(!warned(&acme(TLS, redis).replace("[tls.acme]", &secret)));
+    assert!(!warned(&acme(TLS, "domains = [\"a.test\"]")));
+}
