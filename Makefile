@@ -1,13 +1,16 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser-test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
+.PHONY: help demo demo-tls test browser-test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the gateway in front of two sample services, with requests to try
 	@exec scripts/demo.sh
+
+demo-tls: ## the same with TLS: makes an authority and a certificate
+	@TLS=1 exec scripts/demo.sh
 
 test: ## check everything that must hold: formatting, lints, documentation, all tests
 	@exec scripts/test.sh
@@ -54,6 +57,10 @@ bench-fleet: ## four gateways on one Redis: exact, few calls, calm while Redis i
 	@scripts/needs.sh cc python3 redis-server
 	cargo build --release --locked --bin tollgate --example bench_upstream --example bench_load
 	@python3 bench/fleet.py
+
+bench-tls: bench-build ## TLS beside nginx and HAProxy: requests, handshakes, memory
+	@scripts/needs.sh haproxy openssl wrk
+	@python3 bench/tls.py
 
 bench-failing: bench-build ## services that are killed, hang, reset, answer 503 or crawl, under load
 	@python3 bench/failing.py

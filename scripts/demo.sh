@@ -2,6 +2,7 @@
 # Builds and runs the gateway with the repository's tollgate.toml in front of two sample services,
 # each a process of its own, and prints requests to try. Ctrl-C stops everything; so does the end
 # of any of the three. Other ports: PORT=3100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
+# With TLS=1 (make demo-tls) it makes an authority and a certificate, and clients speak TLS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,8 @@ gateway_port=${PORT:-3000}
 inventory_port=${INVENTORY_PORT:-4001}
 orders_port=${ORDERS_PORT:-4002}
 gateway=http://127.0.0.1:$gateway_port
+curl=curl
+tls=${TLS:-}
 target=${CARGO_TARGET_DIR:-target}/debug
 scratch=$(mktemp -d)
 names=()
@@ -64,6 +67,26 @@ require_free() {
     fi
 }
 
+# secure_status PATH [FIELD]: the status of an answer of the gateway through TLS, or nothing.
+secure_status() {
+    local field=()
+    [ -z "${2:-}" ] || field=(-H "$2")
+    curl -s -o /dev/null -w '%{http_code}' --cacert "$certificates/ca.pem" "${field[@]}" "$gateway$1" || true
+}
+
+# make_certificates: an authority, and what it signs for localhost, as `docs/tls.md` has it.
+make_certificates() {
+    local key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+    mkdir -p "$certificates"
+    (
+        cd "$certificates"
+        openssl req -x509 "${key[@]}" -days 30 -subj '/CN=Authority of the demo' -keyout ca.key -out ca.pem
+        openssl req "${key[@]}" -subj /CN=localhost -keyout site.key -out site.csr
+        openssl x509 -req -in site.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 \
+            -extfile <(echo subjectAltName=DNS:localhost,IP:127.0.0.1) -out site.pem
+    ) 2>"$scratch/openssl" || fail "openssl: $(cat "$scratch/openssl")"
+}
+
 # status PORT PATH [FIELD]: the status of an answer, or nothing.
 status() {
     {
@@ -75,10 +98,19 @@ status() {
     } 2>/dev/null || true
 }
 
+# ask PORT PATH [FIELD]: the same of any of the three, as it is to be spoken with.
+ask() {
+    if [ -n "$tls" ] && [ "$1" = "$gateway_port" ]; then
+        secure_status "$2" "${3:-}"
+    else
+        status "$@"
+    fi
+}
+
 wait_for() {
     local name=$1 port=$2 path=$3 tries
     for ((tries = 0; tries < 100; tries++)); do
-        if [ "$(status "$port" "$path")" = 200 ]; then
+        if [ "$(ask "$port" "$path")" = 200 ]; then
             return
         fi
         require_all
@@ -105,13 +137,25 @@ if [ "$gateway_port $inventory_port $orders_port" != "3000 4001 4002" ]; then
         tollgate.toml >"$config"
 fi
 
+if [ -n "$tls" ]; then
+    scripts/needs.sh openssl curl
+    certificates=${CARGO_TARGET_DIR:-target}/demo-tls
+    gateway=https://localhost:$gateway_port
+    curl="curl --cacert $certificates/ca.pem"
+    make_certificates
+    listen="listen = { address = \"127.0.0.1:$gateway_port\", tls = true }"
+    sed "s|^listen = .*|$listen|" "$config" >"$scratch/tls.toml"
+    config=$certificates/tollgate.toml
+    printf '%s\n\n[[tls.certificates]]\ncert = "site.pem"\nkey  = "site.key"\n' "$(cat "$scratch/tls.toml")" >"$config"
+fi
+
 start "the inventory service" "$target/examples/inventory" "$inventory_port"
 start "the orders service" "$target/examples/orders" "$orders_port"
 wait_for "the inventory service" "$inventory_port" /
 wait_for "the orders service" "$orders_port" /
 start "the gateway" "$target/tollgate" run -c "$config"
 wait_for "the gateway" "$gateway_port" /health
-if [ "$(status "$gateway_port" /api/orders "x-api-key: $key")" != 200 ]; then
+if [ "$(ask "$gateway_port" /api/orders "x-api-key: $key")" != 200 ]; then
     fail "the demo key does not open /api/orders; is its hash still in tollgate.toml?"
 fi
 
@@ -119,14 +163,14 @@ cat <<END
 
 Tollgate listens on $gateway ($config). Try in another terminal:
 
-  everybody may see the inventory          curl -i $gateway/api/inventory
-  orders need a key: 401                   curl -i $gateway/api/orders
-  a wrong key: 401, on any route           curl -i -H 'x-api-key: wrong' $gateway/api/inventory
-  with the demo key                        curl -i -H 'x-api-key: $key' $gateway/api/orders
-  create one                               curl -i -H 'x-api-key: $key' -d '{"item":7,"quantity":2}' $gateway/api/orders
-  what the service gets to see             curl -H 'x-api-key: $key' $gateway/api/orders/echo
-  ten events, one a second                 curl -N $gateway/api/inventory/events
-  60 a minute without a key, then 429      for i in \$(seq 70); do curl -s -o /dev/null -w '%{http_code}\n' $gateway/api/inventory; done | uniq -c
+  everybody may see the inventory          $curl -i $gateway/api/inventory
+  orders need a key: 401                   $curl -i $gateway/api/orders
+  a wrong key: 401, on any route           $curl -i -H 'x-api-key: wrong' $gateway/api/inventory
+  with the demo key                        $curl -i -H 'x-api-key: $key' $gateway/api/orders
+  create one                               $curl -i -H 'x-api-key: $key' -d '{"item":7,"quantity":2}' $gateway/api/orders
+  what the service gets to see             $curl -H 'x-api-key: $key' $gateway/api/orders/echo
+  ten events, one a second                 $curl -N $gateway/api/inventory/events
+  60 a minute without a key, then 429      for i in \$(seq 70); do $curl -s -o /dev/null -w '%{http_code}\n' $gateway/api/inventory; done | uniq -c
 
 The access log follows. Ctrl-C stops everything.
 
