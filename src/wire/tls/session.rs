@@ -106,9 +106,12 @@ impl Session {
                 Ok(Step::PeerEnded) => *ended = true,
                 Ok(Step::Rests(state)) => return Ok(state),
                 Err(error) => {
-                    // What has been said before it follows, and then the alert, if there is one.
-                    while let Ok(Step::Again) = step!(self, incoming, |state, more| state
-                        .and_then(|state| handle(state, outgoing, plain, more)))
+                    // What has been said before it follows, and then the alert, if there is one. What
+                    // has come is not read again: rustls would find the same fault in it, and must not
+                    // say so twice.
+                    while self.agreed().wants_write()
+                        && let Ok(Step::Again) = step!(self, incoming, |state, more| state
+                            .and_then(|state| handle(state, outgoing, plain, more)))
                     {
                     }
                     return Err(error);
