@@ -44,7 +44,7 @@ bench: bench-peers bench-build ## compare with nginx and a TCP forwarder; with R
 bench-idle: bench-build ## only the memory of idle connections
 	@python3 bench/idle.py
 
-bench-stream: bench-build ## 1 GiB each way: identical bytes, bounded memory
+bench-stream: bench-build ## 1 GiB each way, in clear and through TLS: identical bytes, bounded memory
 	@python3 bench/stream.py
 
 bench-slow: bench-build ## 6,000 slow clients beside a few good ones: cut in time, in bounded memory

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -108,6 +109,23 @@ class Bench:
     def tollgate(self, upstream, name="tollgate"):
         port, folder = free_port(), self._folder(name)
         config = self._fill("tollgate.toml", folder, port, upstream)
+        return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
+
+    def certificate(self):
+        """A certificate for this machine that nobody else has signed, and its key."""
+        folder = self._folder("certificate")
+        cert, key = folder / "cert.pem", folder / "key.pem"
+        command = [_installed("openssl"), "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
+        command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=bench"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", cert, "-keyout", key]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return cert, key
+
+    def tollgate_tls(self, upstream, certificate, name="tollgate-tls"):
+        """A gateway with TLS on both sides, whose upstream has the same certificate."""
+        port, folder = free_port(), self._folder(name)
+        more = dict(zip(("CERT", "CERT_KEY"), certificate))
+        config = self._fill("tollgate-tls.toml", folder, port, upstream, **more)
         return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
 
     def tollgate_of(self, keys, upstream):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Sends a large upload and a large download through the gateway: both must arrive byte-identical
-while the gateway's memory hardly grows. Environment: STREAM_MIB (1024), ALLOWED_MIB (16).
+while the gateway's memory hardly grows; first in clear, then through TLS on both sides. Environment:
+STREAM_MIB (1024), ALLOWED_MIB (16).
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import os
 import queue
 import random
 import socket
+import ssl
 import threading
 
 import harness
@@ -52,7 +54,11 @@ def receive_body(connection, size, begun):
 class Upstream:
     """Answers an upload with the digest of what arrived; queues that of a download it sent."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*certificate)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.sent = queue.Queue()
@@ -64,8 +70,10 @@ class Upstream:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection):
+        connection.settimeout(TIMEOUT)
+        if self.tls:
+            connection = self.tls.wrap_socket(connection, server_side=True)
         with connection:
-            connection.settimeout(TIMEOUT)
             head, begun = harness.read_head(connection)
             method, target, _ = head.split(b"\r\n")[0].split(b" ")
             size = int(target.rpartition(b"/")[2])
@@ -84,6 +92,8 @@ def _ok(length):
 def begin(gateway, method, size):
     """A connection to the gateway on which the head of a request has been sent."""
     connection = socket.create_connection(("127.0.0.1", gateway.port), TIMEOUT)
+    if gateway.tls:
+        connection = gateway.tls.wrap_socket(connection, server_hostname="127.0.0.1")
     length = size if method == "PUT" else 0
     connection.sendall(
         f"{method} /api/inventory/{size} HTTP/1.1\r\nHost: localhost\r\nx-api-key: {harness.KEY}\r\n"
@@ -135,10 +145,18 @@ def stream(name, transfer, gateway, upstream):
 
 
 def main():
-    upstream = Upstream()
-    with Bench() as bench, bench.tollgate(upstream.port) as gateway:
-        stream("upload", upload, gateway, upstream)
-        stream("download", download, gateway, upstream)
+    with Bench() as bench:
+        upstream = Upstream()
+        with bench.tollgate(upstream.port) as gateway:
+            gateway.tls = None
+            stream("upload", upload, gateway, upstream)
+            stream("download", download, gateway, upstream)
+        certificate = bench.certificate()
+        upstream = Upstream(certificate)
+        with bench.tollgate_tls(upstream.port, certificate) as gateway:
+            gateway.tls = ssl.create_default_context(cafile=certificate[0])
+            stream("upload through TLS", upload, gateway, upstream)
+            stream("download through TLS", download, gateway, upstream)
 
 
 if __name__ == "__main__":
