@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::acme::Acme;
 use crate::config::{
-    self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Watch, Written, changes,
+    self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
@@ -88,8 +88,12 @@ impl Reloader {
             tracing::error!("not reloaded: standard input cannot be read again");
             return Err(self.files.clone());
         }
-        let served = self.snapshots.borrow().tls.clone();
-        let loaded = config::load_again(&self.file, &config::environment, served.as_deref());
+        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let served = Served {
+            tls: snapshot.tls.as_deref(),
+            upstreams: &snapshot.upstreams,
+        };
+        let loaded = config::load_again(&self.file, &config::environment, served);
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -104,7 +108,7 @@ impl Reloader {
             tracing::error!(%file, "not reloaded: there are no routes in it; what was served is served on");
             return Err(loaded.files);
         }
-        Ok(self.apply(loaded, served))
+        Ok(self.apply(loaded, snapshot.tls.clone()))
     }
 
     fn apply(&mut self, loaded: Loaded, served: Option<Arc<ServerTls>>) -> ReadFiles {

@@ -42,7 +42,7 @@ pub(super) fn lint(
     allowed::allowed(file, &mut lints);
     upstreams::upstreams(file, &mut lints);
     tls::tls(file, snapshot, now, &mut lints);
-    upstream_tls::upstream_tls(file, &mut lints);
+    upstream_tls::upstream_tls(file, snapshot, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     lints.show(sources)
@@ -56,9 +56,9 @@ impl Lints {
     }
 
     /// The same for what several have from one place.
-    fn add_once(&mut self, span: Span, text: &str) {
+    fn add_once(&mut self, span: Span, lint: Finding) {
         if self.0.iter().all(|(other, _)| *other != Some(span)) {
-            self.add(span, text);
+            self.0.push((Some(span), lint));
         }
     }
 

@@ -48,12 +48,13 @@ pub use watch::Watch;
 
 use std::env::VarError;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::ServerTls;
+use crate::upstream::Upstream;
 
 use self::file::File;
 use self::keys::{Form, Key, Kind, join, read_at};
@@ -94,10 +95,19 @@ pub fn environment(name: &str) -> Result<String, VarError> {
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
-    load_again(path, environment, None)
+    load_again(path, environment, Served::default())
 }
 
-/// The same while these certificates are served: those whose files have not changed are taken as they are,
+/// Whose certificates are used while a configuration is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Served<'s> {
+    /// Those that clients are shown.
+    pub tls: Option<&'s ServerTls>,
+    /// Those that services are shown.
+    pub upstreams: &'s [Arc<Upstream>],
+}
+
+/// The same while these certificates are used: those whose files have not changed are taken as they are,
 /// even if they have expired.
 ///
 /// # Errors
@@ -105,7 +115,7 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problem
 pub fn load_again(
     path: &Path,
     environment: Environment<'_>,
-    served: Option<&ServerTls>,
+    served: Served<'_>,
 ) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(path, environment, &disk::read, home);
     let is_stdin = disk::is_stdin(path);
@@ -155,7 +165,7 @@ pub fn parse(
 ) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(Path::new(name), environment, files, home);
     let tree = reading.tree(name, text, format);
-    finish(reading, tree, None)
+    finish(reading, tree, Served::default())
 }
 
 /// Parses a text that is no configuration, such as another gateway's, in the formats and with the
@@ -175,7 +185,7 @@ pub fn plain(name: &str, text: &str, format: Format) -> Result<serde_json::Value
 fn finish(
     mut reading: Reading<'_>,
     tree: Option<At<Value>>,
-    served: Option<&ServerTls>,
+    served: Served<'_>,
 ) -> Result<Loaded, Problems> {
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);

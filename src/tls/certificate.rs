@@ -158,11 +158,12 @@ impl Certificate {
         } else {
             return None;
         };
-        let names = self.names.join("`, `");
-        Some(format!(
-            "the certificate for `{names}` {how}, at {}",
-            self.not_after
-        ))
+        let names = match &self.names[..] {
+            [] => String::new(),
+            names => format!(" for `{}`", names.join("`, `")),
+        };
+        let until = self.not_after;
+        Some(format!("the certificate{names} {how}, at {until}"))
     }
 
     /// The chain and the key, as handshakes need them.

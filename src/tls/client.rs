@@ -36,6 +36,7 @@ pub struct Authorities {
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    certificate: Option<Arc<Certificate>>,
     made_from: MadeFrom,
 }
 
@@ -103,18 +104,18 @@ impl ClientTls {
     /// Believes services that these authorities vouch for, without any all; and proves itself with a
     /// certificate where that is asked for.
     #[must_use]
-    pub fn new(authorities: Option<&Authorities>, certificate: Option<&Certificate>) -> Self {
+    pub fn new(authorities: Option<&Authorities>, certificate: Option<Arc<Certificate>>) -> Self {
         let made_from = MadeFrom {
             verifies: authorities.is_some(),
             authorities: authorities.and_then(Authorities::digest),
-            certificate: certificate.map(Certificate::digest),
+            certificate: certificate.as_ref().map(|it| it.digest()),
         };
         let verifier = match authorities {
             Some(authorities) => authorities.verifier(),
             None => Arc::new(AnyCertificate),
         };
         let builder = builder(verifier);
-        let mut config = match certificate {
+        let mut config = match &certificate {
             None => builder.with_no_client_auth(),
             Some(it) => {
                 let only = rustls::sign::SingleCertAndKey::from(Arc::clone(it.certified()));
@@ -124,6 +125,7 @@ impl ClientTls {
         config.alpn_protocols = vec![ALPN.to_vec()];
         Self {
             config: Arc::new(config),
+            certificate,
             made_from,
         }
     }
@@ -132,6 +134,12 @@ impl ClientTls {
     #[must_use]
     pub fn verifies(&self) -> bool {
         self.made_from.verifies
+    }
+
+    /// What services are shown that ask for it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref()
     }
 
     /// What handshakes go by, with sessions that all share who use this.

@@ -53,7 +53,7 @@ pub use rules::{
 pub use same_service::may_be_same_service;
 pub use state::EndpointState;
 pub use statuses::Statuses;
-pub use tls::EndpointTls;
+pub use tls::{EndpointTls, TlsError};
 pub use try_guard::Try;
 pub use upstream_state::UpstreamState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};

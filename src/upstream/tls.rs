@@ -92,6 +92,12 @@ impl EndpointTls {
 }
 
 impl TlsError {
+    /// What the service says by an alert.
+    #[must_use]
+    pub fn refused(alert: AlertDescription) -> Self {
+        Self::Handshake(Error::AlertReceived(alert).into())
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn fault(&self) -> TlsFault {
@@ -157,7 +163,7 @@ fn put_error(f: &mut fmt::Formatter<'_>, error: &Error) -> fmt::Result {
         Error::NoCertificatesPresented => f.write_str("the service shows no certificate"),
         Error::AlertReceived(alert) => {
             let why = refused(*alert);
-            write!(f, "the service refused the handshake: {why} ({alert:?})")
+            write!(f, "the service refused TLS: {why} ({alert:?})")
         }
         Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             f.write_str("the service speaks neither TLS 1.2 nor TLS 1.3")

@@ -2,6 +2,7 @@
 //! reader could understand differently is refused. Answers may be repaired before ([`super::repair`]).
 
 use http::{Method, StatusCode};
+use rustls::AlertDescription;
 
 use crate::message::fields::{Fields, HeadStorage, Span};
 use crate::message::head::{AnswerHead, RequestHead};
@@ -66,6 +67,9 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), HeadError> {
 pub enum AnswerError {
     /// The connection ended or broke before the head was whole.
     Ended,
+    /// The service refuses TLS instead, for a reason that it names: with TLS 1.3 it sees a client's
+    /// certificate only once the client may send.
+    Refused(AlertDescription),
     /// What came is no answer, or can be read in two ways. The text is for the log.
     Invalid(&'static str),
 }

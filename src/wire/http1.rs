@@ -18,6 +18,7 @@ use super::head::{AnswerError, HeadLimits, MOST_FIELDS, read_answer_as_sent};
 use super::scan::HeadScanner;
 use super::sink::Http1Sink;
 use super::stream::{Connection, Ended, GivenUp, Moved};
+use super::tls::alert_in;
 
 /// About this much is gathered before it is written.
 const PIECE: usize = 32 * 1024;
@@ -92,8 +93,12 @@ impl<'c> Http1<'c> {
                 return Poll::Ready(head);
             }
             match ready!(self.poll_fill(cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(Err(AnswerError::Ended)),
+                Ok(0) => return Poll::Ready(Err(AnswerError::Ended)),
                 Ok(_) => {}
+                Err(error) => {
+                    let refused = alert_in(&error).map(AnswerError::Refused);
+                    return Poll::Ready(Err(refused.unwrap_or(AnswerError::Ended)));
+                }
             }
         }
     }

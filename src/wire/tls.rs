@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Error, ServerConfig};
+use rustls::{AlertDescription, ClientConfig, Error, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
@@ -381,4 +381,12 @@ fn truncated() -> io::Error {
 
 fn invalid(error: Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// The alert of the peer that is the reason of an error.
+pub(super) fn alert_in(error: &io::Error) -> Option<AlertDescription> {
+    match error.get_ref()?.downcast_ref()? {
+        Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
 }

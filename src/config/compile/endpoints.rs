@@ -1,12 +1,14 @@
 //! The endpoints of an upstream, and what only shows when they are seen together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::file::{EndpointKeys, UpstreamTlsKeys};
 use crate::config::keys::List;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::message::protocol::Scheme;
+use crate::tls::Certificate;
 use crate::upstream::Endpoint;
 
 use super::upstream_tls::UpstreamTls;
@@ -15,6 +17,7 @@ use super::upstream_tls::UpstreamTls;
 pub(super) fn compile(
     written: &At<List<EndpointKeys>>,
     tls: &UpstreamTlsKeys,
+    served: &[Arc<Certificate>],
     problems: &mut Problems,
 ) -> Option<Vec<Endpoint>> {
     if written.is_empty() {
@@ -30,7 +33,7 @@ pub(super) fn compile(
     }
     let is_https = |keys: &&At<EndpointKeys>| keys.url.scheme == Scheme::Https;
     let https = written.iter().find(is_https).map(|keys| keys.url.span);
-    let tls = UpstreamTls::compile(tls, https, problems);
+    let tls = UpstreamTls::compile(tls, https, served, problems);
     let mut endpoint = |keys: &At<EndpointKeys>| {
         let url = At {
             value: &keys.url.value,

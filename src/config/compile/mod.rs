@@ -22,12 +22,12 @@ use std::thread::available_parallelism;
 
 use jiff::Timestamp;
 
+use crate::config::Served;
 use crate::config::file::File;
 use crate::config::keys::Number;
 use crate::config::problems::Problems;
 use crate::config::settings::Settings;
 use crate::pipeline::snapshot::{Access, Snapshot};
-use crate::tls::ServerTls;
 use crate::wire::head::HeadLimits;
 
 use upstreams::Upstreams;
@@ -36,7 +36,7 @@ use upstreams::Upstreams;
 /// `running` is what a reload would replace.
 pub(super) fn compile(
     file: &File,
-    running: Option<&ServerTls>,
+    running: Served<'_>,
     now: Timestamp,
     problems: &mut Problems,
 ) -> Option<(Settings, Snapshot)> {
@@ -50,12 +50,12 @@ pub(super) fn compile(
         cors: &cors,
         names: &names,
         allow: access::AllowLists::of(&clients),
-        upstreams: Upstreams::compile(file, problems),
+        upstreams: Upstreams::compile(file, running.upstreams, problems),
     };
     let routes = routes::compile(file, &mut with, problems);
     let (mut allow, upstreams) = (with.allow, with.upstreams.list);
     let settings = settings(file, problems);
-    let tls = tls::compile(file, running, now, problems);
+    let tls = tls::compile(file, running.tls, now, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
     let allow = allow.into_lists();

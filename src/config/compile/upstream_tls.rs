@@ -25,16 +25,18 @@ pub(super) struct UpstreamTls<'f> {
 }
 
 impl<'f> UpstreamTls<'f> {
-    /// Compiles what is said of TLS. `needed` is the place of an endpoint with `https`, if there is one.
+    /// Compiles what is said of TLS. `needed` is the place of an endpoint with `https`, if there is one;
+    /// a certificate of `served` whose files have not changed is taken as it is.
     pub(super) fn compile(
         keys: &'f UpstreamTlsKeys,
         needed: Option<Span>,
+        served: &[Arc<Certificate>],
         problems: &mut Problems,
     ) -> Self {
         let mut written = not_default(keys);
         let tls = match (needed, written.next()) {
             (None, None) => None,
-            _ => tls(keys, needed, problems).map(Arc::new),
+            _ => tls(keys, needed, served, problems).map(Arc::new),
         };
         Self { keys, tls }
     }
@@ -73,9 +75,14 @@ impl<'f> UpstreamTls<'f> {
 /// It cannot be had, which has been reported.
 struct Reported;
 
-fn tls(keys: &UpstreamTlsKeys, needed: Option<Span>, problems: &mut Problems) -> Option<ClientTls> {
+fn tls(
+    keys: &UpstreamTlsKeys,
+    needed: Option<Span>,
+    served: &[Arc<Certificate>],
+    problems: &mut Problems,
+) -> Option<ClientTls> {
     // Both are read before any is missed, so that each problem is reported.
-    let certificate = certificate(keys, problems);
+    let certificate = certificate(keys, served, problems);
     let authorities = match keys.ca.written() {
         Some(file) => of_file(pem(file), problems),
         None if !*keys.verify => None,
@@ -86,7 +93,7 @@ fn tls(keys: &UpstreamTlsKeys, needed: Option<Span>, problems: &mut Problems) ->
         None if *keys.verify => None,
         authorities => {
             let authorities = authorities.filter(|_| *keys.verify);
-            Some(ClientTls::new(authorities.as_ref(), certificate.as_deref()))
+            Some(ClientTls::new(authorities.as_ref(), certificate))
         }
     }
 }
@@ -118,6 +125,7 @@ fn of_platform(needed: Option<Span>, problems: &mut Problems) -> Option<Authorit
 /// The gateway's own certificate, if there is one.
 fn certificate(
     keys: &UpstreamTlsKeys,
+    served: &[Arc<Certificate>],
     problems: &mut Problems,
 ) -> Result<Option<Arc<Certificate>>, Reported> {
     let (cert, key) = match (keys.cert.written(), keys.key.written()) {
@@ -126,7 +134,7 @@ fn certificate(
         (Some(At { span, .. }), None) => return Err(alone(span, "key", problems)),
         (None, Some(At { span, .. })) => return Err(alone(span, "cert", problems)),
     };
-    let read = Pair { cert, key }.read(Purpose::Client, &[], Timestamp::now(), problems);
+    let read = Pair { cert, key }.read(Purpose::Client, served, Timestamp::now(), problems);
     read.map(Some).ok_or(Reported)
 }
 

@@ -10,6 +10,7 @@ use crate::config::source::At;
 use crate::config::suggest::closest;
 use crate::message::protocol::Scheme;
 use crate::route::SentHost;
+use crate::tls::Certificate;
 use crate::upstream::{
     Balance, BreakerRules, CapacityRules, Endpoint, EndpointUrl, HashBy, HealthRules, RetryRules,
     Rules, Upstream,
@@ -27,29 +28,42 @@ pub(super) struct Upstreams<'f> {
     by_name: HashMap<String, Option<usize>>,
     /// Those that routes name by their URL.
     by_url: HashMap<EndpointUrl, usize>,
+    /// What services are shown by now.
+    certificates: Vec<Arc<Certificate>>,
     /// Whose rules those have.
     defaults: &'f UpstreamRuleKeys,
 }
 
 impl<'f> Upstreams<'f> {
-    pub(super) fn compile(file: &'f File, problems: &mut Problems) -> Self {
+    /// Compiles all that have a name, while `running` may show certificates to services.
+    pub(super) fn compile(
+        file: &'f File,
+        running: &[Arc<Upstream>],
+        problems: &mut Problems,
+    ) -> Self {
+        let endpoints = running.iter().flat_map(|one| &one.endpoints);
+        let shown = endpoints.filter_map(|one| one.tls.as_ref()?.tls.certificate());
+        let certificates: Vec<_> = shown.map(Arc::clone).collect();
         let mut upstreams = Self {
             list: Vec::new(),
             hosts: Vec::new(),
             by_name: HashMap::new(),
             by_url: HashMap::new(),
+            certificates: Vec::new(),
             defaults: &file.upstream_defaults,
         };
         check(&file.upstream_defaults, file, problems);
-        UpstreamTls::compile(&file.upstream_defaults.tls, None, problems);
+        UpstreamTls::compile(&file.upstream_defaults.tls, None, &certificates, problems);
         for (name, keys) in &file.upstreams.0 {
             let place = keys.as_ref().and_then(|keys| {
                 check(&keys.rules, file, problems);
-                let endpoints = endpoints::compile(&keys.endpoints, &keys.rules.tls, problems)?;
+                let endpoints =
+                    endpoints::compile(&keys.endpoints, &keys.rules.tls, &certificates, problems)?;
                 Some(upstreams.add(&name.0, endpoints, &keys.rules))
             });
             upstreams.by_name.insert(name.0.clone(), place);
         }
+        upstreams.certificates = certificates;
         upstreams
     }
 
@@ -73,7 +87,8 @@ impl<'f> Upstreams<'f> {
                     span: target.span,
                 };
                 let https = (url.scheme == Scheme::Https).then_some(target.span);
-                let tls = UpstreamTls::compile(&self.defaults.tls, https, problems);
+                let tls =
+                    UpstreamTls::compile(&self.defaults.tls, https, &self.certificates, problems);
                 let endpoint = tls.endpoint(at, problems)?;
                 let place = self.add(&url.to_string(), vec![endpoint], self.defaults);
                 self.by_url.insert(url.clone(), place);

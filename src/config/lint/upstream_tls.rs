@@ -1,23 +1,29 @@
-//! TLS towards services that verifies nothing, and keys of it without effect.
+//! TLS towards services that verifies nothing or shows a certificate that expires, and keys of it without
+//! effect.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::Lints;
 use crate::config::file::{File, UpstreamRuleKeys};
+use crate::config::finding::Finding;
 use crate::config::keys::not_default;
 use crate::config::kinds::Target;
 use crate::config::source::Span;
 use crate::message::protocol::Scheme;
+use crate::pipeline::snapshot::Snapshot;
 
 /// Looks at each upstream, and at those that routes name by their URL.
-pub(super) fn upstream_tls(file: &File, lints: &mut Lints) {
+pub(super) fn upstream_tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut Lints) {
+    expiring(file, snapshot, now, lints);
     // What several take from `upstream_defaults` is of use if it is to one.
     let mut unused: BTreeMap<Span, (String, bool)> = BTreeMap::new();
     for (rules, is_https) in all(file) {
         let verifies = *rules.tls.verify;
         if is_https && !verifies {
             let text = "`tls.verify = false`: whoever answers in the place of the service is taken for it, and can read and change all that goes there";
-            lints.add_once(rules.tls.verify.span, text);
+            lints.add_once(rules.tls.verify.span, Finding::warning(text));
         }
         for (key, span) in not_default(&*rules.tls) {
             let (is_used, text) = match key {
@@ -35,6 +41,22 @@ pub(super) fn upstream_tls(file: &File, lints: &mut Lints) {
     }
     for (span, (text, _)) in unused.into_iter().filter(|(_, (_, is_used))| !is_used) {
         lints.add(span, text);
+    }
+}
+
+/// Finds certificates that services are shown and will not take for long.
+fn expiring(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut Lints) {
+    for upstream in &snapshot.upstreams {
+        let mut endpoints = upstream.endpoints.iter();
+        let certificate = endpoints.find_map(|one| one.tls.as_ref()?.tls.certificate());
+        let Some(expiry) = certificate.and_then(|it| it.expiry(now)) else {
+            continue;
+        };
+        let mut own = file.upstreams.good();
+        let own = own.find(|(name, _)| *name.0 == *upstream.name);
+        let rules = own.map_or(&*file.upstream_defaults, |(_, keys)| &keys.rules);
+        let text = format!("of what services are shown, {expiry}");
+        lints.add_once(rules.tls.cert.span, Finding::warning(text).passing());
     }
 }
 

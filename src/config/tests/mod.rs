@@ -20,6 +20,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod tls;
+mod upstream_tls;
 mod upstreams;
 mod upstreams_bad;
 mod wider;

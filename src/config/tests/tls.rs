@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::{load, load_again};
+use crate::config::{Served, load, load_again};
 use crate::server::Serves;
 use crate::tls::{Certificate, Purpose, Secret, ServerTls, Source, TlsVersion};
 
@@ -251,7 +251,11 @@ fn an_expired_certificate_is_served_on_but_not_begun_with() {
     let served = Certificate::read(Some(&cert), Some(&key), Purpose::Server, then).unwrap();
     let served = BTreeMap::from([(Source::Files(0), Arc::new(served))]);
     let served = ServerTls::new(TlsVersion::Tls12, Secret::of_process(), served);
-    let loaded = load_again(&file, &environment, Some(&served)).unwrap();
+    let served = Served {
+        tls: Some(&served),
+        ..Served::default()
+    };
+    let loaded = load_again(&file, &environment, served).unwrap();
     let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
     assert!(
         lints.iter().any(|it| it.contains("has expired, at")),

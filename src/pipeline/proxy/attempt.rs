@@ -16,7 +16,7 @@ use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
 use crate::message::sink::Persistence;
-use crate::upstream::{Endpoint, Link};
+use crate::upstream::{Endpoint, Link, TlsError};
 use crate::wire::end::End;
 use crate::wire::framing::{AnswerBody, answer_body};
 use crate::wire::head::AnswerError;
@@ -221,6 +221,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             }
             let head = ready!(self.service.poll_answer(cx)).map_err(|error| match error {
                 AnswerError::Ended => Cause::Ended,
+                AnswerError::Refused(alert) => Cause::Refused(TlsError::refused(alert)),
                 AnswerError::Invalid(why) => Cause::Invalid(why),
             })?;
             if head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::upstream::{ConnectError, Failure};
+use crate::upstream::{ConnectError, Failure, TlsError};
 
 use super::super::rejection::Rejection;
 use super::pace::Slow;
@@ -55,6 +55,8 @@ pub(super) enum Cause {
     Connect(ConnectError),
     /// The service closed the connection, or it broke.
     Ended,
+    /// The service refused TLS where its answer should have come.
+    Refused(TlsError),
     /// The service sent what is not valid HTTP, or ambiguous.
     Invalid(&'static str),
     /// Nothing moved for so long, as the key allows.
@@ -111,7 +113,7 @@ impl AttemptError {
     /// have died unnoticed. What has been sent may have been acted upon, so it is only repeated if
     /// that is safe.
     pub(super) fn is_of_stale_connection(&self, repeatable: bool) -> bool {
-        matches!(self.cause, Cause::Ended)
+        matches!(self.cause, Cause::Ended | Cause::Refused(_))
             && match (self.sent, self.phase) {
                 (Sent::Nothing, _) => true,
                 (_, Phase::Wait) => repeatable,
@@ -124,7 +126,7 @@ impl AttemptError {
     pub(super) fn leaves_request_whole(&self, repeatable: bool) -> bool {
         match &self.cause {
             Cause::Connect(error) => error.failure().is_some(),
-            Cause::Ended | Cause::Invalid(_) | Cause::TimedOut(..) => {
+            Cause::Ended | Cause::Refused(_) | Cause::Invalid(_) | Cause::TimedOut(..) => {
                 !matches!(self.phase, Phase::Interim | Phase::Body)
                     && (repeatable || self.sent == Sent::Nothing)
             }
@@ -143,6 +145,7 @@ impl AttemptError {
         match &self.cause {
             Cause::Connect(error) => error.failure(),
             Cause::Ended => Some(Failure::Reset),
+            Cause::Refused(error) => Some(Failure::Tls(error.fault())),
             Cause::Invalid(_) => Some(Failure::Invalid),
             // Within an answer it may be the client that takes its time.
             Cause::TimedOut(..) if self.phase != Phase::Body => Some(Failure::TimedOut),
@@ -185,6 +188,7 @@ impl AttemptError {
             (Cause::Ended, Phase::Connect | Phase::Wait) => {
                 format!("the service ended the connection without an answer{sent}").into()
             }
+            (Cause::Refused(error), _) => format!("{error}{sent}").into(),
             (Cause::Invalid(why), _) => (*why).into(),
             (Cause::TimedOut(which, time), phase) => {
                 let key = which.key();
@@ -225,7 +229,7 @@ impl AttemptError {
             | Cause::NeverAsked(_) => Rejection::UpstreamTimeout,
             Cause::NoPlace(_) => Rejection::Overloaded,
             Cause::Connect(error) if error.is_ours() => Rejection::Overloaded,
-            Cause::Connect(ConnectError::Tls { .. }) => Rejection::UpstreamTls,
+            Cause::Connect(ConnectError::Tls { .. }) | Cause::Refused(_) => Rejection::UpstreamTls,
             Cause::Connect(_) => Rejection::UpstreamUnreachable,
             Cause::Ended => Rejection::UpstreamReset,
             Cause::Invalid(_) => Rejection::UpstreamInvalid,

@@ -26,6 +26,7 @@ use crate::upstream::address::{Address, ConnectError};
 use crate::upstream::connect::connect_to;
 use crate::upstream::failure::Failure;
 use crate::upstream::rules::HealthRules;
+use crate::upstream::tls::TlsFault;
 use crate::upstream::{Endpoint, Upstream};
 
 const USER_AGENT: &str = concat!("tollgate-health/", env!("TOLLGATE_VERSION"));
@@ -148,6 +149,7 @@ async fn head(end: &mut End<'_>, buffers: &Buffers) -> Result<AnswerHead, Failur
         });
         let head = head.await.map_err(|error| match error {
             AnswerError::Ended => Failure::Reset,
+            AnswerError::Refused(_) => Failure::Tls(TlsFault::Refused),
             AnswerError::Invalid(_) => Failure::Invalid,
         })?;
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,6 +1,6 @@
 //! Handshakes that fail: what the client is told, what the log says, and what follows for the endpoint.
 
-use rustls::version::TLS12;
+use rustls::version::{TLS12, TLS13};
 use serde_json::Value;
 
 use super::authority::Authority;
@@ -20,8 +20,13 @@ fn refused(url: &str, tls: &str) -> Value {
     }
     let line = gateway.access_log(1).remove(0);
     let told = |line: &Value| line["message"] == "an upstream cannot be reached";
-    let logged = gateway.wait_log("the reason", told);
-    assert_eq!(logged["error"], line["detail"]);
+    if line["detail"]
+        .as_str()
+        .is_some_and(|it| it.starts_with("no TLS with"))
+    {
+        let logged = gateway.wait_log("the reason", told);
+        assert_eq!(logged["error"], line["detail"]);
+    }
     line
 }
 
@@ -105,6 +110,27 @@ fn services_that_do_not_speak_tls_as_the_gateway_does() {
     ] {
         assert_reason(&refused(&url, &ca), reason, &[said]);
     }
+}
+
+/// With TLS 1.3 a service sees the gateway's certificate, or that there is none, once the gateway may send.
+#[test]
+fn a_service_that_refuses_the_gateway_late_says_why() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let upstream = Upstream::echo();
+    let asking = authority.signs(&["127.0.0.1"]);
+    let asking = Front::of(&upstream, asking.server_with(&[&TLS13], Some(&authority)));
+    let foreign = other.keep("gateway", &other.signs(&[]));
+    for (keys, said) in [
+        (trusts(&authority), "it asks for a client certificate"),
+        (
+            trusts(&authority) + &foreign,
+            "it does not accept the client certificate",
+        ),
+    ] {
+        let line = refused(&asking.url(), &keys);
+        assert_reason(&line, "tls_refused", &[said, ", with the request sent"]);
+    }
+    assert!(upstream.take().is_empty());
 }
 
 #[test]

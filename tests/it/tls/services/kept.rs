@@ -163,6 +163,41 @@ fn new_keys_leave_a_kept_connection_good() {
     }
 }
 
+#[test]
+fn a_proxy_protocol_header_goes_in_clear_before_the_handshake() {
+    let authority = Authority::new();
+    let server = authority.signs(&["127.0.0.1"]).server();
+    let (say, said) = channel();
+    let url = by_hand(server, move |session, socket| {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).expect("a header");
+            line.extend(byte);
+        }
+        say.send(String::from_utf8(line)).expect("somebody waits");
+        for _ in 0..2 {
+            request(session, socket);
+            let mut stream = rustls::Stream::new(session, socket);
+            stream.write_all(ANSWER).expect("it is sent");
+        }
+    });
+    let text = config(&url, &trusts(&authority));
+    let text = text.replace(
+        "retry = \"off\"\n",
+        "retry = \"off\"\nproxy_protocol = \"v1\"\n",
+    );
+    let gateway = Gateway::start(&text);
+    let mut client = gateway.connect();
+    client.ask(&Request::get("/a")).is(200);
+    let line = said.recv().expect("a header").expect("a text");
+    assert!(
+        line.starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 "),
+        "{line}"
+    );
+    client.ask(&Request::get("/a")).is(200);
+}
+
 /// A server may answer before it knows that the client has ended the handshake; its tickets come after.
 #[test]
 fn late_tickets_leave_a_kept_connection_good() {
