@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -25,6 +25,10 @@ use super::issued::system_time;
 
 /// The longest that a request may take, from looking up the name to the last byte of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that an authority can ask us to wait. What is more would be beyond what the library reckons
+/// with.
+const LONGEST_WAIT: u64 = 10 * 24 * 3600;
 
 /// The largest answer. A chain of certificates has a few kilobytes.
 const MOST: usize = 1 << 20;
@@ -71,10 +75,11 @@ impl Client {
         let uri = request.uri().clone();
         let asked = timeout(PATIENCE, exchange(Arc::clone(&self.trust), request));
         let answer = asked.await.unwrap_or(Err(ClientError::Silent));
-        let answer = answer.map_err(|error| Failure {
+        let mut answer = answer.map_err(|error| Failure {
             host: uri.host().unwrap_or_default().to_owned(),
             error,
         })?;
+        bound_wait(answer.headers_mut());
         self.note(&answer);
         Ok(answer)
     }
@@ -140,6 +145,15 @@ fn address(uri: &Uri) -> Result<(String, u16), ClientError> {
     }
 }
 
+/// Bounds the seconds of `Retry-After`.
+fn bound_wait(headers: &mut HeaderMap) {
+    let said = headers.get(RETRY_AFTER);
+    let said = said.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    if said.is_some_and(|seconds| seconds > LONGEST_WAIT) {
+        headers.insert(RETRY_AFTER, LONGEST_WAIT.into());
+    }
+}
+
 /// When `Retry-After` says: seconds from now, or a date (RFC 9110 section 10.2.3).
 fn time_of(text: &str, now: SystemTime) -> Option<SystemTime> {
     let text = text.trim();
@@ -186,6 +200,21 @@ mod tests {
         assert_eq!(of("https://ca.example:14000/"), host("ca.example", 14000));
         assert_eq!(of("http://ca.example/dir"), None);
         assert_eq!(of("/dir"), None);
+    }
+
+    #[test]
+    fn an_authority_cannot_ask_for_longer_than_time_lasts() {
+        let bounded = |said: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, said.parse().unwrap());
+            bound_wait(&mut headers);
+            headers[RETRY_AFTER].to_str().unwrap().to_owned()
+        };
+        assert_eq!(bounded("18446744073709551615"), "864000");
+        assert_eq!(bounded("864001"), "864000");
+        assert_eq!(bounded("120"), "120");
+        let date = "Sun, 09 Sep 2001 02:46:40 GMT";
+        assert_eq!(bounded(date), date);
     }
 
     #[test]

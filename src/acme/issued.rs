@@ -58,6 +58,15 @@ impl Issued {
     }
 }
 
+/// A time as it is logged, without fractions of a second.
+pub(super) fn logged(time: SystemTime) -> Timestamp {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
 /// The same time for those who reckon with the system's. What was before 1970 is 1970.
 pub(super) fn system_time(time: Timestamp) -> SystemTime {
     let since = Duration::try_from(time.as_duration()).unwrap_or_default();

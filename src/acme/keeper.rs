@@ -21,6 +21,7 @@ use super::Wanted;
 use super::account::StoredAccount;
 use super::client::Client;
 use super::fleet::{BUSY, Fleet, FleetError, QUIET};
+use super::issued::Issued;
 use super::name::Name;
 use super::retry::OrderError;
 use super::schedule::{AFTER_TROUBLE, pause_after};
@@ -144,9 +145,19 @@ impl Keeper {
     }
 
     fn note_shown(&mut self) {
+        let directory = &self.settings.directory;
         for (name, state) in &mut self.names {
-            state.shows(self.shelf.of(name).as_deref());
+            state.shows(self.shelf.of(name, directory).as_deref());
         }
+    }
+
+    /// What this authority has issued for a name.
+    fn shown(&self, name: &str) -> Option<Arc<Issued>> {
+        self.shelf.of(name, &self.settings.directory)
+    }
+
+    fn put(&self, name: &str, issued: Issued) {
+        self.shelf.put(name, &self.settings.directory, issued);
     }
 
     fn has_due(&self, now: SystemTime) -> bool {

@@ -75,24 +75,20 @@ impl Acme {
         if let Some(tls) = &tls {
             tls.show_challenges(&self.challenges);
         }
-        let before = self.wanted.borrow().settings.clone();
         let Some(settings) = settings else {
             self.shelf.show_by(tls, &[]);
             self.wanted
                 .send_if_modified(|wanted| wanted.settings.take().is_some());
             return;
         };
-        if before.is_some_and(|before| before.directory != settings.directory) {
-            self.shelf.clear();
-        }
         let state = StateDir::of(&settings.state_dir, &settings.directory);
         let now = SystemTime::now();
         for name in &settings.domains {
-            if self.shelf.of(name).is_some() {
+            if self.shelf.of(name, &settings.directory).is_some() {
                 continue;
             }
             match state.certificate(name, now) {
-                Ok(Some(issued)) => self.shelf.put(name, issued),
+                Ok(Some(issued)) => self.shelf.put(name, &settings.directory, issued),
                 Ok(None) => {
                     tracing::warn!(
                         name,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::issued::Issued;
 use super::schedule::{
-    AFTER_REFUSAL, by_lifetime, in_window, pause_after, try_again, until_asked_again,
+    AFTER_REFUSAL, by_lifetime, in_window, latest, pause_after, try_again, until_asked_again,
 };
 
 /// The state of one name.
@@ -14,6 +14,8 @@ pub(super) struct Name {
     mark: Option<String>,
     /// When it is renewed; a name without a certificate is due at any time.
     renewal: Option<SystemTime>,
+    /// When it is renewed at the latest, whatever the authority suggests.
+    latest: Option<SystemTime>,
     /// Where in the time that there is for a renewal this process renews.
     dice: f64,
     failures: u32,
@@ -29,6 +31,7 @@ impl Name {
         Self {
             mark: None,
             renewal: None,
+            latest: None,
             dice: fastrand::f64(),
             failures: 0,
             rests_until: SystemTime::UNIX_EPOCH,
@@ -49,6 +52,10 @@ impl Name {
             by_lifetime(from, until, self.dice)
         };
         self.renewal = issued.map(by_lifetime);
+        self.latest = issued.map(|issued| {
+            let (from, until) = issued.validity();
+            latest(from, until)
+        });
         self.asks_at = SystemTime::UNIX_EPOCH;
     }
 
@@ -81,7 +88,11 @@ impl Name {
         pause: Duration,
         now: SystemTime,
     ) -> bool {
-        let renewal = Some(in_window(from, until, self.dice));
+        let suggested = in_window(from, until, self.dice);
+        let renewal = Some(
+            self.latest
+                .map_or(suggested, |latest| suggested.min(latest)),
+        );
         let moved = renewal != self.renewal;
         self.renewal = renewal;
         self.asks_at = now + until_asked_again(pause);
@@ -116,5 +127,48 @@ impl Name {
     pub(super) fn fleet_rests(&mut self, failures: u32, rest: Duration, now: SystemTime) {
         self.failures = failures;
         self.rests_until = now + rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::issued::tests::pem;
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn a_name_is_due_without_a_certificate_and_when_it_is_to_be_renewed() {
+        let now = SystemTime::now();
+        let issued = |days| Issued::parse(pem("a.test", days), "a.test", now).unwrap();
+        let mut name = Name::new();
+        name.shows(None);
+        assert!(name.is_due(now) && !name.asks(now));
+        name.shows(Some(&issued((-10, 80))));
+        assert!(!name.is_due(now) && name.asks(now));
+        assert!(name.is_due(now + DAY * 53) && !name.is_due(now + DAY * 49));
+        // As the authority says, but not too late.
+        assert!(name.suggested((now - DAY, now), DAY, now));
+        assert!(name.is_due(now) && !name.asks(now) && name.asks(now + DAY));
+        name.suggested((now + DAY * 900, now + DAY * 901), DAY, now);
+        assert!(!name.is_due(now + DAY * 70) && name.is_due(now + DAY * 77));
+        // Another certificate, of which nothing has been said.
+        name.shows(Some(&issued((-70, 20))));
+        assert!(name.is_due(now) && name.asks(now));
+    }
+
+    #[test]
+    fn a_failure_puts_off_the_next_order_and_a_success_ends_that() {
+        let now = SystemTime::now();
+        let mut name = Name::new();
+        let (failures, rest) = name.failed(now, None);
+        assert_eq!(failures, 1);
+        assert!(!name.is_due(now) && name.is_due(now + rest));
+        let (failures, longer) = name.failed(now, Some(now + DAY / 2));
+        assert_eq!((failures, longer), (2, DAY / 2));
+        name.fleet_rests(5, DAY, now);
+        assert!(!name.is_due(now + longer) && name.is_due(now + DAY));
+        name.succeeded();
+        assert!(name.is_due(now));
     }
 }

@@ -28,6 +28,13 @@ pub(super) fn in_window(from: SystemTime, until: SystemTime, dice: f64) -> Syste
     from + length.mul_f64(dice)
 }
 
+/// When a certificate is renewed at the latest: an authority that suggests a time after its end must not let
+/// it end.
+pub(super) fn latest(from: SystemTime, until: SystemTime) -> SystemTime {
+    let life = until.duration_since(from).unwrap_or_default();
+    from + life.mul_f64(0.95)
+}
+
 /// How long to wait until the authority is asked for its window again.
 pub(super) fn until_asked_again(said: Duration) -> Duration {
     said.clamp(ARI_PAUSES.0, ARI_PAUSES.1)

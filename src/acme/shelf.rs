@@ -15,7 +15,16 @@ pub(super) struct Shelf(Mutex<Content>);
 #[derive(Debug, Default)]
 struct Content {
     tls: Option<Arc<ServerTls>>,
-    issued: BTreeMap<String, Arc<Issued>>,
+    /// By their names.
+    issued: BTreeMap<String, Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    issued: Arc<Issued>,
+    /// The directory of the authority. Whoever changes it gets certificates of the new one; those of the old
+    /// one are shown until they are there.
+    directory: String,
 }
 
 impl Shelf {
@@ -24,34 +33,69 @@ impl Shelf {
         let mut content = self.lock();
         content.issued.retain(|name, _| names.contains(name));
         if let Some(tls) = &tls {
-            for (name, issued) in &content.issued {
+            for (name, Shown { issued, .. }) in &content.issued {
                 tls.install(Source::Acme(name.clone()), issued.certificate.clone());
             }
         }
         content.tls = tls;
     }
 
-    /// Shows a certificate in the place of the one that there was for its name.
-    pub(super) fn put(&self, name: &str, issued: Issued) {
+    /// Shows a certificate that `directory` has issued, in the place of the one that there was for its name.
+    pub(super) fn put(&self, name: &str, directory: &str, issued: Issued) {
         let mut content = self.lock();
         if let Some(tls) = &content.tls {
             tls.install(Source::Acme(name.to_owned()), issued.certificate.clone());
         }
-        content.issued.insert(name.to_owned(), Arc::new(issued));
+        let shown = Shown {
+            issued: Arc::new(issued),
+            directory: directory.to_owned(),
+        };
+        content.issued.insert(name.to_owned(), shown);
     }
 
-    /// The certificate of a name.
-    pub(super) fn of(&self, name: &str) -> Option<Arc<Issued>> {
-        self.lock().issued.get(name).cloned()
-    }
-
-    /// Forgets all, for another authority is asked from now on.
-    pub(super) fn clear(&self) {
-        self.lock().issued.clear();
+    /// The certificate of a name, if it is of that directory.
+    pub(super) fn of(&self, name: &str, directory: &str) -> Option<Arc<Issued>> {
+        let content = self.lock();
+        let shown = content.issued.get(name);
+        let shown = shown.filter(|shown| shown.directory == directory)?;
+        Some(Arc::clone(&shown.issued))
     }
 
     fn lock(&self) -> MutexGuard<'_, Content> {
         // After a panic in between, a certificate may not be shown until it is renewed; none is wrong.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::issued::tests::pem;
+    use super::*;
+    use crate::tls::{Secret, TlsVersion};
+
+    #[test]
+    fn neither_a_reload_nor_a_renewal_is_lost() {
+        let tls = || {
+            let secret = Secret::of_process();
+            Arc::new(ServerTls::new(TlsVersion::Tls12, secret, BTreeMap::new()))
+        };
+        let issued = |name| Issued::parse(pem(name, (-1, 1)), name, SystemTime::now()).unwrap();
+        let shown = |tls: &ServerTls| -> Vec<_> { tls.certificates().into_keys().collect() };
+        let source = |name: &str| Source::Acme(name.to_owned());
+        let (shelf, first, second) = (Shelf::default(), tls(), tls());
+        let names = ["a.test".to_owned(), "b.test".to_owned()];
+        shelf.put("a.test", "https://ca", issued("a.test"));
+        shelf.show_by(Some(Arc::clone(&first)), &names);
+        assert_eq!(shown(&first), [source("a.test")]);
+        shelf.put("b.test", "https://ca", issued("b.test"));
+        assert_eq!(shown(&first), [source("a.test"), source("b.test")]);
+        shelf.show_by(Some(Arc::clone(&second)), &names[1..]);
+        assert_eq!(shown(&second), [source("b.test")]);
+        assert!(shelf.of("a.test", "https://ca").is_none());
+        // Shown, but not what another authority has issued.
+        assert!(shelf.of("b.test", "https://other").is_none());
+        assert!(shelf.of("b.test", "https://ca").is_some());
     }
 }

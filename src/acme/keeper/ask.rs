@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use instant_acme::{Account, CertificateIdentifier, Error};
 
-use crate::acme::issued::Issued;
+use crate::acme::issued::{Issued, logged};
 
 use super::Keeper;
 
@@ -38,7 +38,7 @@ impl Keeper {
         }
         let account = self.open_to_ask().await;
         for name in asking {
-            let Some(issued) = self.shelf.of(&name) else {
+            let Some(issued) = self.shown(&name) else {
                 continue;
             };
             let answer = match &account {
@@ -54,7 +54,7 @@ impl Keeper {
                     if state.suggested(window, pause, now)
                         && let Some(renewal) = state.renewal()
                     {
-                        let at = jiff::Timestamp::try_from(renewal).unwrap_or_default();
+                        let at = logged(renewal);
                         tracing::info!(name, %at, "renewal as the authority suggests");
                     }
                 }

@@ -35,7 +35,7 @@ impl Keeper {
             if self.seen.get(name) == Some(mark) {
                 continue;
             }
-            if self.shelf.of(name).is_none_or(|ours| ours.mark != *mark) {
+            if self.shown(name).is_none_or(|ours| ours.mark != *mark) {
                 match fleet.certificate(name).await {
                     Ok(Some(text)) => self.take(name, text, now),
                     // It has ended since.
@@ -63,7 +63,7 @@ impl Keeper {
             }
         };
         let begins = |issued: &Issued| issued.validity().0;
-        let ours = self.shelf.of(name);
+        let ours = self.shown(name);
         if ours.is_some_and(|ours| begins(&ours) > begins(&issued)) {
             return;
         }
@@ -73,7 +73,7 @@ impl Keeper {
         }
         let until = issued.certificate.not_after;
         tracing::info!(name, %until, "certificate taken over from the fleet");
-        self.shelf.put(name, issued);
+        self.put(name, issued);
     }
 
     /// Whether the fleet lacks a certificate that is here: Redis has lost what it had, or the names were
@@ -85,6 +85,6 @@ impl Keeper {
     /// The names of such certificates.
     pub(super) fn unshared(&self) -> impl Iterator<Item = &String> {
         let names = self.settings.domains.iter();
-        names.filter(|name| !self.seen.contains_key(*name) && self.shelf.of(name).is_some())
+        names.filter(|name| !self.seen.contains_key(*name) && self.shown(name).is_some())
     }
 }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::acme::fleet::{Fleet, FleetError};
-use crate::acme::issued::Issued;
+use crate::acme::issued::{Issued, logged};
+use crate::acme::name::Name;
 use crate::acme::order::{Show, order};
 use crate::acme::retry::OrderError;
 use crate::tls::{Challenge, Challenges};
@@ -57,16 +58,18 @@ impl Keeper {
     /// Takes over what another process has stored since.
     fn read_again(&mut self) {
         let now = SystemTime::now();
-        for (name, state) in self.names.iter_mut().filter(|(_, state)| state.is_due(now)) {
-            let Ok(Some(issued)) = self.state.certificate(name, now) else {
+        let due = self.names.iter().filter(|(_, state)| state.is_due(now));
+        let due: Vec<_> = due.map(|(name, _)| name.clone()).collect();
+        for name in due {
+            let Ok(Some(issued)) = self.state.certificate(&name, now) else {
                 continue;
             };
-            let ours = self.shelf.of(name);
+            let ours = self.shown(&name);
             if ours.is_none_or(|ours| ours.mark != issued.mark) {
-                state.shows(Some(&issued));
-                self.shelf.put(name, issued);
+                self.put(&name, issued);
             }
         }
+        self.note_shown();
     }
 
     async fn order_due(&mut self) -> Result<(), OrderError> {
@@ -104,7 +107,7 @@ impl Keeper {
         };
         let names: Vec<_> = self.unshared().cloned().collect();
         for name in names {
-            if let Some(issued) = self.shelf.of(&name) {
+            if let Some(issued) = self.shown(&name) {
                 fleet.put_certificate(&name, &issued).await?;
                 self.seen.insert(name, issued.mark.clone());
             }
@@ -113,7 +116,7 @@ impl Keeper {
     }
 
     fn begin(&self, account: Account, name: String) -> impl Future<Output = Done> + use<> {
-        let old = self.shelf.of(&name);
+        let old = self.shown(&name);
         let kind = self.settings.challenge;
         let shown = Shown {
             challenges: Arc::clone(&self.challenges),
@@ -139,13 +142,15 @@ impl Keeper {
         state.succeeded();
         state.shows(Some(&issued));
         // First of all it is used: whatever fails then, it need not be ordered again by this process.
-        self.shelf.put(name, issued.clone());
+        self.put(name, issued.clone());
         if let Err(error) = self.state.put_certificate(name, &issued) {
             let error = error.to_string();
             tracing::error!(name, error, "a certificate is used, but cannot be stored");
         }
         let until = issued.certificate.not_after;
-        tracing::info!(name, %until, "certificate issued");
+        let renewal = self.names.get(name).and_then(Name::renewal);
+        let renewal = renewal.map(|at| tracing::field::display(logged(at)));
+        tracing::info!(name, %until, renewal, "certificate issued");
         if let Some(fleet) = &self.fleet {
             match fleet.put_certificate(name, &issued).await {
                 Ok(()) => drop(self.seen.insert(name.to_owned(), issued.mark)),
@@ -168,7 +173,7 @@ impl Keeper {
         let (failures, rest) = state.failed(SystemTime::now(), self.client.come_again());
         let again_in = format!("{} s", rest.as_secs());
         let error = error.to_string();
-        if let Some(issued) = self.shelf.of(name) {
+        if let Some(issued) = self.shown(name) {
             let until = issued.certificate.not_after;
             tracing::warn!(name, error, failures, again_in, %until, "certificate not renewed");
         } else {

@@ -8,7 +8,7 @@ use super::{
     wait_issued,
 };
 use crate::support::pebble::Pebble;
-use crate::support::{Client, Gateway, Request, folder_with};
+use crate::support::{Client, Gateway, Request, eventually, folder_with};
 
 #[test]
 fn http_01_brings_certificates_that_are_kept() {
@@ -104,6 +104,22 @@ fn a_reload_adds_names_and_a_broken_file_is_replaced() {
             .iter()
             .any(|line| is(line, "certificate issued", "b.test"))
     );
+}
+
+#[test]
+fn another_authority_takes_over_without_a_gap() {
+    let (first, second) = (Pebble::start(0), Pebble::start(0));
+    let gateway = start(&first, &["a.test"], "tls-alpn-01", "");
+    wait_issued(&gateway, &["a.test"]);
+    let before = shown(&gateway, "a.test").expect("a certificate");
+    open(&second, &gateway);
+    gateway.rewrite(&config(&second, &["a.test"], "tls-alpn-01", ""));
+    gateway.signal(rustix::process::Signal::HUP);
+    eventually("the other certificate", || {
+        let now = shown(&gateway, "a.test").expect("a certificate at any time");
+        (now != before).then_some(())
+    });
+    assert_eq!((first.orders(), second.orders()), (1, 1));
 }
 
 #[test]

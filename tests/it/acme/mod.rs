@@ -2,6 +2,7 @@
 //! looks at every name, and is asked by real gateways.
 
 mod alone;
+mod ari;
 mod fleet;
 
 use std::net::SocketAddr;

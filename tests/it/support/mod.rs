@@ -3,6 +3,7 @@
 //! was started is stopped when the test ends.
 
 mod access_line;
+pub(crate) mod ari;
 mod client;
 mod command;
 mod gateway;

@@ -112,6 +112,17 @@ impl Pebble {
         format!("https://127.0.0.1:{}/dir", self.port)
     }
 
+    /// Where it answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// The certificate by which it is trusted, and its key.
+    pub(crate) fn own_certificate(&self) -> (String, String) {
+        let text = |file| self.certificates.text(file);
+        (text("server.pem"), text("server-key.pem"))
+    }
+
     /// A file with whom to trust to ask it.
     pub(crate) fn ca(&self) -> PathBuf {
         self.certificates.path("ca.pem")
