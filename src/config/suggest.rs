@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 42] = [
+const SYNONYMS: [&str; 43] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -82,11 +82,13 @@ const SYNONYMS: [&str; 42] = [
     "key: key_file keyfile private_key ssl_certificate_key",
     "ca: ca_file cafile ca_cert ca_certificates trusted_certificate",
     "verify: tls_verify ssl_verify proxy_ssl_verify",
+    "server_name: sni proxy_ssl_name tls_server_name",
     "routes_file clients_file: include includes import imports",
 ];
 
 /// Words of other programs for what is done otherwise here, or not at all.
-const NOTES: [&str; 9] = [
+const NOTES: [&str; 10] = [
+    "insecure insecure_skip_verify skip_verify tls_insecure_skip_verify: write `verify = false` in `tls` of the upstream: anybody is taken for the service then",
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",

@@ -335,6 +335,8 @@ fn names_that_no_certificate_has_are_said() {
         ),
         ("min_version = \"1.3\"", &["unknown key `min_version`"]),
         ("ca_file = \"ca.pem\"", &["did you mean `ca`?"]),
+        ("sni = \"a\"", &["did you mean `server_name`?"]),
+        ("insecure_skip_verify = true", &["write `verify = false`"]),
     ] {
         files.assert_said(keys, parts);
     }
