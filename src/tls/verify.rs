@@ -12,9 +12,9 @@ use x509_parser::prelude::FromDer;
 
 use super::provider::provider;
 
-/// Believes those that an authority of a list has signed, and also one that stands in the list itself:
-/// whoever signs for himself makes an authority, as `openssl req -x509` does, and webpki takes none for a
-/// server.
+/// Believes those that an authority of a list has signed, and also one that stands in the list itself,
+/// whoever has signed it: webpki takes no authority for a server, and who signs for himself makes one, as
+/// `openssl req -x509` does.
 #[derive(Debug)]
 pub(super) struct Listed {
     webpki: Arc<WebPkiServerVerifier>,
@@ -41,9 +41,9 @@ impl ServerCertVerifier for Listed {
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.webpki.verify_server_cert(own, others, name, ocsp, now);
         match verified {
-            Err(Error::InvalidCertificate(CertificateError::Other(_)))
-                if self.listed.iter().any(|one| one == own) =>
-            {
+            Err(Error::InvalidCertificate(
+                CertificateError::Other(_) | CertificateError::UnknownIssuer,
+            )) if self.listed.iter().any(|one| one == own) => {
                 verify_time(own, now)?;
                 verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
                 Ok(ServerCertVerified::assertion())

@@ -53,24 +53,39 @@ fn names_and_addresses_are_verified_and_asked_for() {
 }
 
 #[test]
-fn a_certificate_that_has_signed_itself_is_trusted_where_it_is_listed() {
-    let upstream = Upstream::echo();
+fn a_services_own_certificate_is_trusted_where_it_is_listed() {
+    let (upstream, authority) = (Upstream::echo(), Authority::new());
+    let listed = |url: &str, own: &Signed| {
+        authority.write("own.pem", &own.pem);
+        let ca = format!("ca = \"{}\"\n", authority.path("own.pem").display());
+        Gateway::start(&config(url, &ca))
+    };
     let own = Signed::by_itself(&["127.0.0.1"]);
     let front = Front::of(&upstream, own.server());
-    let folder = Authority::new();
-    folder.write("own.pem", &own.pem);
-    let ca = format!("ca = \"{}\"\n", folder.path("own.pem").display());
-    let gateway = Gateway::start(&config(&front.url(), &ca));
+    listed(&front.url(), &own).ask(&Request::get("/a")).is(200);
+    let signed = authority.signs(&["127.0.0.1"]);
+    let signed_front = Front::of(&upstream, signed.server());
+    let gateway = listed(&signed_front.url(), &signed);
     gateway.ask(&Request::get("/a")).is(200);
 
-    // Only for the names in it.
-    let gateway = Gateway::start(&config(&front.url_by_name(), &ca));
-    let refused = gateway.ask(&Request::get("/a"));
-    refused.is_refusal(502, "upstream_tls");
-    assert_eq!(
-        gateway.access_log(1)[0]["tries"][0]["reason"],
-        "tls_wrong_name"
+    // No other one, not when its time is over, and only for the names in it.
+    let refused = |gateway: Gateway, reason: &str| {
+        let refused = gateway.ask(&Request::get("/a"));
+        refused.is_refusal(502, "upstream_tls");
+        let line = gateway.access_log(1).remove(0);
+        assert_eq!(line["tries"][0]["reason"], reason, "{line:#}");
+    };
+    refused(listed(&front.url(), &signed), "tls_bad_certificate");
+    refused(listed(&signed_front.url(), &own), "tls_unknown_issuer");
+    let expired = authority.signs_with(&["127.0.0.1"], |it| {
+        it.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    });
+    let old_front = Front::of(&upstream, expired.server());
+    refused(
+        listed(&old_front.url(), &expired),
+        "tls_certificate_expired",
     );
+    refused(listed(&front.url_by_name(), &own), "tls_wrong_name");
 }
 
 #[test]
