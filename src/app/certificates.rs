@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::{CannotUse, CertificateFiles, Watch};
-use crate::tls::{Certificate, ServerTls, Source};
+use crate::tls::{Certificate, ClientAuthorities, ServerTls, Source};
 
 /// For so long a pair may be unfit before that is logged: whoever replaces two files may do so one after
 /// the other.
@@ -25,11 +25,20 @@ pub(super) struct Certificates {
     tls: Arc<ServerTls>,
     files: CertificateFiles,
     watch: Watch,
-    /// Pairs that cannot be taken, by their place.
-    unfit: HashMap<usize, Unfit>,
+    /// What cannot be taken.
+    unfit: HashMap<Part, Unfit>,
     looked: Instant,
     /// When to say again what expires soon.
     next_day: Instant,
+}
+
+/// Files that are taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    /// The pair at this place.
+    Pair(usize),
+    /// The authorities of clients.
+    Authorities,
 }
 
 struct Unfit {
@@ -50,7 +59,8 @@ pub(super) enum Due {
 impl Certificates {
     /// Watches the files of certificates that have just been read; `None` if there are none.
     pub(super) fn watch(tls: Option<Arc<ServerTls>>, files: CertificateFiles) -> Option<Self> {
-        let tls = tls.filter(|_| !files.pairs().is_empty())?;
+        let has_files = !files.pairs().is_empty() || files.authorities().is_some();
+        let tls = tls.filter(|_| has_files)?;
         Some(Self {
             tls,
             watch: Watch::start(files.files().clone()),
@@ -97,24 +107,32 @@ impl Certificates {
         }
     }
 
-    /// Reads all pairs, and takes those that are new and fit.
+    /// Reads all files, and takes what is new and fits.
     fn look(&mut self) {
         self.looked = Instant::now();
         let read = self.files.read_again(Timestamp::now());
         let served = self.tls.certificates();
-        for (at, read) in read.into_iter().enumerate() {
+        for (at, read) in read.pairs.into_iter().enumerate() {
             let Some(read) = read else { continue };
             let source = Source::Files(at);
             match read {
                 Ok(certificate) => {
-                    self.unfit.remove(&at);
+                    self.unfit.remove(&Part::Pair(at));
                     let is_new = served.get(&source).is_none_or(|old| !old.is(&certificate));
                     if is_new {
                         self.take(at, source, certificate);
                     }
                 }
-                Err(wrong) => self.leave(at, &wrong),
+                Err(wrong) => self.leave(Part::Pair(at), &wrong),
             }
+        }
+        match read.authorities {
+            None => {}
+            Some(Ok(authorities)) => {
+                self.unfit.remove(&Part::Authorities);
+                self.take_authorities(authorities);
+            }
+            Some(Err(wrong)) => self.leave(Part::Authorities, &[wrong]),
         }
         self.watch.follow(self.files.files().clone());
     }
@@ -124,9 +142,19 @@ impl Certificates {
         self.tls.install(source, certificate);
     }
 
+    fn take_authorities(&self, authorities: ClientAuthorities) {
+        let Some(client_auth) = self.tls.client_auth() else {
+            return;
+        };
+        if !client_auth.authorities().are(&authorities) {
+            client_auth.install(authorities);
+            log_authorities(&self.files, &client_auth.authorities());
+        }
+    }
+
     /// Keeps the one before, and says so if that is not just for a moment. Each reason is logged once.
-    fn leave(&mut self, at: usize, wrong: &[CannotUse]) {
-        let unfit = self.unfit.entry(at).or_insert_with(|| Unfit {
+    fn leave(&mut self, part: Part, wrong: &[CannotUse]) {
+        let unfit = self.unfit.entry(part).or_insert_with(|| Unfit {
             since: Instant::now(),
             logged: None,
         });
@@ -138,9 +166,16 @@ impl Certificates {
         if unfit.logged.as_ref() == Some(&reasons) {
             return;
         }
-        let cert = self.files.pairs()[at].cert.display();
-        let help = wrong.first().and_then(CannotUse::remedy);
-        tracing::error!(%cert, help, "certificate not replaced; the one before it is shown on: {reasons}");
+        match part {
+            Part::Pair(at) => {
+                let cert = self.files.pairs()[at].cert.display();
+                let help = wrong.first().and_then(CannotUse::remedy);
+                tracing::error!(%cert, help, "certificate not replaced; the one before it is shown on: {reasons}");
+            }
+            Part::Authorities => tracing::error!(
+                "authorities of clients not replaced; those before are believed on: {reasons}"
+            ),
+        }
         unfit.logged = Some(reasons);
     }
 
@@ -151,6 +186,11 @@ impl Certificates {
             let pair = self.files.pairs().get(at);
             if let (Some(expiry), Some(pair)) = (certificate.expiry(now), pair) {
                 tracing::warn!(cert = %pair.cert.display(), "{expiry}");
+            }
+        }
+        if let Some(client_auth) = self.tls.client_auth() {
+            for expiry in client_auth.authorities().expiry(now) {
+                tracing::warn!("{expiry}");
             }
         }
     }
@@ -164,6 +204,16 @@ pub(super) fn log_taken(files: &CertificateFiles, at: usize, certificate: &Certi
         names = certificate.names.join(" "),
         not_after = %certificate.not_after,
         "certificate replaced"
+    );
+}
+
+/// Logs whose certificates clients may show from now on.
+pub(super) fn log_authorities(files: &CertificateFiles, authorities: &ClientAuthorities) {
+    let ca = files.authorities().map(|path| path.display());
+    tracing::info!(
+        ca = ca.map(tracing::field::display),
+        authorities = authorities.subjects().collect::<Vec<_>>().join("; "),
+        "authorities of clients replaced"
     );
 }
 

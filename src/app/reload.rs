@@ -16,7 +16,7 @@ use crate::server::Phase;
 use crate::tls::{ServerTls, Source};
 use crate::upstream::Registry;
 
-use super::certificates::{Certificates, due, log_taken};
+use super::certificates::{Certificates, due, log_authorities, log_taken};
 use super::notify::{State, notify};
 
 /// What a reload needs.
@@ -144,12 +144,19 @@ impl Reloader {
 
 /// Logs which certificates are others than before.
 fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
+    let was_asked = before.client_auth();
     let before = before.certificates();
     for (source, certificate) in now.certificates() {
         if let (Source::Files(at), Some(old)) = (&source, before.get(&source))
             && !old.is(&certificate)
         {
             log_taken(files, *at, &certificate);
+        }
+    }
+    if let (Some(old), Some(new)) = (was_asked, now.client_auth()) {
+        let new = new.authorities();
+        if !old.authorities().are(&new) {
+            log_authorities(files, &new);
         }
     }
 }

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use crate::config;
 use crate::message::caller::{Entry, Peer, TlsPeer};
 use crate::pipeline::explain::{
-    AllowLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
+    AllowLine, AskedLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
 };
 use crate::pipeline::snapshot::Snapshot;
+use crate::tls::ClientCertificate;
 
 /// What the user asks about.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Question<'q> {
     pub url: &'q str,
     /// The client as which to ask, instead of by one of its keys.
     pub client: Option<&'q str>,
+    /// The certificate that it shows.
+    pub certificate: Option<&'q Path>,
     /// Header fields, as `NAME: VALUE`.
     pub headers: &'q [String],
     pub from: IpAddr,
@@ -80,11 +83,7 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
     if question.headers.iter().any(is_assignment) {
         return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
     }
-    let tls = asks_for_https(question).map(|host| TlsPeer {
-        version: "1.3",
-        cipher: "",
-        sni: Some(host.to_ascii_lowercase().into()),
-    });
+    let tls = connection(snapshot, question)?;
     let entry = tls.as_ref().map_or(Entry::Plain, Entry::Tls);
     let explained = explain(
         snapshot,
@@ -104,6 +103,39 @@ fn answer(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, S
         question.url.clone_into(&mut told.target);
     }
     Ok(told)
+}
+
+/// The connection with TLS that the request would come on, if it asks for `https`.
+fn connection(snapshot: &Snapshot, question: &Question<'_>) -> Result<Option<TlsPeer>, String> {
+    let certificate = question.certificate.map(certificate).transpose()?;
+    let Some(host) = asks_for_https(question) else {
+        return match certificate {
+            None => Ok(None),
+            Some(_) => Err("`--certificate` needs a URL that begins with https://".to_owned()),
+        };
+    };
+    let client_auth = snapshot.tls.as_ref().and_then(|tls| tls.client_auth());
+    let client_auth = client_auth.filter(|it| it.asks(Some(host)));
+    if let Some(certificate) = &certificate {
+        let client_auth = client_auth.ok_or_else(|| {
+            format!("no client is asked for a certificate at `{host}`: see `[tls.client_auth]`")
+        })?;
+        let verified = client_auth.verify(certificate);
+        verified.map_err(|why| format!("a handshake with this certificate fails: {why}"))?;
+    }
+    Ok(Some(TlsPeer {
+        version: "1.3",
+        cipher: "",
+        sni: Some(host.to_ascii_lowercase().into()),
+        asked: client_auth.map(|it| Box::new(it.asked(certificate))),
+    }))
+}
+
+fn certificate(file: &Path) -> Result<ClientCertificate, String> {
+    let named = file.display();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("cannot read `{named}`: {error}"))?;
+    ClientCertificate::read(&text).map_err(|fault| format!("`{named}`: {fault}"))
 }
 
 /// The host of a URL with `https`, without its port: the name that its client would ask for.
@@ -148,6 +180,9 @@ fn text(told: &Explanation) -> String {
     line("request", &format!("{} {}", told.method, told.target));
     for text in certificate_texts(told) {
         line("certificate", &text);
+    }
+    if let Some(asked) = &told.client_certificate {
+        line("asks for", &asked_text(asked));
     }
     if let Some(path) = &told.path {
         let how = if told.path_steps.is_empty() {
@@ -243,6 +278,15 @@ fn certificate_texts(told: &Explanation) -> Vec<String> {
         text
     };
     certificates.iter().map(text).collect()
+}
+
+/// What the client is asked for in the handshake.
+fn asked_text(asked: &AskedLine) -> String {
+    let given = match &asked.identities {
+        Some(identities) => identities.join(", "),
+        None => "none is given here: `--certificate FILE` shows one".to_owned(),
+    };
+    format!("a client's certificate, {}: {given}", asked.mode)
 }
 
 fn endpoint_text(endpoint: &EndpointLine) -> String {

@@ -98,6 +98,9 @@ struct Explain {
     /// Ask as this client, without one of its keys
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
+    /// Ask as a client that shows this certificate, a file in PEM
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// A header field of the request; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
                 method: &asked.method,
                 url: &asked.url,
                 client: asked.client.as_deref(),
+                certificate: asked.certificate.as_deref(),
                 headers: &asked.headers,
                 from: asked.from,
                 json: asked.json,

@@ -39,6 +39,12 @@ impl ApiKeyHash {
         Ok(Self(digest))
     }
 
+    /// The digest.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// A hash of the digest for a table: its first bits. They are uniform, and who can choose keys so
     /// that their digests collide has still no way to put them into the table.
     pub(super) fn prefix(&self) -> u64 {

@@ -2,10 +2,12 @@
 //! on the request path a key is one digest and one look-up.
 
 mod allow;
+mod certificates;
 mod key;
 mod table;
 
 pub use allow::{AllowEntry, AllowList};
+pub use certificates::CertificateTable;
 pub use key::{ApiKey, ApiKeyHash, InvalidHash, KeyId, MAX_KEY, NoRandomness};
 pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder};
 

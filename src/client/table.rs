@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// Why a key is not accepted. For the operator: a caller is told only that it is not.
+/// Why a key, or a certificate, is not accepted. For the operator: a caller is told only that it is not.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 pub enum KeyFault<'t> {
     /// More than one was sent, and it is not for us to choose which one counts.
@@ -92,6 +92,22 @@ pub enum KeyFault<'t> {
     /// It belongs to nobody.
     #[error("no client has this key")]
     Unknown,
+    /// It belongs to another client than the certificate.
+    #[error("the key is of `{}`, the certificate of `{}`", .key.name.as_str(), .certificate.name.as_str())]
+    OtherCertificate {
+        /// Whose key it is.
+        key: &'t Client,
+        /// Whose certificate it is.
+        certificate: &'t Client,
+    },
+    /// The certificate says that it is of two clients.
+    #[error("the certificate is of `{}` and of `{}`", .one.name.as_str(), .other.name.as_str())]
+    SeveralClients {
+        /// One of them.
+        one: &'t Client,
+        /// Another.
+        other: &'t Client,
+    },
     /// Its time is over.
     #[error("the key of `{}` expired at {at}", .client.name.as_str())]
     Expired {
@@ -111,11 +127,15 @@ pub enum KeyFault<'t> {
 }
 
 impl<'t> KeyFault<'t> {
-    /// The client whose key it is, outside of its lifetime.
+    /// The client whose key it is, outside of its lifetime. `None` also where there are two.
     #[must_use]
     pub fn client(self) -> Option<&'t Client> {
         match self {
-            Self::Several | Self::Malformed | Self::Unknown => None,
+            Self::Several
+            | Self::Malformed
+            | Self::Unknown
+            | Self::OtherCertificate { .. }
+            | Self::SeveralClients { .. } => None,
             Self::Expired { client, .. } | Self::NotYetValid { client, .. } => Some(client),
         }
     }

@@ -8,13 +8,23 @@ use jiff::Timestamp;
 use super::disk::{self, ReadFiles, Unreadable};
 use super::file::{CertificateKeys, File};
 use super::source::At;
-use crate::tls::{Certificate, Fault, Half, Purpose};
+use crate::tls::{Certificate, ClientAuthorities, Fault, Half, Purpose};
 
 /// The files of all certificates.
 #[derive(Debug, Clone, Default)]
 pub struct CertificateFiles {
     pairs: Vec<PairFiles>,
+    /// The authorities of clients.
+    authorities: Option<PathBuf>,
     read: ReadFiles,
+}
+
+/// What the files hold now, or all that is wrong.
+pub struct ReadAgain {
+    /// The pairs, in the order of the configuration.
+    pub pairs: Vec<Option<PairRead>>,
+    /// The authorities of clients, if clients are asked for certificates.
+    pub authorities: Option<Result<ClientAuthorities, CannotUse>>,
 }
 
 /// The two files of a certificate.
@@ -34,7 +44,12 @@ impl CertificateFiles {
             key: keys.key.path.clone(),
         };
         let pairs = file.tls.certificates.iter().map(pair).collect();
-        Self { pairs, read }
+        let client_auth = file.tls.client_auth.as_ref();
+        Self {
+            pairs,
+            authorities: client_auth.map(|keys| keys.ca.path.clone()),
+            read,
+        }
     }
 
     /// The pairs, in the order of the configuration.
@@ -49,16 +64,34 @@ impl CertificateFiles {
         &self.read
     }
 
-    /// Reads all files again. Of each pair there is a certificate, or all that is wrong; none where a file
-    /// is a pipe, which gives its content once.
-    pub fn read_again(&mut self, now: Timestamp) -> Vec<Option<PairRead>> {
-        self.read = ReadFiles::default();
-        let read = self.pairs.iter().map(|pair| {
-            let can_be_read = !is_pipe(&pair.cert) && !is_pipe(&pair.key);
-            can_be_read.then(|| pair.read(&mut self.read, now))
-        });
-        read.collect()
+    /// The file of the authorities of clients.
+    #[must_use]
+    pub fn authorities(&self) -> Option<&Path> {
+        self.authorities.as_deref()
     }
+
+    /// Reads all files again, but for pipes, which give their content once.
+    pub fn read_again(&mut self, now: Timestamp) -> ReadAgain {
+        let mut read = ReadFiles::default();
+        let pairs = self.pairs.iter().map(|pair| {
+            let can_be_read = !is_pipe(&pair.cert) && !is_pipe(&pair.key);
+            can_be_read.then(|| pair.read(&mut read, now))
+        });
+        let pairs = pairs.collect();
+        let authorities = self.authorities.as_deref().filter(|path| !is_pipe(path));
+        let authorities = authorities.map(|path| authorities_in(path, &mut read));
+        self.read = read;
+        ReadAgain { pairs, authorities }
+    }
+}
+
+fn authorities_in(path: &Path, files: &mut ReadFiles) -> Result<ClientAuthorities, CannotUse> {
+    let text = files.read_certificate(path, disk::read);
+    let text = text.map_err(|why| CannotUse::new(path, Half::Cert, why))?;
+    ClientAuthorities::read(&text).map_err(|fault| CannotUse::Unfit {
+        file: path.to_owned(),
+        fault,
+    })
 }
 
 /// A certificate, or all that is wrong with its files.
@@ -159,11 +192,12 @@ mod tests {
         };
         let mut files = CertificateFiles {
             pairs: vec![pair(&pipe), pair(&missing)],
+            authorities: Some(pipe.clone()),
             read: ReadFiles::default(),
         };
         let read = files.read_again(Timestamp::now());
-        assert!(read[0].is_none());
-        let wrong = read[1].as_ref().unwrap().as_ref().unwrap_err();
+        assert!(read.pairs[0].is_none() && read.authorities.is_none());
+        let wrong = read.pairs[1].as_ref().unwrap().as_ref().unwrap_err();
         assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 }

@@ -121,7 +121,7 @@ fn protection(file: &File, lints: &mut Lints) {
     routes_beside(file, &protected, &public, lints);
     patterns(file, lints);
     if let Some(first) = file.access.protected.first()
-        && file.clients.good().all(|(_, it)| it.keys.is_empty())
+        && file.clients.good().all(|(_, it)| it.proves_nothing())
     {
         let text =
             "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
@@ -284,7 +284,7 @@ fn unnamed<'f>(
 
 fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut Lints) {
     let (span, name) = (name.span, name.as_str());
-    if client.keys.is_empty() {
+    if client.proves_nothing() {
         let text = format!("the client `{name}` has no keys: nobody can call as it");
         lints.add(span, text);
     }

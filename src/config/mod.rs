@@ -31,7 +31,7 @@ mod tree;
 mod units;
 mod watch;
 
-pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead};
+pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead, ReadAgain};
 pub use changes::{Change, ChangeKind, changes};
 pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;

@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::tls::{AskedClient, ClientCertificate};
+
 use super::fields::Fields;
 use super::known_field::KnownField;
 use super::protocol::Scheme;
@@ -39,6 +41,16 @@ pub struct TlsPeer {
     pub cipher: &'static str,
     /// The name that the client has asked for (RFC 6066 section 3), in lower case.
     pub sni: Option<Box<str>>,
+    /// What came of it if the client was asked for a certificate.
+    pub asked: Option<Box<AskedClient>>,
+}
+
+impl TlsPeer {
+    /// What the client has proved itself with.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.asked.as_ref()?.certificate()
+    }
 }
 
 impl<'c> Peer<'c> {

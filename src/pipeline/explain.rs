@@ -6,7 +6,7 @@ mod endpoints;
 mod routes;
 mod who;
 
-pub use certificate::CertificateLine;
+pub use certificate::{AskedLine, CertificateLine};
 pub use endpoints::EndpointLine;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
@@ -21,7 +21,6 @@ use crate::message::cors;
 use crate::message::fields::HeadStorage;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
-use crate::message::protocol::Scheme;
 use crate::message::target::host_without_port;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
@@ -49,6 +48,9 @@ pub struct Explanation {
     /// it can check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Vec<CertificateLine>>,
+    /// What the client is asked for in the handshake, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<AskedLine>,
     /// The canonical path.
     pub path: Option<String>,
     /// How the path came about; empty if it was canonical as it came.
@@ -192,9 +194,7 @@ fn tell(
     told.method = head.method.to_string();
     told.target = target_without_keys(&request);
     told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
-    if peer.scheme() == Scheme::Https {
-        told.certificates = Some(certificate::certificates(snapshot, &told.host));
-    }
+    certificate::tell(told, snapshot, peer);
     told.ip = request.address.to_canonical().to_string();
     if let (Some(path), Some(target)) = (&request.path, request.target) {
         told.path = Some(path.as_str().to_owned());

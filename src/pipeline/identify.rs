@@ -1,5 +1,5 @@
-//! Stage 1: who is calling. No key is an anonymous caller; a known key an identified one; anything
-//! else is refused on every route, for a key that cannot be read is not the same as none. But for one
+//! Stage 1: who is calling. No key is an anonymous caller, or the client of its certificate; a known key an
+//! identified one; anything else, also a key and a certificate of different clients, is refused on every route, for a key that cannot be read is not the same as none. But for one
 //! in a cookie, which a browser sends by itself, also to the page where somebody logs in again.
 
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::client::{ApiKeyHash, Client, KeyFault, KeyId, MAX_KEY};
 use crate::message::fields::Fields;
 use crate::message::key_sources::SentKey;
+use crate::tls::ClientCertificate;
 
 use super::snapshot::Access;
 
@@ -17,7 +18,7 @@ use super::snapshot::Access;
 pub enum Caller<'s> {
     /// By its address.
     Anonymous(IpAddr),
-    /// By its key.
+    /// By its key or its certificate.
     Identified(&'s Client),
 }
 
@@ -43,13 +44,14 @@ pub struct Identified<'s> {
     pub by_cookie: bool,
 }
 
-/// Identifies the caller by the key it sent, in a field or the query. `address` is where the request
-/// comes from.
+/// Identifies the caller by the key it sent, in a field or the query, and by the certificate that its
+/// connection has proved. `address` is where the request comes from.
 pub fn identify<'s>(
     access: &'s Access,
     fields: &Fields,
     query: Option<&[u8]>,
     address: IpAddr,
+    certificate: Option<&ClientCertificate>,
 ) -> Identified<'s> {
     let names = &access.names;
     let sent = names.key_sources.find(&names.api_key, fields, query);
@@ -60,7 +62,11 @@ pub fn identify<'s>(
         by_cookie,
     };
     let key = match sent.key {
-        SentKey::Nothing => return without_key(Ok(Caller::Anonymous(address))),
+        SentKey::Nothing => {
+            let client = access.certificates.find(certificate);
+            let anonymous = Caller::Anonymous(address);
+            return without_key(client.map(|it| it.map_or(anonymous, Caller::Identified)));
+        }
         // Of two keys it is not for us to choose which one counts.
         SentKey::Several => return without_key(Err(KeyFault::Several)),
         SentKey::Key(key) => key,
@@ -70,6 +76,7 @@ pub fn identify<'s>(
     }
     let hash = ApiKeyHash::of(&key);
     let client = access.keys.find(&hash, Timestamp::now);
+    let client = client.and_then(|client| access.certificates.agree(certificate, client));
     Identified {
         key: Some(hash.id()),
         caller: client.map(Caller::Identified),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::client::Client;
-use crate::message::caller::{Entry, is_certain};
+use crate::message::caller::{Entry, TlsPeer, is_certain};
 use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
 use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
+use crate::tls::Fit;
 
 use super::identify::{Caller, identify};
 use super::protect::{Admitted, protect};
@@ -125,8 +126,11 @@ fn steps<'p>(
         Entry::Plain => {}
         Entry::Redirecting if snapshot.has_https(request.host) => return Ok(Plan::ToHttps),
         Entry::Redirecting => return Err(Rejection::NoRoute),
-        Entry::Tls(tls) if snapshot.is_for(tls, request.host) => {}
-        Entry::Tls(_) => return Err(Rejection::Misdirected),
+        Entry::Tls(tls) => match snapshot.fit(tls, request.host) {
+            Fit::Fits => {}
+            Fit::OtherHost => return Err(Rejection::Misdirected { outdated: false }),
+            Fit::Outdated => return Err(Rejection::Misdirected { outdated: true }),
+        },
     }
     if is_preflight(request, snapshot)? {
         return Ok(Plan::Preflight);
@@ -191,7 +195,14 @@ fn identify_caller<'p>(
     }
     let query = request.target.and_then(|target| target.query);
     let fields = &request.head.fields;
-    let identified = identify(&snapshot.access, fields, query, request.address);
+    let certificate = request.peer.tls().and_then(TlsPeer::certificate);
+    let identified = identify(
+        &snapshot.access,
+        fields,
+        query,
+        request.address,
+        certificate,
+    );
     request.key = identified.key;
     request.identity = Some(match identified.caller {
         Ok(caller) => Identity::Known(caller),

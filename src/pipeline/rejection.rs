@@ -78,8 +78,11 @@ pub enum Rejection {
     NoHealthyEndpoint,
     /// No connection, or no answer, in time.
     UpstreamTimeout,
-    /// The connection was made for a name with another certificate.
-    Misdirected,
+    /// The connection was made for another name.
+    Misdirected {
+        /// Or it was made before something else was asked of clients.
+        outdated: bool,
+    },
     /// Neither HTTP/1.1 nor HTTP/1.0. The text says what is spoken here.
     VersionNotSupported(Cow<'static, str>),
 }
@@ -163,7 +166,7 @@ impl Rejection {
                 "no_healthy_endpoint",
             ),
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
-            Self::Misdirected => (
+            Self::Misdirected { .. } => (
                 S::MISDIRECTED_REQUEST,
                 "Misdirected request",
                 "misdirected_request",
@@ -238,8 +241,8 @@ impl Rejection {
                 "The service behind the gateway has failed; the Retry-After field says in how many seconds to try again."
             }
             Self::NoHealthyEndpoint => "No instance of the service behind the gateway is ready.",
-            Self::Misdirected => {
-                "The connection was made for another host, which has another certificate; connect anew for this one."
+            Self::Misdirected { .. } => {
+                "The connection was made for another host, which has other certificates, or before they changed; connect anew."
             }
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
         };
@@ -271,7 +274,7 @@ impl Rejection {
         }
     }
 
-    /// Whether nothing more can be understood on this connection.
+    /// Whether nothing more can be understood, or is answered, on this connection.
     #[must_use]
     pub fn closes(&self) -> bool {
         matches!(
@@ -283,6 +286,7 @@ impl Rejection {
                 | Self::HeadersTooLarge(_)
                 | Self::NotImplemented(_)
                 | Self::VersionNotSupported(_)
+                | Self::Misdirected { outdated: true }
         )
     }
 

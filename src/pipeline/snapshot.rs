@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::acme::{Acme, AcmeSettings};
-use crate::client::{AllowList, Client, KeyTable};
+use crate::client::{AllowList, CertificateTable, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
 use crate::message::address_rules::AddressRules;
@@ -18,7 +18,7 @@ use crate::message::cors::Cors;
 use crate::message::forward::Names;
 use crate::message::target::host_without_port;
 use crate::route::{ProtectedPrefixes, RouteTable};
-use crate::tls::{Challenges, ServerTls};
+use crate::tls::{Challenges, Fit, ServerTls};
 use crate::upstream::Upstream;
 use crate::wire::head::HeadLimits;
 
@@ -58,6 +58,8 @@ pub struct Snapshot {
 pub struct Access {
     /// All keys of all clients.
     pub keys: KeyTable,
+    /// What clients with a certificate are known by.
+    pub certificates: CertificateTable,
     /// All clients, sorted by name, for `explain --client`.
     pub clients: Vec<Client>,
     /// From which addresses requests may come; `None` is any.
@@ -115,13 +117,20 @@ impl Snapshot {
     }
 
     /// Whether a request for this host may come on a connection that was made for another name: the
-    /// same certificate is shown for both (RFC 9110 section 7.4).
+    /// same certificate is shown for both (RFC 9110 section 7.4), and the same is asked of the client.
     #[must_use]
-    pub fn is_for(&self, connection: &TlsPeer, host: &[u8]) -> bool {
+    pub fn fit(&self, connection: &TlsPeer, host: &[u8]) -> Fit {
         let (Some(tls), Ok(host)) = (&self.tls, std::str::from_utf8(host)) else {
-            return true;
+            return Fit::Fits;
         };
-        tls.same_certificate(connection.sni.as_deref(), host)
+        let sni = connection.sni.as_deref();
+        if !tls.same_certificate(sni, host) {
+            return Fit::OtherHost;
+        }
+        let client_auth = tls.client_auth();
+        client_auth.map_or(Fit::Fits, |it| {
+            it.fits(connection.asked.as_deref(), sni, host)
+        })
     }
 
     /// Whether what `peer` says about who came before it is believed.

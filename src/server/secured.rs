@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use tokio::sync::Notify;
 
 use crate::message::caller::TlsPeer;
 use crate::pipeline::Worker;
-use crate::tls::ACME_TLS;
+use crate::tls::{ACME_TLS, AskedClient, ClientCertificate, Handshake, VerifierId};
 use crate::wire::alarm::Alarm;
 use crate::wire::stream::Connection;
 use crate::wire::tls::{Hello, HelloError};
@@ -78,12 +77,13 @@ pub(super) async fn secure(
             _ => Secured::No,
         };
     }
-    let config = {
+    let handshake = {
         let snapshot = &worker.current().snapshot;
         let tls = snapshot.tls.as_ref();
-        tls.map(|tls| Arc::clone(tls.config(hello.sni.as_deref())))
+        let protocols = hello.alpn.iter().map(|it| &**it);
+        tls.map(|tls| tls.handshake(hello.sni.as_deref(), protocols))
     };
-    let Some(config) = config else {
+    let Some(Handshake { config, verifier }) = handshake else {
         // A reload may have taken all certificates away; it is refused while a listener needs them.
         return Secured::No;
     };
@@ -98,7 +98,7 @@ pub(super) async fn secure(
                 let _ = patience.wait(goodbye).await;
                 return Secured::No;
             }
-            let peer = peer(&connection, hello);
+            let peer = peer(&connection, hello, verifier);
             return Secured::Yes(connection, peer);
         }
         Ok(Err(error)) => error.into(),
@@ -108,12 +108,20 @@ pub(super) async fn secure(
     Secured::No
 }
 
-fn peer(connection: &Connection, hello: Hello) -> TlsPeer {
+fn peer(connection: &Connection, hello: Hello, verifier: Option<VerifierId>) -> TlsPeer {
     let agreed = connection.agreed();
+    let certificates = agreed
+        .as_ref()
+        .map_or(&[][..], |agreed| agreed.certificates);
+    let asked = verifier.map(|verifier| {
+        let certificate = ClientCertificate::of(certificates);
+        Box::new(AskedClient::new(verifier, certificate))
+    });
     TlsPeer {
         version: agreed.as_ref().map_or("", |agreed| agreed.version),
         cipher: agreed.as_ref().map_or("", |agreed| agreed.cipher),
         sni: hello.sni,
+        asked,
     }
 }
 

@@ -348,7 +348,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// The year 9999, by which certificates say that they never expire, has a day more than we count.
-fn timestamp(seconds: i64) -> Timestamp {
+pub(super) fn timestamp(seconds: i64) -> Timestamp {
     let far = if seconds < 0 {
         Timestamp::MIN
     } else {

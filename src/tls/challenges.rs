@@ -237,7 +237,7 @@ mod tests {
         config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
         let name = "A.test".try_into().unwrap();
         let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut server = ServerConnection::new(Arc::clone(tls.config(None))).unwrap();
+        let mut server = ServerConnection::new(tls.handshake(None, []).config).unwrap();
         while client.is_handshaking() {
             let mut bytes = Vec::new();
             client.write_tls(&mut bytes).unwrap();

@@ -5,8 +5,11 @@
 mod certificate;
 mod challenges;
 mod client;
+mod client_auth;
+mod client_certificate;
 mod fault;
 mod pem;
+mod proof;
 mod provider;
 mod secret;
 mod server;
@@ -20,9 +23,13 @@ mod verify;
 pub use certificate::{Certificate, Purpose};
 pub use challenges::{ACME_TLS, Challenge, Challenges};
 pub use client::{Authorities, ClientTls};
+pub use client_auth::{
+    AskedClient, ClientAuth, ClientAuthMode, ClientAuthorities, Fit, VerifierId,
+};
+pub use client_certificate::{CertificateIdentity, ClientCertificate};
 pub use fault::{Fault, Half};
 pub use provider::provider;
 pub use secret::Secret;
-pub use server::{ServerTls, TlsVersion};
+pub use server::{Handshake, ServerTls, TlsVersion};
 pub use table::Source;
 pub use trust::{NoTrust, anonymous_client, certificates, trust};

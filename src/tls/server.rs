@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
@@ -13,6 +16,8 @@ use crate::words::words;
 
 use super::certificate::Certificate;
 use super::challenges::{ACME_TLS, Challenges};
+use super::client_auth::{ClientAuth, VerifierId};
+use super::proof;
 use super::provider::provider;
 use super::secret::Secret;
 use super::table::{Source, Table};
@@ -37,8 +42,20 @@ words! {
 /// TLS towards clients.
 #[derive(Debug)]
 pub struct ServerTls {
+    min_version: TlsVersion,
+    /// For clients that are not asked for a certificate.
     config: Arc<ServerConfig>,
     certificates: Arc<Certificates>,
+    client_auth: Option<ClientAuth>,
+}
+
+/// What a handshake goes by.
+#[derive(Debug)]
+pub struct Handshake {
+    /// For rustls.
+    pub config: Arc<ServerConfig>,
+    /// Who verifies the certificate that the client is asked for, if it is.
+    pub verifier: Option<VerifierId>,
 }
 
 /// The current table, and the certificates for challenges of authorities.
@@ -61,25 +78,60 @@ impl ServerTls {
             table: RwLock::new(Arc::new(Table::new(certificates))),
             challenges: OnceLock::new(),
         });
-        let tickets = Tickets::new(secret, ASKED_FOR_NOTHING);
-        let config = config(min_version, Arc::clone(&certificates), tickets);
-        let config = Arc::new(config);
+        let tickets = Arc::new(Tickets::new(secret, ASKED_FOR_NOTHING));
+        let nobody = WebPkiClientVerifier::no_client_auth();
+        let config = config(min_version, Arc::clone(&certificates), nobody, tickets);
         Self {
-            config,
+            min_version,
+            config: Arc::new(config),
             certificates,
+            client_auth: None,
         }
     }
 
-    /// Whether [`Self::config`] depends on the name that the client asks for.
+    /// The same, and clients are asked for certificates.
     #[must_use]
-    pub fn needs_sni(&self) -> bool {
-        false
+    pub fn with_client_auth(self, client_auth: Option<ClientAuth>) -> Self {
+        Self {
+            client_auth,
+            ..self
+        }
     }
 
-    /// What a handshake goes by in which the client asks for this name.
+    /// What is asked of clients, if anything is.
     #[must_use]
-    pub fn config(&self, _sni: Option<&str>) -> &Arc<ServerConfig> {
-        &self.config
+    pub fn client_auth(&self) -> Option<&ClientAuth> {
+        self.client_auth.as_ref()
+    }
+
+    /// What a handshake goes by in which the client asks for this name and offers these protocols. An
+    /// authority that looks at a challenge is asked for nothing, and gets no further.
+    #[must_use]
+    pub fn handshake<'p>(
+        &self,
+        sni: Option<&str>,
+        protocols: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Handshake {
+        let client_auth = self.client_auth.as_ref().filter(|it| it.asks(sni));
+        let Some(asking) = client_auth.filter(|_| !is_for_challenge(protocols)) else {
+            return Handshake {
+                config: Arc::clone(&self.config),
+                verifier: None,
+            };
+        };
+        let verifier = asking.verifier();
+        let (one, tickets) = proof::of_connection(&verifier);
+        let certificates = Arc::clone(&self.certificates);
+        let config = config(
+            self.min_version,
+            certificates,
+            Arc::new(one),
+            Arc::new(tickets),
+        );
+        Handshake {
+            config: Arc::new(config),
+            verifier: Some(verifier.id),
+        }
     }
 
     /// Whether a request for `host` may come on a connection that was made for `sni`: the same certificate
@@ -146,9 +198,7 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let mut protocols = hello.alpn().into_iter().flatten().peekable();
-        if protocols.peek().is_some() && protocols.all(|protocol| protocol == ACME_TLS) {
-            // RFC 8737 section 3: nothing but the certificate of a challenge.
+        if is_for_challenge(hello.alpn().into_iter().flatten()) {
             let challenges = self.challenges.get()?;
             return challenges.certificate(&hello.server_name()?.to_ascii_lowercase());
         }
@@ -158,10 +208,18 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
+/// Whether a client that offers these protocols is an authority that wants to see nothing but the certificate
+/// of a challenge (RFC 8737 section 3).
+fn is_for_challenge<'p>(protocols: impl IntoIterator<Item = &'p [u8]>) -> bool {
+    let mut protocols = protocols.into_iter().peekable();
+    protocols.peek().is_some() && protocols.all(|protocol| protocol == ACME_TLS)
+}
+
 fn config(
     min_version: TlsVersion,
     certificates: Arc<Certificates>,
-    tickets: Tickets,
+    clients: Arc<dyn ClientCertVerifier>,
+    tickets: Arc<dyn ProducesTickets>,
 ) -> ServerConfig {
     let versions = match min_version {
         TlsVersion::Tls12 => &[&TLS13, &TLS12][..],
@@ -171,7 +229,7 @@ fn config(
         .with_protocol_versions(versions)
         .expect("the provider has ciphers for both versions");
     let mut config = config
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(certificates);
     // The second is for authorities, which offer no other, and see no certificate but that of a challenge.
     config.alpn_protocols = vec![ALPN.to_vec(), ACME_TLS.to_vec()];
@@ -179,7 +237,7 @@ fn config(
     config.ignore_client_order = true;
     // What has not to be kept cannot be mixed up between workers, names and reloads.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = Arc::new(tickets);
+    config.ticketer = tickets;
     config
 }
 

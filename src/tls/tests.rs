@@ -282,7 +282,7 @@ fn the_exact_name_goes_before_the_wildcard_and_that_before_the_first() {
 #[test]
 fn a_client_gets_http_1_1_or_nothing() {
     let config = tls(&[&pair(&["a.example"])]);
-    let config = config.config(None);
+    let config = config.handshake(None, []).config;
     assert_eq!(config.alpn_protocols, [&b"http/1.1"[..], ACME_TLS]);
     assert_eq!(config.max_early_data_size, 0);
     assert!(!config.send_half_rtt_data);

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use http::{HeaderName, header};
 use ipnet::IpNet;
 
-use crate::client::{AllowEntry, AllowList, ApiKeyHash, Client, KeyTable, KeyTableBuilder};
+use crate::client::{
+    AllowEntry, AllowList, ApiKeyHash, CertificateTable, Client, KeyTable, KeyTableBuilder,
+};
 use crate::config::file::{AccessKeys, File, KeyKeys, ServerKeys};
 use crate::config::keys::List;
 use crate::config::problems::{Problem, Problems};
@@ -14,6 +16,7 @@ use crate::message::address_rules::AddressRules;
 use crate::message::forward::Names;
 use crate::message::key_sources::{KeySource, KeySources};
 
+use super::client_auth::Identities;
 use super::limits::Compiled;
 
 /// Compiles the names of the header fields that the user may choose, which have to differ.
@@ -72,13 +75,17 @@ fn check_sources(access: &AccessKeys, problems: &mut Problems) {
     }
 }
 
-/// Compiles the clients, sorted by name, and all their keys.
-pub(super) fn clients(
-    file: &File,
-    limits: &Compiled,
-    problems: &mut Problems,
-) -> (KeyTable, Vec<Client>) {
+/// The clients, sorted by name, and what they prove themselves with.
+pub(super) struct Clients {
+    pub keys: KeyTable,
+    pub certificates: CertificateTable,
+    pub all: Vec<Client>,
+}
+
+/// Compiles the clients, all their keys, and what their certificates are known by.
+pub(super) fn clients(file: &File, limits: &Compiled, problems: &mut Problems) -> Clients {
     let mut keys = KeyTableBuilder::default();
+    let mut identities = Identities::default();
     let mut clients = Vec::new();
     let (mut seen, mut names) = (HashMap::new(), HashMap::new());
     let mut sorted: Vec<_> = file.clients.good().collect();
@@ -96,9 +103,14 @@ pub(super) fn clients(
             // A key that is given twice has been reported with both places.
             let _ = keys.add(*key.hash, client.clone(), *key.not_before, *key.expires_at);
         }
+        identities.add(written, &client, file, problems);
         clients.push(client);
     }
-    (keys.build(), clients)
+    Clients {
+        keys: keys.build(),
+        certificates: identities.table,
+        all: clients,
+    }
 }
 
 /// From which addresses requests may come.

@@ -5,11 +5,13 @@
 mod access;
 mod acme;
 mod action;
+mod client_auth;
 mod cors;
 mod endpoints;
 mod fields;
 mod limits;
 mod listen;
+mod pem;
 mod redis;
 mod routes;
 mod tls;
@@ -42,7 +44,11 @@ pub(super) fn compile(
 ) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
-    let (keys, clients) = access::clients(file, &limits, problems);
+    let access::Clients {
+        keys,
+        certificates,
+        all: clients,
+    } = access::clients(file, &limits, problems);
     access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
     let mut with = routes::Compiler {
@@ -62,6 +68,7 @@ pub(super) fn compile(
     let snapshot = Snapshot {
         access: Access {
             keys,
+            certificates,
             clients,
             addresses: access::addresses(&file.access.ip_allow, &file.access.ip_deny),
             protected,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::disk::Unreadable;
 use crate::config::file::{CertificateKeys, File, TlsKeys};
 use crate::config::kinds::PemFile;
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::At;
 use crate::tls::{Certificate, Fault, Half, Purpose, Secret, ServerTls, Source};
+
+use super::client_auth;
+use super::pem::{text, unusable};
 
 /// The least characters of a secret that a fleet shares.
 const LEAST_SECRET: usize = 32;
@@ -41,7 +43,12 @@ pub(super) fn compile(
     }
     let secret = secret(keys, problems);
     let is_used = spoken.is_some() || !certificates.is_empty();
-    is_used.then(|| Arc::new(ServerTls::new(*keys.min_version, secret, certificates)))
+    let client_auth = keys.client_auth.as_ref();
+    let client_auth = client_auth.and_then(|it| client_auth::compile(it, &secret, problems));
+    is_used.then(|| {
+        let tls = ServerTls::new(*keys.min_version, secret, certificates);
+        Arc::new(tls.with_client_auth(client_auth))
+    })
 }
 
 /// What keys are derived from.
@@ -124,27 +131,4 @@ impl<'f> Pair<'f> {
         let problem = unusable(self.file(half), what, fault);
         problems.add(problem.help(fault.remedy()));
     }
-}
-
-/// The text in a file that is to hold this half of a pair. Reports that it cannot be read.
-pub(super) fn text<'f>(
-    file: At<&'f PemFile>,
-    half: Half,
-    problems: &mut Problems,
-) -> Result<Option<&'f str>, Fault> {
-    match &file.value.text {
-        Ok(text) => Ok(Some(text)),
-        Err(Unreadable::NotUtf8 { .. }) => Err(Fault::NotText(half)),
-        Err(error) => {
-            let message = format!("cannot read `{}`: {error}", file.path.display());
-            problems.add(Problem::at(file.span, message).label("named here"));
-            Ok(None)
-        }
-    }
-}
-
-/// The problem of a file with a fault.
-pub(super) fn unusable(file: At<&PemFile>, what: &str, fault: &Fault) -> Problem {
-    let message = format!("the {what} `{}` cannot be used", file.path.display());
-    Problem::at(file.span, message).label(fault.to_string())
 }

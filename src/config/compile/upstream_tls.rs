@@ -15,7 +15,8 @@ use crate::message::protocol::Scheme;
 use crate::tls::{Authorities, Certificate, ClientTls, Half, Purpose};
 use crate::upstream::{Endpoint, EndpointTls, EndpointUrl};
 
-use super::tls::{Pair, text, unusable};
+use super::pem::{text, unusable};
+use super::tls::Pair;
 
 /// What the endpoints of one upstream have in common.
 pub(super) struct UpstreamTls<'f> {

@@ -11,6 +11,7 @@ use crate::config::keys::{List, Map, OrAny, table};
 use crate::config::kinds::{AnyField, FieldName, Name, Origin};
 use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;
+use crate::tls::CertificateIdentity;
 
 table! {
     /// Who may call what.
@@ -93,15 +94,26 @@ fn usual_methods() -> List<OrAny<Method>> {
 }
 
 table! {
-    /// A client that calls with a key.
+    /// A client that calls with a key or a certificate.
     ClientKeys {
         /// The hashes of the client's keys. The same key cannot be given twice. A string is short for
         /// a table with `hash`.
         keys: List<KeyKeys> = List::empty();
+        /// What the client's certificates are known by, with `tls.client_auth`; one is enough.
+        /// `spki-sha256:` and the SHA-256 digest of the public key in hexadecimal digits, `san-dns:` and a DNS
+        /// name, or `san-uri:` and a URI of the certificate. None can be given twice.
+        certificates: List<CertificateIdentity> = List::empty();
         /// The tier of the client, whose limit applies instead of `limits.identified`.
         tier: Option<Name>;
         /// The groups that the client belongs to, for `allow` of routes and protected paths.
         groups: List<Name> = List::empty();
+    }
+}
+
+impl ClientKeys {
+    /// Whether nobody can call as this client.
+    pub(in crate::config) fn proves_nothing(&self) -> bool {
+        self.keys.is_empty() && self.certificates.is_empty()
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) use acme::AcmeKeys;
 pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys, RedisMode};
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
-pub(super) use tls::{CertificateKeys, TlsKeys};
+pub(super) use tls::{CertificateKeys, ClientAuthKeys, TlsKeys};
 pub(super) use upstreams::{
     BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys, UpstreamTlsKeys,
 };

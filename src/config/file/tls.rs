@@ -1,8 +1,8 @@
 //! `[tls]`: TLS towards clients.
 
 use crate::config::keys::{List, table};
-use crate::config::kinds::{PemFile, Secret};
-use crate::tls::TlsVersion;
+use crate::config::kinds::{HostName, PemFile, Secret};
+use crate::tls::{ClientAuthMode, TlsVersion};
 
 use super::acme::AcmeKeys;
 
@@ -20,6 +20,23 @@ table! {
         secret: Option<Secret>;
         /// Certificates that are ordered from an authority. Absent: none.
         acme: Option<AcmeKeys>;
+        /// Clients are asked for certificates. Absent: they are not.
+        client_auth: Option<ClientAuthKeys>;
+    }
+}
+
+table! {
+    /// Which certificates of clients are accepted.
+    ClientAuthKeys {
+        /// A file in PEM with the certificates of the authorities whose certificates clients may show. It is
+        /// read again when it changes.
+        ca: PemFile;
+        /// What becomes of clients without a certificate. `optional`: they are let in, and are known by their
+        /// keys, if at all. `required`: the TLS handshake fails.
+        mode: ClientAuthMode;
+        /// The names, as clients ask for them (SNI), at which they are asked for a certificate, also
+        /// `*.example.com`. Empty: all, and clients that ask for no name.
+        names: List<HostName> = List::empty();
     }
 }
 

@@ -10,6 +10,7 @@ use crate::message::host;
 use crate::message::key_sources::KeySource;
 use crate::message::known_field::KnownField;
 use crate::route::{PathPrefix, SentHost};
+use crate::tls::CertificateIdentity;
 
 /// The name of an upstream, a tier or a policy. It may come to stand in a header field, a log line
 /// and the key of a counter.
@@ -157,6 +158,44 @@ impl Text for ApiKeyHash {
         }
     }
 }
+
+impl Text for CertificateIdentity {
+    const NOUN: &str = "what a certificate is known by";
+    const EXAMPLE: &str = "san-dns:orders.internal";
+    const PATTERN: &str = "spki-sha256:[0-9A-Fa-f]{64}|san-dns:.+|san-uri:.+";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (kind, value) = text.split_once(':').unwrap_or((text, ""));
+        match kind {
+            "spki-sha256" => match ApiKeyHash::parse(&format!("sha256:{value}")) {
+                Ok(digest) => Ok(Self::PublicKey(digest.bytes())),
+                Err(_) => Err(format!(
+                    "a digest has 64 hexadecimal digits: `{SPKI_COMMAND}` prints it"
+                )),
+            },
+            "san-dns" if host::is_valid(value.as_bytes()) && !value.contains(':') => {
+                Ok(Self::dns_name(value))
+            }
+            "san-dns" => Err("write the name alone: `san-dns:orders.internal`".to_owned()),
+            "san-uri" if value.contains(':') && value.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Self::Uri(value.into()))
+            }
+            "san-uri" => Err("write the whole URI: `san-uri:spiffe://example.org/orders`".to_owned()),
+            _ => Err(
+                "write \"spki-sha256:HEX\", \"san-dns:NAME\" or \"san-uri:URI\"; subjects are not compared"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Prints the digest of a certificate's public key.
+const SPKI_COMMAND: &str =
+    "openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform der | sha256sum";
 
 /// The name of a host, in lower case.
 pub(in crate::config) struct HostName(pub String);

@@ -39,6 +39,13 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
                     and the others get them through `limits.redis`";
         lints.add(acme.domains.span, text.to_owned());
     }
+    let client_auth = snapshot.tls.as_ref().and_then(|tls| tls.client_auth());
+    if let (Some(client_auth), Some(keys)) = (client_auth, file.tls.client_auth.as_ref()) {
+        for expiry in client_auth.authorities().expiry(now) {
+            let lint = Finding::warning(expiry).passing();
+            lints.0.push((Some(keys.ca.span), lint));
+        }
+    }
     if file.listen.iter().any(|listen| *listen.tls) {
         return;
     }

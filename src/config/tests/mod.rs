@@ -6,6 +6,7 @@ mod bad_files;
 mod bad_names;
 mod bad_values;
 mod changes;
+mod client_auth;
 mod defaults;
 mod docs;
 mod fields;

@@ -1,9 +1,13 @@
-//! Which certificate a client of an `https` URL would be shown.
+//! Which certificate a client of an `https` URL would be shown, and what it is asked for itself.
 
 use serde::Serialize;
 
+use crate::message::caller::Peer;
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::Certificate;
+use crate::words::Word;
+
+use super::Explanation;
 
 /// A certificate that would be shown.
 #[derive(Debug, Serialize)]
@@ -18,8 +22,36 @@ pub struct CertificateLine {
     pub fits: bool,
 }
 
+/// What is asked of the client.
+#[derive(Debug, Serialize)]
+pub struct AskedLine {
+    /// `optional` or `required`.
+    pub mode: &'static str,
+    /// What the certificate that it shows is known by, if it shows one.
+    pub identities: Option<Vec<String>>,
+}
+
+/// Tells what both sides show in the handshake, if the request comes with TLS.
+pub(super) fn tell(told: &mut Explanation, snapshot: &Snapshot, peer: Peer<'_>) {
+    if peer.tls().is_some() {
+        told.certificates = Some(certificates(snapshot, &told.host));
+        told.client_certificate = asked(snapshot, peer);
+    }
+}
+
+/// What a client is asked in the handshake, if it is.
+fn asked(snapshot: &Snapshot, peer: Peer<'_>) -> Option<AskedLine> {
+    let connection = peer.tls()?;
+    connection.asked.as_ref()?;
+    let identities = connection.certificate().map(|it| it.identities().iter());
+    Some(AskedLine {
+        mode: snapshot.tls.as_ref()?.client_auth()?.mode().word(),
+        identities: identities.map(|all| all.map(ToString::to_string).collect()),
+    })
+}
+
 /// The certificates for a host.
-pub(super) fn certificates(snapshot: &Snapshot, host: &str) -> Vec<CertificateLine> {
+fn certificates(snapshot: &Snapshot, host: &str) -> Vec<CertificateLine> {
     let Some(tls) = &snapshot.tls else {
         return Vec::new();
     };

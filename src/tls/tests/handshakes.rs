@@ -49,7 +49,7 @@ fn try_to_shake(
 ) -> Result<Shaken, rustls::Error> {
     let name = ServerName::try_from(name).unwrap();
     let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
-    let mut server = ServerConnection::new(Arc::clone(tls.config(None))).unwrap();
+    let mut server = ServerConnection::new(tls.handshake(None, []).config).unwrap();
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for _ in 0..4 {
         client.write_tls(&mut up).unwrap();

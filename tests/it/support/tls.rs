@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
@@ -88,13 +90,33 @@ impl Authority {
     }
 
     pub(crate) fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+        self.trusting(versions).with_no_client_auth()
+    }
+
+    /// The same for a client that shows this certificate of an authority.
+    pub(crate) fn client_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        (issuer, file): (&Authority, &str),
+    ) -> ClientConfig {
+        let text = |file: String| std::fs::read(issuer.path(&file)).expect("a file");
+        let cert = CertificateDer::from_pem_slice(&text(format!("{file}.pem")));
+        let key = PrivateKeyDer::from_pem_slice(&text(format!("{file}-key.pem")));
+        self.trusting(versions)
+            .with_client_auth_cert(vec![cert.expect("a certificate")], key.expect("a key"))
+            .expect("they fit")
+    }
+
+    fn trusting(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).expect("a root");
         ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .expect("versions")
             .with_root_certificates(roots)
-            .with_no_client_auth()
     }
 }
 

@@ -1,5 +1,6 @@
 //! TLS: in front of the gateway and towards services, with real clients and real certificates.
 
+mod clients;
 mod front;
 mod programs;
 mod redirect;

@@ -1,0 +1,151 @@
+//! Certificates of clients: what is refused, so that nobody comes in unasked, and what is warned of.
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+use super::*;
+
+fn authority(until_year: i32) -> String {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    params.self_signed(&key).unwrap().pem()
+}
+
+/// Reads a configuration that speaks TLS, beside which lie authorities and odd files.
+fn with_files(text: &str) -> Result<Loaded, Problems> {
+    let made = rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
+    let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let files = |path: &Path| match path.to_str() {
+        Some("conf/site.pem") => Ok(cert.clone()),
+        Some("conf/site.key") => Ok(key.clone()),
+        Some("conf/ca.pem") => Ok(authority(4000)),
+        Some("conf/old.pem") => Ok(authority(2001)),
+        Some("conf/cut.pem") => Ok(authority(4000)[..200].to_owned()),
+        Some("conf/damaged.pem") => {
+            Ok("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned())
+        }
+        Some("conf/empty") => Ok(" \n".to_owned()),
+        Some("conf/der") => Err(Unreadable::NotUtf8 { line: 1 }),
+        Some("conf/denied") => Err(Unreadable::Denied),
+        _ => Err(Unreadable::Missing),
+    };
+    let text = format!(
+        "listen = {{ address = \"0.0.0.0:443\", tls = true }}\n[[tls.certificates]]\ncert = \"site.pem\"\nkey = \"site.key\"\n{text}"
+    );
+    parse(
+        "conf/tollgate.toml",
+        &text,
+        Format::Toml,
+        &environment,
+        &files,
+    )
+}
+
+fn asks(ca: &str) -> String {
+    format!("[tls.client_auth]\nca = \"{ca}\"\nmode = \"required\"\n")
+}
+
+fn said(text: &str) -> String {
+    let problems = with_files(text).expect_err("there are problems");
+    problems.to_string()
+}
+
+#[test]
+fn nobody_comes_in_unasked_because_a_file_is_not_as_it_should_be() {
+    for (ca, why) in [
+        (
+            "none.pem",
+            "cannot read `conf/none.pem`: there is no such file",
+        ),
+        ("denied", "permission denied"),
+        ("empty", "it is empty"),
+        ("der", "it is not PEM, which is text"),
+        (
+            "site.key",
+            "there is no certificate in it, but a private key",
+        ),
+        ("cut.pem", "the PEM in it is damaged or cut off"),
+        ("damaged.pem", "certificate 1 in it is damaged"),
+    ] {
+        let said = said(&asks(ca));
+        assert!(said.contains(why), "{ca}: {said}");
+        assert_eq!(said.matches("error:").count(), 1, "{said}");
+    }
+    let loaded = with_files(&asks("ca.pem")).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut lints = loaded.lints.iter().map(ToString::to_string);
+    assert!(lints.all(|lint| !lint.contains("authority")));
+    let tls = loaded.snapshot.tls.expect("TLS is spoken");
+    assert!(tls.handshake(Some("any.test"), []).verifier.is_some());
+    assert!(tls.handshake(None, []).verifier.is_some());
+    // An authority that looks at a challenge has no certificate to show.
+    let challenge = tls.handshake(None, [crate::tls::ACME_TLS]);
+    assert!(challenge.verifier.is_none());
+    let both = tls.handshake(None, [crate::tls::ACME_TLS, b"http/1.1"]);
+    assert!(both.verifier.is_some());
+    let said = said("[tls.client_auth]\nca = \"ca.pem\"\n");
+    assert!(said.contains("`mode`"), "{said}");
+}
+
+#[test]
+fn an_authority_that_has_expired_is_warned_of() {
+    let loaded = with_files(&asks("old.pem")).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut lints = loaded.lints.iter().map(ToString::to_string);
+    let expired = lints.any(|lint| lint.contains("has expired, at 2001-01-01"));
+    assert!(expired, "{:?}", loaded.lints);
+}
+
+#[test]
+fn what_a_certificate_is_known_by_belongs_to_one_client() {
+    let hex = "ab".repeat(32);
+    let good = format!(
+        "[clients.a]\ncertificates = [\"spki-sha256:{hex}\", \"san-dns:a.test\"]\n[clients.b]\ncertificates = [\"san-uri:spiffe://test/b\"]\n"
+    );
+    let asks = asks("ca.pem");
+    with_files(&format!("{asks}{good}")).unwrap_or_else(|problems| panic!("{problems}"));
+    for (again, what) in [
+        (
+            format!("spki-sha256:{}", hex.to_uppercase()),
+            "spki-sha256:abab",
+        ),
+        ("san-dns:A.Test.".to_owned(), "`san-dns:a.test`"),
+        (
+            "san-uri:spiffe://test/b".to_owned(),
+            "`san-uri:spiffe://test/b`",
+        ),
+    ] {
+        let said = said(&format!(
+            "{asks}{good}[clients.c]\ncertificates = [\"{again}\"]\n"
+        ));
+        assert!(said.contains(what) && said.contains("twice"), "{said}");
+    }
+    // Nobody would be known by it.
+    let problems = read("[clients.a]\ncertificates = [\"san-dns:a.test\"]\n").expect_err("unasked");
+    let said = problems.to_string();
+    assert!(
+        said.contains("no client is asked for a certificate"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_nothing_can_be_known_by_is_explained() {
+    for (written, why) in [
+        (
+            "spki-sha256:abc",
+            "openssl pkey -pubin -outform der | sha256sum",
+        ),
+        ("sha256:abc", "write \"spki-sha256:HEX\""),
+        ("CN=orders", "subjects are not compared"),
+        ("san-dns:", "write the name alone"),
+        ("san-dns:a.test:443", "write the name alone"),
+        ("san-uri:orders", "write the whole URI"),
+    ] {
+        let text = format!(
+            "{}[clients.a]\ncertificates = [\"{written}\"]\n",
+            asks("ca.pem")
+        );
+        let said = said(&text);
+        assert!(said.contains(why), "{written}: {said}");
+    }
+}
