@@ -175,7 +175,7 @@ fn log_problems(problems: &config::Problems) {
 
 /// What `check` says of files that the gateway is to write.
 #[must_use]
-pub fn odd_files(settings: &Settings) -> Vec<Finding> {
+pub fn odd_files(settings: &Settings, snapshot: &Snapshot) -> Vec<Finding> {
     let log = access_target(settings).and_then(|target| {
         let error = target.check().err()?;
         Some(StartError::AccessLog { target, error })
@@ -186,7 +186,10 @@ pub fn odd_files(settings: &Settings) -> Vec<Finding> {
         Some(StartError::State { file, error })
     });
     let all = log.into_iter().chain(state);
-    all.map(|error| Finding::warning(error.to_string()).passing())
+    let all = all.map(|error| error.to_string());
+    let acme = snapshot.acme.iter().filter_map(|acme| acme.odd_folder());
+    all.chain(acme)
+        .map(|text| Finding::warning(text).passing())
         .collect()
 }
 

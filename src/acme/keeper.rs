@@ -130,12 +130,15 @@ impl Keeper {
                 Err(error) => self.note_trouble(&error),
             }
         }
-        self.ask_for_windows().await;
+        self.ask_for_window().await;
         fleet_pause.unwrap_or_else(|| self.pause(SystemTime::now()))
     }
 
     /// How long it is until something is due.
     fn pause(&self, now: SystemTime) -> Duration {
+        if self.names.values().any(|name| name.asks(now)) {
+            return SHORTEST_PAUSE;
+        }
         let names = self.names.values().map(Name::next);
         let next = names.map(|next| next.max(self.rests_until)).min();
         let pause = next.and_then(|next| next.duration_since(now).ok());

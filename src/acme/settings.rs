@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
+use super::store::StateDir;
 use crate::tls::Secret;
 use crate::words::words;
 
@@ -40,6 +41,17 @@ pub struct AcmeSettings {
     pub challenge: ChallengeKind,
     /// What the gateways of a fleet encrypt by what they share. Without it each one orders for itself.
     pub fleet_key: Option<FleetKey>,
+}
+
+impl AcmeSettings {
+    /// What `check` says of the folder, if it cannot be used.
+    #[must_use]
+    pub fn odd_folder(&self) -> Option<String> {
+        let state = StateDir::of(&self.state_dir, &self.directory);
+        let error = state.check().err()?;
+        let folder = self.state_dir.display();
+        Some(format!("cannot use `tls.acme.state_dir` {folder}: {error}"))
+    }
 }
 
 /// The key under which gateways with the same `tls.secret` share what is issued. Its `Debug` does not show

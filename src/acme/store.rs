@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::fs::{Access, access};
 use sha2::{Digest, Sha256};
 
 use crate::message::hex::Hex;
@@ -42,6 +43,20 @@ impl StateDir {
         Self {
             folder: state_dir.join(place_of(directory)),
         }
+    }
+
+    /// Whether the folder is there for us to write in, or can be made; makes nothing.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let there = self.folder.ancestors().find(|folder| folder.exists());
+        // A relative path begins with the folder that the process is in.
+        let there = there.filter(|path| !path.as_os_str().is_empty());
+        let there = there.unwrap_or(Path::new("."));
+        let failed = |error| StoreError::system(there, error);
+        if !there.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+        access(there, rights).map_err(|error| failed(error.into()))
     }
 
     /// The certificate of a name, if there is one.
@@ -226,6 +241,18 @@ mod tests {
         fs::remove_file(state.path_of("a.test")).unwrap();
         fs::create_dir(state.path_of("a.test")).unwrap();
         state.certificate("a.test", SystemTime::now()).unwrap_err();
+    }
+
+    #[test]
+    fn a_folder_is_good_if_it_can_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &str| StateDir::of(&folder.path().join(path), DIRECTORY).check();
+        check("").unwrap();
+        check("a/b/c").unwrap();
+        assert!(!folder.path().join("a").exists());
+        fs::write(folder.path().join("file"), "").unwrap();
+        let error = check("file/acme").unwrap_err().to_string();
+        assert!(error.contains("file: not a directory"), "{error}");
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub(super) struct Options {
 /// Runs the command.
 pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
     let loaded = config::load(file, &config::environment).map(|mut loaded| {
-        loaded.lints.extend(app::odd_files(&loaded.settings));
+        let odd = app::odd_files(&loaded.settings, &loaded.snapshot);
+        loaded.lints.extend(odd);
         loaded
     });
     let of_text = |loaded: &Loaded| loaded.lints.iter().filter(|it| !it.is_passing).count();

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::acme::Acme;
 use crate::config;
 use crate::message::caller::{Entry, Peer, TlsPeer};
 use crate::pipeline::explain::{
@@ -34,7 +35,12 @@ pub(super) struct Question<'q> {
 /// Runs the command.
 pub(super) fn run(file: &Path, question: &Question<'_>) -> ExitCode {
     let snapshot = match config::load(file, &config::environment) {
-        Ok(loaded) => loaded.snapshot,
+        Ok(loaded) => {
+            let mut snapshot = loaded.snapshot;
+            // With the certificates that have been issued, if they may be read.
+            snapshot.join_acme(&Acme::new(None));
+            snapshot
+        }
         Err(problems) => {
             super::complain(&problems.to_string());
             return ExitCode::FAILURE;
@@ -267,7 +273,7 @@ fn certificate_texts(told: &Explanation) -> Vec<String> {
         return Vec::new();
     };
     if certificates.is_empty() {
-        return vec!["none: the gateway has none".to_owned()];
+        return vec!["none: the gateway has none, or none yet".to_owned()];
     }
     let text = |it: &CertificateLine| {
         let names = it.names.join(", ");

@@ -4,10 +4,14 @@
 use std::time::{Duration, SystemTime};
 
 use instant_acme::{Account, CertificateIdentifier, Error};
+use tokio::time::timeout;
 
 use crate::acme::issued::{Issued, logged};
 
 use super::Keeper;
+
+/// How long an answer may take: meanwhile this gateway does not follow its fleet.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// When to ask again if there was no answer, or there are none at all.
 const NO_ANSWER: Duration = Duration::from_hours(1);
@@ -28,35 +32,32 @@ impl Keeper {
         Some(account)
     }
 
-    /// Asks for each name for which it is time.
-    pub(super) async fn ask_for_windows(&mut self) {
+    /// Asks for one name for which it is time, if there is one. Others have their turn in the next rounds,
+    /// between which this gateway follows its fleet.
+    pub(super) async fn ask_for_window(&mut self) {
         let now = SystemTime::now();
-        let asking = self.names.iter().filter(|(_, state)| state.asks(now));
-        let asking: Vec<_> = asking.map(|(name, _)| name.clone()).collect();
-        if asking.is_empty() {
+        let mut names = self.names.iter();
+        let asking = names.find(|(_, state)| state.asks(now));
+        let Some(name) = asking.map(|(name, _)| name.clone()) else {
             return;
-        }
-        let account = self.open_to_ask().await;
-        for name in asking {
-            let Some(issued) = self.shown(&name) else {
-                continue;
-            };
-            let answer = match &account {
-                Some(account) => ask(account, &issued).await,
-                None => Err(NO_ANSWER),
-            };
-            let Some(state) = self.names.get_mut(&name) else {
-                continue;
-            };
-            match answer {
-                Err(pause) => state.not_suggested(pause, now),
-                Ok((window, pause)) => {
-                    if state.suggested(window, pause, now)
-                        && let Some(renewal) = state.renewal()
-                    {
-                        let at = logged(renewal);
-                        tracing::info!(name, %at, "renewal as the authority suggests");
-                    }
+        };
+        let answer = timeout(PATIENCE, async {
+            let account = self.open_to_ask().await.ok_or(NO_ANSWER)?;
+            let issued = self.shown(&name).ok_or(NO_ANSWER)?;
+            ask(&account, &issued).await
+        });
+        let answer = answer.await.unwrap_or(Err(NO_ANSWER));
+        let Some(state) = self.names.get_mut(&name) else {
+            return;
+        };
+        match answer {
+            Err(pause) => state.not_suggested(pause, now),
+            Ok((window, pause)) => {
+                if state.suggested(window, pause, now)
+                    && let Some(renewal) = state.renewal()
+                {
+                    let at = logged(renewal);
+                    tracing::info!(name, %at, "renewal as the authority suggests");
                 }
             }
         }

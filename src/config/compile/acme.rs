@@ -11,7 +11,7 @@ use crate::tls::{Secret, anonymous_client};
 
 /// Compiles `[tls.acme]`, if it is there.
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSettings>> {
-    let keys = file.tls.acme.as_ref()?;
+    let keys = file.tls.acme.given()?;
     check_listeners(file, keys, problems);
     let domains = domains(keys, problems);
     let ca = match keys.ca.written() {

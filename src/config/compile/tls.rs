@@ -28,7 +28,7 @@ pub(super) fn compile(
     let spoken = file.listen.iter().find(|listen| *listen.tls);
     if let Some(listen) = spoken
         && keys.certificates.is_empty()
-        && keys.acme.is_none()
+        && !keys.acme.is_there()
     {
         let problem = Problem::at(listen.tls.span, "`tls` needs a certificate");
         let help = "name one in `[[tls.certificates]]`, with `cert` and `key`, or order one by `[tls.acme]`";

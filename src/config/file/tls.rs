@@ -1,6 +1,6 @@
 //! `[tls]`: TLS towards clients.
 
-use crate::config::keys::{List, table};
+use crate::config::keys::{List, Perhaps, table};
 use crate::config::kinds::{HostName, PemFile, Secret};
 use crate::tls::{ClientAuthMode, TlsVersion};
 
@@ -19,7 +19,7 @@ table! {
         /// `tls.acme` orders. Never logged. Absent: a random one for each process, and each orders alone.
         secret: Option<Secret>;
         /// Certificates that are ordered from an authority. Absent: none.
-        acme: Option<AcmeKeys>;
+        acme: Perhaps<AcmeKeys>;
         /// Clients are asked for certificates. Absent: they are not.
         client_auth: Option<ClientAuthKeys>;
     }

@@ -31,7 +31,7 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
         }
     }
     let redis = file.limits.redis.as_ref();
-    if let Some(acme) = file.tls.acme.written()
+    if let Some(acme) = file.tls.acme.given()
         && file.tls.secret.is_none()
         && redis.is_some_and(|redis| !redis.is_off())
     {

@@ -78,6 +78,7 @@ fn what_could_not_work_is_refused_with_the_reason() {
     ] {
         let said = complaints(&acme(listen, keys));
         assert!(said.contains(told), "{keys}: {said}");
+        assert!(!said.contains("needs a certificate"), "{keys}: {said}");
     }
 }
 
