@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use crate::limit::network;
-use crate::message::caller::{Entry, Peer, canonical};
+use crate::message::caller::{Entry, Peer, TlsPeer, canonical};
 use crate::pipeline::{Worker, boxed_cold};
 use crate::wire::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
@@ -174,29 +174,38 @@ impl Accepting {
         from: SocketAddr,
         guard: &ConnectionGuard,
     ) {
-        let entry = match self.serves {
-            Serves::Plain => Entry::Plain,
-            Serves::RedirectToHttps => Entry::Redirecting,
-            Serves::Tls => return boxed_cold(self.serve_tls(connection, from, guard)).await,
+        let agreed;
+        let (connection, entry) = match self.serves {
+            Serves::Plain => (connection, Entry::Plain),
+            Serves::RedirectToHttps => (connection, Entry::Redirecting),
+            // Boxed: what a handshake needs is not held as long as the connection lasts.
+            Serves::Tls => match boxed_cold(self.secure(connection, from, guard)).await {
+                None => return,
+                Some((connection, tls)) => {
+                    agreed = tls;
+                    (connection, Entry::Tls(&agreed))
+                }
+            },
         };
         h1::serve(connection, Peer::new(from, entry), &self.worker, guard).await;
     }
 
-    async fn serve_tls(&self, connection: Connection, from: SocketAddr, guard: &ConnectionGuard) {
+    /// Takes the handshake to its end. `None`: there is nothing to be served.
+    async fn secure(
+        &self,
+        connection: Connection,
+        from: SocketAddr,
+        guard: &ConnectionGuard,
+    ) -> Option<(Connection, Box<TlsPeer>)> {
         let worker = &*self.worker;
-        // Boxed: what a handshake needs is not held as long as the connection lasts.
-        let secured = secure(connection, worker, guard, &self.under_way, &self.room);
-        let secured = Box::pin(secured).await;
-        match secured {
-            Secured::Yes(connection, tls) => {
-                let peer = Peer::new(from, Entry::Tls(&tls));
-                h1::serve(connection, peer, worker, guard).await;
-            }
+        match secure(connection, worker, guard, &self.under_way, &self.room).await {
+            Secured::Yes(connection, tls) => Some((connection, tls)),
             Secured::NotTls(connection) => {
                 let peer = Peer::new(from, Entry::Plain);
                 h1::refuse_plain(connection, peer, worker, guard).await;
+                None
             }
-            Secured::No => {}
+            Secured::No => None,
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct UnderWay {
 
 /// What has become of a connection on which TLS is to be spoken.
 pub(super) enum Secured {
-    Yes(Connection, TlsPeer),
+    Yes(Connection, Box<TlsPeer>),
     /// The client speaks something else.
     NotTls(Connection),
     /// It has ended.
@@ -98,7 +98,7 @@ pub(super) async fn secure(
                 let _ = patience.wait(goodbye).await;
                 return Secured::No;
             }
-            let peer = peer(&connection, hello, verifier);
+            let peer = Box::new(peer(&connection, hello, verifier));
             return Secured::Yes(connection, peer);
         }
         Ok(Err(error)) => error.into(),

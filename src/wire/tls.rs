@@ -50,6 +50,8 @@ pub struct TlsStream {
     peer_ended: bool,
     /// The end of what is written has been said, or must not be.
     ended: bool,
+    /// What the peer has sent is not TLS. Nothing of it is looked at again.
+    failed: bool,
 }
 
 /// Records that have not left yet.
@@ -103,6 +105,7 @@ impl TlsStream {
             of_message: 0,
             peer_ended: false,
             ended: true,
+            failed: false,
         }
     }
 
@@ -156,6 +159,9 @@ impl TlsStream {
     ) -> Poll<io::Result<usize>> {
         let before = into.len();
         while !self.peer_ended {
+            if self.failed {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
             match self.poll_records(cx, buffers) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(truncated())),
                 Poll::Ready(read) => read?,
@@ -192,8 +198,11 @@ impl TlsStream {
 
     fn read_records(&mut self, plain: &mut Vec<u8>) -> Result<State, Error> {
         let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing.bytes);
-        self.session
-            .read(incoming, outgoing, plain, &mut self.peer_ended)
+        let read = self
+            .session
+            .read(incoming, outgoing, plain, &mut self.peer_ended);
+        self.failed |= read.is_err();
+        read
     }
 
     /// Takes some of it, at least a byte, once what was taken before has left. It is on its way only when
@@ -205,6 +214,9 @@ impl TlsStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx, buffers))?;
+        if self.failed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if self.outgoing.bytes.capacity() == 0 {
             self.outgoing.bytes = buffers.take();
         }
@@ -285,7 +297,7 @@ impl TlsStream {
     }
 
     fn put_end(&mut self) {
-        if !mem::replace(&mut self.ended, true) {
+        if !mem::replace(&mut self.ended, true) && !self.failed {
             // A session that cannot say it any more has failed.
             let _ = self
                 .session
@@ -300,7 +312,7 @@ impl TlsStream {
         let mut cx = Context::from_waker(Waker::noop());
         let mut room = [0; TICKETS];
         loop {
-            if self.peer_ended || !self.incoming.is_empty() || !plain.is_empty() {
+            if self.failed || self.peer_ended || !self.incoming.is_empty() || !plain.is_empty() {
                 return false;
             }
             let read = if ask_kernel {

@@ -289,3 +289,37 @@ async fn a_resting_connection_holds_no_buffer() {
     assert_eq!(connection.held(), 0);
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_no_record_ends_the_session_once() {
+    for versions in BOTH {
+        let (server, client) = configs(versions);
+        let (near, far) = pair().await;
+        let task = tokio::spawn(async move {
+            let connector = TlsConnector::from(client);
+            let (mut socket, mut session) =
+                connector.connect(name(), near).await.unwrap().into_inner();
+            socket.write_all(&[23, 3, 3, 0, 32]).await.unwrap();
+            socket.write_all(&[7; 64]).await.unwrap();
+            let mut told = vec![];
+            socket.read_to_end(&mut told).await.unwrap();
+            session.read_tls(&mut &told[..]).unwrap();
+            session.process_new_packets().unwrap_err().to_string()
+        });
+        let buffers = Buffers::default();
+        let connection = Connection::new(far).accept_tls(server, &buffers).await;
+        let mut connection = connection.unwrap();
+        let error = connection.fill(&buffers).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
+        assert!(!connection.is_clean());
+        let written = poll_fn(|cx| connection.poll_write(cx, &buffers, b"more")).await;
+        assert!(written.is_err());
+        // Read to its end, lest the end is a reset that takes the alert with it.
+        poll_fn(|cx| connection.poll_finish(cx, &buffers))
+            .await
+            .unwrap();
+        let told = task.await.unwrap();
+        assert!(told.contains("BadRecordMac"), "{told}");
+        drop(connection);
+    }
+}
