@@ -3,6 +3,7 @@
 //! compared key by key, as the keys are declared.
 
 mod addresses;
+mod client_auth;
 mod public;
 mod wider;
 
@@ -49,6 +50,7 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     let public = public.map(|text| (ChangeKind::Public, text));
     let wider = wider::compare(served, now);
     let mut changes: Vec<_> = public
+        .chain(client_auth::compare(served, now))
         .chain(wider)
         .map(|(kind, text)| Change { kind, text })
         .collect();

@@ -3,6 +3,7 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 use super::*;
+use crate::config::{ChangeKind, changes};
 
 fn authority(until_year: i32) -> String {
     let mut params = CertificateParams::default();
@@ -147,5 +148,52 @@ fn what_nothing_can_be_known_by_is_explained() {
         );
         let said = said(&text);
         assert!(said.contains(why), "{written}: {said}");
+    }
+}
+
+#[test]
+fn a_reload_that_lets_clients_in_without_a_certificate_says_so() {
+    let asks = |mode: &str, names: &str| {
+        let text =
+            format!("[tls.client_auth]\nca = 'ca.pem'\nmode = '{mode}'\nnames = [{names}]\n");
+        with_files(&text).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let (all, some) = (
+        asks("required", ""),
+        asks("required", "'a.test', 'x.b.test'"),
+    );
+    let none = with_files("").unwrap_or_else(|problems| panic!("{problems}"));
+    for (old, new, said) in [
+        (&all, &all, None),
+        (&none, &all, None),
+        (&asks("optional", ""), &none, None),
+        (&some, &all, None),
+        (&some, &asks("required", "'*.b.test', 'a.test'"), None),
+        (&all, &none, Some("clients need no certificate any more")),
+        (
+            &all,
+            &asks("optional", ""),
+            Some("clients need no certificate any more"),
+        ),
+        (
+            &all,
+            &asks("required", "'a.test'"),
+            Some("clients need a certificate at `a.test` only, before at all names"),
+        ),
+        (
+            &some,
+            &asks("required", "'a.test'"),
+            Some("clients need no certificate at `x.b.test` any more"),
+        ),
+        (
+            &some,
+            &none,
+            Some("clients need no certificate at `a.test`, `x.b.test` any more"),
+        ),
+    ] {
+        let changes = changes(&old.written, &old.written, &new.written).into_iter();
+        let public = changes.filter(|change| change.kind == ChangeKind::Public);
+        let public: Vec<_> = public.map(|change| change.to_string()).collect();
+        assert_eq!(public, said.into_iter().collect::<Vec<_>>());
     }
 }
