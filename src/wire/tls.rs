@@ -3,6 +3,7 @@
 
 mod agreed;
 mod hello;
+mod outgoing;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,13 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::buffers::{Buffers, LeaveToGrow, SMALL};
+use super::buffers::{Buffers, SMALL};
 use super::input::Input;
 
 pub use agreed::Agreed;
 pub(super) use hello::read_hello;
 pub use hello::{Hello, HelloError};
+use outgoing::Outgoing;
 use session::{Session, State};
 
 /// How much is encrypted at once: two large records.
@@ -52,17 +54,6 @@ pub struct TlsStream {
     ended: bool,
     /// What the peer has sent is not TLS. Nothing of it is looked at again.
     failed: bool,
-}
-
-/// Records that have not left yet.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    written: usize,
-    /// Once it is large.
-    leave: Option<LeaveToGrow>,
-    /// How many bytes have left since this was last asked.
-    left: usize,
 }
 
 /// Why a handshake has failed.
@@ -352,20 +343,6 @@ impl TlsStream {
     pub(super) fn reset(&mut self) {
         self.ended = true;
         let _ = self.socket.set_zero_linger();
-    }
-}
-
-impl Outgoing {
-    fn leaves(&mut self, written: usize) {
-        self.written += written;
-        self.left += written;
-    }
-
-    fn rest(&mut self, buffers: &Buffers) {
-        if self.bytes.capacity() > 0 {
-            buffers.give(mem::take(&mut self.bytes));
-            (self.written, self.leave) = (0, None);
-        }
     }
 }
 
