@@ -59,7 +59,7 @@ class TlsBench(Bench):
             client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
             uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
             server {{ listen 127.0.0.1:{port} ssl reuseport; ssl_certificate {self.cert};
-            ssl_certificate_key {self.key}; default_type application/json;
+            ssl_certificate_key {self.key}; ssl_protocols TLSv1.3; default_type application/json;
             location / {{ return 200 "{body}"; }} }} }}"""
         )
         return Server("the upstream", self._nginx_command(folder, config), port, folder)
