@@ -189,7 +189,7 @@ fn tell(
     peer: Peer<'_>,
     as_client: Option<&Client>,
 ) -> Option<Rejection> {
-    let mut request = Request::new(snapshot, head, peer);
+    let mut request = Request::new(snapshot, head, &peer);
     let plan = plan(&mut request, snapshot, as_client);
     told.method = head.method.to_string();
     told.target = target_without_keys(&request);

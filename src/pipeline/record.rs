@@ -45,7 +45,7 @@ pub(super) struct Record<'r> {
     now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
     request: Option<&'r Request<'r>>,
-    peer: Peer<'r>,
+    peer: &'r Peer<'r>,
     pub request_id: RequestId<'r>,
     /// What its answer tells of the limits, once there is a count.
     pub report: Cell<Option<Report<'r>>>,
@@ -126,7 +126,7 @@ impl<'r> Record<'r> {
     pub(super) fn begin(
         worker: &'r Worker,
         current: &'r Current,
-        peer: Peer<'r>,
+        peer: &'r Peer<'r>,
         request: Option<&'r Request<'r>>,
         begun: Instant,
     ) -> Self {

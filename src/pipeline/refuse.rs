@@ -56,7 +56,7 @@ pub(super) enum Reply<'a> {
 /// Refuses what could not even be read as a request.
 pub async fn refuse_unread(
     worker: &Worker,
-    peer: Peer<'_>,
+    peer: &Peer<'_>,
     rejection: &Rejection,
     client: &mut ClientSide<'_>,
 ) {
@@ -66,7 +66,7 @@ pub async fn refuse_unread(
 }
 
 /// Refuses a client that begins with HTTP/2, in that protocol.
-pub async fn refuse_http2(worker: &Worker, peer: Peer<'_>, client: &mut ClientSide<'_>) -> After {
+pub async fn refuse_http2(worker: &Worker, peer: &Peer<'_>, client: &mut ClientSide<'_>) -> After {
     let current = worker.current();
     let record = Record::begin(worker, &current, peer, None, worker.clock.look());
     let rejection = Rejection::from(HeadError::Http2);
@@ -81,7 +81,7 @@ pub async fn refuse_http2(worker: &Worker, peer: Peer<'_>, client: &mut ClientSi
 }
 
 /// Leaves the access line of a request whose client left before it could be read.
-pub fn note_unread(worker: &Worker, peer: Peer) {
+pub fn note_unread(worker: &Worker, peer: &Peer<'_>) {
     let current = worker.current();
     drop(Record::begin(
         worker,

@@ -28,7 +28,7 @@ pub struct Request<'r> {
     /// Its head as it came.
     pub head: &'r RequestHead,
     /// The other end of the connection.
-    pub peer: Peer<'r>,
+    pub peer: &'r Peer<'r>,
     /// Whether the peer's word about the caller is taken.
     pub trusted: bool,
     /// Where the request comes from.
@@ -69,7 +69,7 @@ pub enum Identity<'r> {
 impl<'r> Request<'r> {
     /// A request that `peer` has sent, of which nothing is understood yet.
     #[must_use]
-    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: Peer<'r>) -> Self {
+    pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: &'r Peer<'r>) -> Self {
         Self {
             head,
             peer,

@@ -76,7 +76,7 @@ async fn serve_requests(
                 boxed_cold(client.refuse(&HeadError::Http2.into())).await;
                 After::Close
             }
-            Next::Left => return note_unread(worker, peer),
+            Next::Left => return note_unread(worker, &peer),
             Next::Ended => return,
         };
         is_first = false;
@@ -213,19 +213,19 @@ impl Client<'_> {
 
     async fn answer(&mut self, head: RequestHead) -> After {
         let (worker, peer) = (self.worker, self.peer);
-        let after = handle(worker, peer, &head, &mut self.side(head.version)).await;
+        let after = handle(worker, &peer, &head, &mut self.side(head.version)).await;
         worker.buffers.give_head(head.into_storage());
         after
     }
 
     async fn refuse(&mut self, rejection: &Rejection) {
         let (worker, peer) = (self.worker, self.peer);
-        refuse_unread(worker, peer, rejection, &mut self.side(Version::Http11)).await;
+        refuse_unread(worker, &peer, rejection, &mut self.side(Version::Http11)).await;
     }
 
     async fn refuse_http2(&mut self) -> After {
         let (worker, peer) = (self.worker, self.peer);
-        refuse_http2(worker, peer, &mut self.side(Version::Http11)).await
+        refuse_http2(worker, &peer, &mut self.side(Version::Http11)).await
     }
 
     fn side(&mut self, version: Version) -> ClientSide<'_> {

@@ -253,7 +253,7 @@ impl PutHead for ServiceHead<'_, '_> {
         let request_id = forward.record.request_id.bytes();
         let to = Forwarding {
             names: &forward.record.current.snapshot.access.names,
-            peer: request.peer,
+            peer: *request.peer,
             trusted: request.trusted,
             host: request.host,
             other_host: forward.other_host(self.endpoint),
@@ -290,7 +290,7 @@ fn announced(
 ) -> Option<Rc<Announcement>> {
     let version = upstream.rules.proxy_protocol?;
     let snapshot = &record.current.snapshot;
-    let source = caller_with_port(request.peer, &request.head.fields, |hop| {
+    let source = caller_with_port(*request.peer, &request.head.fields, |hop| {
         snapshot.trusts(hop)
     });
     let destination = from.reached();
