@@ -187,7 +187,7 @@ pub fn odd_files(settings: &Settings, snapshot: &Snapshot) -> Vec<Finding> {
     });
     let all = log.into_iter().chain(state);
     let all = all.map(|error| error.to_string());
-    let acme = snapshot.acme.iter().filter_map(|acme| acme.odd_folder());
+    let acme = snapshot.acme.iter().flat_map(|acme| acme.odd_folders());
     all.chain(acme)
         .map(|text| Finding::warning(text).passing())
         .collect()

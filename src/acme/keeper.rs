@@ -69,7 +69,7 @@ impl Keeper {
         let fleet = redis.zip(key).map(join);
         let names = settings.domains.iter();
         Self {
-            state: StateDir::of(&settings.state_dir, &settings.directory),
+            state: settings.state(),
             client: Client::new(Arc::clone(&settings.trust)),
             names: names.map(|name| (name.clone(), Name::new())).collect(),
             settings,

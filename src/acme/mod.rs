@@ -32,7 +32,6 @@ use crate::tls::{Challenges, ServerTls};
 
 use keeper::Keeper;
 use shelf::Shelf;
-use store::StateDir;
 
 /// All that the process knows of ACME, through all reloads.
 #[derive(Debug)]
@@ -81,7 +80,10 @@ impl Acme {
                 .send_if_modified(|wanted| wanted.settings.take().is_some());
             return;
         };
-        let state = StateDir::of(&settings.state_dir, &settings.directory);
+        let state = settings.state();
+        for exposed in state.exposed() {
+            tracing::warn!("{exposed}");
+        }
         let now = SystemTime::now();
         for name in &settings.domains {
             if self.shelf.of(name, &settings.directory).is_some() {

@@ -44,13 +44,17 @@ pub struct AcmeSettings {
 }
 
 impl AcmeSettings {
-    /// What `check` says of the folder, if it cannot be used.
+    /// What `check` says of the folder: that it cannot be used, or is open to others.
     #[must_use]
-    pub fn odd_folder(&self) -> Option<String> {
-        let state = StateDir::of(&self.state_dir, &self.directory);
-        let error = state.check().err()?;
+    pub fn odd_folders(&self) -> Vec<String> {
         let folder = self.state_dir.display();
-        Some(format!("cannot use `tls.acme.state_dir` {folder}: {error}"))
+        let error = self.state().check().err();
+        let error = error.map(|error| format!("cannot use `tls.acme.state_dir` {folder}: {error}"));
+        error.into_iter().chain(self.state().exposed()).collect()
+    }
+
+    pub(super) fn state(&self) -> StateDir {
+        StateDir::of(&self.state_dir, &self.directory)
     }
 }
 

@@ -7,11 +7,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access};
 use sha2::{Digest, Sha256};
 
 use crate::message::hex::Hex;
@@ -59,6 +59,25 @@ impl StateDir {
         access(there, rights).map_err(|error| failed(error.into()))
     }
 
+    /// What others than its user may do in a folder that was there before, and keeps its rights: one that is
+    /// made here is for its user alone.
+    pub(super) fn exposed(&self) -> impl Iterator<Item = String> {
+        let folders = self.folder.parent().into_iter().chain([&*self.folder]);
+        folders.filter_map(|folder| {
+            let mode = fs::metadata(folder).ok().filter(fs::Metadata::is_dir)?.mode();
+            let may = match (mode & 0o044 != 0, mode & 0o022 != 0) {
+                (false, false) => return None,
+                (true, false) => "read",
+                (false, true) => "write to",
+                (true, true) => "read and write to",
+            };
+            let folder = folder.display();
+            Some(format!(
+                "others than its user may {may} `{folder}`, where private keys are kept: `chmod 700 {folder}`"
+            ))
+        })
+    }
+
     /// The certificate of a name, if there is one.
     pub(super) fn certificate(
         &self,
@@ -99,6 +118,7 @@ impl StateDir {
             .write(true)
             .create(true)
             .truncate(false)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .mode(FILE_MODE);
         let failed = |error| StoreError::system(&path, error);
         let file = options.open(&path).map_err(failed)?;
@@ -121,17 +141,19 @@ impl StateDir {
         made.map_err(|error| StoreError::system(&self.folder, error))
     }
 
-    /// Replaces a file, and returns once that would outlive a loss of power.
+    /// Replaces a file, and returns once that would outlive a loss of power. It is always a new file: what
+    /// stands there already may be open to others, or lead elsewhere.
     fn put(&self, path: &Path, content: &[u8]) -> Result<(), StoreError> {
         self.make()?;
         let new = path.with_added_extension("new");
         let written = (|| {
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let mut options = OpenOptions::new();
-            options
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(FILE_MODE);
+            // Follows no link either.
+            options.write(true).create_new(true).mode(FILE_MODE);
             let mut file = options.open(&new)?;
             file.write_all(content)?;
             file.sync_all()?;
@@ -223,6 +245,67 @@ mod tests {
             .collect();
         assert_eq!(files.len(), 2, "{files:?}");
         assert!(files.iter().all(|file| mode(file) == FILE_MODE));
+    }
+
+    #[test]
+    fn keys_are_not_written_into_what_others_have_put_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::of(folder.path(), DIRECTORY);
+        state.make().unwrap();
+        let (elsewhere, account) = (folder.path().join("elsewhere"), state.folder.join(ACCOUNT));
+        let new = account.with_added_extension("new");
+        fs::write(&elsewhere, "as it was").unwrap();
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+
+        std::os::unix::fs::symlink(&elsewhere, &new).unwrap();
+        state.put_account("a key").unwrap();
+        assert_eq!(read(&elsewhere), "as it was");
+        assert!(fs::symlink_metadata(&account).unwrap().is_file());
+
+        // Somebody holds it open, and may read what is written into it.
+        fs::write(&new, "").unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).unwrap();
+        let held = File::open(&new).unwrap();
+        state.put_account("another key").unwrap();
+        assert_eq!(io::read_to_string(held).unwrap(), "");
+        assert_eq!(read(&account), "another key");
+        assert_eq!(fs::metadata(&account).unwrap().mode() & 0o777, FILE_MODE);
+
+        std::os::unix::fs::symlink(folder.path().join("made"), state.folder.join("lock")).unwrap();
+        state.lock().unwrap_err();
+        assert!(!folder.path().join("made").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("acme");
+        let state = StateDir::of(&path, DIRECTORY);
+        let said = || state.exposed().collect::<Vec<_>>();
+        assert!(said().is_empty());
+        state.make().unwrap();
+        assert!(said().is_empty());
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for (mode, may) in [
+            (0o711, None),
+            (0o750, Some("may read `")),
+            (0o703, Some("may write to `")),
+            (0o775, Some("may read and write to `")),
+        ] {
+            for (one, other) in [(&path, &state.folder), (&state.folder, &path)] {
+                set(one, mode);
+                set(other, FOLDER_MODE);
+                let said = said();
+                assert_eq!(said.len(), usize::from(may.is_some()), "{said:?}");
+                let end = format!("`chmod 700 {}`", one.display());
+                assert!(
+                    may.is_none_or(|may| said[0].contains(may) && said[0].ends_with(&end)),
+                    "{said:?}"
+                );
+            }
+        }
     }
 
     #[test]

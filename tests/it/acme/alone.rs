@@ -8,7 +8,7 @@ use super::{
     wait_issued,
 };
 use crate::support::pebble::Pebble;
-use crate::support::{Client, Gateway, Request, eventually, folder_with};
+use crate::support::{Client, Gateway, Request, eventually, folder_with, tollgate};
 
 #[test]
 fn http_01_brings_certificates_that_are_kept() {
@@ -153,6 +153,26 @@ fn without_a_place_for_it_nothing_is_ordered() {
     let error = line["error"].as_str().expect("a reason");
     assert!(error.contains("tollgate.toml/acme"), "{error}");
     assert_eq!((pebble.orders(), pebble.accounts()), (0, 0));
+}
+
+#[test]
+fn a_folder_that_is_open_to_others_is_told_of() {
+    let pebble = Pebble::start(0);
+    let state_dir = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(state_dir.path(), fs::Permissions::from_mode(0o777)).expect("its rights");
+    let path = state_dir.path().to_str().expect("a path in UTF-8");
+    let acme = pebble.config(&["a.test"], "http-01");
+    let acme = acme.replace("state_dir = \"acme\"", &format!("state_dir = \"{path}\""));
+    let dir = folder_with(&format!("{LISTEN}{acme}"));
+    let said = format!("others than its user may read and write to `{path}`");
+    let file = dir.path().join("tollgate.toml");
+    let done = tollgate(&["check", "-c", file.to_str().expect("a path in UTF-8")]);
+    assert!(done.stderr.contains(&said), "{}", done.stderr);
+    let gateway = Gateway::start_in(dir);
+    gateway.wait_log("the folder", |line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        line["level"] == "WARN" && message.starts_with(&said)
+    });
 }
 
 #[test]
