@@ -196,6 +196,7 @@ impl Client<'_> {
     /// Holds nothing of the configuration meanwhile: a reload would have to keep the old one.
     async fn wait(&mut self, since: Instant) -> bool {
         let buffers = &self.worker.buffers;
+        let mut record_since = None;
         poll_fn(|cx: &mut Context<'_>| {
             if let Poll::Ready(read) = self.connection.poll_fill(cx, buffers) {
                 return Poll::Ready(read.is_ok_and(|n| n > 0));
@@ -203,7 +204,13 @@ impl Client<'_> {
             if self.guard.gives_way(cx) {
                 return Poll::Ready(false);
             }
-            let due = since + self.worker.current().snapshot.idle_timeout;
+            let snapshot = &self.worker.current().snapshot;
+            let mut due = since + snapshot.idle_timeout;
+            // A request has begun, of which nothing can be read yet.
+            if self.connection.is_within_record() {
+                let since = *record_since.get_or_insert_with(Instant::now);
+                due = due.min(since + snapshot.header_timeout);
+            }
             let began = self.guard.drain_began();
             let due = began.map_or(due, |began| due.min(began.max(since) + LAST_CALL));
             self.alarm.poll_due(cx, due).map(|()| false)

@@ -23,42 +23,47 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-/// All handshakes of the process.
+/// All handshakes of the process since the last line about them.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
-    failed: AtomicU64,
+    done: AtomicU64,
+    left: AtomicU64,
+    timed_out: AtomicU64,
+    gave_way: AtomicU64,
     not_tls: AtomicU64,
+    failed: AtomicU64,
     seldom: Seldom,
 }
 
 impl Handshakes {
     /// Counts one.
     pub(super) fn note(&self, outcome: &Outcome) {
-        let why = match outcome {
-            Outcome::Done => return,
-            Outcome::Left | Outcome::TimedOut | Outcome::GaveWay => {
-                return tracing::debug!(?outcome, "a TLS handshake was not finished");
-            }
-            Outcome::NotTls => {
-                self.not_tls.fetch_add(1, Ordering::Relaxed);
-                "the client does not speak TLS"
-            }
-            Outcome::Failed(why) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-                why
-            }
+        let (count, why) = match outcome {
+            Outcome::Done => (&self.done, None),
+            Outcome::Left => (&self.left, None),
+            Outcome::TimedOut => (&self.timed_out, None),
+            Outcome::GaveWay => (&self.gave_way, Some("others needed its place")),
+            Outcome::NotTls => (&self.not_tls, Some("the client does not speak TLS")),
+            Outcome::Failed(why) => (&self.failed, Some(&**why)),
         };
-        tracing::debug!(why, "a TLS handshake has failed");
-        if self.seldom.is_due() {
-            let failed = self.failed.swap(0, Ordering::Relaxed);
-            let not_tls = self.not_tls.swap(0, Ordering::Relaxed);
-            tracing::info!(
-                failed,
-                not_tls,
-                last = why,
-                "TLS handshakes of clients have failed"
-            );
+        count.fetch_add(1, Ordering::Relaxed);
+        if !matches!(outcome, Outcome::Done) {
+            tracing::debug!(?outcome, "a TLS handshake was not finished");
         }
+        let Some(last) = why.filter(|_| self.seldom.is_due()) else {
+            return;
+        };
+        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
+        tracing::info!(
+            failed = take(&self.failed),
+            not_tls = take(&self.not_tls),
+            gave_way = take(&self.gave_way),
+            timed_out = take(&self.timed_out),
+            left = take(&self.left),
+            done = take(&self.done),
+            last,
+            "TLS handshakes of clients have failed"
+        );
     }
 }
 

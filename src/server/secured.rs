@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -23,6 +23,8 @@ use super::connections::ConnectionGuard;
 use super::handshakes::Outcome;
 use super::room::Room;
 
+/// How long a handshake may still take once the drain has begun.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// How many handshakes of a worker may be under way. One takes a few KiB.
 const MOST: usize = 1024;
 
@@ -45,38 +47,57 @@ pub(super) enum Secured {
 
 /// Takes the handshake to its end.
 pub(super) async fn secure(
-    mut connection: Connection,
+    connection: Connection,
     worker: &Worker,
     guard: &ConnectionGuard,
     under_way: &UnderWay,
     room: &Room,
 ) -> Secured {
     // What a client may wait for it may also lose, as those that rest do.
-    guard.set_idle(Some(Instant::now()));
+    let begun = Instant::now();
+    guard.set_idle(Some(begun));
     let one = under_way.begin();
     let mut patience = Patience {
-        due: Instant::now() + worker.current().snapshot.header_timeout,
+        begun,
+        due: begun + worker.current().snapshot.header_timeout,
         alarm: Alarm::default(),
         guard,
         one: &one,
     };
+    let secured = shake_hands(connection, worker, &mut patience).await;
+    guard.set_idle(None);
+    match secured {
+        Ok(secured) => {
+            let not_tls = matches!(secured, Secured::NotTls(_));
+            room.handshakes.note(if not_tls {
+                &Outcome::NotTls
+            } else {
+                &Outcome::Done
+            });
+            secured
+        }
+        Err(outcome) => {
+            room.handshakes.note(&outcome);
+            Secured::No
+        }
+    }
+}
+
+async fn shake_hands(
+    mut connection: Connection,
+    worker: &Worker,
+    patience: &mut Patience<'_>,
+) -> Result<Secured, Outcome> {
     let buffers = &worker.buffers;
     let hello = poll_fn(|cx| connection.poll_hello(cx, buffers));
-    let (hello, outcome) = match patience.wait(hello).await {
-        Ok(Ok(hello)) => (hello, None),
-        Ok(Err(HelloError::Malformed)) => (Hello::default(), None),
-        Ok(Err(HelloError::NotTls)) => (Hello::default(), Some(Outcome::NotTls)),
-        Ok(Err(HelloError::Left)) => (Hello::default(), Some(Outcome::Left)),
-        Err(outcome) => (Hello::default(), Some(outcome)),
+    let hello = match patience.wait(hello).await? {
+        Ok(hello) => hello,
+        // A session says what is wrong with it.
+        Err(HelloError::Malformed) => Hello::default(),
+        Err(HelloError::NotTls) => return Ok(Secured::NotTls(connection)),
+        Err(HelloError::Left) => return Err(Outcome::Left),
+        Err(why @ HelloError::TooLarge) => return Err(Outcome::Failed(why.to_string())),
     };
-    if let Some(outcome) = outcome {
-        guard.set_idle(None);
-        room.handshakes.note(&outcome);
-        return match outcome {
-            Outcome::NotTls => Secured::NotTls(connection),
-            _ => Secured::No,
-        };
-    }
     let handshake = {
         let snapshot = &worker.current().snapshot;
         let tls = snapshot.tls.as_ref();
@@ -85,27 +106,18 @@ pub(super) async fn secure(
     };
     let Some(Handshake { config, verifier }) = handshake else {
         // A reload may have taken all certificates away; it is refused while a listener needs them.
-        return Secured::No;
+        return Ok(Secured::No);
     };
-    let accepted = patience.wait(connection.accept_tls(config, buffers)).await;
-    guard.set_idle(None);
-    let outcome = match accepted {
-        Ok(Ok(mut connection)) => {
-            room.handshakes.note(&Outcome::Done);
-            if connection.agreed().and_then(|agreed| agreed.protocol) == Some(ACME_TLS) {
-                // It has seen what it came for (RFC 8737 section 3).
-                let goodbye = poll_fn(|cx| connection.poll_finish(cx, buffers));
-                let _ = patience.wait(goodbye).await;
-                return Secured::No;
-            }
-            let peer = Box::new(peer(&connection, hello, verifier));
-            return Secured::Yes(connection, peer);
-        }
-        Ok(Err(error)) => error.into(),
-        Err(outcome) => outcome,
-    };
-    room.handshakes.note(&outcome);
-    Secured::No
+    let accepted = connection.accept_tls(config, buffers);
+    let mut connection = patience.wait(accepted).await??;
+    if connection.agreed().and_then(|agreed| agreed.protocol) == Some(ACME_TLS) {
+        // It has seen what it came for (RFC 8737 section 3).
+        let goodbye = poll_fn(|cx| connection.poll_finish(cx, buffers));
+        let _ = patience.wait(goodbye).await;
+        return Ok(Secured::No);
+    }
+    let peer = Box::new(peer(&connection, hello, verifier));
+    Ok(Secured::Yes(connection, peer))
 }
 
 fn peer(connection: &Connection, hello: Hello, verifier: Option<VerifierId>) -> TlsPeer {
@@ -127,6 +139,7 @@ fn peer(connection: &Connection, hello: Hello, verifier: Option<VerifierId>) -> 
 
 /// How long a handshake may take.
 struct Patience<'p> {
+    begun: Instant,
     due: Instant,
     alarm: Alarm,
     guard: &'p ConnectionGuard,
@@ -142,13 +155,14 @@ impl Patience<'_> {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            if ended.as_mut().poll(cx).is_ready()
-                || self.guard.gives_way(cx)
-                || self.guard.drain_began().is_some()
-            {
+            if ended.as_mut().poll(cx).is_ready() || self.guard.gives_way(cx) {
                 return Poll::Ready(Err(Outcome::GaveWay));
             }
-            let due = self.alarm.poll_due(cx, self.due);
+            let began = self.guard.drain_began();
+            let due = began.map_or(self.due, |began| {
+                self.due.min(began.max(self.begun) + LAST_CALL)
+            });
+            let due = self.alarm.poll_due(cx, due);
             due.map(|()| Err(Outcome::TimedOut))
         })
         .await

@@ -49,14 +49,13 @@ pub struct Http1<'c> {
     out: Vec<u8>,
     /// How much of `out` has left.
     written: usize,
-    received: usize,
 }
 
 impl<'c> Http1<'c> {
     /// Uses a connection whose other side speaks `version`, between two messages.
     #[must_use]
     pub fn new(connection: &'c mut Connection, buffers: &'c Buffers, version: Version) -> Self {
-        connection.take_sent();
+        connection.take_moved();
         Self {
             connection,
             buffers,
@@ -68,7 +67,6 @@ impl<'c> Http1<'c> {
             finished: false,
             out: Vec::new(),
             written: 0,
-            received: 0,
         }
     }
 
@@ -148,9 +146,7 @@ impl<'c> Http1<'c> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = ready!(self.connection.poll_fill(cx, self.buffers))?;
-        self.received += read;
-        Poll::Ready(Ok(read))
+        self.connection.poll_fill(cx, self.buffers)
     }
 
     pub(super) fn is_taken(&self) -> bool {
@@ -297,10 +293,7 @@ impl<'c> Http1<'c> {
     }
 
     pub(super) fn moved(&mut self) -> Moved {
-        Moved {
-            received: std::mem::take(&mut self.received),
-            sent: self.connection.take_sent(),
-        }
+        self.connection.take_moved()
     }
 
     pub(super) fn ask_for_room(&mut self) {

@@ -33,8 +33,8 @@ pub struct Connection {
     stream: Stream,
     input: Input,
     within_message: bool,
-    /// How many bytes have been written since this was last asked.
-    sent: usize,
+    /// How many bytes have been read and written since this was last asked.
+    moved: Moved,
     /// The next write is offered to the kernel whether or not the socket is known to have room.
     asks_for_room: bool,
     /// The address that the peer, or the client that it speaks for, has connected to, once that was
@@ -98,7 +98,7 @@ impl Connection {
             stream,
             input: Input::default(),
             within_message: false,
-            sent: 0,
+            moved: Moved::default(),
             asks_for_room: false,
             reached: None,
         }
@@ -153,13 +153,14 @@ impl Connection {
         buffers: &Buffers,
     ) -> Poll<io::Result<usize>> {
         // Worth a buffer only then.
-        if let Poll::Ready(ready) = self.stream.socket().poll_read_ready(cx) {
+        if let Poll::Ready(ready) = self.stream.poll_readable(cx) {
             ready?;
             self.input.reserve(buffers);
             let read = self.stream.poll_read(cx, buffers, self.input.storage());
-            if read.is_ready() {
+            if let Poll::Ready(read) = read {
                 self.input.grow_if_full(buffers);
-                return read;
+                self.moved.received += read.as_ref().map_or(0, |read| *read);
+                return Poll::Ready(read);
             }
         }
         self.input.rest(buffers);
@@ -186,7 +187,7 @@ impl Connection {
                     Some(written) => written,
                     None => ready!(Pin::new(socket).poll_write(cx, bytes))?,
                 };
-                self.sent += written;
+                self.moved.sent += written;
                 written
             }
             Stream::Tls(tls) => {
@@ -217,11 +218,23 @@ impl Connection {
         }
     }
 
-    /// How many bytes have left since this was last asked.
-    pub fn take_sent(&mut self) -> usize {
+    /// How many bytes have come, and have left, since this was last asked.
+    pub fn take_moved(&mut self) -> Moved {
         match &mut self.stream {
-            Stream::Plain(_) => std::mem::take(&mut self.sent),
-            Stream::Tls(tls) => tls.take_left(),
+            Stream::Plain(_) => std::mem::take(&mut self.moved),
+            Stream::Tls(tls) => Moved {
+                received: tls.take_received(),
+                sent: tls.take_left(),
+            },
+        }
+    }
+
+    /// Whether a part of a record has come, of which nothing can be read before the rest has.
+    #[must_use]
+    pub fn is_within_record(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(tls) => tls.is_within_record(),
         }
     }
 
@@ -319,6 +332,14 @@ impl Stream {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(tls) => tls.socket(),
+        }
+    }
+
+    /// Ready when it is worth a buffer to read.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(tls) if tls.has_ended() => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Tls(_) => self.socket().poll_read_ready(cx),
         }
     }
 

@@ -53,7 +53,9 @@ pub struct TlsStream {
     /// The end of what is written has been said, or must not be.
     ended: bool,
     /// What the peer has sent is not TLS. Nothing of it is looked at again.
-    failed: bool,
+    failed: Option<Error>,
+    /// How many bytes have come since this was last asked.
+    received: usize,
 }
 
 /// Why a handshake has failed.
@@ -96,7 +98,8 @@ impl TlsStream {
             of_message: 0,
             peer_ended: false,
             ended: true,
-            failed: false,
+            failed: None,
+            received: 0,
         }
     }
 
@@ -123,7 +126,9 @@ impl TlsStream {
                 let _ = self.poll_flush(cx, buffers);
                 return Poll::Ready(state.map(drop).map_err(Into::into));
             }
-            ready!(self.poll_flush(cx, buffers)).map_err(|_| HandshakeError::Left)?;
+            if ready!(self.poll_flush(cx, buffers)).is_err() {
+                return Poll::Ready(Err(self.last_words(cx, buffers, plain)));
+            }
             if state == Ok(State::Open) {
                 self.ended = false;
                 self.incoming.rest(buffers);
@@ -140,6 +145,31 @@ impl TlsStream {
         }
     }
 
+    /// Why the peer has ended the connection, if it has said so before.
+    fn last_words(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        plain: &mut Vec<u8>,
+    ) -> HandshakeError {
+        while let Poll::Ready(Ok(1..)) = self.poll_records(cx, buffers) {
+            if let Err(why) = self.read_records(plain) {
+                return why.into();
+            }
+        }
+        HandshakeError::Left
+    }
+
+    /// Whether reading says something although the socket is silent.
+    pub(super) fn has_ended(&self) -> bool {
+        self.peer_ended || self.failed.is_some()
+    }
+
+    /// Whether a part of a record has come, and the rest has not.
+    pub(super) fn is_within_record(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
     /// Reads once, behind `into`; 0 once the peer has said that it sends no more. An end of the
     /// connection before that is an error: somebody else may have made it (RFC 8446 section 6.1).
     pub(super) fn poll_read(
@@ -150,26 +180,30 @@ impl TlsStream {
     ) -> Poll<io::Result<usize>> {
         let before = into.len();
         while !self.peer_ended {
-            if self.failed {
-                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            if let Some(why) = &self.failed {
+                return Poll::Ready(Err(invalid(why.clone())));
             }
             match self.poll_records(cx, buffers) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(truncated())),
                 Poll::Ready(read) => read?,
                 Poll::Pending => {
                     self.incoming.rest(buffers);
+                    self.incoming.shrink(buffers);
                     return Poll::Pending;
                 }
             };
             let read = self.read_records(into);
             // An answer to what the peer has changed, or an alert. If there is no room for it, it goes
-            // before what is written next.
-            if !self.outgoing.bytes.is_empty()
-                && let Poll::Ready(flushed) = self.poll_flush(cx, buffers)
-            {
-                flushed?;
+            // before what is written next; if the peer takes nothing any more, what it has said counts
+            // all the same.
+            if !self.outgoing.bytes.is_empty() {
+                let _ = self.poll_flush(cx, buffers);
             }
-            read.map_err(invalid)?;
+            if let Err(why) = read
+                && into.len() == before
+            {
+                return Poll::Ready(Err(invalid(why)));
+            }
             if into.len() > before {
                 break;
             }
@@ -184,6 +218,7 @@ impl TlsStream {
         self.incoming.reserve(buffers);
         let read = ready!(pin!(self.socket.read_buf(self.incoming.storage())).poll(cx))?;
         self.incoming.grow_if_full(buffers);
+        self.received += read;
         Poll::Ready(Ok(read))
     }
 
@@ -192,7 +227,9 @@ impl TlsStream {
         let read = self
             .session
             .read(incoming, outgoing, plain, &mut self.peer_ended);
-        self.failed |= read.is_err();
+        if let Err(why) = &read {
+            self.failed = Some(why.clone());
+        }
         read
     }
 
@@ -205,7 +242,7 @@ impl TlsStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx, buffers))?;
-        if self.failed {
+        if self.failed.is_some() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if self.outgoing.bytes.capacity() == 0 {
@@ -261,6 +298,11 @@ impl TlsStream {
         Ok(())
     }
 
+    /// How many bytes have come since this was last asked, be it of records that are not whole.
+    pub(super) fn take_received(&mut self) -> usize {
+        mem::take(&mut self.received)
+    }
+
     /// How many bytes have left since this was last asked.
     pub(super) fn take_left(&mut self) -> usize {
         mem::take(&mut self.outgoing.left)
@@ -288,7 +330,7 @@ impl TlsStream {
     }
 
     fn put_end(&mut self) {
-        if !mem::replace(&mut self.ended, true) && !self.failed {
+        if !mem::replace(&mut self.ended, true) && self.failed.is_none() {
             // A session that cannot say it any more has failed.
             let _ = self
                 .session
@@ -300,26 +342,35 @@ impl TlsStream {
     /// What else has come goes to `plain`. With `ask_kernel` the kernel is asked although the runtime
     /// has not been told of anything.
     pub(super) fn is_silent(&mut self, ask_kernel: bool, plain: &mut Vec<u8>) -> bool {
+        if self.has_ended() || self.is_within_record() {
+            return false;
+        }
         let mut cx = Context::from_waker(Waker::noop());
+        if !ask_kernel && self.socket.poll_read_ready(&mut cx).is_pending() {
+            return true;
+        }
+        self.reads_tickets_only(ask_kernel, plain)
+    }
+
+    /// Reads what has come; whether that was nothing, or of the session alone.
+    #[cold]
+    fn reads_tickets_only(&mut self, ask_kernel: bool, plain: &mut Vec<u8>) -> bool {
         let mut room = [0; TICKETS];
         loop {
-            if self.failed || self.peer_ended || !self.incoming.is_empty() || !plain.is_empty() {
-                return false;
-            }
             let read = if ask_kernel {
                 let socket = SockRef::from(&self.socket);
                 (&*socket).read(&mut room)
-            } else if self.socket.poll_read_ready(&mut cx).is_pending() {
-                return true;
             } else {
                 self.socket.try_read(&mut room)
             };
             match read {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return !self.is_within_record();
+                }
                 Ok(0) | Err(_) => return false,
                 Ok(read) => self.incoming.put(&room[..read]),
             }
-            if self.read_records(plain).is_err() {
+            if self.read_records(plain).is_err() || self.peer_ended || !plain.is_empty() {
                 return false;
             }
             if self.incoming.is_empty() {

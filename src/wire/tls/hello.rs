@@ -24,6 +24,9 @@ pub enum HelloError {
     /// What came is not TLS.
     #[error("the client does not speak TLS")]
     NotTls,
+    /// It is larger than any that is meant well.
+    #[error("the client's first message is larger than 16 KiB")]
+    TooLarge,
     /// It is TLS, and no hello that could be read. A session finds out what is wrong with it.
     #[error("the client's first message is no hello")]
     Malformed,
@@ -72,7 +75,7 @@ fn wait_for_more(records: &[u8]) -> Result<Option<Hello>, HelloError> {
     if records.len() < MOST {
         Ok(None)
     } else {
-        Err(HelloError::Malformed)
+        Err(HelloError::TooLarge)
     }
 }
 
@@ -140,12 +143,12 @@ mod tests {
         let mut server = hello("a.example", &[]);
         server[5] = 2;
         assert_eq!(read_hello(&server), Err(HelloError::Malformed));
-        // A megabyte, in a message of which each record is whole.
-        let mut endless = vec![22, 3, 1, 0, 4, 1, 16, 0, 0];
+        // 40,000 bytes, in a message of which each record is whole.
+        let mut endless = vec![22, 3, 1, 0, 4, 1, 0, 0x9c, 0x40];
         while endless.len() < MOST {
             endless.extend_from_slice(&[22, 3, 1, 0, 200]);
             endless.extend_from_slice(&[0; 200]);
         }
-        assert_eq!(read_hello(&endless), Err(HelloError::Malformed));
+        assert_eq!(read_hello(&endless), Err(HelloError::TooLarge));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -11,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::wire::buffers::Buffers;
-use crate::wire::stream::Connection;
+use crate::wire::stream::{Connection, Ended};
 
 const BOTH: &[&[&SupportedProtocolVersion]] = &[&[&TLS12], &[&TLS13]];
 
@@ -284,7 +286,7 @@ async fn a_resting_connection_holds_no_buffer() {
         .unwrap();
     read_exact(&mut connection, &buffers, 40_000).await;
     write_all(&mut connection, &buffers, &bytes(40_000)).await;
-    let resting = poll_fn(|cx| std::task::Poll::Ready(connection.poll_fill(cx, &buffers))).await;
+    let resting = poll_fn(|cx| Poll::Ready(connection.poll_fill(cx, &buffers))).await;
     assert!(resting.is_pending());
     assert_eq!(connection.held(), 0);
     task.await.unwrap();
@@ -322,4 +324,72 @@ async fn what_is_no_record_ends_the_session_once() {
         assert!(told.contains("BadRecordMac"), "{told}");
         drop(connection);
     }
+}
+
+#[tokio::test]
+async fn an_end_that_comes_with_the_last_bytes_is_seen() {
+    for versions in BOTH {
+        let (server, client) = configs(versions);
+        let (near, far) = pair().await;
+        let task = tokio::spawn(async move {
+            let connector = TlsConnector::from(client);
+            let tls = connector.connect(name(), near).await.unwrap();
+            let (mut socket, mut session) = tls.into_inner();
+            // One write, and no end of the connection behind it.
+            std::io::Write::write_all(&mut session.writer(), b"all of it").unwrap();
+            session.send_close_notify();
+            let mut records = vec![];
+            while session.wants_write() {
+                session.write_tls(&mut records).unwrap();
+            }
+            socket.write_all(&records).await.unwrap();
+            socket
+        });
+        let buffers = Buffers::default();
+        let connection = Connection::new(far).accept_tls(server, &buffers).await;
+        let mut connection = connection.unwrap();
+        read_exact(&mut connection, &buffers, 9).await;
+        let end = tokio::time::timeout(Duration::from_secs(10), connection.fill(&buffers)).await;
+        assert_eq!(end.expect("the end was said").unwrap(), 0);
+        assert_eq!(connection.ended(), Some(Ended::Sending));
+        drop(task.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_record_is_seen_to_come_and_costs_little() {
+    let (server, client) = configs(&[&TLS13]);
+    let (near, far) = pair().await;
+    let (go, gone) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let connector = TlsConnector::from(client);
+        let tls = connector.connect(name(), near).await.unwrap();
+        let (mut socket, mut session) = tls.into_inner();
+        std::io::Write::write_all(&mut session.writer(), &[b'x'; 5_000]).unwrap();
+        let mut records = vec![];
+        while session.wants_write() {
+            session.write_tls(&mut records).unwrap();
+        }
+        socket.write_all(&records[..700]).await.unwrap();
+        gone.await.unwrap();
+        socket.write_all(&records[700..]).await.unwrap();
+        socket
+    });
+    let buffers = Buffers::default();
+    let connection = Connection::new(far).accept_tls(server, &buffers).await;
+    let mut connection = connection.unwrap();
+    connection.take_moved();
+    let mut come = 0;
+    while come < 700 {
+        let filled = poll_fn(|cx| Poll::Ready(connection.poll_fill(cx, &buffers))).await;
+        assert!(filled.is_pending());
+        come += connection.take_moved().received;
+        tokio::task::yield_now().await;
+    }
+    assert!(connection.is_within_record());
+    assert!(connection.held() < 2_048, "{}", connection.held());
+    go.send(()).unwrap();
+    read_exact(&mut connection, &buffers, 5_000).await;
+    assert!(connection.take_moved().received > 4_000 && !connection.is_within_record());
+    drop(task.await.unwrap());
 }

@@ -6,6 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConnection;
 use rustls::version::{TLS12, TLS13};
 use serde_json::json;
 
@@ -309,4 +310,31 @@ fn a_drain_does_not_wait_for_handshakes() {
     gateway.signal(rustix::process::Signal::TERM);
     assert!(gateway.wait_exit().success());
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_drain_lets_handshakes_that_are_under_way_end() {
+    let (authority, upstream) = (Authority::new(), Upstream::echo());
+    let mut gateway = gateway(&authority, &upstream, "");
+    let config = Arc::new(authority.client());
+    let mut session = ClientConnection::new(config, "a.test".try_into().unwrap()).unwrap();
+    let mut socket = TcpStream::connect(gateway.address()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    session.write_tls(&mut socket).unwrap();
+    session.read_tls(&mut socket).unwrap();
+    session.process_new_packets().unwrap();
+    gateway.signal(rustix::process::Signal::TERM);
+    gateway.wait_log("the drain", |line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|it| it.contains("drain"))
+    });
+    let mut client = rustls::StreamOwned::new(session, socket);
+    client
+        .write_all(b"GET /a HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(gateway.wait_exit().success());
 }

@@ -1,6 +1,13 @@
 //! How answers end: one that only the end of the connection ends is whole if the service says so in TLS.
 //! And tunnels.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ServerConnection, StreamOwned};
+
 use super::authority::{Authority, Signed};
 use super::front::Front;
 use super::{Site, config, trusts};
@@ -114,4 +121,36 @@ fn a_web_socket_goes_through_tls() {
     client.send("BYE");
     assert_eq!(client.take(3), b"BYE");
     client.is_closed();
+}
+
+#[test]
+fn an_early_answer_arrives_though_the_service_reads_no_more() {
+    let authority = Authority::new();
+    let signed = authority.signs(&["127.0.0.1"]);
+    // It reads the head, answers, and closes with most of the body unread, which is a reset.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let config_of_service = Arc::new(signed.server());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let session = ServerConnection::new(Arc::clone(&config_of_service)).unwrap();
+            let mut tls = StreamOwned::new(session, socket.unwrap());
+            let mut head = [0; 1024];
+            if tls.read(&mut head).is_ok_and(|n| n > 0) {
+                let answer =
+                    "HTTP/1.1 413 Too much\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n";
+                let _ = tls.write_all(answer.as_bytes());
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+                // It lingers for a moment, as services do, and then what it has not read is a reset.
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        }
+    });
+    let gateway = Gateway::start(&config(&url, &trusts(&authority)));
+    for _ in 0..3 {
+        let mut client = gateway.connect();
+        let answer = client.ask(&Request::post("/a", vec![b'x'; 8_000_000]));
+        assert_eq!((answer.status, answer.text().as_str()), (413, "no\n"));
+    }
 }
