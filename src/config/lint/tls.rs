@@ -1,4 +1,5 @@
-//! Keys of TLS without effect, certificates that expire soon, that clients cannot check or never see.
+//! Keys of TLS without effect, certificates that expire soon, that clients cannot check or never see, and
+//! addresses at which no certificate of a client is asked for.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::config::finding::Finding;
 use crate::config::keys::not_default;
 use crate::config::source::At;
 use crate::pipeline::snapshot::Snapshot;
-use crate::tls::{Certificate, Source};
+use crate::tls::{Certificate, ClientAuthMode, Source};
 
 use super::Lints;
 
@@ -47,11 +48,26 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
         }
     }
     if file.listen.iter().any(|listen| *listen.tls) {
+        if client_auth.is_some_and(|it| it.mode() == ClientAuthMode::Required) {
+            in_clear(file, lints);
+        }
         return;
     }
     for (key, span) in not_default(&*file.tls) {
         let text = format!("`tls.{key}` has no use: no address in `listen` has `tls = true`");
         lints.add(span, text);
+    }
+}
+
+/// Finds addresses without TLS, beside those at which clients need a certificate.
+fn in_clear(file: &File, lints: &mut Lints) {
+    let serving = file.listen.iter().filter(|it| it.redirect.is_none());
+    for listen in serving.filter(|it| !*it.tls) {
+        let text = format!(
+            "at `{}` clients get to the routes without the certificate that `tls.client_auth` requires: there is no TLS. Add `tls = true` or `redirect = \"https\"`, or take this address out",
+            *listen.address
+        );
+        lints.add(listen.address.span, text);
     }
 }
 

@@ -15,6 +15,11 @@ fn authority(until_year: i32) -> String {
 
 /// Reads a configuration that speaks TLS, beside which lie authorities and odd files.
 fn with_files(text: &str) -> Result<Loaded, Problems> {
+    with_listeners("{ address = \"0.0.0.0:443\", tls = true }", text)
+}
+
+/// The same with these addresses.
+fn with_listeners(listen: &str, text: &str) -> Result<Loaded, Problems> {
     let made = rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
     let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let files = |path: &Path| match path.to_str() {
@@ -32,7 +37,7 @@ fn with_files(text: &str) -> Result<Loaded, Problems> {
         _ => Err(Unreadable::Missing),
     };
     let text = format!(
-        "listen = {{ address = \"0.0.0.0:443\", tls = true }}\n[[tls.certificates]]\ncert = \"site.pem\"\nkey = \"site.key\"\n{text}"
+        "listen = [{listen}]\n[[tls.certificates]]\ncert = \"site.pem\"\nkey = \"site.key\"\n{text}"
     );
     parse(
         "conf/tollgate.toml",
@@ -94,6 +99,36 @@ fn an_authority_that_has_expired_is_warned_of() {
     let mut lints = loaded.lints.iter().map(ToString::to_string);
     let expired = lints.any(|lint| lint.contains("has expired, at 2001-01-01"));
     assert!(expired, "{:?}", loaded.lints);
+}
+
+#[test]
+fn an_address_at_which_no_certificate_is_required_is_warned_of() {
+    let tls = "{ address = \"0.0.0.0:443\", tls = true }";
+    let (clear, short) = ("{ address = \"127.0.0.1:80\" }", "\"127.0.0.1:80\"");
+    let redirect = "{ address = \"127.0.0.1:80\", redirect = \"https\" }";
+    let (required, optional) = (
+        asks("ca.pem"),
+        asks("ca.pem").replace("required", "optional"),
+    );
+    for (beside, text, is_warned_of) in [
+        (clear, &required, true),
+        (short, &required, true),
+        (redirect, &required, false),
+        (clear, &optional, false),
+        (clear, &String::new(), false),
+    ] {
+        let loaded = with_listeners(&format!("{tls}, {beside}"), text);
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let lints = loaded.lints.iter().map(ToString::to_string);
+        let said: Vec<_> = lints
+            .filter(|it| it.contains("without the certificate"))
+            .collect();
+        assert_eq!(said.len(), usize::from(is_warned_of), "{beside} {said:?}");
+        assert!(
+            said.iter().all(|it| it.contains("at `127.0.0.1:80`")),
+            "{said:?}"
+        );
+    }
 }
 
 #[test]
