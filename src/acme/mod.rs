@@ -75,7 +75,8 @@ impl Acme {
             tls.show_challenges(&self.challenges);
         }
         let Some(settings) = settings else {
-            self.shelf.show_by(tls, &[]);
+            self.shelf.want(&[]);
+            self.shelf.show_by(tls);
             self.wanted
                 .send_if_modified(|wanted| wanted.settings.take().is_some());
             return;
@@ -84,6 +85,7 @@ impl Acme {
         for exposed in state.exposed() {
             tracing::warn!("{exposed}");
         }
+        self.shelf.want(&settings.domains);
         let now = SystemTime::now();
         for name in &settings.domains {
             if self.shelf.of(name, &settings.directory).is_some() {
@@ -107,7 +109,7 @@ impl Acme {
                 }
             }
         }
-        self.shelf.show_by(tls, &settings.domains);
+        self.shelf.show_by(tls);
         self.wanted.send_if_modified(|wanted| {
             let is_new = wanted.settings.as_ref() != Some(settings);
             wanted.settings = Some(Arc::clone(settings));

@@ -15,7 +15,9 @@ pub(super) struct Shelf(Mutex<Content>);
 #[derive(Debug, Default)]
 struct Content {
     tls: Option<Arc<ServerTls>>,
-    /// By their names.
+    /// The names of the configuration.
+    wanted: Vec<String>,
+    /// By their names, which are wanted.
     issued: BTreeMap<String, Shown>,
 }
 
@@ -28,10 +30,16 @@ struct Shown {
 }
 
 impl Shelf {
-    /// Shows what there is for these names by `tls` from now on, and forgets the rest.
-    pub(super) fn show_by(&self, tls: Option<Arc<ServerTls>>, names: &[String]) {
+    /// Forgets what there is for other names than these, and takes nothing for others from now on.
+    pub(super) fn want(&self, names: &[String]) {
         let mut content = self.lock();
         content.issued.retain(|name, _| names.contains(name));
+        names.clone_into(&mut content.wanted);
+    }
+
+    /// Shows what there is by `tls` from now on.
+    pub(super) fn show_by(&self, tls: Option<Arc<ServerTls>>) {
+        let mut content = self.lock();
         if let Some(tls) = &tls {
             for (name, Shown { issued, .. }) in &content.issued {
                 tls.install(Source::Acme(name.clone()), issued.certificate.clone());
@@ -41,8 +49,12 @@ impl Shelf {
     }
 
     /// Shows a certificate that `directory` has issued, in the place of the one that there was for its name.
+    /// Its order may have begun when the name was still wanted.
     pub(super) fn put(&self, name: &str, directory: &str, issued: Issued) {
         let mut content = self.lock();
+        if !content.wanted.iter().any(|wanted| wanted == name) {
+            return;
+        }
         if let Some(tls) = &content.tls {
             tls.install(Source::Acme(name.to_owned()), issued.certificate.clone());
         }
@@ -86,12 +98,17 @@ mod tests {
         let source = |name: &str| Source::Acme(name.to_owned());
         let (shelf, first, second) = (Shelf::default(), tls(), tls());
         let names = ["a.test".to_owned(), "b.test".to_owned()];
+        shelf.want(&names);
         shelf.put("a.test", "https://ca", issued("a.test"));
-        shelf.show_by(Some(Arc::clone(&first)), &names);
+        shelf.show_by(Some(Arc::clone(&first)));
         assert_eq!(shown(&first), [source("a.test")]);
         shelf.put("b.test", "https://ca", issued("b.test"));
         assert_eq!(shown(&first), [source("a.test"), source("b.test")]);
-        shelf.show_by(Some(Arc::clone(&second)), &names[1..]);
+        shelf.want(&names[1..]);
+        shelf.show_by(Some(Arc::clone(&second)));
+        assert_eq!(shown(&second), [source("b.test")]);
+        // Its order has ended after the reload that removed the name.
+        shelf.put("a.test", "https://ca", issued("a.test"));
         assert_eq!(shown(&second), [source("b.test")]);
         assert!(shelf.of("a.test", "https://ca").is_none());
         // Shown, but not what another authority has issued.
