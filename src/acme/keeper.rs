@@ -84,8 +84,8 @@ impl Keeper {
         }
     }
 
-    /// Works until something else is wanted. Orders that are under way are brought to their end, unless
-    /// challenges cannot be answered any more.
+    /// Works until something else is wanted. Orders that are under way are then brought to their end, unless
+    /// challenges cannot be answered any more; no further one begins.
     pub(super) async fn keep(mut self, wanted: &mut watch::Receiver<Wanted>) {
         let mut stop = wanted.clone();
         let is_stopped = stop.wait_for(|wanted| !wanted.serves);
@@ -101,7 +101,7 @@ impl Keeper {
 
     async fn rounds(&mut self, wanted: &mut watch::Receiver<Wanted>) {
         loop {
-            let pause = self.round().await;
+            let pause = self.round(wanted).await;
             tokio::select! {
                 () = sleep(pause) => {}
                 _ = wanted.changed() => return,
@@ -110,7 +110,7 @@ impl Keeper {
     }
 
     /// Does all that is to be done now; says how long there is nothing to do.
-    async fn round(&mut self) -> Duration {
+    async fn round(&mut self, wanted: &watch::Receiver<Wanted>) -> Duration {
         let mut fleet_pause = None;
         if let Some(fleet) = self.fleet.clone() {
             fleet_pause = match self.follow(&fleet).await {
@@ -125,7 +125,7 @@ impl Keeper {
         self.note_shown();
         let now = SystemTime::now();
         if now >= self.rests_until && (self.has_due(now) || self.has_unshared()) {
-            match self.order_all().await {
+            match self.order_all(wanted).await {
                 Ok(()) => self.troubles = 0,
                 Err(error) => self.note_trouble(&error),
             }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use instant_acme::Account;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::acme::Wanted;
 use crate::acme::fleet::{Fleet, FleetError};
 use crate::acme::issued::{Issued, logged};
 use crate::acme::name::Name;
@@ -30,14 +32,17 @@ type Done = (String, Result<Issued, OrderError>);
 
 impl Keeper {
     /// Orders what is due, unless another process does. An error means that no order could be begun.
-    pub(super) async fn order_all(&mut self) -> Result<(), OrderError> {
+    pub(super) async fn order_all(
+        &mut self,
+        wanted: &watch::Receiver<Wanted>,
+    ) -> Result<(), OrderError> {
         // Before the authority is asked for anything, there has to be a place for it.
         let Some(_lock) = self.state.lock()? else {
             return Ok(());
         };
         let Some(fleet) = self.fleet.clone() else {
             self.read_again();
-            return self.order_due().await;
+            return self.order_due(wanted).await;
         };
         if !fleet.take_lease().await? {
             return Ok(());
@@ -47,7 +52,7 @@ impl Keeper {
         self.note_shown();
         let names = self.settings.domains.clone();
         let lost = tokio::select! {
-            ordered = self.order_due() => ordered,
+            ordered = self.order_due(wanted) => ordered,
             () = fleet.keep_lease(&names) => Err(FleetError::Lost.into()),
         };
         self.challenges.hide_ours();
@@ -72,7 +77,8 @@ impl Keeper {
         self.note_shown();
     }
 
-    async fn order_due(&mut self) -> Result<(), OrderError> {
+    /// Begins no further order once something else is wanted.
+    async fn order_due(&mut self, wanted: &watch::Receiver<Wanted>) -> Result<(), OrderError> {
         self.share().await?;
         let now = SystemTime::now();
         let due = self.names.iter().filter(|(_, state)| state.is_due(now));
@@ -86,8 +92,11 @@ impl Keeper {
             None => AT_ONCE,
         };
         let mut orders = JoinSet::new();
+        // An error: nothing is wanted any more.
+        let is_wanted = || wanted.has_changed().is_ok_and(|has_changed| !has_changed);
         loop {
             while orders.len() < at_once
+                && is_wanted()
                 && let Some(name) = due.pop()
             {
                 orders.spawn_local(self.begin(account.clone(), name));

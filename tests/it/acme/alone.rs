@@ -1,6 +1,7 @@
 //! One gateway: what it orders, keeps, and does when something is broken.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{
@@ -104,6 +105,34 @@ fn a_reload_adds_names_and_a_broken_file_is_replaced() {
             .iter()
             .any(|line| is(line, "certificate issued", "b.test"))
     );
+}
+
+#[test]
+fn after_a_reload_no_order_is_begun_for_what_was_wanted_before() {
+    let pebble = Pebble::start(0);
+    // The authority gets no answer there, so that orders last until this is closed.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    pebble
+        .http
+        .lead_to(silent.local_addr().expect("an address"));
+    let names = ["a.test", "b.test", "c.test", "d.test", "e.test", "f.test"];
+    let gateway = Gateway::start(&config(&pebble, &names, "http-01", ""));
+    let begun = |gateway: &Gateway| {
+        let lines = gateway.log().into_iter();
+        let begun = lines.filter(|line| line["message"] == "ordering a certificate");
+        begun
+            .map(|line| line["name"].to_string())
+            .collect::<Vec<_>>()
+    };
+    eventually("as many orders as are made at once", || {
+        (begun(&gateway).len() == 4).then_some(())
+    });
+    gateway.reload(&config(&pebble, &["g.test"], "http-01", ""));
+    drop(silent);
+    pebble.http.lead_to(listening(&gateway, "127.0.0.2:"));
+    wait_issued(&gateway, &["g.test"]);
+    let begun = begun(&gateway);
+    assert_eq!(begun.len(), 5, "{begun:?}");
 }
 
 #[test]
