@@ -63,7 +63,7 @@ require_all() {
 
 require_free() {
     if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
-        fail "port $1 is taken; stop what listens there, or choose another: $2=PORT make demo"
+        fail "port $1 is taken; stop what listens there, or choose another: $2=$(($1 + 100)) make demo${tls:+-tls}"
     fi
 }
 
@@ -139,7 +139,7 @@ fi
 
 if [ -n "$tls" ]; then
     scripts/needs.sh openssl curl
-    certificates=${CARGO_TARGET_DIR:-target}/demo-tls
+    certificates=$(realpath -m "${CARGO_TARGET_DIR:-target}/demo-tls")
     gateway=https://localhost:$gateway_port
     curl="curl --cacert $certificates/ca.pem"
     make_certificates
