@@ -2,6 +2,7 @@
 //! shows them, and so does the log at the start.
 
 mod allowed;
+mod client_auth;
 mod exposed;
 mod tls;
 mod upstream_tls;
@@ -42,6 +43,7 @@ pub(super) fn lint(
     allowed::allowed(file, &mut lints);
     upstreams::upstreams(file, &mut lints);
     tls::tls(file, snapshot, now, &mut lints);
+    client_auth::client_auth(file, snapshot, &mut lints);
     upstream_tls::upstream_tls(file, snapshot, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);

@@ -132,6 +132,44 @@ fn an_address_at_which_no_certificate_is_required_is_warned_of() {
 }
 
 #[test]
+fn a_name_that_nothing_else_knows_is_warned_of() {
+    let acme = "[tls.acme]\ndomains = [\"ordered.test\"]\n";
+    let route = "[routes.\"/\"]\nupstream = \"http://127.0.0.1:9\"\nhosts = [\"route.test\", \"*.wide.test\"]\n";
+    let lints = |name: &str| {
+        let text = format!("{}names = [\"{name}\"]\n{acme}{route}", asks("ca.pem"));
+        let loaded = with_files(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let lints = loaded.lints.into_iter().map(|lint| lint.to_string());
+        let lints = lints.filter(|lint| lint.contains("no certificate and no route is for"));
+        lints.collect::<Vec<_>>()
+    };
+    for name in [
+        "www.example.com",
+        "WWW.Example.com",
+        "*.example.com",
+        "ordered.test",
+        "route.test",
+        "*.wide.test",
+        "a.wide.test",
+    ] {
+        assert_eq!(lints(name), [""; 0], "{name}");
+    }
+    for (name, meant) in [
+        ("ww.example.com", ": did you mean `www.example.com`?"),
+        ("ordred.test", ": did you mean `ordered.test`?"),
+        ("a.b.wide.test", ""),
+        ("wide.test", ""),
+        ("elsewhere.org", ""),
+    ] {
+        let [lint] = &lints(name)[..] else {
+            panic!("{name} is not warned of once");
+        };
+        assert!(lint.starts_with("conf/tollgate.toml:8:"), "{lint}");
+        assert!(lint.contains(&format!("for `{name}`")), "{lint}");
+        assert!(lint.contains(meant), "{lint}");
+    }
+}
+
+#[test]
 fn what_a_certificate_is_known_by_belongs_to_one_client() {
     let hex = "ab".repeat(32);
     let good = format!(

@@ -1,0 +1,51 @@
+//! Names at which clients are asked for a certificate, and that nothing else in the configuration knows: a
+//! slip in one lets clients in unasked at the name that was meant.
+
+use super::Lints;
+use crate::config::file::File;
+use crate::config::suggest::closest;
+use crate::pipeline::snapshot::Snapshot;
+use crate::tls::Source;
+
+pub(super) fn client_auth(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
+    let Some(keys) = file.tls.client_auth.as_ref() else {
+        return;
+    };
+    let certificates = snapshot.tls.as_ref().map(|tls| tls.certificates());
+    let certificates = certificates.unwrap_or_default();
+    let of_files = certificates
+        .iter()
+        .filter(|(source, _)| matches!(source, Source::Files(_)));
+    let of_files = of_files.flat_map(|(_, it)| it.names.iter().map(String::as_str));
+    let acme = file.tls.acme.given();
+    let ordered = acme.iter().flat_map(|acme| acme.domains.iter());
+    let routes = file.all_routes().filter_map(|route| route.keys);
+    let hosts = routes.flat_map(|keys| keys.hosts.iter());
+    let known: Vec<&str> = of_files
+        .chain(ordered.map(|domain| domain.0.as_str()))
+        .chain(hosts.map(|host| host.0.as_str()))
+        .collect();
+    for name in keys.names.iter() {
+        let own = name.0.as_str();
+        if known.iter().any(|other| meet(own, other)) {
+            continue;
+        }
+        let meant = closest(own, known.iter().copied());
+        let meant = meant.map(|it| format!(": did you mean `{it}`?"));
+        let text = format!(
+            "no certificate and no route is for `{own}`, so most likely no client is asked for a certificate by this name{}",
+            meant.unwrap_or_default()
+        );
+        lints.add(name.span, text);
+    }
+}
+
+/// Whether a host can be meant by both. Each may begin with `*.`, which stands for one label.
+fn meet(one: &str, other: &str) -> bool {
+    let covers = |wide: &str, name: &str| {
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        wide.strip_prefix("*.")
+            .is_some_and(|wide| parent == Some(wide))
+    };
+    one == other || covers(one, other) || covers(other, one)
+}
