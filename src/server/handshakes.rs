@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustls::{Error, PeerIncompatible};
+
 use crate::wire::tls::HandshakeError;
 
 use super::seldom::Seldom;
@@ -71,7 +73,27 @@ impl From<HandshakeError> for Outcome {
     fn from(error: HandshakeError) -> Self {
         match error {
             HandshakeError::Left => Self::Left,
-            HandshakeError::Tls(error) => Self::Failed(error.to_string()),
+            HandshakeError::Tls(error) => Self::Failed(in_words(&error)),
         }
     }
+}
+
+/// Why a handshake has failed, in an operator's words where rustls has its own.
+fn in_words(error: &Error) -> String {
+    let words = match error {
+        Error::NoApplicationProtocol => "the client offers no protocol but others than http/1.1",
+        Error::PeerIncompatible(
+            PeerIncompatible::SignatureAlgorithmsExtensionRequired
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled,
+        ) => "the client speaks only versions of TLS older than `tls.min_version`",
+        Error::PeerIncompatible(
+            PeerIncompatible::NoCipherSuitesInCommon
+            | PeerIncompatible::NoKxGroupsInCommon
+            | PeerIncompatible::NoSignatureSchemesInCommon,
+        ) => "the client knows no cipher, key exchange or signature that is used here",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
