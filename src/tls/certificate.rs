@@ -2,7 +2,6 @@
 //! without asking anybody: one that is read without a fault can be shown.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,20 +9,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
 
+use super::chain::read_chain;
 use super::fault::{Fault, Half};
 use super::pem::Sections;
 use super::provider::provider;
-
-/// Clients refuse RSA keys with fewer bits.
-const LEAST_RSA_BITS: usize = 2048;
-
-/// What `authorityInfoAccess` has for where the issuer's certificate is (RFC 5280 section 4.2.2.1).
-const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -51,15 +41,6 @@ pub struct Certificate {
     certified: Arc<CertifiedKey>,
     /// Of both files.
     digest: [u8; 32],
-}
-
-/// What a file of certificates says.
-struct Chain {
-    certificates: Vec<CertificateDer<'static>>,
-    names: Vec<String>,
-    not_before: Timestamp,
-    not_after: Timestamp,
-    lacks_issuer: Option<String>,
 }
 
 impl Certificate {
@@ -211,142 +192,6 @@ fn read_key(text: &str) -> Result<PrivateKeyDer<'static>, Fault> {
     sections.key.ok_or(Fault::NoKey(sections.first))
 }
 
-/// Reads the certificates and notes what is wrong with them. `None`: there are none to be looked at.
-fn read_chain(
-    text: &str,
-    purpose: Purpose,
-    now: Timestamp,
-    faults: &mut Vec<Fault>,
-) -> Option<Chain> {
-    let sections = Sections::read(text, Half::Cert);
-    let sections = sections.map_err(|fault| faults.push(fault)).ok()?;
-    let certificates = sections.certificates;
-    if certificates.is_empty() {
-        faults.push(Fault::NoCertificate(sections.first));
-        return None;
-    }
-    check_chain(certificates, purpose, now, faults)
-}
-
-fn check_chain(
-    certificates: Vec<CertificateDer<'static>>,
-    purpose: Purpose,
-    now: Timestamp,
-    faults: &mut Vec<Fault>,
-) -> Option<Chain> {
-    let mut chain = Vec::new();
-    for (at, der) in certificates.iter().enumerate() {
-        match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => chain.push(certificate),
-            _ => faults.push(Fault::Damaged(at + 1)),
-        }
-    }
-    if chain.len() < certificates.len() {
-        return None;
-    }
-    let disorder = out_of_order(&chain);
-    let own = match disorder {
-        None => &chain[0],
-        Some(_) => leaf(&chain),
-    };
-    faults.extend(disorder);
-    let validity = own.validity();
-    let not_before = timestamp(validity.not_before.timestamp());
-    let not_after = timestamp(validity.not_after.timestamp());
-    if not_before > now {
-        faults.push(Fault::NotYetValid(not_before));
-    }
-    if not_after < now {
-        faults.push(Fault::Expired(not_after));
-    }
-    let names = names(own);
-    if names.is_empty() && purpose == Purpose::Server {
-        faults.push(Fault::NoNames);
-    }
-    faults.extend(wrong_usage(own, purpose));
-    if let Ok(PublicKey::RSA(key)) = own.public_key().parsed()
-        && key.key_size() < LEAST_RSA_BITS
-    {
-        faults.push(Fault::Weak(key.key_size()));
-    }
-    Some(Chain {
-        names,
-        not_before,
-        not_after,
-        lacks_issuer: lacks_issuer(&chain),
-        certificates,
-    })
-}
-
-/// Who has signed a certificate that stands alone and says where to get theirs, as those of public
-/// authorities do, whose roots sign no servers.
-fn lacks_issuer(chain: &[X509Certificate<'_>]) -> Option<String> {
-    let [alone] = chain else { return None };
-    let issuer = alone.issuer();
-    let says_where = |extension: &X509Extension<'_>| match extension.parsed_extension() {
-        ParsedExtension::AuthorityInfoAccess(access) => access
-            .iter()
-            .any(|it| it.access_method.to_id_string() == CA_ISSUERS),
-        _ => false,
-    };
-    let says_where = alone.iter_extensions().any(says_where);
-    (says_where && issuer.as_raw() != alone.subject().as_raw()).then(|| issuer.to_string())
-}
-
-/// What the extended key usage of a certificate says against this purpose.
-fn wrong_usage(own: &X509Certificate<'_>, purpose: Purpose) -> Option<Fault> {
-    let usage = own.extended_key_usage().ok().flatten()?.value;
-    let (is_for_it, fault) = match purpose {
-        Purpose::Server => (usage.server_auth, Fault::NotForServers),
-        Purpose::Client => (usage.client_auth, Fault::NotForClients),
-    };
-    (!is_for_it && !usage.any).then_some(fault)
-}
-
-/// Finds the first certificate that has signed none of those before it.
-fn out_of_order(chain: &[X509Certificate<'_>]) -> Option<Fault> {
-    let is_stray = |at: &usize| {
-        let subject = chain[*at].subject().as_raw();
-        !chain[..*at]
-            .iter()
-            .any(|earlier| earlier.issuer().as_raw() == subject)
-    };
-    let at = (1..chain.len()).find(is_stray)?;
-    Some(Fault::Order {
-        at: at + 1,
-        subject: chain[at].subject().to_string(),
-    })
-}
-
-/// The certificate that has signed no other, wherever it stands.
-fn leaf<'c, 'd>(chain: &'c [X509Certificate<'d>]) -> &'c X509Certificate<'d> {
-    let has_signed = |one: &X509Certificate<'_>| {
-        let subject = one.subject().as_raw();
-        let mut others = chain.iter().filter(|it| it.subject().as_raw() != subject);
-        others.any(|it| it.issuer().as_raw() == subject)
-    };
-    let mut all = chain.iter();
-    all.find(|one| !has_signed(one)).unwrap_or(&chain[0])
-}
-
-/// The subject alternative names that clients can ask for.
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let names = certificate.subject_alternative_name().ok().flatten();
-    let names = names.iter().flat_map(|names| &names.value.general_names);
-    let name = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
-        _ => None,
-    };
-    names.filter_map(name).collect()
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
-        .ok()
-}
-
 /// The year 9999, by which certificates say that they never expire, has a day more than we count.
 pub(super) fn timestamp(seconds: i64) -> Timestamp {
     let far = if seconds < 0 {
@@ -355,35 +200,4 @@ pub(super) fn timestamp(seconds: i64) -> Timestamp {
         Timestamp::MAX
     };
     Timestamp::from_second(seconds).unwrap_or(far)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn damaged_certificates_do_no_harm() {
-        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
-        let good = made.cert.der().to_vec();
-        let check = |der: Vec<u8>| {
-            let mut faults = Vec::new();
-            let chain = check_chain(
-                vec![der.into()],
-                Purpose::Server,
-                Timestamp::now(),
-                &mut faults,
-            );
-            (chain.is_some(), faults.is_empty())
-        };
-        assert_eq!(check(good.clone()), (true, true));
-        for at in 0..good.len() {
-            assert_eq!(check(good[..at].to_vec()), (false, false), "{at} bytes");
-            for bit in 0..8 {
-                let mut other = good.clone();
-                other[at] ^= 1 << bit;
-                // The signature is for clients to check.
-                let _ = check(other);
-            }
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! value here, and becomes a problem of the configuration or a line of the log.
 
 mod certificate;
+mod chain;
 mod challenges;
 mod client;
 mod client_auth;
