@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
 
-use super::chain::read_chain;
+use super::chain::{EndsEarly, read_chain};
 use super::fault::{Fault, Half};
 use super::pem::Sections;
 use super::provider::provider;
@@ -38,6 +38,7 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// Who has signed it, if clients do not know them, most likely, and the chain does not have them.
     pub lacks_issuer: Option<String>,
+    ends_early: Option<EndsEarly>,
     certified: Arc<CertifiedKey>,
     /// Of both files.
     digest: [u8; 32],
@@ -58,9 +59,9 @@ impl Certificate {
         let mut faults = Vec::new();
         let chain = cert.and_then(|text| read_chain(text, purpose, now, &mut faults));
         // It is of no use, whatever its key is.
-        let is_weak = |fault: &Fault| matches!(fault, Fault::Weak(_));
-        let weak = faults.iter().any(is_weak);
-        let key_text = key.filter(|_| !weak);
+        let is_useless = |fault: &Fault| matches!(fault, Fault::Weak(_) | Fault::Version(_));
+        let useless = faults.iter().any(is_useless);
+        let key_text = key.filter(|_| !useless);
         let key = key_text.and_then(|text| read_key(text).map_err(|fault| faults.push(fault)).ok());
         let (Some(chain), Some(key)) = (chain, key) else {
             return Err(faults);
@@ -71,6 +72,7 @@ impl Certificate {
                 not_before: chain.not_before,
                 not_after: chain.not_after,
                 lacks_issuer: chain.lacks_issuer,
+                ends_early: chain.ends_early,
                 certified: Arc::new(certified),
                 digest: digest(cert.unwrap_or_default(), key_text.unwrap_or_default()),
             }),
@@ -125,13 +127,16 @@ impl Certificate {
         }
     }
 
-    /// What is to be said if it expires soon or has expired: from two weeks before, or from when a third
-    /// of its lifetime is left if that is less.
+    /// What is to be said if it, or one that leads from it to its authority, expires soon or has expired:
+    /// from two weeks before, or from when a third of its lifetime is left if that is less.
     #[must_use]
     pub fn expiry(&self, now: Timestamp) -> Option<String> {
-        let lifetime = self.not_after.duration_since(self.not_before);
-        let soon = SOON.min(lifetime / 3);
-        let left = self.not_after.duration_since(now);
+        let (not_before, not_after) = match &self.ends_early {
+            Some(issuer) => (issuer.not_before, issuer.not_after),
+            None => (self.not_before, self.not_after),
+        };
+        let soon = SOON.min(not_after.duration_since(not_before) / 3);
+        let left = not_after.duration_since(now);
         let how = if left < SignedDuration::ZERO {
             "has expired"
         } else if left <= soon {
@@ -143,8 +148,12 @@ impl Certificate {
             [] => String::new(),
             names => format!(" for `{}`", names.join("`, `")),
         };
-        let until = self.not_after;
-        Some(format!("the certificate{names} {how}, at {until}"))
+        Some(match &self.ends_early {
+            Some(EndsEarly { subject, .. }) => {
+                format!("`{subject}` in the chain of the certificate{names} {how}, at {not_after}")
+            }
+            None => format!("the certificate{names} {how}, at {not_after}"),
+        })
     }
 
     /// The chain and the key, as handshakes need them.

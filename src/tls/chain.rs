@@ -8,6 +8,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::X509Version;
 
 use super::certificate::{Purpose, timestamp};
 use super::fault::{Fault, Half};
@@ -26,6 +27,16 @@ pub(super) struct Chain {
     pub not_before: Timestamp,
     pub not_after: Timestamp,
     pub lacks_issuer: Option<String>,
+    /// The one after it that expires first, if that is before it does itself.
+    pub ends_early: Option<EndsEarly>,
+}
+
+/// A certificate with which the chain ends before its first certificate does.
+#[derive(Clone)]
+pub(super) struct EndsEarly {
+    pub subject: String,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
 }
 
 /// Reads the certificates and notes what is wrong with them. `None`: there are none to be looked at.
@@ -67,17 +78,20 @@ fn check_chain(
         Some(_) => leaf(&chain),
     };
     faults.extend(disorder);
-    let validity = own.validity();
-    let not_before = timestamp(validity.not_before.timestamp());
-    let not_after = timestamp(validity.not_after.timestamp());
+    let (not_before, not_after) = validity(own);
     if not_before > now {
         faults.push(Fault::NotYetValid(not_before));
     }
     if not_after < now {
         faults.push(Fault::Expired(not_after));
     }
+    let issuers = chain.iter().enumerate();
+    let issuers = issuers.filter(|(_, it)| !std::ptr::eq(*it, own));
+    faults.extend(issuers.filter_map(|(at, it)| issuer_of_another_time(at + 1, it, now)));
     let names = names(own);
-    if names.is_empty() && purpose == Purpose::Server {
+    if own.version() != X509Version::V3 {
+        faults.push(Fault::Version(own.version().0 + 1));
+    } else if names.is_empty() && purpose == Purpose::Server {
         faults.push(Fault::NoNames);
     }
     faults.extend(wrong_usage(own, purpose));
@@ -91,7 +105,41 @@ fn check_chain(
         not_before,
         not_after,
         lacks_issuer: lacks_issuer(&chain),
+        ends_early: ends_early(&chain, not_after),
         certificates,
+    })
+}
+
+/// From when on a certificate is valid, and until when.
+fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
+    let validity = certificate.validity();
+    (
+        timestamp(validity.not_before.timestamp()),
+        timestamp(validity.not_after.timestamp()),
+    )
+}
+
+/// What is wrong with the time of a certificate that leads to the authority: clients look at it, too.
+fn issuer_of_another_time(
+    at: usize,
+    issuer: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Option<Fault> {
+    let (from, until) = validity(issuer);
+    let subject = issuer.subject().to_string();
+    if until < now {
+        return Some(Fault::IssuerExpired { at, subject, until });
+    }
+    (from > now).then_some(Fault::IssuerNotYetValid { at, subject, from })
+}
+
+fn ends_early(chain: &[X509Certificate<'_>], own: Timestamp) -> Option<EndsEarly> {
+    let first = chain.iter().min_by_key(|it| validity(it).1)?;
+    let (not_before, not_after) = validity(first);
+    (not_after < own).then(|| EndsEarly {
+        subject: first.subject().to_string(),
+        not_before,
+        not_after,
     })
 }
 

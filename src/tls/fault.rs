@@ -58,6 +58,29 @@ pub enum Fault {
     /// Its time has not come.
     #[error("the certificate is not valid before {0}")]
     NotYetValid(Timestamp),
+    /// The time of one that leads from it to its authority is over.
+    #[error("certificate {at} of the chain (`{subject}`) has expired, at {until}")]
+    IssuerExpired {
+        /// Which one, from 1.
+        at: usize,
+        /// Whose it is.
+        subject: String,
+        /// When that was.
+        until: Timestamp,
+    },
+    /// The time of one that leads from it to its authority has not come.
+    #[error("certificate {at} of the chain (`{subject}`) is not valid before {from}")]
+    IssuerNotYetValid {
+        /// Which one, from 1.
+        at: usize,
+        /// Whose it is.
+        subject: String,
+        /// When it will be.
+        from: Timestamp,
+    },
+    /// Of the time before extensions, which hold the names.
+    #[error("the certificate is of version {0}, without extensions")]
+    Version(u32),
     /// It has no subject alternative names.
     #[error("the certificate has no names: its common name does not count, as for all clients")]
     NoNames,
@@ -98,6 +121,9 @@ impl Fault {
             | Self::Order { .. }
             | Self::Expired(_)
             | Self::NotYetValid(_)
+            | Self::IssuerExpired { .. }
+            | Self::IssuerNotYetValid { .. }
+            | Self::Version(_)
             | Self::NoNames
             | Self::NotForServers
             | Self::NotForClients
@@ -129,7 +155,13 @@ impl Fault {
                 "the server's own certificate comes first, then the one that signed it, and so on"
             }
             Self::Expired(_) => "renew it",
-            Self::NotYetValid(_) => {
+            Self::IssuerExpired { .. } => {
+                "get the chain of today from the authority, and put it behind the certificate"
+            }
+            Self::Version(_) => {
+                "issue it with extensions: `openssl x509 -req -copy_extensions copy` takes those of the request, with its subject alternative names"
+            }
+            Self::NotYetValid(_) | Self::IssuerNotYetValid { .. } => {
                 "wait, or use the one before it; if it should be valid, look at this machine's clock"
             }
             Self::NoNames => {
@@ -148,11 +180,5 @@ impl Fault {
                 "use the key with which this certificate was requested: `openssl pkey -in KEY -pubout` and `openssl x509 -in CERT -noout -pubkey` print the same for a pair"
             }
         }
-    }
-
-    /// Whether it comes and goes with time, while the files stay as they are.
-    #[must_use]
-    pub fn is_of_time(&self) -> bool {
-        matches!(self, Self::Expired(_) | Self::NotYetValid(_))
     }
 }
