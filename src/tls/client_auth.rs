@@ -13,6 +13,7 @@ use rustls::{Error, RootCertStore};
 use sha2::{Digest as _, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Version;
 
 use crate::message::host;
 use crate::words::{Word, words};
@@ -61,6 +62,13 @@ impl ClientAuthorities {
             let Ok(([], certificate)) = X509Certificate::from_der(der) else {
                 return Err(damaged);
             };
+            if !may_sign(&certificate) {
+                let subject = certificate.subject().to_string();
+                return Err(Fault::NoAuthority {
+                    at: at + 1,
+                    subject,
+                });
+            }
             let not_after = timestamp(certificate.validity().not_after.timestamp());
             all.push((certificate.subject().to_string(), not_after));
             roots.add(der.clone()).map_err(|_| damaged)?;
@@ -93,6 +101,14 @@ impl ClientAuthorities {
             format!("the authority `{subject}` has expired, at {until}; clients with its certificates are still let in")
         })
     }
+}
+
+/// Whether a certificate is an authority's. One that has signed itself may be a client's own, which is
+/// believed then; one of version 1 cannot say what it is.
+fn may_sign(certificate: &X509Certificate<'_>) -> bool {
+    certificate.is_ca()
+        || certificate.version() != X509Version::V3
+        || certificate.issuer().as_raw() == certificate.subject().as_raw()
 }
 
 /// Which verifier it is: what it asks for, and by which authorities.

@@ -42,6 +42,16 @@ pub enum Fault {
     /// One that cannot be parsed.
     #[error("certificate {0} in it is damaged")]
     Damaged(usize),
+    /// It has signed nothing, and may not.
+    #[error(
+        "certificate {at} in it (`{subject}`) is no authority's: its basic constraints have no `CA:TRUE`"
+    )]
+    NoAuthority {
+        /// Which one, from 1.
+        at: usize,
+        /// Whose it is.
+        subject: String,
+    },
     /// The others do not lead from the first to its authority.
     #[error(
         "the chain is in the wrong order: certificate {at} (`{subject}`) has signed none before it"
@@ -118,6 +128,7 @@ impl Fault {
             | Self::DamagedPem(half) => *half,
             Self::NoCertificate(_)
             | Self::Damaged(_)
+            | Self::NoAuthority { .. }
             | Self::Order { .. }
             | Self::Expired(_)
             | Self::NotYetValid(_)
@@ -151,6 +162,7 @@ impl Fault {
             Self::NoPem(Half::Key) | Self::NoKey(_) => {
                 "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on"
             }
+            Self::NoAuthority { .. } => "name the certificate that has signed those of the clients",
             Self::Order { .. } => {
                 "the server's own certificate comes first, then the one that signed it, and so on"
             }

@@ -13,6 +13,20 @@ fn authority(until_year: i32) -> String {
     params.self_signed(&key).unwrap().pem()
 }
 
+/// A certificate of a server, say, that an authority has signed.
+fn signed_by_another() -> String {
+    let name = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let kind = rcgen::DnType::CommonName;
+        params.distinguished_name.push(kind, name);
+        params
+    };
+    let issuer = rcgen::Issuer::new(name("authority"), KeyPair::generate().unwrap());
+    let key = KeyPair::generate().unwrap();
+    name("leaf").signed_by(&key, &issuer).unwrap().pem()
+}
+
 /// Reads a configuration that speaks TLS, beside which lie authorities and odd files.
 fn with_files(text: &str) -> Result<Loaded, Problems> {
     with_listeners("{ address = \"0.0.0.0:443\", tls = true }", text)
@@ -26,6 +40,7 @@ fn with_listeners(listen: &str, text: &str) -> Result<Loaded, Problems> {
         Some("conf/site.pem") => Ok(cert.clone()),
         Some("conf/site.key") => Ok(key.clone()),
         Some("conf/ca.pem") => Ok(authority(4000)),
+        Some("conf/leaf.pem") => Ok(signed_by_another()),
         Some("conf/old.pem") => Ok(authority(2001)),
         Some("conf/cut.pem") => Ok(authority(4000)[..200].to_owned()),
         Some("conf/damaged.pem") => {
@@ -73,11 +88,17 @@ fn nobody_comes_in_unasked_because_a_file_is_not_as_it_should_be() {
         ),
         ("cut.pem", "the PEM in it is damaged or cut off"),
         ("damaged.pem", "certificate 1 in it is damaged"),
+        (
+            "leaf.pem",
+            "certificate 1 in it (`CN=leaf`) is no authority's: its basic constraints have no `CA:TRUE`",
+        ),
     ] {
         let said = said(&asks(ca));
         assert!(said.contains(why), "{ca}: {said}");
         assert_eq!(said.matches("error:").count(), 1, "{said}");
     }
+    // A client's own is believed.
+    with_files(&asks("site.pem")).unwrap_or_else(|problems| panic!("{problems}"));
     let loaded = with_files(&asks("ca.pem")).unwrap_or_else(|problems| panic!("{problems}"));
     let mut lints = loaded.lints.iter().map(ToString::to_string);
     assert!(lints.all(|lint| !lint.contains("authority")));
