@@ -113,7 +113,6 @@ impl Certificates {
         let read = self.files.read_again(Timestamp::now());
         let served = self.tls.certificates();
         for (at, read) in read.pairs.into_iter().enumerate() {
-            let Some(read) = read else { continue };
             let source = Source::Files(at);
             match read {
                 Ok(certificate) => {

@@ -1,6 +1,5 @@
 //! The files of certificates, once they are served: which there are, and what they hold now.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ pub struct CertificateFiles {
 /// What the files hold now, or all that is wrong.
 pub struct ReadAgain {
     /// The pairs, in the order of the configuration.
-    pub pairs: Vec<Option<PairRead>>,
+    pub pairs: Vec<PairRead>,
     /// The authorities of clients, if clients are asked for certificates.
     pub authorities: Option<Result<ClientAuthorities, CannotUse>>,
 }
@@ -70,15 +69,12 @@ impl CertificateFiles {
         self.authorities.as_deref()
     }
 
-    /// Reads all files again, but for pipes, which give their content once.
+    /// Reads all files again.
     pub fn read_again(&mut self, now: Timestamp) -> ReadAgain {
         let mut read = ReadFiles::default();
-        let pairs = self.pairs.iter().map(|pair| {
-            let can_be_read = !is_pipe(&pair.cert) && !is_pipe(&pair.key);
-            can_be_read.then(|| pair.read(&mut read, now))
-        });
+        let pairs = self.pairs.iter().map(|pair| pair.read(&mut read, now));
         let pairs = pairs.collect();
-        let authorities = self.authorities.as_deref().filter(|path| !is_pipe(path));
+        let authorities = self.authorities.as_deref();
         let authorities = authorities.map(|path| authorities_in(path, &mut read));
         self.read = read;
         ReadAgain { pairs, authorities }
@@ -146,12 +142,6 @@ impl PairFiles {
     }
 }
 
-/// Whether nobody knows when reading it ends, if ever.
-fn is_pipe(path: &Path) -> bool {
-    let metadata = fs::metadata(path);
-    metadata.is_ok_and(|it| !it.is_file() && !it.is_dir())
-}
-
 impl CannotUse {
     /// What to do about it.
     #[must_use]
@@ -180,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_is_not_opened_again() {
+    fn a_pipe_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -196,8 +186,18 @@ mod tests {
             read: ReadFiles::default(),
         };
         let read = files.read_again(Timestamp::now());
-        assert!(read.pairs[0].is_none() && read.authorities.is_none());
-        let wrong = read.pairs[1].as_ref().unwrap().as_ref().unwrap_err();
+        let said = |wrong: &[CannotUse]| wrong.iter().map(ToString::to_string).collect::<String>();
+        let wrong = read.pairs[0].as_ref().unwrap_err();
+        assert!(
+            said(wrong).contains("it is a pipe or a device"),
+            "{wrong:?}"
+        );
+        let wrong = [read.authorities.unwrap().unwrap_err()];
+        assert!(
+            said(&wrong).contains("it is a pipe or a device"),
+            "{wrong:?}"
+        );
+        let wrong = read.pairs[1].as_ref().unwrap_err();
         assert_eq!(wrong.len(), 2, "{wrong:?}");
     }
 }

@@ -21,6 +21,9 @@ pub enum Unreadable {
     /// It is no file.
     #[error("it is a directory: name a file in it")]
     Directory,
+    /// Reading it may last for ever, or give its content once only.
+    #[error("it is a pipe or a device: name a file, which is read again when it changes")]
+    NotRegular,
     /// It belongs to somebody else.
     #[error("permission denied: let the user that runs tollgate read it, and enter its folders")]
     Denied,
@@ -139,13 +142,26 @@ impl ReadFiles {
         text
     }
 
-    /// The same for a file of a certificate.
+    /// The same for a file in PEM. It has to be a regular one: whoever opens a pipe may wait for ever.
+    pub(super) fn read_pem(
+        &mut self,
+        path: &Path,
+        disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
+    ) -> Result<String, Unreadable> {
+        self.read(path, |path| match fs::metadata(path) {
+            Ok(it) if !it.is_file() && !it.is_dir() => Err(Unreadable::NotRegular),
+            // Why it cannot be read is seen when it is.
+            _ => disk(path),
+        })
+    }
+
+    /// The same for a file of a certificate that is served.
     pub(super) fn read_certificate(
         &mut self,
         path: &Path,
         disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
     ) -> Result<String, Unreadable> {
-        let text = self.read(path, disk);
+        let text = self.read_pem(path, disk);
         if let Some(file) = self.list.last_mut() {
             file.of_certificate = true;
         }

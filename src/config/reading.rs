@@ -50,20 +50,35 @@ impl<'r> Reading<'r> {
         self.problems.files.read(path, self.files)
     }
 
-    /// Reads a file of a certificate.
+    /// Reads a file in PEM.
+    pub(super) fn pem_file(&mut self, path: &Path) -> Result<String, Unreadable> {
+        self.problems.files.read_pem(path, self.files)
+    }
+
+    /// Reads a file of a certificate that is served.
     pub(super) fn certificate_file(&mut self, path: &Path) -> Result<String, Unreadable> {
         self.problems.files.read_certificate(path, self.files)
     }
 
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.
     pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
-        self.file(path)
-            .map_err(|error| {
-                let message = format!("cannot read `{}`: {error}", path.display());
-                self.problems
-                    .add(Problem::at(at, message).label("named here"));
-            })
-            .ok()
+        let read = self.file(path);
+        self.reported(read, path, at)
+    }
+
+    /// The same for a file in PEM.
+    pub(super) fn pem_file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
+        let read = self.pem_file(path);
+        self.reported(read, path, at)
+    }
+
+    fn reported<T>(&mut self, read: Result<T, Unreadable>, path: &Path, at: Span) -> Option<T> {
+        read.map_err(|error| {
+            let message = format!("cannot read `{}`: {error}", path.display());
+            self.problems
+                .add(Problem::at(at, message).label("named here"));
+        })
+        .ok()
     }
 
     /// Parses a text. What is wrong with it is reported; there is no tree then.

@@ -84,7 +84,7 @@ impl Kind for TextFile {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let path = path_of_pem(written, path, reading)?;
-        let text = reading.file_named_at(&path, written.span);
+        let text = reading.pem_file_named_at(&path, written.span);
         Ok(Self { path, text })
     }
 
@@ -100,7 +100,7 @@ impl Kind for ReloadedPem {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let path = path_of_pem(written, path, reading)?;
-        let text = reading.file(&path);
+        let text = reading.pem_file(&path);
         Ok(Self(PemFile { path, text }))
     }
 

@@ -236,6 +236,26 @@ fn a_certificate_that_expires_soon_is_warned_of() {
 }
 
 #[test]
+fn a_pipe_holds_nothing_up() {
+    let folder = folder_with_certificate(60);
+    let path = |name: &str| folder.path().join(name);
+    std::fs::remove_file(path("site.key")).unwrap();
+    let mut pipe = std::process::Command::new("mkfifo");
+    assert!(pipe.arg(path("site.key")).status().unwrap().success());
+    let text = format!(
+        "{TLS}{}[tls.client_auth]\nca = \"site.key\"\nmode = \"required\"\n[upstreams.a]\nendpoints = [\"https://a.test\"]\n[upstreams.a.tls]\nca = \"site.key\"\n[limits.redis]\nurl = \"rediss://a\"\nca = \"site.key\"\n",
+        pair("site.pem", "site.key")
+    );
+    std::fs::write(path("tollgate.toml"), text).unwrap();
+    let problems = load(&path("tollgate.toml"), &environment).err().unwrap();
+    let said = problems.to_string();
+    let count = said
+        .matches("it is a pipe or a device: name a file")
+        .count();
+    assert_eq!(count, 4, "{said}");
+}
+
+#[test]
 fn an_expired_certificate_is_served_on_but_not_begun_with() {
     let folder = folder_with_certificate(-2);
     let file = folder.path().join("tollgate.toml");
