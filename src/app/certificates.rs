@@ -138,6 +138,7 @@ impl Certificates {
 
     fn take(&self, at: usize, source: Source, certificate: Certificate) {
         log_taken(&self.files, at, &certificate);
+        self.warn_of(at, &certificate, Timestamp::now());
         self.tls.install(source, certificate);
     }
 
@@ -148,6 +149,7 @@ impl Certificates {
         if !client_auth.authorities().are(&authorities) {
             client_auth.install(authorities);
             log_authorities(&self.files, &client_auth.authorities());
+            self.warn_of_authorities(Timestamp::now());
         }
     }
 
@@ -181,12 +183,21 @@ impl Certificates {
     fn warn_of_expiry(&self) {
         let now = Timestamp::now();
         for (source, certificate) in self.tls.certificates() {
-            let Source::Files(at) = source else { continue };
-            let pair = self.files.pairs().get(at);
-            if let (Some(expiry), Some(pair)) = (certificate.expiry(now), pair) {
-                tracing::warn!(cert = %pair.cert.display(), "{expiry}");
+            if let Source::Files(at) = source {
+                self.warn_of(at, &certificate, now);
             }
         }
+        self.warn_of_authorities(now);
+    }
+
+    fn warn_of(&self, at: usize, certificate: &Certificate, now: Timestamp) {
+        let pair = self.files.pairs().get(at);
+        if let (Some(expiry), Some(pair)) = (certificate.expiry(now), pair) {
+            tracing::warn!(cert = %pair.cert.display(), "{expiry}");
+        }
+    }
+
+    fn warn_of_authorities(&self, now: Timestamp) {
         if let Some(client_auth) = self.tls.client_auth() {
             for expiry in client_auth.authorities().expiry(now) {
                 tracing::warn!("{expiry}");

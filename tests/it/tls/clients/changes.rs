@@ -210,4 +210,15 @@ fn authorities_are_taken_from_their_file_and_a_broken_file_is_not() {
     });
     assert_eq!(came(&theirs), Ok(200));
     came(&ours).unwrap_err();
+
+    // One that has expired is believed, and warned of at once.
+    let mut old = rcgen::CertificateParams::default();
+    old.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    old.not_after = rcgen::date_time_ymd(2001, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(&file, old.self_signed(&key).unwrap().pem()).unwrap();
+    gateway.wait_log("that it has expired", |line| {
+        let text = line["message"].as_str().unwrap_or_default();
+        text.contains("has expired, at 2001-01-01T00:00:00Z")
+    });
 }
