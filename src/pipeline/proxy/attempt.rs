@@ -221,7 +221,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             }
             let head = ready!(self.service.poll_answer(cx)).map_err(|error| match error {
                 AnswerError::Ended => Cause::Ended,
-                AnswerError::Refused(alert) => Cause::Refused(TlsError::refused(alert)),
+                AnswerError::Refused(alert) => self.forward.refused(TlsError::refused(alert)),
                 AnswerError::Invalid(why) => Cause::Invalid(why),
             })?;
             if head.status == StatusCode::SWITCHING_PROTOCOLS {

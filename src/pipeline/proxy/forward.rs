@@ -18,8 +18,8 @@ use crate::message::own_urls::OwnUrls;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
-    AddressPool, Announcement, Balance, Candidate, Candidates, ConnectError, Endpoint, Link, Try,
-    Upstream,
+    AddressPool, Announcement, Balance, Candidate, Candidates, ConnectError, Endpoint, Link,
+    TlsError, Try, Upstream,
 };
 
 use crate::wire::end::End;
@@ -158,6 +158,15 @@ impl<'f, 'r> Forward<'f, 'r> {
             }
         }
         not_connected(Cause::Connect(error))
+    }
+
+    /// Logs that the service refused TLS where its answer should have come, as TLS 1.3 lets it.
+    pub(super) fn refused(&self, error: TlsError) -> Cause {
+        if self.candidates.should_log(Instant::now()) {
+            let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+            tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+        }
+        Cause::Refused(error)
     }
 
     /// The request's method.
