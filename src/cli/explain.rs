@@ -12,7 +12,7 @@ use crate::pipeline::explain::{
     AllowLine, AskedLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine, explain,
 };
 use crate::pipeline::snapshot::Snapshot;
-use crate::tls::ClientCertificate;
+use crate::tls::{ClientAuthMode, ClientCertificate};
 
 /// What the user asks about.
 #[derive(Debug)]
@@ -128,6 +128,10 @@ fn connection(snapshot: &Snapshot, question: &Question<'_>) -> Result<Option<Tls
         })?;
         let verified = client_auth.verify(certificate);
         verified.map_err(|why| format!("a handshake with this certificate fails: {why}"))?;
+    } else if client_auth.is_some_and(|it| it.mode() == ClientAuthMode::Required) {
+        return Err(format!(
+            "clients need a certificate at `{host}`, and a handshake without one fails: `--certificate FILE` shows one"
+        ));
     }
     Ok(Some(TlsPeer {
         version: "1.3",

@@ -155,6 +155,11 @@ fn explain_shows_a_certificate() {
     ] {
         assert!(said.stdout.contains(line), "{line}\n{}", said.stdout);
     }
+    let (url, expect) = ("https://a.test/a", ["--expect", "200"]);
+    let without = tollgate(&[&["-c", &config, "explain", "GET", url][..], &expect].concat());
+    assert_eq!(without.code, Some(2), "{without:?}");
+    let why = "clients need a certificate at `a.test`, and a handshake without one fails";
+    assert!(without.stderr.contains(why), "{without:?}");
     let others = Authority::new();
     others.issue("orders", &["orders.test"]);
     std::fs::copy(others.path("orders.pem"), setting.clients.path("x.pem")).unwrap();
