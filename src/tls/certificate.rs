@@ -10,22 +10,13 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
 
-use super::chain::{EndsEarly, read_chain};
+use super::chain::{EndsEarly, Purpose, read_chain};
 use super::fault::{Fault, Half};
 use super::pem::Sections;
 use super::provider::provider;
 
 /// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// Which side of a connection shows a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// The gateway, to its clients.
-    Server,
-    /// The gateway, to services. They know it by whatever stands in it, so it needs no names.
-    Client,
-}
-
 /// A certificate that can be shown, with its key.
 #[derive(Clone)]
 pub struct Certificate {
@@ -199,14 +190,4 @@ fn certified(
 fn read_key(text: &str) -> Result<PrivateKeyDer<'static>, Fault> {
     let sections = Sections::read(text, Half::Key)?;
     sections.key.ok_or(Fault::NoKey(sections.first))
-}
-
-/// The year 9999, by which certificates say that they never expire, has a day more than we count.
-pub(super) fn timestamp(seconds: i64) -> Timestamp {
-    let far = if seconds < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
-    Timestamp::from_second(seconds).unwrap_or(far)
 }

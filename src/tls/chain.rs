@@ -10,9 +10,17 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
 
-use super::certificate::{Purpose, timestamp};
 use super::fault::{Fault, Half};
 use super::pem::Sections;
+
+/// Which side of a connection shows a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The gateway, to its clients.
+    Server,
+    /// The gateway, to services. They know it by whatever stands in it, so it needs no names.
+    Client,
+}
 
 /// Clients refuse RSA keys with fewer bits.
 const LEAST_RSA_BITS: usize = 2048;
@@ -210,6 +218,16 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
         .ok()
+}
+
+/// The year 9999, by which certificates say that they never expire, has a day more than we count.
+pub(super) fn timestamp(seconds: i64) -> Timestamp {
+    let far = if seconds < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_second(seconds).unwrap_or(far)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use x509_parser::x509::X509Version;
 use crate::message::host;
 use crate::words::{Word, words};
 
-use super::certificate::timestamp;
+use super::chain::timestamp;
 use super::client_certificate::ClientCertificate;
 use super::fault::{Fault, Half};
 use super::pem::Sections;

@@ -21,7 +21,8 @@ mod tickets;
 mod trust;
 mod verify;
 
-pub use certificate::{Certificate, Purpose};
+pub use certificate::Certificate;
+pub use chain::Purpose;
 pub use challenges::{ACME_TLS, Challenge, Challenges};
 pub use client::{Authorities, ClientTls};
 pub use client_auth::{
