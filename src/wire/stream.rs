@@ -229,15 +229,6 @@ impl Connection {
         }
     }
 
-    /// Whether a part of a record has come, of which nothing can be read before the rest has.
-    #[must_use]
-    pub fn is_within_record(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(_) => false,
-            Stream::Tls(tls) => tls.is_within_record(),
-        }
-    }
-
     /// Lets the next write ask the kernel for room. It reports room only when a third of its buffer is
     /// free, which a slow but steady reader may take minutes for.
     pub fn ask_for_room(&mut self) {

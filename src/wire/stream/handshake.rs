@@ -91,4 +91,13 @@ impl Connection {
             Stream::Tls(tls) => Some(tls.agreed()),
         }
     }
+
+    /// Whether a part of a record has come, of which nothing can be read before the rest has.
+    #[must_use]
+    pub fn is_within_record(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(tls) => tls.is_within_record(),
+        }
+    }
 }
