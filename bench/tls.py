@@ -8,6 +8,7 @@ Environment: ROUNDS (5), ROUND_SECONDS (4), CONNECTIONS (64), IDLE_CONNECTIONS (
 PROXIES (nginx,haproxy,tollgate), ONLY (front,behind,full,resumed,idle,begun: all, separated by commas).
 """
 
+import json
 import os
 import socket
 import ssl
@@ -129,7 +130,7 @@ def wrk(proxy, close):
     reports = [line[7:] for line in done.stdout.splitlines() if line.startswith("REPORT ")]
     if done.returncode != 0 or len(reports) != 1:
         raise Failed(f"wrk: {done.stderr or done.stdout}")
-    report = __import__("json").loads(reports[0])
+    report = json.loads(reports[0])
     # wrk counts as broken what a close_notify ends after the answer.
     if report["refused"] or not report["requests"] or (report["broken"] and not close):
         raise Failed(f"{proxy.name}: not every request was answered: {report}")
