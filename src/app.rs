@@ -29,7 +29,7 @@ use tracing::Level;
 use crate::acme::Acme;
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
-use crate::logging::{Sink, Target, start_operator_log};
+use crate::logging::{OperatorLog, Sink, Target, start_operator_log};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
 
@@ -130,7 +130,7 @@ async fn live(begun: Begun) -> io::Result<ExitCode> {
     };
     let pretty = is_pretty(format, &io::stderr());
     let colours = pretty && has_colours(&io::stderr());
-    let operator_log = start_operator_log(level, pretty, colours)?;
+    let operator_log = Arc::new(start_operator_log(level, pretty, colours)?);
     let done = match loaded {
         Ok(Ok(loaded)) => {
             let log = Arc::clone(&operator_log);
@@ -143,12 +143,14 @@ async fn live(begun: Begun) -> io::Result<ExitCode> {
         Ok(()) => {}
         // Whole paragraphs, with lines of the file.
         Err(StartError::Config(problems)) if pretty => {
-            operator_log.write(problems.render(colours).into_bytes());
+            operator_log
+                .sink
+                .write(problems.render(colours).into_bytes());
         }
         Err(StartError::Config(problems)) => log_problems(problems),
         Err(error) => tracing::error!("{error}"),
     }
-    operator_log.finish(LAST_LINES);
+    operator_log.sink.finish(LAST_LINES);
     Ok(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -197,7 +199,7 @@ async fn start_and_serve(
     begun: Begun,
     met: Result<Option<Predecessor>, TakeOverError>,
     loaded: Loaded,
-    operator_log: Arc<Sink>,
+    operator_log: Arc<OperatorLog>,
     signals: &mut Signals,
 ) -> Result<(), StartError> {
     let predecessor = met?;
@@ -260,7 +262,7 @@ struct Gateway {
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
     access_log: Option<Arc<Sink>>,
-    operator_log: Arc<Sink>,
+    operator_log: Arc<OperatorLog>,
     pretty_access: bool,
 }
 
@@ -278,7 +280,7 @@ impl Gateway {
         if lost > 0 {
             tracing::warn!(lost, "access lines could not be written");
         }
-        let lost = self.operator_log.take_lost();
+        let lost = self.operator_log.sink.take_lost();
         if lost > 0 {
             tracing::warn!(lost, "lines of this log could not be written");
         }

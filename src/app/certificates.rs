@@ -210,6 +210,7 @@ impl Certificates {
 pub(super) fn log_taken(files: &CertificateFiles, at: usize, certificate: &Certificate) {
     let cert = files.pairs().get(at).map(|pair| pair.cert.display());
     tracing::info!(
+        event = "certificate",
         cert = cert.map(tracing::field::display),
         names = certificate.names.join(" "),
         not_after = %certificate.not_after,
@@ -221,6 +222,7 @@ pub(super) fn log_taken(files: &CertificateFiles, at: usize, certificate: &Certi
 pub(super) fn log_authorities(files: &CertificateFiles, authorities: &ClientAuthorities) {
     let ca = files.authorities().map(|path| path.display());
     tracing::info!(
+        event = "certificate",
         ca = ca.map(tracing::field::display),
         authorities = authorities.subjects().collect::<Vec<_>>().join("; "),
         "authorities of clients replaced"

@@ -85,7 +85,10 @@ impl Reloader {
     /// were read, in either case.
     fn reload(&mut self) -> Result<ReadFiles, ReadFiles> {
         if config::is_stdin(&self.file) {
-            tracing::error!("not reloaded: standard input cannot be read again");
+            tracing::error!(
+                event = "reload_refused",
+                "not reloaded: standard input cannot be read again"
+            );
             return Err(self.files.clone());
         }
         let snapshot = Arc::clone(&self.snapshots.borrow());
@@ -98,14 +101,18 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(problems) => {
                 let (files, problems) = (problems.files().clone(), problems.to_string());
-                tracing::error!(problems, "not reloaded; what was served is served on");
+                tracing::error!(
+                    event = "reload_refused",
+                    problems,
+                    "not reloaded; what was served is served on"
+                );
                 return Err(files);
             }
         };
         if self.served.has_routes() && !loaded.written.has_routes() {
             // A disk that was full, or a writer that died, leaves an empty file, which has no problem.
             let file = self.file.display();
-            tracing::error!(%file, "not reloaded: there are no routes in it; what was served is served on");
+            tracing::error!(event = "reload_refused", %file, "not reloaded: there are no routes in it; what was served is served on");
             return Err(loaded.files);
         }
         Ok(self.apply(loaded, snapshot.tls.clone()))
@@ -123,7 +130,7 @@ impl Reloader {
         let changes = changes(&self.started, &self.served, &written);
         self.served = written;
         self.certificates = loaded.certificates;
-        tracing::info!(changes = changes.len(), "reloaded");
+        tracing::info!(event = "reloaded", changes = changes.len(), "reloaded");
         for change in &changes {
             match change.kind {
                 ChangeKind::Public => tracing::warn!("now public: {change}"),

@@ -166,7 +166,7 @@ impl Running<'_> {
         let Some(claimed) = self.claimed.take() else {
             return Ok(());
         };
-        self.gateway.operator_log.written(LINES_BEFORE).await;
+        self.gateway.operator_log.sink.written(LINES_BEFORE).await;
         let listeners = claimed.listen(self.gateway.settings.workers)?;
         let workers = self.threads.listeners.drain(..);
         for (worker, sockets) in workers.zip(listeners.per_worker) {
@@ -177,8 +177,9 @@ impl Running<'_> {
         self.gateway.acme.set_serves(true);
         let mut addresses: Vec<_> = listeners.all.iter().map(|l| l.on.bound).collect();
         addresses.dedup();
-        for address in addresses {
-            tracing::info!(%address, "listening");
+        for (nth, address) in addresses.into_iter().enumerate() {
+            let event = (nth == 0).then_some("started");
+            tracing::info!(event, %address, "listening");
         }
         self.sockets = listeners.all;
         Ok(())
@@ -215,7 +216,7 @@ impl Running<'_> {
     /// Stops to accept. What waits in sockets that a successor has, too, is left to it.
     fn begin_drain(&mut self, handed_over: bool) {
         let timeout = self.gateway.settings.drain_timeout;
-        tracing::info!(?timeout, "draining");
+        tracing::info!(event = "draining", ?timeout, "draining");
         // Those of the workers are then the last of this process.
         self.sockets.clear();
         self.drain = Some(Drain {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::acme::Acme;
 use crate::config::{AccessLog, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
-use crate::logging::{Sink, Target};
+use crate::logging::{OperatorLog, Sink, Target};
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{Claimed, Inherited, claim};
 use crate::upstream::Registry;
@@ -35,7 +35,7 @@ impl Started {
         begun: Begun,
         mut predecessor: Option<Predecessor>,
         loaded: Loaded,
-        operator_log: Arc<Sink>,
+        operator_log: Arc<OperatorLog>,
     ) -> Result<Self, StartError> {
         let Begun {
             file,

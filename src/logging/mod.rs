@@ -1,13 +1,16 @@
 //! Where log lines go: the operator's log to standard error, access lines to where the
 //! configuration says. Lines pass through a bounded queue to a thread of their own, so that a slow
 //! or full disk never holds up a request; lines that find no room are counted and dropped.
+//! The last lines of the operator's log are kept as values as well.
 
 mod access;
+mod events;
 mod operator;
 mod sink;
 mod target;
 
 pub use access::AccessLines;
-pub use operator::start_operator_log;
+pub use events::{Event, Events, Mark};
+pub use operator::{OperatorLog, start_operator_log};
 pub use sink::Sink;
 pub use target::Target;

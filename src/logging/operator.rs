@@ -10,29 +10,45 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::events::{EventLayer, Events};
 use super::{Sink, Target};
+
+/// The operator's log.
+#[derive(Debug)]
+pub struct OperatorLog {
+    /// Writes its lines.
+    pub sink: Arc<Sink>,
+    /// Keeps the last of them.
+    pub events: Arc<Events>,
+}
 
 /// Starts the operator's log. Called once; a second call changes nothing.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Result<Arc<Sink>> {
+pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Result<OperatorLog> {
     let sink = Sink::start(Target::Stderr)?;
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let events = Arc::<Events>::default();
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
-        .with_writer(Events(Arc::clone(&sink)));
-    // Only a second call can fail here, and then the first log serves.
-    let _ = if pretty {
-        tracing::subscriber::set_global_default(log.with_ansi(colours).finish())
+        .with_writer(Lines(Arc::clone(&sink)));
+    let level = LevelFilter::from_level(level);
+    let lines = if pretty {
+        lines.with_ansi(colours).with_filter(level).boxed()
     } else {
-        tracing::subscriber::set_global_default(log.event_format(JsonLines).finish())
+        lines.event_format(JsonLines).with_filter(level).boxed()
     };
-    Ok(sink)
+    let kept = EventLayer(Arc::clone(&events)).with_filter(LevelFilter::INFO);
+    let log = tracing_subscriber::registry().with(lines).with(kept);
+    // Only a second call can fail here, and then the first log serves.
+    let _ = tracing::subscriber::set_global_default(log);
+    Ok(OperatorLog { sink, events })
 }
 
 /// An object a line, whose members are called as in the access log.
@@ -95,13 +111,13 @@ impl Visit for Members {
     }
 }
 
-struct Events(Arc<Sink>);
+struct Lines(Arc<Sink>);
 
-impl<'a> MakeWriter<'a> for Events {
-    type Writer = Event<'a>;
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
 
-    fn make_writer(&'a self) -> Event<'a> {
-        Event {
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
             sink: &self.0,
             text: Vec::new(),
         }
@@ -109,12 +125,12 @@ impl<'a> MakeWriter<'a> for Events {
 }
 
 /// One event's text, handed over when the event ends.
-struct Event<'a> {
+struct Line<'a> {
     sink: &'a Sink,
     text: Vec<u8>,
 }
 
-impl Write for Event<'_> {
+impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -125,7 +141,7 @@ impl Write for Event<'_> {
     }
 }
 
-impl Drop for Event<'_> {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
         if !self.text.is_empty() {
             self.sink.write(mem::take(&mut self.text));

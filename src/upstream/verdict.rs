@@ -63,7 +63,7 @@ impl Upstream {
         if opened {
             self.state.note_trouble();
             let (upstream, endpoint) = (&self.name, address.socket);
-            tracing::warn!(%upstream, %endpoint, reason = why.word(), "a circuit has opened: the endpoint gets no requests but probes");
+            tracing::warn!(event = "circuit_opened", %upstream, %endpoint, reason = why.word(), "a circuit has opened: the endpoint gets no requests but probes");
         }
     }
 
@@ -119,6 +119,6 @@ impl Upstream {
         address.came_back(now);
         let (upstream, endpoint) = (&self.name, address.socket);
         let open_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(%upstream, %endpoint, reason = why.word(), open_ms, "a circuit has closed: the endpoint answers again");
+        tracing::info!(event = "circuit_closed", %upstream, %endpoint, reason = why.word(), open_ms, "a circuit has closed: the endpoint answers again");
     }
 }

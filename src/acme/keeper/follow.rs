@@ -72,7 +72,7 @@ impl Keeper {
             tracing::error!(name, error, "a certificate is used, but cannot be stored");
         }
         let until = issued.certificate.not_after;
-        tracing::info!(name, %until, "certificate taken over from the fleet");
+        tracing::info!(event = "certificate", name, %until, "certificate taken over from the fleet");
         self.put(name, issued);
     }
 

@@ -159,7 +159,7 @@ impl Keeper {
         let until = issued.certificate.not_after;
         let renewal = self.names.get(name).and_then(Name::renewal);
         let renewal = renewal.map(|at| tracing::field::display(logged(at)));
-        tracing::info!(name, %until, renewal, "certificate issued");
+        tracing::info!(event = "certificate", name, %until, renewal, "certificate issued");
         if let Some(fleet) = &self.fleet {
             match fleet.put_certificate(name, &issued).await {
                 Ok(()) => drop(self.seen.insert(name.to_owned(), issued.mark)),

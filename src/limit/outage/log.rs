@@ -92,7 +92,7 @@ impl<'a> WorkerLog<'a> {
             Trouble::LockedOut => "redis does not let the gateway in",
             Trouble::Refusing => "redis refuses what the gateway needs",
         };
-        tracing::warn!(%redis, %cause, instances, "{what}; {consequence}");
+        tracing::warn!(event = "redis_lost", %redis, %cause, instances, "{what}; {consequence}");
     }
 
     /// It has a connection.
@@ -106,7 +106,7 @@ impl<'a> WorkerLog<'a> {
         let redis = &self.settings.target;
         let outage_ms = known.since.take().map(|since| millis(since.elapsed()));
         if !std::mem::take(&mut known.logged).is_empty() {
-            tracing::info!(%redis, outage_ms, "redis answers again");
+            tracing::info!(event = "redis_back", %redis, outage_ms, "redis answers again");
         } else if first {
             tracing::info!(%redis, "redis answers");
         }

@@ -89,7 +89,7 @@ impl Checker {
             let down_ms =
                 down_for.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
             let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
-            tracing::info!(%upstream, %endpoint, down_ms, "an endpoint is up again: its checks pass");
+            tracing::info!(event = "endpoint_up", %upstream, %endpoint, down_ms, "an endpoint is up again: its checks pass");
         }
     }
 
@@ -113,7 +113,7 @@ impl Checker {
         let now = Instant::now();
         if target.upstream.checked(&target.address, Check::Down, now) {
             self.down_since = Some(now);
-            tracing::warn!(%upstream, %endpoint, reason = %why, failures, "an endpoint is down: its checks fail");
+            tracing::warn!(event = "endpoint_down", %upstream, %endpoint, reason = %why, failures, "an endpoint is down: its checks fail");
         }
     }
 }

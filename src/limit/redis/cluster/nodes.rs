@@ -49,7 +49,7 @@ impl Nodes {
             && let Some(since) = troubled.logged.remove(node)
         {
             let outage_ms = millis(since.elapsed());
-            tracing::info!(%node, outage_ms, "a node of redis answers again");
+            tracing::info!(event = "redis_back", %node, outage_ms, "a node of redis answers again");
         }
     }
 
@@ -72,7 +72,7 @@ impl Loss {
         *troubled.lost.entry(node.clone()).or_default() += 1;
         if let Entry::Vacant(logged) = troubled.logged.entry(node.clone()) {
             logged.insert(Instant::now());
-            tracing::warn!(%node, %cause, "a node of redis does not answer; its callers are treated as without redis");
+            tracing::warn!(event = "redis_lost", %node, %cause, "a node of redis does not answer; its callers are treated as without redis");
         }
         Self {
             nodes: Arc::clone(nodes),
