@@ -55,6 +55,14 @@ impl Client {
         }
     }
 
+    /// The tier that it is of, which its limit is called by: no tier is called as the limit of those
+    /// without one.
+    #[must_use]
+    pub fn tier(&self) -> Option<&str> {
+        let limit = &*self.policy.as_ref()?.name;
+        (limit != Policy::IDENTIFIED).then_some(limit)
+    }
+
     /// The groups that it is in.
     #[must_use]
     pub fn groups(&self) -> &[String] {

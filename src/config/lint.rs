@@ -11,13 +11,14 @@ mod upstreams;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::client::ClientName;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::client::ClientName;
+use crate::logging::Member;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::PathEncoding;
 
-use super::file::{ClientKeys, File, LimitKeys, LimitsKeys};
+use super::file::{ClientKeys, File, LimitKeys, LimitsKeys, LogKeys};
 use super::finding::Finding;
 use super::kinds::{Name, Target};
 use super::problems::MOST_SHOWN;
@@ -47,6 +48,7 @@ pub(super) fn lint(
     upstream_tls::upstream_tls(file, snapshot, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
+    log(file, &mut lints);
     lints.show(sources)
 }
 
@@ -268,6 +270,17 @@ fn unused(file: &File, lints: &mut Lints) {
     if file.all_routes().next().is_none() {
         let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
         lints.0.push((None, Finding::warning(text)));
+    }
+}
+
+fn log(file: &File, lints: &mut Lints) {
+    let LogKeys {
+        fields, sample_ok, ..
+    } = &*file.log;
+    let has_weight = fields.iter().any(|field| field.value == Member::Weight);
+    if sample_ok.0 < 1.0 && !fields.is_empty() && !has_weight {
+        let text = "lines are left out (`log.sample_ok`), and those that are written do not say for how many they stand: add \"weight\"";
+        lints.add(fields.span, text);
     }
 }
 

@@ -192,6 +192,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What the limit of clients without a tier is called.
+    pub const IDENTIFIED: &str = "identified";
+
     /// A policy that counts each client by itself and refuses what is over its limit.
     pub fn new(name: impl Into<Arc<str>>, limit: Limit) -> Self {
         let name = name.into();

@@ -5,12 +5,14 @@
 
 mod access;
 mod events;
+mod members;
 mod operator;
 mod sink;
 mod target;
 
 pub use access::AccessLines;
 pub use events::{Event, Events, Mark};
+pub use members::{Lines, Member, Members, Sample};
 pub use operator::{OperatorLog, start_operator_log};
 pub use sink::Sink;
 pub use target::Target;

@@ -5,6 +5,7 @@ mod line;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, StatusCode};
@@ -16,6 +17,7 @@ use crate::message::field_rules::Edit;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
 use crate::request_id;
+use crate::route::Route;
 use crate::upstream::Upstream;
 use crate::wire::framing::keeps_alive;
 
@@ -230,6 +232,17 @@ impl<'r> Record<'r> {
         self.request.and_then(|request| request.path.as_ref())
     }
 
+    /// The route that it was for.
+    fn route(&self) -> Option<&'r Arc<Route>> {
+        let request = self.request?;
+        request.route.or(request.found)
+    }
+
+    /// Whether its line may stand for those of others: it was answered, and neither refused nor cut.
+    fn went_well(&self) -> bool {
+        self.status_number() < 400 && self.code_or_gone().is_none()
+    }
+
     fn status_number(&self) -> u16 {
         self.status
             .get()
@@ -255,11 +268,21 @@ impl Drop for Record<'_> {
         if !self.logged.get() {
             return;
         }
+        let lines = &self.current.snapshot.access_lines;
+        let weight = match &lines.sample {
+            Some(sample) if self.went_well() => {
+                if !sample.takes(fastrand::u64(..)) {
+                    return;
+                }
+                Some(sample.weight())
+            }
+            _ => None,
+        };
         self.worker.access_lines.add(|out| {
             if self.worker.pretty_access {
-                self.put_pretty(out, took);
+                self.put_pretty(out, took, weight);
             } else {
-                self.put_json(out, took);
+                self.put_json(out, lines.members, took, weight);
             }
         });
     }

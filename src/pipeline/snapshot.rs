@@ -12,6 +12,7 @@ use crate::acme::{Acme, AcmeSettings};
 use crate::client::{AllowList, CertificateTable, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
+use crate::logging::Lines;
 use crate::message::address_rules::AddressRules;
 use crate::message::caller::TlsPeer;
 use crate::message::cors::Cors;
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub acme: Option<Arc<AcmeSettings>>,
     /// What a certificate authority is to see.
     pub challenges: Arc<Challenges>,
+    /// What the access log has of requests.
+    pub access_lines: Lines,
 }
 
 /// Who may come in.

@@ -13,7 +13,7 @@ use crate::limit::{Algorithm, Limit, Policy};
 use crate::pipeline::snapshot::Limits;
 
 /// The names of the callers' own limits; another limit of such a name would share their counters.
-const TAKEN: [&str; 3] = ["anonymous", "identified", "invalid_keys"];
+const TAKEN: [&str; 3] = ["anonymous", Policy::IDENTIFIED, "invalid_keys"];
 
 /// The compiled limits.
 pub(super) struct Compiled {
@@ -28,7 +28,7 @@ type ByName = HashMap<String, Option<Arc<Policy>>>;
 /// Compiles all limits.
 pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
     let anonymous = plain("anonymous", keys.anonymous.as_ref(), problems);
-    let identified = plain("identified", keys.identified.as_ref(), problems);
+    let identified = plain(Policy::IDENTIFIED, keys.identified.as_ref(), problems);
     let invalid_keys = plain("invalid_keys", keys.invalid_keys.as_ref(), problems);
     let mut tiers = HashMap::new();
     for (name, written) in &keys.tiers.0 {

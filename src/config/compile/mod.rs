@@ -25,10 +25,11 @@ use std::thread::available_parallelism;
 use jiff::Timestamp;
 
 use crate::config::Served;
-use crate::config::file::File;
+use crate::config::file::{File, LogKeys};
 use crate::config::keys::Number;
 use crate::config::problems::Problems;
 use crate::config::settings::Settings;
+use crate::logging::{Lines, Members, Sample};
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
 
@@ -91,8 +92,21 @@ pub(super) fn compile(
         tls,
         acme: acme::compile(file, problems),
         challenges: Arc::default(),
+        access_lines: access_lines(&file.log),
     };
     Some((settings?, snapshot))
+}
+
+fn access_lines(log: &LogKeys) -> Lines {
+    let members = log.fields.values();
+    Lines {
+        members: if members.is_empty() {
+            Members::ALL
+        } else {
+            members.into_iter().collect()
+        },
+        sample: Sample::of(log.sample_ok.0),
+    }
 }
 
 /// Compiles what is fixed when the program starts.

@@ -7,8 +7,9 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{FieldName, Size};
+use crate::config::kinds::{FieldName, Share, Size};
 use crate::config::settings::{AccessLog, LogFormat};
+use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
 use crate::words::words;
@@ -93,6 +94,13 @@ table! {
         format: LogFormat = LogFormat::Auto, restart;
         /// Where the access log goes, one line a request. A file is reopened on SIGUSR1.
         access: AccessLog = AccessLog::Stdout, restart;
+        /// The members that an access line has, in the log's own order; without any, it has all. For
+        /// lines in JSON: those for a terminal stay as they are.
+        fields: List<Member> = List::empty();
+        /// The share of access lines that is written for answers below 400. A line then says for how many
+        /// requests it stands (`weight`). Refusals, errors and answers that broke off have a line in any
+        /// case.
+        sample_ok: Share = Share(1.0);
     }
 }
 

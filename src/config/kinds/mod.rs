@@ -6,6 +6,7 @@ mod cors;
 mod fields;
 mod names;
 mod paths;
+mod share;
 mod upstreams;
 mod values;
 
@@ -14,5 +15,6 @@ pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::FieldValue;
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
+pub(super) use share::Share;
 pub(super) use upstreams::{HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

@@ -1,5 +1,8 @@
 //! What users see of values that do not fit, to the letter.
 
+use crate::logging::Member;
+use crate::words::Word;
+
 use super::*;
 
 #[test]
@@ -226,6 +229,42 @@ error: `log.access` takes "stdout", "off" or a path
 
 12 problems
 "#,
+    );
+}
+
+#[test]
+fn members_and_shares_of_access_lines_are_those_that_there_are() {
+    let all = Member::ALL.iter().map(|(name, _)| format!("\"{name}\""));
+    let all: Vec<_> = all.collect();
+    let (last, first) = all.split_last().unwrap();
+    let all = format!("{} or {last}", first.join(", "));
+    assert_complaints(
+        r#"[log]
+fields = ["time", "stauts", "query"]
+sample_ok = 0
+"#,
+        &format!(
+            r#"error: `log.fields` takes {all}
+ --> tollgate.toml:2:19
+  |
+2 | fields = ["time", "stauts", "query"]
+  |                   ^^^^^^^^ did you mean "status"?
+
+error: `log.fields` takes {all}
+ --> tollgate.toml:2:29
+  |
+2 | fields = ["time", "stauts", "query"]
+  |                             ^^^^^^^ this is none of them
+
+error: `log.sample_ok` takes a number above 0, up to 1
+ --> tollgate.toml:3:13
+  |
+3 | sample_ok = 0
+  |             ^
+
+3 problems
+"#
+        ),
     );
 }
 

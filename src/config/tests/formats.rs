@@ -57,6 +57,8 @@ trusted_proxies = ["10.0.0.0/8", "::1"]
 watch = true
 [log]
 access = "logs/access.log"
+fields = ["time", "path"]
+sample_ok = 2_5.0e-2
 "#;
 
 const JSON: &str = r#"{
@@ -99,7 +101,7 @@ const JSON: &str = r#"{
     "redis": { "url": "redis://:${PASSWORD}@127.0.0.1:6379/1", "on_failure": "closed" }
   },
   "server": { "workers": 3, "trusted_proxies": ["10.0.0.0/8", "::1"], "watch": true },
-  "log": { "access": "logs/access.log" }
+  "log": { "access": "logs/access.log", "fields": ["time", "path"], "sample_ok": 0.25 }
 }"#;
 
 const YAML: &str = r#"
@@ -161,6 +163,8 @@ server: { workers: 3, trusted_proxies: [10.0.0.0/8, "::1"], watch: true }
 log:
   access: >-
     logs/access.log
+  fields: [time, path]
+  sample_ok: +.25
 "#;
 
 fn read_json(text: &str) -> Result<Loaded, Problems> {
@@ -189,8 +193,8 @@ fn assert_same(toml: &Loaded, json: &Loaded) {
     let shown = |loaded: &Loaded| {
         let routes = loaded.snapshot.routes.routes();
         format!(
-            "{:?} {routes:?} {:?}",
-            loaded.settings, loaded.snapshot.upstreams
+            "{:?} {routes:?} {:?} {:?}",
+            loaded.settings, loaded.snapshot.upstreams, loaded.snapshot.access_lines
         )
     };
     assert_eq!(shown(toml), shown(json));

@@ -210,3 +210,20 @@ fn a_public_route_to_what_another_one_protects_is_odd() {
         assert_eq!(exposed(&routes, access), "", "{routes:?}");
     }
 }
+
+#[test]
+fn lines_that_are_left_out_are_to_be_said_by_those_that_are_not() {
+    let odd = |log: &str| {
+        let lints = lints(&format!("[log]\n{log}"));
+        let odd = lints.iter().filter(|lint| lint.contains("`log.sample_ok`"));
+        odd.count()
+    };
+    assert_eq!(odd("sample_ok = 0.1\nfields = [\"time\"]"), 1);
+    for fine in [
+        "sample_ok = 0.1",
+        "sample_ok = 0.1\nfields = [\"time\", \"weight\"]",
+        "fields = [\"time\"]",
+    ] {
+        assert_eq!(odd(fine), 0, "{fine}");
+    }
+}

@@ -120,7 +120,8 @@ fn to_json(node: &At<Value>) -> Json {
             let entry = |(key, value): &tree::Entry| (key.value.clone(), to_json(value));
             Json::Object(entries.iter().map(entry).collect::<Object<_, _>>())
         }
-        Value::OtherNumber | Value::Null | Value::Broken => Json::Null,
+        Value::OtherNumber(number) => json!(number),
+        Value::Null | Value::Broken => Json::Null,
     }
 }
 
@@ -144,8 +145,9 @@ fn check(root: &Json, schema: &Json, value: &Json, at: &str) -> Vec<String> {
             "enum" => list().any(|one| one == value),
             "const" => rule == value,
             "type" => is_a(rule.as_str().unwrap(), value),
-            "minimum" => value.as_i64() >= rule.as_i64(),
-            "maximum" => value.as_i64() <= rule.as_i64(),
+            "minimum" => value.as_f64() >= rule.as_f64(),
+            "exclusiveMinimum" => value.as_f64() > rule.as_f64(),
+            "maximum" => value.as_f64() <= rule.as_f64(),
             "minLength" => text != Some(""),
             "pattern" => {
                 let pattern = Regex::new(rule.as_str().unwrap()).unwrap();
@@ -189,6 +191,7 @@ fn is_a(kind: &str, value: &Json) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_i64(),
+        "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         other => panic!("{other}"),
     }

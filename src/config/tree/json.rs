@@ -49,8 +49,9 @@ fn node(value: ast::Value<'_>, span: ToSpan<'_>) -> At<Value> {
     let value = match value {
         ast::Value::StringLit(string) => Value::Text(string.value.into_owned()),
         ast::Value::NumberLit(number) => {
-            let number = number.value.parse();
-            number.map_or(Value::OtherNumber, Value::Integer)
+            let whole = number.value.parse();
+            let other = || Value::OtherNumber(number.value.parse().unwrap_or(f64::NAN));
+            whole.map_or_else(|_| other(), Value::Integer)
         }
         ast::Value::BooleanLit(boolean) => Value::Boolean(boolean.value),
         ast::Value::NullKeyword(_) => Value::Null,

@@ -142,7 +142,7 @@ fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> At<Value> 
     let value = match value.into_inner() {
         DeValue::String(string) => Value::Text(string.into_owned()),
         DeValue::Integer(number) => integer(&number),
-        DeValue::Float(_) => Value::OtherNumber,
+        DeValue::Float(number) => Value::OtherNumber(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Value::Boolean(boolean),
         DeValue::Datetime(time) => Value::Time(time.to_string()),
         DeValue::Array(list) => {
@@ -157,7 +157,9 @@ fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> At<Value> 
 }
 
 fn integer(number: &DeInteger<'_>) -> Value {
-    i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::OtherNumber, Value::Integer)
+    // Beyond 64 bits it is too large for every key.
+    let too_large = Value::OtherNumber(f64::INFINITY);
+    i64::from_str_radix(number.as_str(), number.radix()).map_or(too_large, Value::Integer)
 }
 
 fn table(table: DeTable<'_>, text: &str, span: ToSpan<'_>) -> Value {

@@ -19,8 +19,8 @@ pub(in crate::config) enum Value {
     Table(Vec<Entry>),
     /// A date and time of TOML's own, as it was written.
     Time(String),
-    /// A number with a fraction or beyond 64 bits; no key takes one.
-    OtherNumber,
+    /// A number with a fraction, or beyond 64 bits.
+    OtherNumber(f64),
     /// The `null` of JSON and YAML; no key takes it.
     Null,
     /// Something that has been complained about already.
@@ -40,7 +40,7 @@ impl Value {
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Time(_) => "a date",
-            Self::OtherNumber => "a number with a fraction, or too large a number",
+            Self::OtherNumber(_) => "a number with a fraction, or too large a number",
             Self::Null => "null",
             Self::Broken => "broken",
         }
@@ -128,7 +128,8 @@ impl At<Value> {
                     .map(|(key, value)| (key.value, value.into_json()))
                     .collect()
             }
-            Value::OtherNumber | Value::Null | Value::Broken => serde_json::Value::Null,
+            Value::OtherNumber(number) => number.into(),
+            Value::Null | Value::Broken => serde_json::Value::Null,
         }
     }
 }

@@ -154,7 +154,8 @@ fn plain(text: &str) -> Value {
     }
     let integer = |digits: &str, radix| {
         let number = i64::from_str_radix(digits, radix);
-        number.map_or(Value::OtherNumber, Value::Integer)
+        // Beyond 64 bits it is too large for every key.
+        number.map_or(Value::OtherNumber(f64::INFINITY), Value::Integer)
     };
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is = |digits: &str, radix| !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
@@ -162,7 +163,7 @@ fn plain(text: &str) -> Value {
         (Some(digits), _) if is(digits, 16) => integer(digits, 16),
         (_, Some(digits)) if is(digits, 8) => integer(digits, 8),
         _ if is(unsigned, 10) => integer(text, 10),
-        _ if is_fraction(unsigned) => Value::OtherNumber,
+        _ if is_fraction(unsigned) => Value::OtherNumber(text.parse().unwrap_or(f64::NAN)),
         _ => Value::Text(text.to_owned()),
     }
 }

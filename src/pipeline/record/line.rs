@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::client::KeyId;
+use crate::logging::{Member, Members};
 use crate::message::caller::put_address;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
@@ -17,79 +18,127 @@ use super::super::request::Identity;
 use super::Record;
 
 impl Record<'_> {
-    pub(super) fn put_json(&self, out: &mut Vec<u8>, took: Duration) {
-        let (request, head) = (self.request, self.request.map(|request| request.head));
-        out.extend_from_slice(b"{\"time\":\"");
-        self.worker.clock.put_iso(out, self.begun);
-        out.extend_from_slice(b"\",\"request_id\":\"");
-        out.extend_from_slice(self.request_id.bytes());
-        out.push(b'"');
-        let (client, kind) = match request.and_then(|request| request.identity) {
+    /// Puts the line as JSON, with those members. `weight` is for how many requests it stands.
+    pub(super) fn put_json(
+        &self,
+        out: &mut Vec<u8>,
+        members: Members,
+        took: Duration,
+        weight: Option<&str>,
+    ) {
+        let start = out.len();
+        let mut line = Line { out, members };
+        self.put_caller(&mut line);
+        self.put_request(&mut line);
+        self.put_ruling(&mut line);
+        self.put_exchange(&mut line, took);
+        if let Some(weight) = weight.filter(|_| members.has(Member::Weight)) {
+            line.out.extend_from_slice(Member::Weight.start());
+            line.out.extend_from_slice(weight.as_bytes());
+        }
+        // Each member begins with a comma, whichever is the first.
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// When, and who calls.
+    fn put_caller(&self, line: &mut Line<'_>) {
+        if line.has(Member::Time) {
+            line.out.extend_from_slice(Member::Time.start());
+            line.out.push(b'"');
+            self.worker.clock.put_iso(line.out, self.begun);
+            line.out.push(b'"');
+        }
+        line.word(Member::RequestId, || Some(self.request_id.bytes()));
+        let identity = self.request.and_then(|request| request.identity);
+        let (client, kind) = match identity {
             None => (None, None),
             Some(Identity::Known(Caller::Anonymous(_))) => (None, Some(&b"anonymous"[..])),
             Some(Identity::Known(Caller::Identified(client))) => {
-                (Some(client.name.as_str()), Some(&b"identified"[..]))
+                (Some(client), Some(&b"identified"[..]))
             }
-            Some(Identity::InvalidKey(fault)) => {
-                let client = fault.client().map(|client| client.name.as_str());
-                (client, Some(&b"invalid"[..]))
-            }
+            Some(Identity::InvalidKey(fault)) => (fault.client(), Some(&b"invalid"[..])),
         };
-        json::put_word(out, member!("client"), client.map(str::as_bytes));
-        json::put_word(out, member!("client_kind"), kind);
-        let key = request.and_then(|request| request.key);
-        json::put_word(out, member!("key_id"), key.as_ref().map(KeyId::bytes));
-        out.extend_from_slice(b",\"ip\":\"");
-        put_address(
-            out,
-            request.map_or(self.peer.address, |request| request.address),
-        );
-        out.push(b'"');
-        let method = head.map(|head| head.method.as_str().as_bytes());
-        json::put_word(out, member!("method"), method);
-        let host = request.map(|request| host_without_port(request.host));
-        let host = host.filter(|host| !host.is_empty());
-        json::put_word(out, member!("host"), host);
-        let path = self.path().map(|path| path.as_str().as_bytes());
-        json::put_word(out, member!("path"), path);
-        let route = request.and_then(|request| request.route.or(request.found));
-        let route = route.map(|route| route.name.as_bytes());
-        json::put_word(out, member!("route"), route);
-        json::put_number(out, member!("status"), u64::from(self.status_number()));
-        json::put_word(out, member!("code"), self.code_or_gone().map(str::as_bytes));
-        let detail = self.detail.take();
-        json::put_text(out, member!("detail"), detail.as_deref().map(str::as_bytes));
-        let report = self.report.get();
-        let limit = report.map(|report| report.closest);
-        let limit = limit.or(self.uncounted.get());
-        let limit = limit.map(|limit| limit.name.as_bytes());
-        json::put_word(out, member!("limit"), limit);
-        let source = report.map(|report| report.decision.source.word().as_bytes());
-        json::put_word(out, member!("limit_source"), source);
-        let upstream = self.upstream.get().map(|upstream| upstream.name.as_bytes());
-        json::put_word(out, member!("upstream"), upstream);
-        let endpoint = self.endpoint.borrow();
-        json::put_word(
-            out,
-            member!("endpoint"),
-            endpoint.as_deref().map(str::as_bytes),
-        );
-        json::put_number(out, member!("attempts"), u64::from(self.attempts.get()));
-        self.put_tries(out);
-        json::put_millis(out, member!("duration_ms"), Some(took));
-        json::put_millis(out, member!("limit_ms"), self.limit_time.get());
-        json::put_millis(out, member!("upstream_ms"), self.upstream_time.get());
-        json::put_number(out, member!("bytes_in"), self.bytes_in.get());
-        json::put_number(out, member!("bytes_out"), self.bytes_out.get());
-        let protocol = head.map(|head| head.version.as_str().as_bytes());
-        json::put_word(out, member!("protocol"), protocol);
-        self.put_tls(out);
-        let agent = head.and_then(|head| head.fields.get(KnownField::UserAgent));
-        json::put_text(out, member!("user_agent"), agent);
-        if let Some(policy) = report.and_then(|report| report.shadow) {
-            json::put_word(out, member!("shadow"), Some(policy.name.as_bytes()));
+        line.word(Member::Client, || {
+            client.map(|client| client.name.as_str().as_bytes())
+        });
+        line.word(Member::ClientKind, || kind);
+        line.word(Member::Tier, || client?.tier().map(str::as_bytes));
+        if line.has(Member::KeyId) {
+            let key = self.request.and_then(|request| request.key);
+            line.word(Member::KeyId, || key.as_ref().map(KeyId::bytes));
         }
-        out.extend_from_slice(b"}\n");
+        if line.has(Member::Ip) {
+            let known = self.request.map(|request| request.address);
+            line.out.extend_from_slice(Member::Ip.start());
+            line.out.push(b'"');
+            put_address(line.out, known.unwrap_or(self.peer.address));
+            line.out.push(b'"');
+        }
+    }
+
+    /// What is asked for.
+    fn put_request(&self, line: &mut Line<'_>) {
+        let request = self.request;
+        line.word(Member::Method, || {
+            Some(request?.head.method.as_str().as_bytes())
+        });
+        line.word(Member::Host, || {
+            let host = host_without_port(request?.host);
+            (!host.is_empty()).then_some(host)
+        });
+        line.word(Member::Path, || Some(self.path()?.as_str().as_bytes()));
+        line.word(Member::Route, || Some(self.route()?.name.as_bytes()));
+    }
+
+    /// What was sent, and why.
+    fn put_ruling(&self, line: &mut Line<'_>) {
+        line.number(Member::Status, || u64::from(self.status_number()));
+        line.word(Member::Code, || self.code_or_gone().map(str::as_bytes));
+        let detail = self.detail.borrow();
+        line.text(Member::Detail, || detail.as_deref().map(str::as_bytes));
+        let report = self.report.get();
+        line.word(Member::Limit, || {
+            let limit = report.map(|report| report.closest);
+            let limit = limit.or(self.uncounted.get());
+            limit.map(|limit| limit.name.as_bytes())
+        });
+        line.word(Member::LimitSource, || {
+            Some(report?.decision.source.word().as_bytes())
+        });
+    }
+
+    /// Where it went, and how that went.
+    fn put_exchange(&self, line: &mut Line<'_>, took: Duration) {
+        line.word(Member::Upstream, || {
+            Some(self.upstream.get()?.name.as_bytes())
+        });
+        let endpoint = self.endpoint.borrow();
+        line.word(Member::Endpoint, || endpoint.as_deref().map(str::as_bytes));
+        line.number(Member::Attempts, || u64::from(self.attempts.get()));
+        if line.has(Member::Tries) {
+            self.put_tries(line.out);
+        }
+        line.millis(Member::Duration, || Some(took));
+        line.millis(Member::LimitTime, || self.limit_time.get());
+        line.millis(Member::UpstreamTime, || self.upstream_time.get());
+        line.number(Member::BytesIn, || self.bytes_in.get());
+        line.number(Member::BytesOut, || self.bytes_out.get());
+        let head = self.request.map(|request| request.head);
+        line.word(Member::Protocol, || Some(head?.version.as_str().as_bytes()));
+        if line.has(Member::Tls) {
+            self.put_tls(line.out);
+        }
+        line.text(Member::UserAgent, || {
+            head?.fields.get(KnownField::UserAgent)
+        });
+        let shadow = self.report.get().and_then(|report| report.shadow);
+        if let Some(policy) = shadow {
+            line.word(Member::Shadow, || Some(policy.name.as_bytes()));
+        }
     }
 
     /// Puts what was agreed upon with a client that speaks TLS.
@@ -97,8 +146,8 @@ impl Record<'_> {
         let Some(tls) = self.peer.tls() else {
             return;
         };
-        let start = b",\"tls\":{\"version\":";
-        json::put_word(out, start, Some(tls.version.as_bytes()));
+        out.extend_from_slice(Member::Tls.start());
+        json::put_word(out, b"{\"version\":", Some(tls.version.as_bytes()));
         json::put_word(out, member!("cipher"), Some(tls.cipher.as_bytes()));
         let sni = tls.sni.as_deref().map(str::as_bytes);
         json::put_text(out, member!("sni"), sni);
@@ -111,7 +160,8 @@ impl Record<'_> {
         if tries.is_empty() {
             return;
         }
-        let mut start: &[u8] = b",\"tries\":[{\"endpoint\":";
+        out.extend_from_slice(Member::Tries.start());
+        let mut start: &[u8] = b"[{\"endpoint\":";
         for failed in tries.iter() {
             json::put_word(out, start, Some(failed.endpoint.as_bytes()));
             json::put_word(out, member!("reason"), Some(failed.reason.as_bytes()));
@@ -121,7 +171,8 @@ impl Record<'_> {
         out.extend_from_slice(b"}]");
     }
 
-    pub(super) fn put_pretty(&self, out: &mut Vec<u8>, took: Duration) {
+    /// Puts the line for a person at a terminal.
+    pub(super) fn put_pretty(&self, out: &mut Vec<u8>, took: Duration, weight: Option<&str>) {
         self.worker.clock.put_iso(out, self.begun);
         let request = self.request;
         let method = request.map_or("-", |request| request.head.method.as_str());
@@ -151,12 +202,61 @@ impl Record<'_> {
         if let Some(limit) = self.uncounted.get() {
             let _ = write!(out, " limit={}", limit.name);
         }
-        if let Some(detail) = self.detail.take() {
+        if let Some(detail) = self.detail.borrow().as_deref() {
             let _ = write!(out, ": {detail}");
         }
         if let Some(policy) = self.report.get().and_then(|report| report.shadow) {
             let _ = write!(out, " shadow={}", policy.name);
         }
+        if let Some(weight) = weight {
+            let _ = write!(out, " weight={weight}");
+        }
         out.push(b'\n');
+    }
+}
+
+/// A line that is being written, and which members it is to have. What a member is made of is only
+/// looked for if the line has it.
+struct Line<'o> {
+    out: &'o mut Vec<u8>,
+    members: Members,
+}
+
+#[expect(
+    clippy::inline_always,
+    reason = "members are constants, and then cost a test of a bit and a move"
+)]
+impl Line<'_> {
+    #[inline(always)]
+    fn has(&self, member: Member) -> bool {
+        self.members.has(member)
+    }
+
+    #[inline(always)]
+    fn word<'w>(&mut self, member: Member, word: impl FnOnce() -> Option<&'w [u8]>) {
+        if self.has(member) {
+            json::put_word(self.out, member.start(), word());
+        }
+    }
+
+    #[inline(always)]
+    fn text<'w>(&mut self, member: Member, text: impl FnOnce() -> Option<&'w [u8]>) {
+        if self.has(member) {
+            json::put_text(self.out, member.start(), text());
+        }
+    }
+
+    #[inline(always)]
+    fn number(&mut self, member: Member, number: impl FnOnce() -> u64) {
+        if self.has(member) {
+            json::put_number(self.out, member.start(), number());
+        }
+    }
+
+    #[inline(always)]
+    fn millis(&mut self, member: Member, time: impl FnOnce() -> Option<Duration>) {
+        if self.has(member) {
+            json::put_millis(self.out, member.start(), time());
+        }
     }
 }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Gateway, KEY, Request, Shop, Upstream, each, hash_of};
 
-const MEMBERS: [&str; 25] = [
+const MEMBERS: [&str; 26] = [
     "time",
     "request_id",
     "client",
     "client_kind",
+    "tier",
     "key_id",
     "ip",
     "method",
@@ -52,7 +53,7 @@ fn a_served_request_has_a_line_with_everything() {
         "request_id": "r-1", "client": "mobile-app", "client_kind": "identified", "ip": "127.0.0.1",
         "method": "POST", "path": "/api/orders/7", "route": "/api/orders", "status": 200, "code": null,
         "attempts": 1, "protocol": "HTTP/1.1", "endpoint": endpoint, "key_id": hash_of(KEY)[7..15],
-        "detail": null, "limit": null, "limit_source": null, "limit_ms": null,
+        "detail": null, "tier": null, "limit": null, "limit_source": null, "limit_ms": null,
     });
     for (member, value) in expected.as_object().expect("an object") {
         assert_eq!(&line[member], value, "{member} in {line}");

@@ -1,5 +1,6 @@
 //! The access log: one line a request, whatever becomes of it, with nothing secret in it.
 
+mod choice;
 mod departures;
 mod files;
 mod lines;
