@@ -286,7 +286,7 @@ fn health(active: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
     let parts = [healthy, unhealthy].into_iter().flatten();
     let interval = |part| number(part, "interval").filter(|time| *time > 0);
     let intervals = parts.clone().filter_map(interval);
-    let is_fraction = |part: &Value, key| part.get(key).is_some_and(Value::is_null);
+    let is_fraction = |part: &Value, key| part.get(key).is_some_and(Value::is_f64);
     if is_fraction(active, "timeout") || { parts }.any(|part| is_fraction(part, "interval")) {
         notes.left_out(
             place,

@@ -132,7 +132,9 @@ fn a_share_of_what_went_well_has_lines_and_all_that_did_not() {
 #[test]
 fn a_reload_changes_both() {
     let shop = Shop::with(&format!("{LOG}sample_ok = 0.000001\n[server]\nworkers = 1"));
-    let ask = |target: &str| drop(shop.ask(&Request::get(target)).is(200));
+    let ask = |target: &str| {
+        shop.ask(&Request::get(target)).is(200);
+    };
     ask("/api/inventory/1");
     let config = Shop::config(
         &shop.inventory,
