@@ -29,6 +29,7 @@ pub mod upstream;
 pub mod breaker;
 pub mod logging;
 pub mod message;
+pub mod metrics;
 pub mod request_id;
 pub mod tls;
 pub mod wire;

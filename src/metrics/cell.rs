@@ -1,0 +1,58 @@
+//! Numbers that one thread writes and others read: a relaxed load and a relaxed store, which costs what an
+//! ordinary addition does. A second writer would lose counts, so each thread has cells of its own.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Called by the one thread that owns it.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Adds one. Called by the one thread that owns it.
+    #[inline]
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that grows and shrinks.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Adds one. Called by the one thread that owns it.
+    #[inline]
+    pub fn up(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Takes one away. Called by the one thread that owns it.
+    #[inline]
+    pub fn down(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(1), Relaxed);
+    }
+
+    /// Sets it. Called by the one thread that owns it.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

@@ -1,0 +1,162 @@
+//! What is counted of each route.
+
+use std::time::Duration;
+
+use super::cell::{Counter, Gauge};
+use super::histogram::{Histogram, HistogramTotals};
+use super::rows::Row;
+use super::status::{STATUSES, slot, status};
+use crate::words::{Word, words};
+
+words! {
+    /// Who has called.
+    pub enum ClientKind {
+        /// Nobody knows: the request could not be read, or was refused before its key was looked at.
+        Unknown = "",
+        /// Without a key.
+        Anonymous = "anonymous",
+        /// With a good one.
+        Identified = "identified",
+        /// With one that is not good.
+        Invalid = "invalid",
+    }
+}
+
+const KINDS: usize = ClientKind::ALL.len();
+
+/// One worker's numbers of a route.
+#[derive(Debug)]
+pub struct RouteRow {
+    requests: [[Counter; STATUSES]; KINDS],
+    duration: Histogram,
+    overhead: Histogram,
+    /// Requests that are being served.
+    pub in_flight: Gauge,
+    request_bytes: Counter,
+    response_bytes: Counter,
+}
+
+/// What there is to count of a request that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Served {
+    /// Who has called.
+    pub kind: ClientKind,
+    /// The status that was sent.
+    pub status: u16,
+    /// From its head to its end.
+    pub duration: Duration,
+    /// What of it the gateway took.
+    pub overhead: Duration,
+    /// Of its body.
+    pub request_bytes: u64,
+    /// Of the answer's body.
+    pub response_bytes: u64,
+}
+
+impl Default for RouteRow {
+    fn default() -> Self {
+        Self {
+            requests: std::array::from_fn(|_| std::array::from_fn(|_| Counter::default())),
+            duration: Histogram::default(),
+            overhead: Histogram::default(),
+            in_flight: Gauge::default(),
+            request_bytes: Counter::default(),
+            response_bytes: Counter::default(),
+        }
+    }
+}
+
+impl RouteRow {
+    /// Counts a request. Called by the one thread that owns the row.
+    pub fn note(&self, served: &Served) {
+        self.requests[served.kind as usize][slot(served.status)].increment();
+        self.duration.note(served.duration);
+        self.overhead.note(served.overhead);
+        self.request_bytes.add(served.request_bytes);
+        self.response_bytes.add(served.response_bytes);
+    }
+}
+
+/// All workers' numbers of a route.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTotals {
+    requests: Requests,
+    /// From heads of requests to the ends of their answers.
+    pub duration: HistogramTotals,
+    /// What of it the gateway took.
+    pub overhead: HistogramTotals,
+    /// Requests that are being served.
+    pub in_flight: u64,
+    /// Of their bodies.
+    pub request_bytes: u64,
+    /// Of their answers' bodies.
+    pub response_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Requests([[u64; STATUSES]; KINDS]);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self([[0; STATUSES]; KINDS])
+    }
+}
+
+impl RouteTotals {
+    /// How many requests have ended, by who has called and the status; `None` is any other status. Those
+    /// of which there were none are left out.
+    pub fn requests(&self) -> impl Iterator<Item = (ClientKind, Option<u16>, u64)> {
+        let kinds = ClientKind::ALL.iter().zip(&self.requests.0);
+        let all = kinds.flat_map(|((_, kind), by_status)| {
+            let counts = by_status.iter().enumerate();
+            counts.map(|(slot, count)| (*kind, status(slot), *count))
+        });
+        all.filter(|(_, _, count)| *count > 0)
+    }
+
+    /// How many requests have ended.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.requests.0.iter().flatten().sum()
+    }
+
+    /// How many of them were answered with 500 or more.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        let errors = |(_, status, count)| match status {
+            Some(500..) => count,
+            _ => 0,
+        };
+        self.requests().map(errors).sum()
+    }
+
+    /// Adds another's.
+    pub fn add(&mut self, other: &Self) {
+        let own = self.requests.0.iter_mut().flatten();
+        for (own, other) in own.zip(other.requests.0.iter().flatten()) {
+            *own += other;
+        }
+        self.duration.add(&other.duration);
+        self.overhead.add(&other.overhead);
+        self.in_flight = self.in_flight.wrapping_add(other.in_flight);
+        self.request_bytes += other.request_bytes;
+        self.response_bytes += other.response_bytes;
+    }
+}
+
+impl Row for RouteRow {
+    type Totals = RouteTotals;
+
+    fn add_to(&self, totals: &mut RouteTotals) {
+        let counts = totals.requests.0.iter_mut().flatten();
+        for (total, count) in counts.zip(self.requests.iter().flatten()) {
+            *total += count.get();
+        }
+        self.duration.add_to(&mut totals.duration);
+        self.overhead.add_to(&mut totals.overhead);
+        // Each worker's is never below zero, their sum neither.
+        totals.in_flight = totals.in_flight.wrapping_add(self.in_flight.get());
+        totals.request_bytes += self.request_bytes.get();
+        totals.response_bytes += self.response_bytes.get();
+    }
+}

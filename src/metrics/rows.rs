@@ -1,0 +1,207 @@
+//! Rows by name: each worker has one of its own for each route, client and so on that it has met, and a
+//! reader adds them up. What a reload takes away is shown once more, and then forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One worker's numbers of one thing.
+pub(super) trait Row: Default {
+    /// Those of all workers.
+    type Totals: Default + Clone + std::fmt::Debug;
+
+    /// Adds them.
+    fn add_to(&self, totals: &mut Self::Totals);
+}
+
+/// The rows of all workers, by name.
+#[derive(Debug)]
+pub(super) struct Rows<K, R: Row>(Mutex<State<K, R>>);
+
+#[derive(Debug)]
+struct State<K, R: Row> {
+    /// The names of the configuration in force; `None`: of those there may be any, as long as a worker
+    /// has them.
+    known: Option<BTreeSet<K>>,
+    entries: BTreeMap<K, Entry<R>>,
+}
+
+#[derive(Debug)]
+struct Entry<R: Row> {
+    /// With the number of the worker that writes each.
+    rows: Vec<(usize, Arc<R>)>,
+    /// What was counted before this process.
+    before: R::Totals,
+    /// It is not in the configuration any more.
+    is_gone: bool,
+}
+
+impl<R: Row> Entry<R> {
+    fn new(before: R::Totals) -> Self {
+        Self {
+            rows: Vec::new(),
+            before,
+            is_gone: false,
+        }
+    }
+}
+
+impl<K: Ord + Clone, R: Row> Rows<K, R> {
+    /// Rows of the names that [`Rows::keep`] is told.
+    pub(super) fn of_known() -> Self {
+        Self::new(Some(BTreeSet::new()))
+    }
+
+    /// Rows of whatever workers meet, as long as one holds a row.
+    pub(super) fn of_any() -> Self {
+        Self::new(None)
+    }
+
+    fn new(known: Option<BTreeSet<K>>) -> Self {
+        Self(Mutex::new(State {
+            known,
+            entries: BTreeMap::new(),
+        }))
+    }
+
+    /// The row of a worker. One that the configuration does not have any more is read by nobody.
+    pub(super) fn row(&self, worker: usize, name: K) -> Arc<R> {
+        let mut state = self.state();
+        let State { known, entries } = &mut *state;
+        let is_known = known.as_ref().is_none_or(|known| known.contains(&name));
+        if !is_known && !entries.contains_key(&name) {
+            return Arc::default();
+        }
+        let entry = entries
+            .entry(name)
+            .or_insert_with(|| Entry::new(R::Totals::default()));
+        entry.is_gone &= !is_known;
+        if let Some((_, row)) = entry.rows.iter().find(|(of, _)| *of == worker) {
+            return Arc::clone(row);
+        }
+        let row = Arc::<R>::default();
+        entry.rows.push((worker, Arc::clone(&row)));
+        row
+    }
+
+    /// Notes which names the configuration has now.
+    pub(super) fn keep(&self, names: BTreeSet<K>) {
+        let mut state = self.state();
+        // What was gone before is not waited for any longer: perhaps nobody scrapes.
+        state
+            .entries
+            .retain(|name, entry| !entry.is_gone || names.contains(name));
+        for (name, entry) in &mut state.entries {
+            entry.is_gone = !names.contains(name);
+        }
+        state.known = Some(names);
+    }
+
+    /// Notes that everything has been shown: what is gone need not be shown again.
+    pub(super) fn shown(&self) {
+        let mut state = self.state();
+        let of_any = state.known.is_none();
+        state.entries.retain(|_, entry| {
+            let was_gone = entry.is_gone;
+            if of_any {
+                let is_held = |(_, row): &(usize, Arc<R>)| Arc::strong_count(row) > 1;
+                entry.is_gone = !entry.rows.iter().any(is_held);
+            }
+            !(was_gone && entry.is_gone)
+        });
+    }
+
+    /// Adds up all workers' rows, by name.
+    pub(super) fn read(&self) -> BTreeMap<K, R::Totals> {
+        let state = self.state();
+        let sum = |(name, entry): (&K, &Entry<R>)| {
+            let mut totals = entry.before.clone();
+            for (_, row) in &entry.rows {
+                row.add_to(&mut totals);
+            }
+            (name.clone(), totals)
+        };
+        state.entries.iter().map(sum).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K, R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::cell::Counter;
+
+    #[derive(Debug, Default)]
+    struct One(Counter);
+
+    impl Row for One {
+        type Totals = u64;
+
+        fn add_to(&self, totals: &mut u64) {
+            *totals += self.0.get();
+        }
+    }
+
+    fn names(names: &[&'static str]) -> BTreeSet<&'static str> {
+        names.iter().copied().collect()
+    }
+
+    #[test]
+    fn workers_add_up_and_reloads_keep_what_they_have_counted() {
+        let rows = Rows::<_, One>::of_known();
+        rows.keep(names(&["a", "b"]));
+        rows.row(0, "a").0.add(1);
+        rows.row(1, "a").0.add(2);
+        rows.keep(names(&["a"]));
+        rows.row(0, "a").0.add(4);
+        assert_eq!(rows.read(), [("a", 7)].into());
+    }
+
+    #[test]
+    fn what_a_reload_takes_away_is_shown_once_more() {
+        let rows = Rows::<_, One>::of_known();
+        rows.keep(names(&["a", "b"]));
+        let row = rows.row(0, "b");
+        rows.keep(names(&["a"]));
+        row.0.add(1);
+        assert_eq!(
+            rows.read(),
+            [("b", 1)].into(),
+            "a request may still be running"
+        );
+        rows.shown();
+        assert_eq!(rows.read(), [].into());
+        rows.row(0, "b").0.add(1);
+        assert_eq!(rows.read(), [].into(), "a request that began before");
+    }
+
+    #[test]
+    fn what_comes_back_in_time_goes_on() {
+        let rows = Rows::<_, One>::of_known();
+        rows.keep(names(&["a"]));
+        rows.row(0, "a").0.add(1);
+        rows.keep(names(&[]));
+        rows.keep(names(&["a"]));
+        rows.shown();
+        rows.shown();
+        assert_eq!(rows.read(), [("a", 1)].into());
+    }
+
+    #[test]
+    fn of_any_names_those_stay_that_are_held() {
+        let rows = Rows::<_, One>::of_any();
+        let held = rows.row(0, "a");
+        rows.row(0, "b").0.add(1);
+        for _ in 0..2 {
+            rows.shown();
+        }
+        assert_eq!(rows.read(), [("a", 0)].into());
+        drop(held);
+        rows.shown();
+        assert_eq!(rows.read(), [("a", 0)].into());
+        rows.shown();
+        assert_eq!(rows.read(), [].into());
+    }
+}
