@@ -30,6 +30,7 @@ use crate::acme::Acme;
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Target, start_operator_log};
+use crate::metrics::Metrics;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
 
@@ -259,6 +260,7 @@ struct Gateway {
     settings: Settings,
     snapshots: watch::Sender<Arc<Snapshot>>,
     store: Arc<LimitStore>,
+    metrics: Arc<Metrics>,
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
     access_log: Option<Arc<Sink>>,

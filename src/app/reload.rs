@@ -5,12 +5,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::acme::Acme;
 use crate::config::{
     self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
+use crate::metrics::{Metrics, ReloadOutcome};
+use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
 use crate::tls::{ServerTls, Source};
@@ -35,6 +38,7 @@ pub(super) struct Reloader {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     pub registry: Registry,
     pub acme: Arc<Acme>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl Reloader {
@@ -63,10 +67,14 @@ impl Reloader {
                 notify(State::Reloading);
                 let files = match self.reload() {
                     Ok(files) => {
+                        self.metrics.note_reload(ReloadOutcome::Ok, now_ms());
                         certificates = self.watch_certificates();
                         files
                     }
-                    Err(files) => files,
+                    Err(files) => {
+                        self.metrics.note_reload(ReloadOutcome::Refused, now_ms());
+                        files
+                    }
                 };
                 notify(State::Ready);
                 if let Some(watch) = &mut watch {
@@ -125,6 +133,7 @@ impl Reloader {
         // Where TLS is spoken is changed by a restart: until then there is a certificate to show.
         snapshot.tls = snapshot.tls.or_else(|| served.clone());
         snapshot.join_acme(&self.acme);
+        self.metrics.keep(names(&snapshot));
         self.snapshots.send_replace(Arc::new(snapshot));
         let written = Arc::new(loaded.written);
         let changes = changes(&self.started, &self.served, &written);
@@ -147,6 +156,11 @@ impl Reloader {
         }
         loaded.files
     }
+}
+
+/// The time, in milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
 /// Logs which certificates are others than before.

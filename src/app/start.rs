@@ -11,13 +11,16 @@ use crate::acme::Acme;
 use crate::config::{AccessLog, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
+use crate::metrics::{Metrics, ReloadOutcome};
+use crate::pipeline::codes::CODES;
+use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{Claimed, Inherited, claim};
 use crate::upstream::Registry;
 
 use super::hand_over::{Predecessor, TakeOverError};
 use super::keeper::{Keeper, restore};
-use super::reload::Reloader;
+use super::reload::{Reloader, now_ms};
 use super::{Begun, Gateway, StartError, is_pretty};
 
 /// A gateway that is ready to serve.
@@ -66,6 +69,9 @@ impl Started {
         registry.join(&mut snapshot.upstreams);
         let acme = Arc::new(Acme::new(settings.redis.clone()));
         snapshot.join_acme(&acme);
+        let metrics = Arc::new(Metrics::new(CODES));
+        metrics.keep(names(&snapshot));
+        metrics.note_reload(ReloadOutcome::Ok, now_ms());
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
         let reloader = Reloader {
@@ -78,6 +84,7 @@ impl Started {
             snapshots: snapshots.clone(),
             registry,
             acme: Arc::clone(&acme),
+            metrics: Arc::clone(&metrics),
         };
         let gateway = Gateway {
             file,
@@ -85,6 +92,7 @@ impl Started {
             settings,
             snapshots,
             store,
+            metrics,
             state,
             acme,
             access_log,

@@ -57,6 +57,7 @@ impl Gateway {
                 listeners,
                 snapshots: self.snapshots.subscribe(),
                 store: Arc::clone(&self.store),
+                metrics: self.metrics.worker(),
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
                 room: Arc::clone(&room),

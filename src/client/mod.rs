@@ -70,7 +70,8 @@ impl Client {
     }
 
     /// Its place among all clients.
-    fn place(&self) -> usize {
+    #[must_use]
+    pub fn place(&self) -> usize {
         self.place
     }
 

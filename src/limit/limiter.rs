@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::metrics::WorkerRow;
+
 use super::moved::{Moved, Questions};
 use super::redis_limiter::{RedisLimiter, RedisStore};
 use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
@@ -57,11 +59,17 @@ impl LimitStore {
     /// `LocalRuntime`, where it starts connecting to Redis.
     #[must_use]
     pub fn for_worker(&self) -> Limiter {
+        self.counted_in(&Arc::default())
+    }
+
+    /// The same, with calls to Redis counted in `row`.
+    #[must_use]
+    pub fn counted_in(&self, row: &Arc<WorkerRow>) -> Limiter {
         let redis = self.redis.as_ref();
         Limiter {
             memory: Arc::clone(&self.memory),
             moved: Arc::clone(&self.moved),
-            redis: redis.map(|redis| RedisLimiter::start(Arc::clone(redis))),
+            redis: redis.map(|redis| RedisLimiter::start(Arc::clone(redis), Arc::clone(row))),
         }
     }
 }
@@ -89,6 +97,12 @@ impl Limiter {
             // that, with or without Redis.
             Some((redis, _)) => Box::pin(redis.decide(checks, cost)).await,
         }
+    }
+
+    /// Whether it is Redis that should decide.
+    #[must_use]
+    pub fn asks_redis(&self) -> bool {
+        self.redis.is_some()
     }
 
     /// Waits until Redis has answered, but not longer than `longest`; says whether it has. Without

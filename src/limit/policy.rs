@@ -177,6 +177,8 @@ fn gcd(a: u64, b: u64) -> u64 {
 pub struct Policy {
     /// Characters of `A-Za-z0-9._-` only: it stands in header fields and in the keys of counters.
     pub name: Arc<str>,
+    /// Its place among all of the configuration.
+    pub place: usize,
     /// What its counters are called by: counters of another algorithm mean something else.
     counter: CounterName,
     /// As an item of `RateLimit-Policy`: made once, for every answer has it.
@@ -206,6 +208,7 @@ impl Policy {
         let item = item(&name, limit);
         Self {
             name,
+            place: usize::MAX,
             counter: Arc::new(counter),
             item,
             limit,

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::metrics::{StoreOutcome, WorkerRow};
+
 use super::cache::{Cache, Unused};
 use super::outage::{Fallback, OutageLog, Uncounted, WorkerLog};
 use super::redis::{CallError, Connection, Driver, Link, Scripts, in_time};
@@ -55,18 +57,21 @@ pub(super) struct RedisLimiter {
     scripts: Scripts,
     cache: Cache,
     uncounted: Uncounted,
+    /// Where calls are counted.
+    row: Arc<WorkerRow>,
 }
 
 impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime. The tasks end with what is
     /// returned beside it.
-    pub(super) fn start(store: Arc<RedisStore>) -> (Rc<Self>, JoinSet<()>) {
+    pub(super) fn start(store: Arc<RedisStore>, row: Arc<WorkerRow>) -> (Rc<Self>, JoinSet<()>) {
         let worker = Rc::new(Self {
             link: Link::new(),
             scripts: Scripts::new(store.settings.key_prefix.clone()),
             cache: Cache::new(&store.settings),
             uncounted: Uncounted::new(),
             store,
+            row,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(Rc::clone(&worker).stay_connected());
@@ -140,7 +145,10 @@ impl RedisLimiter {
                 reply => reply,
             }
         };
-        match in_time(store.settings.deadline, call).await {
+        let asked = Instant::now();
+        let answered = in_time(store.settings.deadline, call).await;
+        self.count(asked, begun.get().is_some(), answered.as_ref().err());
+        match answered {
             Ok((reply, is_split)) => {
                 store.fallback.mirror(checks, &reply.outcome, now_ms);
                 cache.learn(checks, cost, reply, now_ms, is_split)
@@ -159,6 +167,19 @@ impl RedisLimiter {
                 outcome
             }
         }
+    }
+
+    /// Counts a call that was to be made at `asked`, and whether it was.
+    fn count(&self, asked: Instant, made: bool, error: Option<&CallError>) {
+        self.row.store_calls.note(match error {
+            None => {
+                self.row.store_duration.note(asked.elapsed());
+                StoreOutcome::Ok
+            }
+            Some(_) if !made => StoreOutcome::Unavailable,
+            Some(CallError::Silent) => StoreOutcome::Timeout,
+            Some(_) => StoreOutcome::Error,
+        });
     }
 
     /// Returns permits, while there is a connection.
@@ -222,9 +243,12 @@ impl RedisLimiter {
     async fn stay_connected(self: Rc<Self>) {
         let Self { store, link, .. } = &*self;
         let log = WorkerLog::new(&store.log, &store.settings, &store.fallback.fleet);
-        let report = |is_up: Result<(), &CallError>| match is_up {
-            Ok(()) => log.healed(),
-            Err(cause) => log.lost(cause),
+        let report = |is_up: Result<(), &CallError>| {
+            self.row.store_up.set(is_up.is_ok().into());
+            match is_up {
+                Ok(()) => log.healed(),
+                Err(cause) => log.lost(cause),
+            }
         };
         link.keep(
             async || self.connect().await,

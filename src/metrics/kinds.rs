@@ -49,8 +49,6 @@ outcomes! {
         Timeout = "timeout",
         /// Its answer was not valid HTTP.
         Invalid = "invalid",
-        /// The kept connection had died, which is no failure of the endpoint; another was made.
-        Stale = "stale",
     }
 
     /// What has come of a further try.

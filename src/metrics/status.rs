@@ -9,9 +9,11 @@ const REGISTERED: [u16; 48] = [
 /// How many there are; the last is all others.
 pub(super) const STATUSES: usize = REGISTERED.len() + 1;
 
+#[allow(clippy::cast_possible_truncation)] // there are few
 const OTHER: u8 = (STATUSES - 1) as u8;
 
 /// Their slots, from 100 on.
+#[allow(clippy::cast_possible_truncation)] // there are few
 const SLOTS: [u8; 500] = {
     let mut slots = [OTHER; 500];
     let mut at = 0;

@@ -6,12 +6,14 @@
 mod boxed_cold;
 pub mod client_side;
 mod clock;
+pub mod codes;
 pub mod explain;
 mod handle;
 mod hashed_by;
 pub mod identify;
 mod json;
 mod lag;
+mod measured;
 mod plan;
 pub mod protect;
 mod proxy;
@@ -28,6 +30,7 @@ mod worker;
 
 pub use boxed_cold::boxed_cold;
 pub use handle::handle;
+pub use measured::names;
 pub use refuse::{note_unread, refuse_http2, refuse_unread};
 pub use unlisted::UnlistedProxies;
 pub use worker::Worker;
@@ -51,6 +54,7 @@ async fn run<'r>(
 ) -> Result<After, Rejection> {
     let (admitted, then) = match plan {
         Plan::Health => {
+            record.counted.set(false);
             record.logged.set(tracing::enabled!(tracing::Level::DEBUG));
             return Ok(boxed_cold(answer(Reply::Healthy, record, client)).await);
         }

@@ -109,6 +109,7 @@ pub(super) async fn limit_invalid_keys<'s>(
     let check = Check { policy, subject };
     let limiter = &record.worker.limiter;
     let outcome = limiter.decide(&[check], NonZeroU32::MIN).await;
+    record.note_decisions(Some(policy), &[], &outcome.decisions);
     let report = Report::of(Some(policy), &[], &outcome.decisions);
     record.report.set(report);
     match (outcome.verdict, report) {
@@ -154,6 +155,7 @@ pub(super) async fn rate_limit<'s>(
     record.limit_time.set(Some(record.now() - begun));
     let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
     let own = subjects.own_policy(limits);
+    record.note_decisions(own, of_route, &outcome.decisions);
     let report = Report::of(own, of_route, &outcome.decisions);
     record.report.set(report);
     let uncounted = match (outcome.verdict, report) {

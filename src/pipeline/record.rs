@@ -2,6 +2,7 @@
 //! line when it is dropped, whatever happened in between: served, refused, or the client gone.
 
 mod line;
+mod service_time;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,22 +11,27 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, StatusCode};
 
-use crate::limit::Policy;
+use crate::limit::{Decision, Policy};
 use crate::message::bytes::is_safe_name;
 use crate::message::caller::Peer;
 use crate::message::field_rules::Edit;
 use crate::message::head::RequestHead;
 use crate::message::path::RequestPath;
+use crate::metrics::{ClientKind, ClientOutcome, RouteRow, Served};
 use crate::request_id;
 use crate::route::Route;
 use crate::upstream::Upstream;
 use crate::wire::framing::keeps_alive;
 
 use super::client_side::{After, ClientSide};
+use super::codes;
+use super::identify::Caller;
 use super::rejection::Rejection;
-use super::report::Report;
+use super::report::{Report, policies};
 use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
+
+use self::service_time::ServiceTime;
 
 /// The status of a request whose client left before an answer could be sent, for the log alone.
 const CLIENT_CLOSED: u16 = 499;
@@ -38,6 +44,8 @@ pub(super) struct Record<'r> {
     /// By what it is judged.
     pub current: &'r Current,
     begun: Instant,
+    /// Where it is counted.
+    row: &'r RouteRow,
     /// The time, once somebody has asked for it since the request last waited for anything.
     now: Cell<Option<Instant>>,
     /// `None` when no head could be read.
@@ -63,8 +71,11 @@ pub(super) struct Record<'r> {
     pub limit_time: Cell<Option<Duration>>,
     /// From the end of what the service was sent to its answer's head.
     pub upstream_time: Cell<Option<Duration>>,
+    service_time: ServiceTime,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
+    /// Whether it is counted; a health check is not.
+    pub counted: Cell<bool>,
     /// Whether the line belongs into the log; a health check's does not.
     pub logged: Cell<bool>,
 }
@@ -128,8 +139,15 @@ impl<'r> Record<'r> {
         begun: Instant,
     ) -> Self {
         let id = &current.snapshot.access.names.request_id;
+        let route = request.and_then(|request| request.route.or(request.found));
+        let row = current
+            .measured
+            .route(&worker.metrics, route.map(|route| &**route));
+        row.in_flight.up();
+        worker.metrics.row.in_flight.up();
         Self {
             worker,
+            row,
             current,
             begun,
             now: Cell::new(Some(begun)),
@@ -147,8 +165,10 @@ impl<'r> Record<'r> {
             detail: RefCell::new(None),
             limit_time: Cell::new(None),
             upstream_time: Cell::new(None),
+            service_time: ServiceTime::new(),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            counted: Cell::new(true),
             logged: Cell::new(true),
         }
     }
@@ -210,6 +230,39 @@ impl<'r> Record<'r> {
         self.now.set(None);
     }
 
+    /// Notes that a service is asked from now on.
+    pub(super) fn asks_service(&self) {
+        self.service_time.begins(self.now() - self.begun);
+    }
+
+    /// Notes that its answer is passed on from now on.
+    pub(super) fn is_answered(&self) {
+        self.asked_service();
+        self.service_time.is_answered(self.now() - self.begun);
+    }
+
+    /// Notes that it is not asked any more.
+    pub(super) fn asked_service(&self) {
+        self.service_time.ends(|| self.now(), self.begun);
+    }
+
+    /// Counts what each limit has said.
+    pub(super) fn note_decisions(
+        &self,
+        own: Option<&Policy>,
+        of_route: &[Arc<Policy>],
+        decisions: &[Option<Decision>],
+    ) {
+        let Worker {
+            metrics, limiter, ..
+        } = self.worker;
+        for (policy, decision) in policies(own, of_route).zip(decisions) {
+            let decided = (policy, decision.as_ref());
+            let measured = &self.current.measured;
+            measured.note_decision(metrics, decided, limiter.asks_redis());
+        }
+    }
+
     /// Notes that it goes on, and where.
     pub(super) fn note_upstream(&self, upstream: &'r Upstream) {
         self.upstream.set(Some(upstream));
@@ -252,8 +305,49 @@ impl<'r> Record<'r> {
     /// Why there is no answer, or no whole one. What is cut at the gateway's end is cut within a
     /// request, for nothing runs any more that could end it.
     fn code_or_gone(&self) -> Option<&'static str> {
-        let left = self.status.get().is_none().then_some("client_closed");
+        let left = self.status.get().is_none().then_some(codes::CLIENT_CLOSED);
         self.code.get().or(self.worker.cut.get()).or(left)
+    }
+}
+
+impl Record<'_> {
+    /// Counts the request, which has ended.
+    fn count(&self, took: Duration) {
+        self.asked_service();
+        let metrics = &self.worker.metrics;
+        let status = self.status_number();
+        let code = self.code_or_gone();
+        let (kind, client) = match self.request.and_then(|request| request.identity) {
+            None => (ClientKind::Unknown, None),
+            Some(Identity::Known(Caller::Anonymous(_))) => (ClientKind::Anonymous, None),
+            Some(Identity::Known(Caller::Identified(client))) => {
+                (ClientKind::Identified, Some(client))
+            }
+            Some(Identity::InvalidKey(_)) => (ClientKind::Invalid, None),
+        };
+        self.row.note(&Served {
+            kind,
+            status,
+            duration: took,
+            overhead: self.service_time.overhead(took),
+            request_bytes: self.bytes_in.get(),
+            response_bytes: self.bytes_out.get(),
+        });
+        metrics.row.requests.increment();
+        if let Some(code) = code {
+            metrics.note_refused(code);
+        }
+        if let Some(client) = client {
+            let outcome = match (code, status) {
+                (_, 500..) | (Some(codes::CLIENT_CLOSED), _) => ClientOutcome::Failed,
+                (None, _) => ClientOutcome::Served,
+                (Some(_), 429) => ClientOutcome::Limited,
+                (Some(_), 400..) => ClientOutcome::Refused,
+                // Its answer had begun.
+                (Some(_), _) => ClientOutcome::Failed,
+            };
+            self.current.measured.note_client(metrics, client, outcome);
+        }
     }
 }
 
@@ -265,6 +359,11 @@ impl Drop for Record<'_> {
             .clock
             .look()
             .saturating_duration_since(self.begun);
+        self.row.in_flight.down();
+        self.worker.metrics.row.in_flight.down();
+        if self.counted.get() {
+            self.count(took);
+        }
         if !self.logged.get() {
             return;
         }

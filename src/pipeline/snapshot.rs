@@ -87,6 +87,8 @@ pub struct Limits {
     pub identified: Option<Arc<Policy>>,
     /// For requests with wrong keys, counted per address.
     pub invalid_keys: Option<Arc<Policy>>,
+    /// All limits, by their places.
+    pub all: Vec<Arc<Policy>>,
     /// How answers report a limit.
     pub headers: LimitHeaders,
     /// IPv6 callers are counted by this many leading bits.

@@ -10,11 +10,13 @@ use tokio::sync::{Notify, watch};
 
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
+use crate::metrics::WorkerMetrics;
 use crate::upstream::{Candidates, Pools};
 use crate::wire::buffers::Buffers;
 
 use super::clock::WallClock;
 use super::lag::Lag;
+use super::measured::Measured;
 use super::snapshot::Snapshot;
 use super::unlisted::{Met, UnlistedProxies};
 
@@ -25,6 +27,8 @@ pub struct Worker {
     snapshots: RefCell<watch::Receiver<Arc<Snapshot>>>,
     current: RefCell<Rc<Current>>,
     pools: Pools,
+    /// Counts what the gateway does.
+    pub metrics: Rc<WorkerMetrics>,
     /// Counts requests.
     pub limiter: Limiter,
     /// Spare buffers.
@@ -51,6 +55,18 @@ pub struct Worker {
 pub struct Current {
     pub snapshot: Arc<Snapshot>,
     pub upstreams: Vec<Candidates>,
+    /// What it counts by the names of the configuration.
+    pub(super) measured: Measured,
+}
+
+impl Current {
+    fn new(snapshot: Arc<Snapshot>, pools: &Pools) -> Self {
+        Self {
+            upstreams: pools.of(&snapshot.upstreams),
+            measured: Measured::new(&snapshot),
+            snapshot,
+        }
+    }
 }
 
 impl Worker {
@@ -59,20 +75,20 @@ impl Worker {
     pub fn new(
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         limiter: Limiter,
+        metrics: WorkerMetrics,
         access_lines: AccessLines,
         pretty_access: bool,
         unlisted_proxies: Arc<UnlistedProxies>,
     ) -> Self {
-        let pools = Pools::default();
+        let metrics = Rc::new(metrics);
+        let pools = Pools::new(Rc::clone(&metrics));
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        let current = Rc::new(Current {
-            upstreams: pools.of(&snapshot.upstreams),
-            snapshot,
-        });
+        let current = Rc::new(Current::new(snapshot, &pools));
         Self {
             snapshots: RefCell::new(snapshots),
             current: RefCell::new(current),
             pools,
+            metrics,
             limiter,
             buffers: Buffers::default(),
             access_lines,
@@ -104,11 +120,7 @@ impl Worker {
     #[cold]
     fn take_next(&self) {
         let snapshot = Arc::clone(&self.snapshots.borrow_mut().borrow_and_update());
-        let upstreams = self.pools.of(&snapshot.upstreams);
-        let current = Current {
-            snapshot,
-            upstreams,
-        };
+        let current = Current::new(snapshot, &self.pools);
         self.current.replace(Rc::new(current));
     }
 

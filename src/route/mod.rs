@@ -44,6 +44,8 @@ use crate::words::words;
 pub struct Route {
     /// What it is called in the log.
     pub name: Arc<str>,
+    /// Its place in the table.
+    pub place: usize,
     /// What its paths begin with.
     pub prefix: PathPrefix,
     /// Host names in lower case, without port; `*.` stands for one label. Empty: any.
@@ -177,6 +179,7 @@ mod testing {
     pub(super) fn route(prefix: &str, upstream: usize) -> Route {
         Route {
             name: prefix.into(),
+            place: 0,
             prefix: PathPrefix::parse(prefix).unwrap(),
             hosts: Vec::new(),
             methods: Vec::new(),

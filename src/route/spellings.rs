@@ -53,6 +53,7 @@ pub(super) fn is_stricter(route: &Route, other: &Route) -> bool {
     // A new rule must not compile without a decision here.
     let Route {
         name: _,
+        place: _,
         prefix: _,
         hosts: _,
         methods: _,

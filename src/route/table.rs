@@ -91,8 +91,11 @@ impl RouteTable {
             }
             nodes[at].choices = Some(Choices::compile(same)?);
         }
+        let routes = routes.into_iter().enumerate();
         Ok(Self {
-            routes: routes.into_iter().map(Arc::new).collect(),
+            routes: routes
+                .map(|(place, route)| Arc::new(Route { place, ..route }))
+                .collect(),
             nodes,
             spellings: Spellings::default(),
         })

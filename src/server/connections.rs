@@ -4,10 +4,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::metrics::{HandshakeOutcome, WorkerRow};
 
 /// How many give way at once, at most: as many as an eighth, so that those who come next find room.
 const MAX_GIVING_WAY: usize = 32;
@@ -15,6 +18,7 @@ const MAX_GIVING_WAY: usize = 32;
 /// One worker's connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
+    counts: Arc<WorkerRow>,
     drain_began: Cell<Option<Instant>>,
     live: Cell<usize>,
     /// By the number of their guards.
@@ -37,9 +41,19 @@ struct Idle {
 pub(super) struct ConnectionGuard {
     connections: Rc<Connections>,
     number: usize,
+    /// Whether it speaks TLS.
+    is_tls: Cell<bool>,
 }
 
 impl Connections {
+    /// None yet; they are counted in `counts`.
+    pub(super) fn new(counts: Arc<WorkerRow>) -> Self {
+        Self {
+            counts,
+            ..Self::default()
+        }
+    }
+
     /// Counts a connection that has been accepted.
     #[must_use]
     pub(super) fn begin(self: &Rc<Self>) -> ConnectionGuard {
@@ -49,9 +63,11 @@ impl Connections {
             idle.len() - 1
         });
         self.live.set(self.live.get() + 1);
+        self.counts.clients.up();
         ConnectionGuard {
             connections: Rc::clone(self),
             number,
+            is_tls: Cell::new(false),
         }
     }
 
@@ -120,6 +136,15 @@ impl ConnectionGuard {
         });
     }
 
+    /// Notes how the handshake of TLS has ended.
+    pub(super) fn note_handshake(&self, outcome: HandshakeOutcome) {
+        let counts = &self.connections.counts;
+        counts.handshakes.note(outcome);
+        if outcome == HandshakeOutcome::Done && !self.is_tls.replace(true) {
+            counts.tls_clients.up();
+        }
+    }
+
     /// Whether the connection is to end, for others to have its place. Otherwise the task is woken
     /// when that changes, when the drain begins, or when the configuration has changed.
     pub(super) fn gives_way(&self, cx: &mut Context<'_>) -> bool {
@@ -148,6 +173,10 @@ impl Drop for ConnectionGuard {
         self.with(|idle| *idle = Idle::default());
         connections.free.borrow_mut().push(self.number);
         connections.live.set(connections.live.get() - 1);
+        connections.counts.clients.down();
+        if self.is_tls.get() {
+            connections.counts.tls_clients.down();
+        }
         if connections.live.get() == 0 {
             connections.all_ended.notify_one();
         }

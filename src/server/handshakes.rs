@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::{Error, PeerIncompatible};
 
+use crate::metrics::HandshakeOutcome;
 use crate::wire::tls::HandshakeError;
 
 use super::seldom::Seldom;
@@ -23,6 +24,20 @@ pub(super) enum Outcome {
     NotTls,
     /// Both sides could not agree. The text says why.
     Failed(String),
+}
+
+impl Outcome {
+    /// What it is counted as.
+    pub(super) fn counted(&self) -> HandshakeOutcome {
+        match self {
+            Self::Done => HandshakeOutcome::Done,
+            Self::Left => HandshakeOutcome::Left,
+            Self::TimedOut => HandshakeOutcome::TimedOut,
+            Self::GaveWay => HandshakeOutcome::GaveWay,
+            Self::NotTls => HandshakeOutcome::NotTls,
+            Self::Failed(_) => HandshakeOutcome::Failed,
+        }
+    }
 }
 
 /// All handshakes of the process since the last line about them.

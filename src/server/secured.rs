@@ -69,14 +69,17 @@ pub(super) async fn secure(
     match secured {
         Ok(secured) => {
             let not_tls = matches!(secured, Secured::NotTls(_));
-            room.handshakes.note(if not_tls {
-                &Outcome::NotTls
+            let outcome = if not_tls {
+                Outcome::NotTls
             } else {
-                &Outcome::Done
-            });
+                Outcome::Done
+            };
+            guard.note_handshake(outcome.counted());
+            room.handshakes.note(&outcome);
             secured
         }
         Err(outcome) => {
+            guard.note_handshake(outcome.counted());
             room.handshakes.note(&outcome);
             Secured::No
         }

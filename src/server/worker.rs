@@ -13,6 +13,8 @@ use tokio::task::{JoinSet, spawn_local};
 
 use crate::limit::LimitStore;
 use crate::logging::{AccessLines, Sink};
+use crate::metrics::WorkerMetrics;
+use crate::pipeline::codes::{DRAIN_TIMEOUT, STOPPED};
 use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{UnlistedProxies, Worker};
 
@@ -26,9 +28,6 @@ use super::room::Room;
 const REDIS_AT_START: Duration = Duration::from_secs(1);
 /// How long an end waits for Redis.
 const REDIS_AT_END: Duration = Duration::from_millis(500);
-
-/// The code of what is cut because the gateway was told twice to stop.
-const STOPPED: &str = "stopped";
 
 /// What the whole gateway is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +59,8 @@ pub struct WorkerParts {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where requests are counted.
     pub store: Arc<LimitStore>,
+    /// Where the worker counts.
+    pub metrics: WorkerMetrics,
     /// `None`: no access log.
     pub access_log: Option<Arc<Sink>>,
     /// Access lines are for a person at a terminal.
@@ -92,18 +93,20 @@ pub fn run_worker(parts: WorkerParts) -> io::Result<()> {
 }
 
 async fn work(parts: WorkerParts) -> io::Result<()> {
-    let limiter = parts.store.for_worker();
+    let counts = Arc::clone(&parts.metrics.row);
+    let limiter = parts.store.counted_in(&counts);
     limiter.wait_ready(REDIS_AT_START).await;
     let lines = AccessLines::new(parts.access_log);
     let worker = Rc::new(Worker::new(
         parts.snapshots,
         limiter,
+        parts.metrics,
         lines,
         parts.pretty_access,
         parts.unlisted_proxies,
     ));
-    let connections = Rc::new(Connections::default());
-    let mut wanted = parts.room.wanted();
+    let connections = Rc::new(Connections::new(counts));
+    let wanted = parts.room.wanted();
     let accepting = Accepting {
         worker: Rc::clone(&worker),
         connections: Rc::clone(&connections),
@@ -115,20 +118,8 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let mut phase = parts.phase;
     // Whoever waits for this may have given up already.
     let _ = parts.ready.send(()).await;
-    let (keeper, kept) = (Rc::clone(&worker), Rc::clone(&connections));
-    let housekeeping = spawn_local(async move {
-        let make_room = async {
-            while wanted.changed().await.is_ok() {
-                let age = *wanted.borrow_and_update();
-                kept.give_way(age);
-            }
-        };
-        tokio::join!(
-            keeper.housekeeping(),
-            keeper.follow_reloads(|| kept.wake_idle()),
-            make_room
-        );
-    });
+    let keeps_house = keep_house(Rc::clone(&worker), Rc::clone(&connections), wanted);
+    let housekeeping = spawn_local(keeps_house);
     let watched = Rc::clone(&worker);
     let lag = spawn_local(async move { watched.watch_lag().await });
     // The sender of phases lives as long as the gateway; when it is gone, so is the reason to serve.
@@ -157,7 +148,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         biased;
         _ = all_ended => None,
         _ = phase.wait_for(|phase| *phase == Phase::Stopping) => Some(STOPPED),
-        () = tokio::time::sleep(parts.drain_timeout) => Some("drain_timeout"),
+        () = tokio::time::sleep(parts.drain_timeout) => Some(DRAIN_TIMEOUT),
     };
     if let Some(code) = cut {
         let connections = connections.live();
@@ -173,4 +164,23 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     // From here on nothing runs any more: the requests that are left end with the runtime.
     worker.cut.set(cut);
     Ok(())
+}
+
+/// What has to be done besides serving, as long as the worker runs. `wanted` asks for room.
+async fn keep_house(
+    worker: Rc<Worker>,
+    connections: Rc<Connections>,
+    mut wanted: watch::Receiver<Duration>,
+) {
+    let make_room = async {
+        while wanted.changed().await.is_ok() {
+            let age = *wanted.borrow_and_update();
+            connections.give_way(age);
+        }
+    };
+    tokio::join!(
+        worker.housekeeping(),
+        worker.follow_reloads(|| connections.wake_idle()),
+        make_room
+    );
 }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::metrics::UpstreamRow;
+
 use super::address::ConnectError;
 use super::hash::{Table, hash};
 use super::moment::millis;
@@ -19,6 +21,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Candidates {
     pub(super) upstream: Arc<Upstream>,
+    /// Where this worker counts what comes of requests.
+    pub row: Arc<UpstreamRow>,
     /// By endpoint.
     pools: Vec<Rc<Pool>>,
     /// The version of the addresses that the list was made from.
@@ -69,10 +73,15 @@ pub(super) struct List {
 }
 
 impl Candidates {
-    pub(super) fn new(upstream: &Arc<Upstream>, pools: Vec<Rc<Pool>>) -> Self {
+    pub(super) fn new(
+        upstream: &Arc<Upstream>,
+        pools: Vec<Rc<Pool>>,
+        row: Arc<UpstreamRow>,
+    ) -> Self {
         let now = Instant::now();
         let candidates = Self {
             upstream: Arc::clone(upstream),
+            row,
             pools,
             seen: Cell::new(0),
             list: RefCell::default(),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use crate::metrics::TryOutcome;
+
 use super::tls::TlsFault;
 
 /// What an endpoint has done.
@@ -39,6 +41,21 @@ impl Failure {
     #[must_use]
     pub fn is_of_load(self) -> bool {
         matches!(self, Self::TimedOut | Self::Status(_) | Self::Impatient)
+    }
+
+    /// What the try is counted as.
+    #[must_use]
+    pub fn counted(self) -> TryOutcome {
+        match self {
+            Self::Refused => TryOutcome::Refused,
+            Self::NoConnection => TryOutcome::NoConnection,
+            Self::Tls(_) => TryOutcome::Tls,
+            Self::Reset => TryOutcome::Reset,
+            Self::TimedOut => TryOutcome::Timeout,
+            Self::Invalid => TryOutcome::Invalid,
+            Self::Status(_) => TryOutcome::Error,
+            Self::Impatient => TryOutcome::ClientLeft,
+        }
     }
 
     /// What the log calls it.

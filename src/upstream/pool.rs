@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant as TimerInstant;
 
 use crate::message::protocol::Version;
+use crate::metrics::{Outcomes, TryOutcome, WorkerMetrics};
 use crate::wire::buffers::Buffers;
 use crate::wire::end::End;
 use crate::wire::http1::Http1;
@@ -30,6 +31,8 @@ use super::{Endpoint, Upstream};
 #[derive(Debug)]
 pub struct Pool {
     state: Arc<EndpointState>,
+    upstream: Arc<str>,
+    metrics: Rc<WorkerMetrics>,
     tls: Option<EndpointTls>,
     newest: RefCell<watch::Receiver<Addresses>>,
     addresses: RefCell<Vec<Rc<AddressPool>>>,
@@ -42,6 +45,8 @@ pub struct AddressPool {
     pub address: Arc<Address>,
     /// The same as text, for the access log.
     pub text: Rc<str>,
+    /// Where this worker counts what comes of tries.
+    pub(super) row: Arc<Outcomes<TryOutcome>>,
     idle: RefCell<Vec<Idle>>,
     /// Those that serve one client each.
     by_client: RefCell<ByClient<Idle>>,
@@ -57,6 +62,7 @@ pub struct AddressPool {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
+    counted: Counted,
     /// Until when it may be used.
     until: Instant,
 }
@@ -72,6 +78,24 @@ pub struct Link {
     pub reused: bool,
     /// What it begins with: the one client that it serves. `None`: it serves all.
     announced: Option<Rc<Announcement>>,
+    counted: Counted,
+}
+
+/// A connection counts as open until this is dropped.
+#[derive(Debug)]
+struct Counted(Rc<WorkerMetrics>);
+
+impl Counted {
+    fn new(metrics: &Rc<WorkerMetrics>) -> Self {
+        metrics.row.services.up();
+        Self(Rc::clone(metrics))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.row.services.down();
+    }
 }
 
 impl Link {
@@ -99,6 +123,7 @@ impl Link {
         }
         let one = Idle {
             connection: self.connection,
+            counted: self.counted,
             until: now + rest,
         };
         if let Some(announced) = self.announced {
@@ -115,12 +140,14 @@ impl Link {
 impl Pool {
     /// An empty pool.
     #[must_use]
-    pub fn new(endpoint: &Endpoint) -> Self {
+    pub fn new(endpoint: &Endpoint, upstream: &Arc<str>, metrics: &Rc<WorkerMetrics>) -> Self {
         let mut newest = endpoint.state.follow();
         newest.mark_changed();
         let pool = Self {
             newest: RefCell::new(newest),
             state: Arc::clone(&endpoint.state),
+            upstream: Arc::clone(upstream),
+            metrics: Rc::clone(metrics),
             tls: endpoint.tls.clone(),
             addresses: RefCell::default(),
         };
@@ -155,7 +182,7 @@ impl Pool {
         // One that has gone meanwhile still serves this exchange.
         let pool = self
             .of(&address)
-            .unwrap_or_else(|| Rc::new(AddressPool::new(address, self.tls.as_ref())));
+            .unwrap_or_else(|| self.address_pool(address));
         let mut connection = Connection::new(socket);
         if let (Some(tls), Some(config)) = (&self.tls, &pool.tls) {
             let before = |out: &mut Vec<u8>| {
@@ -175,6 +202,7 @@ impl Pool {
             pool,
             reused: false,
             announced,
+            counted: Counted::new(&self.metrics),
         })
     }
 
@@ -204,6 +232,12 @@ impl Pool {
         }
     }
 
+    fn address_pool(&self, address: Arc<Address>) -> Rc<AddressPool> {
+        let text: Rc<str> = address.socket.to_string().into();
+        let row = self.metrics.endpoint(&self.upstream, &text);
+        Rc::new(AddressPool::new(address, text, row, self.tls.as_ref()))
+    }
+
     pub(super) fn follow_addresses(&self) {
         let mut newest = self.newest.borrow_mut();
         // An error would say that the state is gone, which this pool holds.
@@ -216,7 +250,7 @@ impl Pool {
             let same = |pool: &Rc<AddressPool>| Arc::ptr_eq(&pool.address, address);
             addresses.push(match old.iter().position(same) {
                 Some(index) => old.swap_remove(index),
-                None => Rc::new(AddressPool::new(Arc::clone(address), self.tls.as_ref())),
+                None => self.address_pool(Arc::clone(address)),
             });
         }
         for pool in old {
@@ -226,10 +260,16 @@ impl Pool {
 }
 
 impl AddressPool {
-    pub(super) fn new(address: Arc<Address>, tls: Option<&EndpointTls>) -> Self {
+    fn new(
+        address: Arc<Address>,
+        text: Rc<str>,
+        row: Arc<Outcomes<TryOutcome>>,
+        tls: Option<&EndpointTls>,
+    ) -> Self {
         Self {
             tls: tls.map(|tls| tls.tls.with_own_sessions()),
-            text: address.socket.to_string().into(),
+            text,
+            row,
             address,
             idle: RefCell::default(),
             by_client: RefCell::default(),
@@ -271,6 +311,7 @@ impl AddressPool {
                     pool: Rc::clone(self),
                     reused: true,
                     announced: announced.cloned(),
+                    counted: one.counted,
                 });
             }
         }
@@ -299,6 +340,10 @@ mod tests {
         connected.await.unwrap()
     }
 
+    fn new_pool(upstream: &Upstream) -> Pool {
+        Pool::new(&upstream.endpoints[0], &upstream.name, &Rc::default())
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
@@ -307,7 +352,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let upstream = upstream("up", &url);
-            let pool = Pool::new(&upstream.endpoints[0]);
+            let pool = new_pool(&upstream);
             let only = pool.only();
             let now = Instant::now();
             for nth in 1..=3 {
@@ -333,7 +378,7 @@ mod tests {
             let new = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
             let upstream = upstream("up", &format!("http://up.test:{port}"));
             let state = &upstream.endpoints[0].state;
-            let pool = Pool::new(&upstream.endpoints[0]);
+            let pool = new_pool(&upstream);
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();
@@ -367,7 +412,7 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let upstream = upstream("up", &format!("http://up.test:{port}"));
             let state = &upstream.endpoints[0].state;
-            let pool = Pool::new(&upstream.endpoints[0]);
+            let pool = new_pool(&upstream);
             let begun = Instant::now();
             state.settle(&Ok(ips(&["127.0.0.1"])), begun);
             pool.follow_addresses();

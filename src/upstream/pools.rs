@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::metrics::WorkerMetrics;
+
 use super::candidates::Candidates;
 use super::pool::Pool;
 use super::state::EndpointState;
@@ -23,9 +25,19 @@ pub struct Pools {
     by_endpoint: RefCell<HashMap<*const EndpointState, Rc<Pool>>>,
     /// An upstream is told whose connections are made to it.
     announces: Cell<bool>,
+    metrics: Rc<WorkerMetrics>,
 }
 
 impl Pools {
+    /// None yet; what comes of tries is counted in `metrics`.
+    #[must_use]
+    pub fn new(metrics: Rc<WorkerMetrics>) -> Self {
+        Self {
+            metrics,
+            ..Self::default()
+        }
+    }
+
     /// The candidates of these upstreams, in their order; pools of other endpoints are dropped.
     #[must_use]
     pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Candidates> {
@@ -33,17 +45,19 @@ impl Pools {
         self.announces.set(upstreams.iter().any(announces));
         let old = self.by_endpoint.take();
         let mut pools = self.by_endpoint.borrow_mut();
-        let mut of_endpoint = |endpoint: &Endpoint| {
+        let mut of_endpoint = |upstream: &Arc<str>, endpoint: &Endpoint| {
             let key = Arc::as_ptr(&endpoint.state);
             let pool = pools.entry(key).or_insert_with(|| match old.get(&key) {
                 Some(pool) => Rc::clone(pool),
-                None => Rc::new(Pool::new(endpoint)),
+                None => Rc::new(Pool::new(endpoint, upstream, &self.metrics)),
             });
             Rc::clone(pool)
         };
         let of_upstream = |upstream: &Arc<Upstream>| {
             let endpoints = upstream.endpoints.iter();
-            Candidates::new(upstream, endpoints.map(&mut of_endpoint).collect())
+            let pools = endpoints.map(|endpoint| of_endpoint(&upstream.name, endpoint));
+            let row = self.metrics.upstream(&upstream.name);
+            Candidates::new(upstream, pools.collect(), row)
         };
         let candidates = upstreams.iter().map(of_upstream).collect();
         for (key, pool) in &old {

@@ -2,9 +2,12 @@
 //! and holds the lease of a probe. What came of it is said once that is known; a try that ends
 //! without a verdict, for its client has left, says nothing about the endpoint.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::metrics::TryOutcome;
 
 use super::Upstream;
 use super::address::Address;
@@ -23,6 +26,7 @@ const TIMES_AVERAGE: u32 = 10;
 pub struct Try {
     candidate: Rc<Candidate>,
     pub(super) ticket: Ticket,
+    outcome: Cell<TryOutcome>,
 }
 
 impl Try {
@@ -31,6 +35,7 @@ impl Try {
         Self {
             candidate: Rc::clone(candidate),
             ticket,
+            outcome: Cell::new(TryOutcome::ClientLeft),
         }
     }
 
@@ -47,9 +52,15 @@ impl Try {
             return;
         }
         upstream.failed(self, Failure::NoConnection, now);
+        self.comes_to(TryOutcome::NoConnection);
         let other = Rc::new(self.candidate.at(pool));
         let ticket = other.pool.address.circuit.enter();
         *self = Self::new(&other, ticket.unwrap_or(Ticket::Unguarded));
+    }
+
+    /// Notes what it is counted as, once it has ended.
+    pub fn comes_to(&self, outcome: TryOutcome) {
+        self.outcome.set(outcome);
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -77,7 +88,9 @@ impl Try {
 
 impl Drop for Try {
     fn drop(&mut self) {
-        let address = &self.candidate.pool.address;
+        let pool = &self.candidate.pool;
+        pool.row.note(self.outcome.get());
+        let address = &pool.address;
         address.load.end();
         if let Ticket::Probe(lease) = self.ticket {
             address.circuit.free(lease);

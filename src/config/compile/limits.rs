@@ -27,13 +27,24 @@ type ByName = HashMap<String, Option<Arc<Policy>>>;
 
 /// Compiles all limits.
 pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
-    let anonymous = plain("anonymous", keys.anonymous.as_ref(), problems);
-    let identified = plain(Policy::IDENTIFIED, keys.identified.as_ref(), problems);
-    let invalid_keys = plain("invalid_keys", keys.invalid_keys.as_ref(), problems);
+    let mut all = Vec::new();
+    let anonymous = plain("anonymous", keys.anonymous.as_ref(), &mut all, problems);
+    let identified = plain(
+        Policy::IDENTIFIED,
+        keys.identified.as_ref(),
+        &mut all,
+        problems,
+    );
+    let invalid_keys = plain(
+        "invalid_keys",
+        keys.invalid_keys.as_ref(),
+        &mut all,
+        problems,
+    );
     let mut tiers = HashMap::new();
     for (name, written) in &keys.tiers.0 {
         check_is_free("a tier", name, problems);
-        let policy = plain(&name.0, written.as_deref(), problems);
+        let policy = plain(&name.0, written.as_deref(), &mut all, problems);
         tiers.insert(name.0.clone(), policy);
     }
     let mut policies = HashMap::new();
@@ -47,7 +58,7 @@ pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
         }
         let policy = written
             .as_ref()
-            .and_then(|keys| policy(&name.0, keys, problems));
+            .and_then(|keys| policy(&name.0, keys, &mut all, problems));
         policies.insert(name.0.clone(), policy);
     }
     Compiled {
@@ -55,6 +66,7 @@ pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
             anonymous,
             identified,
             invalid_keys,
+            all,
             headers: *keys.headers,
             ipv6_prefix: u8::try_from(keys.ipv6_prefix.0).unwrap_or(128),
         },
@@ -73,18 +85,36 @@ fn check_is_free(what: &str, name: &At<Name>, problems: &mut Problems) {
 }
 
 /// A limit of callers.
-fn plain(name: &str, written: Option<&LimitKeys>, problems: &mut Problems) -> Option<Arc<Policy>> {
+fn plain(
+    name: &str,
+    written: Option<&LimitKeys>,
+    all: &mut Vec<Arc<Policy>>,
+    problems: &mut Problems,
+) -> Option<Arc<Policy>> {
     let limit = limit(written?, problems)?;
-    Some(Arc::new(Policy::new(name, limit)))
+    Some(one_more(Policy::new(name, limit), all))
 }
 
 /// A limit of routes.
-fn policy(name: &str, written: &PolicyKeys, problems: &mut Problems) -> Option<Arc<Policy>> {
+fn policy(
+    name: &str,
+    written: &PolicyKeys,
+    all: &mut Vec<Arc<Policy>>,
+    problems: &mut Problems,
+) -> Option<Arc<Policy>> {
     let mut policy = Policy::new(name, limit(&written.limit, problems)?);
     policy.by = *written.by;
     policy.mode = *written.mode;
     policy.on_failure = *written.on_failure;
-    Some(Arc::new(policy))
+    Some(one_more(policy, all))
+}
+
+/// Gives a limit its place among all.
+fn one_more(mut policy: Policy, all: &mut Vec<Arc<Policy>>) -> Arc<Policy> {
+    policy.place = all.len();
+    let policy = Arc::new(policy);
+    all.push(Arc::clone(&policy));
+    policy
 }
 
 fn limit(written: &LimitKeys, problems: &mut Problems) -> Option<Limit> {

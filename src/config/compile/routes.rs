@@ -76,6 +76,7 @@ impl Compiler<'_> {
         let action = action?;
         let mut route = Route {
             name: name.into(),
+            place: 0,
             hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
             methods: keys.methods.values(),
             host: match (&*keys.host, &action) {

@@ -29,9 +29,10 @@ use self::forward::Forward;
 use self::kept::Kept;
 use self::pace::Slow;
 use self::tries::Tries;
-use self::tunnel::{DRAIN, tunnel};
+use self::tunnel::tunnel;
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
+use super::codes::{CLIENT_CLOSED, DRAIN};
 use super::rate_limit::Permit;
 use super::record::Record;
 use super::rejection::Rejection;
@@ -63,10 +64,15 @@ pub(super) async fn proxy<'r>(
         None => boxed_cold(tries.first_of_unresolved()).await?,
     };
     loop {
+        record.asks_service();
         match exchange(&forward, &kept, &mut current, &mut tries, client).await {
             Ok(Exchanged::Answered(after)) => return Ok(after),
-            Ok(Exchanged::Unwelcome(next)) => current = next,
+            Ok(Exchanged::Unwelcome(next)) => {
+                record.asked_service();
+                current = next;
+            }
             Err(error) => {
+                record.asked_service();
                 tries.note_failure(&current, &error);
                 match tries.after(&error, client) {
                     Some(next) => current = next,
@@ -126,6 +132,7 @@ async fn exchange<'f, 'r>(
             if let Some(next) = tries.instead_of(&head, current, &attempt) {
                 return Ok(Exchanged::Unwelcome(next));
             }
+            record.is_answered();
             attempt.begin_answer(head, body, endpoint, client)
         };
         if attempt.has_sent_all() {
@@ -166,7 +173,7 @@ fn fail(
         return Ok(After::Cut);
     }
     let Some(rejection) = error.into_rejection() else {
-        record.code.set(Some("client_closed"));
+        record.code.set(Some(CLIENT_CLOSED));
         return Ok(After::Cut);
     };
     record.note_detail(&rejection);

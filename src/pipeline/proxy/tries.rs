@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
+use crate::metrics::{RetryOutcome, TryOutcome};
 use crate::upstream::{
     Address, Asked, ConnectError, Failure, MaxRequests, NoEndpoint, Place, RetryRules, Try,
 };
@@ -107,6 +108,10 @@ impl<'f, 'r> Tries<'f, 'r> {
             why => why,
         };
         if let Some(why) = why {
+            failed.comes_to(why.counted());
+            if error.phase != Phase::Body {
+                self.note_retry(RetryOutcome::Failed);
+            }
             match error.phase {
                 // Services may give up a client that does not read.
                 Phase::Body if error.client_was_slow => {}
@@ -167,7 +172,17 @@ impl<'f, 'r> Tries<'f, 'r> {
         let (upstream, now) = (forward.upstream, forward.record.now());
         let status = head.status;
         let breaker = upstream.rules.breaker.as_ref();
-        if breaker.is_some_and(|rules| rules.statuses.has(status)) {
+        let is_failure = breaker.is_some_and(|rules| rules.statuses.has(status));
+        let is_error = is_failure || status.is_server_error();
+        answered.comes_to(if is_error {
+            TryOutcome::Error
+        } else {
+            TryOutcome::Ok
+        });
+        if let Some(took) = attempt.took() {
+            forward.candidates.row.duration.note(took);
+        }
+        if is_failure {
             if !self.was_tried(answered) {
                 upstream.failed(answered, Failure::Status(status), now);
             }
@@ -194,6 +209,13 @@ impl<'f, 'r> Tries<'f, 'r> {
         next
     }
 
+    /// Counts what has come of a try, if it was not the first.
+    fn note_retry(&self, outcome: RetryOutcome) {
+        if !self.tried.is_empty() {
+            self.forward.candidates.row.retries.note(outcome);
+        }
+    }
+
     /// Notes that the answer, once begun, has no end of its own. Where the number of places follows
     /// from the time that answers take to begin, it needs none any more: streams would otherwise fill
     /// a number that has shrunk, and nothing could be answered that makes it grow again.
@@ -218,7 +240,11 @@ impl<'f, 'r> Tries<'f, 'r> {
             return None;
         }
         let next = self.pick().ok()?;
-        forward.candidates.may_retry(rules, now).then_some(next)
+        let has_budget = forward.candidates.may_retry(rules, now);
+        if !has_budget {
+            forward.candidates.row.retries.note(RetryOutcome::NoBudget);
+        }
+        has_budget.then_some(next)
     }
 
     fn rules(&self) -> Option<&'f RetryRules> {

@@ -10,12 +10,10 @@ use crate::message::forward::Receiver;
 use crate::wire::end::End;
 
 use super::super::client_side::ClientSide;
+use super::super::codes::{DRAIN, IDLE_TIMEOUT};
 use super::super::record::Record;
 use super::pass::Pass;
 use super::pass_error::PassError;
-
-/// The code of what has no end of its own and is ended for the drain.
-pub(super) const DRAIN: &str = "drain";
 
 /// Runs the tunnel to its end. What both sides sent before it began is passed on first.
 pub(super) async fn tunnel(
@@ -53,7 +51,7 @@ pub(super) async fn tunnel(
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        record.code.set(Some("idle_timeout"));
+        record.code.set(Some(IDLE_TIMEOUT));
         Poll::Ready(())
     })
     .await;
