@@ -128,6 +128,8 @@ impl Reloader {
 
     fn apply(&mut self, loaded: Loaded, served: Option<Arc<ServerTls>>) -> ReadFiles {
         let mut snapshot = loaded.snapshot;
+        let before = Arc::clone(&self.snapshots.borrow());
+        snapshot.access.keys.keep_uses(&before.access.keys);
         self.registry.join(&mut snapshot.upstreams);
         let tls = snapshot.tls.clone();
         // Where TLS is spoken is changed by a restart: until then there is a certificate to show.

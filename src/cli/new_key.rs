@@ -248,7 +248,7 @@ mod tests {
                     let first = loaded(&whole(new.to_add()), format);
                     let keys = &first.snapshot.access.keys;
                     let key = new.key.hash();
-                    let client = keys.find(&key, Timestamp::now).unwrap();
+                    let client = keys.find(&key, Timestamp::now).unwrap().client;
                     assert_eq!(client.name.as_str(), name);
                     let letter = new.letter();
                     assert_eq!(letter.matches(new.key.expose()).count(), 1, "{letter}");

@@ -9,7 +9,7 @@ mod table;
 pub use allow::{AllowEntry, AllowList};
 pub use certificates::CertificateTable;
 pub use key::{ApiKey, ApiKeyHash, InvalidHash, KeyId, MAX_KEY, NoRandomness};
-pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder};
+pub use table::{DuplicateKey, KeyFault, KeyTable, KeyTableBuilder, KnownKey, LastUse, ListedKey};
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ pub struct Client {
     subject: Subject,
     /// The limit that holds for all keys of this client together, its tier already applied.
     pub policy: Option<Arc<Policy>>,
-    groups: Arc<[String]>,
+    /// One word wide: with its keys a client fills two lines of memory.
+    groups: Arc<Vec<String>>,
     /// Its place among all clients, by which lists know it.
     place: usize,
 }
@@ -47,9 +48,9 @@ impl Client {
 
     /// The same client in these groups, at its place among all clients.
     #[must_use]
-    pub fn in_groups(self, groups: Arc<[String]>, place: usize) -> Self {
+    pub fn in_groups(self, groups: Vec<String>, place: usize) -> Self {
         Self {
-            groups,
+            groups: Arc::new(groups),
             place,
             ..self
         }

@@ -5,6 +5,8 @@
 //! waits for costs some 150 ns. So all that it needs of its client stands beside the key's digest, in
 //! two neighbouring lines; a client with several keys stands there several times.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use jiff::Timestamp;
@@ -24,6 +26,52 @@ struct Key {
     client: Client,
     /// Absent: it always counts. Few have one.
     lifetime: Option<Box<Lifetime>>,
+    used: LastUse,
+}
+
+/// When a key was last accepted, in whole seconds since 1970; 0: not since the start.
+#[derive(Debug, Default)]
+pub struct LastUse(AtomicU32);
+
+impl LastUse {
+    /// Notes a use. Workers share the memory, so it is written once a second and not with each request.
+    #[inline]
+    pub fn note(&self, second: u32) {
+        if self.0.load(Relaxed) != second {
+            self.0.store(second, Relaxed);
+        }
+    }
+
+    fn get(&self) -> Option<Timestamp> {
+        match self.0.load(Relaxed) {
+            0 => None,
+            second => Timestamp::from_second(second.into()).ok(),
+        }
+    }
+}
+
+/// A key that is accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownKey<'t> {
+    /// Whose it is.
+    pub client: &'t Client,
+    /// When it was last accepted.
+    pub used: &'t LastUse,
+}
+
+/// A key, for who looks at all.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedKey<'t> {
+    /// Its digest.
+    pub hash: &'t ApiKeyHash,
+    /// Whose it is.
+    pub client: &'t Client,
+    /// The first moment at which it counts.
+    pub not_before: Option<Timestamp>,
+    /// The first moment at which it does not count any more.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last accepted, in whole seconds; `None`: not since the start.
+    pub last_used: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -44,22 +92,36 @@ impl KeyTable {
         &self,
         key: &ApiKeyHash,
         now: impl FnOnce() -> Timestamp,
-    ) -> Result<&Client, KeyFault<'_>> {
+    ) -> Result<KnownKey<'_>, KeyFault<'_>> {
         let found = self.by_hash.find(key.prefix(), |found| found.hash == *key);
-        found.ok_or(KeyFault::Unknown)?.client(now)
+        let found = found.ok_or(KeyFault::Unknown)?;
+        let client = found.client(now)?;
+        let used = &found.used;
+        Ok(KnownKey { client, used })
     }
 
-    /// All keys with their client and the times from which on and until which each counts, in no
-    /// particular order.
-    pub fn iter(
-        &self,
-    ) -> impl Iterator<Item = (&ApiKeyHash, &Client, Option<Timestamp>, Option<Timestamp>)> {
+    /// All keys, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = ListedKey<'_>> {
         self.by_hash.iter().map(|key| {
             let lifetime = key.lifetime.as_deref();
-            let not_before = lifetime.and_then(|lifetime| lifetime.not_before);
-            let expires_at = lifetime.and_then(|lifetime| lifetime.expires_at);
-            (&key.hash, &key.client, not_before, expires_at)
+            ListedKey {
+                hash: &key.hash,
+                client: &key.client,
+                not_before: lifetime.and_then(|lifetime| lifetime.not_before),
+                expires_at: lifetime.and_then(|lifetime| lifetime.expires_at),
+                last_used: key.used.get(),
+            }
         })
+    }
+
+    /// Takes over when the same keys were last used, from the table that this one replaces.
+    pub fn keep_uses(&self, before: &Self) {
+        for key in &self.by_hash {
+            let hash = key.hash.prefix();
+            if let Some(old) = before.by_hash.find(hash, |old| old.hash == key.hash) {
+                key.used.note(old.used.0.load(Relaxed));
+            }
+        }
     }
 }
 
@@ -178,6 +240,7 @@ impl KeyTableBuilder {
                     hash,
                     client,
                     lifetime,
+                    used: LastUse::default(),
                 });
                 Ok(())
             }
@@ -219,7 +282,7 @@ mod tests {
     /// The client that a key leads to, or why it leads to none.
     fn found(keys: &KeyTable, key: &str, now: impl FnOnce() -> Timestamp) -> String {
         match keys.find(&ApiKeyHash::of(key.as_bytes()), now) {
-            Ok(client) => client.name.as_str().to_owned(),
+            Ok(known) => known.client.name.as_str().to_owned(),
             Err(fault) => fault.to_string(),
         }
     }
@@ -246,6 +309,32 @@ mod tests {
             let found = found(&keys, unknown, no_clock);
             assert_eq!(found, "no client has this key", "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_table_that_replaces_another_knows_when_keys_were_last_used() {
+        let table = |keys: &[&str]| {
+            let mut builder = KeyTableBuilder::default();
+            for key in keys {
+                let hash = ApiKeyHash::of(key.as_bytes());
+                builder.add(hash, client("a"), None, None).unwrap();
+            }
+            builder.build()
+        };
+        let uses = |table: &KeyTable, key: &str| {
+            let hash = ApiKeyHash::of(key.as_bytes());
+            let listed = table.iter().find(|it| *it.hash == hash);
+            listed.unwrap().last_used
+        };
+        let before = table(&["one", "two", "three"]);
+        let known = before.find(&ApiKeyHash::of(b"one"), no_clock).unwrap();
+        known.used.note(100);
+        known.used.note(101);
+        let after = table(&["four", "one", "two"]);
+        after.keep_uses(&before);
+        assert_eq!(uses(&after, "one"), Some(at(101)));
+        assert_eq!(uses(&after, "two"), None);
+        assert_eq!(uses(&after, "four"), None);
     }
 
     #[test]

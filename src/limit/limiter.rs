@@ -12,7 +12,7 @@ use crate::metrics::WorkerRow;
 
 use super::moved::{Moved, Questions};
 use super::redis_limiter::{RedisLimiter, RedisStore};
-use super::{Check, Clock, MemoryStore, Outcome, RedisSettings};
+use super::{Check, Clock, MemoryStore, Outcome, Quota, RedisSettings, StoreLook};
 
 /// Where requests are counted: made once, shared by all workers.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct LimitStore {
     memory: Arc<MemoryStore>,
     pub(super) moved: Arc<Moved>,
     redis: Option<Arc<RedisStore>>,
+    max_keys: usize,
 }
 
 impl LimitStore {
@@ -33,6 +34,7 @@ impl LimitStore {
             moved: Arc::new(Moved::new(Arc::clone(&memory))),
             memory,
             redis: redis.map(Arc::new),
+            max_keys,
         }
     }
 
@@ -48,6 +50,32 @@ impl LimitStore {
     #[must_use]
     pub fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
         self.moved.answer(question)
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn look(&self) -> StoreLook {
+        StoreLook {
+            counters: self.memory.counters(),
+            max_counters: self.max_keys,
+            redis: self.redis.as_ref().map(|redis| redis.look()),
+        }
+    }
+
+    /// What is left of a limit for somebody; `None`: this process does not know. Counts nothing, and does
+    /// not ask Redis.
+    #[must_use]
+    pub fn quota(&self, check: &Check<'_>) -> Option<Quota> {
+        let counted = self.memory.judge(check);
+        // What nobody has asked for here may be used up where Redis, or another process, counts.
+        let is_known = counted.is_some() || (self.redis.is_none() && !self.memory.is_moved());
+        let (left, reset_ms) = counted.map_or((check.policy.limit.at_once(), 0), |counted| {
+            (counted.remaining, counted.reset_ms)
+        });
+        is_known.then(|| Quota {
+            left,
+            reset: Duration::from_millis(reset_ms),
+        })
     }
 
     /// What is counted in this process: everything, or what Redis was not there for.
@@ -128,5 +156,60 @@ impl Limiter {
         if let Some((redis, _)) = &self.redis {
             redis.leave().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::limit::{Algorithm, Limit, ManualClock, Policy, Subject};
+
+    fn store(hand: &ManualClock) -> LimitStore {
+        LimitStore::new(2048, None, Clock::manual(hand))
+    }
+
+    #[test]
+    fn what_is_left_follows_what_was_counted_and_looking_counts_nothing() {
+        let hand = ManualClock::default();
+        let (store, window) = (store(&hand), Duration::from_mins(1));
+        let limit = Limit::new(10, window).unwrap();
+        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+            let policy = Policy::new("tier", limit.counted_by(algorithm).unwrap());
+            let subject = Subject::client("one");
+            let check = Check {
+                policy: &policy,
+                subject: &subject,
+            };
+            let quota = || {
+                let quota = store.quota(&check).unwrap();
+                (quota.left, quota.reset.as_secs())
+            };
+            assert_eq!(quota(), (10, 0), "nothing is counted");
+            let three = NonZeroU32::new(3).unwrap();
+            let _ = store.memory.decide(&[check], three);
+            assert_eq!(quota(), (7, 60));
+            hand.advance(window / 2);
+            assert_eq!(quota(), (7, 30), "looking has counted nothing");
+            hand.advance(window * 2);
+            assert_eq!(quota(), (10, 0), "the window is over");
+        }
+        let look = store.look();
+        assert_eq!((look.max_counters, look.redis), (2048, None));
+        assert!((1..=2).contains(&look.counters), "{}", look.counters);
+    }
+
+    #[test]
+    fn counters_that_have_moved_are_not_known_here() {
+        let store = store(&ManualClock::default());
+        let policy = Policy::new("tier", Limit::new(10, Duration::from_mins(1)).unwrap());
+        let subject = &Subject::client("one");
+        let check = Check {
+            policy: &policy,
+            subject,
+        };
+        let _questions = store.move_out();
+        assert_eq!(store.quota(&check), None);
     }
 }

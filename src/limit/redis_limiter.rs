@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -19,7 +20,7 @@ use crate::metrics::{StoreOutcome, WorkerRow};
 use super::cache::{Cache, Unused};
 use super::outage::{Fallback, OutageLog, Uncounted, WorkerLog};
 use super::redis::{CallError, Connection, Driver, Link, Scripts, in_time};
-use super::{Check, MemoryStore, Outcome, RedisSettings};
+use super::{Check, MemoryStore, Outcome, RedisLook, RedisSettings};
 
 /// How often permits of callers that are gone are looked for, and what is not counted in Redis.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub(super) struct RedisStore {
     memory: Arc<MemoryStore>,
     fallback: Fallback,
     log: OutageLog,
+    /// Of how many callers the workers hold permits.
+    leases: AtomicU64,
 }
 
 impl RedisStore {
@@ -45,6 +48,19 @@ impl RedisStore {
             settings,
             memory,
             log: OutageLog::default(),
+            leases: AtomicU64::new(0),
+        }
+    }
+
+    /// How Redis is.
+    pub(super) fn look(&self) -> RedisLook {
+        let (workers_without, away_since) = self.log.outage();
+        RedisLook {
+            away_since,
+            workers_without,
+            on_failure: self.settings.on_failure,
+            instances: self.fallback.fleet.instances().get(),
+            leases: self.leases.load(Ordering::Relaxed),
         }
     }
 }
@@ -223,8 +239,13 @@ impl RedisLimiter {
     /// Returns the permits of callers that don't come to this worker any more, and counts what is not
     /// counted yet, for as long as it lives.
     async fn settle(self: Rc<Self>) {
+        let mut noted = 0;
         loop {
             sleep(SETTLE_INTERVAL).await;
+            let held = self.cache.leases.held(self.now_ms());
+            // Wraps where it shrinks, as their sum does.
+            let more = held.wrapping_sub(std::mem::replace(&mut noted, held));
+            self.store.leases.fetch_add(more, Ordering::Relaxed);
             // Without a connection permits stay, and may yet be spent.
             if let Some(connection) = self.link.connection() {
                 self.give_back(self.cache.leases.give_up_idle(self.now_ms()))

@@ -73,6 +73,11 @@ impl WallClock {
         ]);
     }
 
+    /// A moment in whole seconds since 1970.
+    pub fn second(&self, at: Instant) -> u32 {
+        u32::try_from(self.wall(at).as_secs()).unwrap_or(u32::MAX)
+    }
+
     /// The wall clock's time at a moment not long ago.
     fn wall(&self, at: Instant) -> Duration {
         let (then, wall) = self.anchor.get();

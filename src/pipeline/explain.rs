@@ -29,7 +29,7 @@ use crate::words::Word;
 use self::endpoints::tell_endpoints;
 use self::routes::tell_route;
 use super::identify::Caller;
-use super::plan::{Plan, Then, plan};
+use super::plan::{Plan, Purpose, Then, plan};
 use super::rate_limit::Subjects;
 use super::rejection::Rejection;
 use super::request::{Identity, Request};
@@ -190,7 +190,7 @@ fn tell(
     as_client: Option<&Client>,
 ) -> Option<Rejection> {
     let mut request = Request::new(snapshot, head, &peer);
-    let plan = plan(&mut request, snapshot, as_client);
+    let plan = plan(&mut request, snapshot, Purpose::Explain(as_client));
     told.method = head.method.to_string();
     told.target = target_without_keys(&request);
     told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();

@@ -13,7 +13,7 @@ use crate::message::known_field::KnownField;
 
 use super::boxed_cold;
 use super::client_side::{After, ClientSide};
-use super::plan::{plan, shed};
+use super::plan::{Purpose, plan, shed};
 use super::record::Record;
 use super::refuse::{Reply, answer};
 use super::rejection::Rejection;
@@ -39,7 +39,8 @@ pub async fn handle(
         let refused = sheds
             .then(|| shed(&mut request, &current.snapshot))
             .flatten();
-        refused.unwrap_or_else(|| plan(&mut request, &current.snapshot, None))
+        let purpose = Purpose::Serve(&worker.clock, begun);
+        refused.unwrap_or_else(|| plan(&mut request, &current.snapshot, purpose))
     });
     let record = Record::begin(worker, &current, peer, Some(&request), begun);
     client.end.expect_request_body(request.body);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::client::{ApiKeyHash, Client, KeyFault, KeyId, MAX_KEY};
+use crate::client::{ApiKeyHash, Client, KeyFault, KeyId, LastUse, MAX_KEY};
 use crate::message::fields::Fields;
 use crate::message::key_sources::SentKey;
 use crate::tls::ClientCertificate;
@@ -42,6 +42,8 @@ pub struct Identified<'s> {
     pub caller: Result<Caller<'s>, KeyFault<'s>>,
     /// Whether cookies alone have a key.
     pub by_cookie: bool,
+    /// When the key was last used, if it is one that is accepted.
+    pub used: Option<&'s LastUse>,
 }
 
 /// Identifies the caller by the key it sent, in a field or the query, and by the certificate that its
@@ -60,6 +62,7 @@ pub fn identify<'s>(
         key: None,
         caller,
         by_cookie,
+        used: None,
     };
     let key = match sent.key {
         SentKey::Nothing => {
@@ -75,10 +78,12 @@ pub fn identify<'s>(
         return without_key(Err(KeyFault::Malformed));
     }
     let hash = ApiKeyHash::of(&key);
-    let client = access.keys.find(&hash, Timestamp::now);
-    let client = client.and_then(|client| access.certificates.agree(certificate, client));
+    let known = access.keys.find(&hash, Timestamp::now);
+    let used = known.as_ref().ok().map(|known| known.used);
+    let client = known.and_then(|known| access.certificates.agree(certificate, known.client));
     Identified {
         key: Some(hash.id()),
+        used: used.filter(|_| client.is_ok()),
         caller: client.map(Caller::Identified),
         by_cookie,
     }

@@ -3,6 +3,7 @@
 //! `tollgate explain` prints it, so the two cannot differ.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::Method;
 
@@ -15,6 +16,7 @@ use crate::message::target::RequestTarget;
 use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
 use crate::tls::Fit;
 
+use super::clock::WallClock;
 use super::identify::{Caller, identify};
 use super::protect::{Admitted, protect};
 use super::rejection::Rejection;
@@ -54,14 +56,22 @@ pub(super) enum Then<'p> {
     Respond(&'p FixedAnswer),
 }
 
-/// Plans a request, and notes in it what was understood on the way. With `as_client` the caller
-/// is that client, whatever key was sent.
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose<'p> {
+    /// To be carried out; the request began at this moment.
+    Serve(&'p WallClock, Instant),
+    /// To be told. With a client the caller is that one, whatever key was sent.
+    Explain(Option<&'p Client>),
+}
+
+/// Plans a request, and notes in it what was understood on the way.
 pub(super) fn plan<'p>(
     request: &mut Request<'p>,
     snapshot: &'p Snapshot,
-    as_client: Option<&'p Client>,
+    purpose: Purpose<'p>,
 ) -> Plan<'p> {
-    steps(request, snapshot, as_client).unwrap_or_else(Plan::Refuse)
+    steps(request, snapshot, purpose).unwrap_or_else(Plan::Refuse)
 }
 
 /// What becomes of a request while the worker cannot keep up: it is refused before anything is done
@@ -95,7 +105,7 @@ fn asks_about_gateway<'p>(
 fn steps<'p>(
     request: &mut Request<'p>,
     snapshot: &'p Snapshot,
-    as_client: Option<&'p Client>,
+    purpose: Purpose<'p>,
 ) -> Result<Plan<'p>, Rejection> {
     let head = request.head;
     request.body = head.body?;
@@ -146,7 +156,7 @@ fn steps<'p>(
     check_path(route, request)?;
     admit_address(snapshot, route, request)?;
 
-    let caller = identify_caller(request, snapshot, as_client)?;
+    let caller = identify_caller(request, snapshot, purpose)?;
     let (Some(path), Some(found)) = (&request.path, found) else {
         return Err(Rejection::NoRoute);
     };
@@ -186,9 +196,9 @@ fn steps<'p>(
 fn identify_caller<'p>(
     request: &mut Request<'p>,
     snapshot: &'p Snapshot,
-    as_client: Option<&'p Client>,
+    purpose: Purpose<'p>,
 ) -> Result<Caller<'p>, Rejection> {
-    if let Some(client) = as_client {
+    if let Purpose::Explain(Some(client)) = purpose {
         let caller = Caller::Identified(client);
         request.identity = Some(Identity::Known(caller));
         return Ok(caller);
@@ -203,6 +213,9 @@ fn identify_caller<'p>(
         request.address,
         certificate,
     );
+    if let (Some(used), Purpose::Serve(clock, begun)) = (identified.used, purpose) {
+        used.note(clock.second(begun));
+    }
     request.key = identified.key;
     request.identity = Some(match identified.caller {
         Ok(caller) => Identity::Known(caller),

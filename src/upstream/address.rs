@@ -1,11 +1,12 @@
 //! One address of an endpoint, as the process knows it: shared by all workers, and kept over
 //! lookups and reloads. An address that does not connect is tried after all others for a while;
-//! then one connection finds out whether it is back. Nothing here is locked.
+//! then one connection finds out whether it is back. Nothing here is locked
+//! but the words for who looks.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::wire::shortage::{in_words, is_shortage};
@@ -30,6 +31,8 @@ pub struct Address {
     pub(super) load: Load,
     /// What the last checks say of it.
     check: AtomicU8,
+    /// When and why checks have taken it out.
+    down: Mutex<Option<(Instant, Failure)>>,
     /// Since when it takes requests: it was found, or came back.
     since: AtomicU64,
     /// Until when it has asked to be spared.
@@ -56,6 +59,7 @@ impl Address {
             circuit: Circuit::default(),
             load: Load::default(),
             check: AtomicU8::new(Check::Unknown as u8),
+            down: Mutex::default(),
             since: AtomicU64::new(millis(Instant::now())),
             spared_until: AtomicU64::new(0),
             avoided_until: AtomicU64::new(0),
@@ -73,13 +77,25 @@ impl Address {
     }
 
     /// Notes what checks say of it; returns what they said before.
-    pub(super) fn set_check(&self, check: Check, now: Instant) -> Check {
+    pub(super) fn set_check(&self, check: Check, why: Option<Failure>, now: Instant) -> Check {
         let before = self.check();
         if check == Check::Up && before == Check::Down {
             self.came_back(now);
         }
+        if check != before {
+            *self.down() = why.map(|why| (now, why));
+        }
         self.check.store(check as u8, Relaxed);
         before
+    }
+
+    /// When and why checks have taken it out, if they have.
+    pub(super) fn went_down(&self) -> Option<(Instant, Failure)> {
+        *self.down()
+    }
+
+    fn down(&self) -> MutexGuard<'_, Option<(Instant, Failure)>> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that it takes requests again.

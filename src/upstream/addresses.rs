@@ -72,6 +72,11 @@ impl Addresses {
         used.map(|one| (&one.address, one.missing.is_some()))
     }
 
+    /// Why the last lookup had no answer, if it had none.
+    pub(super) fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_deref()
+    }
+
     /// Whether there has been a lookup.
     pub(super) fn is_settled(&self) -> bool {
         self.settled.is_some()

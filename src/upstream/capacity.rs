@@ -37,6 +37,17 @@ struct Places {
     logged: Option<Instant>,
 }
 
+/// How full an upstream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// How many requests it may have at once, if that is bounded.
+    pub limit: Option<usize>,
+    /// How many it has of those that are bounded.
+    pub taken: usize,
+    /// How many wait for a place.
+    pub waiting: usize,
+}
+
 /// A request's place.
 #[derive(Debug)]
 pub struct Place(Arc<Capacity>);
@@ -118,6 +129,16 @@ impl Capacity {
                 places.limit = gradient.limit();
             }
         });
+    }
+
+    /// How full it is.
+    pub fn occupancy(&self) -> Occupancy {
+        let places = self.lock();
+        Occupancy {
+            limit: (places.limit < usize::MAX).then_some(places.limit),
+            taken: places.taken,
+            waiting: places.waiting.len(),
+        }
     }
 
     /// How many places there are.

@@ -107,7 +107,7 @@ impl Checks {
             let Target {
                 upstream, address, ..
             } = &*stopped.borrow();
-            upstream.checked(address, Check::Unknown, now);
+            upstream.checked(address, Check::Unknown, None, now);
         }
     }
 

@@ -96,6 +96,16 @@ impl Circuit {
         self.breaker.attempt().is_none()
     }
 
+    /// When and why it opened, if it is open.
+    pub(super) fn opened(&self) -> Option<(Instant, Failure)> {
+        self.is_open().then(|| *self.words()).flatten()
+    }
+
+    /// Whether a probe is under way.
+    pub(super) fn is_probed(&self, now: Instant) -> bool {
+        self.lease.load(Relaxed) >> NUMBER_BITS > millis(now)
+    }
+
     /// Whether tries succeed: none has failed since the last success, and there was one.
     pub(super) fn serves(&self) -> bool {
         self.succeeded.load(Relaxed) != 0 && self.breaker.failures() == Some(0)

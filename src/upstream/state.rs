@@ -95,6 +95,11 @@ impl EndpointState {
         addresses.iter().filter(is_other).map(Arc::clone).collect()
     }
 
+    /// Why the last lookup of its name had no answer, if it had none.
+    pub(super) fn unresolved(&self) -> Option<String> {
+        self.addresses.borrow().failure().map(ToString::to_string)
+    }
+
     /// Whether its addresses need no lookup, or there has been one.
     pub(super) fn is_settled(&self) -> bool {
         !self.is_name || self.addresses.borrow().is_settled()

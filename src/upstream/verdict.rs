@@ -83,9 +83,15 @@ impl Upstream {
         self.state.note_trouble();
     }
 
-    /// Notes what a check has found; says whether that is news.
-    pub(super) fn checked(&self, address: &Address, found: Check, now: Instant) -> bool {
-        let before = address.set_check(found, now);
+    /// Notes what a check has found, and why it failed if it did; says whether that is news.
+    pub(super) fn checked(
+        &self,
+        address: &Address,
+        found: Check,
+        why: Option<Failure>,
+        now: Instant,
+    ) -> bool {
+        let before = address.set_check(found, why, now);
         if found == Check::Up
             && let Some((open_for, why)) = address.circuit.close(now)
         {

@@ -139,6 +139,15 @@ impl Leases {
         self.give_up(|account| account.is_gone(now_ms, GONE_MS), now_ms)
     }
 
+    /// Of how many callers there are permits.
+    pub(in crate::limit) fn held(&self, now_ms: u64) -> u64 {
+        let mut accounts = self.accounts.borrow_mut();
+        let held = accounts
+            .rows()
+            .filter(|row| row.value.covers(NonZeroU32::MIN, now_ms));
+        held.count() as u64
+    }
+
     /// Only what has a window, and is large enough for it to be worth while.
     pub(super) fn may_lease(&self, check: &Check<'_>) -> bool {
         let limit = check.policy.limit;

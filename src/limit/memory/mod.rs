@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::shard::Shard;
-use super::algorithm::Counter;
+use super::algorithm::{Counter, Judgement, judge};
 use super::key::{Key, KeyHasher};
 use super::policy::CounterName;
 use super::{Check, Clock, Outcome, Subject};
@@ -73,6 +73,20 @@ impl MemoryStore {
         let all: Vec<_> = (0..self.shards.len()).map(|n| self.lock(n)).collect();
         self.moved.store(moved, Ordering::Relaxed);
         drop(all);
+    }
+
+    /// Whether counting here has ended.
+    pub(super) fn is_moved(&self) -> bool {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// What a request that costs nothing would be told; `None`: nothing has been counted that still matters,
+    /// or it is counted elsewhere.
+    pub(super) fn judge(&self, check: &Check<'_>) -> Option<Judgement> {
+        let now_ms = self.clock.now_ms();
+        let (shard, slot) = self.locked(check);
+        let entry = shard.entry(slot.ok()?);
+        (entry.ends_ms > now_ms).then(|| judge(check.policy.limit, Some(entry.counter), 0, now_ms))
     }
 
     /// Decides one request under all its limits, and counts it if none refuses it.

@@ -25,6 +25,14 @@ struct OutageState {
     logged: Vec<Trouble>,
 }
 
+impl OutageLog {
+    /// How many workers are without Redis, and since when some are.
+    pub(in crate::limit) fn outage(&self) -> (usize, Option<Instant>) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.workers_without, known.since)
+    }
+}
+
 /// The kinds of causes that an operator does different things about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {

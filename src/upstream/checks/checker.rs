@@ -83,7 +83,9 @@ impl Checker {
             return;
         }
         let now = Instant::now();
-        target.upstream.checked(&target.address, Check::Up, now);
+        target
+            .upstream
+            .checked(&target.address, Check::Up, None, now);
         if before == Check::Down {
             let down_for = self.down_since.take().map(|since| now - since);
             let down_ms =
@@ -111,7 +113,10 @@ impl Checker {
             return;
         }
         let now = Instant::now();
-        if target.upstream.checked(&target.address, Check::Down, now) {
+        let down = target
+            .upstream
+            .checked(&target.address, Check::Down, Some(why), now);
+        if down {
             self.down_since = Some(now);
             tracing::warn!(event = "endpoint_down", %upstream, %endpoint, reason = %why, failures, "an endpoint is down: its checks fail");
         }

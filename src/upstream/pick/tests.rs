@@ -107,7 +107,8 @@ impl Candidates {
     }
 
     fn check(&self, endpoint: usize, found: Check, now: Instant) {
-        self.upstream.checked(&self.address(endpoint), found, now);
+        self.upstream
+            .checked(&self.address(endpoint), found, None, now);
     }
 }
 

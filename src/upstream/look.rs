@@ -1,0 +1,154 @@
+//! How endpoints are, as values, for the admin port: which of them take requests, since when, and why not.
+//! Takes a lock for each endpoint, and looks at nothing that a request would wait for.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::address::{Address, Check};
+use super::capacity::Occupancy;
+use super::{Endpoint, Upstream};
+use crate::words::words;
+
+words! {
+    /// Whether an address takes requests.
+    pub enum AddressState {
+        /// It does.
+        Up = "up",
+        /// Its checks fail.
+        Down = "down",
+        /// What was sent there failed; it waits for a probe.
+        CircuitOpen = "circuit_open",
+        /// A probe is under way.
+        HalfOpen = "half_open",
+        /// The configuration gives it nothing new.
+        Drained = "drained",
+    }
+}
+
+/// How an address is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddressLook {
+    /// The address.
+    pub socket: SocketAddr,
+    /// Whether it takes requests.
+    pub state: AddressState,
+    /// Since when.
+    pub since: Instant,
+    /// Why it does not.
+    pub why: Option<String>,
+    /// Requests in flight there.
+    pub in_flight: u32,
+    /// How long its answers take to their heads, on average.
+    pub latency: Option<Duration>,
+}
+
+/// How an endpoint is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointLook {
+    /// Its addresses that requests are spread over; none: the name has not been resolved.
+    pub addresses: Vec<AddressLook>,
+    /// Why the last lookup of its name had no answer.
+    pub unresolved: Option<String>,
+}
+
+impl Upstream {
+    /// How full it is.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        self.state.capacity.occupancy()
+    }
+}
+
+impl Endpoint {
+    /// How it is.
+    #[must_use]
+    pub fn look(&self, now: Instant) -> EndpointLook {
+        let in_use = self.state.in_use();
+        let drained = self.weight == 0;
+        EndpointLook {
+            addresses: in_use
+                .iter()
+                .map(|(address, _)| address.look(drained, now))
+                .collect(),
+            unresolved: self.state.unresolved(),
+        }
+    }
+}
+
+impl Address {
+    fn look(&self, drained: bool, now: Instant) -> AddressLook {
+        let up_since = now.checked_sub(self.age(now)).unwrap_or(now);
+        let (state, since, why) = if self.check() == Check::Down {
+            let (since, why) = self.went_down().unzip();
+            let why = why.map(|why| format!("checks fail: {why}"));
+            (AddressState::Down, since, why)
+        } else if let Some((since, why)) = self.circuit.opened() {
+            let state = if self.circuit.is_probed(now) {
+                AddressState::HalfOpen
+            } else {
+                AddressState::CircuitOpen
+            };
+            (state, Some(since), Some(format!("requests failed: {why}")))
+        } else if drained {
+            (AddressState::Drained, None, Some("weight = 0".to_owned()))
+        } else {
+            (AddressState::Up, None, None)
+        };
+        AddressLook {
+            socket: self.socket,
+            state,
+            since: since.unwrap_or(up_since),
+            why,
+            in_flight: self.load.in_flight(),
+            latency: self.load.average(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::failure::Failure;
+    use crate::upstream::testing::upstream;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_address_is_up_until_checks_or_requests_fail() {
+        let upstream = upstream("up", "http://127.0.0.1:81");
+        let [endpoint] = &upstream.endpoints[..] else {
+            panic!("one endpoint");
+        };
+        let address = upstream.addresses().next().unwrap();
+        let now = Instant::now();
+        let look = || {
+            let mut look = endpoint.look(now + 3 * SECOND);
+            assert_eq!((look.addresses.len(), look.unresolved), (1, None));
+            let look = look.addresses.remove(0);
+            (look.state, look.since, look.why)
+        };
+        assert_eq!((look().0, look().2), (AddressState::Up, None));
+
+        upstream.checked(&address, Check::Down, Some(Failure::Refused), now + SECOND);
+        let why = Some("checks fail: refused".to_owned());
+        assert_eq!(look(), (AddressState::Down, now + SECOND, why));
+        upstream.checked(&address, Check::Up, None, now + 2 * SECOND);
+        let (state, since, why) = look();
+        assert_eq!((state, why), (AddressState::Up, None));
+        let age = (now + 3 * SECOND).duration_since(since);
+        assert!(age.abs_diff(SECOND) <= Duration::from_millis(2), "{age:?}");
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_said_with_the_reason() {
+        let upstream = upstream("up", "http://up.test");
+        let endpoint = &upstream.endpoints[0];
+        let now = Instant::now();
+        let before = endpoint.look(now);
+        assert_eq!((before.addresses.len(), before.unresolved), (0, None));
+        let error = std::io::Error::other("no such name");
+        endpoint.state.settle(&Err(std::sync::Arc::new(error)), now);
+        let look = endpoint.look(now);
+        assert_eq!(look.unresolved.as_deref(), Some("no such name"));
+    }
+}
