@@ -31,6 +31,7 @@ use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Target, start_operator_log};
 use crate::metrics::Metrics;
+use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
 
@@ -266,6 +267,7 @@ struct Gateway {
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<OperatorLog>,
     pretty_access: bool,
+    recent: Arc<Recent>,
 }
 
 impl Gateway {

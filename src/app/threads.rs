@@ -60,6 +60,7 @@ impl Gateway {
                 metrics: self.metrics.worker(),
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
+                recent: Arc::clone(&self.recent),
                 room: Arc::clone(&room),
                 listen: self.settings.listen.clone(),
                 unlisted_proxies: Arc::clone(&unlisted_proxies),

@@ -2,11 +2,15 @@
 //! writes (`cell.rs`), in rows that it finds without a lock once it has met their names (`rows.rs`). A
 //! reader adds them up: the admin port, never a worker. This module knows nothing of routes and clients
 //! but their names.
+//!
+//! Some requests of late are kept as they were, too (`recent.rs`).
 
 mod cell;
+pub mod filter;
 mod histogram;
 mod kinds;
 mod outcomes;
+pub mod recent;
 mod route;
 mod rows;
 mod status;

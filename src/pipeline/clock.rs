@@ -78,6 +78,13 @@ impl WallClock {
         u32::try_from(self.wall(at).as_secs()).unwrap_or(u32::MAX)
     }
 
+    /// A moment not long ago; the epoch where the clock is set beyond the year 9999.
+    pub fn time(&self, at: Instant) -> Timestamp {
+        let millis = i64::try_from(self.wall(at).as_millis()).ok();
+        let time = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        time.unwrap_or_default()
+    }
+
     /// The wall clock's time at a moment not long ago.
     fn wall(&self, at: Instant) -> Duration {
         let (then, wall) = self.anchor.get();

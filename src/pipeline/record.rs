@@ -1,6 +1,8 @@
 //! What the access log tells of a request. A record is begun with the request and writes its one
 //! line when it is dropped, whatever happened in between: served, refused, or the client gone.
 
+mod facts;
+mod kept;
 mod line;
 mod service_time;
 
@@ -16,10 +18,9 @@ use crate::message::bytes::is_safe_name;
 use crate::message::caller::Peer;
 use crate::message::field_rules::Edit;
 use crate::message::head::RequestHead;
-use crate::message::path::RequestPath;
+use crate::metrics::recent::Seen;
 use crate::metrics::{ClientKind, ClientOutcome, RouteRow, Served};
 use crate::request_id;
-use crate::route::Route;
 use crate::upstream::Upstream;
 use crate::wire::framing::keeps_alive;
 
@@ -32,9 +33,6 @@ use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
 
 use self::service_time::ServiceTime;
-
-/// The status of a request whose client left before an answer could be sent, for the log alone.
-const CLIENT_CLOSED: u16 = 499;
 
 /// One request that is being served, with what its line will tell. Stages note what they find out;
 /// both directions of a running exchange count into it, hence the cells.
@@ -279,35 +277,6 @@ impl<'r> Record<'r> {
             });
         self.detail.replace(detail);
     }
-
-    /// The canonical path, if there is one.
-    fn path(&self) -> Option<&'r RequestPath<'r>> {
-        self.request.and_then(|request| request.path.as_ref())
-    }
-
-    /// The route that it was for.
-    fn route(&self) -> Option<&'r Arc<Route>> {
-        let request = self.request?;
-        request.route.or(request.found)
-    }
-
-    /// Whether its line may stand for those of others: it was answered, and neither refused nor cut.
-    fn went_well(&self) -> bool {
-        self.status_number() < 400 && self.code_or_gone().is_none()
-    }
-
-    fn status_number(&self) -> u16 {
-        self.status
-            .get()
-            .map_or(CLIENT_CLOSED, |status| status.as_u16())
-    }
-
-    /// Why there is no answer, or no whole one. What is cut at the gateway's end is cut within a
-    /// request, for nothing runs any more that could end it.
-    fn code_or_gone(&self) -> Option<&'static str> {
-        let left = self.status.get().is_none().then_some(codes::CLIENT_CLOSED);
-        self.code.get().or(self.worker.cut.get()).or(left)
-    }
 }
 
 impl Record<'_> {
@@ -354,11 +323,8 @@ impl Record<'_> {
 impl Drop for Record<'_> {
     fn drop(&mut self) {
         // Also where nothing is logged: the next rest of the connection begins at this look.
-        let took = self
-            .worker
-            .clock
-            .look()
-            .saturating_duration_since(self.begun);
+        let now = self.worker.clock.look();
+        let took = now.saturating_duration_since(self.begun);
         self.row.in_flight.down();
         self.worker.metrics.row.in_flight.down();
         if self.counted.get() {
@@ -367,6 +333,13 @@ impl Drop for Record<'_> {
         if !self.logged.get() {
             return;
         }
+        let seen = Seen {
+            status: self.status_number(),
+            code: self.code_or_gone(),
+            took,
+            now,
+        };
+        self.worker.recent.note(&seen, |kind| self.kept(kind, took));
         let lines = &self.current.snapshot.access_lines;
         let weight = match &lines.sample {
             Some(sample) if self.went_well() => {

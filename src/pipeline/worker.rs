@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::limit::Limiter;
 use crate::logging::AccessLines;
 use crate::metrics::WorkerMetrics;
+use crate::metrics::recent::RecentOfWorker;
 use crate::upstream::{Candidates, Pools};
 use crate::wire::buffers::Buffers;
 
@@ -37,6 +38,8 @@ pub struct Worker {
     pub access_lines: AccessLines,
     /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
+    /// Requests of late, for the operator.
+    pub recent: RecentOfWorker,
     /// The time of day, formatted.
     pub clock: WallClock,
     /// Whether it keeps up.
@@ -78,6 +81,7 @@ impl Worker {
         metrics: WorkerMetrics,
         access_lines: AccessLines,
         pretty_access: bool,
+        recent: RecentOfWorker,
         unlisted_proxies: Arc<UnlistedProxies>,
     ) -> Self {
         let metrics = Rc::new(metrics);
@@ -93,6 +97,7 @@ impl Worker {
             buffers: Buffers::default(),
             access_lines,
             pretty_access,
+            recent,
             clock: WallClock::default(),
             lag: Lag::default(),
             unlisted_proxies: Met::new(unlisted_proxies),

@@ -14,6 +14,7 @@ use tokio::task::{JoinSet, spawn_local};
 use crate::limit::LimitStore;
 use crate::logging::{AccessLines, Sink};
 use crate::metrics::WorkerMetrics;
+use crate::metrics::recent::Recent;
 use crate::pipeline::codes::{DRAIN_TIMEOUT, STOPPED};
 use crate::pipeline::snapshot::Snapshot;
 use crate::pipeline::{UnlistedProxies, Worker};
@@ -65,6 +66,8 @@ pub struct WorkerParts {
     pub access_log: Option<Arc<Sink>>,
     /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
+    /// Requests of late. Shared by all workers.
+    pub recent: Arc<Recent>,
     /// Shared by all workers.
     pub room: Arc<Room>,
     /// What is spoken where.
@@ -103,6 +106,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         parts.metrics,
         lines,
         parts.pretty_access,
+        parts.recent.worker(),
         parts.unlisted_proxies,
     ));
     let connections = Rc::new(Connections::new(counts));

@@ -8,7 +8,6 @@ use crate::logging::{Member, Members};
 use crate::message::caller::put_address;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
-use crate::message::target::host_without_port;
 use crate::words::Word;
 
 use super::super::identify::Caller;
@@ -53,29 +52,20 @@ impl Record<'_> {
             line.out.push(b'"');
         }
         line.word(Member::RequestId, || Some(self.request_id.bytes()));
-        let identity = self.request.and_then(|request| request.identity);
-        let (client, kind) = match identity {
-            None => (None, None),
-            Some(Identity::Known(Caller::Anonymous(_))) => (None, Some(&b"anonymous"[..])),
-            Some(Identity::Known(Caller::Identified(client))) => {
-                (Some(client), Some(&b"identified"[..]))
-            }
-            Some(Identity::InvalidKey(fault)) => (fault.client(), Some(&b"invalid"[..])),
-        };
+        let (client, kind) = self.client();
         line.word(Member::Client, || {
             client.map(|client| client.name.as_str().as_bytes())
         });
-        line.word(Member::ClientKind, || kind);
+        line.word(Member::ClientKind, || kind.map(str::as_bytes));
         line.word(Member::Tier, || client?.tier().map(str::as_bytes));
         if line.has(Member::KeyId) {
             let key = self.request.and_then(|request| request.key);
             line.word(Member::KeyId, || key.as_ref().map(KeyId::bytes));
         }
         if line.has(Member::Ip) {
-            let known = self.request.map(|request| request.address);
             line.out.extend_from_slice(Member::Ip.start());
             line.out.push(b'"');
-            put_address(line.out, known.unwrap_or(self.peer.address));
+            put_address(line.out, self.address());
             line.out.push(b'"');
         }
     }
@@ -86,10 +76,7 @@ impl Record<'_> {
         line.word(Member::Method, || {
             Some(request?.head.method.as_str().as_bytes())
         });
-        line.word(Member::Host, || {
-            let host = host_without_port(request?.host);
-            (!host.is_empty()).then_some(host)
-        });
+        line.word(Member::Host, || self.host());
         line.word(Member::Path, || Some(self.path()?.as_str().as_bytes()));
         line.word(Member::Route, || Some(self.route()?.name.as_bytes()));
     }
@@ -100,12 +87,8 @@ impl Record<'_> {
         line.word(Member::Code, || self.code_or_gone().map(str::as_bytes));
         let detail = self.detail.borrow();
         line.text(Member::Detail, || detail.as_deref().map(str::as_bytes));
+        line.word(Member::Limit, || Some(self.limit()?.name.as_bytes()));
         let report = self.report.get();
-        line.word(Member::Limit, || {
-            let limit = report.map(|report| report.closest);
-            let limit = limit.or(self.uncounted.get());
-            limit.map(|limit| limit.name.as_bytes())
-        });
         line.word(Member::LimitSource, || {
             Some(report?.decision.source.word().as_bytes())
         });
