@@ -29,7 +29,7 @@ use tracing::Level;
 use crate::acme::Acme;
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
-use crate::logging::{OperatorLog, Sink, Target, start_operator_log};
+use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
 use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
@@ -267,6 +267,9 @@ struct Gateway {
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<OperatorLog>,
     pretty_access: bool,
+    /// Those who follow access lines.
+    tap: Arc<Tap>,
+    /// Requests of late.
     recent: Arc<Recent>,
 }
 

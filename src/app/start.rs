@@ -98,6 +98,7 @@ impl Started {
             access_log,
             operator_log,
             pretty_access,
+            tap: Arc::default(),
             recent: Arc::default(),
         };
         Ok(Self {

@@ -60,6 +60,7 @@ impl Gateway {
                 metrics: self.metrics.worker(),
                 access_log: self.access_log.clone(),
                 pretty_access: self.pretty_access,
+                tap: Arc::clone(&self.tap),
                 recent: Arc::clone(&self.recent),
                 room: Arc::clone(&room),
                 listen: self.settings.listen.clone(),

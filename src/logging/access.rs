@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Sink;
+use crate::metrics::filter::Facts;
+
+use super::{Sink, Tap};
 
 /// A buffer of this size is handed over at once.
 const BATCH: usize = 64 * 1024;
@@ -21,16 +23,18 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct AccessLines {
     /// `None`: the access log is off.
     sink: Option<Arc<Sink>>,
+    tap: Arc<Tap>,
     buffer: RefCell<Vec<u8>>,
     first_line: Notify,
 }
 
 impl AccessLines {
-    /// Lines for `sink`; `None` switches the access log off.
+    /// Lines for `sink`, of which `None` switches the access log off, and for those who follow.
     #[must_use]
-    pub fn new(sink: Option<Arc<Sink>>) -> Self {
+    pub fn new(sink: Option<Arc<Sink>>, tap: Arc<Tap>) -> Self {
         Self {
             sink,
+            tap,
             buffer: RefCell::default(),
             first_line: Notify::new(),
         }
@@ -50,6 +54,19 @@ impl AccessLines {
         } else if first {
             self.first_line.notify_one();
         }
+    }
+
+    /// Whether anybody follows the lines.
+    #[inline]
+    #[must_use]
+    pub fn are_followed(&self) -> bool {
+        self.tap.is_followed()
+    }
+
+    /// Hands a line to those who follow and want it; `put` makes it.
+    #[cold]
+    pub fn show(&self, facts: &Facts<'_>, put: impl FnOnce(&mut Vec<u8>)) {
+        self.tap.offer(facts, put);
     }
 
     /// Hands over what has gathered.

@@ -8,6 +8,7 @@ mod events;
 mod members;
 mod operator;
 mod sink;
+mod tap;
 mod target;
 
 pub use access::AccessLines;
@@ -15,4 +16,5 @@ pub use events::{Event, Events, Mark};
 pub use members::{Lines, Member, Members, Sample};
 pub use operator::{OperatorLog, start_operator_log};
 pub use sink::Sink;
+pub use tap::{Following, Heard, Tap};
 pub use target::Target;

@@ -340,6 +340,9 @@ impl Drop for Record<'_> {
             now,
         };
         self.worker.recent.note(&seen, |kind| self.kept(kind, took));
+        if self.worker.access_lines.are_followed() {
+            self.show(took);
+        }
         let lines = &self.current.snapshot.access_lines;
         let weight = match &lines.sample {
             Some(sample) if self.went_well() => {

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, spawn_local};
 
 use crate::limit::LimitStore;
-use crate::logging::{AccessLines, Sink};
+use crate::logging::{AccessLines, Sink, Tap};
 use crate::metrics::WorkerMetrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::codes::{DRAIN_TIMEOUT, STOPPED};
@@ -66,6 +66,8 @@ pub struct WorkerParts {
     pub access_log: Option<Arc<Sink>>,
     /// Access lines are for a person at a terminal.
     pub pretty_access: bool,
+    /// Who follows access lines. Shared by all workers.
+    pub tap: Arc<Tap>,
     /// Requests of late. Shared by all workers.
     pub recent: Arc<Recent>,
     /// Shared by all workers.
@@ -99,7 +101,7 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let counts = Arc::clone(&parts.metrics.row);
     let limiter = parts.store.counted_in(&counts);
     limiter.wait_ready(REDIS_AT_START).await;
-    let lines = AccessLines::new(parts.access_log);
+    let lines = AccessLines::new(parts.access_log, parts.tap);
     let worker = Rc::new(Worker::new(
         parts.snapshots,
         limiter,

@@ -1,7 +1,9 @@
-//! What is kept of a request for an operator who looks at those of late.
+//! What an operator sees of a request: one who looks at those of late, and one who follows them.
 
 use std::time::Duration;
 
+use crate::logging::Members;
+use crate::metrics::filter::Facts;
 use crate::metrics::recent::Entry;
 
 use super::Record;
@@ -34,5 +36,22 @@ impl Record<'_> {
             kind,
             more: 0,
         }
+    }
+    /// Shows the request's line to those who follow and want it, with all members.
+    #[cold]
+    pub(super) fn show(&self, took: Duration) {
+        let (client, _) = self.client();
+        let facts = Facts {
+            route: self.route().map(|route| &*route.name),
+            client: client.map(|client| client.name.as_str()),
+            code: self.code_or_gone(),
+            kind: "",
+            status: self.status_number(),
+            took,
+        };
+        self.worker.access_lines.show(&facts, |line| {
+            self.put_json(line, Members::ALL, took, None);
+            line.truncate(line.trim_ascii_end().len());
+        });
     }
 }
