@@ -171,7 +171,7 @@ class Scenario:
         self.config = self.scratch / "tollgate.toml"
         self.text = (
             f'listen = "127.0.0.1:{port}"\n[server]\nworkers = {self.workers}\n'
-            f'[routes]\n"/" = "up"\n[log]\naccess = "{self.scratch}/access.log"\n'
+            f'[routes]\n"/" = "up"\n[admin]\nlisten = "off"\n[log]\naccess = "{self.scratch}/access.log"\n'
             f"[upstreams.up]\nendpoints = [{urls}]\n{self.rules}\n"
         )
         self.config.write_text(self.text)

@@ -36,6 +36,8 @@ listen = "127.0.0.1:{port}"
 anonymous = {{ requests = 1_000_000_000, per = "1h" }}
 [server]
 workers = {workers}
+[admin]
+listen = "off"
 [log]
 format = "json"
 access = "{log}"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds and runs the gateway with the repository's tollgate.toml in front of two sample services,
 # each a process of its own, and prints requests to try. Ctrl-C stops everything; so does the end
-# of any of the three. Other ports: PORT=3100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
+# of any of the three. Other ports: PORT=3100 ADMIN_PORT=9100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
 # With TLS=1 (make demo-tls) it makes an authority and a certificate, and clients speak TLS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 key=demo-key-mobile-app
 gateway_port=${PORT:-3000}
+admin_port=${ADMIN_PORT:-9000}
 inventory_port=${INVENTORY_PORT:-4001}
 orders_port=${ORDERS_PORT:-4002}
 gateway=http://127.0.0.1:$gateway_port
@@ -127,13 +128,14 @@ echo "building (unoptimised: quick to build, slower to run)"
 cargo build --locked --bin tollgate --example inventory --example orders
 
 require_free "$gateway_port" PORT
+require_free "$admin_port" ADMIN_PORT
 require_free "$inventory_port" INVENTORY_PORT
 require_free "$orders_port" ORDERS_PORT
 
 config=tollgate.toml
-if [ "$gateway_port $inventory_port $orders_port" != "3000 4001 4002" ]; then
+if [ "$gateway_port $admin_port $inventory_port $orders_port" != "3000 9000 4001 4002" ]; then
     config=$scratch/tollgate.toml
-    sed "s/:3000\"/:$gateway_port\"/; s/:4001\"/:$inventory_port\"/; s/:4002\"/:$orders_port\"/" \
+    sed "s/:3000\"/:$gateway_port\"/; s/:9000\"/:$admin_port\"/; s/:4001\"/:$inventory_port\"/; s/:4002\"/:$orders_port\"/" \
         tollgate.toml >"$config"
 fi
 

@@ -27,6 +27,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
 use crate::acme::Acme;
+use crate::admin::ClaimError;
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
@@ -55,6 +56,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The operator's own port cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] ClaimError),
     /// The access log's file cannot be opened.
     #[error("cannot open the access log {target}: {error}")]
     AccessLog {
@@ -215,11 +219,12 @@ async fn start_and_serve(
     let Started {
         gateway,
         claimed,
+        admin,
         predecessor,
         reloader,
         keeper,
     } = started??;
-    let done = gateway.serve(claimed, predecessor, reloader, signals);
+    let done = gateway.serve(claimed, admin, predecessor, reloader, signals);
     let done = done.await;
     let last_files = apart("end", move || {
         if let Some(keeper) = keeper {

@@ -14,6 +14,8 @@ pub mod app;
 pub mod cli;
 pub mod import;
 
+pub mod admin;
+
 pub mod config;
 pub mod server;
 

@@ -10,8 +10,8 @@ const RESERVE: u64 = 64;
 const RESERVE_PER_WORKER: u64 = 8;
 
 /// Raises the soft limit of open files to the hard one, and returns that limit and how many
-/// connections of clients fit below it, if it is a limit at all.
-pub(super) fn raise_limit(workers: usize) -> Option<(u64, usize)> {
+/// connections of clients fit below it beside those of operators, if it is a limit at all.
+pub(super) fn raise_limit(workers: usize, operators: usize) -> Option<(u64, usize)> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -21,7 +21,10 @@ pub(super) fn raise_limit(workers: usize) -> Option<(u64, usize)> {
     let raised = setrlimit(Resource::Nofile, raised).is_ok();
     let files = if raised { limit.maximum } else { limit.current }?;
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    Some((files, fitting(files, open as u64, workers as u64)))
+    Some((
+        files,
+        fitting(files, (open + operators) as u64, workers as u64),
+    ))
 }
 
 /// Each connection of a client may need one to a service.

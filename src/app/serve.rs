@@ -4,8 +4,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use crate::admin::{AdminSocket, Presence};
 use crate::server::{Claimed, Listener, Phase};
 
 use super::hand_over::{HandOverError, Heard, Predecessor, TakeOver};
@@ -22,6 +23,8 @@ const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
 /// How long they may take to write a line for each request that is cut, once told twice to stop.
 const CUT_MARGIN: Duration = Duration::from_secs(1);
+/// How long the last answers to operators may take.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// How long a port may wait for the lines of the log that come before it.
 const LINES_BEFORE: Duration = Duration::from_millis(200);
@@ -36,6 +39,8 @@ struct Running<'g> {
     take_over: Option<TakeOver>,
     /// Every listening socket once, while they may be handed over.
     sockets: Vec<Listener>,
+    /// The operator's, while this process is the one that answers there.
+    admin: Vec<AdminSocket>,
     /// A hand-over that has begun.
     succession: Option<Succession>,
     drain: Option<Drain>,
@@ -57,30 +62,34 @@ impl Gateway {
     pub(super) async fn serve(
         &self,
         claimed: Claimed,
+        admin: Vec<AdminSocket>,
         predecessor: Option<Predecessor>,
         reloader: Reloader,
         signals: &mut Signals,
     ) -> Result<(), StartError> {
-        let threads = self.start(reloader)?;
+        let threads = self.start(reloader, &admin)?;
         let workers = threads.workers.len();
-        let running = Running {
+        let mut running = Running {
             gateway: self,
             threads,
             claimed: Some(claimed),
             predecessor,
             take_over: None,
             sockets: Vec::new(),
+            admin,
             succession: None,
             drain: None,
             starting: workers + 1,
             workers,
         };
-        running.live(signals).await
+        let done = running.live(signals).await;
+        running.leave_operators().await;
+        done
     }
 }
 
 impl Running<'_> {
-    async fn live(mut self, signals: &mut Signals) -> Result<(), StartError> {
+    async fn live(&mut self, signals: &mut Signals) -> Result<(), StartError> {
         let mut lost_lines = tokio::time::interval(LOST_LINES_INTERVAL);
         while self.workers > 0 || self.is_needed() {
             let until = self.drain.as_ref().map(|drain| drain.until);
@@ -105,7 +114,7 @@ impl Running<'_> {
                 _ = lost_lines.tick() => self.gateway.report_lost_lines(),
             }
         }
-        for worker in self.threads.workers {
+        for worker in self.threads.workers.drain(..) {
             // It has said that it is done.
             let _ = worker.join();
         }
@@ -219,6 +228,10 @@ impl Running<'_> {
         tracing::info!(event = "draining", ?timeout, "draining");
         // Those of the workers are then the last of this process.
         self.sockets.clear();
+        if handed_over {
+            self.admin.clear();
+            self.threads.presence.send_replace(Presence::HandedOver);
+        }
         self.drain = Some(Drain {
             until: Instant::now() + timeout + DRAIN_MARGIN,
             handed_over,
@@ -233,7 +246,7 @@ impl Running<'_> {
         } else if self.succession.is_some() {
             refuse("a successor is being started already");
         } else {
-            self.succession = Succession::begin(self.gateway, &self.sockets);
+            self.succession = Succession::begin(self.gateway, &self.sockets, &self.admin);
         }
     }
 
@@ -258,6 +271,26 @@ impl Running<'_> {
         if self.drain.is_none() {
             self.begin_drain(serves);
         }
+    }
+
+    /// Answers what operators have asked, and takes away the files of their sockets, unless a predecessor
+    /// or a successor answers there.
+    async fn leave_operators(&mut self) {
+        self.threads.presence.send_if_modified(|presence| {
+            let ends = *presence == Presence::Here;
+            if ends {
+                *presence = Presence::Ended;
+            }
+            ends
+        });
+        // Nobody to tell if it takes longer.
+        let _ = timeout(LAST_ANSWERS, &mut self.threads.operators).await;
+        let has_served = self.claimed.is_none();
+        let own = self
+            .admin
+            .iter()
+            .filter(|it| has_served || !it.is_inherited());
+        own.for_each(AdminSocket::remove_file);
     }
 
     fn note_end(&mut self, Ended { name, why }: Ended) -> Result<(), StartError> {

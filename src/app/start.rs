@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::config::{AccessLog, Loaded, Settings, Written};
+use crate::admin::{self, AdminSocket, ClaimError, Given, Port};
+use crate::config::{AccessLog, AdminListen, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
 use crate::metrics::{Metrics, ReloadOutcome};
@@ -27,6 +28,7 @@ use super::{Begun, Gateway, StartError, is_pretty};
 pub(super) struct Started {
     pub gateway: Gateway,
     pub claimed: Claimed,
+    pub admin: Vec<AdminSocket>,
     pub predecessor: Option<Predecessor>,
     pub reloader: Reloader,
     pub keeper: Option<Keeper>,
@@ -62,7 +64,9 @@ impl Started {
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         let store = Arc::new(store);
         let state = open_state(&settings, &store, predecessor.as_mut())?;
-        let claimed = claim_all(&settings, sockets?, predecessor.as_mut())?;
+        let mut sockets = sockets?;
+        let admin = claim_admin(&settings, &mut sockets, predecessor.as_mut())?;
+        let claimed = claim_all(&settings, sockets, predecessor.as_mut())?;
         let keep = |file: &Arc<_>| Keeper::start(Arc::clone(file), Arc::clone(&store));
         let keeper = state.as_ref().map(keep).transpose()?;
         let registry = Registry::default();
@@ -104,6 +108,7 @@ impl Started {
         Ok(Self {
             gateway,
             claimed,
+            admin,
             predecessor,
             reloader,
             keeper,
@@ -155,6 +160,25 @@ fn open_state(
     let file = path.to_owned();
     let opened = opened.map_err(|error| StartError::State { file, error })?;
     Ok(Some(Arc::new(opened)))
+}
+
+/// Opens the operator's own port, with the socket that systemd or a predecessor has for it.
+fn claim_admin(
+    settings: &Settings,
+    sockets: &mut Vec<Inherited>,
+    predecessor: Option<&mut Predecessor>,
+) -> Result<Vec<AdminSocket>, ClaimError> {
+    let mut given = predecessor.map_or_else(Vec::new, Predecessor::take_admin_sockets);
+    let listen = &settings.admin_listen;
+    if let AdminListen::Tcp(address) = listen {
+        let of_systemd = |it: &mut Inherited| it.of_systemd && it.configured == *address;
+        given.extend(sockets.extract_if(.., of_systemd).map(|it| Given {
+            name: Port::Admin.at(listen),
+            socket: it.socket.into(),
+        }));
+    }
+    let admin = admin::claim(Port::Admin, listen, &mut given)?;
+    Ok(admin.into_iter().collect())
 }
 
 /// Claims all addresses, with the sockets that systemd or a predecessor has for them.

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Gateway;
 use super::hand_over::{HandOverError, Offer, UnderWay};
+use crate::admin::AdminSocket;
 use crate::config;
 use crate::server::Listener;
 
@@ -26,7 +27,11 @@ pub(super) struct Succession {
 
 impl Succession {
     /// Begins to hand these sockets over. `None`: there is a reason against it, which the log then has.
-    pub(super) fn begin(gateway: &Gateway, sockets: &[Listener]) -> Option<Self> {
+    pub(super) fn begin(
+        gateway: &Gateway,
+        sockets: &[Listener],
+        admin: &[AdminSocket],
+    ) -> Option<Self> {
         if let Some(why) = reason_against(std::process::id(), &gateway.file) {
             refuse(why);
             return None;
@@ -43,6 +48,10 @@ impl Succession {
             UnderWay::begin(Offer {
                 program,
                 sockets,
+                admin: admin
+                    .iter()
+                    .map(AdminSocket::try_clone)
+                    .collect::<Result<_, _>>()?,
                 state: gateway.state.clone(),
                 store: gateway.store.clone(),
                 ready_within: READY_WITHIN,

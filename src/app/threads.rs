@@ -8,6 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::admin::{self, AdminSocket, Presence, View};
+use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
 
@@ -31,6 +33,10 @@ pub(super) struct Threads {
     pub reload: Arc<Notify>,
     /// How many connections the drain has cut.
     pub cut: Arc<AtomicUsize>,
+    /// Who answers on the operator's ports.
+    pub presence: watch::Sender<Presence>,
+    /// Hears that this process does not any more.
+    pub operators: oneshot::Receiver<()>,
 }
 
 /// A thread that has ended, and with what.
@@ -41,11 +47,11 @@ pub(super) struct Ended {
 
 impl Gateway {
     /// Starts the threads; they wait for the phase to change.
-    pub(super) fn start(&self, reloader: Reloader) -> io::Result<Threads> {
+    pub(super) fn start(&self, reloader: Reloader, admin: &[AdminSocket]) -> io::Result<Threads> {
         let (phase, _) = watch::channel(Phase::Starting);
         let (is_ready, ready) = mpsc::channel(self.settings.workers + 1);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
-        let (has_ended, ended) = mpsc::channel(self.settings.workers + 3);
+        let (has_ended, ended) = mpsc::channel(self.settings.workers + 4);
         let room = Arc::new(Room::new(self.max_connections()));
         let unlisted_proxies = Arc::new(UnlistedProxies::default());
         let cut = Arc::<AtomicUsize>::default();
@@ -89,7 +95,18 @@ impl Gateway {
         let asked = Arc::clone(&reload);
         let of_reload = phase.subscribe();
         let work = move || reloader.run(&asked, &of_reload);
-        start_thread("reload", work, has_ended)?;
+        start_thread("reload", work, has_ended.clone())?;
+        let (presence, _) = watch::channel(Presence::Here);
+        let (answers, operators) = oneshot::channel();
+        let parts = admin::Parts {
+            sockets: admin
+                .iter()
+                .map(AdminSocket::try_clone)
+                .collect::<Result<_, _>>()?,
+            view: Arc::new(self.view(&phase, &presence)),
+            answers,
+        };
+        start_thread("admin", move || admin::run(parts), has_ended)?;
         Ok(Threads {
             phase,
             workers,
@@ -98,7 +115,18 @@ impl Gateway {
             ended,
             reload,
             cut,
+            presence,
+            operators,
         })
+    }
+
+    /// What the operator's port sees.
+    fn view(&self, phase: &watch::Sender<Phase>, presence: &watch::Sender<Presence>) -> View {
+        View {
+            snapshots: self.snapshots.subscribe(),
+            phase: phase.subscribe(),
+            presence: presence.subscribe(),
+        }
     }
 }
 
@@ -106,7 +134,11 @@ impl Gateway {
     /// As many connections as are wanted, or fewer if there are not enough files for them.
     fn max_connections(&self) -> usize {
         let wanted = self.settings.max_connections;
-        let Some((files, fitting)) = files::raise_limit(self.settings.workers) else {
+        let operators = match self.settings.admin_listen {
+            AdminListen::Off => 0,
+            AdminListen::Tcp(_) | AdminListen::Unix(_) => admin::MOST_CONNECTIONS,
+        };
+        let Some((files, fitting)) = files::raise_limit(self.settings.workers, operators) else {
             return wanted;
         };
         // A few less than were asked for are no reason for a warning at each start.

@@ -41,7 +41,7 @@ pub use listed::{ListedClient, ListedKey};
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
-pub use settings::{AccessLog, LogFormat, Settings};
+pub use settings::{AccessLog, AdminListen, LogFormat, Settings};
 pub use tree::Format;
 pub use units::moment;
 pub use watch::Watch;

@@ -1,5 +1,7 @@
 //! What is fixed when the program starts; everything else is in the snapshot.
 
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Where access lines go.
     pub access_log: AccessLog,
+    /// Where the operator's own port listens.
+    pub admin_listen: AdminListen,
 }
 
 words! {
@@ -58,4 +62,32 @@ pub enum AccessLog {
     Off,
     /// To a file, which is opened anew on SIGUSR1.
     File(PathBuf),
+}
+
+/// Where the operator's own port listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminListen {
+    /// Nowhere.
+    Off,
+    /// At an address; port 0 is any free one.
+    Tcp(SocketAddr),
+    /// At a path, which is absolute.
+    Unix(PathBuf),
+}
+
+impl AdminListen {
+    /// Reached from this machine alone.
+    pub const DEFAULT: Self =
+        Self::Tcp(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9000)));
+}
+
+/// As the configuration has it.
+impl fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }

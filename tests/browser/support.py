@@ -59,6 +59,8 @@ def wait_for(what, look, longest=20.0):
 class Gateway:
     def __init__(self, program, folder, config):
         path = pathlib.Path(folder, "tollgate.toml")
+        if "[admin]" not in config:
+            config += '\n[admin]\nlisten = "off"\n'
         path.write_text(config)
         self.log = pathlib.Path(folder, "log")
         self.access = pathlib.Path(folder, "access.log")

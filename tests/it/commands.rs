@@ -195,7 +195,11 @@ fn a_gateway_fed_by_standard_input_is_not_reloaded() {
         .spawn()
         .expect("start tollgate");
     let mut stdin = gateway.stdin.take().expect("stdin is piped");
-    write!(stdin, "listen = \"127.0.0.1:0\"\n{GOOD}").expect("write the configuration");
+    write!(
+        stdin,
+        "listen = \"127.0.0.1:0\"\n{GOOD}[admin]\nlisten = \"off\"\n"
+    )
+    .expect("write the configuration");
     drop(stdin);
     let mut lines = BufReader::new(gateway.stderr.take().expect("stderr is piped")).lines();
     let mut wait = |what: &str| {
@@ -374,7 +378,9 @@ fn what_keeps_the_gateway_from_starting_is_logged_as_log_format_says() {
     // Neither here nor in lines of the log, for this is no terminal.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address");
-    let pretty = format!("listen = \"{address}\"\n{GOOD}[log]\nformat = \"pretty\"\n");
+    let pretty = format!(
+        "listen = \"{address}\"\n{GOOD}[admin]\nlisten = \"off\"\n[log]\nformat = \"pretty\"\n"
+    );
     let taken = on("gate.toml", &pretty, &["run"]);
     assert!(taken.stderr.contains("INFO starting"), "{taken:?}");
     for said in [done.stderr, taken.stderr] {

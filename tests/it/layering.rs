@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom. Modules of one layer may know each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["cli"],
     &["app", "import"],
-    &["server", "admin", "config"],
+    &["admin"],
+    &["server", "config"],
     &["pipeline"],
     &["client", "route", "acme"],
     &["limit", "upstream"],

@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod access_log;
 mod acme;
+mod admin;
 mod benchmarks;
 mod circles;
 mod cli;

@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Hello = b'H',
     /// A listening socket, and the address that it was configured as.
     Socket = b'S',
+    /// A listening socket of the operator's, and its name.
+    AdminSocket = b'P',
     /// The lock of the state file, and the file's path.
     StateFile = b'F',
     /// There are no more open files.
@@ -50,9 +52,10 @@ pub(super) enum Kind {
     Answer = b'D',
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Hello,
     Kind::Socket,
+    Kind::AdminSocket,
     Kind::StateFile,
     Kind::AllFiles,
     Kind::Ready,

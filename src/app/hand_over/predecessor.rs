@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::channel::{Channel, Kind, Lost, Message};
 use super::{PREDECESSOR, TakeOverError, VERSION};
+use crate::admin::Given;
 use crate::limit::LimitStore;
 use crate::server::Inherited;
 
@@ -30,6 +31,7 @@ const LATER_MESSAGES: Duration = Duration::from_hours(1);
 pub(in crate::app) struct Predecessor {
     channel: Channel,
     sockets: Vec<Inherited>,
+    admin: Vec<Given>,
     state: Option<(PathBuf, File)>,
 }
 
@@ -89,6 +91,7 @@ impl Predecessor {
         let mut met = Self {
             channel,
             sockets: Vec::new(),
+            admin: Vec::new(),
             state: None,
         };
         loop {
@@ -104,6 +107,10 @@ impl Predecessor {
                         of_systemd,
                     });
                 }
+                (Kind::AdminSocket, Some(socket)) => {
+                    let name = String::from_utf8(text).map_err(|_| TakeOverError::Version)?;
+                    met.admin.push(Given { name, socket });
+                }
                 (Kind::StateFile, Some(file)) => {
                     let path = std::ffi::OsString::from_vec(text).into();
                     met.state = Some((path, file.into()));
@@ -117,6 +124,11 @@ impl Predecessor {
     /// The listening sockets, once.
     pub(in crate::app) fn take_sockets(&mut self) -> Vec<Inherited> {
         std::mem::take(&mut self.sockets)
+    }
+
+    /// The operator's listening sockets, once.
+    pub(in crate::app) fn take_admin_sockets(&mut self) -> Vec<Given> {
+        std::mem::take(&mut self.admin)
     }
 
     /// The lock of this state file, if it was that of the old gateway.

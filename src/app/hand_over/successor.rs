@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::channel::{Channel, Kind, Lost};
 use super::predecessor::socket_text;
 use super::{PREDECESSOR, VERSION};
+use crate::admin::AdminSocket;
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::server::Listener;
 
@@ -49,6 +50,7 @@ pub(in crate::app) struct Offer {
     pub program: Program,
     /// Every socket once.
     pub sockets: Vec<Listener>,
+    pub admin: Vec<AdminSocket>,
     pub state: Option<Arc<StateFile>>,
     pub store: Arc<LimitStore>,
     /// How long the successor may take until it could serve.
@@ -224,6 +226,10 @@ impl Offer {
             let text = socket_text(on.configured, on.of_systemd);
             channel.send_file(Kind::Socket, text.as_bytes(), socket.as_fd())?;
         }
+        for socket in &self.admin {
+            let name = socket.name();
+            channel.send_file(Kind::AdminSocket, name.as_bytes(), socket.as_fd())?;
+        }
         if let Some(state) = &self.state {
             let path = std::path::absolute(state.path()).map_err(Lost::System)?;
             let path = path.as_os_str().as_bytes();
@@ -315,6 +321,7 @@ mod tests {
                 arguments: vec!["-c".into(), words.into()],
             },
             sockets: Vec::new(),
+            admin: Vec::new(),
             state: Some(Arc::clone(&state)),
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
             ready_within: Duration::from_millis(300),

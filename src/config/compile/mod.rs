@@ -5,6 +5,7 @@
 mod access;
 mod acme;
 mod action;
+mod admin;
 mod client_auth;
 mod cors;
 mod endpoints;
@@ -132,6 +133,7 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
         log_level: *file.log.level,
         log_format: *file.log.format,
         access_log: file.log.access.value.clone(),
+        admin_listen: admin::listen(file, problems),
     })
 }
 

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::config::keys::{List, Number, OrOff, table};
 use crate::config::kinds::{FieldName, Share, Size};
-use crate::config::settings::{AccessLog, LogFormat};
+use crate::config::settings::{AccessLog, AdminListen, LogFormat};
 use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
 use crate::wire::head::MOST_FIELDS;
@@ -80,8 +80,9 @@ table! {
 table! {
     /// The operator's own port.
     AdminKeys {
-        /// There is no admin port yet: `off` is the only value.
-        listen: NoAdmin = NoAdmin::Off;
+        /// Where it listens: an IP address and a port, `unix:` and an absolute path, or `off`. Port 0 is
+        /// any free port.
+        listen: AdminListen = AdminListen::DEFAULT, restart;
     }
 }
 
@@ -108,10 +109,5 @@ words! {
     /// Where a listener sends clients.
     pub(in crate::config) enum RedirectTo {
         Https = "https",
-    }
-
-    /// Where the admin port listens: nowhere.
-    pub(in crate::config) enum NoAdmin {
-        Off = "off",
     }
 }

@@ -2,6 +2,7 @@
 //! paths, and the names of things.
 
 mod acme;
+mod admin;
 mod cors;
 mod fields;
 mod names;

@@ -80,8 +80,8 @@ fn keys_of_other_programs() {
         ),
         ("plugins = []\n", "there are none"),
         (
-            "[admin]\nlisten = \"127.0.0.1:1\"\n",
-            "`admin.listen` takes \"off\"",
+            "[admin]\nlisten = \"/run/admin.sock\"\n",
+            "write \"unix:/run/admin.sock\"",
         ),
     ]);
 }

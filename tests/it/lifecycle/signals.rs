@@ -42,7 +42,7 @@ fn config(route: &str, upstream: &Upstream) -> String {
     let url = upstream.url();
     format!(
         "listen = \"127.0.0.1:0\"\n[routes]\n\"{route}\" = \"{url}\"\n\
-         [log]\nformat = \"json\"\naccess = \"access.log\""
+         [admin]\nlisten = \"off\"\n[log]\nformat = \"json\"\naccess = \"access.log\""
     )
 }
 

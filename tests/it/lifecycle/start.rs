@@ -14,6 +14,7 @@ const MOMENT: Duration = Duration::from_millis(20);
 fn run(text: &str) -> crate::support::Finished {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("tollgate.toml");
+    let text = format!("{text}\n[admin]\nlisten = \"off\"\n");
     std::fs::write(&file, text).expect("write the file");
     tollgate(&["run", "-c", file.to_str().expect("a path in UTF-8")])
 }
@@ -59,7 +60,7 @@ fn nobody_can_connect_before_the_gateway_can_serve() {
     drop(free);
     let dir = tempfile::tempdir().expect("a temporary folder");
     let config = format!(
-        "listen = \"{address}\"\n[routes]\n[log]\nformat = \"json\"\n[limits.redis]\nurl = \"redis://{}\"\n\
+        "listen = \"{address}\"\n[routes]\n[admin]\nlisten = \"off\"\n[log]\nformat = \"json\"\n[limits.redis]\nurl = \"redis://{}\"\n\
          [limits]\nanonymous = {{ requests = 1, per = \"1s\" }}\n",
         redis.local_addr().expect("an address")
     );

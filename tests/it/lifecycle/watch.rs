@@ -52,7 +52,7 @@ fn a_folder_whose_symlink_is_swapped_is_reloaded() {
         let folder = dir.path().join(version);
         std::fs::create_dir(&folder).expect("create a folder");
         let text = format!(
-            "listen = \"127.0.0.1:0\"\n{}\n[log]\nformat = \"json\"\naccess = \"off\"",
+            "listen = \"127.0.0.1:0\"\n{}\n[admin]\nlisten = \"off\"\n[log]\nformat = \"json\"\naccess = \"off\"",
             config(&upstream, route)
         );
         std::fs::write(folder.join("tollgate.toml"), text).expect("write the file");

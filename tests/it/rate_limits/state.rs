@@ -20,7 +20,8 @@ fn kept(inventory: &Upstream, orders: &Upstream) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let config = Shop::config(inventory, orders, LIMITS);
     let log = "[log]\nformat = \"json\"\naccess = \"access.log\"\n";
-    let text = format!("listen = \"127.0.0.1:0\"\n{config}{log}");
+    let admin = "[admin]\nlisten = \"off\"\n";
+    let text = format!("listen = \"127.0.0.1:0\"\n{config}{admin}{log}");
     fs::write(dir.path().join("tollgate.toml"), text).expect("write the file");
     dir
 }

@@ -341,18 +341,21 @@ pub(crate) fn folder_with(config: &str) -> TempDir {
     dir
 }
 
-/// A test's configuration with what every test needs: a free port, logs that can be read.
+/// A test's configuration with what every test needs: a free port, logs that can be read, no admin port.
 pub(super) fn complete(config: &str) -> String {
     let mut text = String::new();
-    if !config
-        .lines()
-        .any(|line| line.trim_start().starts_with("listen"))
-    {
+    let starts = |line: &str, with| line.trim_start().starts_with(with);
+    let mut top = config.lines().take_while(|line| !starts(line, "["));
+    if !top.any(|line| starts(line, "listen")) {
         text.push_str("listen = \"127.0.0.1:0\"\n");
     }
     text.push_str(config);
-    if !config.lines().any(|line| line.trim() == "[log]") {
+    let has = |table| config.lines().any(|line| line.trim() == table);
+    if !has("[log]") {
         text.push_str("\n[log]\nformat = \"json\"\naccess = \"access.log\"\n");
+    }
+    if !has("[admin]") {
+        text.push_str("\n[admin]\nlisten = \"off\"\n");
     }
     text
 }

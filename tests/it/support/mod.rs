@@ -3,6 +3,7 @@
 //! was started is stopped when the test ends.
 
 mod access_line;
+mod admin;
 pub(crate) mod ari;
 mod client;
 mod command;
@@ -25,6 +26,7 @@ pub(crate) mod tls;
 mod upstream;
 mod wait;
 
+pub(crate) use admin::{ask_at, with_admin};
 pub(crate) use client::{Client, Ending, Response};
 pub(crate) use command::{Finished, tollgate, tollgate_reading};
 pub(crate) use gateway::{Gateway, folder_with};

@@ -1,0 +1,45 @@
+//! What is where on the admin port. One line a path; what holds for all of them is put around them here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::get;
+use http::StatusCode;
+
+use super::health::{livez, readyz};
+use super::problem::Problem;
+use super::socket::Port;
+use super::view::View;
+
+/// The paths of a port.
+pub(super) fn router(port: Port, view: Arc<View>) -> Router {
+    let router = match port {
+        Port::Admin | Port::Metrics => for_programs(),
+    };
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(view)
+}
+
+/// What load balancers and collectors of metrics ask for.
+fn for_programs() -> Router<Arc<View>> {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+}
+
+async fn no_such_path(request: Request) -> Problem {
+    Problem::not_found(format!("There is no {} here.", request.uri().path()))
+}
+
+async fn no_such_method(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Method not allowed",
+        format!("{method} is not for {path}; `Allow` says what is."),
+    )
+}

@@ -1,0 +1,234 @@
+//! Accepts connections to the operator's ports and serves each: so many at once, heads of a bounded size
+//! and time. When there is no room for one more, idle connections are asked to go.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::server::Phase;
+
+use super::router::router;
+use super::socket::{AdminSocket, Port, Socket};
+use super::stream::Unstalled;
+use super::view::{Presence, View, leaves};
+
+/// How many connections all operator's ports have at once.
+pub const MOST_CONNECTIONS: usize = 256;
+/// The largest head of a request.
+const MAX_HEAD: usize = 64 << 10;
+const MAX_FIELDS: usize = 100;
+/// How long a head may take, and how long a connection may rest before it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often connections that rest are asked to go while there is no room.
+const CROWD_INTERVAL: Duration = Duration::from_millis(20);
+/// How long one that has asked nothing may stay after that.
+const CROWD_GRACE: Duration = Duration::from_secs(1);
+/// How long to wait when the process or the machine runs short of something, file descriptors mostly.
+const RESOURCE_BACKOFF: Duration = Duration::from_millis(100);
+
+/// What the thread of the operator's ports works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// What listens.
+    pub sockets: Vec<AdminSocket>,
+    /// What is seen.
+    pub view: Arc<View>,
+    /// Dropped once this process does not answer operators any more.
+    pub answers: oneshot::Sender<()>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// Absent through a Unix socket.
+    pub address: Option<IpAddr>,
+}
+
+/// Serves the operator's ports. Never returns but with an error: their end is that of the process.
+///
+/// # Errors
+/// The system refuses what this takes.
+pub fn run(parts: Parts) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let room = Arc::new(Room {
+            places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            crowded: Notify::new(),
+        });
+        let mut doors = JoinSet::new();
+        for socket in parts.sockets {
+            let door = Door {
+                router: router(socket.port, Arc::clone(&parts.view)),
+                room: Arc::clone(&room),
+                phase: parts.view.phase.clone(),
+                presence: parts.view.presence.clone(),
+            };
+            doors.spawn(door.open(socket));
+        }
+        while let Some(ended) = doors.join_next().await {
+            ended.map_err(io::Error::other)??;
+        }
+        drop(parts.answers);
+        std::future::pending().await
+    })
+}
+
+/// Room for connections.
+struct Room {
+    places: Arc<Semaphore>,
+    /// Connections that rest are to go.
+    crowded: Notify,
+}
+
+impl Room {
+    /// Waits for a place, and asks for one as long as there is none: a connection that has just been
+    /// accepted does not listen yet.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            let place = Arc::clone(&self.places).acquire_owned();
+            if let Ok(Ok(place)) = timeout(CROWD_INTERVAL, place).await {
+                return place;
+            }
+            self.crowded.notify_waiters();
+        }
+    }
+}
+
+/// A port, as its connections see it.
+struct Door {
+    router: Router,
+    room: Arc<Room>,
+    phase: watch::Receiver<Phase>,
+    presence: watch::Receiver<Presence>,
+}
+
+/// What listens.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Door {
+    /// Accepts until a successor does. Whoever has handed a socket to this process accepts until this
+    /// one serves.
+    async fn open(mut self, socket: AdminSocket) -> io::Result<()> {
+        let (port, at) = (socket.port, socket.to_string());
+        let accepting = match socket.socket {
+            Socket::Tcp(it) => Accepting::Tcp(TcpListener::from_std(it)?),
+            Socket::Unix(it) => Accepting::Unix(UnixListener::from_std(it)?),
+        };
+        if socket.inherited {
+            // The sender lives as long as the process.
+            let _ = self.phase.wait_for(|phase| *phase != Phase::Starting).await;
+        }
+        match port {
+            Port::Admin => tracing::info!(address = at, "admin port open"),
+            Port::Metrics => tracing::info!(address = at, "metrics port open"),
+        }
+        let mut connections = JoinSet::new();
+        let mut presence = self.presence.clone();
+        loop {
+            let place = tokio::select! {
+                () = leaves(&mut presence) => break,
+                place = self.room.place() => place,
+                Some(_) = connections.join_next() => continue,
+            };
+            tokio::select! {
+                () = leaves(&mut presence) => break,
+                accepted = self.accept(&accepting, place, &mut connections) => {
+                    if let Err(error) = accepted {
+                        tracing::warn!(%error, "cannot accept a connection to the admin port");
+                        tokio::time::sleep(RESOURCE_BACKOFF).await;
+                    }
+                }
+            }
+        }
+        // Closed, so that nobody connects to a process that ends.
+        drop(accepting);
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn accept(
+        &self,
+        accepting: &Accepting,
+        place: OwnedSemaphorePermit,
+        connections: &mut JoinSet<()>,
+    ) -> io::Result<()> {
+        match accepting {
+            Accepting::Tcp(it) => {
+                let (stream, peer) = it.accept().await?;
+                let address = Some(peer.ip().to_canonical());
+                connections.spawn(self.serve(stream, Caller { address }, place));
+            }
+            Accepting::Unix(it) => {
+                let (stream, _) = it.accept().await?;
+                connections.spawn(self.serve(stream, Caller { address: None }, place));
+            }
+        }
+        Ok(())
+    }
+
+    /// Serves one connection to its end.
+    fn serve<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        &self,
+        stream: S,
+        caller: Caller,
+        place: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + use<S> {
+        let router = TowerToHyperService::new(self.router.clone());
+        let asked = Arc::<AtomicBool>::default();
+        let has_asked = Arc::clone(&asked);
+        let service = service_fn(move |mut request| {
+            asked.store(true, Ordering::Relaxed);
+            http::Request::extensions_mut(&mut request).insert(caller);
+            router.call(request)
+        });
+        let mut presence = self.presence.clone();
+        let room = Arc::clone(&self.room);
+        async move {
+            let stream = TokioIo::new(Unstalled::new(stream));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(MAX_HEAD)
+                .max_headers(MAX_FIELDS)
+                .serve_connection(stream, service);
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = leaves(&mut presence) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+                () = room.crowded.notified() => {
+                    connection.as_mut().graceful_shutdown();
+                    match timeout(CROWD_GRACE, connection.as_mut()).await {
+                        Err(_) if !has_asked.load(Ordering::Relaxed) => Ok(()),
+                        Err(_) => connection.await,
+                        Ok(ended) => ended,
+                    }
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, address = ?caller.address, "connection to the admin port ended");
+            }
+            drop(place);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Where the operator's ports listen. They are claimed and listened on before the gateway serves; those
+//! that a predecessor or systemd hands over are taken as they are.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use crate::config::AdminListen;
+use crate::server::{self, BindError};
+use crate::words::{Word, words};
+
+/// The owner and the group of the process may connect.
+const SOCKET_MODE: u32 = 0o660;
+
+words! {
+    /// One of the operator's ports.
+    pub enum Port {
+        /// All there is.
+        Admin = "admin",
+        /// Metrics and health.
+        Metrics = "metrics",
+    }
+}
+
+/// A listening socket of an operator's port.
+#[derive(Debug)]
+pub struct AdminSocket {
+    /// Which.
+    pub port: Port,
+    /// Where, as configured.
+    configured: AdminListen,
+    pub(super) socket: Socket,
+    /// Another process has it, too, and accepts until this one serves.
+    pub(super) inherited: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A socket that was handed to this process, by its name ([`AdminSocket::name`]).
+#[derive(Debug)]
+pub struct Given {
+    /// The name.
+    pub name: String,
+    /// The socket, which listens.
+    pub socket: OwnedFd,
+}
+
+/// An operator's port that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}. This is the port of `[admin] {}`: give it another address there, or write \"off\"", key(*.port))]
+pub struct ClaimError {
+    port: Port,
+    why: Why,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Why {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot listen on unix:{}: {error}", .path.display())]
+    Unix { path: PathBuf, error: io::Error },
+    #[error("cannot listen with the socket that was handed over: {0}")]
+    Given(io::Error),
+}
+
+impl Port {
+    /// What a socket of it is called when it is handed over.
+    #[must_use]
+    pub fn at(self, configured: &AdminListen) -> String {
+        format!("{} {configured}", self.word())
+    }
+}
+
+fn key(port: Port) -> &'static str {
+    match port {
+        Port::Admin => "listen",
+        Port::Metrics => "metrics_listen",
+    }
+}
+
+/// Listens where a port is configured to, unless that is nowhere. A socket for it that was given is taken
+/// from `given`.
+///
+/// # Errors
+/// Others listen there, or may.
+pub fn claim(
+    port: Port,
+    configured: &AdminListen,
+    given: &mut Vec<Given>,
+) -> Result<Option<AdminSocket>, ClaimError> {
+    let name = port.at(configured);
+    let given = given
+        .iter()
+        .position(|it| it.name == name)
+        .map(|at| given.swap_remove(at));
+    let inherited = given.is_some();
+    let socket = match (given, configured) {
+        (_, AdminListen::Off) => return Ok(None),
+        (Some(given), _) => take(given.socket, configured).map_err(Why::Given),
+        (None, AdminListen::Tcp(address)) => listen(*address).map(Socket::Tcp),
+        (None, AdminListen::Unix(path)) => {
+            let listening = listen_unix(path).map(Socket::Unix);
+            listening.map_err(|error| Why::Unix {
+                path: path.clone(),
+                error,
+            })
+        }
+    };
+    Ok(Some(AdminSocket {
+        port,
+        configured: configured.clone(),
+        socket: socket.map_err(|why| ClaimError { port, why })?,
+        inherited,
+    }))
+}
+
+fn take(socket: OwnedFd, configured: &AdminListen) -> io::Result<Socket> {
+    let socket = match configured {
+        AdminListen::Unix(_) => Socket::Unix(socket.into()),
+        AdminListen::Tcp(_) | AdminListen::Off => Socket::Tcp(socket.into()),
+    };
+    match &socket {
+        Socket::Tcp(it) => it.set_nonblocking(true)?,
+        Socket::Unix(it) => it.set_nonblocking(true)?,
+    }
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Why> {
+    let claimed = server::claim(&[address], Vec::new())?;
+    let mut listeners = claimed.listen(1)?.all;
+    let listener = listeners.pop().expect("one socket for one address");
+    Ok(listener.socket)
+}
+
+/// Listens at a path. A file that a gateway left there which has crashed is replaced.
+fn listen_unix(path: &Path) -> io::Result<UnixListener> {
+    if let Ok(found) = fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(io::Error::other("there is a file that is not a socket"));
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?;
+            }
+            Err(error) => return Err(error),
+            Ok(_) => {
+                return Err(io::Error::other(
+                    "another program listens there (or another Tollgate)",
+                ));
+            }
+        }
+    }
+    let listener = UnixListener::bind(path)?;
+    // Until then nobody but the owner could connect, for nobody is let to by default.
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+impl AdminSocket {
+    /// What it is called when it is handed over.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.port.at(&self.configured)
+    }
+
+    /// Whether another process has it, too.
+    #[must_use]
+    pub fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// When no more files can be open.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            port: self.port,
+            configured: self.configured.clone(),
+            socket: match &self.socket {
+                Socket::Tcp(it) => Socket::Tcp(it.try_clone()?),
+                Socket::Unix(it) => Socket::Unix(it.try_clone()?),
+            },
+            inherited: self.inherited,
+        })
+    }
+
+    /// Takes away the file of a socket that nobody listens with any more.
+    pub fn remove_file(&self) {
+        if let AdminListen::Unix(path) = &self.configured {
+            // Somebody may have done so before.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl AsFd for AdminSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(it) => it.as_fd(),
+            Socket::Unix(it) => it.as_fd(),
+        }
+    }
+}
+
+/// Where it listens, with the port that was chosen for port 0.
+impl fmt::Display for AdminSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Socket::Tcp(it) => match it.local_addr() {
+                Ok(bound) => bound.fmt(f),
+                Err(_) => self.configured.fmt(f),
+            },
+            Socket::Unix(_) => self.configured.fmt(f),
+        }
+    }
+}

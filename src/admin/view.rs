@@ -1,0 +1,36 @@
+//! What the admin port sees of the gateway: shared values that others write.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::pipeline::snapshot::Snapshot;
+use crate::server::Phase;
+
+/// What the admin port works on.
+#[derive(Debug)]
+pub struct View {
+    /// What is served; a reload swaps it.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Where in its life the gateway is.
+    pub phase: watch::Receiver<Phase>,
+    /// Whether this process answers operators; answers without an end end with that.
+    pub presence: watch::Receiver<Presence>,
+}
+
+/// Who answers on the operator's ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// This process.
+    Here,
+    /// A successor. What was accepted before is still answered.
+    HandedOver,
+    /// Nobody: the process ends.
+    Ended,
+}
+
+/// Waits until this process is to accept nothing any more.
+pub(super) async fn leaves(presence: &mut watch::Receiver<Presence>) {
+    // Its sender lives as long as the process.
+    let _ = presence.wait_for(|it| *it != Presence::Here).await;
+}

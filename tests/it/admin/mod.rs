@@ -1,0 +1,3 @@
+//! The operator's own port: what answers there, to whom, and through starts, drains and hand-overs.
+
+mod port;
