@@ -29,6 +29,8 @@ pub struct Sink {
 #[derive(Debug, Default)]
 struct Counts {
     lost: AtomicU64,
+    /// Of these, how many have been told.
+    told: AtomicU64,
     reopen: AtomicBool,
     finished: AtomicBool,
 }
@@ -83,7 +85,14 @@ impl Sink {
     /// How many lines have been lost since the last call.
     #[must_use]
     pub fn take_lost(&self) -> u64 {
-        self.counts.lost.swap(0, Ordering::Relaxed)
+        let lost = self.lost();
+        lost.saturating_sub(self.counts.told.swap(lost, Ordering::Relaxed))
+    }
+
+    /// How many lines have been lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.counts.lost.load(Ordering::Relaxed)
     }
 
     /// Waits until what was handed over is written, at most `patience`. For a log that goes on.

@@ -9,6 +9,8 @@ use super::cell::Counter;
 
 /// Buckets for each doubling: two to the power of the schema.
 pub const SCHEMA: i32 = 3;
+/// The bound of the shortest bucket, in seconds: 2^-14.
+pub const ZERO_THRESHOLD: f64 = 1.0 / 16_384.0;
 const PER_DOUBLING: i32 = 1 << SCHEMA;
 /// The upper bound of bucket `i` is 2^(i/8) s. What is no longer than the bound of this one is not told apart.
 const ZERO_INDEX: i32 = -14 * PER_DOUBLING;
@@ -273,6 +275,11 @@ impl HistogramTotals {
             *own += other;
         }
         self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
+    }
+
+    /// Its numbers: the sum, then those of its cells.
+    pub(super) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+        std::iter::once(&mut self.sum_ns).chain(self.cells.iter_mut())
     }
 
     /// What has been counted since `earlier`, an earlier reading of the same.

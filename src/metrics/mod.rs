@@ -15,10 +15,11 @@ mod route;
 mod rows;
 mod status;
 mod totals;
+mod transfer;
 mod worker;
 
 pub use cell::{Counter, Gauge};
-pub use histogram::{CLASSIC_BOUNDS, Histogram, HistogramTotals, SCHEMA};
+pub use histogram::{CLASSIC_BOUNDS, Histogram, HistogramTotals, SCHEMA, ZERO_THRESHOLD};
 pub use kinds::{
     ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,
     TryOutcome,
@@ -26,6 +27,7 @@ pub use kinds::{
 pub use outcomes::{Outcome, OutcomeTotals, Outcomes};
 pub use route::{ClientKind, RouteRow, RouteTotals, Served};
 pub use totals::{EndpointName, Totals, UpstreamTotals, WorkerTotals};
+pub use transfer::{Portion, since};
 pub use worker::{UpstreamRow, WorkerMetrics, WorkerRow};
 
 use std::collections::BTreeSet;

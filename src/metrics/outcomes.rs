@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::words::Word;
 
 use super::cell::Counter;
-use super::rows::Row;
+use super::rows::{Row, Total};
 
 /// A word's place among all of its enum.
 pub trait Outcome: Word + fmt::Debug {
@@ -109,6 +109,18 @@ impl<O: Outcome> OutcomeTotals<O> {
         for (own, other) in self.counts.iter_mut().zip(&other.counts) {
             *own += other;
         }
+    }
+}
+
+impl<O: Outcome> Total for OutcomeTotals<O> {
+    fn add(&mut self, other: &Self) {
+        OutcomeTotals::add(self, other);
+    }
+}
+
+impl<O> OutcomeTotals<O> {
+    pub(super) fn counts_mut(&mut self) -> &mut [u64] {
+        &mut self.counts
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::cell::{Counter, Gauge};
 use super::histogram::{Histogram, HistogramTotals};
-use super::rows::Row;
+use super::rows::{Row, Total};
 use super::status::{STATUSES, slot, status};
+use super::transfer::Movable;
 use crate::words::{Word, words};
 
 words! {
@@ -141,6 +142,22 @@ impl RouteTotals {
         self.in_flight = self.in_flight.wrapping_add(other.in_flight);
         self.request_bytes += other.request_bytes;
         self.response_bytes += other.response_bytes;
+    }
+}
+
+impl Total for RouteTotals {
+    fn add(&mut self, other: &Self) {
+        RouteTotals::add(self, other);
+    }
+}
+
+impl Movable for RouteTotals {
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
+        self.requests.0.iter_mut().flatten().for_each(&mut *each);
+        self.duration.each(each);
+        self.overhead.each(each);
+        each(&mut self.request_bytes);
+        each(&mut self.response_bytes);
     }
 }
 

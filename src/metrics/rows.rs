@@ -7,10 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// One worker's numbers of one thing.
 pub(super) trait Row: Default {
     /// Those of all workers.
-    type Totals: Default + Clone + std::fmt::Debug;
+    type Totals: Total;
 
     /// Adds them.
     fn add_to(&self, totals: &mut Self::Totals);
+}
+
+/// What rows add up to.
+pub(super) trait Total: Default + Clone + std::fmt::Debug {
+    /// Adds another's.
+    fn add(&mut self, other: &Self);
 }
 
 /// The rows of all workers, by name.
@@ -110,6 +116,17 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         });
     }
 
+    /// Adds what was counted before this process.
+    pub(super) fn add_before(&self, name: K, before: &R::Totals) {
+        let mut state = self.state();
+        let is_known = |known: &BTreeSet<K>| known.contains(&name);
+        if state.known.as_ref().is_none_or(is_known) {
+            let entry = state.entries.entry(name);
+            let entry = entry.or_insert_with(|| Entry::new(R::Totals::default()));
+            entry.before.add(before);
+        }
+    }
+
     /// Adds up all workers' rows, by name.
     pub(super) fn read(&self) -> BTreeMap<K, R::Totals> {
         let state = self.state();
@@ -135,6 +152,12 @@ mod tests {
 
     #[derive(Debug, Default)]
     struct One(Counter);
+
+    impl Total for u64 {
+        fn add(&mut self, other: &u64) {
+            *self += other;
+        }
+    }
 
     impl Row for One {
         type Totals = u64;

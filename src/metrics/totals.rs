@@ -12,7 +12,7 @@ use super::kinds::{
 };
 use super::outcomes::OutcomeTotals;
 use super::route::RouteTotals;
-use super::rows::Row;
+use super::rows::{Row, Total};
 
 /// An endpoint, as metrics call it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +85,8 @@ pub struct Totals {
 /// What was counted by no name before this process.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    workers: WorkerTotals,
-    reloads: OutcomeTotals<ReloadOutcome>,
+    pub workers: WorkerTotals,
+    pub reloads: OutcomeTotals<ReloadOutcome>,
 }
 
 impl WorkerTotals {
@@ -106,6 +106,19 @@ impl WorkerTotals {
         self.store_calls.add(&other.store_calls);
         self.store_duration.add(&other.store_duration);
         self.store_up += other.store_up;
+    }
+}
+
+impl Total for WorkerTotals {
+    fn add(&mut self, other: &Self) {
+        WorkerTotals::add(self, other);
+    }
+}
+
+impl Total for UpstreamTotals {
+    fn add(&mut self, other: &Self) {
+        self.duration.add(&other.duration);
+        self.retries.add(&other.retries);
     }
 }
 
@@ -147,13 +160,13 @@ impl Metrics {
         self.codes.iter().copied().zip(counts).collect()
     }
 
-    fn read_reloads(&self) -> OutcomeTotals<ReloadOutcome> {
+    pub(super) fn read_reloads(&self) -> OutcomeTotals<ReloadOutcome> {
         let mut reloads = self.before().reloads.clone();
         self.reloads.outcomes.add_to(&mut reloads);
         reloads
     }
 
-    fn before(&self) -> MutexGuard<'_, Before> {
+    pub(super) fn before(&self) -> MutexGuard<'_, Before> {
         self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,303 @@
+//! Counters on their way from a gateway to its successor, for none may go back when one hands over to the
+//! other: first all of them, then, when the old one ends, what has been added since. Gauges stay behind.
+//!
+//! ```text
+//! portion   family (one byte), length of the name (two bytes), name, then numbers that are not zero:
+//!           place (two bytes) and number (eight bytes)
+//! ```
+//! Bytes of numbers are in little-endian order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Metrics;
+use super::histogram::HistogramTotals;
+use super::outcomes::{Outcome, OutcomeTotals};
+use super::rows::{Row, Rows};
+use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
+
+/// What parts an endpoint's name.
+const PARTED_BY: char = '\n';
+
+/// Totals that can be moved.
+pub(super) trait Movable: Default {
+    /// Calls `each` with every number that only grows, in an order of its own.
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64));
+}
+
+/// What belongs to one name of one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    family: u8,
+    name: String,
+    numbers: Vec<u64>,
+}
+
+/// Which rows a portion belongs to.
+#[repr(u8)]
+#[derive(Clone, Copy)]
+enum Family {
+    Route = b'r',
+    Client = b'c',
+    Policy = b'p',
+    Upstream = b'u',
+    Endpoint = b'e',
+    Worker = b'w',
+    Reloads = b'l',
+}
+
+impl Portion {
+    fn of<T: Movable>(family: Family, name: impl Into<String>, mut totals: T) -> Self {
+        let mut numbers = Vec::new();
+        totals.each(&mut |number| numbers.push(*number));
+        Self {
+            family: family as u8,
+            name: name.into(),
+            numbers,
+        }
+    }
+
+    /// As bytes, far fewer than 64 KiB.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.family];
+        let name = self.name.as_bytes();
+        let length = u16::try_from(name.len()).unwrap_or(0);
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(&name[..length.into()]);
+        for (place, number) in (0_u16..).zip(&self.numbers) {
+            if *number > 0 {
+                bytes.extend(place.to_le_bytes());
+                bytes.extend(number.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// From its bytes. `None`: they make no sense.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (family, rest) = bytes.split_first()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+        let mut numbers = Vec::new();
+        let (pairs, rest) = rest.as_chunks::<10>();
+        for [place_0, place_1, number @ ..] in pairs {
+            let place = usize::from(u16::from_le_bytes([*place_0, *place_1]));
+            if numbers.len() <= place {
+                numbers.resize(place + 1, 0);
+            }
+            numbers[place] = u64::from_le_bytes(*number);
+        }
+        rest.is_empty().then_some(Self {
+            family: *family,
+            name: String::from_utf8(name.to_vec()).ok()?,
+            numbers,
+        })
+    }
+
+    /// What has been added since `earlier`, an earlier portion of the same name.
+    fn since(mut self, earlier: &Self) -> Self {
+        for (number, earlier) in self.numbers.iter_mut().zip(&earlier.numbers) {
+            *number = number.saturating_sub(*earlier);
+        }
+        self
+    }
+
+    /// The totals.
+    fn totals<T: Movable>(&self) -> T {
+        let mut numbers = self.numbers.iter();
+        let mut totals = T::default();
+        totals.each(&mut |number| *number = numbers.next().copied().unwrap_or(0));
+        totals
+    }
+}
+
+/// What has been added to these portions since `earlier`.
+#[must_use]
+pub fn since(portions: Vec<Portion>, earlier: &[Portion]) -> Vec<Portion> {
+    let earlier: BTreeMap<_, _> = earlier
+        .iter()
+        .map(|portion| ((portion.family, portion.name.as_str()), portion))
+        .collect();
+    let since = |portion: Portion| match earlier
+        .get(&(portion.family, portion.name.as_str()))
+        .copied()
+    {
+        Some(earlier) => portion.since(earlier),
+        None => portion,
+    };
+    let portions = portions.into_iter().map(since);
+    let is_news = |portion: &Portion| portion.numbers.iter().any(|number| *number > 0);
+    portions.filter(is_news).collect()
+}
+
+impl Metrics {
+    /// All that only grows.
+    #[must_use]
+    pub fn portions(&self) -> Vec<Portion> {
+        let mut all = vec![
+            Portion::of(Family::Worker, "", self.read_workers()),
+            Portion::of(Family::Reloads, "", self.read_reloads()),
+        ];
+        all.extend(named(Family::Route, &self.routes));
+        all.extend(named(Family::Client, &self.clients));
+        all.extend(named(Family::Policy, &self.policies));
+        all.extend(named(Family::Upstream, &self.upstreams));
+        let endpoints = self.endpoints.read().into_iter();
+        all.extend(endpoints.map(|(name, totals)| {
+            let name = format!("{}{PARTED_BY}{}", name.upstream, name.address);
+            Portion::of(Family::Endpoint, name, totals)
+        }));
+        all
+    }
+
+    /// Adds what another process has counted.
+    pub fn take_in(&self, portion: &Portion) {
+        const ROUTE: u8 = Family::Route as u8;
+        const CLIENT: u8 = Family::Client as u8;
+        const POLICY: u8 = Family::Policy as u8;
+        const UPSTREAM: u8 = Family::Upstream as u8;
+        const ENDPOINT: u8 = Family::Endpoint as u8;
+        const WORKER: u8 = Family::Worker as u8;
+        const RELOADS: u8 = Family::Reloads as u8;
+        let name = || Arc::from(portion.name.as_str());
+        match portion.family {
+            ROUTE => self.routes.add_before(name(), &portion.totals()),
+            CLIENT => self.clients.add_before(name(), &portion.totals()),
+            POLICY => self.policies.add_before(name(), &portion.totals()),
+            UPSTREAM => self.upstreams.add_before(name(), &portion.totals()),
+            ENDPOINT => {
+                if let Some((upstream, address)) = portion.name.split_once(PARTED_BY) {
+                    let (upstream, address) = (upstream.into(), address.into());
+                    let name = EndpointName { upstream, address };
+                    self.endpoints.add_before(name, &portion.totals());
+                }
+            }
+            WORKER => self.before().workers.add(&portion.totals()),
+            RELOADS => self.before().reloads.add(&portion.totals()),
+            // Of another version, which counts something more.
+            _ => {}
+        }
+    }
+}
+
+fn named<R: Row<Totals: Movable>>(
+    family: Family,
+    rows: &Rows<Arc<str>, R>,
+) -> impl Iterator<Item = Portion> {
+    let totals = rows.read().into_iter();
+    totals.map(move |(name, totals)| Portion::of(family, &*name, totals))
+}
+
+impl<O: Outcome> Movable for OutcomeTotals<O> {
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
+        self.counts_mut().iter_mut().for_each(each);
+    }
+}
+
+impl Movable for UpstreamTotals {
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
+        self.duration.each(each);
+        self.retries.each(each);
+    }
+}
+
+impl Movable for HistogramTotals {
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
+        self.numbers_mut().for_each(each);
+    }
+}
+
+/// How many codes may be moved: more than there are.
+const CODES: usize = 64;
+
+impl Movable for WorkerTotals {
+    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
+        self.refused.resize(CODES.max(self.refused.len()), 0);
+        self.refused.iter_mut().take(CODES).for_each(&mut *each);
+        each(&mut self.requests);
+        self.handshakes.each(each);
+        self.store_calls.each(each);
+        self.store_duration.each(each);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::{
+        ClientKind, ClientOutcome, Names, PolicyOutcome, ReloadOutcome, RetryOutcome, Served,
+        TryOutcome,
+    };
+
+    fn metrics() -> Arc<Metrics> {
+        let metrics = Arc::new(Metrics::new(&["a", "b"]));
+        let name = || ["n".into()].into();
+        metrics.keep(Names {
+            routes: name(),
+            clients: name(),
+            policies: name(),
+            upstreams: name(),
+        });
+        metrics
+    }
+
+    fn count_all(metrics: &Arc<Metrics>) {
+        let worker = metrics.worker();
+        let name = "n".into();
+        worker.route(&name).note(&Served {
+            kind: ClientKind::Identified,
+            status: 503,
+            duration: Duration::from_millis(7),
+            overhead: Duration::from_micros(70),
+            request_bytes: 3,
+            response_bytes: 5,
+        });
+        worker.client("n").note(ClientOutcome::Limited);
+        worker.policy(&name).note(PolicyOutcome::Shadow);
+        worker.upstream(&name).retries.note(RetryOutcome::NoBudget);
+        worker.endpoint(&name, "1.2.3.4:5").note(TryOutcome::Tls);
+        worker.note_refused("b");
+        worker.row.requests.increment();
+        worker.row.clients.up();
+        metrics.note_reload(ReloadOutcome::Refused, 1);
+    }
+
+    /// What can be seen of it.
+    fn seen(metrics: &Metrics) -> Vec<Portion> {
+        metrics.portions()
+    }
+
+    #[test]
+    fn a_successor_goes_on_from_what_was_counted() {
+        let (old, new) = (metrics(), metrics());
+        count_all(&old);
+        let first = old.portions();
+        for portion in &first {
+            let moved = Portion::from_bytes(&portion.to_bytes()).unwrap();
+            new.take_in(&moved);
+        }
+        assert_eq!(seen(&new), seen(&old));
+        assert_eq!(new.read().all.clients, 0, "they stay where they are");
+        count_all(&old);
+        for portion in since(old.portions(), &first) {
+            new.take_in(&portion);
+        }
+        assert_eq!(seen(&new), seen(&old));
+        count_all(&new);
+        let routes = new.read().routes;
+        assert_eq!(routes["n"].count(), 3);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_no_portion() {
+        for bytes in [&b""[..], b"r", b"r\x05\0ab", b"r\x01\0nabc", b"r\x01\0\xff"] {
+            assert_eq!(Portion::from_bytes(bytes), None, "{bytes:?}");
+        }
+        let unknown = Portion::from_bytes(b"?\x01\0n\x01\0\x01\0\0\0\0\0\0\0").unwrap();
+        metrics().take_in(&unknown);
+    }
+}
