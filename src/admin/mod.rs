@@ -3,10 +3,12 @@
 //! what the gateway shares ([`View`]) and takes no part in serving.
 //!
 //! `socket` claims where it listens, `serve` accepts and bounds connections, `router` says what is where,
-//! `health` what the gateway lacks.
+//! `health` what the gateway lacks, `exposition` what it has counted.
 
+mod exposition;
 mod health;
 mod problem;
+mod process;
 mod router;
 mod serve;
 mod socket;
@@ -15,6 +17,7 @@ mod view;
 
 pub use health::{Reason, reasons};
 pub use problem::Problem;
+pub use process::Process;
 pub use serve::{MOST_CONNECTIONS, Parts, run};
 pub use socket::{AdminSocket, ClaimError, Given, Port, claim};
 pub use view::{Presence, View};

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use http::StatusCode;
 
+use super::exposition::metrics;
 use super::health::{livez, readyz};
 use super::problem::Problem;
 use super::socket::Port;
@@ -28,6 +29,7 @@ fn for_programs() -> Router<Arc<View>> {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
 }
 
 async fn no_such_path(request: Request) -> Problem {

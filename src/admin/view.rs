@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::limit::LimitStore;
+use crate::logging::Sink;
+use crate::metrics::Metrics;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
 
@@ -16,6 +19,12 @@ pub struct View {
     pub phase: watch::Receiver<Phase>,
     /// Whether this process answers operators; answers without an end end with that.
     pub presence: watch::Receiver<Presence>,
+    /// What the gateway counts.
+    pub metrics: Arc<Metrics>,
+    /// Where requests are counted for their limits.
+    pub store: Arc<LimitStore>,
+    /// Absent: there is no access log.
+    pub access_log: Option<Arc<Sink>>,
 }
 
 /// Who answers on the operator's ports.

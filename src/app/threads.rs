@@ -126,6 +126,9 @@ impl Gateway {
             snapshots: self.snapshots.subscribe(),
             phase: phase.subscribe(),
             presence: presence.subscribe(),
+            metrics: Arc::clone(&self.metrics),
+            store: Arc::clone(&self.store),
+            access_log: self.access_log.clone(),
         }
     }
 }

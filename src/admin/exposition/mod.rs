@@ -1,0 +1,169 @@
+//! What the gateway has counted, as Prometheus collects it: text 0.0.4, OpenMetrics 1.0 with exemplars, or
+//! protobuf with native histograms. Everything is read first, as values; `prometheus-client` writes them
+//! down and knows nothing else of the gateway.
+
+mod collect;
+mod labels;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use prometheus_client::encoding::{prometheus_protobuf, prometheus_text, text};
+use prometheus_client::registry::Registry;
+
+use crate::pipeline::snapshot::Snapshot;
+
+use super::problem::Problem;
+use super::view::View;
+
+use self::collect::Scrape;
+
+/// How what was counted is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Prometheus text 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// Prometheus' protobuf, each family behind its length: the only one with native histograms.
+    Protobuf,
+}
+
+impl Format {
+    /// The one that `Accept` likes best; of those that it likes as much, the first of its list.
+    pub(super) fn accepted(headers: &HeaderMap) -> Self {
+        let accepts = headers.get_all(header::ACCEPT).into_iter();
+        let accepts = accepts.filter_map(|value| value.to_str().ok());
+        let ranges = accepts.flat_map(|value| value.split(','));
+        let mut best = (Self::Text, 0.0);
+        for range in ranges {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let parameters: Vec<_> = parts.collect();
+            let has = |parameter: &str| parameters.contains(&parameter);
+            let quality = parameters.iter().find_map(|it| it.strip_prefix("q="));
+            let quality = quality.map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let format = match kind.as_str() {
+                "application/vnd.google.protobuf"
+                    if has("proto=io.prometheus.client.MetricFamily") =>
+                {
+                    Self::Protobuf
+                }
+                "application/openmetrics-text" if !has("version=0.0.1") => Self::OpenMetrics,
+                "text/plain" | "text/*" | "*/*" => Self::Text,
+                _ => continue,
+            };
+            if quality > best.1 {
+                best = (format, quality);
+            }
+        }
+        best.0
+    }
+
+    /// Its media type.
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        })
+    }
+}
+
+/// Answers whoever collects metrics.
+pub(super) async fn metrics(State(view): State<Arc<View>>, headers: HeaderMap) -> Response {
+    let format = Format::accepted(&headers);
+    match render(&view, format) {
+        Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
+        Err(error) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, "internal", "Internal error", error.to_string()).into_response()
+        }
+    }
+}
+
+/// Names of the certificates that are shown, and when they expire, in seconds since 1970; of two for one
+/// name the one that expires first.
+fn certificates(snapshot: &Snapshot) -> BTreeMap<String, i64> {
+    let mut all = BTreeMap::new();
+    let certificates = snapshot.tls.iter().flat_map(|tls| tls.certificates());
+    for (_, certificate) in certificates {
+        let expires = certificate.not_after.as_second();
+        for name in &certificate.names {
+            let known = all.entry(name.clone()).or_insert(expires);
+            *known = expires.min(*known);
+        }
+    }
+    all
+}
+
+/// Reads everything and writes it down.
+///
+/// # Errors
+/// There is no memory for it.
+pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape::of(view)));
+    let written = match format {
+        Format::Text => {
+            let mut out = String::new();
+            prometheus_text::encode(&mut out, &registry)?;
+            out.into_bytes()
+        }
+        Format::OpenMetrics => {
+            let mut out = String::new();
+            text::encode(&mut out, &registry)?;
+            out.into_bytes()
+        }
+        Format::Protobuf => {
+            prometheus_protobuf::encode_to_vec(&registry).map_err(|_| fmt::Error)?
+        }
+    };
+    view.metrics.shown();
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(accept: &'static str) -> Format {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        Format::accepted(&headers)
+    }
+
+    #[test]
+    fn a_collector_gets_what_it_likes_best() {
+        assert_eq!(Format::accepted(&HeaderMap::new()), Format::Text);
+        for (accept, format) in [
+            ("*/*", Format::Text),
+            ("text/html", Format::Text),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.2",
+                Format::OpenMetrics,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5",
+                Format::Protobuf,
+            ),
+            (
+                "application/vnd.google.protobuf;q=0.6,text/plain;q=0.5",
+                Format::Text,
+            ),
+            (
+                "application/openmetrics-text;q=0.1, text/plain;q=0.9",
+                Format::Text,
+            ),
+        ] {
+            assert_eq!(accepted(accept), format, "{accept}");
+        }
+    }
+}
