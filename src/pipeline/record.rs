@@ -228,9 +228,12 @@ impl<'r> Record<'r> {
         self.now.set(None);
     }
 
-    /// Notes that a service is asked from now on.
+    /// Notes that a service is asked from now on. What was done before took its time, however little:
+    /// the clock is looked at again.
     pub(super) fn asks_service(&self) {
-        self.service_time.begins(self.now() - self.begun);
+        let now = self.worker.clock.look();
+        self.now.set(Some(now));
+        self.service_time.begins(now - self.begun);
     }
 
     /// Notes that its answer is passed on from now on.
