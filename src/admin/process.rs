@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn a_name_may_contain_anything() {
         let mut process = Process::default();
-        let fields = "S ".to_owned() + &(4..=30).map(|nth| format!("{nth} ")).collect::<String>();
-        process.read_stat(&format!("7 (a) b ) c) {fields}"));
+        let fields: Vec<_> = (4..=30).map(|nth| nth.to_string()).collect();
+        process.read_stat(&format!("7 (a) b ) c) S {}", fields.join(" ")));
         assert_eq!(process.virtual_bytes, Some(23));
         assert_eq!(process.resident_bytes, Some(24 * page_size() as u64));
     }
