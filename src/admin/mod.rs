@@ -3,10 +3,11 @@
 //! what the gateway shares ([`View`]) and takes no part in serving.
 //!
 //! `socket` claims where it listens, `serve` accepts and bounds connections, `router` says what is where,
-//! `health` what the gateway lacks, `exposition` what it has counted.
+//! `health` what the gateway lacks, `exposition` what it has counted, `page` the dashboard's files.
 
 mod exposition;
 mod health;
+mod page;
 mod problem;
 mod process;
 mod router;

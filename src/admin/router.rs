@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use super::exposition::metrics;
 use super::health::{livez, readyz};
+use super::page;
 use super::problem::Problem;
 use super::socket::Port;
 use super::view::View;
@@ -16,7 +17,8 @@ use super::view::View;
 /// The paths of a port.
 pub(super) fn router(port: Port, view: Arc<View>) -> Router {
     let router = match port {
-        Port::Admin | Port::Metrics => for_programs(),
+        Port::Admin => for_programs().merge(page::dashboard()).merge(page::open()),
+        Port::Metrics => for_programs(),
     };
     router
         .fallback(no_such_path)

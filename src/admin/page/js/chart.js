@@ -1,0 +1,248 @@
+// One chart of the last 15 minutes: what it shows now as text, the drawing by uPlot, and its numbers as a table
+// of minutes. Series differ by dash and width as well as by colour.
+/* global uPlot */
+import { attribute, h, redraw, text } from "./dom.js";
+import { clock } from "./format.js";
+
+export const WINDOW = 900;
+const SHORTEST = 60;
+const HEIGHT = 132;
+// Seconds that are drawn as one point: a chart has about 350 pixels for 900 of them, and is calmer so.
+const BUCKET = 3;
+const LATEST = 10;
+// Kinds of marks that are bad news: drawn filled. All others tell that something is well again, or was changed.
+export const BAD = new Set(["reload_refused", "circuit_opened", "redis_lost", "endpoint_down", "draining"]);
+
+let palette = new Map();
+window.addEventListener("themechange", () => (palette = new Map()));
+
+/** A custom property of the style sheet, which knows the theme. */
+function colour(name) {
+  if (!palette.has(name)) {
+    palette.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  }
+  return palette.get(name);
+}
+
+export class Chart {
+  #spec;
+  #plot;
+  /** What was measured, and what is drawn of it: times, then a list for each series. */
+  #data = [[]];
+  #drawn = [[]];
+  #marks = [];
+  #values;
+  #at;
+  #drawing;
+  #table;
+
+  /**
+   * `spec`: title, log (a logarithmic scale), format (a number as text), tick (the same for the axis), and the
+   * series: label, colour, dash, width, fill, of (a point's number), fold (how the table sums up a minute).
+   */
+  constructor(spec) {
+    this.#spec = spec;
+    this.#values = spec.series.map(() => h("dd", {}, "–"));
+    this.#at = h("p", { class: "at muted" });
+    this.#drawing = h("div", { class: "plot", role: "img" });
+    this.#table = h("div", {});
+    const details = h("details", { class: "numbers", toggle: () => this.#tabulate() }, h("summary", {}, "Numbers"), this.#table);
+    this.element = h(
+      "article",
+      { class: "chart panel" },
+      h("header", {}, h("h3", {}, spec.title), this.#at),
+      h("dl", { class: "stats" }, ...spec.series.map((series, n) => h("div", {}, h("dt", {}, sample(series), series.label), this.#values[n]))),
+      this.#drawing,
+      details,
+    );
+    this.details = details;
+    new ResizeObserver(() => this.#fit()).observe(this.#drawing);
+    window.addEventListener("themechange", () => this.#plot?.redraw());
+  }
+
+  /** `points` as the API has them, oldest first and a second apart; `marks` with their times. */
+  show(points, marks) {
+    this.#marks = marks;
+    const { series } = this.#spec;
+    this.#data = [points.map(([time]) => time), ...series.map(({ of }) => points.map((point) => this.#drawable(of(point))))];
+    this.#drawn = folded(this.#data, series);
+    this.#fit();
+    this.#plot?.setData(this.#drawn);
+    this.#say(null);
+    this.#describe();
+    if (this.details.open) this.#tabulate();
+  }
+
+  // A logarithmic scale has no place for 0.
+  #drawable(value) {
+    return this.#spec.log && value !== null && value <= 0 ? null : value;
+  }
+
+  /** What stands above the drawing: the numbers under the pointer, or the last ones. */
+  #say(index) {
+    const under = index !== null && index !== undefined;
+    this.#values.forEach((value, n) => text(value, this.#spec.format(under ? this.#drawn[n + 1][index] : this.#now(n))));
+    text(this.#at, under ? clock(new Date(this.#drawn[0][index] * 1000)) : "");
+  }
+
+  // In a second without requests nothing took any time: the one before it still tells.
+  #now(n) {
+    return this.#data[n + 1]?.slice(-LATEST).findLast((value) => value !== null && value !== undefined);
+  }
+
+  #describe() {
+    const parts = this.#spec.series.map((series, n) => {
+      const values = this.#data[n + 1].filter((value) => value !== null && value !== undefined);
+      if (values.length === 0) return `${series.label}: nothing measured`;
+      const format = this.#spec.format;
+      const high = values.reduce((most, value) => Math.max(most, value));
+      return `${series.label}: now ${format(this.#now(n))}, at most ${format(high)}`;
+    });
+    attribute(this.#drawing, "aria-label", `${this.#spec.title}, up to 15 minutes. ${parts.join("; ")}.`);
+  }
+
+  #tabulate() {
+    if (!this.details.open) return;
+    const { series, format } = this.#spec;
+    const minutes = new Map();
+    this.#data[0].forEach((time, n) => {
+      const minute = Math.floor(time / 60) * 60;
+      if (!minutes.has(minute)) minutes.set(minute, series.map(() => []));
+      minutes.get(minute).forEach((values, at) => {
+        const value = this.#data[at + 1][n];
+        if (value !== null && value !== undefined) values.push(value);
+      });
+    });
+    const rows = [...minutes].reverse().map(([minute, all]) => [
+      clock(new Date(minute * 1000)).slice(0, 5),
+      ...all.map((values, n) => format(values.length ? FOLDS[series[n].fold](values) : null)),
+    ]);
+    redraw(this.#table, rows, () =>
+      h(
+        "table",
+        { class: "plain" },
+        h("caption", { class: "unseen" }, `${this.#spec.title}, minute by minute`),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Minute"), ...series.map((one) => h("th", { scope: "col", class: "number" }, `${one.label}, ${one.fold}`)))),
+        h("tbody", {}, ...rows.map(([time, ...values]) => h("tr", {}, h("th", { scope: "row" }, time), ...values.map((value) => h("td", { class: "number" }, value))))),
+      ),
+    );
+  }
+
+  #fit() {
+    const width = Math.floor(this.#drawing.clientWidth);
+    if (width < 50) return;
+    if (!this.#plot) this.#plot = new uPlot(this.#options(width), this.#drawn, this.#drawing);
+    else if (this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
+  }
+
+  #options(width) {
+    const { log, tick, series } = this.#spec;
+    const font = "11px system-ui, sans-serif";
+    const line = { stroke: () => colour("grid"), width: 1, filter: (_, splits) => splits.map((split) => (log && !isPowerOfTen(split) ? null : split)) };
+    const axis = { stroke: () => colour("muted"), font, grid: line, ticks: { show: false } };
+    return {
+      width,
+      height: HEIGHT,
+      padding: [10, 17, 0, 0],
+      legend: { show: false },
+      cursor: { sync: { key: "traffic" }, drag: { setScale: false, x: false, y: false }, y: false, points: { size: 6 } },
+      scales: { x: { time: true, range: () => span(this.#data[0]) }, y: log ? { distr: 3, range: decades } : { range: fromZero } },
+      axes: [
+        { ...axis, size: 20, gap: 4, grid: { show: false }, incrs: [15, 30, 60, 120, 180, 300], space: 58, values: (_, times) => times.map(axisTime) },
+        { ...axis, size: 46, gap: 6, space: log ? 14 : 28, values: (_, splits) => splits.map((split) => (log && !isPowerOfTen(split) ? null : tick(split))) },
+      ],
+      series: [
+        {},
+        ...series.map((one) => ({
+          stroke: () => colour(one.colour),
+          fill: one.fill ? () => colour(`${one.colour}-fill`) : undefined,
+          width: one.width ?? 1.5,
+          dash: one.dash,
+          points: { show: false },
+        })),
+      ],
+      hooks: { draw: [(plot) => drawMarks(plot, this.#marks)], setCursor: [(plot) => this.#say(plot.cursor.idx)] },
+    };
+  }
+}
+
+const FOLDS = {
+  mean: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
+  highest: (values) => values.reduce((most, value) => Math.max(most, value)),
+};
+
+function folded([times, ...lists], series) {
+  const starts = [];
+  times.forEach((time, n) => {
+    if (n === 0 || Math.floor(time / BUCKET) !== Math.floor(times[n - 1] / BUCKET)) starts.push(n);
+  });
+  const known = (value) => value !== null && value !== undefined;
+  const fold = (list, { fold }) =>
+    starts.map((start, n) => {
+      const values = list.slice(start, starts[n + 1]);
+      // A gap within a bucket stays a gap.
+      return values.some(known) && !values.includes(undefined) ? FOLDS[fold](values.filter(known)) : null;
+    });
+  return [starts.map((start) => times[start]), ...lists.map((list, n) => fold(list, series[n]))];
+}
+
+// From the first point to the last: a gateway that has just started shows its first minute in full width. A chart
+// without points still has its times.
+function span(times) {
+  const end = times.at(-1) ?? Math.floor(Date.now() / 1000);
+  const length = end - (times[0] ?? end);
+  return [end - Math.min(Math.max(length, SHORTEST), WINDOW), end];
+}
+
+function fromZero(plot, low, high) {
+  if (!(high > 0)) return [0, 1];
+  return uPlot.rangeNum(0, high, 0.15, true);
+}
+
+function decades(plot, low, high) {
+  if (!(high > 0)) return [0.1, 100];
+  const from = 10 ** Math.floor(Math.log10(low));
+  return [from, Math.max(10 ** Math.ceil(Math.log10(high * 1.05)), from * 100)];
+}
+
+// Seconds only where they say something.
+function axisTime(time) {
+  const told = clock(new Date(time * 1000));
+  return time % 60 === 0 ? told.slice(0, 5) : told.slice(2);
+}
+
+const isPowerOfTen = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
+
+function sample({ colour: name, dash, width }) {
+  // As the series is drawn, so that legend and line can be told by more than colour.
+  const kind = dash ? (dash[0] < 4 ? "dotted" : "dashed") : (width ?? 1.5) > 2 ? "thick" : "solid";
+  return h("span", { class: `sample ${name} ${kind}`, "aria-hidden": "true" });
+}
+
+function drawMarks(plot, marks) {
+  const { ctx } = plot;
+  const { left, top, width, height } = plot.bbox;
+  const scale = devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = scale;
+  for (const { t, kind } of marks) {
+    const x = Math.round(plot.valToPos(t, "x", true)) + 0.5;
+    if (x < left || x > left + width) continue;
+    const bad = BAD.has(kind);
+    ctx.strokeStyle = ctx.fillStyle = colour(bad ? "bad" : "calm");
+    ctx.setLineDash(bad ? [] : [3 * scale, 3 * scale]);
+    ctx.beginPath();
+    ctx.moveTo(x, top);
+    ctx.lineTo(x, top + height);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(x - 4 * scale, top - 8 * scale);
+    ctx.lineTo(x + 4 * scale, top - 8 * scale);
+    ctx.lineTo(x, top - scale);
+    ctx.closePath();
+    if (bad) ctx.fill();
+    else ctx.stroke();
+  }
+  ctx.restore();
+}
