@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the gateway with the repository's tollgate.toml in front of two sample services,
 # each a process of its own, and prints requests to try. Ctrl-C stops everything; so does the end
-# of any of the three. Other ports: PORT=3100 ADMIN_PORT=9100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
+# of any of them. Other ports: PORT=3100 ADMIN_PORT=9100 INVENTORY_PORT=4101 ORDERS_PORT=4102 make demo
+# A little traffic gives the dashboard something to show; TRAFFIC=0 leaves it out.
 # With TLS=1 (make demo-tls) it makes an authority and a certificate, and clients speak TLS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +16,7 @@ gateway=http://127.0.0.1:$gateway_port
 curl=curl
 tls=${TLS:-}
 target=${CARGO_TARGET_DIR:-target}/debug
+agent=traffic-of-the-demo
 scratch=$(mktemp -d)
 names=()
 pids=()
@@ -51,6 +53,11 @@ start() {
     "$@" </dev/null &
     set +m
     pids+=($!)
+}
+
+# The access log without the lines of the demo's own traffic. What reads it ends with the gateway.
+run_gateway() {
+    exec "$target/tollgate" run -c "$config" > >(trap '' INT TERM HUP && exec grep --line-buffered -v "$agent")
 }
 
 require_all() {
@@ -108,6 +115,29 @@ ask() {
     fi
 }
 
+# send PATH [FIELD]: one request of the demo's traffic.
+send() {
+    if [ -n "$tls" ]; then
+        curl -s -o /dev/null --cacert "$certificates/ca.pem" -A "$agent" -H "${2:-Accept: */*}" "$gateway$1" || true
+    else
+        status "$gateway_port" "$1" "User-Agent: $agent${2:+$'\r\n'$2}" >/dev/null
+    fi
+}
+
+# About three requests a second, nearly all with the demo key: the limits that somebody meets who tries the
+# requests below without one stay untouched, for a 401 is not counted.
+make_traffic() {
+    local n
+    for ((n = 0; ; n++)); do
+        send /api/inventory/7 "x-api-key: $key"
+        send /api/orders "x-api-key: $key"
+        ((n % 4)) || send /api/orders
+        ((n % 6)) || send "/api/inventory/slow?ms=$((100 + n % 200))" "x-api-key: $key"
+        ((n % 15)) || send /api/nowhere "x-api-key: $key"
+        sleep 0.8
+    done
+}
+
 wait_for() {
     local name=$1 port=$2 path=$3 tries
     for ((tries = 0; tries < 100; tries++)); do
@@ -155,15 +185,22 @@ start "the inventory service" "$target/examples/inventory" "$inventory_port"
 start "the orders service" "$target/examples/orders" "$orders_port"
 wait_for "the inventory service" "$inventory_port" /
 wait_for "the orders service" "$orders_port" /
-start "the gateway" "$target/tollgate" run -c "$config"
+start "the gateway" run_gateway
 wait_for "the gateway" "$gateway_port" /health
 if [ "$(ask "$gateway_port" /api/orders "x-api-key: $key")" != 200 ]; then
     fail "the demo key does not open /api/orders; is its hash still in tollgate.toml?"
 fi
 
+if [ "${TRAFFIC:-1}" != 0 ]; then
+    start "the demo's traffic" make_traffic
+fi
+
 cat <<END
 
-Tollgate listens on $gateway ($config). Try in another terminal:
+Tollgate listens on $gateway ($config).
+What it does, and why, in a browser: http://127.0.0.1:$admin_port/
+
+Try in another terminal:
 
   everybody may see the inventory          $curl -i $gateway/api/inventory
   orders need a key: 401                   $curl -i $gateway/api/orders
@@ -174,7 +211,7 @@ Tollgate listens on $gateway ($config). Try in another terminal:
   ten events, one a second                 $curl -N $gateway/api/inventory/events
   60 a minute without a key, then 429      for i in \$(seq 70); do $curl -s -o /dev/null -w '%{http_code}\n' $gateway/api/inventory; done | uniq -c
 
-The access log follows. Ctrl-C stops everything.
+The access log follows, without the demo's own traffic. Ctrl-C stops everything.
 
 END
 

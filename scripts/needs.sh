@@ -10,6 +10,7 @@ package_of() {
         musl-gcc) echo musl-tools ;;
         dpkg-deb) echo dpkg ;;
         node) echo nodejs ;;
+        chromedriver) echo chromium-driver ;;
         *) echo "$1" ;;
     esac
 }

@@ -69,12 +69,18 @@ class Gateway:
         self.port = wait_for("the gateway to listen", self.listens)
 
     def listens(self):
+        return self.port_of("listening")
+
+    def admin_port(self):
+        return wait_for("the admin port", lambda: self.port_of("admin port open"))
+
+    def port_of(self, message):
         if self.process.poll() is not None:
             raise SystemExit(f"the gateway did not start:\n{self.log.read_text()}")
         for line in self.log.read_text().splitlines():
             told = json.loads(line)
             fields = told.get("fields", told)
-            if fields.get("message") == "listening":
+            if fields.get("message") == message:
                 return int(fields["address"].rsplit(":", 1)[1])
         return None
 
@@ -120,6 +126,35 @@ class Browser:
     def run(self, script, *args):
         body = {"script": script, "args": list(args)}
         return self.ask("POST", self.session + "/execute/async", body)
+
+    def sync(self, script, *args):
+        body = {"script": script, "args": list(args)}
+        return self.ask("POST", self.session + "/execute/sync", body)
+
+    def devtools(self, command, **parameters):
+        body = {"cmd": command, "params": parameters}
+        return self.ask("POST", self.session + "/goog/cdp/execute", body)
+
+    def console(self):
+        return self.ask("POST", self.session + "/se/log", {"type": "browser"})
+
+    def press(self, key):
+        """A key, to whatever has the focus."""
+        actions = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        body = {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}
+        self.ask("POST", self.session + "/actions", body)
+
+    def windows(self):
+        return self.ask("GET", self.session + "/window/handles")
+
+    def open_tab(self):
+        self.switch(self.ask("POST", self.session + "/window/new", {"type": "tab"})["handle"])
+
+    def switch(self, handle):
+        self.ask("POST", self.session + "/window", {"handle": handle})
+
+    def close_tab(self):
+        self.ask("DELETE", self.session + "/window")
 
     def element(self, selector):
         body = {"using": "css selector", "value": selector}
