@@ -6,6 +6,7 @@
 //! `health` what the gateway lacks, `exposition` what it has counted, `page` the dashboard's files.
 
 mod exposition;
+mod filter;
 mod health;
 mod page;
 mod problem;
@@ -14,6 +15,7 @@ mod router;
 mod serve;
 mod socket;
 mod stream;
+mod tail;
 mod view;
 
 pub use health::{Reason, reasons};

@@ -12,12 +12,16 @@ use super::health::{livez, readyz};
 use super::page;
 use super::problem::Problem;
 use super::socket::Port;
+use super::tail::tail;
 use super::view::View;
 
 /// The paths of a port.
 pub(super) fn router(port: Port, view: Arc<View>) -> Router {
     let router = match port {
-        Port::Admin => for_programs().merge(page::dashboard()).merge(page::open()),
+        Port::Admin => for_programs()
+            .merge(for_operators())
+            .merge(page::dashboard())
+            .merge(page::open()),
         Port::Metrics => for_programs(),
     };
     router
@@ -32,6 +36,11 @@ fn for_programs() -> Router<Arc<View>> {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+}
+
+/// What people and their tools ask for.
+fn for_operators() -> Router<Arc<View>> {
+    Router::new().route("/api/v1/tail", get(tail))
 }
 
 async fn no_such_path(request: Request) -> Problem {

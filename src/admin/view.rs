@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::limit::LimitStore;
-use crate::logging::Sink;
+use crate::logging::{Sink, Tap};
 use crate::metrics::Metrics;
+use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
 
@@ -17,6 +18,10 @@ pub struct View {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where in its life the gateway is.
     pub phase: watch::Receiver<Phase>,
+    /// Requests of late.
+    pub recent: Arc<Recent>,
+    /// Where access lines can be followed.
+    pub tap: Arc<Tap>,
     /// Whether this process answers operators; answers without an end end with that.
     pub presence: watch::Receiver<Presence>,
     /// What the gateway counts.

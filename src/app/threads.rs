@@ -125,6 +125,8 @@ impl Gateway {
         View {
             snapshots: self.snapshots.subscribe(),
             phase: phase.subscribe(),
+            recent: Arc::clone(&self.recent),
+            tap: Arc::clone(&self.tap),
             presence: presence.subscribe(),
             metrics: Arc::clone(&self.metrics),
             store: Arc::clone(&self.store),

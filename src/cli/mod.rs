@@ -8,6 +8,7 @@ mod keys;
 mod manual;
 mod new_key;
 mod run;
+mod tail;
 mod usage;
 
 use std::io::{self, Write};
@@ -25,6 +26,7 @@ Examples:
   tollgate                                     serve what ./tollgate.toml describes
   tollgate check -c conf/tollgate.toml         is the file good?
   tollgate explain GET /api/orders/7 --client mobile-app
+  tollgate tail --status 5xx                   follow what a running gateway answers
   tollgate keys new mobile-app                 make a key for a client
   tollgate completions bash                    complete commands in a shell
 
@@ -72,6 +74,8 @@ enum Command {
     Check(check::Options),
     /// Tell what would become of a request, and why; nothing is sent or counted
     Explain(Explain),
+    /// Follow the requests of a running gateway as it answers them
+    Tail(tail::Options),
     /// Make keys for clients, list those that there are, and hash them
     #[command(subcommand)]
     Keys(Keys),
@@ -159,6 +163,7 @@ pub fn main() -> ExitCode {
             };
             explain::run(file, &question)
         }
+        Command::Tail(options) => tail::run(file, &options),
         Command::Keys(Keys::New(options)) => new_key::run(&line.config, &options),
         Command::Keys(Keys::List { json }) => keys::list(file, json),
         Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),

@@ -43,7 +43,7 @@ pub use reading::Files;
 pub use schema::schema;
 pub use settings::{AccessLog, AdminListen, LogFormat, Settings};
 pub use tree::Format;
-pub use units::moment;
+pub use units::{duration, moment};
 pub use watch::Watch;
 
 use std::env::VarError;

@@ -25,7 +25,10 @@ const SIZES: [(&str, u64); 4] = [
 ];
 
 /// Reads a duration such as `250ms`, `10s` or `1h30m`: units from large to small, each once.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What to write instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let joined: String = text.split_whitespace().collect();
     if joined != text && duration(&joined).is_ok() {
         return Err(format!("write `{joined}`, without spaces"));

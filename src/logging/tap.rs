@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -112,7 +113,7 @@ pub enum Heard {
 
 impl Following {
     /// The next line that is there; how many were lost, once there is none or many were taken.
-    pub fn try_next(&mut self) -> Option<Heard> {
+    fn try_next(&mut self) -> Option<Heard> {
         if self.since_lost < QUEUE
             && let Ok(line) = self.lines.try_recv()
         {
@@ -127,15 +128,15 @@ impl Following {
         self.lines.try_recv().ok().map(Heard::Line)
     }
 
-    /// Waits for the next line. Can be dropped before that, and nothing is lost.
-    pub async fn next(&mut self) -> Heard {
+    /// The next line, or a wake-up when there is one.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         if let Some(heard) = self.try_next() {
-            return heard;
+            return Poll::Ready(heard);
         }
-        match self.lines.recv().await {
-            Some(line) => Heard::Line(line),
-            // The sender is this one's own.
-            None => std::future::pending().await,
+        match self.lines.poll_recv(cx) {
+            Poll::Ready(Some(line)) => Poll::Ready(Heard::Line(line)),
+            // It never ends: the sender is this one's own.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -1,3 +1,4 @@
 //! The operator's own port: what answers there, to whom, and through starts, drains and hand-overs.
 
 mod port;
+mod tail;

@@ -1,0 +1,46 @@
+//! What of the requests is asked for, in the query of lists and streams of them.
+
+use serde::Deserialize;
+
+use crate::config;
+use crate::metrics::filter::{Filter, Statuses};
+
+use super::problem::Problem;
+
+/// `?route=orders&client=app&status=5xx&code=rate_limited&slow=200ms`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    route: Option<Box<str>>,
+    client: Option<Box<str>>,
+    status: Option<String>,
+    code: Option<Box<str>>,
+    slow: Option<String>,
+}
+
+impl Asked {
+    /// What is asked for, or what is wrong with it.
+    pub(super) fn filter(self) -> Result<Filter, Problem> {
+        let status = match self.status {
+            None => None,
+            Some(text) => Some(Statuses::parse(&text).ok_or_else(|| {
+                Problem::bad_request(format!(
+                    "`status` takes a status such as 404, or a class such as 5xx: {text} is neither."
+                ))
+            })?),
+        };
+        let slow = match self.slow {
+            None => None,
+            Some(text) => Some(config::duration(&text).map_err(|error| {
+                Problem::bad_request(format!("`slow` takes a duration such as 200ms: {error}."))
+            })?),
+        };
+        Ok(Filter {
+            route: self.route,
+            client: self.client,
+            code: self.code,
+            status,
+            slow,
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! `tollgate tail`: follows the requests of a running gateway through its admin port, and goes on when
+//! the gateway is restarted.
+
+mod door;
+mod events;
+mod show;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::sleep;
+
+use crate::app::has_colours;
+use crate::config;
+use crate::metrics::filter::Statuses;
+
+use door::{Door, Refused, Token};
+use events::Event;
+use show::Shown;
+
+/// How long to wait before the next try to reach a gateway that was there.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What the user asks for.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The admin port, as http://HOST:PORT or unix:PATH; else that of the configuration
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// A file with the admin port's token; else `TOLLGATE_ADMIN_TOKEN` of the environment
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Requests of this route alone, by its name
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    /// Requests of this client alone
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// Answers with this status alone, such as 404, or a class of them, such as 5xx
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<String>,
+    /// Requests alone that took so long, such as 200ms
+    #[arg(long, value_name = "TIME", value_parser = slow)]
+    slow: Option<String>,
+    /// Print the whole access line of each request, in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn status(text: &str) -> Result<String, String> {
+    match Statuses::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("write a status such as 404, or a class such as 5xx".to_owned()),
+    }
+}
+
+fn slow(text: &str) -> Result<String, String> {
+    config::duration(text).map(|_| text.to_owned())
+}
+
+impl Options {
+    /// The stream's target, with what requests have to be like.
+    fn target(&self) -> String {
+        let asked = [
+            ("route", &self.route),
+            ("client", &self.client),
+            ("status", &self.status),
+            ("slow", &self.slow),
+        ];
+        let mut target = "/api/v1/tail".to_owned();
+        let mut before = '?';
+        for (name, value) in asked {
+            if let Some(value) = value {
+                target.push(before);
+                before = '&';
+                target.push_str(name);
+                target.push('=');
+                for byte in value.bytes() {
+                    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                        target.push(char::from(byte));
+                    } else {
+                        // Writing to a string never fails.
+                        let _ = write!(target, "%{byte:02X}");
+                    }
+                }
+            }
+        }
+        target
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
+    let found = Token::find(options.token_file.as_deref()).and_then(|token| {
+        let door = Door::find(options.admin.as_deref(), file)?;
+        Ok((door, token))
+    });
+    let (door, token) = match found {
+        Ok(found) => found,
+        Err(why) => return super::fail(&why),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(follow(&door, &token, options)),
+        Err(error) => super::fail(&format!(
+            "the system refuses what this takes to run: {error}"
+        )),
+    }
+}
+
+/// Follows until nobody reads any more, or the gateway refuses.
+async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
+    let target = options.target();
+    let shown = Shown {
+        json: options.json,
+        colours: has_colours(&io::stdout()),
+    };
+    // Whether it was there once, and whether that it has gone has been said.
+    let (mut met, mut gone) = (false, false);
+    loop {
+        let mut stream = match door.open(&target, token).await {
+            Ok(stream) => stream,
+            Err(refused) if !met || refused.is_final() => return super::fail(&refused.to_string()),
+            Err(_) => {
+                if !gone {
+                    say(&format!("{door} does not answer; waiting for it"));
+                    gone = true;
+                }
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        if gone {
+            say(&format!("{door} answers again"));
+            gone = false;
+        }
+        met = true;
+        while let Some(event) = stream.next().await {
+            let printed = match event {
+                Event::Line(line) => print(&shown.text(&line)),
+                Event::Lost(number) => {
+                    say(&format!(
+                        "{number} lines were left out: there were too many at once"
+                    ));
+                    Ok(())
+                }
+            };
+            match printed {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return ExitCode::SUCCESS;
+                }
+                Err(error) => return super::fail(&format!("cannot write the lines: {error}")),
+            }
+        }
+        // A successor may be there at once; if not, that is said.
+        sleep(PAUSE / 10).await;
+    }
+}
+
+/// Says what is going on, beside the lines.
+fn say(text: &str) {
+    super::complain(&format!("tollgate: {text}\n"));
+}
+
+fn print(line: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(line.as_bytes())?;
+    output.flush()
+}
+
+impl Refused {
+    /// Whether asking again would come to the same.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Answered { status, .. } if (400..500).contains(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_stands_in_the_query_as_a_query_has_it() {
+        let mut options = Options {
+            admin: None,
+            token_file: None,
+            route: None,
+            client: None,
+            status: None,
+            slow: None,
+            json: false,
+        };
+        assert_eq!(options.target(), "/api/v1/tail");
+        options.route = Some("/api/ü & more".to_owned());
+        options.slow = Some("200ms".to_owned());
+        assert_eq!(
+            options.target(),
+            "/api/v1/tail?route=/api/%C3%BC%20%26%20more&slow=200ms"
+        );
+        assert!(status("5xx").is_ok() && status("404").is_ok() && status("ok").is_err());
+        assert!(slow("200ms").is_ok() && slow("200").is_err());
+    }
+}
