@@ -1,6 +1,7 @@
 //! Serving: the threads are started, the signals obeyed, hand-overs begun and taken, and the drain
 //! watched to its end. All in one loop, so that a signal means something at any time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::admin::{AdminSocket, Presence};
 use crate::server::{Claimed, Listener, Phase};
 
-use super::hand_over::{HandOverError, Heard, Predecessor, TakeOver};
+use super::hand_over::{HandOverError, Heard, Heir, Predecessor, TakeOver};
 use super::notify::{State, notify};
 use super::reload::Reloader;
 use super::signals::Signals;
@@ -43,6 +44,8 @@ struct Running<'g> {
     admin: Vec<AdminSocket>,
     /// A hand-over that has begun.
     succession: Option<Succession>,
+    /// The successor that serves.
+    heir: Option<Heir>,
     drain: Option<Drain>,
     /// How many workers are not ready yet, and one more until endpoints have been checked.
     starting: usize,
@@ -78,11 +81,15 @@ impl Gateway {
             sockets: Vec::new(),
             admin,
             succession: None,
+            heir: None,
             drain: None,
             starting: workers + 1,
             workers,
         };
         let done = running.live(signals).await;
+        if let Some(heir) = &running.heir {
+            heir.give_rest(&self.metrics);
+        }
         running.leave_operators().await;
         done
     }
@@ -148,7 +155,8 @@ impl Running<'_> {
         let claimed = self.claimed.iter();
         let taken: Vec<_> = claimed.flat_map(Claimed::inherited).collect();
         let store = self.gateway.store.clone();
-        self.take_over = Some(predecessor.take_over(&taken, store)?);
+        let metrics = Arc::clone(&self.gateway.metrics);
+        self.take_over = Some(predecessor.take_over(&taken, store, metrics)?);
         Ok(())
     }
 
@@ -251,16 +259,17 @@ impl Running<'_> {
     }
 
     /// Drains if a successor serves, else goes on as if nothing had been.
-    fn end_succession(&mut self, done: Result<u32, HandOverError>) {
+    fn end_succession(&mut self, done: Result<Heir, HandOverError>) {
         let Some(succession) = self.succession.take() else {
             return;
         };
         let serves = done.is_ok();
         match done {
-            Ok(successor) => {
-                tracing::info!(successor, "handed over");
-                notify(State::MainProcess(successor));
-                succession.tell(successor);
+            Ok(heir) => {
+                tracing::info!(successor = heir.pid, "handed over");
+                notify(State::MainProcess(heir.pid));
+                succession.tell(heir.pid);
+                self.heir = Some(heir);
             }
             Err(_) if succession.stop => notify(State::Stopping),
             Err(error) => {

@@ -2,12 +2,13 @@
 //! from its end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Gateway;
-use super::hand_over::{HandOverError, Offer, UnderWay};
+use super::hand_over::{HandOverError, Heir, Offer, UnderWay};
 use crate::admin::AdminSocket;
 use crate::config;
 use crate::server::Listener;
@@ -54,6 +55,7 @@ impl Succession {
                     .collect::<Result<_, _>>()?,
                 state: gateway.state.clone(),
                 store: gateway.store.clone(),
+                metrics: Arc::clone(&gateway.metrics),
                 ready_within: READY_WITHIN,
             })
         });
@@ -113,7 +115,7 @@ fn reason_against(process: u32, file: &Path) -> Option<&'static str> {
 }
 
 /// Waits for the end of a hand-over; for ever if there is none.
-pub(super) async fn done(succession: &mut Option<Succession>) -> Result<u32, HandOverError> {
+pub(super) async fn done(succession: &mut Option<Succession>) -> Result<Heir, HandOverError> {
     match succession {
         Some(succession) => succession.under_way.done().await,
         None => std::future::pending().await,

@@ -27,6 +27,7 @@ mod import;
 mod layering;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod rate_limits;
 mod refusals;
 mod tls;

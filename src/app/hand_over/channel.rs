@@ -15,6 +15,8 @@ use rustix::net::{
     recvmsg, sendmsg, shutdown, socketpair,
 };
 
+use crate::metrics::Portion;
+
 /// The most bytes that a message has.
 const LONGEST: usize = 64 << 10;
 
@@ -44,6 +46,11 @@ pub(super) enum Kind {
     AllCounters = b'E',
     /// From the successor: it has the counters.
     Taken = b'T',
+    /// To the successor: what the old gateway has counted for metrics, by one name; before the counters of
+    /// limits all of it, at the end what has been added.
+    Total = b'M',
+    /// There are no more of them for now.
+    AllTotals = b'N',
     /// To the successor: it is to serve, for the old one ends.
     Serve = b'G',
     /// A request that the old gateway has accepted, to be decided by the successor.
@@ -52,7 +59,7 @@ pub(super) enum Kind {
     Answer = b'D',
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::Hello,
     Kind::Socket,
     Kind::AdminSocket,
@@ -62,6 +69,8 @@ const KINDS: [Kind; 12] = [
     Kind::Counters,
     Kind::AllCounters,
     Kind::Taken,
+    Kind::Total,
+    Kind::AllTotals,
     Kind::Serve,
     Kind::Question,
     Kind::Answer,
@@ -218,6 +227,13 @@ impl Channel {
     pub(super) fn send_counters(&self, bytes: &[u8]) -> io::Result<()> {
         let mut parts = bytes.chunks(LONGEST / 2);
         parts.try_for_each(|part| Ok(self.send(Kind::Counters, part)?))
+    }
+
+    /// Sends what has been counted for metrics.
+    pub(super) fn send_totals(&self, portions: &[Portion]) -> Result<(), Lost> {
+        let mut portions = portions.iter();
+        portions.try_for_each(|portion| self.send(Kind::Total, &portion.to_bytes()))?;
+        self.send(Kind::AllTotals, b"")
     }
 
     /// The counters, as they come.

@@ -10,6 +10,7 @@
 //!                                                reaches Redis, starts its workers
 //!   still accepts, counts and writes       <--   ready (within 60 s), with what it takes
 //!   the file
+//!   what metrics have counted               -->  goes on from there
 //!   ends writing the file
 //!   ends counting: requests wait from here
 //!   all counters                            -->  takes them in
@@ -17,6 +18,7 @@
 //!   "serve"                                 -->  accepts, counts, writes the file
 //!   closes its sockets, drains
 //!   what its connections still ask          -->  decides and counts it
+//!   what metrics have counted since         -->  adds it
 //!   ends                                         is a gateway like any other
 //! ```
 //!
@@ -41,7 +43,7 @@ mod successor;
 mod systemd;
 
 pub(super) use predecessor::{Heard, Predecessor, TakeOver};
-pub(super) use successor::{HandOverError, Offer, Program, UnderWay};
+pub(super) use successor::{HandOverError, Heir, Offer, Program, UnderWay};
 pub(super) use systemd::sockets_of_systemd;
 
 use channel::Lost;

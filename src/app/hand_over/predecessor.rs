@@ -18,6 +18,7 @@ use super::channel::{Channel, Kind, Lost, Message};
 use super::{PREDECESSOR, TakeOverError, VERSION};
 use crate::admin::Given;
 use crate::limit::LimitStore;
+use crate::metrics::{Metrics, Portion};
 use crate::server::Inherited;
 
 /// How long the first messages may take, which are there before this process is.
@@ -144,18 +145,19 @@ impl Predecessor {
         self,
         taken: &[SocketAddr],
         store: Arc<LimitStore>,
+        metrics: Arc<Metrics>,
     ) -> io::Result<TakeOver> {
         let (can_serve, serve) = oneshot::channel();
         let (has_ended, ended) = oneshot::channel();
         let taken: Vec<_> = taken.iter().map(SocketAddr::to_string).collect();
         let channel = self.channel;
         let work = move || {
-            let done = take_counters(&channel, &taken.join("\n"), &store);
+            let done = take_counters(&channel, &taken.join("\n"), &store, &metrics);
             let serves = done.is_ok();
             // Nobody may wait any more.
             let _ = can_serve.send(done);
             if serves {
-                answer(&channel, &store);
+                answer(&channel, &store, &metrics);
             }
             drop(has_ended);
         };
@@ -173,9 +175,17 @@ fn take_counters(
     channel: &Channel,
     taken: &str,
     store: &LimitStore,
+    metrics: &Metrics,
 ) -> Result<usize, TakeOverError> {
     channel.set_patience(LATER_MESSAGES)?;
     channel.send(Kind::Ready, taken.as_bytes())?;
+    loop {
+        match channel.receive()? {
+            message if message.kind == Kind::Total => take_total(&message, metrics),
+            message if message.kind == Kind::AllTotals => break,
+            _ => return Err(TakeOverError::Version),
+        }
+    }
     let mut given = channel.counters();
     let taken = store.take(&mut given);
     let counters = taken.map_err(|error| TakeOverError::Lost(error.to_string()))?;
@@ -187,14 +197,26 @@ fn take_counters(
     Ok(counters)
 }
 
-/// Decides until the old gateway has ended.
-fn answer(channel: &Channel, store: &LimitStore) {
+/// Goes on from what the old gateway has counted for metrics.
+fn take_total(message: &Message, metrics: &Metrics) {
+    if let Some(portion) = Portion::from_bytes(&message.text) {
+        metrics.take_in(&portion);
+    }
+}
+
+/// Decides until the old gateway has ended, and takes what it has counted since.
+fn answer(channel: &Channel, store: &LimitStore, metrics: &Metrics) {
     loop {
-        let question = match channel.expect(Kind::Question) {
-            Ok(question) => question,
+        let question = match channel.receive() {
+            Ok(message) if message.kind == Kind::Question => message.text,
+            Ok(message) if message.kind == Kind::Total => {
+                take_total(&message, metrics);
+                continue;
+            }
+            Ok(message) if message.kind == Kind::AllTotals => continue,
             // There is none for now.
             Err(Lost::Late) => continue,
-            Err(_) => return,
+            Ok(_) | Err(_) => return,
         };
         // One that makes no sense ends the conversation, and the old gateway decides by itself.
         let Some(answer) = store.answer(&question) else {

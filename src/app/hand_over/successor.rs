@@ -22,6 +22,7 @@ use super::predecessor::socket_text;
 use super::{PREDECESSOR, VERSION};
 use crate::admin::AdminSocket;
 use crate::limit::{LimitStore, Questions, StateFile};
+use crate::metrics::{Metrics, Portion, since};
 use crate::server::Listener;
 
 /// How long it may take for the counters, while requests wait.
@@ -53,6 +54,7 @@ pub(in crate::app) struct Offer {
     pub admin: Vec<AdminSocket>,
     pub state: Option<Arc<StateFile>>,
     pub store: Arc<LimitStore>,
+    pub metrics: Arc<Metrics>,
     /// How long the successor may take until it could serve.
     pub ready_within: Duration,
 }
@@ -62,8 +64,28 @@ pub(in crate::app) struct Offer {
 pub(in crate::app) struct UnderWay {
     channel: Arc<Channel>,
     given_up: Arc<AtomicBool>,
-    /// The successor's process id once it serves.
-    done: oneshot::Receiver<Result<u32, HandOverError>>,
+    /// The successor once it serves.
+    done: oneshot::Receiver<Result<Heir, HandOverError>>,
+}
+
+/// A successor that serves.
+#[derive(Debug)]
+pub(in crate::app) struct Heir {
+    /// Its process id.
+    pub pid: u32,
+    channel: Arc<Channel>,
+    /// What it has got of what was counted for metrics.
+    given: Vec<Portion>,
+}
+
+impl Heir {
+    /// Gives it what has been counted since it serves.
+    pub(in crate::app) fn give_rest(&self, metrics: &Metrics) {
+        let rest = since(metrics.portions(), &self.given);
+        if let Err(lost) = self.channel.send_totals(&rest) {
+            tracing::warn!(error = %lost, "the successor does not get what was counted here last");
+        }
+    }
 }
 
 /// Why a gateway has not handed over.
@@ -147,11 +169,16 @@ impl UnderWay {
             tracing::info!(successor = pid, program = %offer.program.path.display(), "handing over");
             let done = offer.hand_over(&channel);
             match done {
-                Ok(questions) => {
+                Ok((questions, given)) => {
                     // Our sockets are to be closed by those who accept from them.
                     drop(offer);
                     // The gateway that waits for it may be gone.
-                    let _ = is_done.send(Ok(pid));
+                    let heir = Heir {
+                        pid,
+                        channel: Arc::clone(&channel),
+                        given,
+                    };
+                    let _ = is_done.send(Ok(heir));
                     ask(questions, &channel);
                     // Until the successor ends, or this process.
                     let _ = child.wait();
@@ -180,7 +207,7 @@ impl UnderWay {
     }
 
     /// Waits until the successor serves, or is found not to.
-    pub(in crate::app) async fn done(&mut self) -> Result<u32, HandOverError> {
+    pub(in crate::app) async fn done(&mut self) -> Result<Heir, HandOverError> {
         let gone = |_| Err(HandOverError::Lost(Lost::Ended));
         (&mut self.done).await.unwrap_or_else(gone)
     }
@@ -195,7 +222,7 @@ impl UnderWay {
 impl Offer {
     /// Everything up to the moment from which the successor serves. What was ended here for that is
     /// resumed on any error.
-    fn hand_over(&self, channel: &Channel) -> Result<Questions, Lost> {
+    fn hand_over(&self, channel: &Channel) -> Result<(Questions, Vec<Portion>), Lost> {
         let deadline = Instant::now() + self.ready_within;
         channel.set_patience(self.ready_within)?;
         self.share_sockets(|_| true);
@@ -203,6 +230,8 @@ impl Offer {
         let left = deadline.saturating_duration_since(Instant::now());
         channel.set_patience(left.max(Duration::from_millis(1)))?;
         let taken = addresses(&channel.expect(Kind::Ready)?);
+        let totals = self.metrics.portions();
+        channel.send_totals(&totals)?;
 
         let file = self.state.as_deref().map(Resting::begin);
         let questions = self.store.move_out();
@@ -217,7 +246,7 @@ impl Offer {
         if let Some(file) = file {
             file.keep();
         }
-        Ok(questions)
+        Ok((questions, totals))
     }
 
     fn send_files(&self, channel: &Channel) -> Result<(), Lost> {
@@ -309,7 +338,7 @@ mod tests {
     fn hand_over(
         words: &str,
     ) -> (
-        Result<u32, HandOverError>,
+        Result<Heir, HandOverError>,
         Arc<StateFile>,
         tempfile::TempDir,
     ) {
@@ -324,6 +353,7 @@ mod tests {
             admin: Vec::new(),
             state: Some(Arc::clone(&state)),
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
+            metrics: Arc::new(Metrics::new(&[])),
             ready_within: Duration::from_millis(300),
         })
         .unwrap();

@@ -9,6 +9,7 @@ mod client;
 mod command;
 mod gateway;
 mod message;
+mod metrics;
 mod names;
 pub(crate) mod pebble;
 mod peer;
