@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
+use crate::traces::Traces;
 
 pub use hand_over::TakeOverError;
 
@@ -44,6 +45,8 @@ use start::{Started, access_target};
 
 /// How long the last lines of a log may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
+/// How long the last spans may take to be sent.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 /// How long the last lines of the access log and the last copy of the counters may take together.
 const LAST_FILES: Duration = Duration::from_secs(10);
 
@@ -233,6 +236,7 @@ async fn start_and_serve(
         if let Some(log) = &gateway.access_log {
             log.finish(LAST_LINES);
         }
+        gateway.traces.finish(LAST_SPANS);
         gateway.report_lost_lines();
     });
     let last_files = tokio::time::timeout(LAST_FILES, last_files);
@@ -269,6 +273,7 @@ struct Gateway {
     metrics: Arc<Metrics>,
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
+    traces: Arc<Traces>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<OperatorLog>,
     pretty_access: bool,

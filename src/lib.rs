@@ -34,5 +34,6 @@ pub mod message;
 pub mod metrics;
 pub mod request_id;
 pub mod tls;
+pub mod traces;
 pub mod wire;
 pub mod words;

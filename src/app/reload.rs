@@ -17,6 +17,7 @@ use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
 use crate::tls::{ServerTls, Source};
+use crate::traces::Traces;
 use crate::upstream::Registry;
 
 use super::certificates::{Certificates, due, log_authorities, log_taken};
@@ -39,6 +40,7 @@ pub(super) struct Reloader {
     pub registry: Registry,
     pub acme: Arc<Acme>,
     pub metrics: Arc<Metrics>,
+    pub traces: Arc<Traces>,
 }
 
 impl Reloader {
@@ -136,6 +138,7 @@ impl Reloader {
         snapshot.tls = snapshot.tls.or_else(|| served.clone());
         snapshot.join_acme(&self.acme);
         self.metrics.keep(names(&snapshot));
+        self.traces.apply(snapshot.traces.as_ref());
         self.snapshots.send_replace(Arc::new(snapshot));
         let written = Arc::new(loaded.written);
         let changes = changes(&self.started, &self.served, &written);

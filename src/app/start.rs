@@ -17,6 +17,7 @@ use crate::pipeline::codes::CODES;
 use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{Claimed, Inherited, claim};
+use crate::traces::Traces;
 use crate::upstream::Registry;
 
 use super::hand_over::{Predecessor, TakeOverError};
@@ -76,6 +77,8 @@ impl Started {
         let metrics = Arc::new(Metrics::new(CODES));
         metrics.keep(names(&snapshot));
         metrics.note_reload(ReloadOutcome::Ok, now_ms());
+        let traces = Arc::<Traces>::default();
+        traces.apply(snapshot.traces.as_ref());
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
         let reloader = Reloader {
@@ -89,6 +92,7 @@ impl Started {
             registry,
             acme: Arc::clone(&acme),
             metrics: Arc::clone(&metrics),
+            traces: Arc::clone(&traces),
         };
         let gateway = Gateway {
             file,
@@ -99,6 +103,7 @@ impl Started {
             metrics,
             state,
             acme,
+            traces,
             access_log,
             operator_log,
             pretty_access,

@@ -68,6 +68,7 @@ impl Gateway {
                 pretty_access: self.pretty_access,
                 tap: Arc::clone(&self.tap),
                 recent: Arc::clone(&self.recent),
+                traces: Arc::clone(&self.traces),
                 room: Arc::clone(&room),
                 listen: self.settings.listen.clone(),
                 unlisted_proxies: Arc::clone(&unlisted_proxies),
@@ -91,6 +92,8 @@ impl Gateway {
         )?;
         let acme = Arc::clone(&self.acme);
         start_thread("acme", move || acme.run(), has_ended.clone())?;
+        let traces = Arc::clone(&self.traces);
+        start_thread("traces", move || traces.run(), has_ended.clone())?;
         let reload = Arc::new(Notify::new());
         let asked = Arc::clone(&reload);
         let of_reload = phase.subscribe();

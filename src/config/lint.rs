@@ -5,6 +5,7 @@ mod allowed;
 mod client_auth;
 mod exposed;
 mod tls;
+mod traces;
 mod upstream_tls;
 mod upstreams;
 
@@ -48,6 +49,7 @@ pub(super) fn lint(
     upstream_tls::upstream_tls(file, snapshot, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
+    traces::traces(file, &mut lints);
     log(file, &mut lints);
     lints.show(sources)
 }

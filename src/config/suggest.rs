@@ -40,7 +40,7 @@ pub(super) enum Meant {
 use Meant::{Keys, Note};
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 43] = [
+const SYNONYMS: [&str; 45] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -83,6 +83,8 @@ const SYNONYMS: [&str; 43] = [
     "ca: ca_file cafile ca_cert ca_certificates trusted_certificate",
     "verify: tls_verify ssl_verify proxy_ssl_verify",
     "server_name: sni proxy_ssl_name tls_server_name",
+    "traces: trace tracing tracer opentelemetry otel otlp jaeger zipkin",
+    "sample: sample_rate sampling sampling_rate sampler ratio probability",
     "routes_file clients_file: include includes import imports",
 ];
 
@@ -92,7 +94,7 @@ const NOTES: [&str; 10] = [
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
-    "metrics prometheus tracing opentelemetry otel statsd: there are no metrics yet: count the lines of the access log",
+    "metrics prometheus statsd: there are no metrics yet: count the lines of the access log",
     "http2 h2: there is no HTTP/2 yet, for clients or to services: put nginx or a load balancer in front",
     "grpc: health checks of gRPC need HTTP/2 to services, which there is not yet",
     "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",

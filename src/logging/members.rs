@@ -30,6 +30,8 @@ members! {
     Time = "time",
     /// The request's id.
     RequestId = "request_id",
+    /// The id of the trace that the request belongs to.
+    TraceId = "trace_id",
     /// The client's name.
     Client = "client",
     /// How far it is known.

@@ -32,6 +32,8 @@ const READING: [&[u8]; 2] = [b"content-encoding", b"content-range"];
 pub const UNKNOWN_HOST: &[u8] = b"unknown.invalid";
 
 const PREFIX: &[u8] = b"X-Forwarded-Prefix";
+/// In lower case, as W3C Trace Context section 3.2.1 has it.
+const TRACE_PARENT: &[u8] = b"traceparent";
 
 /// The field names that the configuration decides.
 #[derive(Debug)]
@@ -96,6 +98,8 @@ impl Names {
             | KnownField::Refresh
             | KnownField::RetryAfter
             | KnownField::Server
+            | KnownField::TraceParent
+            | KnownField::TraceState
             | KnownField::UserAgent
             | KnownField::Vary => true,
             _ => false,
@@ -149,6 +153,17 @@ pub struct Forwarding<'a> {
     pub persistence: Persistence,
     /// By which protocol the request came.
     pub version: Version,
+    /// The trace that it belongs to, where the gateway says so; otherwise what came goes on as it is.
+    pub trace: Option<ToldTrace>,
+}
+
+/// What a service is told of the trace that a request belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct ToldTrace {
+    /// The value of `traceparent`.
+    pub parent: [u8; 55],
+    /// Whether the `tracestate` that came goes on.
+    pub keeps_state: bool,
 }
 
 /// Puts the head of the request that goes to the service. `target` appends its path and query.
@@ -187,6 +202,13 @@ pub fn put_request(
     sink.framing(body);
     put_forwarded(sink, fields, &options, to);
     sink.field(to.names.request_id.as_ref(), to.request_id);
+    if let Some(trace) = &to.trace
+        && !to
+            .edit
+            .is_some_and(|edit| edit.rules.drops_alike(TRACE_PARENT))
+    {
+        sink.field(TRACE_PARENT, &trace.parent);
+    }
     if let Some(client) = to.client {
         sink.field(to.names.client.as_ref(), client.as_bytes());
     }
@@ -237,6 +259,8 @@ fn reaches_service(
         | KnownField::ClientCertChain => to.trusted,
         KnownField::XForwarded => to.trusted && !(to.prefix.is_some() && same(field.name, PREFIX)),
         KnownField::Expect => to.version.has_interim_answers(),
+        KnownField::TraceParent => to.trace.is_none(),
+        KnownField::TraceState => to.trace.is_none_or(|trace| trace.keeps_state),
         known => !known.is_hop_by_hop(),
     }
 }

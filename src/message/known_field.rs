@@ -86,6 +86,8 @@ known! {
     ClientCert = "client-cert",
     ClientCertChain = "client-cert-chain",
     AltSvc = "alt-svc",
+    TraceParent = "traceparent",
+    TraceState = "tracestate",
 }
 
 /// The longest name in the list.

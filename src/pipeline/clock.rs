@@ -85,6 +85,11 @@ impl WallClock {
         time.unwrap_or_default()
     }
 
+    /// A moment not long ago as the time since the epoch.
+    pub fn since_epoch(&self, at: Instant) -> Duration {
+        self.wall(at)
+    }
+
     /// The wall clock's time at a moment not long ago.
     fn wall(&self, at: Instant) -> Duration {
         let (then, wall) = self.anchor.get();

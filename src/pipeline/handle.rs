@@ -64,7 +64,8 @@ pub async fn handle(
         Ok(Err(rejection)) => rejection,
         Err(cause) => {
             let request_id = record.request_id.text();
-            tracing::error!(cause, request_id, "a request ran into a bug");
+            let trace_id = record.trace_id().map(tracing::field::display);
+            tracing::error!(cause, request_id, trace_id, "a request ran into a bug");
             if record.status.get().is_some() {
                 record.code.set(Some(Rejection::Internal.code()));
                 return After::Cut;

@@ -33,7 +33,7 @@ pub use handle::handle;
 pub use measured::names;
 pub use refuse::{note_unread, refuse_http2, refuse_unread};
 pub use unlisted::UnlistedProxies;
-pub use worker::Worker;
+pub use worker::{Reports, Worker};
 
 use self::client_side::{After, ClientSide};
 use self::plan::{Plan, Then};

@@ -5,6 +5,8 @@ mod facts;
 mod kept;
 mod line;
 mod service_time;
+mod spans;
+mod trace;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -33,6 +35,7 @@ use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
 
 use self::service_time::ServiceTime;
+use self::trace::Trace;
 
 /// One request that is being served, with what its line will tell. Stages note what they find out;
 /// both directions of a running exchange count into it, hence the cells.
@@ -50,6 +53,8 @@ pub(super) struct Record<'r> {
     request: Option<&'r Request<'r>>,
     peer: &'r Peer<'r>,
     pub request_id: RequestId<'r>,
+    /// `None` where there are no traces, or no head could be read. In a box: most have none.
+    trace: Option<Box<Trace<'r>>>,
     /// What its answer tells of the limits, once there is a count.
     pub report: Cell<Option<Report<'r>>>,
     /// The limit that could not be counted, if the request is refused for that.
@@ -143,6 +148,7 @@ impl<'r> Record<'r> {
             .route(&worker.metrics, route.map(|route| &**route));
         row.in_flight.up();
         worker.metrics.row.in_flight.up();
+        let traces = current.snapshot.traces.as_ref().zip(request);
         Self {
             worker,
             row,
@@ -152,6 +158,7 @@ impl<'r> Record<'r> {
             request,
             peer,
             request_id: RequestId::of(request.map(|request| request.head), id),
+            trace: traces.map(|(settings, request)| Box::new(Trace::of(request, settings))),
             report: Cell::new(None),
             uncounted: Cell::new(None),
             upstream: Cell::new(None),
@@ -332,6 +339,7 @@ impl Drop for Record<'_> {
         self.worker.metrics.row.in_flight.down();
         if self.counted.get() {
             self.count(took);
+            self.hand_over_spans(took);
         }
         if !self.logged.get() {
             return;

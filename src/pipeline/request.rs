@@ -139,14 +139,19 @@ impl<'r> Request<'r> {
 
     /// Appends the target that a service gets: the path as it is mapped, and the query byte for byte.
     pub fn put_target(&self, out: &mut Vec<u8>, mapping: PathMapping<'_>) {
-        // What has no path has no route either.
-        let path = self.path.as_ref().zip(self.route);
-        let path = path.map(|(path, route)| route.path_to_send(path));
-        mapping.put(out, path.as_deref().unwrap_or("/"));
+        self.put_path(out, mapping);
         if let Some(query) = self.query() {
             out.push(b'?');
             out.extend_from_slice(query);
         }
+    }
+
+    /// Appends the path alone.
+    pub fn put_path(&self, out: &mut Vec<u8>, mapping: PathMapping<'_>) {
+        // What has no path has no route either.
+        let path = self.path.as_ref().zip(self.route);
+        let path = path.map(|(path, route)| route.path_to_send(path));
+        mapping.put(out, path.as_deref().unwrap_or("/"));
     }
 
     /// The scheme and the host that the client has asked for, as far as whoever stands in front of

@@ -20,6 +20,7 @@ use crate::message::forward::Names;
 use crate::message::target::host_without_port;
 use crate::route::{ProtectedPrefixes, RouteTable};
 use crate::tls::{Challenges, Fit, ServerTls};
+use crate::traces::TraceSettings;
 use crate::upstream::Upstream;
 use crate::wire::head::HeadLimits;
 
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub acme: Option<Arc<AcmeSettings>>,
     /// What a certificate authority is to see.
     pub challenges: Arc<Challenges>,
+    /// Which requests are traced; absent if none are.
+    pub traces: Option<Arc<TraceSettings>>,
     /// What the access log has of requests.
     pub access_lines: Lines,
 }

@@ -12,6 +12,7 @@ use crate::limit::Limiter;
 use crate::logging::AccessLines;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::recent::RecentOfWorker;
+use crate::traces::Traces;
 use crate::upstream::{Candidates, Pools};
 use crate::wire::buffers::Buffers;
 
@@ -40,6 +41,8 @@ pub struct Worker {
     pub pretty_access: bool,
     /// Requests of late, for the operator.
     pub recent: RecentOfWorker,
+    /// Where spans go.
+    pub traces: Arc<Traces>,
     /// The time of day, formatted.
     pub clock: WallClock,
     /// Whether it keeps up.
@@ -51,6 +54,21 @@ pub struct Worker {
     drain_begins: Notify,
     /// The code of what is cut, once all that is still in flight is.
     pub cut: Cell<Option<&'static str>>,
+}
+
+/// Where a worker reports what its requests come to.
+#[derive(Debug)]
+pub struct Reports {
+    /// Numbers.
+    pub metrics: WorkerMetrics,
+    /// A line for each.
+    pub access_lines: AccessLines,
+    /// The lines are for a person at a terminal.
+    pub pretty_access: bool,
+    /// Those of late, for the operator.
+    pub recent: RecentOfWorker,
+    /// Spans.
+    pub traces: Arc<Traces>,
 }
 
 /// A snapshot, and what this worker needs to send requests to each of its upstreams.
@@ -78,13 +96,10 @@ impl Worker {
     pub fn new(
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         limiter: Limiter,
-        metrics: WorkerMetrics,
-        access_lines: AccessLines,
-        pretty_access: bool,
-        recent: RecentOfWorker,
+        reports: Reports,
         unlisted_proxies: Arc<UnlistedProxies>,
     ) -> Self {
-        let metrics = Rc::new(metrics);
+        let metrics = Rc::new(reports.metrics);
         let pools = Pools::new(Rc::clone(&metrics));
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         let current = Rc::new(Current::new(snapshot, &pools));
@@ -95,9 +110,10 @@ impl Worker {
             metrics,
             limiter,
             buffers: Buffers::default(),
-            access_lines,
-            pretty_access,
-            recent,
+            access_lines: reports.access_lines,
+            pretty_access: reports.pretty_access,
+            recent: reports.recent,
+            traces: reports.traces,
             clock: WallClock::default(),
             lag: Lag::default(),
             unlisted_proxies: Met::new(unlisted_proxies),

@@ -17,7 +17,8 @@ use crate::metrics::WorkerMetrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::codes::{DRAIN_TIMEOUT, STOPPED};
 use crate::pipeline::snapshot::Snapshot;
-use crate::pipeline::{UnlistedProxies, Worker};
+use crate::pipeline::{Reports, UnlistedProxies, Worker};
+use crate::traces::Traces;
 
 use super::accept::Accepting;
 use super::address::{ListenAddress, Serves};
@@ -70,6 +71,8 @@ pub struct WorkerParts {
     pub tap: Arc<Tap>,
     /// Requests of late. Shared by all workers.
     pub recent: Arc<Recent>,
+    /// Where spans go.
+    pub traces: Arc<Traces>,
     /// Shared by all workers.
     pub room: Arc<Room>,
     /// What is spoken where.
@@ -101,14 +104,17 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     let counts = Arc::clone(&parts.metrics.row);
     let limiter = parts.store.counted_in(&counts);
     limiter.wait_ready(REDIS_AT_START).await;
-    let lines = AccessLines::new(parts.access_log, parts.tap);
+    let reports = Reports {
+        metrics: parts.metrics,
+        access_lines: AccessLines::new(parts.access_log, parts.tap),
+        pretty_access: parts.pretty_access,
+        recent: parts.recent.worker(),
+        traces: parts.traces,
+    };
     let worker = Rc::new(Worker::new(
         parts.snapshots,
         limiter,
-        parts.metrics,
-        lines,
-        parts.pretty_access,
-        parts.recent.worker(),
+        reports,
         parts.unlisted_proxies,
     ));
     let connections = Rc::new(Connections::new(counts));

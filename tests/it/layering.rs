@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 9] = [
         "request_id",
         "breaker",
         "tls",
+        "traces",
         "words",
     ],
 ];

@@ -31,4 +31,5 @@ mod metrics;
 mod rate_limits;
 mod refusals;
 mod tls;
+mod traces;
 mod wire_oracles;

@@ -143,6 +143,9 @@ impl Rules<'_> {
             KnownField::Proxy => Some("programs take it for the proxy that they are to use"),
             KnownField::MaxForwards => Some("it counts the gateways on the way"),
             KnownField::Date => Some("it says when the message was made"),
+            KnownField::TraceParent | KnownField::TraceState if how != How::Remove => {
+                Some("it says which trace a request belongs to")
+            }
             known => match self.of {
                 Of::Requests => None,
                 Of::Answers { cors } => why_not_of_answers(known, how, cors),

@@ -16,6 +16,7 @@ mod pem;
 mod redis;
 mod routes;
 mod tls;
+mod traces;
 mod upstream_tls;
 mod upstreams;
 
@@ -93,6 +94,7 @@ pub(super) fn compile(
         tls,
         acme: acme::compile(file, problems),
         challenges: Arc::default(),
+        traces: traces::compile(file, problems),
         access_lines: access_lines(&file.log),
     };
     Some((settings?, snapshot))

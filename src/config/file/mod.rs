@@ -7,6 +7,7 @@ mod limits;
 mod routes;
 mod server;
 mod tls;
+mod traces;
 mod upstreams;
 
 pub(super) use access::{AccessKeys, ClientKeys, CorsKeys, KeyKeys, ProtectedKeys};
@@ -15,6 +16,7 @@ pub(super) use limits::{Algorithm, LimitKeys, LimitsKeys, PolicyKeys, RedisKeys,
 pub(super) use routes::{FieldRulesKeys, RespondKeys, RouteKeys};
 pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
 pub(super) use tls::{CertificateKeys, ClientAuthKeys, TlsKeys};
+pub(super) use traces::TracesKeys;
 pub(super) use upstreams::{
     BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys, UpstreamTlsKeys,
 };
@@ -67,6 +69,8 @@ table! {
         admin: AdminKeys;
         /// What is logged.
         log: LogKeys;
+        /// Traces of requests. Absent: none are made.
+        traces: Option<TracesKeys>;
     }
 }
 

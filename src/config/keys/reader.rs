@@ -120,16 +120,21 @@ impl Reader {
 
 /// Where a key belongs, by its name or by what other programs mean by it; or why there is none.
 pub(super) fn elsewhere(key: &str, reading: &Reading<'_>) -> Option<String> {
+    let synonym = synonym(key);
+    // What it means in other programs is nearer than a key of the same name in another table.
+    if let Some(Meant::Note(note)) = synonym {
+        return Some(note.to_owned());
+    }
     if let Some(home) = (reading.home)(key) {
         return Some(format!("this belongs {home}"));
     }
-    match synonym(key)? {
-        Meant::Note(note) => Some(note.to_owned()),
-        Meant::Keys(keys) => keys.split(' ').find_map(|key| {
-            let home = (reading.home)(key)?;
-            Some(format!("`{key}` is what it is called here, {home}"))
-        }),
-    }
+    let Meant::Keys(keys) = synonym? else {
+        return None;
+    };
+    keys.split(' ').find_map(|key| {
+        let home = (reading.home)(key)?;
+        Some(format!("`{key}` is what it is called here, {home}"))
+    })
 }
 
 /// How a user would write `key` of the table at `path`.

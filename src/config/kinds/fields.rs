@@ -1,5 +1,5 @@
-//! The value of a header field that a route sets or adds, with variables of the request in it. It may
-//! be a token, and so is shown nowhere.
+//! The values of header fields: what a route sets or adds, with variables of the request in it, and what
+//! others than services are sent. They may be tokens, and so are shown nowhere.
 
 use super::FieldText;
 use crate::config::expand::{Piece, pieces};
@@ -44,6 +44,36 @@ impl Kind for FieldValue {
         Shown::Secret {
             shown: "...".to_owned(),
             all: format!("{:?}", self.0),
+        }
+    }
+}
+
+/// The value of a header field that holds for all requests.
+pub(in crate::config) struct SecretFieldText(pub String);
+
+impl Kind for SecretFieldText {
+    const IS_SECRET: bool = true;
+
+    fn form() -> Form {
+        Form::not_empty("the value of a header field")
+    }
+
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
+            Value::Text(text) => {
+                let text = FieldText::parse(text).map_err(Wrong::Text)?;
+                Ok(Self(text.0))
+            }
+            // What is wrong with it has been reported.
+            Value::Broken => Err(Wrong::Reported),
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::Secret {
+            shown: "...".to_owned(),
+            all: self.0.clone(),
         }
     }
 }

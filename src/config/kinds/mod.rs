@@ -8,14 +8,16 @@ mod fields;
 mod names;
 mod paths;
 mod share;
+mod traces;
 mod upstreams;
 mod values;
 
 pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
-pub(super) use fields::FieldValue;
+pub(super) use fields::{FieldValue, SecretFieldText};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
 pub(super) use share::Share;
+pub(super) use traces::CollectorUrl;
 pub(super) use upstreams::{HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

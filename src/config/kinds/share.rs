@@ -7,12 +7,16 @@ use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
 
-/// A share of all: more than none, at most 1.
+/// A share of all, at most 1: more than none, unless it may be.
 #[derive(Clone, Copy)]
-pub(in crate::config) struct Share(pub f64);
+pub(in crate::config) struct Share<const MAY_BE_NONE: bool = false>(pub f64);
 
-impl Kind for Share {
+impl<const MAY_BE_NONE: bool> Kind for Share<MAY_BE_NONE> {
     fn form() -> Form {
+        if MAY_BE_NONE {
+            let schema = json!({ "type": "number", "minimum": 0, "maximum": 1 });
+            return Form::new("a number from 0 to 1", schema);
+        }
         Form::new(
             "a number above 0, up to 1",
             json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
@@ -22,6 +26,7 @@ impl Kind for Share {
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
         match written.value {
             Value::Integer(1) => Ok(Self(1.0)),
+            Value::Integer(0) | Value::OtherNumber(0.0) if MAY_BE_NONE => Ok(Self(0.0)),
             Value::OtherNumber(share) if share > 0.0 && share <= 1.0 => Ok(Self(share)),
             Value::OtherNumber(_) | Value::Integer(_) => Err(Wrong::Text(String::new())),
             _ => Err(Wrong::Kind),

@@ -9,9 +9,11 @@ const PAGE: &str = include_str!("../../../docs/configuration.md");
 
 const FAILING: &str = include_str!("../../../docs/failing-services.md");
 
+const TRACES: &str = include_str!("../../../docs/traces.md");
+
 /// The TOML examples of the pages.
 pub(super) fn examples() -> Vec<&'static str> {
-    let pages = [PAGE, FAILING].into_iter();
+    let pages = [PAGE, FAILING, TRACES].into_iter();
     pages
         .flat_map(|page| page.split("```toml\n").skip(1))
         .filter_map(|rest| rest.split("```").next())

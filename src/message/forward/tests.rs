@@ -49,6 +49,7 @@ fn sent_by<'n>(
         edit: None,
         persistence: Persistence::Stays,
         version: Version::Http11,
+        trace: None,
     };
     change(&mut to);
     let mut head = List::default();
@@ -324,4 +325,34 @@ proptest! {
             prop_assert!(lines.iter().filter(|line| folded(line) == folded(own)).eq([own]));
         }
     }
+}
+
+fn told(keeps_state: bool) -> ToldTrace {
+    ToldTrace {
+        parent: [b'p'; 55],
+        keeps_state,
+    }
+}
+
+#[test]
+fn a_trace_goes_on_as_it_came_or_as_the_gateway_has_it() {
+    let lines = "TraceParent: a\r\ntracestate: b=1\r\nTraceState: c=2\r\ntraceparent: d\r\n";
+    let traces = |lines: &str, change: fn(&mut Forwarding<'_>)| {
+        let mut sent = sent(lines, change);
+        sent.retain(|line| line.starts_with("trace"));
+        sent
+    };
+    let as_it_came = [
+        "traceparent: a",
+        "tracestate: b=1",
+        "tracestate: c=2",
+        "traceparent: d",
+    ];
+    assert_eq!(traces(lines, |_| {}), as_it_came);
+    let own = format!("traceparent: {}", "p".repeat(55));
+    let keeps = traces(lines, |to| to.trace = Some(told(true)));
+    assert_eq!(keeps, ["tracestate: b=1", "tracestate: c=2", &own]);
+    assert_eq!(traces(lines, |to| to.trace = Some(told(false))), [&*own]);
+    let named = format!("Connection: traceparent\r\n{lines}");
+    assert_eq!(traces(&named, |to| to.trace = Some(told(false))), [&*own]);
 }

@@ -141,6 +141,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         self.progress = record.now();
         let took = self.progress.saturating_duration_since(sent);
         record.upstream_time.set(Some(took));
+        record.try_answered(head.status);
         Ok(head)
     }
 

@@ -151,10 +151,11 @@ impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn unreachable(&self, error: ConnectError) -> AttemptError {
         if self.candidates.should_log(Instant::now()) {
             let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+            let trace_id = self.record.trace_id().map(tracing::field::display);
             if error.is_ours() {
-                tracing::error!(%upstream, %error, request_id, "there is no room for another connection");
+                tracing::error!(%upstream, %error, request_id, trace_id, "there is no room for another connection");
             } else {
-                tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+                tracing::warn!(%upstream, %error, request_id, trace_id, "an upstream cannot be reached");
             }
         }
         not_connected(Cause::Connect(error))
@@ -164,7 +165,8 @@ impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn refused(&self, error: TlsError) -> Cause {
         if self.candidates.should_log(Instant::now()) {
             let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
-            tracing::warn!(%upstream, %error, request_id, "an upstream cannot be reached");
+            let trace_id = self.record.trace_id().map(tracing::field::display);
+            tracing::warn!(%upstream, %error, request_id, trace_id, "an upstream cannot be reached");
         }
         Cause::Refused(error)
     }
@@ -181,10 +183,12 @@ impl<'f, 'r> Forward<'f, 'r> {
             && endpoint.state.should_log_odd(Instant::now())
         {
             let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+            let trace_id = self.record.trace_id().map(tracing::field::display);
             tracing::warn!(
                 %upstream,
                 why = odd.as_str(),
                 request_id,
+                trace_id,
                 "an answer of a service is not as HTTP asks for; it was read all the same"
             );
         }
@@ -194,6 +198,7 @@ impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn note_attempt(&self, pool: &AddressPool) {
         self.record.attempts.set(self.record.attempts.get() + 1);
         self.record.endpoint.replace(Some(Rc::clone(&pool.text)));
+        self.record.try_goes_to(&pool.text);
         self.record.upstream_time.set(None);
     }
 
@@ -278,6 +283,7 @@ impl PutHead for ServiceHead<'_, '_> {
                 Persistence::Ends
             },
             version: request.head.version,
+            trace: forward.record.told_trace(),
         };
         put_request(
             sink,

@@ -101,6 +101,7 @@ async fn exchange<'f, 'r>(
     client: &mut ClientSide<'_>,
 ) -> Result<Exchanged, AttemptError> {
     let record = forward.record;
+    record.begin_try(forward.endpoint(current));
     let ask_kernel = !(forward.is_repeatable(kept) && kept.is_whole());
     let pool = &current.candidate().pool;
     let mut link = match pool.take(forward.announced.as_ref(), ask_kernel, record.now()) {
@@ -122,6 +123,7 @@ async fn exchange<'f, 'r>(
                 {
                     drop(attempt);
                     tries.note_stale(current, error.waited);
+                    record.begin_try(endpoint);
                     link = forward.connect(current).await?;
                     continue;
                 }

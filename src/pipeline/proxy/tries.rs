@@ -144,6 +144,7 @@ impl<'f, 'r> Tries<'f, 'r> {
     }
 
     fn log(&self, failed: &Try, reason: &'static str, took: Duration) {
+        self.forward.record.try_failed(reason);
         self.forward.record.tries.borrow_mut().push(FailedTry {
             endpoint: Rc::clone(&failed.candidate().pool.text),
             reason,

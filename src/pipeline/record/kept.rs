@@ -16,7 +16,7 @@ impl Record<'_> {
         Entry {
             time: self.worker.clock.time(self.begun),
             request_id: self.request_id.text().into(),
-            trace_id: None,
+            trace_id: self.trace_id().map(|id| id.to_string().into()),
             client: client.map(|client| client.name.as_str().into()),
             client_kind,
             ip: self.address(),

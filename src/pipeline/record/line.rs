@@ -52,6 +52,12 @@ impl Record<'_> {
             line.out.push(b'"');
         }
         line.word(Member::RequestId, || Some(self.request_id.bytes()));
+        if line.has(Member::TraceId)
+            && let Some(id) = self.trace_id()
+        {
+            let digits = id.digits();
+            line.word(Member::TraceId, || Some(&digits));
+        }
         let (client, kind) = self.client();
         line.word(Member::Client, || {
             client.map(|client| client.name.as_str().as_bytes())

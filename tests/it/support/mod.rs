@@ -6,6 +6,7 @@ mod access_line;
 mod admin;
 pub(crate) mod ari;
 mod client;
+pub(crate) mod collector;
 mod command;
 mod gateway;
 mod message;

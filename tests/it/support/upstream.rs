@@ -273,7 +273,7 @@ fn echo(peer: &mut Peer) -> Result<(), Gone> {
 }
 
 /// A socket on a port of a loopback address, shared with others that ask for the same.
-fn bound(address: SocketAddr) -> Socket {
+pub(super) fn bound(address: SocketAddr) -> Socket {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("socket");
     socket.set_reuse_port(true).expect("SO_REUSEPORT");
     socket.set_reuse_address(true).expect("SO_REUSEADDR");
