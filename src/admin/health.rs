@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::server::Phase;
 
+use super::access::Operator;
 use super::view::{Presence, View};
 
 /// Something that is not as it should be.
@@ -42,7 +43,8 @@ pub fn reasons(view: &View) -> Vec<Reason> {
 #[derive(Serialize)]
 struct Readiness {
     status: &'static str,
-    reasons: Vec<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<Reason>>,
 }
 
 /// The process answers.
@@ -52,11 +54,24 @@ pub(super) async fn livez() -> impl IntoResponse {
 
 /// 200 if the gateway should get requests, else 503 with the reasons.
 pub(super) async fn readyz(State(view): State<Arc<View>>) -> impl IntoResponse {
-    let reasons = reasons(&view);
+    readiness(&view, true)
+}
+
+/// The same on a port with a token: without one the reasons, which have names, are left out.
+pub(super) async fn readyz_by_token(
+    State(view): State<Arc<View>>,
+    operator: Option<Extension<Operator>>,
+) -> impl IntoResponse {
+    readiness(&view, operator.is_some())
+}
+
+fn readiness(view: &View, tells_reasons: bool) -> impl IntoResponse + use<> {
+    let reasons = reasons(view);
     let (code, status) = if reasons.is_empty() {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
+    let reasons = tells_reasons.then_some(reasons);
     (code, Json(Readiness { status, reasons }))
 }

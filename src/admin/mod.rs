@@ -2,22 +2,31 @@
 //! of its own, with a runtime of its own, so that nothing that is asked here holds up a request; it reads
 //! what the gateway shares ([`View`]) and takes no part in serving.
 //!
-//! `socket` claims where it listens, `serve` accepts and bounds connections, `router` says what is where,
-//! `health` what the gateway lacks, `exposition` what it has counted, `page` the dashboard's files.
+//! `socket` claims where it listens, `serve` accepts and bounds connections, `guard` decides who may ask what,
+//! `router` says what is where, `answer` completes answers; `health` says what the gateway lacks, `exposition`
+//! what it has counted, `page` has the dashboard's files.
 
+mod access;
+mod answer;
+mod caller;
 mod exposition;
 mod filter;
+mod guard;
 mod health;
+mod login;
 mod page;
 mod problem;
 mod process;
 mod router;
 mod serve;
+mod sessions;
 mod socket;
 mod stream;
 mod tail;
+mod tries;
 mod view;
 
+pub use access::{Doorkeeper, Grant, Operator, Proof};
 pub use health::{Reason, reasons};
 pub use problem::Problem;
 pub use process::Process;

@@ -2,9 +2,12 @@
 //! port have.
 
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::request_id;
+
+/// What a problem document is sent as.
+const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request is not answered with what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Problem {
     pub title: &'static str,
     /// What is wrong with this request, and what would be right.
     pub detail: String,
+    /// After how many seconds another try makes sense.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -32,6 +37,16 @@ impl Problem {
             code,
             title,
             detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
         }
     }
 
@@ -63,7 +78,19 @@ impl IntoResponse for Problem {
         })
         .to_string();
         json.push('\n');
-        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, content_type, json).into_response()
+        let content_type = [(header::CONTENT_TYPE, MEDIA_TYPE)];
+        let mut answer = (self.status, content_type, json).into_response();
+        if let Some(seconds) = self.retry_after {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"tollgate\"");
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        answer
     }
 }

@@ -4,43 +4,53 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
 use http::StatusCode;
 
 use super::exposition::metrics;
-use super::health::{livez, readyz};
+use super::health::{livez, readyz, readyz_by_token};
 use super::page;
 use super::problem::Problem;
 use super::socket::Port;
 use super::tail::tail;
 use super::view::View;
+use super::{answer, guard, login};
 
 /// The paths of a port.
 pub(super) fn router(port: Port, view: Arc<View>) -> Router {
-    let router = match port {
+    let paths = match port {
         Port::Admin => for_programs()
+            .route("/readyz", get(readyz_by_token))
             .merge(for_operators())
             .merge(page::dashboard())
             .merge(page::open()),
-        Port::Metrics => for_programs(),
+        Port::Metrics => for_programs().route("/readyz", get(readyz)),
     };
-    router
+    let paths = paths
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(view)
+        .method_not_allowed_fallback(no_such_method);
+    // The last one is the first that a request meets.
+    let guarded = match port {
+        Port::Admin => paths.layer(from_fn_with_state(Arc::clone(&view), guard::admin)),
+        Port::Metrics => paths.layer(from_fn(guard::metrics)),
+    };
+    guarded.layer(from_fn(answer::complete)).with_state(view)
 }
 
 /// What load balancers and collectors of metrics ask for.
 fn for_programs() -> Router<Arc<View>> {
     Router::new()
         .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
 }
 
 /// What people and their tools ask for.
 fn for_operators() -> Router<Arc<View>> {
-    Router::new().route("/api/v1/tail", get(tail))
+    Router::new()
+        .route("/login", post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/api/v1/tail", get(tail))
 }
 
 async fn no_such_path(request: Request) -> Problem {

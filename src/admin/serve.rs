@@ -2,9 +2,7 @@
 //! and time. When there is no room for one more, idle connections are asked to go.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::server::Phase;
 
+use super::caller::Caller;
 use super::router::router;
 use super::socket::{AdminSocket, Port, Socket};
 use super::stream::Unstalled;
@@ -34,8 +33,8 @@ const MAX_FIELDS: usize = 100;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often connections that rest are asked to go while there is no room.
 const CROWD_INTERVAL: Duration = Duration::from_millis(20);
-/// How long one that has asked nothing may stay after that.
-const CROWD_GRACE: Duration = Duration::from_secs(1);
+/// How long one that has asked nothing yet may stay once a successor answers.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// How long to wait when the process or the machine runs short of something, file descriptors mostly.
 const RESOURCE_BACKOFF: Duration = Duration::from_millis(100);
 
@@ -48,13 +47,6 @@ pub struct Parts {
     pub view: Arc<View>,
     /// Dropped once this process does not answer operators any more.
     pub answers: oneshot::Sender<()>,
-}
-
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller {
-    /// Absent through a Unix socket.
-    pub address: Option<IpAddr>,
 }
 
 /// Serves the operator's ports. Never returns but with an error: their end is that of the process.
@@ -74,6 +66,7 @@ pub fn run(parts: Parts) -> io::Result<()> {
         for socket in parts.sockets {
             let door = Door {
                 router: router(socket.port, Arc::clone(&parts.view)),
+                is_open: socket.is_open(),
                 room: Arc::clone(&room),
                 phase: parts.view.phase.clone(),
                 presence: parts.view.presence.clone(),
@@ -112,6 +105,7 @@ impl Room {
 /// A port, as its connections see it.
 struct Door {
     router: Router,
+    is_open: bool,
     room: Arc<Room>,
     phase: watch::Receiver<Phase>,
     presence: watch::Receiver<Presence>,
@@ -173,12 +167,21 @@ impl Door {
         match accepting {
             Accepting::Tcp(it) => {
                 let (stream, peer) = it.accept().await?;
-                let address = Some(peer.ip().to_canonical());
-                connections.spawn(self.serve(stream, Caller { address }, place));
+                let local = stream.local_addr()?.ip().to_canonical();
+                let caller = Caller {
+                    address: Some(peer.ip().to_canonical()),
+                    local: Some(local),
+                    is_open: self.is_open,
+                };
+                connections.spawn(self.serve(stream, caller, place));
             }
             Accepting::Unix(it) => {
                 let (stream, _) = it.accept().await?;
-                connections.spawn(self.serve(stream, Caller { address: None }, place));
+                let caller = Caller {
+                    is_open: self.is_open,
+                    ..Caller::default()
+                };
+                connections.spawn(self.serve(stream, caller, place));
             }
         }
         Ok(())
@@ -192,10 +195,9 @@ impl Door {
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + use<S> {
         let router = TowerToHyperService::new(self.router.clone());
-        let asked = Arc::<AtomicBool>::default();
-        let has_asked = Arc::clone(&asked);
+        let (asks, mut has_asked) = watch::channel(false);
         let service = service_fn(move |mut request| {
-            asked.store(true, Ordering::Relaxed);
+            asks.send_replace(true);
             http::Request::extensions_mut(&mut request).insert(caller);
             router.call(request)
         });
@@ -213,16 +215,19 @@ impl Door {
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = leaves(&mut presence) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+                    // One that has just been made is about to ask, and would be closed.
+                    let asks = async { drop(has_asked.wait_for(|it| *it).await) };
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        _ = timeout(FIRST_REQUEST, asks) => {
+                            connection.as_mut().graceful_shutdown();
+                            connection.await
+                        }
+                    }
                 }
                 () = room.crowded.notified() => {
                     connection.as_mut().graceful_shutdown();
-                    match timeout(CROWD_GRACE, connection.as_mut()).await {
-                        Err(_) if !has_asked.load(Ordering::Relaxed) => Ok(()),
-                        Err(_) => connection.await,
-                        Ok(ended) => ended,
-                    }
+                    connection.await
                 }
             };
             if let Err(error) = ended {

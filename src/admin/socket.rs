@@ -196,6 +196,16 @@ impl AdminSocket {
         })
     }
 
+    /// Whether other machines can connect.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.socket {
+            Socket::Tcp(it) => it
+                .local_addr()
+                .is_ok_and(|bound| AdminListen::Tcp(bound).is_open()),
+            Socket::Unix(_) => false,
+        }
+    }
+
     /// Takes away the file of a socket that nobody listens with any more.
     pub fn remove_file(&self) {
         if let AdminListen::Unix(path) = &self.configured {

@@ -11,6 +11,8 @@ use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
 
+use super::access::Doorkeeper;
+
 /// What the admin port works on.
 #[derive(Debug)]
 pub struct View {
@@ -30,6 +32,8 @@ pub struct View {
     pub store: Arc<LimitStore>,
     /// Absent: there is no access log.
     pub access_log: Option<Arc<Sink>>,
+    /// Who has logged in.
+    pub doorkeeper: Doorkeeper,
 }
 
 /// Who answers on the operator's ports.

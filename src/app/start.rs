@@ -175,15 +175,22 @@ fn claim_admin(
 ) -> Result<Vec<AdminSocket>, ClaimError> {
     let mut given = predecessor.map_or_else(Vec::new, Predecessor::take_admin_sockets);
     let listen = &settings.admin_listen;
-    if let AdminListen::Tcp(address) = listen {
+    for (port, listen) in [
+        (Port::Admin, listen),
+        (Port::Metrics, &settings.metrics_listen),
+    ] {
+        let AdminListen::Tcp(address) = listen else {
+            continue;
+        };
         let of_systemd = |it: &mut Inherited| it.of_systemd && it.configured == *address;
         given.extend(sockets.extract_if(.., of_systemd).map(|it| Given {
-            name: Port::Admin.at(listen),
+            name: port.at(listen),
             socket: it.socket.into(),
         }));
     }
     let admin = admin::claim(Port::Admin, listen, &mut given)?;
-    Ok(admin.into_iter().collect())
+    let metrics = admin::claim(Port::Metrics, &settings.metrics_listen, &mut given)?;
+    Ok(admin.into_iter().chain(metrics).collect())
 }
 
 /// Claims all addresses, with the sockets that systemd or a predecessor has for them.

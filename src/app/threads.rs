@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::admin::{self, AdminSocket, Presence, View};
+use crate::admin::{self, AdminSocket, Doorkeeper, Presence, View};
 use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
@@ -134,6 +134,7 @@ impl Gateway {
             metrics: Arc::clone(&self.metrics),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
+            doorkeeper: Doorkeeper::default(),
         }
     }
 }
@@ -142,9 +143,10 @@ impl Gateway {
     /// As many connections as are wanted, or fewer if there are not enough files for them.
     fn max_connections(&self) -> usize {
         let wanted = self.settings.max_connections;
-        let operators = match self.settings.admin_listen {
-            AdminListen::Off => 0,
-            AdminListen::Tcp(_) | AdminListen::Unix(_) => admin::MOST_CONNECTIONS,
+        let ports = [&self.settings.admin_listen, &self.settings.metrics_listen];
+        let operators = match ports {
+            [AdminListen::Off, AdminListen::Off] => 0,
+            _ => admin::MOST_CONNECTIONS,
         };
         let Some((files, fitting)) = files::raise_limit(self.settings.workers, operators) else {
             return wanted;

@@ -36,6 +36,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Where the operator's own port listens.
     pub admin_listen: AdminListen,
+    /// Where metrics and health are besides.
+    pub metrics_listen: AdminListen,
 }
 
 words! {
@@ -76,6 +78,12 @@ pub enum AdminListen {
 }
 
 impl AdminListen {
+    /// Whether other machines can connect.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Tcp(address) if !address.ip().to_canonical().is_loopback())
+    }
+
     /// Reached from this machine alone.
     pub const DEFAULT: Self =
         Self::Tcp(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9000)));

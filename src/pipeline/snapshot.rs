@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::acme::{Acme, AcmeSettings};
-use crate::client::{AllowList, CertificateTable, Client, KeyTable};
+use crate::client::{AllowList, ApiKeyHash, CertificateTable, Client, KeyTable};
 pub use crate::limit::LimitHeaders;
 use crate::limit::Policy;
 use crate::logging::Lines;
@@ -57,6 +57,8 @@ pub struct Snapshot {
     pub traces: Option<Arc<TraceSettings>>,
     /// What the access log has of requests.
     pub access_lines: Lines,
+    /// Who may do what on the admin port.
+    pub operators: Operators,
 }
 
 /// Who may come in.
@@ -79,6 +81,17 @@ pub struct Access {
     pub names: Names,
     /// What pages of other origins may do where no route says otherwise.
     pub cors: Option<Arc<Cors>>,
+}
+
+/// Who may do what on the admin port.
+#[derive(Debug)]
+pub struct Operators {
+    /// The token for changes and reading.
+    pub token: Option<ApiKeyHash>,
+    /// The token for reading.
+    pub read_token: Option<ApiKeyHash>,
+    /// More names that the port is known by, also `*.example.com`.
+    pub hosts: Vec<Box<str>>,
 }
 
 /// How much.

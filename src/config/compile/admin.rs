@@ -1,34 +1,85 @@
-//! The operator's own port.
+//! The operator's own ports: where they listen, and who may do what there.
 
 use std::net::SocketAddr;
 
 use crate::config::file::File;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::AdminListen;
+use crate::config::source::{At, Span};
+use crate::pipeline::snapshot::Operators;
 
-/// Compiles where it listens.
-pub(super) fn listen(file: &File, problems: &mut Problems) -> AdminListen {
-    let listen = &file.admin.listen;
-    if let AdminListen::Tcp(address) = listen.value
-        && let Some(keys) = file
-            .listen
-            .iter()
-            .find(|keys| meet(keys.address.value, address))
-    {
-        let own = *keys.address;
-        let message = format!("`admin.listen` is `{address}`, where clients connect");
-        let problem = Problem::at(listen.span, message);
-        let problem = problem.also(keys.address.span, format!("clients connect to `{own}`"));
-        problems.add(problem.help(
-            "give the admin port an address of its own, such as \"127.0.0.1:9001\", or write `admin.listen = \"off\"`",
-        ));
+/// Compiles where the admin port listens, and where metrics are besides.
+pub(super) fn listen(file: &File, problems: &mut Problems) -> (AdminListen, AdminListen) {
+    let (admin, metrics) = (&file.admin.listen, &file.admin.metrics_listen);
+    for (key, port) in [("listen", admin), ("metrics_listen", metrics)] {
+        let AdminListen::Tcp(address) = port.value else {
+            continue;
+        };
+        let clients = file.listen.iter().map(|keys| &keys.address);
+        if let Some(taken) = clients.into_iter().find(|it| meet(it.value, address)) {
+            let message = format!("`admin.{key}` is `{address}`, where clients connect");
+            let label = format!("clients connect to `{}`", taken.value);
+            problems.add(at(port, taken.span, message).also(taken.span, label).help(format!(
+                "give it an address of its own, such as \"127.0.0.1:9001\", or write `admin.{key} = \"off\"`"
+            )));
+        }
     }
-    listen.value.clone()
+    if meet_at_all(admin, metrics) {
+        let message =
+            "`admin.metrics_listen` is where the admin port listens, which has metrics, too";
+        let problem = Problem::at(metrics.span, message);
+        problems.add(problem.help("leave it out, or give it an address of its own"));
+    }
+    (admin.value.clone(), metrics.value.clone())
+}
+
+/// Compiles who may do what.
+pub(super) fn operators(file: &File, problems: &mut Problems) -> Operators {
+    let admin = &file.admin;
+    if admin.listen.is_open() && admin.token.is_none() && admin.read_token.is_none() {
+        let message = format!(
+            "other machines can connect to `admin.listen`, `{}`, and there is no token",
+            admin.listen.value
+        );
+        let help = "make one with `openssl rand -hex 32`, its hash with `tollgate keys hash`, and write that as `admin.token`; \
+                    or listen on 127.0.0.1 or a Unix socket";
+        problems.add(Problem::at(admin.listen.span, message).help(help));
+    }
+    if let (Some(token), Some(read_token)) = (&admin.token.value, &admin.read_token.value)
+        && token == read_token
+    {
+        let message = "`admin.read_token` is `admin.token`: it may change, too";
+        problems.add(
+            Problem::at(admin.read_token.span, message).help("make another token for reading"),
+        );
+    }
+    Operators {
+        token: admin.token.value,
+        read_token: admin.read_token.value,
+        hosts: admin
+            .hosts
+            .iter()
+            .map(|host| host.0.clone().into())
+            .collect(),
+    }
+}
+
+/// A problem with a port, at the other place where nobody has written the port.
+fn at(port: &At<AdminListen>, other: Span, message: String) -> Problem {
+    let is_written = port.span != Span::NOWHERE;
+    Problem::at(if is_written { port.span } else { other }, message)
+}
+
+fn meet_at_all(one: &AdminListen, other: &AdminListen) -> bool {
+    match (one, other) {
+        (AdminListen::Tcp(one), AdminListen::Tcp(other)) => meet(*one, *other),
+        (AdminListen::Unix(one), AdminListen::Unix(other)) => one == other,
+        _ => false,
+    }
 }
 
 /// Whether only one of them can be listened on.
 fn meet(one: SocketAddr, other: SocketAddr) -> bool {
-    let same_ip =
-        one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() != 0 && one.port() == other.port() && same_ip
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (any || one.ip() == other.ip())
 }

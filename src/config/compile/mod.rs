@@ -95,6 +95,7 @@ pub(super) fn compile(
         acme: acme::compile(file, problems),
         challenges: Arc::default(),
         traces: traces::compile(file, problems),
+        operators: admin::operators(file, problems),
         access_lines: access_lines(&file.log),
     };
     Some((settings?, snapshot))
@@ -117,6 +118,7 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
     let server = &file.server;
     let redis = file.limits.redis.as_ref().filter(|keys| !keys.is_off());
     let redis = redis.map(|keys| redis::compile(keys, problems));
+    let (admin_listen, metrics_listen) = admin::listen(file, problems);
     Some(Settings {
         listen: listen::compile(file, problems),
         workers: match server.workers.size() {
@@ -135,7 +137,8 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
         log_level: *file.log.level,
         log_format: *file.log.format,
         access_log: file.log.access.value.clone(),
-        admin_listen: admin::listen(file, problems),
+        admin_listen,
+        metrics_listen,
     })
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use crate::client::ApiKeyHash;
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{FieldName, Share, Size};
+use crate::config::kinds::{FieldName, HostName, Share, Size};
 use crate::config::settings::{AccessLog, AdminListen, LogFormat};
 use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
@@ -83,6 +84,16 @@ table! {
         /// Where it listens: an IP address and a port, `unix:` and an absolute path, or `off`. Port 0 is
         /// any free port.
         listen: AdminListen = AdminListen::DEFAULT, restart;
+        /// The hash of the token that may change and read. Needed, or `read_token`, wherever other machines
+        /// can connect.
+        token: Option<ApiKeyHash>;
+        /// The hash of a token that may only read.
+        read_token: Option<ApiKeyHash>;
+        /// More names that the port is known by, such as that of a proxy in front of it. `localhost`, loopback
+        /// addresses and the address that was connected to always are.
+        hosts: List<HostName> = List::empty();
+        /// Where metrics and health are besides, without a token, and nothing else: written as `listen` is.
+        metrics_listen: AdminListen = AdminListen::Off, restart;
     }
 }
 

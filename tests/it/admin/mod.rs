@@ -1,4 +1,5 @@
 //! The operator's own port: what answers there, to whom, and through starts, drains and hand-overs.
 
 mod port;
+mod security;
 mod tail;

@@ -1,0 +1,183 @@
+//! Who asks, and what they may: by a token, by a session that a browser has got for one, or because the port
+//! is reached from this machine alone and has no token. Tokens are kept and compared as hashes, so that how
+//! long a comparison takes says nothing about a token.
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::client::{ApiKeyHash, MAX_KEY};
+use crate::pipeline::snapshot::Operators;
+use crate::words::words;
+
+use super::problem::Problem;
+use super::sessions::{COOKIE, Sessions, cookie};
+use super::tries::WrongTries;
+
+/// What somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// See.
+    Read,
+    /// See and change.
+    Change,
+}
+
+words! {
+    /// What somebody is known by.
+    pub enum Proof {
+        /// Nothing: the port is for this machine alone.
+        Local = "local",
+        /// `admin.token`, or a session for it.
+        Token = "token",
+        /// `admin.read_token`, or a session for it.
+        ReadToken = "read_token",
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator {
+    /// What they are known by.
+    pub proof: Proof,
+    /// Where they connect from; absent through a Unix socket.
+    pub address: Option<IpAddr>,
+}
+
+impl Operator {
+    /// What they may do.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        match self.proof {
+            Proof::Local | Proof::Token => Grant::Change,
+            Proof::ReadToken => Grant::Read,
+        }
+    }
+
+    /// Where they connect from, for the log.
+    #[must_use]
+    pub fn from(&self) -> String {
+        self.address
+            .map_or_else(|| "the Unix socket".to_owned(), |it| it.to_string())
+    }
+}
+
+/// Who has logged in, and who tries.
+#[derive(Debug, Default)]
+pub struct Doorkeeper {
+    sessions: Mutex<Sessions>,
+    tries: Mutex<WrongTries>,
+}
+
+impl Operators {
+    /// Whether somebody without a token may do nothing; `is_open`: other machines can connect. A reload
+    /// may have taken the token away from a port that it cannot close.
+    pub(super) fn need_a_token(&self, is_open: bool) -> bool {
+        is_open || self.token.is_some() || self.read_token.is_some()
+    }
+
+    /// What a token with this hash proves.
+    pub(super) fn proves(&self, hash: ApiKeyHash) -> Option<Proof> {
+        match Some(hash) {
+            of if of == self.token => Some(Proof::Token),
+            of if of == self.read_token => Some(Proof::ReadToken),
+            _ => None,
+        }
+    }
+}
+
+impl Doorkeeper {
+    /// Says who asks with these fields from there. `None`: they show nothing.
+    ///
+    /// # Errors
+    /// What they show is wrong.
+    pub fn identify(
+        &self,
+        operators: &Operators,
+        fields: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Operator>, Problem> {
+        let now = Instant::now();
+        if let Some(field) = fields.get(header::AUTHORIZATION) {
+            let token = bearer(field.as_bytes());
+            let proof = self.check(operators, token.unwrap_or_default(), address, now)?;
+            return Ok(Some(Operator { proof, address }));
+        }
+        let Some(id) = cookie(fields, COOKIE) else {
+            return Ok(None);
+        };
+        let hash = lock(&self.sessions).token_of(id, now);
+        // The token may be another one by now.
+        let proof = hash.and_then(|hash| operators.proves(hash));
+        Ok(proof.map(|proof| Operator { proof, address }))
+    }
+
+    /// Says what a token proves. The right one passes however many wrong ones came before it.
+    ///
+    /// # Errors
+    /// Nothing.
+    pub fn check(
+        &self,
+        operators: &Operators,
+        token: &[u8],
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<Proof, Problem> {
+        let hash = (token.len() <= MAX_KEY).then(|| ApiKeyHash::of(token));
+        if let Some(proof) = hash.and_then(|hash| operators.proves(hash)) {
+            return Ok(proof);
+        }
+        match lock(&self.tries).note(address, now) {
+            None => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_token",
+                "Wrong token",
+                "This is neither `admin.token` nor `admin.read_token`.",
+            )),
+            Some(wait) => Err(too_many(wait)),
+        }
+    }
+
+    /// Begins a session for a right token; returns its id.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn open_session(&self, token: &[u8]) -> Result<String, Problem> {
+        let id = lock(&self.sessions).open(ApiKeyHash::of(token), Instant::now());
+        id.map_err(|error| {
+            tracing::error!(%error, "nobody can log in to the admin port");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, "internal", "Internal error", "The log says why.")
+        })
+    }
+
+    /// Ends the session of these fields, if there is one.
+    pub fn close_session(&self, fields: &HeaderMap) {
+        if let Some(id) = cookie(fields, COOKIE) {
+            lock(&self.sessions).close(id);
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let seconds = wait.as_secs().max(1);
+    let detail = format!("Too many wrong tokens from this address; try again in {seconds} s.");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Problem::new(status, "too_many_tries", "Too many tries", detail).retry_after(seconds)
+}
+
+/// The token of `Bearer TOKEN`.
+fn bearer(field: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = field.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
