@@ -27,6 +27,8 @@ use super::labels::Labels;
 pub(super) struct Scrape {
     totals: Totals,
     endpoints: Vec<EndpointNow>,
+    /// Upstreams with TLS, and whether all their certificates are verified.
+    verified: Vec<(Arc<str>, bool)>,
     /// Names and the seconds since 1970 when they expire.
     certificates: BTreeMap<String, i64>,
     /// Whether Redis is there, if there should be one, and how many gateways share it.
@@ -64,10 +66,17 @@ impl Scrape {
         // An address may stand in two endpoints of an upstream, which are then counted together.
         endpoints.sort_by(|a, b| (&a.upstream, &a.address).cmp(&(&b.upstream, &b.address)));
         endpoints.dedup_by(|a, b| a.upstream == b.upstream && a.address == b.address);
+        let verified = snapshot.upstreams.iter().filter_map(|upstream| {
+            let endpoints = upstream.endpoints.iter();
+            let mut tls = endpoints.filter_map(|one| one.tls.as_ref()).peekable();
+            tls.peek()?;
+            Some((Arc::clone(&upstream.name), tls.all(|it| it.tls.verifies())))
+        });
         let store = view.store.look();
         Self {
             totals: view.metrics.read(),
             endpoints,
+            verified: verified.collect(),
             certificates: super::certificates(&snapshot),
             redis: store
                 .redis
@@ -360,6 +369,13 @@ impl Scrape {
                     _ => 0,
                 };
                 gauge(out, &one.labels(), state)
+            })
+        })?;
+        let help = "0 for upstreams with `tls.verify = false`, 1 for others that speak TLS";
+        out.gauges("tollgate_upstream_tls_verified", help, |out| {
+            let mut all = self.verified.iter();
+            all.try_for_each(|(upstream, verified)| {
+                gauge(out, &Labels([("upstream", upstream)]), u64::from(*verified))
             })
         })
     }

@@ -7,6 +7,7 @@ mod cardinality;
 mod counts;
 mod hand_over;
 mod reloads;
+mod tls;
 
 use crate::support::{Gateway, with_admin};
 

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::authority::{Authority, Signed, VERSIONS};
 use super::front::Front;
 use super::{Site, config, trusts};
-use crate::support::{Gateway, Request, Upstream, eventually, folder_with, noise, tollgate};
+use crate::support::{
+    Gateway, Request, Upstream, eventually, folder_with, noise, tollgate, with_admin,
+};
 
 #[test]
 fn both_versions_are_spoken_on_kept_connections() {
@@ -201,7 +203,7 @@ fn that_nothing_is_verified_is_said_at_each_start_and_reload() {
     let authority = Authority::new();
     let upstream = Upstream::echo();
     let front = Front::of(&upstream, authority.signs(&["other.test"]).server());
-    let text = config(&front.url(), "verify = false");
+    let text = with_admin(&config(&front.url(), "verify = false"), "");
     let gateway = Gateway::start(&text);
     gateway.ask(&Request::get("/a")).is(200);
     let warnings = || {
@@ -213,6 +215,10 @@ fn that_nothing_is_verified_is_said_at_each_start_and_reload() {
         log.iter().filter(is_it).count()
     };
     assert_eq!(warnings(), 1);
+    let verified = gateway.scrape().sum("tollgate_upstream_tls_verified", &[]);
+    let series = gateway.scrape().0.into_keys();
+    let series = series.filter(|it| it.starts_with("tollgate_upstream_tls_verified{"));
+    assert_eq!((series.count(), verified.to_bits()), (1, 0.0_f64.to_bits()));
     gateway.reload(&text);
     eventually("the warning", || (warnings() == 2).then_some(()));
     let file = gateway.dir().join("tollgate.toml");
