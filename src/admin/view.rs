@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
+use crate::traces::Traces;
 
 use super::access::Doorkeeper;
 
@@ -28,6 +29,8 @@ pub struct View {
     pub presence: watch::Receiver<Presence>,
     /// What the gateway counts.
     pub metrics: Arc<Metrics>,
+    /// Where spans go.
+    pub traces: Arc<Traces>,
     /// Where requests are counted for their limits.
     pub store: Arc<LimitStore>,
     /// Absent: there is no access log.

@@ -132,6 +132,7 @@ impl Gateway {
             tap: Arc::clone(&self.tap),
             presence: presence.subscribe(),
             metrics: Arc::clone(&self.metrics),
+            traces: Arc::clone(&self.traces),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
             doorkeeper: Doorkeeper::default(),

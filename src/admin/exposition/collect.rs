@@ -82,7 +82,7 @@ impl Scrape {
                 .redis
                 .map(|redis| (redis.away_since.is_none(), redis.instances)),
             lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),
-            spans_dropped: 0,
+            spans_dropped: view.traces.dropped(),
             process: Process::look(),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::traced;
 use crate::support::collector::{Collector, Reply};
 use crate::support::tls::{Authority, provider};
-use crate::support::{Gateway, Request, Shop, Silent};
+use crate::support::{Gateway, Request, Shop, Silent, eventually, with_admin};
 
 /// Ends the gateway, and says how many spans were exported and dropped.
 fn end(mut shop: Shop) -> (u64, u64) {
@@ -224,6 +224,19 @@ fn what_is_taken_in_part_is_counted_so() {
         shop.gateway.wait_log("the complaint", complaint);
         assert_eq!(end(shop), (1, 1));
     }
+}
+
+#[test]
+fn what_is_dropped_is_a_metric() {
+    let collector = Collector::http();
+    collector.replies(&[Reply::Status(400, None)]);
+    let gateway = Gateway::start(&with_admin(&collector.config(), ""));
+    let dropped = || gateway.scrape().get("tollgate_spans_dropped_total");
+    assert!(dropped().abs() < f64::EPSILON, "it is there from the start");
+    gateway.ask(&Request::get("/x")).is(404);
+    eventually("the loss of the one span", || {
+        ((dropped() - 1.0).abs() < f64::EPSILON).then_some(())
+    });
 }
 
 #[test]
