@@ -37,6 +37,31 @@ fn seconds(text: &str, name: &str) -> u64 {
 }
 
 #[test]
+fn the_configuration_of_the_composition_is_good_and_prometheus_finds_the_gateway() {
+    let compose = text("compose.yml");
+    let content = |name: &str| {
+        let (_, after) = compose
+            .split_once(&format!("\n  {name}:\n    content: |\n"))
+            .expect("a config");
+        let lines = after.lines();
+        let lines = lines.take_while(|line| line.is_empty() || line.starts_with("      "));
+        let lines = lines.map(|line| line.trim_start_matches("      "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("tollgate.toml");
+    let gateway = content("gateway");
+    std::fs::write(&file, &gateway).expect("write the file");
+    check(&file);
+    let admin = settings(&gateway, "listen = ")[1].trim_matches('"');
+    assert!(content("prometheus").contains(&format!("targets: [\"{admin}\"]")));
+    for mounted in ["dashboards/alerts.yml", "dashboards/grafana.json"] {
+        assert!(compose.contains(&format!("- ../{mounted}:")), "{mounted}");
+        assert!(deploy("..").join(mounted).is_file(), "{mounted}");
+    }
+}
+
+#[test]
 fn the_packaged_configuration_is_good() {
     check(&deploy("tollgate.toml"));
 }
