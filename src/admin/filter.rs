@@ -11,11 +11,11 @@ use super::problem::Problem;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    route: Option<Box<str>>,
-    client: Option<Box<str>>,
-    status: Option<String>,
-    code: Option<Box<str>>,
-    slow: Option<String>,
+    pub route: Option<Box<str>>,
+    pub client: Option<Box<str>>,
+    pub status: Option<String>,
+    pub code: Option<Box<str>>,
+    pub slow: Option<String>,
 }
 
 impl Asked {

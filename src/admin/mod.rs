@@ -8,11 +8,15 @@
 
 mod access;
 mod answer;
+mod api;
+mod assessment;
 mod caller;
 mod exposition;
 mod filter;
 mod guard;
 mod health;
+mod history;
+mod live;
 mod login;
 mod page;
 mod problem;
@@ -23,11 +27,14 @@ mod sessions;
 mod socket;
 mod stream;
 mod tail;
+mod tick;
+mod time;
 mod tries;
 mod view;
 
 pub use access::{Doorkeeper, Grant, Operator, Proof};
 pub use health::{Reason, reasons};
+pub use live::Live;
 pub use problem::Problem;
 pub use process::Process;
 pub use serve::{MOST_CONNECTIONS, Parts, run};

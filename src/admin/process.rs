@@ -26,12 +26,17 @@ pub struct Process {
 }
 
 impl Process {
+    /// Processor time, of the system for it as well.
+    #[must_use]
+    pub fn cpu_time() -> Option<Duration> {
+        Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
+    }
+
     /// Asks the system.
     #[must_use]
     pub fn look() -> Self {
-        let cpu = clock_gettime(ClockId::ProcessCPUTime);
         let mut process = Self {
-            cpu: Duration::try_from(cpu).ok(),
+            cpu: Self::cpu_time(),
             max_fds: getrlimit(Resource::Nofile).current,
             open_fds: fs::read_dir("/proc/self/fd")
                 .ok()

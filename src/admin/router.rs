@@ -8,6 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use http::StatusCode;
 
+use super::api;
 use super::exposition::metrics;
 use super::health::{livez, readyz, readyz_by_token};
 use super::page;
@@ -23,6 +24,7 @@ pub(super) fn router(port: Port, view: Arc<View>) -> Router {
         Port::Admin => for_programs()
             .route("/readyz", get(readyz_by_token))
             .merge(for_operators())
+            .merge(api::reading())
             .merge(page::dashboard())
             .merge(page::open()),
         Port::Metrics => for_programs().route("/readyz", get(readyz)),

@@ -22,6 +22,7 @@ use super::caller::Caller;
 use super::router::router;
 use super::socket::{AdminSocket, Port, Socket};
 use super::stream::Unstalled;
+use super::tick;
 use super::view::{Presence, View, leaves};
 
 /// How many connections all operator's ports have at once.
@@ -63,6 +64,8 @@ pub fn run(parts: Parts) -> io::Result<()> {
             crowded: Notify::new(),
         });
         let mut doors = JoinSet::new();
+        let is_admin = |socket: &AdminSocket| socket.port == Port::Admin;
+        let has_admin = parts.sockets.iter().any(is_admin);
         for socket in parts.sockets {
             let door = Door {
                 router: router(socket.port, Arc::clone(&parts.view)),
@@ -72,6 +75,13 @@ pub fn run(parts: Parts) -> io::Result<()> {
                 presence: parts.view.presence.clone(),
             };
             doors.spawn(door.open(socket));
+        }
+        if has_admin {
+            let view = Arc::clone(&parts.view);
+            doors.spawn(async {
+                tick::run(view).await;
+                Ok(())
+            });
         }
         while let Some(ended) = doors.join_next().await {
             ended.map_err(io::Error::other)??;

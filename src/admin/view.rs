@@ -1,11 +1,13 @@
 //! What the admin port sees of the gateway: shared values that others write.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::limit::LimitStore;
-use crate::logging::{Sink, Tap};
+use crate::logging::{Events, Sink, Tap};
 use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
@@ -13,6 +15,7 @@ use crate::server::Phase;
 use crate::traces::Traces;
 
 use super::access::Doorkeeper;
+use super::live::Live;
 
 /// What the admin port works on.
 #[derive(Debug)]
@@ -37,6 +40,14 @@ pub struct View {
     pub access_log: Option<Arc<Sink>>,
     /// Who has logged in.
     pub doorkeeper: Doorkeeper,
+    /// The last lines of the operator's log.
+    pub events: Arc<Events>,
+    /// The configuration.
+    pub file: PathBuf,
+    /// When the process began.
+    pub started: Timestamp,
+    /// What was counted, second by second, and who watches.
+    pub live: Live,
 }
 
 /// Who answers on the operator's ports.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::admin::{self, AdminSocket, Doorkeeper, Presence, View};
+use crate::admin::{self, AdminSocket, Doorkeeper, Live, Presence, View};
 use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
@@ -136,6 +137,10 @@ impl Gateway {
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
             doorkeeper: Doorkeeper::default(),
+            events: Arc::clone(&self.operator_log.events),
+            file: self.file.clone(),
+            started: Timestamp::now(),
+            live: Live::default(),
         }
     }
 }

@@ -45,7 +45,8 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
         lines.event_format(JsonLines).with_filter(level).boxed()
     };
     let kept = EventLayer(Arc::clone(&events)).with_filter(LevelFilter::INFO);
-    let log = tracing_subscriber::registry().with(lines).with(kept);
+    // Kept before it is written: whoever has read a line finds what it says.
+    let log = tracing_subscriber::registry().with(kept).with(lines);
     // Only a second call can fail here, and then the first log serves.
     let _ = tracing::subscriber::set_global_default(log);
     Ok(OperatorLog { sink, events })

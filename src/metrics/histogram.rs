@@ -41,7 +41,7 @@ pub const CLASSIC_BOUNDS: [u64; 16] = [
 
 /// One for each bucket of the schema, and one more for each that a classic bound divides. No two of those
 /// are in one bucket; that of 1 s is the bound of one itself.
-const CELLS: usize = BUCKETS + CLASSIC_BOUNDS.len();
+pub(super) const CELLS: usize = BUCKETS + CLASSIC_BOUNDS.len();
 
 /// 2^(j/8) for the eight parts of a doubling.
 const PARTS: [f64; 8] = [
@@ -164,6 +164,11 @@ impl Histogram {
         self.sum_ns.add(nanos);
     }
 
+    /// All durations together, in nanoseconds.
+    pub(super) fn sum_ns(&self) -> u64 {
+        self.sum_ns.get()
+    }
+
     /// Adds what it has counted.
     pub(super) fn add_to(&self, totals: &mut HistogramTotals) {
         for (total, cell) in totals.cells.iter_mut().zip(&self.cells) {
@@ -176,7 +181,7 @@ impl Histogram {
 /// The durations of all threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistogramTotals {
-    cells: Box<[u64; CELLS]>,
+    pub(super) cells: Box<[u64; CELLS]>,
     sum_ns: u64,
 }
 

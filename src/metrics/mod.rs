@@ -13,6 +13,8 @@ mod outcomes;
 pub mod recent;
 mod route;
 mod rows;
+mod sample;
+mod sparse;
 mod status;
 mod totals;
 mod transfer;
@@ -26,6 +28,8 @@ pub use kinds::{
 };
 pub use outcomes::{Outcome, OutcomeTotals, Outcomes};
 pub use route::{ClientKind, RouteRow, RouteTotals, Served};
+pub use sample::{RouteReading, UpstreamReading};
+pub use sparse::SparseHistogram;
 pub use totals::{EndpointName, Totals, UpstreamTotals, WorkerTotals};
 pub use transfer::{Portion, since};
 pub use worker::{UpstreamRow, WorkerMetrics, WorkerRow};

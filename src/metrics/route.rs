@@ -68,6 +68,11 @@ impl Default for RouteRow {
 }
 
 impl RouteRow {
+    /// A number that is another one after each request.
+    pub(super) fn stamp(&self) -> u64 {
+        self.duration.sum_ns()
+    }
+
     /// Counts a request. Called by the one thread that owns the row.
     pub fn note(&self, served: &Served) {
         self.requests[served.kind as usize][slot(served.status)].increment();

@@ -1,6 +1,7 @@
 //! Rows by name: each worker has one of its own for each route, client and so on that it has met, and a
 //! reader adds them up. What a reload takes away is shown once more, and then forgotten.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -125,6 +126,27 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
             let entry = entry.or_insert_with(|| Entry::new(R::Totals::default()));
             entry.before.add(before);
         }
+    }
+
+    /// Adds up all workers' rows of one name.
+    pub(super) fn read_one<Q: Ord + ?Sized>(&self, name: &Q) -> Option<R::Totals>
+    where
+        K: Borrow<Q>,
+    {
+        let state = self.state();
+        let entry = state.entries.get(name)?;
+        let mut totals = entry.before.clone();
+        for (_, row) in &entry.rows {
+            row.add_to(&mut totals);
+        }
+        Some(totals)
+    }
+
+    /// Shows the rows of each name of the configuration in force.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&K, &[(usize, Arc<R>)])) {
+        let state = self.state();
+        let entries = state.entries.iter().filter(|(_, entry)| !entry.is_gone);
+        entries.for_each(|(name, entry)| visit(name, &entry.rows));
     }
 
     /// Adds up all workers' rows, by name.

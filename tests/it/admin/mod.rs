@@ -1,5 +1,6 @@
 //! The operator's own port: what answers there, to whom, and through starts, drains and hand-overs.
 
+mod api;
 mod metric_names;
 mod port;
 mod security;

@@ -1,0 +1,328 @@
+//! `GET /api/v1/status`: how the gateway is, in a sentence and in numbers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::admin::assessment::{Assessment, RedisAway, Situation, Trouble};
+use crate::admin::health::reasons;
+use crate::admin::history::{History, Present};
+use crate::admin::process::Process;
+use crate::admin::time::Time;
+use crate::admin::view::View;
+use crate::limit::StoreLook;
+use crate::logging::Mark;
+use crate::metrics::WorkerTotals;
+use crate::server::Phase;
+use crate::upstream::{AddressState, Upstream};
+
+/// How the gateway is.
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    started: Time,
+    uptime_seconds: u64,
+    phase: &'static str,
+    ready: bool,
+    #[serde(flatten)]
+    pub(super) assessment: Assessment,
+    now: Now,
+    workers: Vec<WorkerNow>,
+    process: ProcessNow,
+    limit_store: StoreNow,
+    config: ConfigNow,
+    connections: Connections,
+    viewers: usize,
+    access_log_lines_dropped: u64,
+}
+
+/// The last ten seconds.
+#[derive(Serialize)]
+struct Now {
+    requests_per_second: f64,
+    error_ratio: Option<f64>,
+    in_flight: u64,
+    p50_ms: Option<f32>,
+    p90_ms: Option<f32>,
+    p99_ms: Option<f32>,
+    gateway_p99_ms: Option<f32>,
+    service_p99_ms: Option<f32>,
+    refused_per_second: f64,
+}
+
+#[derive(Serialize)]
+struct WorkerNow {
+    worker: usize,
+    requests_per_second: f64,
+    in_flight: u64,
+    connections: u64,
+}
+
+#[derive(Serialize)]
+struct ProcessNow {
+    cpu_ratio: Option<f64>,
+    cpu_seconds: Option<f64>,
+    resident_bytes: Option<u64>,
+    open_fds: Option<u64>,
+    max_fds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct StoreNow {
+    kind: &'static str,
+    up: bool,
+    since: Option<Time>,
+    breaker: Option<&'static str>,
+    leases: Option<u64>,
+    calls_per_second: Option<f64>,
+    calls_per_request: Option<f64>,
+    fleet: Option<u32>,
+    memory_keys: usize,
+    max_keys: usize,
+    p99_ms: Option<f32>,
+}
+
+#[derive(Serialize)]
+struct ConfigNow {
+    file: String,
+    loaded: Option<Time>,
+}
+
+#[derive(Serialize)]
+struct Connections {
+    client: u64,
+    upstream: u64,
+}
+
+/// How the gateway is.
+pub(super) async fn status(State(view): State<Arc<View>>) -> Json<Status> {
+    Json(look(&view))
+}
+
+/// Looks at everything that a status says.
+pub(super) fn look(view: &View) -> Status {
+    let (now, wall) = (Instant::now(), Timestamp::now());
+    let phase = *view.phase.borrow();
+    let not_ready = reasons(view);
+    let ready = not_ready.is_empty();
+    let mut each = Vec::new();
+    view.metrics
+        .visit_workers(|number, totals| each.push((number, totals)));
+    let mut all = WorkerTotals::default();
+    for (_, totals) in &each {
+        all.add(totals);
+    }
+    let store = view.store.look();
+    let history = view.live.history();
+    let present = history.present();
+    let situation = Situation {
+        phase,
+        requests_per_second: present.requests.per_second,
+        requests: present.requests.count,
+        errors: present.requests.errors,
+        most_errors: most_errors(&history),
+        in_flight: all.in_flight,
+        not_ready,
+        redis: redis_away(&store, each.len(), now),
+        reload_refused: reload_refused(view),
+        upstreams: troubles(&view.snapshots.borrow().upstreams, now),
+        now: wall,
+    };
+    let age = wall.duration_since(view.started);
+    Status {
+        version: crate::VERSION,
+        started: Time(view.started),
+        uptime_seconds: u64::try_from(age.as_secs()).unwrap_or(0),
+        phase: phase_word(phase),
+        ready,
+        assessment: situation.assess(),
+        now: Now::of(&present, all.in_flight),
+        workers: workers(&each, &history),
+        process: ProcessNow::look(view),
+        limit_store: StoreNow::of(&store, &present),
+        config: config(view),
+        connections: Connections {
+            client: all.clients,
+            upstream: all.services,
+        },
+        viewers: view.live.viewers(),
+        access_log_lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),
+    }
+}
+
+fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Serving => "serving",
+        Phase::Draining | Phase::Stopping => "draining",
+    }
+}
+
+fn most_errors(history: &History) -> Option<(String, u64)> {
+    let (route, errors) = history.most_errors()?;
+    Some((route.to_owned(), errors))
+}
+
+fn redis_away(store: &StoreLook, workers: usize, now: Instant) -> Option<RedisAway> {
+    let redis = store.redis.as_ref()?;
+    let since = redis.away_since?;
+    Some(RedisAway {
+        for_time: now.saturating_duration_since(since),
+        in_part: redis.workers_without < workers,
+        on_failure: redis.on_failure,
+        instances: redis.instances,
+    })
+}
+
+/// When the last reload was refused, if no other has succeeded since.
+fn reload_refused(view: &View) -> Option<Timestamp> {
+    let marks = view.events.marks_after(0);
+    let last = marks.iter().rev().find(|event| {
+        let of_reload = [Mark::Started, Mark::Reloaded, Mark::ReloadRefused];
+        event.mark.is_some_and(|mark| of_reload.contains(&mark))
+    });
+    let refused = last.filter(|event| event.mark == Some(Mark::ReloadRefused));
+    refused.map(|event| event.time)
+}
+
+/// Upstreams with endpoints that take no requests though they should, those without any left first.
+fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
+    let trouble = |upstream: &Arc<Upstream>| {
+        let (mut all, mut out, mut since) = (0, 0, now);
+        let used = upstream.endpoints.iter().filter(|one| one.weight > 0);
+        for endpoint in used {
+            let look = endpoint.look(now);
+            if look.addresses.is_empty() && look.unresolved.is_some() {
+                (all, out) = (all + 1, out + 1);
+            }
+            for address in look.addresses {
+                all += 1;
+                if address.state.is_out() {
+                    out += 1;
+                    since = since.min(address.since);
+                }
+            }
+        }
+        (out > 0).then(|| Trouble {
+            upstream: upstream.name.to_string(),
+            out,
+            all,
+            for_time: now.saturating_duration_since(since),
+        })
+    };
+    let mut troubles: Vec<_> = upstreams.iter().filter_map(trouble).collect();
+    troubles.sort_by_key(|trouble| trouble.out < trouble.all);
+    troubles
+}
+
+impl AddressState {
+    /// Whether it gets no requests though the configuration has it.
+    pub(super) fn is_out(self) -> bool {
+        match self {
+            Self::Up | Self::Drained => false,
+            Self::Down | Self::CircuitOpen | Self::HalfOpen => true,
+        }
+    }
+}
+
+impl Now {
+    fn of(present: &Present, in_flight: u64) -> Self {
+        Self {
+            requests_per_second: rounded(present.requests.per_second),
+            error_ratio: present.requests.error_ratio,
+            in_flight,
+            p50_ms: present.took.p50,
+            p90_ms: present.took.p90,
+            p99_ms: present.took.p99,
+            gateway_p99_ms: present.gateway_p99_ms,
+            service_p99_ms: present.service_p99_ms,
+            refused_per_second: rounded(present.refused_per_second),
+        }
+    }
+}
+
+fn workers(each: &[(usize, WorkerTotals)], history: &History) -> Vec<WorkerNow> {
+    let rates: Vec<_> = history.workers().collect();
+    let worker = |(number, totals): &(usize, WorkerTotals)| {
+        let rate = rates.iter().find(|(of, _)| of == number);
+        WorkerNow {
+            worker: *number,
+            requests_per_second: rate.map_or(0.0, |(_, rate)| rounded(rate.per_second)),
+            in_flight: totals.in_flight,
+            connections: totals.clients,
+        }
+    };
+    each.iter().map(worker).collect()
+}
+
+impl ProcessNow {
+    fn look(view: &View) -> Self {
+        let process = Process::look();
+        Self {
+            cpu_ratio: view.live.cpu_ratio().map(rounded),
+            cpu_seconds: process.cpu.map(|cpu| rounded(cpu.as_secs_f64())),
+            resident_bytes: process.resident_bytes,
+            open_fds: process.open_fds,
+            max_fds: process.max_fds,
+        }
+    }
+}
+
+impl StoreNow {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    fn of(store: &StoreLook, present: &Present) -> Self {
+        let memory = Self {
+            kind: "memory",
+            up: true,
+            since: None,
+            breaker: None,
+            leases: None,
+            calls_per_second: None,
+            calls_per_request: None,
+            fleet: None,
+            memory_keys: store.counters,
+            max_keys: store.max_counters,
+            p99_ms: None,
+        };
+        let Some(redis) = &store.redis else {
+            return memory;
+        };
+        let (calls, requests) = (present.store_calls, present.requests);
+        let per_request = calls.count as f64 / requests.count as f64;
+        Self {
+            kind: "redis",
+            up: redis.away_since.is_none(),
+            since: redis.away_since.and_then(Time::of),
+            breaker: Some(if redis.workers_without == 0 {
+                "closed"
+            } else {
+                "open"
+            }),
+            leases: Some(redis.leases),
+            calls_per_second: Some(rounded(calls.per_second)),
+            calls_per_request: (requests.count > 0).then(|| rounded(per_request)),
+            fleet: Some(redis.instances),
+            p99_ms: present.store_p99_ms,
+            ..memory
+        }
+    }
+}
+
+fn config(view: &View) -> ConfigNow {
+    let loaded = i64::try_from(view.metrics.last_reload_success_ms()).ok();
+    let loaded = loaded.filter(|ms| *ms > 0);
+    let loaded = loaded.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    ConfigNow {
+        file: view.file.display().to_string(),
+        loaded: loaded.map(Time),
+    }
+}
+
+/// With three digits behind the point.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

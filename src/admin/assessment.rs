@@ -1,0 +1,357 @@
+//! How things are, in one sentence for whoever is called at night, and the reasons one by one. A pure
+//! function of a few values, so that `/api/v1/status`, the page and `/readyz` say the same.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::limit::OnFailure;
+use crate::server::Phase;
+
+use super::health::Reason;
+use super::time::Time;
+
+/// From this share of errors on there is a warning.
+const WARNING_RATIO: f64 = 0.01;
+/// From this share of errors on it is critical.
+const CRITICAL_RATIO: f64 = 0.1;
+/// A share of fewer errors than these in ten seconds says nothing.
+const FEW_ERRORS: u64 = 3;
+/// Of how many upstreams the sentence speaks.
+const MAX_NAMES: usize = 2;
+
+/// What is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Situation {
+    pub phase: Phase,
+    /// Over the last ten seconds, as everything that counts requests.
+    pub requests_per_second: f64,
+    pub requests: u64,
+    /// Answered with 500 or more.
+    pub errors: u64,
+    /// The route with most of them, and how many it has.
+    pub most_errors: Option<(String, u64)>,
+    /// Now.
+    pub in_flight: u64,
+    /// What `/readyz` says.
+    pub not_ready: Vec<Reason>,
+    /// Redis does not answer.
+    pub redis: Option<RedisAway>,
+    /// The last reload was refused, at this time.
+    pub reload_refused: Option<Timestamp>,
+    /// Upstreams with endpoints that cannot be used.
+    pub upstreams: Vec<Trouble>,
+    pub now: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RedisAway {
+    pub for_time: Duration,
+    /// Some workers still have it.
+    pub in_part: bool,
+    pub on_failure: OnFailure,
+    /// How many gateways share the counters, as far as is known.
+    pub instances: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Trouble {
+    pub upstream: String,
+    /// How many of its addresses cannot be used.
+    pub out: usize,
+    pub all: usize,
+    /// Since when the first of them.
+    pub for_time: Duration,
+}
+
+/// How things are.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Assessment {
+    pub state: State,
+    pub sentence: String,
+    pub reasons: Vec<Finding>,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    Ok,
+    Warning,
+    Critical,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub code: &'static str,
+    pub severity: State,
+    pub text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
+impl Situation {
+    /// Says how things are.
+    pub(super) fn assess(&self) -> Assessment {
+        let mut reasons = self.readiness();
+        reasons.extend(self.error_finding());
+        reasons.extend(self.upstreams.iter().map(|it| self.endpoints_finding(it)));
+        reasons.extend(self.redis_finding());
+        reasons.extend(self.reload_refused.map(|time| Finding {
+            code: "reload_refused",
+            severity: State::Warning,
+            text: "The last reload was refused; what was served is served on.".to_owned(),
+            since: Some(Time(time)),
+        }));
+        let states = reasons.iter().map(|reason| reason.severity);
+        Assessment {
+            state: states.max().unwrap_or(State::Ok),
+            sentence: self.sentence(),
+            reasons,
+        }
+    }
+
+    fn readiness(&self) -> Vec<Finding> {
+        let finding = |reason: &Reason| Finding {
+            code: reason.code,
+            // Both pass by themselves.
+            severity: match reason.code {
+                "starting" | "draining" => State::Warning,
+                _ => State::Critical,
+            },
+            text: reason.text.clone(),
+            since: None,
+        };
+        self.not_ready.iter().map(finding).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn error_ratio(&self) -> f64 {
+        self.errors as f64 / self.requests.max(1) as f64
+    }
+
+    fn error_finding(&self) -> Option<Finding> {
+        let ratio = self.error_ratio();
+        if self.errors < FEW_ERRORS || ratio < WARNING_RATIO {
+            return None;
+        }
+        let severity = if ratio < CRITICAL_RATIO {
+            State::Warning
+        } else {
+            State::Critical
+        };
+        Some(Finding {
+            code: "errors",
+            severity,
+            text: format!(
+                "{} of requests were answered with an error.",
+                self.errors_in_words()
+            ),
+            since: None,
+        })
+    }
+
+    fn endpoints_finding(&self, trouble: &Trouble) -> Finding {
+        let Trouble {
+            upstream, out, all, ..
+        } = trouble;
+        let severity = if out == all {
+            State::Critical
+        } else {
+            State::Warning
+        };
+        Finding {
+            code: "endpoints_out",
+            severity,
+            text: format!("{out} of {all} endpoints of `{upstream}` cannot be used."),
+            since: self.since(trouble.for_time),
+        }
+    }
+
+    fn redis_finding(&self) -> Option<Finding> {
+        let redis = self.redis.as_ref()?;
+        let severity = match redis.on_failure {
+            OnFailure::Closed if !redis.in_part => State::Critical,
+            _ => State::Warning,
+        };
+        let text = if redis.in_part {
+            format!(
+                "Some workers have no connection to Redis: they are {}.",
+                redis.meanwhile()
+            )
+        } else {
+            format!("Redis does not answer: {}.", redis.meanwhile())
+        };
+        Some(Finding {
+            code: "redis_away",
+            severity,
+            text,
+            since: self.since(redis.for_time),
+        })
+    }
+
+    fn since(&self, for_time: Duration) -> Option<Time> {
+        self.now.checked_sub(for_time).ok().map(Time)
+    }
+
+    fn sentence(&self) -> String {
+        let mut parts = Vec::new();
+        match self.phase {
+            Phase::Starting => parts.push("Starting".to_owned()),
+            Phase::Serving => parts.extend(self.not_ready_in_words()),
+            Phase::Draining | Phase::Stopping => {
+                parts.push(format!("Draining, {} in flight", grouped(self.in_flight)));
+            }
+        }
+        parts.push(format!("{} req/s", rate(self.requests_per_second)));
+        match (self.requests, self.errors) {
+            (0, _) => {}
+            (_, 0) => parts.push("no errors".to_owned()),
+            _ => parts.push(format!(
+                "{} errors{}",
+                self.errors_in_words(),
+                self.whose_errors()
+            )),
+        }
+        parts.extend(self.upstreams_in_words());
+        if let Some(redis) = &self.redis {
+            parts.push(format!("Redis away for {}, {redis}", span(redis.for_time)));
+        }
+        if let Some(time) = self.reload_refused {
+            parts.push(format!("reload refused at {}", time.strftime("%H:%M UTC")));
+        }
+        parts.join("; ")
+    }
+
+    fn not_ready_in_words(&self) -> Option<String> {
+        let [first, rest @ ..] = &self.not_ready[..] else {
+            return None;
+        };
+        let text = first.text.trim_end_matches('.');
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("Not ready: {text}{more}"))
+    }
+
+    fn errors_in_words(&self) -> String {
+        percent(self.error_ratio())
+    }
+
+    fn whose_errors(&self) -> String {
+        let Some((route, errors)) = &self.most_errors else {
+            return String::new();
+        };
+        let share = if *errors >= self.errors {
+            "all"
+        } else if errors.saturating_mul(2) > self.errors {
+            "most"
+        } else {
+            return String::new();
+        };
+        match &**route {
+            "" => format!(", {share} without a route"),
+            route => format!(", {share} from `{route}`"),
+        }
+    }
+
+    fn upstreams_in_words(&self) -> impl Iterator<Item = String> {
+        let first = self.upstreams.iter().take(MAX_NAMES).map(|trouble| {
+            let Trouble {
+                upstream,
+                out,
+                all,
+                for_time,
+            } = trouble;
+            let how_many = match (out, all) {
+                (1, 1) => "its endpoint".to_owned(),
+                _ if out == all => format!("all {all} endpoints"),
+                _ => format!("{out} of {all} endpoints"),
+            };
+            format!("`{upstream}`: {how_many} out for {}", span(*for_time))
+        });
+        let more = self.upstreams.len().saturating_sub(MAX_NAMES);
+        let more = (more > 0).then(|| format!("{more} more upstreams with endpoints out"));
+        first.chain(more)
+    }
+}
+
+impl RedisAway {
+    fn meanwhile(&self) -> &'static str {
+        match self.on_failure {
+            OnFailure::Local => "counting here",
+            OnFailure::Open => "admitting without counting",
+            OnFailure::Closed => "refusing what would be counted",
+        }
+    }
+}
+
+/// What happens meanwhile, and among how many.
+impl fmt::Display for RedisAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.in_part {
+            f.write_str("for some workers, ")?;
+        }
+        f.write_str(self.meanwhile())?;
+        match self.instances {
+            1 => f.write_str(", 1 instance"),
+            many => write!(f, ", {many} instances"),
+        }
+    }
+}
+
+/// A number with its thousands told apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A rate with as many digits as somebody reads.
+fn rate(rate: f64) -> String {
+    if rate > 0.0 && rate < 9.95 {
+        return format!("{rate:.1}");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is not negative, and too large a one is the largest"
+    )]
+    let whole = rate.round() as u64;
+    grouped(whole)
+}
+
+fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if percent < 0.1 {
+        "<0.1 %".to_owned()
+    } else if percent < 9.95 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
+/// A time in its largest unit.
+fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests;

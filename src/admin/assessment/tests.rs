@@ -1,0 +1,108 @@
+use super::*;
+
+fn quiet() -> Situation {
+    Situation {
+        phase: Phase::Serving,
+        requests_per_second: 0.0,
+        requests: 0,
+        errors: 0,
+        most_errors: None,
+        in_flight: 0,
+        not_ready: Vec::new(),
+        redis: None,
+        reload_refused: None,
+        upstreams: Vec::new(),
+        now: "2026-01-31T12:10:00Z".parse().unwrap(),
+    }
+}
+
+fn busy(requests: u64, errors: u64, of: &[(&str, u64)]) -> Situation {
+    let most = of.iter().max_by_key(|(_, errors)| *errors);
+    Situation {
+        requests_per_second: f64::from(u32::try_from(requests).unwrap()) / 10.0,
+        requests,
+        errors,
+        most_errors: most.map(|(route, errors)| ((*route).to_owned(), *errors)),
+        ..quiet()
+    }
+}
+
+fn away(seconds: u64, on_failure: OnFailure, instances: u32) -> RedisAway {
+    RedisAway {
+        for_time: Duration::from_secs(seconds),
+        in_part: false,
+        on_failure,
+        instances,
+    }
+}
+
+fn out(upstream: &str, out: usize, all: usize, seconds: u64) -> Trouble {
+    Trouble {
+        upstream: upstream.to_owned(),
+        out,
+        all,
+        for_time: Duration::from_secs(seconds),
+    }
+}
+
+fn reason(code: &'static str, text: &str) -> Reason {
+    Reason {
+        code,
+        text: text.to_owned(),
+    }
+}
+
+/// Situations, with the sentence, how bad it is and the codes of the reasons.
+#[test]
+fn situations_are_told_in_one_sentence() {
+    let refused = Some("2026-01-31T12:03:20Z".parse().unwrap());
+    #[rustfmt::skip] // One situation, one line or two.
+    let table: Vec<(Situation, &str, State, &[&str])> = vec![
+        (quiet(), "0 req/s", State::Ok, &[]),
+        (busy(52_130, 0, &[]), "5,213 req/s; no errors", State::Ok, &[]),
+        (busy(3, 1, &[("a", 1)]), "0.3 req/s; 33 % errors, all from `a`", State::Ok, &[]),
+        (busy(52_130, 209, &[("orders", 209)]), "5,213 req/s; 0.4 % errors, all from `orders`", State::Ok, &[]),
+        (busy(1000, 20, &[("orders", 15), ("", 5)]), "100 req/s; 2.0 % errors, most from `orders`", State::Warning, &["errors"]),
+        (busy(1000, 20, &[("a", 10), ("b", 10)]), "100 req/s; 2.0 % errors", State::Warning, &["errors"]),
+        (busy(99, 50, &[("", 50)]), "9.9 req/s; 51 % errors, all without a route", State::Critical, &["errors"]),
+        (busy(1_000_000, 5, &[("a", 5)]), "100,000 req/s; <0.1 % errors, all from `a`", State::Ok, &[]),
+        (Situation { redis: Some(away(42, OnFailure::Local, 3)), reload_refused: refused, ..busy(52_130, 209, &[("orders", 209)]) },
+         "5,213 req/s; 0.4 % errors, all from `orders`; Redis away for 42 s, counting here, 3 instances; reload refused at 12:03 UTC",
+         State::Warning, &["redis_away", "reload_refused"]),
+        (Situation { redis: Some(away(600, OnFailure::Open, 1)), ..quiet() },
+         "0 req/s; Redis away for 10 min, admitting without counting, 1 instance", State::Warning, &["redis_away"]),
+        (Situation { redis: Some(away(7200, OnFailure::Closed, 2)), ..quiet() },
+         "0 req/s; Redis away for 2 h, refusing what would be counted, 2 instances", State::Critical, &["redis_away"]),
+        (Situation { upstreams: vec![out("orders", 1, 3, 90)], ..busy(100, 0, &[]) },
+         "10 req/s; no errors; `orders`: 1 of 3 endpoints out for 90 s", State::Warning, &["endpoints_out"]),
+        (Situation { upstreams: vec![out("a", 1, 1, 5), out("b", 2, 2, 200), out("c", 1, 2, 3)], ..quiet() },
+         "0 req/s; `a`: its endpoint out for 5 s; `b`: all 2 endpoints out for 3 min; 1 more upstreams with endpoints out",
+         State::Critical, &["endpoints_out", "endpoints_out", "endpoints_out"]),
+        (Situation { not_ready: vec![reason("no_certificate", "No certificate for `a.test`."), reason("x", "X.")], ..quiet() },
+         "Not ready: No certificate for `a.test` (and 1 more); 0 req/s", State::Critical, &["no_certificate", "x"]),
+        (Situation { phase: Phase::Starting, not_ready: vec![reason("starting", "The gateway is starting.")], ..quiet() },
+         "Starting; 0 req/s", State::Warning, &["starting"]),
+        (Situation { phase: Phase::Draining, in_flight: 1234, not_ready: vec![reason("draining", "It ends.")], ..quiet() },
+         "Draining, 1,234 in flight; 0 req/s", State::Warning, &["draining"]),
+    ];
+    for (situation, sentence, state, codes) in table {
+        let told = situation.assess();
+        assert_eq!(told.sentence, sentence);
+        let found: Vec<_> = told.reasons.iter().map(|reason| reason.code).collect();
+        assert_eq!((told.state, &found[..]), (state, codes), "{sentence}");
+    }
+}
+
+#[test]
+fn a_finding_says_since_when() {
+    let situation = Situation {
+        redis: Some(away(42, OnFailure::Local, 3)),
+        ..quiet()
+    };
+    let told = situation.assess();
+    let since = told.reasons[0].since.unwrap().to_string();
+    assert_eq!(since, "2026-01-31T12:09:18.000Z");
+    let json = serde_json::to_value(&told.reasons[0]).unwrap();
+    assert_eq!(json["severity"], "warning");
+    assert_eq!(json["text"], "Redis does not answer: counting here.");
+}
