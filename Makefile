@@ -1,7 +1,7 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tls test browser-test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
+.PHONY: help demo demo-tls test browser-test metrics-test fmt lint doc deny package fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: ## check everything that must hold: formatting, lints, documentation, all 
 
 browser-test: ## what a page in headless Chromium can do and read; skipped, loudly, without Chromium
 	@exec scripts/browser-test.sh
+
+metrics-test: ## metrics in Prometheus, its parsers and promtool; skipped, loudly, without them
+	@exec scripts/metrics-test.sh
 
 fmt: ## format the code
 	cargo fmt --all
