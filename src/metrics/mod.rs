@@ -6,6 +6,7 @@
 //! Some requests of late are kept as they were, too (`recent.rs`).
 
 mod cell;
+mod exemplar;
 pub mod filter;
 mod histogram;
 mod kinds;
@@ -21,6 +22,7 @@ mod transfer;
 mod worker;
 
 pub use cell::{Counter, Gauge};
+pub use exemplar::{BUCKETS as EXEMPLARS_A_ROUTE, Exemplar};
 pub use histogram::{CLASSIC_BOUNDS, Histogram, HistogramTotals, SCHEMA, ZERO_THRESHOLD};
 pub use kinds::{
     ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cell::{Counter, Gauge};
+use super::exemplar::{Exemplar, ExemplarTotals, Exemplars};
 use super::histogram::{Histogram, HistogramTotals};
 use super::rows::{Row, Total};
 use super::status::{STATUSES, slot, status};
@@ -31,6 +32,7 @@ pub struct RouteRow {
     requests: [[Counter; STATUSES]; KINDS],
     duration: Histogram,
     overhead: Histogram,
+    exemplars: Exemplars,
     /// Requests that are being served.
     pub in_flight: Gauge,
     request_bytes: Counter,
@@ -60,6 +62,7 @@ impl Default for RouteRow {
             requests: std::array::from_fn(|_| std::array::from_fn(|_| Counter::default())),
             duration: Histogram::default(),
             overhead: Histogram::default(),
+            exemplars: Exemplars::default(),
             in_flight: Gauge::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),
@@ -81,6 +84,11 @@ impl RouteRow {
         self.request_bytes.add(served.request_bytes);
         self.response_bytes.add(served.response_bytes);
     }
+
+    /// Keeps a request whose trace is recorded as an example of those that took as long.
+    pub fn note_exemplar(&self, exemplar: Exemplar) {
+        self.exemplars.note(exemplar);
+    }
 }
 
 /// All workers' numbers of a route.
@@ -91,6 +99,8 @@ pub struct RouteTotals {
     pub duration: HistogramTotals,
     /// What of it the gateway took.
     pub overhead: HistogramTotals,
+    /// Of `duration`.
+    pub exemplars: ExemplarTotals,
     /// Requests that are being served.
     pub in_flight: u64,
     /// Of their bodies.
@@ -144,6 +154,7 @@ impl RouteTotals {
         }
         self.duration.add(&other.duration);
         self.overhead.add(&other.overhead);
+        self.exemplars.add(&other.exemplars);
         self.in_flight = self.in_flight.wrapping_add(other.in_flight);
         self.request_bytes += other.request_bytes;
         self.response_bytes += other.response_bytes;
@@ -176,6 +187,7 @@ impl Row for RouteRow {
         }
         self.duration.add_to(&mut totals.duration);
         self.overhead.add_to(&mut totals.overhead);
+        self.exemplars.add_to(&mut totals.exemplars);
         // Each worker's is never below zero, their sum neither.
         totals.in_flight = totals.in_flight.wrapping_add(self.in_flight.get());
         totals.request_bytes += self.request_bytes.get();

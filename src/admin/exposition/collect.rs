@@ -14,7 +14,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use crate::metrics::{HistogramTotals, SCHEMA, Totals, ZERO_THRESHOLD};
+use crate::metrics::{HistogramTotals, RouteTotals, SCHEMA, Totals, ZERO_THRESHOLD};
 use crate::upstream::AddressState;
 use crate::words::Word;
 
@@ -85,6 +85,13 @@ impl Scrape {
             spans_dropped: view.traces.dropped(),
             process: Process::look(),
         }
+    }
+}
+
+impl Scrape {
+    /// The routes, in the order in which they are written down.
+    pub(super) fn routes(&self) -> impl Iterator<Item = &RouteTotals> + Clone {
+        self.totals.routes.values()
     }
 }
 

@@ -3,6 +3,7 @@
 //! down and knows nothing else of the gateway.
 
 mod collect;
+mod exemplars;
 mod labels;
 
 use std::collections::BTreeMap;
@@ -109,7 +110,9 @@ fn certificates(snapshot: &Snapshot) -> BTreeMap<String, i64> {
 /// There is no memory for it.
 pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape::of(view)));
+    let scrape = Scrape::of(view);
+    let of_routes = exemplars::of(scrape.routes());
+    registry.register_collector(Box::new(scrape));
     let written = match format {
         Format::Text => {
             let mut out = String::new();
@@ -119,7 +122,7 @@ pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error>
         Format::OpenMetrics => {
             let mut out = String::new();
             text::encode(&mut out, &registry)?;
-            out.into_bytes()
+            exemplars::add(out, &of_routes).into_bytes()
         }
         Format::Protobuf => {
             prometheus_protobuf::encode_to_vec(&registry).map_err(|_| fmt::Error)?

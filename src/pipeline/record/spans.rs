@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use crate::message::caller::put_address;
 use crate::message::host;
 use crate::message::known_field::KnownField;
+use crate::metrics::Exemplar;
 use crate::traces::{Kind, Span};
 
 use super::super::codes::CLIENT_CLOSED;
@@ -81,6 +82,11 @@ impl<'r> Record<'r> {
             span.put(&mut out);
         }
         self.worker.traces.record(1 + noted.tries.len(), &out);
+        self.row.note_exemplar(Exemplar {
+            trace_id: trace.id.digits(),
+            took,
+            begun,
+        });
     }
 
     /// Says what was asked for and what came of it.

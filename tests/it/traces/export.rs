@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
-use super::traced;
+use super::{PARENT, TRACE, traced};
 use crate::support::collector::{Collector, Reply};
 use crate::support::tls::{Authority, provider};
 use crate::support::{Gateway, Request, Shop, Silent, eventually, with_admin};
@@ -237,6 +237,64 @@ fn what_is_dropped_is_a_metric() {
     eventually("the loss of the one span", || {
         ((dropped() - 1.0).abs() < f64::EPSILON).then_some(())
     });
+}
+
+#[test]
+fn a_bucket_leads_to_a_trace_that_is_recorded() {
+    let collector = Collector::http();
+    let service = crate::support::Upstream::echo();
+    let routes = format!(
+        "[routes]\n\"/a\" = \"{0}\"\n\"/b\" = \"{0}\"\n",
+        service.url()
+    );
+    let config = format!("{routes}{}", collector.config());
+    let gateway = Gateway::start(&with_admin(&config, ""));
+    let request = |path: &str| Request::get(path).field("traceparent", PARENT);
+    gateway.ask(&request("/b/x")).is(200);
+    let read = |accept: &str| {
+        let request = Request::get("/metrics").field("Accept", accept);
+        gateway.ask_admin(request).text()
+    };
+    let open_metrics = || read("application/openmetrics-text");
+    let exemplars = |text: &str| {
+        let lines = text.lines().filter(|line| line.contains(" # {"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [line] = &eventually("an exemplar", || {
+        let found = exemplars(&open_metrics());
+        (!found.is_empty()).then_some(found)
+    })[..] else {
+        panic!("several exemplars of one request");
+    };
+    let (series, exemplar) = line.split_once(" # ").expect("an exemplar");
+    assert!(
+        series.starts_with("tollgate_request_duration_seconds_bucket{"),
+        "{line}"
+    );
+    assert!(
+        series.contains("route=\"/b\"") && series.ends_with(" 1"),
+        "{line}"
+    );
+    let exemplar = exemplar.strip_prefix(&format!("{{trace_id=\"{TRACE}\"}} "));
+    let numbers: Vec<f64> = exemplar
+        .expect("the trace")
+        .split(' ')
+        .map(|it| it.parse().expect("a number"))
+        .collect();
+    let [took, at] = numbers[..] else {
+        panic!("{line}");
+    };
+    let (_, bound) = series.split_once("le=\"").expect("a bound");
+    let (bound, _) = bound.split_once('"').expect("a bound");
+    assert!(
+        took <= bound.parse().unwrap_or(f64::INFINITY) && at > 1.7e9,
+        "{line}"
+    );
+    assert!(open_metrics().ends_with("# EOF\n"));
+    assert!(
+        exemplars(&read("text/plain")).is_empty(),
+        "they are not for the older format"
+    );
 }
 
 #[test]
