@@ -141,6 +141,8 @@ fn is_member(member: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::message::fields::fields;
 
@@ -217,6 +219,20 @@ mod tests {
         assert!(TraceParent::of(&fields(&once)).is_some());
         assert_eq!(TraceParent::of(&fields(&once.repeat(2))), None);
         assert_eq!(TraceParent::of(&fields("Host: a\r\n")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_not_and_what_is_read_is_written(
+            value in "[0-9a-f]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-[a-z]*)?",
+            bytes: Vec<u8>,
+        ) {
+            prop_assert_eq!(TraceParent::parse(&bytes), None);
+            if let Some(came) = TraceParent::parse(value.as_bytes()) {
+                prop_assert_eq!(TraceParent::parse(&came.value()), Some(came));
+                prop_assert_eq!(&came.value()[2..52], &value.as_bytes()[2..52]);
+            }
+        }
     }
 
     #[test]
