@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
         Command::Run => run::run(file),
         Command::Check(options) => check::run(file, &options),
         Command::Explain(asked) => {
-            let question = explain::Question {
+            let question = explain::Asked {
                 method: &asked.method,
                 url: &asked.url,
                 client: asked.client.as_deref(),

@@ -93,6 +93,19 @@ impl KeySources {
         &self.places
     }
 
+    /// The field that has a key, as a client would send it; `None`: no field does.
+    #[must_use]
+    pub fn field(&self, header: &HeaderName, key: &str) -> Option<String> {
+        if self.header {
+            Some(format!("{header}: {key}"))
+        } else if self.bearer {
+            Some(format!("Authorization: Bearer {key}"))
+        } else {
+            let cookie = self.cookies.first()?;
+            Some(format!("Cookie: {cookie}={key}"))
+        }
+    }
+
     /// The value of `WWW-Authenticate` for a request without a key, or with a wrong one (RFC 6750
     /// section 3.1).
     #[must_use]

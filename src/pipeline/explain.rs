@@ -3,11 +3,14 @@
 
 mod certificate;
 mod endpoints;
+mod question;
 mod routes;
+mod text;
 mod who;
 
 pub use certificate::{AskedLine, CertificateLine};
 pub use endpoints::EndpointLine;
+pub use question::Question;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
 

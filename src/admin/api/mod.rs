@@ -4,6 +4,7 @@
 mod asked;
 mod clients;
 mod events;
+mod explain;
 mod history;
 mod limits;
 mod requests;
@@ -31,6 +32,7 @@ pub(super) fn reading() -> Router<Arc<View>> {
         .route("/api/v1/upstreams", get(upstreams::upstreams))
         .route("/api/v1/requests", get(requests::requests))
         .route("/api/v1/events", get(events::events))
+        .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/history", get(history::history))
         .route("/api/v1/stream", get(stream::stream))
 }

@@ -1,6 +1,6 @@
 //! `GET /api/v1/routes`: what routes there are, and what has come of their requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::admin::history::{History, Rate};
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
+use crate::metrics::filter::Filter;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::Route;
 
@@ -62,13 +63,15 @@ struct Sorted {
 /// All routes.
 pub(super) async fn routes(
     State(view): State<Arc<View>>,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let part = asked.part(&SORTS, &[])?;
+    let with_code = asked.take("code").map(|code| with_code(&view, &code));
+    let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let history = view.live.history();
     let routes = snapshot.routes.routes().iter();
-    let taken = routes.filter(|route| part.takes(&route.name));
+    let has_code = |name| with_code.as_ref().is_none_or(|it| it.contains(name));
+    let taken = routes.filter(|route| part.takes(&route.name) && has_code(&route.name));
     let by_p99 = part.sorts_by(4);
     let sorted = taken.map(|route| Sorted {
         route: Arc::clone(route),
@@ -82,6 +85,16 @@ pub(super) async fn routes(
         item(&view, &snapshot, &history, &sorted)
     });
     Ok(Json(listed))
+}
+
+/// The routes of requests that have ended with this code lately.
+fn with_code(view: &View, code: &str) -> BTreeSet<Arc<str>> {
+    let filter = Filter {
+        code: Some(code.into()),
+        ..Filter::default()
+    };
+    let entries = view.recent.list(&filter).into_iter();
+    entries.filter_map(|entry| entry.route).collect()
 }
 
 fn key(sorted: &Sorted, field: usize) -> SortKey<'_> {
