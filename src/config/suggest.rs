@@ -94,7 +94,7 @@ const NOTES: [&str; 10] = [
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
-    "metrics prometheus statsd: there are no metrics yet: count the lines of the access log",
+    "metrics prometheus statsd: metrics are collected by Prometheus from `/metrics` of the admin port, which is `listen` in `[admin]`",
     "http2 h2: there is no HTTP/2 yet, for clients or to services: put nginx or a load balancer in front",
     "grpc: health checks of gRPC need HTTP/2 to services, which there is not yet",
     "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",

@@ -60,7 +60,7 @@ fn keys_of_other_programs() {
             "[routes]\ndomain = \"x\"\n",
             "`hosts` is what it is called here",
         ),
-        ("[metrics]\nport = 9\n", "there are no metrics yet"),
+        ("[metrics]\nport = 9\n", "`/metrics` of the admin port"),
         (
             "[tls]\ncert = \"x\"\n",
             "this belongs in `[tls.certificates]`",

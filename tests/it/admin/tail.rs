@@ -265,6 +265,38 @@ fn what_is_wrong_is_said_and_what_to_do() {
 }
 
 #[test]
+fn a_token_is_taken_from_the_environment_or_a_file_and_a_wrong_one_is_refused() {
+    let hash = crate::support::hash_of("the-token");
+    let config = with_admin(ROUTES, &format!("read_token = \"{hash}\""));
+    let gateway = Gateway::start(&config);
+    let admin = format!("http://{}", gateway.admin());
+    let file = gateway.dir().join("token");
+    let file = file.to_str().expect("a path in UTF-8").to_owned();
+    let with_file = ["tail", "--admin", &admin, "--token-file", &file];
+    let without = tollgate(&with_file[..3]);
+    assert_eq!(without.code, Some(1));
+    assert!(
+        without
+            .stderr
+            .contains("wants a token: put it into TOLLGATE_ADMIN_TOKEN"),
+        "{}",
+        without.stderr
+    );
+    std::fs::write(&file, "another-token\n").expect("write the token");
+    let wrong = tollgate(&with_file);
+    assert_eq!(wrong.code, Some(1));
+    assert!(
+        wrong.stderr.contains("does not accept this token"),
+        "{}",
+        wrong.stderr
+    );
+    assert!(!wrong.stderr.contains("another-token"));
+    std::fs::write(&file, "the-token\n").expect("write the token");
+    let tail = Tail::start(&["--admin", &admin, "--token-file", &file, "--json"]);
+    tail.is_heard(&gateway);
+}
+
+#[test]
 fn eight_may_follow_and_one_more_is_turned_away() {
     let gateway = Gateway::start(&with_admin(ROUTES, ""));
     let follow = || {
