@@ -4,7 +4,7 @@
 mod facts;
 mod kept;
 mod line;
-mod service_time;
+mod own_time;
 mod spans;
 mod trace;
 
@@ -34,7 +34,7 @@ use super::report::{Report, policies};
 use super::request::{Identity, Request};
 use super::worker::{Current, Worker};
 
-use self::service_time::ServiceTime;
+use self::own_time::OwnTime;
 use self::trace::Trace;
 
 /// One request that is being served, with what its line will tell. Stages note what they find out;
@@ -74,7 +74,7 @@ pub(super) struct Record<'r> {
     pub limit_time: Cell<Option<Duration>>,
     /// From the end of what the service was sent to its answer's head.
     pub upstream_time: Cell<Option<Duration>>,
-    service_time: ServiceTime,
+    own_time: OwnTime,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
     /// Whether it is counted; a health check is not.
@@ -170,7 +170,7 @@ impl<'r> Record<'r> {
             detail: RefCell::new(None),
             limit_time: Cell::new(None),
             upstream_time: Cell::new(None),
-            service_time: ServiceTime::new(),
+            own_time: OwnTime::begin(begun),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
             counted: Cell::new(true),
@@ -240,18 +240,12 @@ impl<'r> Record<'r> {
     pub(super) fn asks_service(&self) {
         let now = self.worker.clock.look();
         self.now.set(Some(now));
-        self.service_time.begins(now - self.begun);
+        self.own_time.pause(now);
     }
 
-    /// Notes that its answer is passed on from now on.
-    pub(super) fn is_answered(&self) {
-        self.asked_service();
-        self.service_time.is_answered(self.now() - self.begun);
-    }
-
-    /// Notes that it is not asked any more.
-    pub(super) fn asked_service(&self) {
-        self.service_time.ends(|| self.now(), self.begun);
+    /// Notes that it is not asked any more, and what it said is not passed on.
+    pub(super) fn asked_in_vain(&self) {
+        self.own_time.go_on(self.now());
     }
 
     /// Counts what each limit has said.
@@ -292,7 +286,6 @@ impl<'r> Record<'r> {
 impl Record<'_> {
     /// Counts the request, which has ended.
     fn count(&self, took: Duration) {
-        self.asked_service();
         let metrics = &self.worker.metrics;
         let status = self.status_number();
         let code = self.code_or_gone();
@@ -308,7 +301,7 @@ impl Record<'_> {
             kind,
             status,
             duration: took,
-            overhead: self.service_time.overhead(took),
+            overhead: self.own_time.up_to(self.begun + took),
             request_bytes: self.bytes_in.get(),
             response_bytes: self.bytes_out.get(),
         });

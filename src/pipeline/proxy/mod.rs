@@ -68,11 +68,11 @@ pub(super) async fn proxy<'r>(
         match exchange(&forward, &kept, &mut current, &mut tries, client).await {
             Ok(Exchanged::Answered(after)) => return Ok(after),
             Ok(Exchanged::Unwelcome(next)) => {
-                record.asked_service();
+                record.asked_in_vain();
                 current = next;
             }
             Err(error) => {
-                record.asked_service();
+                record.asked_in_vain();
                 tries.note_failure(&current, &error);
                 match tries.after(&error, client) {
                     Some(next) => current = next,
@@ -134,7 +134,6 @@ async fn exchange<'f, 'r>(
             if let Some(next) = tries.instead_of(&head, current, &attempt) {
                 return Ok(Exchanged::Unwelcome(next));
             }
-            record.is_answered();
             attempt.begin_answer(head, body, endpoint, client)
         };
         if attempt.has_sent_all() {
