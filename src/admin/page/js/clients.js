@@ -12,7 +12,7 @@ export function startClients() {
     path: "clients",
     name: "clients",
     search: "Search clients",
-    sort: "-requests",
+    sort: "-requests_per_second",
     key: ({ name }) => name,
     empty: () => "No clients are configured: everybody is anonymous. `tollgate keys new NAME` makes a key and the lines for it.",
     shown: (items) => redraw(byId("client-names"), items.map(({ name }) => name), (names) => names.map((name) => h("option", { value: name }))),
@@ -20,11 +20,11 @@ export function startClients() {
       { label: "Client", sort: "name", class: "name", cell: showName },
       { label: "Quota", class: "quota", cell: showQuota },
       { label: "Req/s", sort: "requests_per_second", class: "number", cell: (td, it) => text(td, rate(it.requests_per_second)) },
-      { label: "Requests", sort: "requests", class: "number", cell: (td, it) => text(td, compact(it.requests), count(it.requests)) },
-      { label: "Limited", sort: "limited", class: "number", cell: (td, it) => text(td, compact(it.limited), count(it.limited)) },
-      { label: "Refused", sort: "refused", class: "number", cell: (td, it) => text(td, compact(it.refused), count(it.refused)) },
-      { label: "Errors", sort: "errors", class: "number", cell: (td, it) => text(td, compact(it.errors), count(it.errors)) },
-      { label: "Keys", class: "keys", cell: showKeys },
+      { label: "Requests", class: "number", cell: (td, it) => text(td, compact(it.requests), count(it.requests)) },
+      { label: "Limited", class: "number", cell: (td, it) => text(td, compact(it.limited), count(it.limited)) },
+      { label: "Refused", class: "number", cell: (td, it) => text(td, compact(it.refused), count(it.refused)) },
+      { label: "Errors", class: "number", cell: (td, it) => text(td, compact(it.errors), count(it.errors)) },
+      { label: "Keys", sort: "last_used", descending: true, class: "keys", cell: showKeys },
       { label: "Next expiry", sort: "next_expiry", cell: showExpiry },
     ],
     row: (tr, { name }) => tr.classList.toggle("chosen", filters().client === name),
@@ -44,13 +44,13 @@ function showQuota(td, { quota }) {
     return;
   }
   const { limit, used, left, resets_in_seconds: resets } = quota;
-  const share = limit > 0 ? Math.min(1, used / limit) : 1;
+  const share = limit > 0 ? Math.min(1, (used ?? 0) / limit) : 1;
   redraw(td, "meter", () => [h("span", { class: "meter", "aria-hidden": "true" }, h("span", {})), h("small", {})]);
   const [meter, words] = td.children;
   attribute(meter, "data-tone", share >= 1 ? "bad" : share >= 0.8 ? "weak" : "good");
   meter.firstElementChild.style.width = `${share * 100}%`;
   const again = resets > 0 ? `, again in ${Math.ceil(resets)} s` : "";
-  text(words, `${count(used)} of ${count(limit)} used, ${count(left)} left${again}`);
+  text(words, used === null ? `none of ${count(limit)} used of late` : `${count(used)} of ${count(limit)} used, ${count(left)} left${again}`);
 }
 
 function showKeys(td, { keys }) {

@@ -26,7 +26,7 @@ export function showConfiguration({ loaded, generation: number, file, last, chan
   }
   text(note.firstElementChild, file ?? "no file");
   setTime(note.time, loaded);
-  text(note.lastElementChild, `, ${OUTCOMES[last?.outcome] ?? ""}; number ${count(number)} since the start`);
+  text(note.lastElementChild, `, ${OUTCOMES[last?.outcome] ?? "as at the start"}; number ${count(number)} since the start`);
   redraw(byId("refused"), last?.outcome === "refused" ? last : null, (refused) => refused && showRefused(refused));
   redraw(byId("changes"), changes ?? [], showChanges);
   if (number !== generation) {

@@ -14,7 +14,7 @@ export function startExplain() {
 /** Fills the form with a request that has been made, asks, and goes there. */
 export function fillExplain({ method, host, path, client, ip }) {
   const form = byId("explain");
-  const values = { method, url: host ? `http://${host}${path}` : path, client: client ?? "", from: ip ?? "" };
+  const values = { method: method ?? "GET", url: host ? `http://${host}${path ?? ""}` : path ?? "", client: client ?? "", from: ip ?? "" };
   for (const name of FIELDS) form.elements[name].value = values[name];
   byId("explain-part").scrollIntoView();
   ask().then(() => byId("explanation").focus({ preventScroll: true }));

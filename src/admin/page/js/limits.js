@@ -4,7 +4,7 @@ import { compact, count, ms, percent, rate, seconds, words } from "./format.js";
 import { List } from "./list.js";
 
 export function startLimits() {
-  const number = (label, name) => ({ label, sort: name, class: "number", cell: (td, it) => text(td, compact(it[name]), count(it[name])) });
+  const number = (label, name, sort) => ({ label, sort, class: "number", cell: (td, it) => text(td, compact(it[name]), count(it[name])) });
   return new List({
     place: byId("limits"),
     path: "limits",
@@ -14,8 +14,8 @@ export function startLimits() {
     columns: [
       { label: "Policy", sort: "policy", class: "name", cell: (th, it) => redraw(th, [it.policy, it.mode], () => [h("b", {}, it.policy), it.mode === "shadow" ? h("small", {}, "shadow: counts, refuses nobody") : null]) },
       { label: "Allows", class: "name", cell: (td, it) => text(td, `${count(it.limit)} per ${seconds(it.window_seconds)} by ${words(it.by)}`, words(it.algorithm)) },
-      number("Allowed", "allowed"),
-      number("Limited", "limited"),
+      number("Allowed", "allowed", "allowed"),
+      number("Limited", "limited", "limited"),
       number("Shadow", "shadow"),
       number("Without Redis", "degraded"),
       number("From cache", "cached"),

@@ -25,7 +25,8 @@ export class List {
   #visible = false;
 
   /**
-   * `spec`: place, path, name (of what is listed, plural), columns (`label`, `cell(td, item)`, `sort`, `class`), key,
+   * `spec`: place, path, name (of what is listed, plural), columns (`label`, `cell(td, item)`, `sort`,
+   * `descending`, `class`), key,
    * sort (what it begins with), parameters(), search, tools (elements beside the search), empty(),
    * held() (whether the reader is not to be disturbed), row(tr, item), shown(items).
    */
@@ -161,8 +162,8 @@ export class List {
   }
 
   // Numbers begin with the largest, names with the first of the alphabet; a second click turns that round.
-  #order({ sort, class: kind }) {
-    const first = kind?.includes("number") ? `-${sort}` : sort;
+  #order({ sort, descending, class: kind }) {
+    const first = descending || kind?.includes("number") ? `-${sort}` : sort;
     this.#sort = this.#sort === first ? (first === sort ? `-${sort}` : sort) : first;
     this.#sayOrder();
     this.restart();

@@ -6,33 +6,41 @@ import { filters, toggle } from "./filters.js";
 import { fillExplain } from "./explain.js";
 
 const SLOW = "200ms";
+// What the list begins with, and what else it can show.
+const CHOICES = [
+  ["trouble", "Failed, refused or slow"],
+  ["5xx", "5xx: ours or the service's"],
+  ["4xx", "4xx: the client's"],
+  ["", "All kinds"],
+];
 
 export function startRequests() {
   const place = byId("requests");
-  const status = h("select", { "aria-label": "Status" }, ...[["", "All statuses"], ["4xx", "4xx: the client's"], ["5xx", "5xx: ours or the service's"]].map(([value, name]) => h("option", { value }, name)));
+  const status = h("select", { "aria-label": "Which requests" }, ...CHOICES.map(([value, name]) => h("option", { value }, name)));
   const slow = h("input", { type: "checkbox" });
   const note = byId("requests-note");
   const list = new List({
     place,
     path: "requests",
     name: "requests",
+    sort: "-time",
     tools: [status, h("label", { class: "check" }, slow, ` slower than ${SLOW.replace("ms", " ms")}`)],
     key: ({ request_id, time }) => `${request_id} ${time}`,
-    parameters: () => ({ ...filters(), status: status.value, slow: slow.checked ? SLOW : null }),
+    parameters: () => ({ ...filters(), ...chosen(status.value), slow: slow.checked ? SLOW : null }),
     // Rows that move away under the pointer cannot be read, nor their buttons hit.
     held: () => {
       const held = place.matches(":hover") || place.querySelector("tbody:focus-within") !== null;
       text(note, held ? "held while you are in it" : "newest first");
       return held;
     },
-    empty: () => (Object.keys(filters()).length || status.value || slow.checked ? "No recent request fits the filters." : "No request has failed, been refused or been slow. The latest of them stand here, at most one for each code and 10 ms."),
+    empty: () => (Object.keys(filters()).length || status.value !== "trouble" || slow.checked ? "No recent request fits." : "No request has failed, been refused or been slow. The latest of them stand here, at most one of a kind in 10 ms."),
     columns: [
-      { label: "When", cell: showTime, class: "when" },
+      { label: "When", sort: "time", descending: true, cell: showTime, class: "when" },
       { label: "Answer", cell: showAnswer, class: "answer" },
       { label: "Request", cell: showRequest, class: "request" },
       { label: "From", cell: showFrom, class: "from" },
       { label: "Went to", cell: showTo, class: "to" },
-      { label: "Took", cell: showTook, class: "number" },
+      { label: "Took", sort: "duration_ms", cell: showTook, class: "number" },
       { label: "Why", cell: showWhy, class: "explain-cell" },
     ],
   });
@@ -41,25 +49,27 @@ export function startRequests() {
   return list;
 }
 
+const chosen = (choice) => (choice === "trouble" ? { trouble: true } : { status: choice });
+
 function showTime(th, { time, more }) {
   if (!th.time) {
     th.time = timeElement(time);
     th.append(th.time, h("small", {}));
   }
   setTime(th.time, time);
-  text(th.lastElementChild, more > 0 ? `and ${count(more)} more` : "", more > 0 ? "With the same code in the same moment; only one is kept." : "");
+  text(th.lastElementChild, more > 0 ? `and ${count(more)} more` : "", more > 0 ? "Of the same kind and right after it; only one is kept." : "");
 }
 
 function showAnswer(td, { status, code }) {
   redraw(td, [status, code], () => [
     h("span", { class: "status", "data-class": Math.floor(status / 100) }, String(status)),
-    code ? h("button", { type: "button", class: "code-tag", title: `Show only ${code}`, click: () => toggle("code", code) }, code) : h("small", {}, "by the service"),
+    code ? h("button", { type: "button", class: "code-tag", title: `Show only ${code}`, click: () => toggle("code", code) }, code) : null,
   ]);
 }
 
 function showRequest(td, { method, path, host, detail, request_id, trace_id }) {
   redraw(td, [request_id, detail], () => [
-    h("span", { class: "line" }, h("b", {}, method), h("span", { class: "path", title: `${host ?? ""}${path}` }, path)),
+    h("span", { class: "line" }, h("b", {}, method ?? "–"), h("span", { class: "path", title: `${host ?? ""}${path ?? ""}` }, path ?? "no request that can be read")),
     detail ? detailLine(detail) : null,
     h("small", { class: "ids" }, "id ", h("code", {}, request_id), ...(trace_id ? [" trace ", h("code", {}, trace_id)] : [])),
   ]);

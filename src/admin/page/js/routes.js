@@ -4,7 +4,8 @@ import { compact, count, ms, percent, rate } from "./format.js";
 import { List } from "./list.js";
 import { filters, toggle } from "./filters.js";
 
-const CODES_SHOWN = 3;
+// Of the statuses from 400 on.
+const SHOWN = 4;
 
 export function startRoutes() {
   return new List({
@@ -15,19 +16,19 @@ export function startRoutes() {
     sort: "-requests",
     key: ({ name, prefix, hosts, methods }) => [name, prefix, hosts, methods].join(" "),
     parameters: () => ({ code: filters().code }),
-    empty: () => (filters().code ? `No route has refused a request with ${filters().code}.` : "No routes are configured."),
+    empty: () => (filters().code ? `No request of late was refused with ${filters().code} on a route.` : "No routes are configured."),
     columns: [
       { label: "Route", sort: "name", class: "name", cell: showName },
       { label: "Last minute", class: "spark", cell: showSpark },
       { label: "Req/s", sort: "requests_per_second", class: "number", cell: (td, it) => text(td, rate(it.requests_per_second)) },
       { label: "Requests", sort: "requests", class: "number", cell: (td, it) => text(td, compact(it.requests), count(it.requests)) },
       { label: "Errors", sort: "error_ratio", class: "number", cell: showErrors },
-      { label: "p50", sort: "p50_ms", class: "number", cell: (td, it) => text(td, ms(it.p50_ms)) },
-      { label: "p90", sort: "p90_ms", class: "number less", cell: (td, it) => text(td, ms(it.p90_ms)) },
+      { label: "p50", class: "number", cell: (td, it) => text(td, ms(it.p50_ms)) },
+      { label: "p90", class: "number less", cell: (td, it) => text(td, ms(it.p90_ms)) },
       { label: "p99", sort: "p99_ms", class: "number", cell: (td, it) => text(td, ms(it.p99_ms)) },
-      { label: "Gateway p99", sort: "gateway_p99_ms", class: "number less", cell: (td, it) => text(td, ms(it.gateway_p99_ms)) },
-      { label: "In flight", sort: "in_flight", class: "number less", cell: (td, it) => text(td, count(it.in_flight)) },
-      { label: "Refused with", class: "code-list", cell: showCodes },
+      { label: "Gateway p99", class: "number less", cell: (td, it) => text(td, ms(it.gateway_p99_ms)) },
+      { label: "In flight", class: "number less", cell: (td, it) => text(td, count(it.in_flight)) },
+      { label: "Answers of 400 and above", class: "code-list", cell: showStatuses },
     ],
     row: (tr, { name }) => tr.classList.toggle("chosen", filters().route === name),
   });
@@ -61,13 +62,14 @@ function showErrors(td, { error_ratio }) {
   td.classList.toggle("alarm", error_ratio >= 0.01);
 }
 
-function showCodes(td, { codes }) {
-  const all = Object.entries(codes ?? {}).filter(([, n]) => n > 0).sort(([, one], [, other]) => other - one);
+function showStatuses(td, { codes }) {
+  const all = Object.entries(codes ?? {}).filter(([status, n]) => n > 0 && !(status < 400));
+  all.sort(([, one], [, other]) => other - one);
   redraw(td, all, () => [
-    ...all.slice(0, CODES_SHOWN).map(([code, n]) =>
-      h("button", { type: "button", class: "code-tag", title: `Show only ${code}`, click: () => toggle("code", code) }, code, h("span", {}, ` ${compact(n)}`)),
+    ...all.slice(0, SHOWN).map(([status, n]) =>
+      h("span", { class: "status-count", title: `${count(n)} answers` }, h("b", { class: "status", "data-class": status[0] }, status), compact(n)),
     ),
-    all.length > CODES_SHOWN ? h("small", {}, `and ${all.length - CODES_SHOWN} more`) : null,
+    all.length > SHOWN ? h("small", {}, `and ${all.length - SHOWN} more`) : null,
   ]);
 }
 

@@ -2,7 +2,7 @@
 // second with the frames. With a filter the gateway is asked for what it keeps of that code or route.
 import { byId, h, keyed, text } from "./dom.js";
 import { count, ms, rate, words } from "./format.js";
-import { get } from "./api.js";
+import { get, Problem } from "./api.js";
 import { BAD, Chart, WINDOW } from "./chart.js";
 import { filters, onFilter, toggle } from "./filters.js";
 
@@ -68,7 +68,17 @@ export function startTraffic() {
 export async function loadHistory() {
   const { code, route } = filters();
   const mine = ++asked;
-  const answer = await get("history", route !== undefined ? { route } : { code });
+  let answer;
+  try {
+    answer = await get("history", route !== undefined ? { route } : { code });
+  } catch (problem) {
+    if (!(problem instanceof Problem) || mine !== asked) throw problem;
+    // Not every route has a history.
+    points = [];
+    draw();
+    text(byId("traffic-note"), problem.message);
+    return;
+  }
   if (mine !== asked) return;
   points = answer.points;
   marks = answer.marks;

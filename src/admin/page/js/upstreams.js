@@ -12,16 +12,16 @@ const list = () =>
     path: "upstreams",
     name: "upstreams",
     search: "Search upstreams",
-    sort: "name",
+    sort: "-state",
     key: ({ name }) => name,
     empty: () => "No upstream is configured. Routes that forward to a service bring one.",
     columns: [
       { label: "Upstream", sort: "name", class: "name", cell: showName },
-      { label: "Endpoints", class: "endpoints", cell: showEndpoints },
+      { label: "Endpoints", sort: "state", descending: true, class: "endpoints", cell: showEndpoints },
       { label: "Req/s", sort: "requests_per_second", class: "number", cell: (td, it) => text(td, rate(it.requests_per_second)) },
-      { label: "p50", sort: "p50_ms", class: "number", cell: (td, it) => text(td, ms(it.p50_ms)) },
+      { label: "p50", class: "number", cell: (td, it) => text(td, ms(it.p50_ms)) },
       { label: "p99", sort: "p99_ms", class: "number", cell: (td, it) => text(td, ms(it.p99_ms)) },
-      { label: "In flight", sort: "in_flight", class: "number", cell: showInFlight },
+      { label: "In flight", class: "number", cell: showInFlight },
     ],
   });
 
@@ -33,7 +33,7 @@ function showName(th, { name, balance, endpoints }) {
   const up = endpoints.filter(({ state }) => state === "up").length;
   redraw(th, [name, balance, up, endpoints.length], () => [
     h("b", {}, name),
-    h("small", {}, `${words(balance)} · ${up} of ${endpoints.length} up`),
+    h("small", {}, `${words(balance).replace("-", " ")} · ${up} of ${endpoints.length} up`),
   ]);
 }
 
