@@ -7,7 +7,7 @@ use crate::metrics::filter::{Filter, Statuses};
 
 use super::problem::Problem;
 
-/// `?route=orders&client=app&status=5xx&code=rate_limited&slow=200ms`
+/// `?route=orders&client=app&status=5xx&code=rate_limited&slow=200ms&trouble=true`
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub status: Option<String>,
     pub code: Option<Box<str>>,
     pub slow: Option<String>,
+    #[serde(default)]
+    pub trouble: bool,
 }
 
 impl Asked {
@@ -41,6 +43,7 @@ impl Asked {
             code: self.code,
             status,
             slow,
+            trouble: self.trouble,
         })
     }
 }

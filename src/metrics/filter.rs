@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// From here on a request is slow, whatever the others are.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+
 /// What requests have to be like; nothing is asked of what is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -15,6 +18,8 @@ pub struct Filter {
     pub status: Option<Statuses>,
     /// The least time that the request took.
     pub slow: Option<Duration>,
+    /// Only requests that failed, were refused or were slow.
+    pub trouble: bool,
 }
 
 /// What a filter looks at.
@@ -46,6 +51,13 @@ impl Filter {
             && (is(&self.code, facts.code) || is(&self.code, Some(facts.kind)))
             && self.status.is_none_or(|it| it.has(facts.status))
             && self.slow.is_none_or(|least| facts.took >= least)
+            && (!self.trouble || facts.is_trouble())
+    }
+}
+
+impl Facts<'_> {
+    fn is_trouble(&self) -> bool {
+        self.code.is_some() || self.status >= 400 || self.took >= SLOW
     }
 }
 
@@ -134,5 +146,20 @@ mod tests {
         assert!(!of("429", 201, None, "rate_limited").takes(&facts));
         assert!(!of("429", 200, Some("a"), "rate_limited").takes(&facts));
         assert!(!of("429", 200, None, "no_route").takes(&facts));
+        let trouble = Filter {
+            trouble: true,
+            ..Filter::default()
+        };
+        let well = Facts {
+            code: None,
+            status: 200,
+            ..facts
+        };
+        assert!(!trouble.takes(&well) && trouble.takes(&facts));
+        assert!(trouble.takes(&Facts {
+            status: 404,
+            ..well
+        }));
+        assert!(trouble.takes(&Facts { took: SLOW, ..well }));
     }
 }

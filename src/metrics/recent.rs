@@ -17,12 +17,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::filter::Filter;
+use super::filter::{Filter, SLOW};
 
 /// For so long after a request no other of its kind is kept.
 const PAUSE: Duration = Duration::from_millis(10);
-/// From here on a request is slow, whatever the others are.
-const SLOW: Duration = Duration::from_secs(1);
 /// How long a request has to be the slowest.
 const SECOND: Duration = Duration::from_secs(1);
 /// How many requests are kept of each kind.

@@ -19,6 +19,11 @@ pub(super) async fn requests(
     State(view): State<Arc<View>>,
     mut asked: Asked,
 ) -> Result<Json<Listed<Entry>>, Problem> {
+    let trouble = match asked.take("trouble").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad_request("`trouble` is true or false.")),
+    };
     let mut name = |name| asked.take(name).map(String::into_boxed_str);
     let wanted = filter::Asked {
         route: name("route"),
@@ -26,9 +31,13 @@ pub(super) async fn requests(
         code: name("code"),
         status: asked.take("status"),
         slow: asked.take("slow"),
+        trouble,
     };
     let filter = wanted.filter()?;
-    let part = asked.part(&SORTS, &["status", "code", "route", "client", "slow"])?;
+    let part = asked.part(
+        &SORTS,
+        &["status", "code", "route", "client", "slow", "trouble"],
+    )?;
     let mut all = view.recent.list(&filter);
     all.retain(|entry| part.takes(entry.path.as_deref().unwrap_or_default()));
     Ok(Json(part.of(all, key, |entry| entry)))
