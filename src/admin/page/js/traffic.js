@@ -141,7 +141,7 @@ function showMarks() {
         h("span", { class: "glyph", "aria-hidden": "true" }, BAD.has(kind) ? "▼" : "▽"),
         h("time", { datetime: new Date(t * 1000).toISOString() }, new Date(t * 1000).toLocaleTimeString("en-GB")),
         h("b", {}, words(kind)),
-        h("span", { class: "muted" }, text),
+        h("span", { class: "muted", title: text }, text),
       ),
     () => {},
   );

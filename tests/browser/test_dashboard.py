@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""The dashboard, in headless Chromium: its numbers are those that were sent, it follows what happens, and it
+can be used in light, in dark, on a phone, by eight tabs, and by those who have to log in."""
+
+import hashlib
+import http.client
+import http.server
+import json
+import pathlib
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from support import HASH, KEY, Browser, Gateway, Quiet, check, wait_for
+
+TOKEN = "the-token-of-the-operator"
+SLEEP = 0.3
+
+CONFIG = """
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+{token}
+[[route]]
+name = "shop"
+prefix = "/shop"
+upstream = "shop"
+[[route]]
+name = "slow"
+prefix = "/slow"
+upstream = "slow"
+[upstreams.slow]
+endpoints = ["http://127.0.0.1:{slow}"]
+[upstreams.shop]
+endpoints = ["http://127.0.0.1:{one}", "http://127.0.0.1:{other}"]
+[access]
+protected = ["/shop/orders"]
+[clients.app]
+keys = ["sha256:{hash}"]
+[limits]
+anonymous = {{ requests = 100000, per = "1m" }}
+identified = {{ requests = 50, per = "1h" }}
+[log]
+format = "json"
+access = "access.log"
+"""
+
+# What is sent: path, whether with the key, how often, and the status that comes back.
+SENT = [
+    ("/shop/7", False, 30, 200),
+    ("/shop/orders", True, 50, 200),
+    ("/shop/orders", True, 8, 429),
+    ("/shop/orders", False, 9, 401),
+    ("/nowhere/&lt;b&gt;", False, 4, 404),
+    ("/slow", False, 12, 200),
+]
+
+
+class Service(Quiet):
+    # No connection is kept, so that one that was killed answers nothing more.
+    protocol_version = "HTTP/1.0"
+
+    def do_GET(self):
+        self.answer("text/plain", b"here")
+
+
+class Slow(Quiet):
+    def do_GET(self):
+        time.sleep(SLEEP)
+        self.answer("text/plain", b"at last")
+
+
+class Endpoint:
+    """A service that can be killed."""
+
+    def __init__(self, handler):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def kill(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def ask(port, path, with_key=False):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers={"x-api-key": KEY} if with_key else {})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def text_of(browser, selector):
+    return browser.sync("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+
+
+def cells(browser, table, name):
+    """The cells of the row whose name is given, by their labels."""
+    return browser.sync(
+        """const row = [...document.querySelectorAll(`${arguments[0]} tbody tr`)]
+             .find((row) => row.firstElementChild.querySelector('b, button')?.textContent === arguments[1]);
+           return row && Object.fromEntries([...row.children].map((cell) => [cell.dataset.label, cell.innerText]));""",
+        table, name)
+
+
+def codes(browser):
+    return browser.sync(
+        """return Object.fromEntries([...document.querySelectorAll('.code-row')]
+             .map((row) => [row.children[0].textContent, Number(row.children[2].textContent.replace(',', ''))]))""")
+
+
+def is_live(browser):
+    return text_of(browser, "#live-text") == "live"
+
+
+def numbers(browser, gateway, page):
+    took = {}
+    for path, with_key, often, status in SENT:
+        for _ in range(often):
+            begun = time.monotonic()
+            told = ask(gateway.port, path, with_key)
+            took[path] = max(took.get(path, 0), 1000 * (time.monotonic() - begun))
+            if told != status:
+                check(f"{path} is {status}", False, told)
+    browser.go(page)
+    wait_for("numbers to arrive", lambda: is_live(browser))
+    expected = {"rate_limited": 8, "api_key_required": 9, "no_route": 4}
+    wait_for("the refusals that were sent", lambda: codes(browser) == expected)
+    check("refusals by code", codes(browser) == expected, codes(browser))
+    see(browser, "#routes")
+    shop = wait_for("routes", lambda: cells(browser, "#routes", "shop"))
+    check("requests of the route", shop["Requests"] == "97", shop)
+    slow = cells(browser, "#routes", "slow")
+    measured = slow["p99"].split()
+    near = measured[1] == "ms" and abs(float(measured[0]) / took["/slow"] - 1) <= 0.09
+    check("p99 of a slow service is within 9 % of the client's", near, (slow, took["/slow"]))
+    see(browser, "#clients")
+    app = wait_for("clients", lambda: cells(browser, "#clients", "app"))
+    check("requests of the client", (app["Requests"], app["Limited"]) == ("58", "8"), app)
+    check("its quota", app["Quota"].startswith("50 of 50 used, 0 left"), app["Quota"])
+    check("its key", app["Keys"].startswith(HASH[:8]) and HASH[:9] not in app["Keys"], app["Keys"])
+    load(browser, gateway)
+
+
+def load(browser, gateway):
+    """About 40 requests a second; the page has to show as many."""
+    end = threading.Event()
+    sent = []
+
+    def send():
+        while not end.wait(0.1):
+            for _ in range(4):
+                ask(gateway.port, "/shop/load")
+                sent.append(time.monotonic())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+
+    def fits():
+        now = time.monotonic()
+        rate = sum(1 for at in sent if now - at < 5) / 5
+        shown = browser.sync("return document.querySelector('.chart dd').textContent").split()[0]
+        return rate > 10 and shown != "–" and abs(float(shown) - rate) < 0.3 * rate
+
+    try:
+        wait_for("the rate that is sent", fits)
+    finally:
+        end.set()
+        sender.join()
+    print("ok: the rate under load")
+    told = browser.sync("return document.querySelector('.plot').getAttribute('aria-label')")
+    check("a chart says its numbers", told.startswith("Requests, up to 15 minutes. answered: now "), told)
+    browser.sync("document.querySelector('.numbers summary').click()")
+    table = wait_for("its table", lambda: text_of(browser, ".numbers table"))
+    check("and shows them as a table", "answered, mean" in table, table)
+
+
+def see(browser, selector):
+    """Lists are brought up to date only while they can be seen."""
+    browser.sync("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})", selector)
+
+
+def filter_by_code(browser):
+    browser.sync("[...document.querySelectorAll('.code-row')].find((row) => row.textContent.startsWith('no_route')).click()")
+    check("the filter stands in the address", browser.url().endswith("#code=no_route"), browser.url())
+    see(browser, "#requests-part")
+    shown = "return [...new Set([...document.querySelectorAll('#requests .answer .code-tag')].map((tag) => tag.textContent))]"
+    wait_for("requests of one code", lambda: browser.sync(shown) == ["no_route"])
+    path = text_of(browser, "#requests .path")
+    check("a path is text and no markup", path == "/nowhere/&lt;b&gt;", path)
+    check("one chip", text_of(browser, ".chip b") == "no_route", text_of(browser, "#filter"))
+    routes = "return [...document.querySelectorAll('#routes tbody th b, #routes tbody th button')].map((name) => name.textContent)"
+    see(browser, "#routes")
+    wait_for("routes of one code", lambda: "shop" not in browser.sync(routes))
+    browser.press("\ue00c")
+    wait_for("Escape to clear the filter", lambda: "code" not in browser.url())
+    wait_for("the routes again", lambda: "shop" in browser.sync(routes))
+    print("ok: the filter by code")
+
+
+def explain(browser):
+    see(browser, "#explain-part")
+    browser.type("#explain [name=url]", "/shop/orders")
+    browser.click("#explain button")
+    told = wait_for("the explanation", lambda: text_of(browser, "#explanation pre"))
+    check("explain", "/shop/orders is for identified clients" in told, told)
+    check("and what it comes to", "401" in text_of(browser, ".verdict"), text_of(browser, ".verdict"))
+    see(browser, "#requests-part")
+    wait_for("a request to explain", lambda: browser.sync("return !!document.querySelector('#requests .explain-cell button')"))
+    browser.sync("[...document.querySelectorAll('#requests tbody tr')].find((row) => row.textContent.includes('no_route')).querySelector('.explain-cell button').click()")
+    wait_for("this to be explained", lambda: "404" in text_of(browser, ".verdict"))
+    print("ok: explain this")
+
+
+def endpoint_killed(browser, gateway, endpoint):
+    see(browser, "#upstreams-part")
+    url = f"http://127.0.0.1:{endpoint.port}"
+    badge = """return [...document.querySelectorAll('.endpoint')].find((row) => row.textContent.includes(arguments[0]))
+        ?.querySelector('.badge').textContent"""
+    wait_for("the endpoint to be up", lambda: browser.sync(badge, url) == "up")
+    endpoint.kill()
+
+    def is_shown():
+        for _ in range(5):
+            ask(gateway.port, "/shop/again")
+        return browser.sync(badge, url) in ("circuit open", "down", "half open")
+
+    wait_for("the endpoint that was killed", is_shown)
+    wait_for("a mark", lambda: "circuit opened" in text_of(browser, "#marks"))
+    wait_for("the reason at the top", lambda: "shop" in text_of(browser, "#reasons"))
+    print("ok: an endpoint that is killed")
+
+
+def reload(browser, gateway, folder):
+    path = pathlib.Path(folder, "tollgate.toml")
+    good = path.read_text()
+    path.write_text(good.replace('prefix = "/slow"', 'prefx = "/slow"'))
+    gateway.process.send_signal(signal.SIGHUP)
+    told = wait_for("the refused reload", lambda: text_of(browser, "#refused pre"))
+    check("with its line and a caret", "prefx" in told and "^" in told and "tollgate.toml:" in told, told)
+    wait_for("the sentence to say so", lambda: "reload" in text_of(browser, "#sentence").lower())
+    path.write_text(good.replace('protected = ["/shop/orders"]', "protected = []"))
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for("the refusal to be gone", lambda: not text_of(browser, "#refused"))
+    changes = text_of(browser, "#changes li")
+    check("first what became public", "/shop/orders" in changes and changes.startswith("Became public"), changes)
+
+
+def looks(browser, page):
+    def ground(theme):
+        browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+        return browser.sync("return getComputedStyle(document.body).backgroundColor")
+
+    light, dark = ground("light"), ground("dark")
+    check("light and dark as the system says", light != dark, (light, dark))
+    browser.click("#theme")
+    check("light by choice", browser.sync("return getComputedStyle(document.body).backgroundColor") == light, light)
+    browser.go(page)
+    check("remembered", text_of(browser, "#theme-text") == "Light", text_of(browser, "#theme-text"))
+    browser.click("#theme")
+    browser.click("#theme")
+    browser.devtools("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    browser.go(page)
+    wait_for("the page on a phone", lambda: is_live(browser))
+    for part in ("#upstreams", "#routes", "#clients", "#limits", "#requests", "#config-part", "#process-part"):
+        see(browser, part)
+        wait_for(f"{part} on a phone", lambda part=part: text_of(browser, part))
+    time_to_lay_out = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(document.documentElement.scrollWidth)))"
+    width = browser.run(time_to_lay_out)
+    check("390 pixels are enough", width == 390, width)
+    browser.devtools("Emulation.clearDeviceMetricsOverride")
+
+
+def keyboard(browser, page):
+    browser.go(page)
+    browser.press("\ue004")
+    told = browser.sync("return document.activeElement.textContent")
+    check("the first stop is the link past the head", told.startswith("Skip"), told)
+    seen = browser.sync("const box = document.activeElement.getBoundingClientRect(); return box.top >= 0 && box.height > 0")
+    check("and can be seen", seen, seen)
+
+
+def tabs(browser, page):
+    first = browser.windows()[0]
+    for _ in range(7):
+        browser.open_tab()
+        browser.go(page)
+        wait_for("a tab to be live", lambda: is_live(browser))
+    check("eight tabs", len(browser.windows()) == 8, browser.windows())
+    for tab in browser.windows():
+        browser.switch(tab)
+        wait_for("each of them to be live", lambda: is_live(browser) and "req/s" in text_of(browser, "#sentence"))
+    wait_for("one stream for all", lambda: browser.sync("return [...document.querySelectorAll('#process div')].at(-1).textContent").endswith("page1"))
+    for tab in browser.windows()[1:]:
+        browser.switch(tab)
+        browser.close_tab()
+    browser.switch(first)
+    print("ok: eight tabs, one stream")
+
+
+def complaints(browser):
+    """What the browser's console has: errors of scripts, what the policy forbade, what was not found."""
+    return [entry for entry in browser.console() if entry["level"] in ("SEVERE", "WARNING")]
+
+
+def whole(browser, program, folder):
+    one, other, slow = Endpoint(Service), Endpoint(Service), Endpoint(Slow)
+    config = CONFIG.format(token="", one=one.port, other=other.port, slow=slow.port, hash=HASH)
+    gateway = Gateway(program, folder, config)
+    page = f"http://127.0.0.1:{gateway.admin_port()}/"
+    try:
+        numbers(browser, gateway, page)
+        filter_by_code(browser)
+        explain(browser)
+        endpoint_killed(browser, gateway, other)
+        reload(browser, gateway, folder)
+        looks(browser, page)
+        keyboard(browser, page)
+        tabs(browser, page)
+        check("no complaint in the console", complaints(browser) == [], complaints(browser))
+    finally:
+        gateway.end()
+    wait_for("the loss to be told", lambda: text_of(browser, "#trouble").startswith("No data since"))
+    print("ok: a lost connection is told")
+
+
+def log_in(browser, program, folder):
+    service = Endpoint(Service)
+    token = f'token = "sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}"'
+    config = CONFIG.format(token=token, one=service.port, other=service.port + 1, slow=service.port, hash=HASH)
+    gateway = Gateway(program, folder, config)
+    page = f"http://127.0.0.1:{gateway.admin_port()}/"
+    try:
+        browser.go(page)
+        wait_for("the log-in", lambda: browser.url() == page + "login")
+        browser.type("#token", "wrong")
+        browser.click("button")
+        wait_for("a wrong token to be told", lambda: text_of(browser, "#wrong"))
+        browser.type("#token", TOKEN)
+        browser.click("button")
+        wait_for("the dashboard", lambda: browser.url() == page and is_live(browser))
+        (cookie,) = browser.cookies()
+        check("its cookie", cookie["httpOnly"] and cookie["sameSite"] == "Strict" and TOKEN not in json.dumps(cookie), cookie)
+    finally:
+        gateway.end()
+
+
+def main():
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: {sys.argv[0]} PROGRAM")
+    for part in (whole, log_in):
+        with tempfile.TemporaryDirectory() as folder:
+            browser = Browser(folder)
+            try:
+                part(browser, sys.argv[1], folder)
+            finally:
+                browser.end()
+
+
+if __name__ == "__main__":
+    main()
