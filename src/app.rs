@@ -27,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
 use crate::acme::Acme;
-use crate::admin::ClaimError;
+use crate::admin::{ClaimError, Reloads};
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
@@ -273,6 +273,7 @@ struct Gateway {
     metrics: Arc<Metrics>,
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
+    reloads: Arc<Reloads>,
     traces: Arc<Traces>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<OperatorLog>,

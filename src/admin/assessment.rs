@@ -202,7 +202,7 @@ impl Situation {
         match self.phase {
             Phase::Starting => parts.push("Starting".to_owned()),
             Phase::Serving => parts.extend(self.not_ready_in_words()),
-            Phase::Draining | Phase::Stopping => {
+            Phase::Leaving | Phase::Draining | Phase::Stopping => {
                 parts.push(format!("Draining, {} in flight", grouped(self.in_flight)));
             }
         }

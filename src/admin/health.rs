@@ -2,6 +2,7 @@
 //! What speaks against that is decided here once, for `/readyz` and for whoever else says how things are.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -9,6 +10,8 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Serialize;
 
+use crate::limit::{LimitStore, OnFailure, Policy};
+use crate::pipeline::snapshot::{Limits, ReadyNeed, Snapshot};
 use crate::server::Phase;
 
 use super::access::Operator;
@@ -26,18 +29,77 @@ pub struct Reason {
 /// All that speaks against sending requests here; nothing if the gateway is ready.
 #[must_use]
 pub fn reasons(view: &View) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let mut add = |code, text: String| reasons.push(Reason { code, text });
-    match *view.phase.borrow() {
-        Phase::Starting => add("starting", "The gateway is starting.".to_owned()),
-        Phase::Serving => {}
-        // What is accepted here from now on is a successor's.
-        _ if *view.presence.borrow() == Presence::HandedOver => {}
-        Phase::Draining | Phase::Stopping => {
-            add("draining", "The gateway is about to end.".to_owned());
+    let snapshot = Arc::clone(&view.snapshots.borrow());
+    let mut reasons: Vec<_> = of_phase(view).into_iter().collect();
+    for need in &snapshot.operators.ready_needs {
+        match need {
+            ReadyNeed::Certificates => reasons.extend(certificates(&snapshot)),
+            ReadyNeed::Limiter => reasons.extend(limiter(&snapshot, &view.store)),
+            ReadyNeed::Upstreams => reasons.extend(upstreams(&snapshot)),
         }
     }
     reasons
+}
+
+fn of_phase(view: &View) -> Option<Reason> {
+    let (code, text) = match *view.phase.borrow() {
+        Phase::Starting => ("starting", "The gateway is starting."),
+        Phase::Serving => return None,
+        // What is accepted here from now on is a successor's.
+        _ if *view.presence.borrow() == Presence::HandedOver => return None,
+        Phase::Leaving | Phase::Draining | Phase::Stopping => {
+            ("draining", "The gateway is about to end.")
+        }
+    };
+    let text = text.to_owned();
+    Some(Reason { code, text })
+}
+
+/// Names for which a certificate has been ordered and is not there yet.
+fn certificates(snapshot: &Snapshot) -> impl Iterator<Item = Reason> {
+    let domains = snapshot.acme.iter().flat_map(|acme| &acme.domains);
+    let has_one = |name: &str| {
+        let tls = snapshot.tls.as_ref();
+        tls.is_some_and(|tls| !tls.certificates_for(name).is_empty())
+    };
+    let missing = domains.filter(move |name| !has_one(name));
+    missing.map(|name| Reason {
+        code: "no_certificate",
+        text: format!("There is no certificate for `{name}` yet."),
+    })
+}
+
+/// Redis is away, and that means that requests are refused.
+fn limiter(snapshot: &Snapshot, store: &LimitStore) -> Option<Reason> {
+    let redis = store.look().redis?;
+    redis.away_since?;
+    let Limits {
+        anonymous,
+        identified,
+        invalid_keys,
+        ..
+    } = &snapshot.limits;
+    let mut policies = [anonymous, identified, invalid_keys].into_iter().flatten();
+    let closes = |policy: &Arc<Policy>| policy.on_failure == Some(OnFailure::Closed);
+    let is_closed = redis.on_failure == OnFailure::Closed || policies.any(closes);
+    is_closed.then(|| Reason {
+        code: "limiter_closed",
+        text:
+            "Redis does not answer, and requests are refused meanwhile (`on_failure = \"closed\"`)."
+                .to_owned(),
+    })
+}
+
+fn upstreams(snapshot: &Snapshot) -> impl Iterator<Item = Reason> {
+    let now = Instant::now();
+    let unusable = snapshot
+        .upstreams
+        .iter()
+        .filter(move |it| !it.is_usable(now));
+    unusable.map(|upstream| Reason {
+        code: "no_usable_endpoint",
+        text: format!("No endpoint of `{}` can be used.", upstream.name),
+    })
 }
 
 #[derive(Serialize)]

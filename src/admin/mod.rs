@@ -3,7 +3,7 @@
 //! what the gateway shares ([`View`]) and takes no part in serving.
 //!
 //! `socket` claims where it listens, `serve` accepts and bounds connections, `guard` decides who may ask what,
-//! `router` says what is where, `answer` completes answers; `health` says what the gateway lacks, `exposition`
+//! `router` says what is where, `answer` completes answers; `changes` has what operators may change, `health` says what the gateway lacks, `exposition`
 //! what it has counted, `page` has the dashboard's files.
 
 mod access;
@@ -11,6 +11,7 @@ mod answer;
 mod api;
 mod assessment;
 mod caller;
+mod changes;
 mod exposition;
 mod filter;
 mod guard;
@@ -21,6 +22,7 @@ mod login;
 mod page;
 mod problem;
 mod process;
+mod reloads;
 mod router;
 mod serve;
 mod sessions;
@@ -37,6 +39,7 @@ pub use health::{Reason, reasons};
 pub use live::Live;
 pub use problem::Problem;
 pub use process::Process;
+pub use reloads::{Done, InForce, Last, Outcome, Reloads};
 pub use serve::{MOST_CONNECTIONS, Parts, run};
 pub use socket::{AdminSocket, ClaimError, Given, Port, claim};
 pub use view::{Presence, View};

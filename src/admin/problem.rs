@@ -22,6 +22,8 @@ pub struct Problem {
     pub detail: String,
     /// After how many seconds another try makes sense.
     retry_after: Option<u64>,
+    /// One more member, if there is more to say.
+    more: Option<Box<(&'static str, serde_json::Value)>>,
 }
 
 impl Problem {
@@ -38,6 +40,16 @@ impl Problem {
             title,
             detail: detail.into(),
             retry_after: None,
+            more: None,
+        }
+    }
+
+    /// The same, with one more member.
+    #[must_use]
+    pub fn with(self, name: &'static str, value: serde_json::Value) -> Self {
+        Self {
+            more: Some(Box::new((name, value))),
+            ..self
         }
     }
 
@@ -67,7 +79,7 @@ impl IntoResponse for Problem {
         let id = request_id::make();
         let id = String::from_utf8_lossy(&id);
         tracing::debug!(code = self.code, detail = self.detail, request_id = %id, "admin request refused");
-        let mut json = serde_json::json!({
+        let mut problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
@@ -75,8 +87,11 @@ impl IntoResponse for Problem {
             "error": self.title,
             "code": self.code,
             "request_id": id,
-        })
-        .to_string();
+        });
+        if let Some((name, value)) = self.more.map(|it| *it) {
+            problem[name] = value;
+        }
+        let mut json = problem.to_string();
         json.push('\n');
         let content_type = [(header::CONTENT_TYPE, MEDIA_TYPE)];
         let mut answer = (self.status, content_type, json).into_response();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::StatusCode;
 
 use super::api;
@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::socket::Port;
 use super::tail::tail;
 use super::view::View;
-use super::{answer, guard, login};
+use super::{answer, changes, guard, login};
 
 /// The paths of a port.
 pub(super) fn router(port: Port, view: Arc<View>) -> Router {
@@ -53,6 +53,17 @@ fn for_operators() -> Router<Arc<View>> {
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/api/v1/tail", get(tail))
+        .merge(changing())
+}
+
+/// What changes the gateway.
+fn changing() -> Router<Arc<View>> {
+    let endpoint = "/api/v1/upstreams/{name}/endpoints/{url}";
+    Router::new()
+        .route("/api/v1/reload", post(changes::reload))
+        .route("/api/v1/log-level", put(changes::log_level))
+        .route(&format!("{endpoint}/drain"), post(changes::drain))
+        .route(&format!("{endpoint}/enable"), post(changes::enable))
 }
 
 async fn no_such_path(request: Request) -> Problem {

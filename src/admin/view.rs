@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::limit::LimitStore;
-use crate::logging::{Events, Sink, Tap};
+use crate::logging::{Events, LogLevel, Sink, Tap};
 use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
@@ -16,6 +16,7 @@ use crate::traces::Traces;
 
 use super::access::Doorkeeper;
 use super::live::Live;
+use super::reloads::Reloads;
 
 /// What the admin port works on.
 #[derive(Debug)]
@@ -48,6 +49,10 @@ pub struct View {
     pub started: Timestamp,
     /// What was counted, second by second, and who watches.
     pub live: Live,
+    /// The configuration in force, and what came of the last reload.
+    pub reloads: Arc<Reloads>,
+    /// That of the operator's log.
+    pub log_level: LogLevel,
 }
 
 /// Who answers on the operator's ports.

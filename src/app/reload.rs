@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::acme::Acme;
+use crate::admin::{Done, Reloads};
 use crate::config::{
-    self, CertificateFiles, ChangeKind, Loaded, ReadFiles, Served, Watch, Written, changes,
+    self, CertificateFiles, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
 use crate::metrics::{Metrics, ReloadOutcome};
 use crate::pipeline::names;
@@ -40,22 +41,25 @@ pub(super) struct Reloader {
     pub registry: Registry,
     pub acme: Arc<Acme>,
     pub metrics: Arc<Metrics>,
+    /// Who asks for reloads, and what came of the last one.
+    pub reloads: Arc<Reloads>,
     pub traces: Arc<Traces>,
 }
 
 impl Reloader {
-    /// Reloads whenever `asked` says so or, with `server.watch`, a file has changed, until the end
+    /// Reloads whenever somebody asks or, with `server.watch`, a file has changed, until the end
     /// begins: what is served from then on is a successor's to say. Never returns.
-    pub(super) fn run(mut self, asked: &Notify, phase: &watch::Receiver<Phase>) -> io::Result<()> {
+    pub(super) fn run(mut self, phase: &watch::Receiver<Phase>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()?;
+        let reloads = Arc::clone(&self.reloads);
         runtime.block_on(async {
             let mut watch = self.watches.then(|| Watch::start(self.files.clone()));
             let mut certificates = self.watch_certificates();
             loop {
                 let due = tokio::select! {
-                    () = asked.notified() => None,
+                    () = reloads.asked() => None,
                     () = changed(&mut watch) => None,
                     due = due(&mut certificates) => Some(due),
                 };
@@ -94,11 +98,11 @@ impl Reloader {
     /// Swaps in what the file says now, whole, or leaves everything as it is. Returns the files that
     /// were read, in either case.
     fn reload(&mut self) -> Result<ReadFiles, ReadFiles> {
+        let done = self.reloads.begin();
         if config::is_stdin(&self.file) {
-            tracing::error!(
-                event = "reload_refused",
-                "not reloaded: standard input cannot be read again"
-            );
+            let why = "standard input cannot be read again";
+            tracing::error!(event = "reload_refused", "not reloaded: {why}");
+            self.reloads.refused_with(done, Finding::error(why));
             return Err(self.files.clone());
         }
         let snapshot = Arc::clone(&self.snapshots.borrow());
@@ -110,25 +114,27 @@ impl Reloader {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let (files, problems) = (problems.files().clone(), problems.to_string());
                 tracing::error!(
                     event = "reload_refused",
-                    problems,
+                    problems = problems.to_string(),
                     "not reloaded; what was served is served on"
                 );
-                return Err(files);
+                self.reloads.refused(done, &problems);
+                return Err(problems.files().clone());
             }
         };
         if self.served.has_routes() && !loaded.written.has_routes() {
             // A disk that was full, or a writer that died, leaves an empty file, which has no problem.
             let file = self.file.display();
             tracing::error!(event = "reload_refused", %file, "not reloaded: there are no routes in it; what was served is served on");
+            let why = Finding::error(format!("there are no routes in {file}"));
+            self.reloads.refused_with(done, why);
             return Err(loaded.files);
         }
-        Ok(self.apply(loaded, snapshot.tls.clone()))
+        Ok(self.apply(loaded, snapshot.tls.clone(), done))
     }
 
-    fn apply(&mut self, loaded: Loaded, served: Option<Arc<ServerTls>>) -> ReadFiles {
+    fn apply(&mut self, loaded: Loaded, served: Option<Arc<ServerTls>>, done: Done) -> ReadFiles {
         let mut snapshot = loaded.snapshot;
         let before = Arc::clone(&self.snapshots.borrow());
         snapshot.access.keys.keep_uses(&before.access.keys);
@@ -159,6 +165,8 @@ impl Reloader {
         for lint in &loaded.lints {
             tracing::warn!("{lint}");
         }
+        let written = Arc::clone(&self.served);
+        self.reloads.reloaded(done, written, changes, &loaded.lints);
         loaded.files
     }
 }

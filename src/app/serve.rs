@@ -46,6 +46,8 @@ struct Running<'g> {
     succession: Option<Succession>,
     /// The successor that serves.
     heir: Option<Heir>,
+    /// When listeners close, while readiness has gone and all else goes on.
+    leaving: Option<Instant>,
     drain: Option<Drain>,
     /// How many workers are not ready yet, and one more until endpoints have been checked.
     starting: usize,
@@ -82,6 +84,7 @@ impl Gateway {
             admin,
             succession: None,
             heir: None,
+            leaving: None,
             drain: None,
             starting: workers + 1,
             workers,
@@ -114,6 +117,7 @@ impl Running<'_> {
                     }
                     return Ok(());
                 }
+                () = sleep_until(self.leaving) => self.begin_drain(false),
                 _ = signals.reload.recv() => self.reload(),
                 _ = signals.reopen.recv() => self.reopen_access_log(),
                 _ = signals.hand_over.recv(), if !self.is_starting() => self.hand_over(),
@@ -224,15 +228,28 @@ impl Running<'_> {
             }
             (None, _) => {
                 notify(State::Stopping);
-                self.begin_drain(false);
+                self.leave();
             }
         }
         false
     }
 
+    /// Readiness goes first, for `server.drain_delay`. Told again, or before clients could connect, the
+    /// drain begins at once.
+    fn leave(&mut self) {
+        let delay = self.gateway.settings.drain_delay;
+        if delay.is_zero() || self.leaving.is_some() || self.is_starting() {
+            return self.begin_drain(false);
+        }
+        tracing::info!(?delay, "not ready any more; draining after that");
+        self.leaving = Some(Instant::now() + delay);
+        self.threads.phase.send_replace(Phase::Leaving);
+    }
+
     /// Stops to accept. What waits in sockets that a successor has, too, is left to it.
     fn begin_drain(&mut self, handed_over: bool) {
         let timeout = self.gateway.settings.drain_timeout;
+        self.leaving = None;
         tracing::info!(event = "draining", ?timeout, "draining");
         // Those of the workers are then the last of this process.
         self.sockets.clear();
@@ -249,7 +266,7 @@ impl Running<'_> {
     }
 
     fn hand_over(&mut self) {
-        if self.drain.is_some() {
+        if self.drain.is_some() || self.leaving.is_some() {
             refuse("this gateway is draining");
         } else if self.succession.is_some() {
             refuse("a successor is being started already");
@@ -277,8 +294,10 @@ impl Running<'_> {
                 return;
             }
         }
-        if self.drain.is_none() {
-            self.begin_drain(serves);
+        match (&self.drain, serves) {
+            (Some(_), _) => {}
+            (None, true) => self.begin_drain(true),
+            (None, false) => self.leave(),
         }
     }
 
@@ -315,7 +334,7 @@ impl Running<'_> {
             tracing::info!("draining: the configuration is not read again");
             return;
         }
-        self.threads.reload.notify_one();
+        self.gateway.reloads.ask();
         if let Some(succession) = &mut self.succession {
             succession.reload = true;
         }

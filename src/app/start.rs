@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::admin::{self, AdminSocket, ClaimError, Given, Port};
+use crate::admin::{self, AdminSocket, ClaimError, Given, Port, Reloads};
 use crate::config::{AccessLog, AdminListen, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
@@ -81,6 +82,8 @@ impl Started {
         traces.apply(snapshot.traces.as_ref());
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
+        let reloads = Reloads::new(Arc::clone(&written), &lints, Timestamp::now());
+        let reloads = Arc::new(reloads);
         let reloader = Reloader {
             file: file.clone(),
             files,
@@ -91,6 +94,7 @@ impl Started {
             snapshots: snapshots.clone(),
             registry,
             acme: Arc::clone(&acme),
+            reloads: Arc::clone(&reloads),
             metrics: Arc::clone(&metrics),
             traces: Arc::clone(&traces),
         };
@@ -103,6 +107,7 @@ impl Started {
             metrics,
             state,
             acme,
+            reloads,
             traces,
             access_log,
             operator_log,

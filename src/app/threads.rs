@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::admin::{self, AdminSocket, Doorkeeper, Live, Presence, View};
 use crate::config::AdminListen;
@@ -30,8 +30,6 @@ pub(super) struct Threads {
     pub ready: mpsc::Receiver<()>,
     /// Hears of each thread that has ended.
     pub ended: mpsc::Receiver<Ended>,
-    /// Asks for a reload.
-    pub reload: Arc<Notify>,
     /// How many connections the drain has cut.
     pub cut: Arc<AtomicUsize>,
     /// Who answers on the operator's ports.
@@ -95,10 +93,8 @@ impl Gateway {
         start_thread("acme", move || acme.run(), has_ended.clone())?;
         let traces = Arc::clone(&self.traces);
         start_thread("traces", move || traces.run(), has_ended.clone())?;
-        let reload = Arc::new(Notify::new());
-        let asked = Arc::clone(&reload);
         let of_reload = phase.subscribe();
-        let work = move || reloader.run(&asked, &of_reload);
+        let work = move || reloader.run(&of_reload);
         start_thread("reload", work, has_ended.clone())?;
         let (presence, _) = watch::channel(Presence::Here);
         let (answers, operators) = oneshot::channel();
@@ -117,7 +113,6 @@ impl Gateway {
             listeners: to_listen,
             ready,
             ended,
-            reload,
             cut,
             presence,
             operators,
@@ -141,6 +136,8 @@ impl Gateway {
             file: self.file.clone(),
             started: Timestamp::now(),
             live: Live::default(),
+            reloads: Arc::clone(&self.reloads),
+            log_level: self.operator_log.level.clone(),
         }
     }
 }

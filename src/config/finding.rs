@@ -51,6 +51,15 @@ impl Finding {
         }
     }
 
+    /// An error that is about no place in a file.
+    #[must_use]
+    pub fn error(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            ..Self::warning(message)
+        }
+    }
+
     /// The same, of the clock or this machine.
     #[must_use]
     pub fn passing(self) -> Self {

@@ -165,6 +165,14 @@ impl Problems {
         })
     }
 
+    /// The problems one by one, each with its text for a reader, without colours.
+    pub fn shown(&self) -> impl Iterator<Item = (Finding, String)> {
+        let renderer = Renderer::plain();
+        let texts = self.sorted().into_iter();
+        let texts = texts.map(move |problem| renderer.render(&[self.group(problem)]));
+        self.findings().zip(texts)
+    }
+
     fn sorted(&self) -> Vec<&Problem> {
         let mut list: Vec<_> = self.list.iter().collect();
         list.sort_by_key(|problem| problem.at.map(|span| (span.source, span.start)));

@@ -18,6 +18,8 @@ pub struct Settings {
     pub workers: usize,
     /// Beyond it idle connections give way, and new ones wait in the kernel's backlog.
     pub max_connections: usize,
+    /// How long all goes on but readiness once the gateway has been told to stop.
+    pub drain_delay: Duration,
     /// How long requests in flight may take once the gateway has been told to stop.
     pub drain_timeout: Duration,
     /// Reload by itself when a file has changed and stayed the same for a second.

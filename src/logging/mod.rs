@@ -14,7 +14,7 @@ mod target;
 pub use access::AccessLines;
 pub use events::{Event, Events, Mark};
 pub use members::{Lines, Member, Members, Sample};
-pub use operator::{OperatorLog, start_operator_log};
+pub use operator::{LogLevel, OperatorLog, start_operator_log};
 pub use sink::Sink;
 pub use tap::{Following, Heard, Tap};
 pub use target::Target;

@@ -10,11 +10,13 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::{Filtered, LevelFilter};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload::{self, Handle};
 
 use super::events::{EventLayer, Events};
 use super::{Sink, Target};
@@ -26,6 +28,32 @@ pub struct OperatorLog {
     pub sink: Arc<Sink>,
     /// Keeps the last of them.
     pub events: Arc<Events>,
+    /// Which lines it has.
+    pub level: LogLevel,
+}
+
+/// The least severe lines that the operator's log has; may be changed at any time.
+#[derive(Clone)]
+pub struct LogLevel(Handle<LevelFilter, Kept>);
+
+/// What keeps lines, below what writes them.
+type Kept = Layered<Filtered<EventLayer, LevelFilter, Registry>, Registry>;
+
+impl fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogLevel(..)")
+    }
+}
+
+impl LogLevel {
+    /// Has lines of this level and more severe ones from now on. Returns the level before.
+    #[must_use]
+    pub fn set(&self, level: Level) -> Level {
+        let before = self.0.with_current(|it| it.into_level());
+        // It fails when there is no log any more, and then nothing is written either.
+        let _ = self.0.reload(LevelFilter::from_level(level));
+        before.ok().flatten().unwrap_or(level)
+    }
 }
 
 /// Starts the operator's log. Called once; a second call changes nothing.
@@ -38,18 +66,22 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(Lines(Arc::clone(&sink)));
-    let level = LevelFilter::from_level(level);
+    let (filter, level) = reload::Layer::new(LevelFilter::from_level(level));
     let lines = if pretty {
-        lines.with_ansi(colours).with_filter(level).boxed()
+        lines.with_ansi(colours).with_filter(filter).boxed()
     } else {
-        lines.event_format(JsonLines).with_filter(level).boxed()
+        lines.event_format(JsonLines).with_filter(filter).boxed()
     };
     let kept = EventLayer(Arc::clone(&events)).with_filter(LevelFilter::INFO);
     // Kept before it is written: whoever has read a line finds what it says.
     let log = tracing_subscriber::registry().with(kept).with(lines);
     // Only a second call can fail here, and then the first log serves.
     let _ = tracing::subscriber::set_global_default(log);
-    Ok(OperatorLog { sink, events })
+    Ok(OperatorLog {
+        sink,
+        events,
+        level: LogLevel(level),
+    })
 }
 
 /// An object a line, whose members are called as in the access log.

@@ -23,6 +23,7 @@ use crate::tls::{Challenges, Fit, ServerTls};
 use crate::traces::TraceSettings;
 use crate::upstream::Upstream;
 use crate::wire::head::HeadLimits;
+use crate::words::words;
 
 /// The compiled configuration, as far as a reload may change it.
 #[derive(Debug)]
@@ -83,6 +84,18 @@ pub struct Access {
     pub cors: Option<Arc<Cors>>,
 }
 
+words! {
+    /// What a gateway may need to be ready.
+    pub enum ReadyNeed {
+        /// A certificate for each name that one is ordered for.
+        Certificates = "certificates",
+        /// Redis, where requests are refused without it.
+        Limiter = "limiter",
+        /// For each upstream an endpoint that can be used.
+        Upstreams = "upstreams",
+    }
+}
+
 /// Who may do what on the admin port.
 #[derive(Debug)]
 pub struct Operators {
@@ -90,6 +103,8 @@ pub struct Operators {
     pub token: Option<ApiKeyHash>,
     /// The token for reading.
     pub read_token: Option<ApiKeyHash>,
+    /// What has to be there for the gateway to be ready.
+    pub ready_needs: Vec<ReadyNeed>,
     /// More names that the port is known by, also `*.example.com`.
     pub hosts: Vec<Box<str>>,
 }

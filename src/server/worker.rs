@@ -38,6 +38,8 @@ pub enum Phase {
     Starting,
     /// Connections are accepted.
     Serving,
+    /// The same, but readiness has gone: load balancers are given time to notice.
+    Leaving,
     /// What is in flight is finished, nothing new begins.
     Draining,
     /// What is in flight is cut.

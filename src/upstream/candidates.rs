@@ -191,6 +191,9 @@ impl Candidates {
         for (endpoint, pool) in self.pools.iter().enumerate() {
             pool.follow_addresses();
             let Endpoint { weight, backup, .. } = self.upstream.endpoints[endpoint];
+            if pool.state().is_drained() {
+                continue;
+            }
             let in_use = pool.state().in_use();
             let present = in_use.iter().filter(|(_, missing)| !missing).count();
             for (address, is_missing) in in_use {

@@ -20,7 +20,7 @@ words! {
         CircuitOpen = "circuit_open",
         /// A probe is under way.
         HalfOpen = "half_open",
-        /// The configuration gives it nothing new.
+        /// The configuration, or an operator, gives it nothing new.
         Drained = "drained",
     }
 }
@@ -59,12 +59,42 @@ impl Upstream {
     }
 }
 
+impl Upstream {
+    /// Whether a request has anywhere to go. A circuit that has been open for its time may close with the
+    /// next request; a name that has not been looked up may have addresses.
+    #[must_use]
+    pub fn is_usable(&self, now: Instant) -> bool {
+        let takes = self.endpoints.iter().filter(|one| one.takes_requests());
+        let mut endpoints = takes.map(|one| (one.state.in_use(), one.state.unresolved()));
+        endpoints.any(|(in_use, unresolved)| {
+            let mut addresses = in_use.iter();
+            (in_use.is_empty() && unresolved.is_none())
+                || addresses.any(|(address, _)| address.is_usable(now))
+        })
+    }
+}
+
 impl Endpoint {
+    /// Whether it may be given requests: neither the configuration nor an operator is against it.
+    #[must_use]
+    pub fn takes_requests(&self) -> bool {
+        self.weight > 0 && !self.state.is_drained()
+    }
+
+    /// Drains it, or lets it take requests again; what is in flight goes on. Says whether that is a change.
+    #[must_use]
+    pub fn set_drained(&self, drained: bool) -> bool {
+        self.state.set_drained(drained, Instant::now())
+    }
+
     /// How it is.
     #[must_use]
     pub fn look(&self, now: Instant) -> EndpointLook {
         let in_use = self.state.in_use();
-        let drained = self.weight == 0;
+        let drained = match self.state.drained_since(now) {
+            Some(since) => Some((since, "drained by an operator")),
+            None => (self.weight == 0).then_some((now, "weight = 0")),
+        };
         EndpointLook {
             addresses: in_use
                 .iter()
@@ -76,9 +106,17 @@ impl Endpoint {
 }
 
 impl Address {
-    fn look(&self, drained: bool, now: Instant) -> AddressLook {
+    fn is_usable(&self, now: Instant) -> bool {
+        let circuit = &self.circuit;
+        self.check() != Check::Down
+            && (!circuit.is_open() || circuit.until_probe(false, now).is_zero())
+    }
+
+    fn look(&self, drained: Option<(Instant, &str)>, now: Instant) -> AddressLook {
         let up_since = now.checked_sub(self.age(now)).unwrap_or(now);
-        let (state, since, why) = if self.check() == Check::Down {
+        let (state, since, why) = if let Some((since, why)) = drained {
+            (AddressState::Drained, Some(since), Some(why.to_owned()))
+        } else if self.check() == Check::Down {
             let (since, why) = self.went_down().unzip();
             let why = why.map(|why| format!("checks fail: {why}"));
             (AddressState::Down, since, why)
@@ -89,8 +127,6 @@ impl Address {
                 AddressState::CircuitOpen
             };
             (state, Some(since), Some(format!("requests failed: {why}")))
-        } else if drained {
-            (AddressState::Drained, None, Some("weight = 0".to_owned()))
         } else {
             (AddressState::Up, None, None)
         };

@@ -93,7 +93,7 @@ impl Candidates {
     #[cold]
     fn pick_with_care(&self, list: &List, seen: u32, asked: &Asked<'_>) -> Result<Try, NoEndpoint> {
         if list.all.is_empty() {
-            let takes_any = self.upstream.endpoints.iter().any(|one| one.weight > 0);
+            let takes_any = self.upstream.endpoints.iter().any(Endpoint::takes_requests);
             return Err(if takes_any {
                 NoEndpoint::Unresolved
             } else {
@@ -348,7 +348,7 @@ impl Upstream {
     /// what a name resolves to.
     #[must_use]
     pub fn hashed(&self, hash: u64) -> Option<&Endpoint> {
-        let takes_any = |one: &&Endpoint| one.weight > 0 && !one.backup;
+        let takes_any = |one: &&Endpoint| one.takes_requests() && !one.backup;
         let all: Vec<&Endpoint> = self.endpoints.iter().filter(takes_any).collect();
         let drawn = all.iter().map(|one| {
             let address = SocketAddr::new(one.url.host.parse().ok()?, one.url.port);

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::address::{Address, Check, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
+use super::moment::millis;
 use super::upstream_state::UpstreamState;
 
 /// How long an answer is believed; the system's resolver does not report a record's lifetime. Ten
@@ -38,6 +39,8 @@ pub struct EndpointState {
     used: AtomicBool,
     /// The family that connected last: 4, 6, or 0 for none.
     family: AtomicU8,
+    /// Since when an operator has drained it, in milliseconds; 0: it is not drained.
+    drained_since: AtomicU64,
     /// When the log last said that an answer is not as HTTP asks for.
     odd_logged: Mutex<Option<Instant>>,
     wake: Arc<Notify>,
@@ -61,6 +64,7 @@ impl EndpointState {
             lookup_wanted: AtomicBool::new(false),
             used: AtomicBool::new(false),
             family: AtomicU8::new(0),
+            drained_since: AtomicU64::new(0),
             odd_logged: Mutex::default(),
             wake,
             upstream,
@@ -93,6 +97,30 @@ impl EndpointState {
         }
         let is_other = |one: &&Arc<Address>| one.socket.is_ipv6() != of.socket.is_ipv6();
         addresses.iter().filter(is_other).map(Arc::clone).collect()
+    }
+
+    /// Since when an operator has drained it: it takes no new requests.
+    pub(super) fn drained_since(&self, now: Instant) -> Option<Instant> {
+        let since = self.drained_since.load(Relaxed);
+        let age = Duration::from_millis(millis(now).saturating_sub(since));
+        (since != 0).then(|| now.checked_sub(age).unwrap_or(now))
+    }
+
+    /// Whether an operator has drained it.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained_since.load(Relaxed) != 0
+    }
+
+    /// Drains it, or lets it take requests again; says whether that is a change.
+    pub(super) fn set_drained(&self, drained: bool, now: Instant) -> bool {
+        let since = if drained { millis(now).max(1) } else { 0 };
+        if self.is_drained() == drained {
+            return false;
+        }
+        self.drained_since.store(since, Relaxed);
+        // Workers make their lists anew.
+        self.upstream.addresses_changed();
+        true
     }
 
     /// Why the last lookup of its name had no answer, if it had none.

@@ -158,7 +158,7 @@ fn phase_word(phase: Phase) -> &'static str {
     match phase {
         Phase::Starting => "starting",
         Phase::Serving => "serving",
-        Phase::Draining | Phase::Stopping => "draining",
+        Phase::Leaving | Phase::Draining | Phase::Stopping => "draining",
     }
 }
 
@@ -193,7 +193,7 @@ fn reload_refused(view: &View) -> Option<Timestamp> {
 fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
     let trouble = |upstream: &Arc<Upstream>| {
         let (mut all, mut out, mut since) = (0, 0, now);
-        let used = upstream.endpoints.iter().filter(|one| one.weight > 0);
+        let used = upstream.endpoints.iter().filter(|one| one.takes_requests());
         for endpoint in used {
             let look = endpoint.look(now);
             if look.addresses.is_empty() && look.unresolved.is_some() {

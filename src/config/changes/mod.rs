@@ -10,12 +10,14 @@ mod wider;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use serde::Serialize;
+
 use super::file::{File, Written};
 use super::keys::{Kind, Line, Shown, lines};
 use public::name_of;
 
 /// One thing that differs between two configurations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// What it means for the operator.
     pub kind: ChangeKind,
@@ -23,7 +25,8 @@ pub struct Change {
 }
 
 /// What a change means for the operator. In the order of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// Anonymous callers reach more than before.
     Public,

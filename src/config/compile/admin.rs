@@ -56,6 +56,7 @@ pub(super) fn operators(file: &File, problems: &mut Problems) -> Operators {
     Operators {
         token: admin.token.value,
         read_token: admin.read_token.value,
+        ready_needs: admin.ready_needs.values(),
         hosts: admin
             .hosts
             .iter()

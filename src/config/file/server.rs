@@ -12,8 +12,9 @@ use crate::config::kinds::{FieldName, HostName, Share, Size};
 use crate::config::settings::{AccessLog, AdminListen, LogFormat};
 use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
+use crate::pipeline::snapshot::ReadyNeed;
 use crate::wire::head::MOST_FIELDS;
-use crate::words::words;
+use crate::words::{Word, words};
 
 table! {
     /// Where clients connect.
@@ -71,6 +72,9 @@ table! {
         /// reads. 0: no bound but `idle_timeout`. Time that a service takes, the pauses of an event
         /// stream, and tunnels do not count.
         min_body_rate: Number<0, 1_000_000> = Number(240);
+        /// How long all goes on as before when the gateway is told to stop, but for `/readyz` of the admin
+        /// port: time for a load balancer to notice. A second signal ends it.
+        drain_delay: Duration = Duration::ZERO, restart;
         /// How long requests in flight may take when the gateway stops.
         drain_timeout: Duration = Duration::from_secs(30), restart;
         /// Reload when a file has changed and stayed the same for a second.
@@ -89,6 +93,10 @@ table! {
         token: Option<ApiKeyHash>;
         /// The hash of a token that may only read.
         read_token: Option<ApiKeyHash>;
+        /// What `/readyz` asks for beside a gateway that serves. `certificates`: one for each name of
+        /// `tls.acme`; `limiter`: Redis, where requests are refused without it; `upstreams`: an endpoint
+        /// that can be used, for each.
+        ready_needs: List<ReadyNeed> = List::of(ReadyNeed::ALL.iter().map(|it| it.1));
         /// More names that the port is known by, such as that of a proxy in front of it. `localhost`, loopback
         /// addresses and the address that was connected to always are.
         hosts: List<HostName> = List::empty();

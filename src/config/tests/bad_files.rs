@@ -29,7 +29,7 @@ error: unknown key `colour`
 5 | colour = "red"
   | ^^^^^^
   |
-  = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, via, max_connections, max_connections_per_ip, max_head, max_headers, header_timeout, idle_timeout, min_body_rate, drain_timeout, watch
+  = help: the keys here are workers, trusted_proxies, request_id_header, odd_field_names, via, max_connections, max_connections_per_ip, max_head, max_headers, header_timeout, idle_timeout, min_body_rate, drain_delay, drain_timeout, watch
 
 3 problems
 "#,

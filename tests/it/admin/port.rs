@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -272,4 +273,39 @@ fn idle_connections_give_way_to_new_ones() {
         ask_at(admin, Request::get("/livez")).is(200);
         drop(idle);
     });
+}
+
+#[test]
+fn readiness_goes_first_and_all_else_goes_on_for_a_while() {
+    let more = "[server]\ndrain_delay = \"30s\"";
+    let mut shop = Shop::with(&with_admin(more, ""));
+    shop.gateway.signal(Signal::TERM);
+    shop.gateway.wait_log("the delay", |line| {
+        line["message"] == "not ready any more; draining after that"
+    });
+    let readiness = shop
+        .gateway
+        .ask_admin(Request::get("/readyz"))
+        .is(503)
+        .json();
+    assert_eq!(codes(&readiness), ["draining"]);
+    let answer = shop.gateway.ask(&Request::get("/api/inventory/x"));
+    assert!(!answer.is(200).announces_close());
+    shop.gateway.signal(Signal::USR2);
+    shop.gateway
+        .wait_log("that nothing is handed over", |line| {
+            line["message"] == "nothing is handed over: this gateway is draining"
+        });
+    // A second signal does not wait for it.
+    shop.gateway.signal(Signal::TERM);
+    assert_eq!(shop.gateway.wait_exit().code(), Some(0));
+    // Nor does it last longer than it should.
+    let mut gateway = Gateway::start(&with_admin(
+        "[routes]\n[server]\ndrain_delay = \"300ms\"",
+        "",
+    ));
+    let begun = Instant::now();
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert!(begun.elapsed() >= Duration::from_millis(300));
 }

@@ -1,0 +1,207 @@
+//! What operators may change while the gateway runs. Whoever gets here may change things: `guard` has seen to
+//! that. Each change is logged with who asked for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::timeout;
+use tracing::Level;
+
+use crate::upstream::EndpointUrl;
+use crate::words::Word;
+
+use super::access::Operator;
+use super::problem::Problem;
+use super::reloads::Outcome;
+use super::view::View;
+
+/// How long a reload may take until its asker is told to look later: files may stand on storage that hangs.
+const RELOAD_WITHIN: Duration = Duration::from_mins(1);
+/// The largest body.
+const MAX_BODY: usize = 64 << 10;
+/// How long a body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Reads the configuration again: 200 with what has changed, or 422 with what is wrong.
+pub(super) async fn reload(
+    State(view): State<Arc<View>>,
+    Extension(operator): Extension<Operator>,
+) -> Result<Response, Problem> {
+    let mut phase = view.phase.clone();
+    let draining = || {
+        let detail = "The gateway is about to end; it does not read its configuration any more.";
+        Problem::new(StatusCode::CONFLICT, "draining", "Draining", detail)
+    };
+    if phase.borrow().is_ending() {
+        return Err(draining());
+    }
+    log(operator, "a reload is asked for");
+    let outcome = view.reloads.ask_and_hear();
+    let in_force = tokio::select! {
+        heard = timeout(RELOAD_WITHIN, outcome) => heard,
+        () = async { drop(phase.wait_for(|it| it.is_ending()).await) } => return Err(draining()),
+    };
+    let Ok(Ok(in_force)) = in_force else {
+        let detail = "The reload takes long: its files may not be readable. /api/v1/status says what comes of it.";
+        let status = StatusCode::GATEWAY_TIMEOUT;
+        return Err(Problem::new(
+            status,
+            "reload_slow",
+            "Reload is slow",
+            detail,
+        ));
+    };
+    if in_force.last.outcome == Outcome::Refused {
+        let number = in_force.last.findings.len();
+        let detail =
+            format!("The configuration has problems ({number}); what was served is served on.");
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let problem = Problem::new(status, "reload_refused", "Reload refused", detail);
+        return Err(problem.with("findings", json!(in_force.last.findings)));
+    }
+    let answer = json!({
+        "outcome": in_force.last.outcome,
+        "generation": in_force.generation,
+        "loaded": format!("{:.3}", in_force.loaded),
+        "changes": in_force.changes,
+        "findings": in_force.last.findings,
+    });
+    Ok(Json(answer).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogLevel {
+    level: String,
+}
+
+/// Sets the level of the operator's log until the gateway ends.
+pub(super) async fn log_level(
+    State(view): State<Arc<View>>,
+    Extension(operator): Extension<Operator>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let asked: LogLevel = read(request).await?;
+    let known = Level::ALL.iter().find(|(word, _)| *word == asked.level);
+    let Some((word, level)) = known.copied() else {
+        let words: Vec<_> = Level::ALL.iter().map(|(word, _)| *word).collect();
+        let detail = format!("`level` is one of {}.", words.join(", "));
+        return Err(Problem::bad_request(detail));
+    };
+    let before = view.log_level.set(level).word();
+    // In the log whatever its level is now.
+    tracing::error!(
+        parent: None,
+        before,
+        level = word,
+        by = operator.proof.word(),
+        from = operator.from(),
+        "the level of this log has been set"
+    );
+    Ok(Json(json!({ "level": word, "before": before })).into_response())
+}
+
+/// Lets an endpoint finish what it has and take nothing new.
+pub(super) async fn drain(
+    view: State<Arc<View>>,
+    operator: Extension<Operator>,
+    at: Path<(String, String)>,
+) -> Result<Response, Problem> {
+    set_drained(&view, *operator, &at, true)
+}
+
+/// Lets an endpoint take requests again.
+pub(super) async fn enable(
+    view: State<Arc<View>>,
+    operator: Extension<Operator>,
+    at: Path<(String, String)>,
+) -> Result<Response, Problem> {
+    set_drained(&view, *operator, &at, false)
+}
+
+fn set_drained(
+    view: &View,
+    operator: Operator,
+    (name, url): &(String, String),
+    drained: bool,
+) -> Result<Response, Problem> {
+    let snapshot = Arc::clone(&view.snapshots.borrow());
+    let upstream = snapshot.upstreams.iter().find(|it| *it.name == **name);
+    let Some(upstream) = upstream else {
+        return Err(Problem::not_found(format!(
+            "There is no upstream `{name}`."
+        )));
+    };
+    let wanted = EndpointUrl::parse(url).map(|it| it.to_string());
+    let endpoint = upstream.endpoints.iter().find(|it| {
+        let own = it.url.to_string();
+        wanted.as_ref().is_ok_and(|wanted| *wanted == own)
+    });
+    let Some(endpoint) = endpoint else {
+        let known: Vec<_> = upstream
+            .endpoints
+            .iter()
+            .map(|it| format!("`{}`", it.url))
+            .collect();
+        return Err(Problem::not_found(format!(
+            "`{name}` has no endpoint `{url}`, but {}.",
+            known.join(", ")
+        )));
+    };
+    let changed = endpoint.set_drained(drained);
+    let url = endpoint.url.to_string();
+    let state = if drained { "drained" } else { "enabled" };
+    if changed {
+        tracing::info!(
+            upstream = %upstream.name,
+            endpoint = url,
+            by = operator.proof.word(),
+            from = operator.from(),
+            "endpoint {state}"
+        );
+    }
+    let answer =
+        json!({ "upstream": *upstream.name, "url": url, "drained": drained, "changed": changed });
+    Ok(Json(answer).into_response())
+}
+
+fn log(operator: Operator, what: &str) {
+    tracing::info!(by = operator.proof.word(), from = operator.from(), "{what}");
+}
+
+/// Reads a body of JSON.
+async fn read<T: for<'de> Deserialize<'de>>(request: Request) -> Result<T, Problem> {
+    let body = timeout(BODY_WITHIN, to_bytes(request.into_body(), MAX_BODY)).await;
+    let body: Bytes = match body {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let detail = format!("The body is cut, or has more than {MAX_BODY} bytes.");
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(Problem::new(
+                status,
+                "body_too_large",
+                "Body too large",
+                detail,
+            ));
+        }
+        Err(_) => {
+            let detail = "The body does not come.";
+            let status = StatusCode::REQUEST_TIMEOUT;
+            return Err(Problem::new(
+                status,
+                "request_timeout",
+                "Request timeout",
+                detail,
+            ));
+        }
+    };
+    serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("The body: {error}.")))
+}
