@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
-use http::StatusCode;
+use http::{StatusCode, header};
 
 use super::api;
 use super::exposition::metrics;
@@ -53,17 +54,29 @@ fn for_operators() -> Router<Arc<View>> {
         .route("/login", post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/api/v1/tail", get(tail))
+        .route("/api/v1/openapi.json", get(description))
         .merge(changing())
+}
+
+/// What all of this is, for programs.
+async fn description() -> impl IntoResponse {
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    (content_type, include_str!("openapi.json"))
 }
 
 /// What changes the gateway.
 fn changing() -> Router<Arc<View>> {
-    let endpoint = "/api/v1/upstreams/{name}/endpoints/{url}";
     Router::new()
         .route("/api/v1/reload", post(changes::reload))
         .route("/api/v1/log-level", put(changes::log_level))
-        .route(&format!("{endpoint}/drain"), post(changes::drain))
-        .route(&format!("{endpoint}/enable"), post(changes::enable))
+        .route(
+            "/api/v1/upstreams/{name}/endpoints/{url}/drain",
+            post(changes::drain),
+        )
+        .route(
+            "/api/v1/upstreams/{name}/endpoints/{url}/enable",
+            post(changes::enable),
+        )
 }
 
 async fn no_such_path(request: Request) -> Problem {

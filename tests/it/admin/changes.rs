@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use serde_json::{Value, json};
 
 use crate::lifecycle::answers_when_told;
-use crate::support::{Gateway, Request, Response, Shop, Upstream, eventually, with_admin};
+use crate::support::{Gateway, Request, Response, Shop, Upstream, with_admin};
 
 fn post(path: &str) -> Request {
     Request::post(path, "").field("content-type", "application/json")
@@ -217,25 +217,18 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
 
 #[test]
 fn readiness_says_which_upstream_has_nothing_to_use() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = gone.local_addr().expect("an address");
-    drop(gone);
+    let url = "http://127.0.0.1:1";
     let config = |needs: &str| {
-        with_admin(
-            &format!(
-                "[routes]\n\"/\" = \"orders\"\n[upstreams.orders]\nendpoints = \"http://{address}\""
-            ),
-            needs,
-        )
+        let text =
+            format!("[routes]\n\"/\" = \"orders\"\n[upstreams.orders]\nendpoints = \"{url}\"");
+        with_admin(&text, needs)
     };
     let gateway = Gateway::start(&config(""));
     gateway.ask_admin(Request::get("/readyz")).is(200);
-    let asked = gateway.ask(&Request::get("/"));
-    assert!(asked.status >= 502, "{}", asked.status);
-    let readiness = eventually("the circuit to open", || {
-        let answer = gateway.ask_admin(Request::get("/readyz"));
-        (answer.status == 503).then(|| answer.json())
-    });
+    gateway
+        .ask_admin(post(&endpoint("orders", url, "drain")))
+        .is(200);
+    let readiness = gateway.ask_admin(Request::get("/readyz")).is(503).json();
     assert_eq!(
         readiness["reasons"],
         json!([{ "code": "no_usable_endpoint", "text": "No endpoint of `orders` can be used." }])

@@ -3,6 +3,7 @@
 mod api;
 mod changes;
 mod metric_names;
+mod openapi;
 mod port;
 mod security;
 mod tail;
