@@ -10,6 +10,7 @@ mod exemplar;
 pub mod filter;
 mod histogram;
 mod kinds;
+mod movable;
 mod outcomes;
 pub mod recent;
 mod route;

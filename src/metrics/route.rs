@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::cell::{Counter, Gauge};
 use super::exemplar::{Exemplar, ExemplarTotals, Exemplars};
 use super::histogram::{Histogram, HistogramTotals};
+use super::movable::Movable;
 use super::rows::{Row, Total};
 use super::status::{STATUSES, slot, status};
-use super::transfer::Movable;
 use crate::words::{Word, words};
 
 words! {

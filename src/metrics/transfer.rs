@@ -12,18 +12,13 @@ use std::sync::Arc;
 
 use super::Metrics;
 use super::histogram::HistogramTotals;
+use super::movable::Movable;
 use super::outcomes::{Outcome, OutcomeTotals};
 use super::rows::{Row, Rows};
 use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
 
 /// What parts an endpoint's name.
 const PARTED_BY: char = '\n';
-
-/// Totals that can be moved.
-pub(super) trait Movable: Default {
-    /// Calls `each` with every number that only grows, in an order of its own.
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64));
-}
 
 /// What belongs to one name of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
