@@ -30,6 +30,7 @@ mod tests;
 mod tree;
 mod units;
 mod watch;
+mod written;
 
 pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead, ReadAgain};
 pub use changes::{Change, ChangeKind, changes};
@@ -45,6 +46,7 @@ pub use settings::{AccessLog, AdminListen, LogFormat, Settings};
 pub use tree::Format;
 pub use units::{duration, moment};
 pub use watch::Watch;
+pub use written::WrittenLine;
 
 use std::env::VarError;
 use std::path::Path;

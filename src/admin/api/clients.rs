@@ -15,7 +15,7 @@ use crate::admin::time::Time;
 use crate::admin::view::View;
 use crate::client::{Client, ListedKey};
 use crate::limit::{By, Check};
-use crate::metrics::ClientOutcome;
+use crate::metrics::{ClientOutcome, MOST_CLIENTS, OutcomeTotals};
 
 use super::asked::{Asked, Listed, SortKey};
 use super::status::rounded;
@@ -117,12 +117,16 @@ fn item(view: &View, sorted: &Sorted<'_>, now: Timestamp) -> Item {
         next_expiry,
     } = sorted;
     let counted = view.metrics.client(client.name.as_str());
+    // Without so many clients each has numbers of its own, once it has called.
+    let snapshot = view.snapshots.borrow();
+    let all_counted = snapshot.access.clients.len() <= MOST_CLIENTS;
+    let counted = counted.or_else(|| all_counted.then(OutcomeTotals::default));
     let of = |outcome| counted.as_ref().map(|counted| counted.of(outcome));
     Item {
         name: client.name.as_str().to_owned(),
         groups: client.groups().to_vec(),
         policy: client.policy.as_ref().map(|it| it.name.to_string()),
-        requests: counted.as_ref().map(crate::metrics::OutcomeTotals::sum),
+        requests: counted.as_ref().map(OutcomeTotals::sum),
         limited: of(ClientOutcome::Limited),
         refused: of(ClientOutcome::Refused),
         errors: of(ClientOutcome::Failed),

@@ -3,6 +3,7 @@
 
 mod asked;
 mod clients;
+mod config;
 mod events;
 mod explain;
 mod history;
@@ -30,6 +31,7 @@ pub(super) fn reading() -> Router<Arc<View>> {
         .route("/api/v1/clients", get(clients::clients))
         .route("/api/v1/limits", get(limits::limits))
         .route("/api/v1/upstreams", get(upstreams::upstreams))
+        .route("/api/v1/config", get(config::config))
         .route("/api/v1/requests", get(requests::requests))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/explain", get(explain::explain))

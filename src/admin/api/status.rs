@@ -20,6 +20,8 @@ use crate::metrics::WorkerTotals;
 use crate::server::Phase;
 use crate::upstream::{AddressState, Upstream};
 
+use super::config::InForceNow;
+
 /// How the gateway is.
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -34,7 +36,7 @@ pub(super) struct Status {
     workers: Vec<WorkerNow>,
     process: ProcessNow,
     limit_store: StoreNow,
-    config: ConfigNow,
+    config: InForceNow,
     connections: Connections,
     viewers: usize,
     access_log_lines_dropped: u64,
@@ -84,12 +86,6 @@ struct StoreNow {
     memory_keys: usize,
     max_keys: usize,
     p99_ms: Option<f32>,
-}
-
-#[derive(Serialize)]
-struct ConfigNow {
-    file: String,
-    loaded: Option<Time>,
 }
 
 #[derive(Serialize)]
@@ -144,7 +140,7 @@ pub(super) fn look(view: &View) -> Status {
         workers: workers(&each, &history),
         process: ProcessNow::look(view),
         limit_store: StoreNow::of(&store, &present),
-        config: config(view),
+        config: InForceNow::look(view),
         connections: Connections {
             client: all.clients,
             upstream: all.services,
@@ -309,16 +305,6 @@ impl StoreNow {
             p99_ms: present.store_p99_ms,
             ..memory
         }
-    }
-}
-
-fn config(view: &View) -> ConfigNow {
-    let loaded = i64::try_from(view.metrics.last_reload_success_ms()).ok();
-    let loaded = loaded.filter(|ms| *ms > 0);
-    let loaded = loaded.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    ConfigNow {
-        file: view.file.display().to_string(),
-        loaded: loaded.map(Time),
     }
 }
 

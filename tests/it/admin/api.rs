@@ -227,10 +227,27 @@ fn a_refused_reload_is_an_event_a_mark_and_a_part_of_the_sentence() {
     gateway.rewrite("[routes]\n\"/x\" = 7\n");
     gateway.signal(Signal::HUP);
     gateway.wait_log("the refusal", |line| line["event"] == "reload_refused");
-    let status = gateway.admin_json("/api/v1/status");
+    let status = wait(gateway, "/api/v1/status", |it| {
+        it["config"]["last"]["outcome"] == "refused"
+    });
     assert_eq!(status["state"], "warning");
     let sentence = status["sentence"].as_str().expect("a sentence");
     assert!(sentence.contains("; reload refused at "), "{sentence}");
+    let finding = &status["config"]["last"]["findings"][0];
+    assert_eq!(status["config"]["last"]["outcome"], "refused");
+    assert_eq!(
+        (&finding["line"], &finding["column"]),
+        (&2.into(), &8.into()),
+        "{finding}"
+    );
+    let config = gateway.admin_json("/api/v1/config");
+    assert_eq!(
+        (&config["generation"], &config["last"]),
+        (&1.into(), &status["config"]["last"])
+    );
+    let line = serde_json::json!({"table": "access", "key": "protected", "value": "[/api/orders]", "default": false});
+    let text = config["text"].as_array().expect("lines");
+    assert!(text.contains(&line), "{text:?}");
     let events = gateway.admin_json("/api/v1/events?level=error");
     assert_eq!(events["items"][0]["kind"], "reload_refused");
     let history = wait(gateway, "/api/v1/history", |it| it["from"].is_number());
@@ -311,6 +328,7 @@ fn no_answer_has_a_key_or_its_digest() {
         "requests",
         "events",
         "history",
+        "config",
     ] {
         let text = shop
             .gateway
