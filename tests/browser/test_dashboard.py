@@ -241,7 +241,7 @@ def reload(browser, gateway, folder):
     good = path.read_text()
     path.write_text(good.replace('prefix = "/slow"', 'prefx = "/slow"'))
     gateway.process.send_signal(signal.SIGHUP)
-    told = wait_for("the refused reload", lambda: text_of(browser, "#refused pre"))
+    told = wait_for("the refused reload", lambda: text_of(browser, "#refused"))
     check("with its line and a caret", "prefx" in told and "^" in told and "tollgate.toml:" in told, told)
     wait_for("the sentence to say so", lambda: "reload" in text_of(browser, "#sentence").lower())
     path.write_text(good.replace('protected = ["/shop/orders"]', "protected = []"))
