@@ -237,7 +237,7 @@ fn a_refused_reload_is_an_event_a_mark_and_a_part_of_the_sentence() {
     assert_eq!(status["config"]["last"]["outcome"], "refused");
     assert_eq!(
         (&finding["line"], &finding["column"]),
-        (&2.into(), &8.into()),
+        (&3.into(), &8.into()),
         "{finding}"
     );
     let config = gateway.admin_json("/api/v1/config");
