@@ -40,6 +40,7 @@ pub(super) struct Status {
     connections: Connections,
     viewers: usize,
     access_log_lines_dropped: u64,
+    spans_dropped: u64,
 }
 
 /// The last ten seconds.
@@ -147,6 +148,7 @@ pub(super) fn look(view: &View) -> Status {
         },
         viewers: view.live.viewers(),
         access_log_lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),
+        spans_dropped: view.traces.dropped(),
     }
 }
 
