@@ -1,6 +1,6 @@
 //! The statuses that are counted each by itself; a service may send others, which are counted together.
 
-const REGISTERED: [u16; 48] = [
+pub(super) const REGISTERED: [u16; 48] = [
     101, 200, 201, 202, 203, 204, 206, 207, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403,
     404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 421, 422, 425, 426, 428, 429, 431,
     451, 499, 500, 501, 502, 503, 504, 505, 507, 511,

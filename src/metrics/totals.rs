@@ -87,6 +87,8 @@ pub struct Totals {
 pub(super) struct Before {
     pub workers: WorkerTotals,
     pub reloads: OutcomeTotals<ReloadOutcome>,
+    /// The process before this one counts the same things at the same places.
+    pub is_alike: bool,
 }
 
 impl WorkerTotals {

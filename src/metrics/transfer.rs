@@ -5,17 +5,29 @@
 //! portion   family (one byte), length of the name (two bytes), name, then numbers that are not zero:
 //!           place (two bytes) and number (eight bytes)
 //! ```
-//! Bytes of numbers are in little-endian order.
+//! Bytes of numbers are in little-endian order. A number is known by its place, and what is at which place
+//! is for each version to say: the first portion is named by a digest of that, and a successor of another
+//! version begins at zero.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::Metrics;
-use super::histogram::HistogramTotals;
+use super::histogram::{CLASSIC_BOUNDS, HistogramTotals};
+use super::kinds::{
+    ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,
+    TryOutcome,
+};
 use super::movable::Movable;
 use super::outcomes::{Outcome, OutcomeTotals};
+use super::route::ClientKind;
 use super::rows::{Row, Rows};
+use super::status::REGISTERED;
 use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
+use crate::message::hex::Hex;
+use crate::words::Word;
 
 /// What parts an endpoint's name.
 const PARTED_BY: char = '\n';
@@ -39,6 +51,8 @@ enum Family {
     Endpoint = b'e',
     Worker = b'w',
     Reloads = b'l',
+    /// What is counted at which place.
+    Places = b'P',
 }
 
 impl Portion {
@@ -132,6 +146,11 @@ impl Metrics {
     #[must_use]
     pub fn portions(&self) -> Vec<Portion> {
         let mut all = vec![
+            Portion {
+                family: Family::Places as u8,
+                name: self.places(),
+                numbers: Vec::new(),
+            },
             Portion::of(Family::Worker, "", self.read_workers()),
             Portion::of(Family::Reloads, "", self.read_reloads()),
         ];
@@ -156,7 +175,15 @@ impl Metrics {
         const ENDPOINT: u8 = Family::Endpoint as u8;
         const WORKER: u8 = Family::Worker as u8;
         const RELOADS: u8 = Family::Reloads as u8;
+        const PLACES: u8 = Family::Places as u8;
         let name = || Arc::from(portion.name.as_str());
+        if portion.family == PLACES {
+            let is_alike = portion.name == self.places();
+            self.before().is_alike = is_alike;
+        }
+        if !self.before().is_alike {
+            return;
+        }
         match portion.family {
             ROUTE => self.routes.add_before(name(), &portion.totals()),
             CLIENT => self.clients.add_before(name(), &portion.totals()),
@@ -175,6 +202,44 @@ impl Metrics {
             _ => {}
         }
     }
+}
+
+impl Metrics {
+    /// A digest of what is counted at which place.
+    fn places(&self) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |words: &[&str]| {
+            for word in words {
+                digest.update(word.as_bytes());
+                digest.update([0]);
+            }
+            digest.update([1]);
+        };
+        add(self.codes);
+        for all in [
+            words::<ClientKind>(),
+            words::<ClientOutcome>(),
+            words::<PolicyOutcome>(),
+            words::<TryOutcome>(),
+            words::<RetryOutcome>(),
+            words::<StoreOutcome>(),
+            words::<HandshakeOutcome>(),
+            words::<ReloadOutcome>(),
+        ] {
+            add(&all);
+        }
+        for status in REGISTERED {
+            digest.update(status.to_le_bytes());
+        }
+        for bound in CLASSIC_BOUNDS {
+            digest.update(bound.to_le_bytes());
+        }
+        Hex(&digest.finalize()[..16]).to_string()
+    }
+}
+
+fn words<W: Word>() -> Vec<&'static str> {
+    W::ALL.iter().map(|(word, _)| *word).collect()
 }
 
 fn named<R: Row<Totals: Movable>>(
@@ -224,8 +289,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{
-        ClientKind, ClientOutcome, Names, PolicyOutcome, ReloadOutcome, RetryOutcome, Served,
-        TryOutcome,
+        ClientOutcome, Names, PolicyOutcome, ReloadOutcome, RetryOutcome, Served, TryOutcome,
     };
 
     fn metrics() -> Arc<Metrics> {
@@ -285,6 +349,18 @@ mod tests {
         count_all(&new);
         let routes = new.read().routes;
         assert_eq!(routes["n"].count(), 3);
+    }
+
+    #[test]
+    fn a_successor_that_counts_otherwise_begins_at_zero() {
+        let old = metrics();
+        count_all(&old);
+        let new = Metrics::new(&["a", "a new word", "b"]);
+        for portion in old.portions() {
+            new.take_in(&portion);
+        }
+        assert_eq!(new.read().all.requests, 0);
+        assert!(new.read().refused.iter().all(|(_, count)| *count == 0));
     }
 
     #[test]

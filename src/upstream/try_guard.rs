@@ -26,7 +26,8 @@ const TIMES_AVERAGE: u32 = 10;
 pub struct Try {
     candidate: Rc<Candidate>,
     pub(super) ticket: Ticket,
-    outcome: Cell<TryOutcome>,
+    /// What it is counted as; nothing as long as it has not begun.
+    outcome: Cell<Option<TryOutcome>>,
 }
 
 impl Try {
@@ -35,7 +36,7 @@ impl Try {
         Self {
             candidate: Rc::clone(candidate),
             ticket,
-            outcome: Cell::new(TryOutcome::ClientLeft),
+            outcome: Cell::new(None),
         }
     }
 
@@ -56,11 +57,22 @@ impl Try {
         let other = Rc::new(self.candidate.at(pool));
         let ticket = other.pool.address.circuit.enter();
         *self = Self::new(&other, ticket.unwrap_or(Ticket::Unguarded));
+        self.begins();
+    }
+
+    /// Notes that it is made. Until more is known its client may leave.
+    pub fn begins(&self) {
+        self.comes_to(TryOutcome::ClientLeft);
     }
 
     /// Notes what it is counted as, once it has ended.
     pub fn comes_to(&self, outcome: TryOutcome) {
-        self.outcome.set(outcome);
+        self.outcome.set(Some(outcome));
+    }
+
+    /// Notes that what ended it says nothing of the endpoint or the client, and is not counted.
+    pub fn does_not_count(&self) {
+        self.outcome.set(None);
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -89,7 +101,9 @@ impl Try {
 impl Drop for Try {
     fn drop(&mut self) {
         let pool = &self.candidate.pool;
-        pool.row.note(self.outcome.get());
+        if let Some(outcome) = self.outcome.get() {
+            pool.row.note(outcome);
+        }
         let address = &pool.address;
         address.load.end();
         if let Ticket::Probe(lease) = self.ticket {

@@ -179,13 +179,7 @@ fn take_counters(
 ) -> Result<usize, TakeOverError> {
     channel.set_patience(LATER_MESSAGES)?;
     channel.send(Kind::Ready, taken.as_bytes())?;
-    loop {
-        match channel.receive()? {
-            message if message.kind == Kind::Total => take_total(&message, metrics),
-            message if message.kind == Kind::AllTotals => break,
-            _ => return Err(TakeOverError::Version),
-        }
-    }
+    take_totals(channel, metrics)?;
     let mut given = channel.counters();
     let taken = store.take(&mut given);
     let counters = taken.map_err(|error| TakeOverError::Lost(error.to_string()))?;
@@ -193,11 +187,24 @@ fn take_counters(
     io::copy(&mut given, &mut io::sink()).map_err(|_| TakeOverError::GivenUp)?;
     drop(given);
     channel.send(Kind::Taken, b"")?;
+    take_totals(channel, metrics)?;
     channel.expect(Kind::Serve)?;
     Ok(counters)
 }
 
-/// Goes on from what the old gateway has counted for metrics.
+/// Goes on from what the old gateway has counted for metrics so far.
+fn take_totals(channel: &Channel, metrics: &Metrics) -> Result<(), TakeOverError> {
+    loop {
+        let message = channel.receive()?;
+        match message.kind {
+            Kind::Total => take_total(&message, metrics),
+            Kind::AllTotals => return Ok(()),
+            _ => return Err(TakeOverError::Version),
+        }
+    }
+}
+
+/// Goes on from a part of it.
 fn take_total(message: &Message, metrics: &Metrics) {
     if let Some(portion) = Portion::from_bytes(&message.text) {
         metrics.take_in(&portion);

@@ -240,6 +240,10 @@ impl Offer {
         given.map_err(Lost::System)?;
         channel.send(Kind::AllCounters, b"")?;
         channel.expect(Kind::Taken)?;
+        // What was counted meanwhile: from now on it is the successor who is asked.
+        let now = self.metrics.portions();
+        channel.send_totals(&since(now.clone(), &totals))?;
+        let totals = now;
         // Before it serves: from then on nothing may be done to sockets that it has.
         self.share_sockets(|address| taken.contains(&address));
         channel.send(Kind::Serve, b"")?;

@@ -109,6 +109,15 @@ impl Cause {
 }
 
 impl AttemptError {
+    /// Whether it says nothing of the service, nor of the client.
+    pub(super) fn is_of_neither(&self) -> bool {
+        match &self.cause {
+            Cause::Connect(error) => error.is_ours(),
+            Cause::NoPlace(_) | Cause::NeverAsked(_) | Cause::Drained => true,
+            _ => false,
+        }
+    }
+
     /// Whether the request may be sent again as it is, if this was a kept connection: that may
     /// have died unnoticed. What has been sent may have been acted upon, so it is only repeated if
     /// that is safe.

@@ -102,6 +102,7 @@ async fn exchange<'f, 'r>(
 ) -> Result<Exchanged, AttemptError> {
     let record = forward.record;
     record.begin_try(forward.endpoint(current));
+    current.begins();
     let ask_kernel = !(forward.is_repeatable(kept) && kept.is_whole());
     let pool = &current.candidate().pool;
     let mut link = match pool.take(forward.announced.as_ref(), ask_kernel, record.now()) {

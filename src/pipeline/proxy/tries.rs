@@ -122,6 +122,8 @@ impl<'f, 'r> Tries<'f, 'r> {
                 _ => {}
             }
             self.note(failed, why, error.waited);
+        } else if error.phase != Phase::Body && error.is_of_neither() {
+            failed.does_not_count();
         }
     }
 
@@ -197,6 +199,12 @@ impl<'f, 'r> Tries<'f, 'r> {
         let can = rules.statuses.has(status)
             && forward.is_repeatable(self.kept)
             && !attempt.is_answering();
+        let outcome = if is_error {
+            RetryOutcome::Failed
+        } else {
+            RetryOutcome::Ok
+        };
+        self.note_retry(outcome);
         if !can {
             return None;
         }

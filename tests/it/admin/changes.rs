@@ -154,7 +154,7 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
     let (slow, other) = (answers_when_told(told), Upstream::echo());
     let config = |more: &str| {
         let text = format!(
-            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\", \"{}\"]\nbalance = \"round-robin\"\n{more}",
+            "server.workers = 1\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\", \"{}\"]\nbalance = \"round-robin\"\n{more}",
             slow.url(),
             other.url()
         );

@@ -8,8 +8,9 @@ mod counts;
 mod hand_over;
 mod reloads;
 mod tls;
+mod tries;
 
-use crate::support::{Gateway, with_admin};
+use crate::support::{Gateway, Scrape, eventually, with_admin};
 
 /// Starts a gateway with an admin port.
 fn start(config: &str) -> Gateway {
@@ -20,4 +21,14 @@ fn start(config: &str) -> Gateway {
 fn as_many_as(variable: &str, usual: usize) -> usize {
     let asked = std::env::var(variable).ok();
     asked.map_or(usual, |text| text.parse().expect("a number"))
+}
+
+/// A scrape in which that many requests are counted: one is when it has ended, a moment after its client
+/// has the answer.
+fn counted(gateway: &Gateway, requests: f64) -> Scrape {
+    eventually("the requests to be counted", || {
+        let scrape = gateway.scrape();
+        let counted = scrape.sum("tollgate_requests_total", &[]);
+        (counted >= requests).then_some(scrape)
+    })
 }

@@ -33,6 +33,7 @@ pub(crate) use client::{Client, Ending, Response};
 pub(crate) use command::{Finished, tollgate, tollgate_reading};
 pub(crate) use gateway::{Gateway, folder_with};
 pub(crate) use message::Broken;
+pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Gone, Peer, Seen};
 pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, UNGUARDED, hash_of};
