@@ -86,6 +86,12 @@ impl Operators {
             _ => None,
         }
     }
+
+    /// What a token proves.
+    fn proof_of(&self, token: &[u8]) -> Option<Proof> {
+        let hash = (token.len() <= MAX_KEY).then(|| ApiKeyHash::of(token));
+        self.proves(hash?)
+    }
 }
 
 impl Doorkeeper {
@@ -99,19 +105,29 @@ impl Doorkeeper {
         fields: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Result<Option<Operator>, Problem> {
-        let now = Instant::now();
-        if let Some(field) = fields.get(header::AUTHORIZATION) {
-            let token = bearer(field.as_bytes());
-            let proof = self.check(operators, token.unwrap_or_default(), address, now)?;
-            return Ok(Some(Operator { proof, address }));
+        let shown = self.recognize(operators, fields, address);
+        if shown.is_none() && fields.contains_key(header::AUTHORIZATION) {
+            return Err(self.wrong(address, Instant::now()));
         }
-        let Some(id) = cookie(fields, COOKIE) else {
-            return Ok(None);
+        Ok(shown)
+    }
+
+    /// The same for what is open to all: whoever shows something wrong is nobody, and has tried nothing.
+    pub(super) fn recognize(
+        &self,
+        operators: &Operators,
+        fields: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Option<Operator> {
+        let proof = if let Some(field) = fields.get(header::AUTHORIZATION) {
+            operators.proof_of(bearer(field.as_bytes())?)?
+        } else {
+            let id = cookie(fields, COOKIE)?;
+            let hash = lock(&self.sessions).token_of(id, Instant::now())?;
+            // The token may be another one by now.
+            operators.proves(hash)?
         };
-        let hash = lock(&self.sessions).token_of(id, now);
-        // The token may be another one by now.
-        let proof = hash.and_then(|hash| operators.proves(hash));
-        Ok(proof.map(|proof| Operator { proof, address }))
+        Some(Operator { proof, address })
     }
 
     /// Says what a token proves. The right one passes however many wrong ones came before it.
@@ -125,18 +141,20 @@ impl Doorkeeper {
         address: Option<IpAddr>,
         now: Instant,
     ) -> Result<Proof, Problem> {
-        let hash = (token.len() <= MAX_KEY).then(|| ApiKeyHash::of(token));
-        if let Some(proof) = hash.and_then(|hash| operators.proves(hash)) {
-            return Ok(proof);
-        }
+        let proof = operators.proof_of(token);
+        proof.ok_or_else(|| self.wrong(address, now))
+    }
+
+    /// Notes a wrong token, and says so.
+    fn wrong(&self, address: Option<IpAddr>, now: Instant) -> Problem {
         match lock(&self.tries).note(address, now) {
-            None => Err(Problem::new(
+            None => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "wrong_token",
                 "Wrong token",
                 "This is neither `admin.token` nor `admin.read_token`.",
-            )),
-            Some(wait) => Err(too_many(wait)),
+            ),
+            Some(wait) => too_many(wait),
         }
     }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -18,6 +17,7 @@ use crate::upstream::EndpointUrl;
 use crate::words::Word;
 
 use super::access::Operator;
+use super::body;
 use super::problem::Problem;
 use super::reloads::Outcome;
 use super::view::View;
@@ -26,8 +26,6 @@ use super::view::View;
 const RELOAD_WITHIN: Duration = Duration::from_mins(1);
 /// The largest body.
 const MAX_BODY: usize = 64 << 10;
-/// How long a body may take.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads the configuration again: 200 with what has changed, or 422 with what is wrong.
 pub(super) async fn reload(
@@ -178,30 +176,7 @@ fn log(operator: Operator, what: &str) {
 
 /// Reads a body of JSON.
 async fn read<T: for<'de> Deserialize<'de>>(request: Request) -> Result<T, Problem> {
-    let body = timeout(BODY_WITHIN, to_bytes(request.into_body(), MAX_BODY)).await;
-    let body: Bytes = match body {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let detail = format!("The body is cut, or has more than {MAX_BODY} bytes.");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(Problem::new(
-                status,
-                "body_too_large",
-                "Body too large",
-                detail,
-            ));
-        }
-        Err(_) => {
-            let detail = "The body does not come.";
-            let status = StatusCode::REQUEST_TIMEOUT;
-            return Err(Problem::new(
-                status,
-                "request_timeout",
-                "Request timeout",
-                detail,
-            ));
-        }
-    };
+    let body = body::read(request, MAX_BODY).await?;
     serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request(format!("The body: {error}.")))
 }

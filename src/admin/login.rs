@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
@@ -14,10 +13,14 @@ use serde::Deserialize;
 use crate::words::Word;
 
 use super::access::Operator;
+use super::body;
 use super::caller::Caller;
 use super::problem::Problem;
 use super::sessions::{COOKIE, LIFETIME};
 use super::view::View;
+
+/// The largest body; whoever sends one has shown nothing yet.
+const MAX_BODY: usize = 4 << 10;
 
 /// What is sent.
 #[derive(Deserialize)]
@@ -29,9 +32,10 @@ struct Login {
 pub(super) async fn log_in(
     State(view): State<Arc<View>>,
     Extension(caller): Extension<Caller>,
-    fields: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let fields = request.headers().clone();
+    let body = body::read(request, MAX_BODY).await?;
     let media_type = fields.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_json = media_type.is_some_and(|it| it.starts_with(b"application/json"));
     let login: Option<Login> = if is_json {

@@ -10,6 +10,7 @@ mod access;
 mod answer;
 mod api;
 mod assessment;
+mod body;
 mod caller;
 mod changes;
 mod exposition;

@@ -1,11 +1,13 @@
 //! Accepts connections to the operator's ports and serves each: so many at once, heads of a bounded size
 //! and time. When there is no room for one more, idle connections are asked to go.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http_body::Body as _;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,8 +27,10 @@ use super::stream::Unstalled;
 use super::tick;
 use super::view::{Presence, View, leaves};
 
-/// How many connections all operator's ports have at once.
-pub const MOST_CONNECTIONS: usize = 256;
+/// How many connections the operator's ports have at once, in all.
+pub const MOST_CONNECTIONS: usize = MOST_ADMIN + MOST_METRICS;
+const MOST_ADMIN: usize = 256;
+const MOST_METRICS: usize = 64;
 /// The largest head of a request.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_FIELDS: usize = 100;
@@ -34,6 +38,8 @@ const MAX_FIELDS: usize = 100;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often connections that rest are asked to go while there is no room.
 const CROWD_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a request may go on once there is no room, streams excepted: it may be one that never comes whole.
+const CROWDED_REQUEST: Duration = Duration::from_secs(1);
 /// How long one that has asked nothing yet may stay once a successor answers.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// How long to wait when the process or the machine runs short of something, file descriptors mostly.
@@ -59,10 +65,6 @@ pub fn run(parts: Parts) -> io::Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let room = Arc::new(Room {
-            places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
-            crowded: Notify::new(),
-        });
         let mut doors = JoinSet::new();
         let is_admin = |socket: &AdminSocket| socket.port == Port::Admin;
         let has_admin = parts.sockets.iter().any(is_admin);
@@ -70,7 +72,7 @@ pub fn run(parts: Parts) -> io::Result<()> {
             let door = Door {
                 router: router(socket.port, Arc::clone(&parts.view)),
                 is_open: socket.is_open(),
-                room: Arc::clone(&room),
+                room: Arc::new(Room::of(socket.port)),
                 phase: parts.view.phase.clone(),
                 presence: parts.view.presence.clone(),
             };
@@ -91,7 +93,7 @@ pub fn run(parts: Parts) -> io::Result<()> {
     })
 }
 
-/// Room for connections.
+/// Room for the connections of a port.
 struct Room {
     places: Arc<Semaphore>,
     /// Connections that rest are to go.
@@ -99,6 +101,17 @@ struct Room {
 }
 
 impl Room {
+    fn of(port: Port) -> Self {
+        let places = match port {
+            Port::Admin => MOST_ADMIN,
+            Port::Metrics => MOST_METRICS,
+        };
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            crowded: Notify::new(),
+        }
+    }
+
     /// Waits for a place, and asks for one as long as there is none: a connection that has just been
     /// accepted does not listen yet.
     async fn place(&self) -> OwnedSemaphorePermit {
@@ -119,6 +132,17 @@ struct Door {
     room: Arc<Room>,
     phase: watch::Receiver<Phase>,
     presence: watch::Receiver<Presence>,
+}
+
+/// What the last request of a connection has come to.
+#[derive(Clone, Copy, PartialEq)]
+enum Asked {
+    /// There was none yet.
+    Nothing,
+    /// It has a whole answer, or none yet.
+    Answer,
+    /// An answer without an end.
+    Stream,
 }
 
 /// What listens.
@@ -205,11 +229,19 @@ impl Door {
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + use<S> {
         let router = TowerToHyperService::new(self.router.clone());
-        let (asks, mut has_asked) = watch::channel(false);
+        let (asks, mut asked) = watch::channel(Asked::Nothing);
+        let asks = Arc::new(asks);
         let service = service_fn(move |mut request| {
-            asks.send_replace(true);
+            asks.send_replace(Asked::Answer);
             http::Request::extensions_mut(&mut request).insert(caller);
-            router.call(request)
+            let (answer, asks) = (router.call(request), Arc::clone(&asks));
+            async move {
+                let answer = answer.await?;
+                if answer.body().size_hint().exact().is_none() {
+                    asks.send_replace(Asked::Stream);
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let mut presence = self.presence.clone();
         let room = Arc::clone(&self.room);
@@ -226,7 +258,7 @@ impl Door {
                 ended = connection.as_mut() => ended,
                 () = leaves(&mut presence) => {
                     // One that has just been made is about to ask, and would be closed.
-                    let asks = async { drop(has_asked.wait_for(|it| *it).await) };
+                    let asks = async { drop(asked.wait_for(|it| *it != Asked::Nothing).await) };
                     tokio::select! {
                         ended = connection.as_mut() => ended,
                         _ = timeout(FIRST_REQUEST, asks) => {
@@ -237,7 +269,12 @@ impl Door {
                 }
                 () = room.crowded.notified() => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    match timeout(CROWDED_REQUEST, connection.as_mut()).await {
+                        Ok(ended) => ended,
+                        Err(_) if *asked.borrow() == Asked::Stream => connection.await,
+                        // The connection is dropped.
+                        Err(_) => Ok(()),
+                    }
                 }
             };
             if let Err(error) = ended {

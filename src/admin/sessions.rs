@@ -8,10 +8,10 @@ use http::{HeaderMap, header};
 use crate::client::{ApiKey, ApiKeyHash, NoRandomness};
 
 /// The cookie. Ports share the cookies of a host, so browsers hold one session for all gateways of a host.
-pub(super) const COOKIE: &str = "tollgate_admin";
+pub(super) use crate::message::key_sources::ADMIN_COOKIE as COOKIE;
 /// How long a session lasts.
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
-/// How many there are at once; the oldest gives way.
+/// How many there are at once for a token; its oldest gives way.
 const MOST: usize = 64;
 
 /// All sessions, the oldest first.
@@ -32,8 +32,11 @@ impl Sessions {
     pub(super) fn open(&mut self, token: ApiKeyHash, now: Instant) -> Result<String, NoRandomness> {
         let id = ApiKey::generate()?;
         self.0.retain(|session| session.ends > now);
-        if self.0.len() >= MOST {
-            self.0.remove(0);
+        let of_token = |session: &Session| session.token == token;
+        if self.0.iter().filter(|it| of_token(it)).count() >= MOST
+            && let Some(oldest) = self.0.iter().position(of_token)
+        {
+            self.0.remove(oldest);
         }
         self.0.push(Session {
             id: id.hash(),
@@ -84,13 +87,16 @@ mod tests {
         let second = sessions.open(token, now).unwrap();
         sessions.close(&second);
         assert_eq!(sessions.token_of(&second, now), None);
+        let other = ApiKeyHash::of(b"other token");
+        let of_other = sessions.open(other, now).unwrap();
         for _ in 0..MOST {
             sessions.open(token, now).unwrap();
         }
         assert_eq!(
             (sessions.0.len(), sessions.token_of(&first, now)),
-            (MOST, None)
+            (MOST + 1, None)
         );
+        assert_eq!(sessions.token_of(&of_other, now), Some(other));
     }
 
     #[test]

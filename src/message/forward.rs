@@ -328,14 +328,10 @@ fn put_max_forwards(sink: &mut impl FieldSink, field: FieldRef<'_>) {
     }
 }
 
-/// Puts cookies without a key among them.
+/// Puts cookies without those that are for the gateway.
 fn put_cookie(sink: &mut impl FieldSink, field: FieldRef<'_>, names: &Names) {
-    let without = if names.forward_api_key {
-        None
-    } else {
-        names.key_sources.cookie_without_keys(field.value)
-    };
-    match without {
+    let sources = &names.key_sources;
+    match sources.cookie_for_service(field.value, names.forward_api_key) {
         None => sink.pass(field),
         Some(rest) if rest.is_empty() => {}
         Some(rest) => sink.field(field.name, &rest),

@@ -10,6 +10,9 @@ use super::escapes::Decoded;
 use super::fields::Fields;
 use super::known_field::KnownField;
 
+/// The cookie of sessions on the admin port. Browsers send it to all ports of a host; no service gets it.
+pub const ADMIN_COOKIE: &str = "tollgate_admin";
+
 /// A place for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
@@ -159,20 +162,19 @@ impl KeySources {
         Some(rest.join(&b'&'))
     }
 
-    /// The value of a `Cookie` field without the keys in it, if there are any.
+    /// The value of a `Cookie` field without a session of the admin port and, unless services get them,
+    /// without keys, if there are any in it.
     #[must_use]
-    pub fn cookie_without_keys(&self, value: &[u8]) -> Option<Vec<u8>> {
-        if self.cookies.is_empty() {
-            return None;
-        }
-        let is_key = |pair: &[u8]| {
+    pub fn cookie_for_service(&self, value: &[u8], forward_keys: bool) -> Option<Vec<u8>> {
+        let keys: &[String] = if forward_keys { &[] } else { &self.cookies };
+        let is_own = |pair: &[u8]| {
             let (name, _) = name_and_value(pair);
-            self.cookies.iter().any(|own| own.as_bytes() == name)
+            name == ADMIN_COOKIE.as_bytes() || keys.iter().any(|own| own.as_bytes() == name)
         };
-        if !pairs(value).any(is_key) {
+        if !pairs(value).any(is_own) {
             return None;
         }
-        let rest: Vec<&[u8]> = pairs(value).filter(|pair| !is_key(pair)).collect();
+        let rest: Vec<&[u8]> = pairs(value).filter(|pair| !is_own(pair)).collect();
         Some(rest.join(&b"; "[..]))
     }
 

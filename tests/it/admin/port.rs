@@ -276,6 +276,27 @@ fn idle_connections_give_way_to_new_ones() {
 }
 
 #[test]
+fn requests_that_never_come_whole_give_way_to_new_ones() {
+    let config = with_admin("[routes]", "metrics_listen = \"127.0.0.1:0\"");
+    let gateway = Gateway::start(&config);
+    let (admin, metrics) = (gateway.admin(), gateway.operator_port("metrics port open"));
+    let login = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+    each([&login[..], b"GET /livez HT"], |begun| {
+        let held: Vec<_> = (0..256)
+            .map(|_| {
+                let mut client = Client::to(admin);
+                client.send(begun);
+                client
+            })
+            .collect();
+        // A port of its own has room of its own.
+        ask_at(metrics, Request::get("/livez")).is(200);
+        ask_at(admin, Request::get("/livez")).is(200);
+        drop(held);
+    });
+}
+
+#[test]
 fn readiness_goes_first_and_all_else_goes_on_for_a_while() {
     let more = "[server]\ndrain_delay = \"30s\"";
     let mut shop = Shop::with(&with_admin(more, ""));

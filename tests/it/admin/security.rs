@@ -350,3 +350,26 @@ fn requests_are_bounded() {
     });
     Client::to(admin).ask(&many.host("localhost")).is(431);
 }
+
+#[test]
+fn what_is_open_to_all_is_so_whatever_they_show() {
+    let gateway = with_tokens();
+    let admin = gateway.admin();
+    for _ in 0..20 {
+        for path in ["/livez", "/readyz", "/login"] {
+            ask_at(admin, bearer(Request::get(path), "wrong")).is(200);
+        }
+    }
+    let readiness = ask_at(admin, bearer(Request::get("/readyz"), "wrong")).json();
+    assert_eq!(readiness.get("reasons"), None);
+    let readiness = ask_at(admin, bearer(Request::get("/readyz"), READ_TOKEN)).json();
+    assert!(readiness["reasons"].is_array(), "{readiness}");
+    // None of them was a wrong try.
+    ask_at(admin, bearer(Request::get("/api/v1/status"), "wrong")).is_refusal(401, "wrong_token");
+}
+
+#[test]
+fn a_login_is_small() {
+    let gateway = with_tokens();
+    log_in(gateway.admin(), &"x".repeat(5000)).is_refusal(413, "body_too_large");
+}
