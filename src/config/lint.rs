@@ -1,6 +1,7 @@
 //! What is allowed, and most likely not meant. Lints never keep a gateway from starting: `check`
 //! shows them, and so does the log at the start.
 
+mod admin;
 mod allowed;
 mod client_auth;
 mod exposed;
@@ -51,6 +52,7 @@ pub(super) fn lint(
     trust(file, &mut lints);
     traces::traces(file, &mut lints);
     log(file, &mut lints);
+    admin::admin(file, &mut lints);
     lints.show(sources)
 }
 

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod client_auth;
+mod operators;
 mod public;
 mod wider;
 
@@ -30,7 +31,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// Anonymous callers reach more than before.
     Public,
-    /// Some clients do, or callers from some addresses.
+    /// Some clients do, or callers from some addresses; or operators need no token.
     Wider,
     /// It holds from now on.
     Applied,
@@ -54,6 +55,7 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     let wider = wider::compare(served, now);
     let mut changes: Vec<_> = public
         .chain(client_auth::compare(served, now))
+        .chain(operators::compare(started, served, now))
         .chain(wider)
         .map(|(kind, text)| Change { kind, text })
         .collect();

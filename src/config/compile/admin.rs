@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::client::ApiKeyHash;
 use crate::config::file::File;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::AdminListen;
@@ -53,6 +54,9 @@ pub(super) fn operators(file: &File, problems: &mut Problems) -> Operators {
             Problem::at(admin.read_token.span, message).help("make another token for reading"),
         );
     }
+    for (key, token) in [("token", &admin.token), ("read_token", &admin.read_token)] {
+        check_token(key, token, file, problems);
+    }
     Operators {
         token: admin.token.value,
         read_token: admin.read_token.value,
@@ -63,6 +67,22 @@ pub(super) fn operators(file: &File, problems: &mut Problems) -> Operators {
             .map(|host| host.0.clone().into())
             .collect(),
     }
+}
+
+/// Refuses a token that a client has as its key.
+fn check_token(name: &str, token: &At<Option<ApiKeyHash>>, file: &File, problems: &mut Problems) {
+    let clients = file.clients.good();
+    let mut keys =
+        clients.flat_map(|(client, keys)| keys.keys.iter().map(move |key| (client, key)));
+    let Some((client, key)) = keys.find(|(_, key)| Some(*key.hash) == token.value) else {
+        return;
+    };
+    let message = format!(
+        "`admin.{name}` is a key of the client `{}`",
+        client.as_str()
+    );
+    let problem = Problem::at(token.span, message).also(key.hash.span, "a client's key");
+    problems.add(problem.help("make another token for operators"));
 }
 
 /// A problem with a port, at the other place where nobody has written the port.

@@ -28,11 +28,14 @@ impl Text for AdminListen {
         }
         let address = text.parse::<SocketAddr>().map(Self::Tcp);
         address.map_err(|_| {
-            let port = text.strip_prefix(':').unwrap_or(text);
-            let port = text.strip_prefix("localhost:").unwrap_or(port);
-            match port.parse::<u16>() {
-                Ok(port) => format!("write \"127.0.0.1:{port}\""),
-                Err(_) => "write an IP address and a port; names are not looked up".to_owned(),
+            let name = text.strip_prefix("localhost:");
+            let port = name.unwrap_or(text.strip_prefix(':').unwrap_or(text));
+            match (port.parse::<u16>(), name) {
+                (Ok(port), None) => format!("write \"127.0.0.1:{port}\""),
+                (Ok(port), Some(_)) => {
+                    format!("write \"127.0.0.1:{port}\"; names are not looked up")
+                }
+                (Err(_), _) => "write an IP address and a port; names are not looked up".to_owned(),
             }
         })
     }
@@ -71,7 +74,10 @@ mod tests {
         for (text, instead) in [
             ("9000", "write \"127.0.0.1:9000\""),
             (":9000", "write \"127.0.0.1:9000\""),
-            ("localhost:9000", "write \"127.0.0.1:9000\""),
+            (
+                "localhost:9000",
+                "write \"127.0.0.1:9000\"; names are not looked up",
+            ),
             ("/run/x", "write \"unix:/run/x\""),
             ("unix:x", "an absolute path"),
             ("unix:/run/", "that of a file"),

@@ -200,3 +200,20 @@ error: a key in `authorization` cannot be read in two ways
         "{none}"
     );
 }
+
+#[test]
+fn a_client_s_key_is_no_token_of_operators() {
+    let (key, other) = ("a".repeat(64), "b".repeat(64));
+    for name in ["token", "read_token"] {
+        let config = |token: &str| {
+            format!(
+                "[admin]\n{name} = 'sha256:{token}'\n[routes]\n'/' = 'http://x'\n[clients.one]\nkeys = 'sha256:{key}'\n"
+            )
+        };
+        good(&config(&other));
+        let problems = read(&config(&key)).unwrap_err().to_string();
+        let said = format!("`admin.{name}` is a key of the client `one`");
+        assert!(problems.contains(&said), "{problems}");
+        assert!(!problems.contains(&key[..20]), "{problems}");
+    }
+}

@@ -227,3 +227,28 @@ fn lines_that_are_left_out_are_to_be_said_by_those_that_are_not() {
         assert_eq!(odd(fine), 0, "{fine}");
     }
 }
+
+#[test]
+fn keys_of_an_admin_port_that_is_off_are_odd() {
+    let hash = "a".repeat(64);
+    let config = |listen: &str| {
+        format!(
+            "[admin]\n{listen}\ntoken = 'sha256:{hash}'\nhosts = 'ops.example'\nready_needs = 'limiter'\n[routes]\n'/' = 'http://x'\n"
+        )
+    };
+    let odd = |key: &str| format!("`admin.{key}` has no effect: `admin.listen` is \"off\"");
+    let lints = |text: &str| {
+        let mut all = lints(text);
+        all.retain(|lint| lint.contains("has no effect"));
+        all
+    };
+    let all = lints(&config("listen = 'off'"));
+    assert_eq!(all.len(), 3, "{all:?}");
+    for (lint, key) in all.iter().zip(["token", "hosts", "ready_needs"]) {
+        assert!(lint.ends_with(&odd(key)), "{lint}");
+    }
+    let health = lints(&config("listen = 'off'\nmetrics_listen = '127.0.0.1:9001'"));
+    assert_eq!(health.len(), 2, "{health:?}");
+    assert!(lints(&config("")).is_empty());
+    assert!(lints("[admin]\nlisten = 'off'\n[routes]\n'/' = 'http://x'\n").is_empty());
+}

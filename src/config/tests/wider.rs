@@ -224,3 +224,21 @@ fn routes_for_other_hosts_or_methods_are_no_successors() {
     let new = old.clone() + &long("hosts = 'h.test'");
     assert_eq!(opened(&old, &new).len(), 2, "it was for one client before");
 }
+
+#[test]
+fn an_admin_port_without_its_tokens_is_said() {
+    let token = |name: &str, digit: &str| format!("{name} = 'sha256:{}'\n", digit.repeat(64));
+    let admin = |keys: &str| format!("[admin]\n{keys}\n{}", route(""));
+    let (change, read) = (token("token", "1"), token("read_token", "2"));
+    let both = format!("{change}{read}");
+    let said = [
+        "Wider: the admin port, `127.0.0.1:9000`, has no token any more: whoever reaches it may read and change",
+    ];
+    for old in [&change, &read, &both] {
+        assert_eq!(opened(&admin(old), &admin("")), said);
+        assert!(opened(&admin(""), &admin(old)).is_empty());
+        assert!(opened(&admin(&both), &admin(old)).is_empty());
+        let off = admin(&format!("listen = 'off'\n{old}"));
+        assert!(opened(&off, &admin("")).is_empty());
+    }
+}

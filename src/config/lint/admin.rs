@@ -1,0 +1,33 @@
+//! Keys of `[admin]` that are about a port that is off.
+
+use super::Lints;
+use crate::config::file::File;
+use crate::config::settings::AdminListen;
+use crate::config::source::{At, Span};
+
+/// Looks at `[admin]`.
+pub(super) fn admin(file: &File, lints: &mut Lints) {
+    let admin = &file.admin;
+    if admin.listen.value != AdminListen::Off {
+        return;
+    }
+    let token = |token: &At<Option<_>>| token.is_some().then_some(token.span);
+    let host = admin.hosts.iter().next().map(|host| host.span);
+    let mut idle = vec![
+        ("token", token(&admin.token)),
+        ("read_token", token(&admin.read_token)),
+        ("hosts", host),
+    ];
+    // Health is on both ports.
+    if admin.metrics_listen.value == AdminListen::Off {
+        let need = admin.ready_needs.iter().next().map(|need| need.span);
+        let is_written = |span: &Span| *span != Span::NOWHERE;
+        idle.push(("ready_needs", need.filter(is_written)));
+    }
+    for (key, span) in idle {
+        if let Some(span) = span {
+            let text = format!("`admin.{key}` has no effect: `admin.listen` is \"off\"");
+            lints.add(span, text);
+        }
+    }
+}
