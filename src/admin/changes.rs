@@ -93,17 +93,17 @@ pub(super) async fn log_level(
         let detail = format!("`level` is one of {}.", words.join(", "));
         return Err(Problem::bad_request(detail));
     };
-    let before = view.log_level.set(level).word();
-    // In the log whatever its level is now.
-    tracing::error!(
-        parent: None,
-        before,
-        level = word,
-        by = operator.proof.word(),
-        from = operator.from(),
-        "the level of this log has been set"
-    );
-    Ok(Json(json!({ "level": word, "before": before })).into_response())
+    let before = view.log_level.set(level, |before| {
+        tracing::info!(
+            parent: None,
+            before = before.word(),
+            after = word,
+            by = operator.proof.word(),
+            from = operator.from(),
+            "the level of this log has been set"
+        );
+    });
+    Ok(Json(json!({ "level": word, "before": before.word() })).into_response())
 }
 
 /// Lets an endpoint finish what it has and take nothing new.
@@ -155,9 +155,14 @@ fn set_drained(
     };
     let changed = endpoint.set_drained(drained);
     let url = endpoint.url.to_string();
-    let state = if drained { "drained" } else { "enabled" };
     if changed {
+        let (event, state) = if drained {
+            ("endpoint_drained", "drained")
+        } else {
+            ("endpoint_enabled", "enabled")
+        };
         tracing::info!(
+            event,
             upstream = %upstream.name,
             endpoint = url,
             by = operator.proof.word(),

@@ -48,6 +48,10 @@ words! {
         EndpointDown = "endpoint_down",
         /// They pass again.
         EndpointUp = "endpoint_up",
+        /// An operator has drained an endpoint.
+        EndpointDrained = "endpoint_drained",
+        /// An operator lets it take requests again.
+        EndpointEnabled = "endpoint_enabled",
         /// Another certificate is shown.
         Certificate = "certificate",
     }

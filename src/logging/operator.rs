@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -34,7 +34,11 @@ pub struct OperatorLog {
 
 /// The least severe lines that the operator's log has; may be changed at any time.
 #[derive(Clone)]
-pub struct LogLevel(Handle<LevelFilter, Kept>);
+pub struct LogLevel {
+    filter: Handle<LevelFilter, Kept>,
+    /// Held while it is set.
+    level: Arc<Mutex<Level>>,
+}
 
 /// What keeps lines, below what writes them.
 type Kept = Layered<Filtered<EventLayer, LevelFilter, Registry>, Registry>;
@@ -46,13 +50,22 @@ impl fmt::Debug for LogLevel {
 }
 
 impl LogLevel {
-    /// Has lines of this level and more severe ones from now on. Returns the level before.
-    #[must_use]
-    pub fn set(&self, level: Level) -> Level {
-        let before = self.0.with_current(|it| it.into_level());
+    /// Has lines of this level and more severe ones from now on. Returns the level before, with which `say`
+    /// is called to write a line of INFO about it: the log has that line whatever the levels are.
+    pub fn set(&self, level: Level, say: impl FnOnce(Level)) -> Level {
+        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *current;
+        // Of levels, the one with more lines is the greater one.
+        self.filter(before.max(level).max(Level::INFO));
+        say(before);
+        self.filter(level);
+        *current = level;
+        before
+    }
+
+    fn filter(&self, level: Level) {
         // It fails when there is no log any more, and then nothing is written either.
-        let _ = self.0.reload(LevelFilter::from_level(level));
-        before.ok().flatten().unwrap_or(level)
+        let _ = self.filter.reload(LevelFilter::from_level(level));
     }
 }
 
@@ -66,7 +79,7 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(Lines(Arc::clone(&sink)));
-    let (filter, level) = reload::Layer::new(LevelFilter::from_level(level));
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
     let lines = if pretty {
         lines.with_ansi(colours).with_filter(filter).boxed()
     } else {
@@ -80,7 +93,10 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
     Ok(OperatorLog {
         sink,
         events,
-        level: LogLevel(level),
+        level: LogLevel {
+            filter: handle,
+            level: Arc::new(Mutex::new(level)),
+        },
     })
 }
 

@@ -111,13 +111,20 @@ fn the_log_s_level_is_set_while_it_runs() {
     );
     gateway.ask_admin(Request::get("/nothing")).is(404);
     gateway.wait_log("a line of that level", |line| line["level"] == "DEBUG");
-    let line = gateway.wait_log("who did it", |line| {
-        line["level"] == "debug" || line["before"] == "info"
-    });
-    assert_eq!(line["by"], "local");
+    let line = gateway.wait_log("who did it", |line| line["before"] == "info");
+    let said = [&line["by"], &line["after"], &line["level"]];
+    assert_eq!(said, ["local", "debug", "INFO"]);
     gateway
         .ask_admin(put(path, &json!({ "level": "error" })))
         .is(200);
+    gateway.wait_log("that it is set", |line| line["after"] == "error");
+    gateway
+        .ask_admin(put(path, &json!({ "level": "error" })))
+        .is(200);
+    let line = gateway.wait_log("that it is said at any level", |line| {
+        line["before"] == "error"
+    });
+    assert_eq!(line["level"], "INFO");
     let lines = gateway.log().len();
     gateway.ask_admin(Request::get("/nothing")).is(404);
     reload(&gateway).is(200);
@@ -170,6 +177,7 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
     assert_eq!(answer.is(200).json()["changed"], true);
     let again = gateway.ask_admin(post(&endpoint("up", &slow.url(), "drain")));
     assert_eq!(again.is(200).json()["changed"], false);
+    gateway.wait_log("a mark", |line| line["event"] == "endpoint_drained");
     let before = slow.take().len();
     for _ in 0..10 {
         gateway.ask(&Request::get("/x")).is(200);
