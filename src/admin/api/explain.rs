@@ -36,6 +36,10 @@ pub(super) async fn explain(
     let (method, url, client) = (take("method"), take("url"), take("client"));
     let (from, key) = (take("from"), take("key"));
     asked.nothing_else(&["method", "url", "client", "from", "key"])?;
+    if client.is_some() && key.is_some() {
+        let why = "`client` and `key` both say who asks: give one of the two.";
+        return Err(Problem::bad_request(why));
+    }
     let url = url.ok_or_else(|| {
         Problem::bad_request("`url` is missing: the path of a request, or a whole URL.")
     })?;

@@ -380,6 +380,7 @@ fn a_request_is_explained_without_its_key() {
         "url=/x&client=nobody",
         "url=/%0d%0ax",
         "url=/x&key=%0a",
+        "url=/x&client=mobile-app&key=wrong",
         "url=/x&x=1",
     ] {
         let answer = shop

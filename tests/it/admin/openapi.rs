@@ -281,3 +281,43 @@ fn no_answer_has_a_secret() {
         }
     }
 }
+
+/// A refusal of a parameter that is not known says which are.
+#[test]
+fn all_parameters_are_described() {
+    let gateway = Gateway::start(&with_admin("[routes]", ""));
+    let document = gateway.admin_json(DESCRIPTION);
+    let shared = &document["components"]["parameters"];
+    let mut seen = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let Some(own) = methods["get"]["parameters"].as_array() else {
+            continue;
+        };
+        if !path.starts_with("/api/v1/") {
+            continue;
+        }
+        let described: BTreeSet<_> = own
+            .iter()
+            .map(|it| match it["$ref"].as_str() {
+                Some(at) => &shared[at.rsplit('/').next().unwrap_or_default()],
+                None => it,
+            })
+            .filter_map(|it| it["name"].as_str())
+            .collect();
+        let answer = gateway.ask_admin(Request::get(&format!("{path}?no-such=1&url=/x")));
+        answer.is_refusal(400, "bad_request");
+        let detail = answer.json()["detail"].to_string();
+        // `tail` says it in other words: unknown field `no-such`, expected one of `route`, `client`, ...
+        let known = detail
+            .split_once("Known: ")
+            .or(detail.split_once("expected one of "));
+        let (_, known) = known.unwrap_or_else(|| panic!("{path}: {detail}"));
+        let known: BTreeSet<_> = known
+            .split(", ")
+            .map(|name| name.trim_matches(['"', '.', '`']))
+            .collect();
+        assert_eq!(described, known, "{path}");
+        seen += 1;
+    }
+    assert!(seen > 8, "{seen}");
+}
