@@ -264,12 +264,9 @@ impl RedisLimiter {
     async fn stay_connected(self: Rc<Self>) {
         let Self { store, link, .. } = &*self;
         let log = WorkerLog::new(&store.log, &store.settings, &store.fallback.fleet);
-        let report = |is_up: Result<(), &CallError>| {
-            self.row.store_up.set(is_up.is_ok().into());
-            match is_up {
-                Ok(()) => log.healed(),
-                Err(cause) => log.lost(cause),
-            }
+        let report = |is_up: Result<(), &CallError>| match is_up {
+            Ok(()) => log.healed(),
+            Err(cause) => log.lost(cause),
         };
         link.keep(
             async || self.connect().await,

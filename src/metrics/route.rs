@@ -7,7 +7,7 @@ use super::exemplar::{Exemplar, ExemplarTotals, Exemplars};
 use super::histogram::{Histogram, HistogramTotals};
 use super::movable::Movable;
 use super::rows::{Row, Total};
-use super::status::{STATUSES, slot, status};
+use super::status::{STATUSES, is_error, slot, status};
 use crate::words::{Word, words};
 
 words! {
@@ -124,8 +124,12 @@ impl RouteTotals {
     pub fn requests(&self) -> impl Iterator<Item = (ClientKind, Option<u16>, u64)> {
         let kinds = ClientKind::ALL.iter().zip(&self.requests.0);
         let all = kinds.flat_map(|((_, kind), by_status)| {
+            let others = (0..STATUSES).filter(|slot| status(*slot).is_none());
+            let others = others.map(|slot| by_status[slot]).sum();
             let counts = by_status.iter().enumerate();
-            counts.map(|(slot, count)| (*kind, status(slot), *count))
+            let named = counts.filter_map(|(slot, count)| Some((Some(status(slot)?), *count)));
+            let all = named.chain([(None, others)]);
+            all.map(|(status, count)| (*kind, status, count))
         });
         all.filter(|(_, _, count)| *count > 0)
     }
@@ -139,11 +143,10 @@ impl RouteTotals {
     /// How many of them were answered with 500 or more.
     #[must_use]
     pub fn errors(&self) -> u64 {
-        let errors = |(_, status, count)| match status {
-            Some(500..) => count,
-            _ => 0,
-        };
-        self.requests().map(errors).sum()
+        let all = self.requests.0.iter().flat_map(|it| it.iter().enumerate());
+        all.filter(|(slot, _)| is_error(*slot))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Adds another's.

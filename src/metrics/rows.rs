@@ -14,6 +14,14 @@ pub(super) trait Row: Default {
     fn add_to(&self, totals: &mut Self::Totals);
 }
 
+fn taken<K: Clone, R: Row>(name: &K, entry: &Entry<R>) -> Taken<K, R> {
+    Taken {
+        name: name.clone(),
+        rows: entry.rows.clone(),
+        before: entry.before.clone(),
+    }
+}
+
 /// What rows add up to.
 pub(super) trait Total: Default + Clone + std::fmt::Debug {
     /// Adds another's.
@@ -36,19 +44,37 @@ struct State<K, R: Row> {
 struct Entry<R: Row> {
     /// With the number of the worker that writes each.
     rows: Vec<(usize, Arc<R>)>,
-    /// What was counted before this process.
-    before: R::Totals,
+    /// What was counted before this process, if anything was.
+    before: Option<Arc<R::Totals>>,
     /// It is not in the configuration any more.
     is_gone: bool,
 }
 
-impl<R: Row> Entry<R> {
-    fn new(before: R::Totals) -> Self {
+impl<R: Row> Default for Entry<R> {
+    fn default() -> Self {
         Self {
             rows: Vec::new(),
-            before,
+            before: None,
             is_gone: false,
         }
+    }
+}
+
+/// What a reader takes of an entry while it holds the lock, for workers wait for that; it adds up
+/// afterwards.
+struct Taken<K, R: Row> {
+    name: K,
+    rows: Vec<(usize, Arc<R>)>,
+    before: Option<Arc<R::Totals>>,
+}
+
+impl<K, R: Row> Taken<K, R> {
+    fn totals(&self) -> R::Totals {
+        let mut totals = self.before.as_deref().cloned().unwrap_or_default();
+        for (_, row) in &self.rows {
+            row.add_to(&mut totals);
+        }
+        totals
     }
 }
 
@@ -78,9 +104,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         if !is_known && !entries.contains_key(&name) {
             return Arc::default();
         }
-        let entry = entries
-            .entry(name)
-            .or_insert_with(|| Entry::new(R::Totals::default()));
+        let entry = entries.entry(name).or_default();
         entry.is_gone &= !is_known;
         if let Some((_, row)) = entry.rows.iter().find(|(of, _)| *of == worker) {
             return Arc::clone(row);
@@ -123,8 +147,8 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         let is_known = |known: &BTreeSet<K>| known.contains(&name);
         if state.known.as_ref().is_none_or(is_known) {
             let entry = state.entries.entry(name);
-            let entry = entry.or_insert_with(|| Entry::new(R::Totals::default()));
-            entry.before.add(before);
+            let entry = entry.or_default();
+            Arc::make_mut(entry.before.get_or_insert_default()).add(before);
         }
     }
 
@@ -133,33 +157,31 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     where
         K: Borrow<Q>,
     {
-        let state = self.state();
-        let entry = state.entries.get(name)?;
-        let mut totals = entry.before.clone();
-        for (_, row) in &entry.rows {
-            row.add_to(&mut totals);
-        }
-        Some(totals)
+        let taken = {
+            let state = self.state();
+            let (name, entry) = state.entries.get_key_value(name)?;
+            taken(name, entry)
+        };
+        Some(taken.totals())
     }
 
     /// Shows the rows of each name of the configuration in force.
     pub(super) fn visit(&self, mut visit: impl FnMut(&K, &[(usize, Arc<R>)])) {
-        let state = self.state();
-        let entries = state.entries.iter().filter(|(_, entry)| !entry.is_gone);
-        entries.for_each(|(name, entry)| visit(name, &entry.rows));
+        for it in self.take(|entry| !entry.is_gone) {
+            visit(&it.name, &it.rows);
+        }
     }
 
     /// Adds up all workers' rows, by name.
     pub(super) fn read(&self) -> BTreeMap<K, R::Totals> {
+        let all = self.take(|_| true).into_iter();
+        all.map(|it| (it.name.clone(), it.totals())).collect()
+    }
+
+    fn take(&self, wanted: impl Fn(&Entry<R>) -> bool) -> Vec<Taken<K, R>> {
         let state = self.state();
-        let sum = |(name, entry): (&K, &Entry<R>)| {
-            let mut totals = entry.before.clone();
-            for (_, row) in &entry.rows {
-                row.add_to(&mut totals);
-            }
-            (name.clone(), totals)
-        };
-        state.entries.iter().map(sum).collect()
+        let entries = state.entries.iter().filter(|(_, entry)| wanted(entry));
+        entries.map(|(name, entry)| taken(name, entry)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State<K, R>> {

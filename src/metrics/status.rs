@@ -6,18 +6,24 @@ pub(super) const REGISTERED: [u16; 48] = [
     451, 499, 500, 501, 502, 503, 504, 505, 507, 511,
 ];
 
-/// How many there are; the last is all others.
-pub(super) const STATUSES: usize = REGISTERED.len() + 1;
+/// How many slots there are: one for each, one for all others below 500, one for those above.
+pub(super) const STATUSES: usize = REGISTERED.len() + 2;
 
 #[allow(clippy::cast_possible_truncation)] // there are few
-const OTHER: u8 = (STATUSES - 1) as u8;
+const OTHER: u8 = REGISTERED.len() as u8;
+const OTHER_ERROR: u8 = OTHER + 1;
 
 /// Their slots, from 100 on.
 #[allow(clippy::cast_possible_truncation)] // there are few
 const SLOTS: [u8; 500] = {
     let mut slots = [OTHER; 500];
     let mut at = 0;
-    while at < STATUSES - 1 {
+    while at < 100 {
+        slots[400 + at] = OTHER_ERROR;
+        at += 1;
+    }
+    at = 0;
+    while at < REGISTERED.len() {
         slots[REGISTERED[at] as usize - 100] = at as u8;
         at += 1;
     }
@@ -36,17 +42,28 @@ pub(super) fn status(slot: usize) -> Option<u16> {
     REGISTERED.get(slot).copied()
 }
 
+/// Whether answers that are counted there are errors of services or the gateway.
+pub(super) fn is_error(slot: usize) -> bool {
+    slot == usize::from(OTHER_ERROR) || status(slot).is_some_and(|status| status >= 500)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_status_is_counted_at_its_place() {
-        for slot in 0..STATUSES - 1 {
+        for slot in 0..REGISTERED.len() {
             assert_eq!(super::slot(status(slot).unwrap()), slot);
         }
         for other in [0, 99, 299, 418, 599, 600, 999] {
             assert_eq!(status(slot(other)), None, "{other}");
+        }
+        for error in [500, 503, 506, 520, 599] {
+            assert!(is_error(slot(error)), "{error}");
+        }
+        for none in [0, 200, 299, 404, 418, 499, 600, 999] {
+            assert!(!is_error(slot(none)), "{none}");
         }
     }
 }

@@ -45,16 +45,16 @@ pub struct WorkerTotals {
     pub clients: u64,
     /// Those of them that speak TLS.
     pub tls_clients: u64,
-    /// Connections to services.
+    /// Connections to services, without TLS.
     pub services: u64,
+    /// The same with TLS.
+    pub tls_services: u64,
     /// Handshakes of clients.
     pub handshakes: OutcomeTotals<HandshakeOutcome>,
     /// Calls to Redis.
     pub store_calls: OutcomeTotals<StoreOutcome>,
     /// How long those took that were answered.
     pub store_duration: HistogramTotals,
-    /// How many workers have a connection to Redis.
-    pub store_up: u64,
 }
 
 /// What the gateway has counted.
@@ -104,10 +104,10 @@ impl WorkerTotals {
         self.clients += other.clients;
         self.tls_clients += other.tls_clients;
         self.services += other.services;
+        self.tls_services += other.tls_services;
         self.handshakes.add(&other.handshakes);
         self.store_calls.add(&other.store_calls);
         self.store_duration.add(&other.store_duration);
-        self.store_up += other.store_up;
     }
 }
 

@@ -94,16 +94,16 @@ pub struct WorkerRow {
     pub clients: Gauge,
     /// Those of them that speak TLS.
     pub tls_clients: Gauge,
-    /// Connections to services.
+    /// Connections to services, without TLS.
     pub services: Gauge,
+    /// The same with TLS.
+    pub tls_services: Gauge,
     /// Handshakes of clients.
     pub handshakes: Outcomes<HandshakeOutcome>,
     /// Calls to Redis.
     pub store_calls: Outcomes<StoreOutcome>,
     /// How long those took that were answered.
     pub store_duration: Histogram,
-    /// 1 while there is a connection to Redis.
-    pub store_up: Gauge,
 }
 
 impl Row for WorkerRow {
@@ -122,10 +122,10 @@ impl Row for WorkerRow {
         totals.clients += self.clients.get();
         totals.tls_clients += self.tls_clients.get();
         totals.services += self.services.get();
+        totals.tls_services += self.tls_services.get();
         self.handshakes.add_to(&mut totals.handshakes);
         self.store_calls.add_to(&mut totals.store_calls);
         self.store_duration.add_to(&mut totals.store_duration);
-        totals.store_up += self.store_up.get();
     }
 }
 

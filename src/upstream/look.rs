@@ -25,6 +25,17 @@ words! {
     }
 }
 
+/// Whether requests fail at an address, whatever else is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CircuitState {
+    /// They do not.
+    Closed,
+    /// They did; a probe is under way.
+    HalfOpen,
+    /// They did; it waits for a probe.
+    Open,
+}
+
 /// How an address is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddressLook {
@@ -32,6 +43,8 @@ pub struct AddressLook {
     pub socket: SocketAddr,
     /// Whether it takes requests.
     pub state: AddressState,
+    /// Whether requests fail there.
+    pub circuit: CircuitState,
     /// Since when.
     pub since: Instant,
     /// Why it does not.
@@ -113,6 +126,12 @@ impl Address {
     }
 
     fn look(&self, drained: Option<(Instant, &str)>, now: Instant) -> AddressLook {
+        let opened = self.circuit.opened();
+        let circuit = match &opened {
+            None => CircuitState::Closed,
+            Some(_) if self.circuit.is_probed(now) => CircuitState::HalfOpen,
+            Some(_) => CircuitState::Open,
+        };
         let up_since = now.checked_sub(self.age(now)).unwrap_or(now);
         let (state, since, why) = if let Some((since, why)) = drained {
             (AddressState::Drained, Some(since), Some(why.to_owned()))
@@ -120,8 +139,8 @@ impl Address {
             let (since, why) = self.went_down().unzip();
             let why = why.map(|why| format!("checks fail: {why}"));
             (AddressState::Down, since, why)
-        } else if let Some((since, why)) = self.circuit.opened() {
-            let state = if self.circuit.is_probed(now) {
+        } else if let Some((since, why)) = opened {
+            let state = if circuit == CircuitState::HalfOpen {
                 AddressState::HalfOpen
             } else {
                 AddressState::CircuitOpen
@@ -133,6 +152,7 @@ impl Address {
         AddressLook {
             socket: self.socket,
             state,
+            circuit,
             since: since.unwrap_or(up_since),
             why,
             in_flight: self.load.in_flight(),

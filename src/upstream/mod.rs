@@ -44,7 +44,7 @@ pub use capacity::{Capacity, Entry, Occupancy, Place, Turn};
 pub use control::Control;
 pub use failure::Failure;
 pub use hash::hash;
-pub use look::{AddressLook, AddressState, EndpointLook};
+pub use look::{AddressLook, AddressState, CircuitState, EndpointLook};
 pub use pick::{Asked, NoEndpoint};
 pub use pool::{AddressPool, Link, Pool};
 pub use pools::Pools;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant as TimerInstant;
 
 use crate::message::protocol::Version;
-use crate::metrics::{Outcomes, TryOutcome, WorkerMetrics};
+use crate::metrics::{Gauge, Outcomes, TryOutcome, WorkerMetrics};
 use crate::wire::buffers::Buffers;
 use crate::wire::end::End;
 use crate::wire::http1::Http1;
@@ -83,18 +83,34 @@ pub struct Link {
 
 /// A connection counts as open until this is dropped.
 #[derive(Debug)]
-struct Counted(Rc<WorkerMetrics>);
+struct Counted {
+    metrics: Rc<WorkerMetrics>,
+    is_tls: bool,
+}
 
 impl Counted {
-    fn new(metrics: &Rc<WorkerMetrics>) -> Self {
-        metrics.row.services.up();
-        Self(Rc::clone(metrics))
+    fn new(metrics: &Rc<WorkerMetrics>, is_tls: bool) -> Self {
+        let counted = Self {
+            metrics: Rc::clone(metrics),
+            is_tls,
+        };
+        counted.gauge().up();
+        counted
+    }
+
+    fn gauge(&self) -> &Gauge {
+        let row = &self.metrics.row;
+        if self.is_tls {
+            &row.tls_services
+        } else {
+            &row.services
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.row.services.down();
+        self.gauge().down();
     }
 }
 
@@ -202,7 +218,7 @@ impl Pool {
             pool,
             reused: false,
             announced,
-            counted: Counted::new(&self.metrics),
+            counted: Counted::new(&self.metrics, self.tls.is_some()),
         })
     }
 

@@ -144,7 +144,7 @@ pub(super) fn look(view: &View) -> Status {
         config: InForceNow::look(view),
         connections: Connections {
             client: all.clients,
-            upstream: all.services,
+            upstream: all.services + all.tls_services,
         },
         viewers: view.live.viewers(),
         access_log_lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),

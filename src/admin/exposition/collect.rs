@@ -15,7 +15,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use crate::metrics::{HistogramTotals, RouteTotals, SCHEMA, Totals, ZERO_THRESHOLD};
-use crate::upstream::AddressState;
+use crate::upstream::{AddressState, CircuitState};
 use crate::words::Word;
 
 use super::super::process::Process;
@@ -43,7 +43,8 @@ pub(super) struct Scrape {
 struct EndpointNow {
     upstream: Arc<str>,
     address: String,
-    state: AddressState,
+    is_up: bool,
+    circuit: CircuitState,
 }
 
 impl Scrape {
@@ -58,7 +59,8 @@ impl Scrape {
                     endpoints.push(EndpointNow {
                         upstream: Arc::clone(&upstream.name),
                         address: address.socket.to_string(),
-                        state: address.state,
+                        is_up: address.state == AddressState::Up,
+                        circuit: address.circuit,
                     });
                 }
             }
@@ -358,22 +360,19 @@ impl Scrape {
             }
             Ok(())
         })?;
-        let help = "1 while an endpoint takes requests: its checks do not fail, and its circuit is not open";
+        let help = "1 while an endpoint takes requests: it is not drained, its checks do not fail, and its circuit is not open";
         out.gauges("tollgate_endpoint_up", help, |out| {
             let mut all = self.endpoints.iter();
-            all.try_for_each(|one| {
-                let is_up = one.state == AddressState::Up;
-                gauge(out, &one.labels(), is_up.into())
-            })
+            all.try_for_each(|one| gauge(out, &one.labels(), one.is_up.into()))
         })?;
         let help = "An endpoint's circuit: 0 closed, 1 half-open, 2 open";
         out.gauges("tollgate_circuit_state", help, |out| {
             let mut all = self.endpoints.iter();
             all.try_for_each(|one| {
-                let state = match one.state {
-                    AddressState::CircuitOpen => 2,
-                    AddressState::HalfOpen => 1,
-                    _ => 0,
+                let state = match one.circuit {
+                    CircuitState::Open => 2,
+                    CircuitState::HalfOpen => 1,
+                    CircuitState::Closed => 0,
                 };
                 gauge(out, &one.labels(), state)
             })
@@ -401,7 +400,8 @@ impl Scrape {
             };
             put("client", "http", plain)?;
             put("client", "https", all.tls_clients)?;
-            put("upstream", "http", all.services)
+            put("upstream", "http", all.services)?;
+            put("upstream", "https", all.tls_services)
         })?;
         let help = "Handshakes of clients with TLS, by how they have ended";
         out.counters("tollgate_tls_handshakes", help, |out| {
