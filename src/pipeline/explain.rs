@@ -252,7 +252,7 @@ fn tell(
             let client = admitted.caller().client();
             let client = client.map(|client| client.name.as_str());
             let upstream = &snapshot.upstreams[upstream];
-            tell_endpoints(told, upstream, &request, route, client);
+            return tell_endpoints(told, upstream, &request, route, client);
         }
         Then::Redirect(route, redirect) => {
             let mut text = b"it is at ".to_vec();

@@ -1,12 +1,15 @@
-//! Which endpoint of an upstream gets a request, as far as that can be told without a running gateway:
-//! whose circuit is open, who fails its checks and who has how much to do is not known here.
+//! Which endpoint of an upstream gets a request, as far as that can be told beforehand: who has how much to
+//! do is not known here. How an endpoint is, a running gateway knows alone.
+
+use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::pipeline::hashed_by;
+use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::Request;
 use crate::route::Route;
-use crate::upstream::{Balance, Endpoint, HashBy, Upstream};
+use crate::upstream::{AddressLook, AddressState, Balance, Endpoint, HashBy, Upstream};
 use crate::words::Word;
 
 use super::Explanation;
@@ -23,27 +26,38 @@ pub struct EndpointLine {
     /// With `https`: whether its certificate is verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<bool>,
+    /// Why it gets no requests, or not as others do, as far as this process knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
-/// Tells where the request would be sent.
+/// Tells where the request would be sent; returns the refusal if no endpoint takes any.
 pub(super) fn tell_endpoints(
     told: &mut Explanation,
     upstream: &Upstream,
     request: &Request<'_>,
     route: &Route,
     client: Option<&str>,
-) {
+) -> Option<Rejection> {
+    let now = Instant::now();
     let line = |endpoint: &Endpoint| EndpointLine {
         url: endpoint.url.to_string(),
         weight: endpoint.weight,
         backup: endpoint.backup,
         verify: endpoint.tls.as_ref().map(|tls| tls.tls.verifies()),
+        trouble: trouble(endpoint, now),
     };
     told.endpoints = upstream.endpoints.iter().map(line).collect();
-    let takes_any = |one: &&Endpoint| one.weight > 0 && !one.backup;
-    let mut regular = upstream.endpoints.iter().filter(takes_any);
-    let (first, second) = (regular.next(), regular.next());
-    let (mut picked, mut how) = (first, None);
+    let (backups, regular): (Vec<_>, Vec<_>) = upstream
+        .endpoints
+        .iter()
+        .filter(|one| one.takes_requests())
+        .partition(|one| one.backup);
+    let (first, second) = (regular.first().copied(), regular.get(1));
+    let (mut picked, mut how) = (first.or(backups.first().copied()), None);
+    if picked.is_none() {
+        return Some(Rejection::NoHealthyEndpoint);
+    }
     if second.is_some() {
         how = Some(match &upstream.rules.balance {
             Balance::LeastRequests => "the fewest requests in flight for its weight".to_owned(),
@@ -60,7 +74,13 @@ pub(super) fn tell_endpoints(
             }
         });
     } else if upstream.endpoints.len() > 1 {
-        how = first.map(|only| format!("{}: the others are backups, or have weight 0", only.url));
+        how = picked.map(|only| {
+            if only.backup {
+                format!("{}, a backup: the others take nothing new", only.url)
+            } else {
+                format!("{}: the others are backups, or take nothing new", only.url)
+            }
+        });
     }
     told.picks = how;
     told.announces = upstream.rules.proxy_protocol.map(|version| {
@@ -68,6 +88,25 @@ pub(super) fn tell_endpoints(
         format!("{client} as the client, in a PROXY protocol header ({version})")
     });
     told.sends = picked.map(|endpoint| sent_to(endpoint, request, route));
+    None
+}
+
+/// What keeps requests from an endpoint, but for its weight.
+fn trouble(endpoint: &Endpoint, now: Instant) -> Option<String> {
+    if endpoint.weight == 0 {
+        return None;
+    }
+    let look = endpoint.look(now);
+    let is_well = |one: &AddressLook| one.state == AddressState::Up;
+    if look.addresses.iter().any(is_well) {
+        return None;
+    }
+    match look.addresses.into_iter().next() {
+        Some(address) => address.why,
+        None => look
+            .unresolved
+            .map(|why| format!("its name is not resolved: {why}")),
+    }
 }
 
 /// What the request is told apart by. Values of fields and cookies may be secrets.

@@ -72,8 +72,8 @@ fn text(told: &Explanation) -> String {
     if let Some(url) = &told.sends {
         line("sends", &format!("{} {url}", told.method));
     }
-    let is_unverified = |one: &EndpointLine| one.verify == Some(false);
-    if told.picks.is_some() || told.endpoints.iter().any(is_unverified) {
+    let is_odd = |one: &EndpointLine| one.verify == Some(false) || one.trouble.is_some();
+    if told.picks.is_some() || told.sends.is_none() || told.endpoints.iter().any(is_odd) {
         for endpoint in &told.endpoints {
             line("endpoint", &endpoint_text(endpoint));
         }
@@ -142,9 +142,11 @@ fn endpoint_text(endpoint: &EndpointLine) -> String {
         Some(false) => ", its certificate not verified",
         Some(true) | None => "",
     };
+    let trouble = endpoint.trouble.as_ref();
+    let trouble = trouble.map_or_else(String::new, |why| format!("; {why}"));
     match weight {
         0 => format!("{url}: weight 0, takes nothing new{unverified}"),
-        weight => format!("{url}: weight {weight}{backup}{unverified}"),
+        weight => format!("{url}: weight {weight}{backup}{unverified}{trouble}"),
     }
 }
 

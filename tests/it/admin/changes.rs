@@ -192,6 +192,13 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
         (&line["upstream"], &line["by"]),
         (&json!("up"), &json!("local"))
     );
+    let explained = || gateway.admin_json("/api/v1/explain?url=/x").to_string();
+    let told = explained();
+    let (drained, picked) = (
+        format!("{}: weight 1; drained by an operator", slow.url()),
+        format!("{}: the others are backups, or take nothing", other.url()),
+    );
+    assert!(told.contains(&drained) && told.contains(&picked), "{told}");
     // A reload that keeps it does not give it anything.
     gateway.rewrite(&config("keep = 7"));
     reload(&gateway).is(200);
@@ -206,6 +213,9 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
     gateway
         .ask(&Request::get("/x"))
         .is_refusal(503, "no_healthy_endpoint");
+    let told = explained();
+    assert!(told.contains("\"code\":\"no_healthy_endpoint\""), "{told}");
+    assert!(told.contains(&drained), "{told}");
     let readiness = gateway.ask_admin(Request::get("/readyz")).is(503).json();
     assert_eq!(readiness["reasons"][0]["code"], "no_usable_endpoint");
     gateway
