@@ -26,15 +26,15 @@ impl Asked {
         let status = match self.status {
             None => None,
             Some(text) => Some(Statuses::parse(&text).ok_or_else(|| {
-                Problem::bad_request(format!(
-                    "`status` takes a status such as 404, or a class such as 5xx: {text} is neither."
-                ))
+                let detail = "`status` takes a status such as 404, or a class such as 5xx.";
+                Problem::bad_request(detail)
             })?),
         };
         let slow = match self.slow {
             None => None,
-            Some(text) => Some(config::duration(&text).map_err(|error| {
-                Problem::bad_request(format!("`slow` takes a duration such as 200ms: {error}."))
+            // The error would repeat the value.
+            Some(text) => Some(config::duration(&text).map_err(|_| {
+                Problem::bad_request("`slow` takes a duration such as 200ms or 2s.")
             })?),
         };
         Ok(Filter {

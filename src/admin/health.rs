@@ -10,8 +10,8 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::limit::{LimitStore, OnFailure, Policy};
-use crate::pipeline::snapshot::{Limits, ReadyNeed, Snapshot};
+use crate::limit::{LimitStore, Mode, OnFailure};
+use crate::pipeline::snapshot::{ReadyNeed, Snapshot};
 use crate::server::Phase;
 
 use super::access::Operator;
@@ -73,15 +73,11 @@ fn certificates(snapshot: &Snapshot) -> impl Iterator<Item = Reason> {
 fn limiter(snapshot: &Snapshot, store: &LimitStore) -> Option<Reason> {
     let redis = store.look().redis?;
     redis.away_since?;
-    let Limits {
-        anonymous,
-        identified,
-        invalid_keys,
-        ..
-    } = &snapshot.limits;
-    let mut policies = [anonymous, identified, invalid_keys].into_iter().flatten();
-    let closes = |policy: &Arc<Policy>| policy.on_failure == Some(OnFailure::Closed);
-    let is_closed = redis.on_failure == OnFailure::Closed || policies.any(closes);
+    let mut policies = snapshot.limits.all.iter();
+    let is_closed = policies.any(|policy| {
+        let on_failure = policy.on_failure.unwrap_or(redis.on_failure);
+        on_failure == OnFailure::Closed && policy.mode == Mode::Enforce
+    });
     is_closed.then(|| Reason {
         code: "limiter_closed",
         text:

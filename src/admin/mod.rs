@@ -36,6 +36,7 @@ mod tries;
 mod view;
 
 pub use access::{Doorkeeper, Grant, Operator, Proof};
+pub use exposition::Scrapes;
 pub use health::{Reason, reasons};
 pub use live::Live;
 pub use problem::Problem;

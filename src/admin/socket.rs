@@ -10,6 +10,9 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+use rustix::process;
+
 use crate::config::AdminListen;
 use crate::server::{self, BindError};
 use crate::words::{Word, words};
@@ -160,11 +163,19 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
             }
         }
     }
-    let listener = UnixListener::bind(path)?;
-    // Until then nobody but the owner could connect, for nobody is let to by default.
+    let listener = bind_for_owner(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Binds to a path where nobody but the owner can connect yet, whatever the umask of the process is. A file
+/// that another thread makes meanwhile is for the owner alone, too.
+fn bind_for_owner(path: &Path) -> io::Result<UnixListener> {
+    let before = process::umask(Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    process::umask(before);
+    bound
 }
 
 impl AdminSocket {
@@ -234,5 +245,19 @@ impl fmt::Display for AdminSocket {
             },
             Socket::Unix(_) => self.configured.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_but_the_owner_can_connect_from_the_first_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let _bound = bind_for_owner(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -1,5 +1,5 @@
 //! A connection to the admin port whose peer may not stop reading for ever: what is written has to go on
-//! within a bound. How long a head may take is hyper's to know, how long a body its reader's.
+//! within a bound, and to be done within another. How long a head may take is hyper's to know, how long a body its reader's.
 
 use std::future::Future;
 use std::io;
@@ -12,11 +12,16 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// How long a peer may take no byte of an answer.
 const STALL: Duration = Duration::from_secs(20);
+/// How long a peer may take for all that there is to write: an answer, or a part of one without an end.
+const WHOLE: Duration = Duration::from_mins(1);
 
 /// A stream that fails when what is written does not go on.
 pub(super) struct Unstalled<S> {
     stream: S,
     longest: Duration,
+    whole: Duration,
+    /// When all has to be written, once something has had to wait.
+    ends: Option<Instant>,
     /// Runs while a write waits.
     stalled: Pin<Box<Sleep>>,
     waits: bool,
@@ -24,13 +29,15 @@ pub(super) struct Unstalled<S> {
 
 impl<S> Unstalled<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self::within(stream, STALL)
+        Self::within(stream, STALL, WHOLE)
     }
 
-    fn within(stream: S, longest: Duration) -> Self {
+    fn within(stream: S, longest: Duration, whole: Duration) -> Self {
         Self {
             stream,
             longest,
+            whole,
+            ends: None,
             stalled: Box::pin(sleep(longest)),
             waits: false,
         }
@@ -48,7 +55,9 @@ impl<S> Unstalled<S> {
         }
         if !self.waits {
             self.waits = true;
-            self.stalled.as_mut().reset(Instant::now() + self.longest);
+            let now = Instant::now();
+            let ends = *self.ends.get_or_insert(now + self.whole);
+            self.stalled.as_mut().reset(ends.min(now + self.longest));
         }
         ready!(self.stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -89,6 +98,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Asked for when all is written.
+        self.ends = None;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -99,7 +110,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unstalled<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::task::JoinHandle;
 
     use super::*;
 
@@ -109,21 +121,48 @@ mod tests {
     async fn a_peer_that_stops_reading_is_given_up() {
         let (ours, _theirs) = tokio::io::duplex(8);
         let begun = Instant::now();
-        let written = Unstalled::within(ours, LONGEST).write_all(&[0; 9]).await;
+        let mut ours = Unstalled::within(ours, LONGEST, WHOLE);
+        let written = ours.write_all(&[0; 9]).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() >= LONGEST);
     }
 
-    #[tokio::test]
-    async fn a_slow_peer_that_reads_on_is_not() {
-        let (ours, mut theirs) = tokio::io::duplex(8);
-        let reading = tokio::spawn(async move {
+    /// Reads a byte now and then, to the end.
+    fn reads_slowly(mut theirs: DuplexStream) -> JoinHandle<()> {
+        tokio::spawn(async move {
             let mut byte = [0; 1];
             while theirs.read_exact(&mut byte).await.is_ok() {
                 sleep(LONGEST / 10).await;
             }
-        });
-        let mut ours = Unstalled::within(ours, LONGEST);
+        })
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_never_comes_to_an_end_is_given_up_too() {
+        let (ours, theirs) = tokio::io::duplex(8);
+        let reading = reads_slowly(theirs);
+        let mut ours = Unstalled::within(ours, LONGEST, LONGEST * 2);
+        let written = ours.write_all(&[0; 1000]).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(ours);
+        reading.await.unwrap();
+        // Parts of a stream have their time each.
+        let (ours, theirs) = tokio::io::duplex(8);
+        let reading = reads_slowly(theirs);
+        let mut ours = Unstalled::within(ours, LONGEST, LONGEST * 2);
+        for _ in 0..8 {
+            ours.write_all(&[0; 6]).await.unwrap();
+            ours.flush().await.unwrap();
+        }
+        drop(ours);
+        reading.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_slow_peer_that_reads_on_is_not() {
+        let (ours, theirs) = tokio::io::duplex(8);
+        let reading = reads_slowly(theirs);
+        let mut ours = Unstalled::within(ours, LONGEST, WHOLE);
         let begun = Instant::now();
         ours.write_all(&[0; 30]).await.unwrap();
         assert!(begun.elapsed() > LONGEST);

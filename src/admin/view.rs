@@ -15,6 +15,7 @@ use crate::server::Phase;
 use crate::traces::Traces;
 
 use super::access::Doorkeeper;
+use super::exposition::Scrapes;
 use super::live::Live;
 use super::reloads::Reloads;
 
@@ -33,6 +34,8 @@ pub struct View {
     pub presence: watch::Receiver<Presence>,
     /// What the gateway counts.
     pub metrics: Arc<Metrics>,
+    /// Who collects that.
+    pub scrapes: Scrapes,
     /// Where spans go.
     pub traces: Arc<Traces>,
     /// Where requests are counted for their limits.

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::admin::{self, AdminSocket, Doorkeeper, Live, Presence, View};
+use crate::admin::{self, AdminSocket, Doorkeeper, Live, Presence, Scrapes, View};
 use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
@@ -128,6 +128,7 @@ impl Gateway {
             tap: Arc::clone(&self.tap),
             presence: presence.subscribe(),
             metrics: Arc::clone(&self.metrics),
+            scrapes: Scrapes::default(),
             traces: Arc::clone(&self.traces),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),

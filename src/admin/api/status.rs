@@ -12,10 +12,10 @@ use crate::admin::assessment::{Assessment, RedisAway, Situation, Trouble};
 use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
 use crate::admin::process::Process;
+use crate::admin::reloads::Outcome;
 use crate::admin::time::Time;
 use crate::admin::view::View;
 use crate::limit::StoreLook;
-use crate::logging::Mark;
 use crate::metrics::WorkerTotals;
 use crate::server::Phase;
 use crate::upstream::{AddressState, Upstream};
@@ -178,13 +178,9 @@ fn redis_away(store: &StoreLook, workers: usize, now: Instant) -> Option<RedisAw
 
 /// When the last reload was refused, if no other has succeeded since.
 fn reload_refused(view: &View) -> Option<Timestamp> {
-    let marks = view.events.marks_after(0);
-    let last = marks.iter().rev().find(|event| {
-        let of_reload = [Mark::Started, Mark::Reloaded, Mark::ReloadRefused];
-        event.mark.is_some_and(|mark| of_reload.contains(&mark))
-    });
-    let refused = last.filter(|event| event.mark == Some(Mark::ReloadRefused));
-    refused.map(|event| event.time)
+    let in_force = view.reloads.in_force();
+    let last = &in_force.last;
+    (last.outcome == Outcome::Refused).then_some(last.time)
 }
 
 /// Upstreams with endpoints that take no requests though they should, those without any left first.

@@ -5,11 +5,13 @@
 mod collect;
 mod exemplars;
 mod labels;
+mod scrapes;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -22,6 +24,8 @@ use super::problem::Problem;
 use super::view::View;
 
 use self::collect::Scrape;
+pub use self::scrapes::Scrapes;
+pub(super) use self::scrapes::hold_place;
 
 /// How what was counted is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +84,15 @@ impl Format {
 /// Answers whoever collects metrics.
 pub(super) async fn metrics(State(view): State<Arc<View>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
+    let place = match view.scrapes.begin() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
     match render(&view, format) {
-        Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
+        Ok(body) => {
+            let content_type = [(header::CONTENT_TYPE, format.content_type())];
+            (content_type, Extension(place), body).into_response()
+        }
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Problem::new(status, "internal", "Internal error", error.to_string()).into_response()

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::lifecycle::answers_when_told;
+use crate::support::redis::Redis;
 use crate::support::{
     Client, Gateway, Request, Shop, ask_at, each, eventually, folder_with, tollgate, wait_gone,
     with_admin,
@@ -293,6 +294,30 @@ fn requests_that_never_come_whole_give_way_to_new_ones() {
         ask_at(metrics, Request::get("/livez")).is(200);
         ask_at(admin, Request::get("/livez")).is(200);
         drop(held);
+    });
+}
+
+#[test]
+fn any_limit_that_refuses_without_redis_speaks_against_readiness() {
+    each([("enforce", 503), ("shadow", 200)], |&(mode, status)| {
+        let mut redis = Redis::start();
+        let config = format!(
+            "[routes]\n[limits]\nanonymous = {{ requests = 9, per = \"1h\" }}\n\
+             [limits.policies.strict]\nrequests = 9\nper = \"1h\"\nmode = \"{mode}\"\non_failure = \"closed\"\n\
+             [limits.redis]\nurl = \"{}\"\non_failure = \"open\"\ndeadline = \"100ms\"",
+            redis.url()
+        );
+        let gateway = Gateway::start(&with_admin(&config, "ready_needs = [\"limiter\"]"));
+        gateway.ask_admin(Request::get("/readyz")).is(200);
+        redis.kill();
+        gateway.wait_log("the outage", |line| line["event"] == "redis_lost");
+        let readiness = gateway.ask_admin(Request::get("/readyz")).is(status).json();
+        let expected: &[&str] = if status == 503 {
+            &["limiter_closed"]
+        } else {
+            &[]
+        };
+        assert_eq!(codes(&readiness), expected, "{mode}");
     });
 }
 
