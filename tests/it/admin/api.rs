@@ -224,6 +224,8 @@ fn an_endpoint_that_is_lost_is_shown_with_the_reason_and_told_in_the_sentence() 
 fn a_refused_reload_is_an_event_a_mark_and_a_part_of_the_sentence() {
     let shop = shop("");
     let gateway = &shop.gateway;
+    // Marks are those of the time that the charts show.
+    wait(gateway, "/api/v1/history", |it| it["from"].is_number());
     gateway.rewrite("[routes]\n\"/x\" = 7\n");
     gateway.signal(Signal::HUP);
     gateway.wait_log("the refusal", |line| line["event"] == "reload_refused");
