@@ -67,8 +67,14 @@ impl Tail {
         while !self.line().contains("last") {}
     }
 
+    /// The next line. Of two workers one may still have a line of the time before.
     fn line(&self) -> String {
-        self.out.recv_timeout(PATIENCE).expect("a line")
+        loop {
+            let line = self.out.recv_timeout(PATIENCE).expect("a line");
+            if !line.contains("/b/first") {
+                return line;
+            }
+        }
     }
 
     fn path(&self) -> Value {
