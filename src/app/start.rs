@@ -193,7 +193,14 @@ fn claim_admin(
             socket: it.socket.into(),
         }));
     }
-    let admin = admin::claim(Port::Admin, listen, &mut given)?;
+    let admin = match admin::claim(Port::Admin, listen, &mut given) {
+        // Nobody has asked for that port by name: it is no reason not to serve.
+        Err(error) if *listen == AdminListen::DEFAULT => {
+            tracing::warn!("no admin port: {error}");
+            None
+        }
+        claimed => claimed?,
+    };
     let metrics = admin::claim(Port::Metrics, &settings.metrics_listen, &mut given)?;
     Ok(admin.into_iter().chain(metrics).collect())
 }
