@@ -15,6 +15,7 @@ mod checks;
 mod circuit;
 mod connect;
 mod control;
+mod counted;
 #[cfg(test)]
 mod doc_charts;
 mod failure;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant as TimerInstant;
 
 use crate::message::protocol::Version;
-use crate::metrics::{Gauge, Outcomes, TryOutcome, WorkerMetrics};
+use crate::metrics::{Outcomes, TryOutcome, WorkerMetrics};
 use crate::wire::buffers::Buffers;
 use crate::wire::end::End;
 use crate::wire::http1::Http1;
@@ -23,6 +23,7 @@ use super::address::ConnectError;
 use super::addresses::Addresses;
 use super::by_client::{Announcement, ByClient};
 use super::connect::connect;
+use super::counted::Counted;
 use super::state::EndpointState;
 use super::tls::EndpointTls;
 use super::{Endpoint, Upstream};
@@ -79,39 +80,6 @@ pub struct Link {
     /// What it begins with: the one client that it serves. `None`: it serves all.
     announced: Option<Rc<Announcement>>,
     counted: Counted,
-}
-
-/// A connection counts as open until this is dropped.
-#[derive(Debug)]
-struct Counted {
-    metrics: Rc<WorkerMetrics>,
-    is_tls: bool,
-}
-
-impl Counted {
-    fn new(metrics: &Rc<WorkerMetrics>, is_tls: bool) -> Self {
-        let counted = Self {
-            metrics: Rc::clone(metrics),
-            is_tls,
-        };
-        counted.gauge().up();
-        counted
-    }
-
-    fn gauge(&self) -> &Gauge {
-        let row = &self.metrics.row;
-        if self.is_tls {
-            &row.tls_services
-        } else {
-            &row.services
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.gauge().down();
-    }
 }
 
 impl Link {

@@ -7,20 +7,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, MetricEncoder, NativeHistogram, NativeHistogramBuckets,
-    NoLabelSet,
-};
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use crate::metrics::{HistogramTotals, RouteTotals, SCHEMA, Totals, ZERO_THRESHOLD};
+use crate::metrics::{RouteTotals, Totals};
 use crate::upstream::{AddressState, CircuitState};
 use crate::words::Word;
 
 use super::super::process::Process;
 use super::super::view::View;
 use super::labels::Labels;
+use super::put::{Out, counter, durations, gauge, put_durations};
 
 /// Everything as it is at one time.
 #[derive(Debug)]
@@ -95,112 +93,6 @@ impl Scrape {
     pub(super) fn routes(&self) -> impl Iterator<Item = &RouteTotals> + Clone {
         self.totals.routes.values()
     }
-}
-
-/// What families are written into.
-struct Out<'o, 'e>(&'o mut DescriptorEncoder<'e>);
-
-impl Out<'_, '_> {
-    fn family(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        kind: MetricType,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        put(&mut self.0.encode_descriptor(name, help, unit, kind)?)
-    }
-
-    /// A counter, whose name gets `_total`.
-    fn counters(
-        &mut self,
-        name: &str,
-        help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        self.family(name, help, None, MetricType::Counter, put)
-    }
-
-    fn gauges(
-        &mut self,
-        name: &str,
-        help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        self.family(name, help, None, MetricType::Gauge, put)
-    }
-
-    /// Durations, whose name gets `_seconds`.
-    fn durations(
-        &mut self,
-        name: &str,
-        help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        let unit = Some(&Unit::Seconds);
-        self.family(name, help, unit, MetricType::Histogram, put)
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counters(name, help, |out| put_counter(out, value))
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.gauges(name, help, |out| out.encode_gauge(&value))
-    }
-}
-
-fn put_counter(out: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
-    out.encode_counter::<NoLabelSet, u64, f64>(&value, None)
-}
-
-fn counter(out: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
-    put_counter(&mut out.encode_family(labels)?, value)
-}
-
-fn gauge(out: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
-    out.encode_family(labels)?.encode_gauge(&value)
-}
-
-fn durations(
-    out: &mut MetricEncoder<'_>,
-    labels: &impl EncodeLabelSet,
-    totals: &HistogramTotals,
-) -> fmt::Result {
-    put_durations(&mut out.encode_family(labels)?, totals)
-}
-
-fn put_durations(out: &mut MetricEncoder<'_>, totals: &HistogramTotals) -> fmt::Result {
-    let classic: Vec<_> = totals.classic().collect();
-    let (mut spans, mut deltas) = (Vec::<(i32, u32)>::new(), Vec::new());
-    let (mut next, mut before) = (0, 0);
-    for (index, count) in totals.native() {
-        match spans.last_mut() {
-            Some((_, length)) if index == next => *length += 1,
-            _ => spans.push((index - next, 1)),
-        }
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        deltas.push(count - before);
-        (next, before) = (index + 1, count);
-    }
-    let none = NativeHistogramBuckets {
-        spans: &[],
-        deltas: &[],
-    };
-    let native = NativeHistogram {
-        schema: SCHEMA,
-        zero_threshold: ZERO_THRESHOLD,
-        zero_count: totals.zero_count(),
-        negative: none,
-        positive: NativeHistogramBuckets {
-            spans: &spans,
-            deltas: &deltas,
-        },
-        created: None,
-    };
-    let (sum, count) = (totals.sum_seconds(), totals.count());
-    out.encode_histogram_with_native::<NoLabelSet>(sum, count, &classic, None, native)
 }
 
 impl Collector for Scrape {

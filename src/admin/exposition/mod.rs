@@ -5,6 +5,7 @@
 mod collect;
 mod exemplars;
 mod labels;
+mod put;
 mod scrapes;
 
 use std::collections::BTreeMap;
