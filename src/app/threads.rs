@@ -91,8 +91,8 @@ impl Gateway {
         )?;
         let acme = Arc::clone(&self.acme);
         start_thread("acme", move || acme.run(), has_ended.clone())?;
-        let traces = Arc::clone(&self.traces);
-        start_thread("traces", move || traces.run(), has_ended.clone())?;
+        let exporter = self.traces.exporter();
+        start_thread("traces", move || exporter.run(), has_ended.clone())?;
         let of_reload = phase.subscribe();
         let work = move || reloader.run(&of_reload);
         start_thread("reload", work, has_ended.clone())?;

@@ -47,7 +47,7 @@ pub struct Traces {
     instance: String,
     /// Until when the last spans may be sent, once it ends.
     end: watch::Sender<Option<Instant>>,
-    /// Whether there is a thread that exports.
+    /// Whether there is something that exports.
     runs: (Mutex<bool>, Condvar),
 }
 
@@ -108,24 +108,11 @@ impl Traces {
         drop(waited);
     }
 
-    /// Exports on the calling thread, until [`Traces::finish`] is called.
-    ///
-    /// # Errors
-    /// When the system refuses a runtime.
-    pub fn run(&self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+    /// What a thread is to export with; from now on [`Traces::finish`] waits for it.
+    #[must_use]
+    pub fn exporter(self: &Arc<Self>) -> Exporter {
         self.note_running(true);
-        runtime.block_on(Export::new(self).run());
-        if self.sampled() > 0 {
-            let (exported, dropped) = (self.exported(), self.dropped());
-            tracing::info!(exported, dropped, "the last spans have been sent");
-        }
-        self.note_running(false);
-        // Looking up a name may take long, and is not to be waited for.
-        runtime.shutdown_background();
-        Ok(())
+        Exporter(Arc::clone(self))
     }
 
     fn note_running(&self, running: bool) {
@@ -135,7 +122,40 @@ impl Traces {
     }
 }
 
-/// The work of the thread.
+/// The work of the thread that exports. It is made before that thread is, so that the end of the process
+/// waits for it also when the thread has had no time to begin.
+#[derive(Debug)]
+pub struct Exporter(Arc<Traces>);
+
+impl Exporter {
+    /// Exports on the calling thread, until [`Traces::finish`] is called.
+    ///
+    /// # Errors
+    /// When the system refuses a runtime.
+    pub fn run(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let traces = &self.0;
+        runtime.block_on(Export::new(traces).run());
+        if traces.sampled() > 0 {
+            let (exported, dropped) = (traces.exported(), traces.dropped());
+            tracing::info!(exported, dropped, "the last spans have been sent");
+        }
+        drop(self);
+        // Looking up a name may take long, and is not to be waited for.
+        runtime.shutdown_background();
+        Ok(())
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.0.note_running(false);
+    }
+}
+
+/// The loop of it.
 struct Export<'t> {
     traces: &'t Traces,
     settings: watch::Receiver<Option<Arc<TraceSettings>>>,
@@ -302,4 +322,30 @@ async fn until(then: Option<Instant>) {
 
 fn count(counter: &AtomicU64, spans: usize) {
     counter.fetch_add(spans as u64, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_end_waits_for_an_exporter_whose_thread_has_not_begun() {
+        let traces = Arc::<Traces>::default();
+        let exporter = traces.exporter();
+        traces.record(2, b"ab");
+        let ending = thread::spawn({
+            let traces = Arc::clone(&traces);
+            move || {
+                traces.finish(Duration::from_mins(1));
+                traces.dropped()
+            }
+        });
+        while traces.end.borrow().is_none() {
+            thread::yield_now();
+        }
+        exporter.run().unwrap();
+        assert_eq!(ending.join().unwrap(), 2, "there is no collector");
+    }
 }
