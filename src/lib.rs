@@ -32,6 +32,7 @@ pub mod breaker;
 pub mod logging;
 pub mod message;
 pub mod metrics;
+mod protobuf;
 pub mod request_id;
 pub mod tls;
 pub mod traces;

@@ -8,7 +8,6 @@ mod context;
 mod exporter;
 mod ids;
 mod otlp;
-mod protobuf;
 mod queue;
 mod sampling;
 mod settings;

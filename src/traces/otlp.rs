@@ -1,8 +1,8 @@
 //! What a collector is sent and what it answers (OTLP 1.x): the messages of
 //! `opentelemetry/proto/collector/trace/v1`, written by hand with the numbers that their fields have there.
 
-use super::protobuf::{Read, fields, put_bytes, put_message, put_start};
 use super::span::{Value, put_attribute};
+use crate::protobuf::{Read, fields, put_bytes, put_message, put_start};
 
 /// The conventions that the names of attributes are from: the first ones in which those of HTTP are stable.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.23.1";
@@ -75,7 +75,7 @@ pub(super) fn answer(message: &[u8]) -> Partial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traces::protobuf::put_number;
+    use crate::protobuf::put_number;
 
     #[test]
     fn what_was_rejected_is_read() {

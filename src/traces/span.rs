@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::context::Flags;
 use super::ids::{SpanId, TraceId};
-use super::protobuf::{put_bytes, put_fixed32, put_fixed64, put_message, put_number};
+use crate::protobuf::{put_bytes, put_fixed32, put_fixed64, put_message, put_number};
 
 /// The longest text of an attribute, as in access lines: what a client sends may be long.
 const MAX_TEXT: usize = 1024;

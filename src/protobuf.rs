@@ -1,5 +1,5 @@
-//! The wire format of Protocol Buffers, as far as OTLP's traces need it: written by hand, and read for the
-//! one number and the one text that a collector answers with.
+//! The wire format of Protocol Buffers, as far as a few small messages need it that are written and read
+//! by hand: what is read is never trusted, and ends at the first field that makes no sense.
 //! <https://protobuf.dev/programming-guides/encoding/>
 
 /// How a field's value is written.
@@ -9,7 +9,7 @@ const BYTES: u64 = 2;
 const FIXED32: u64 = 5;
 
 /// Appends a number of seven bits a byte, the lowest first.
-pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         let [low, ..] = number.to_le_bytes();
         out.push(low | 0x80);
@@ -20,37 +20,37 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends a field with a number.
-pub(super) fn put_number(out: &mut Vec<u8>, field: u64, number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, field: u64, number: u64) {
     put_varint(out, field << 3 | VARINT);
     put_varint(out, number);
 }
 
 /// Appends a field with a number of 64 bits.
-pub(super) fn put_fixed64(out: &mut Vec<u8>, field: u64, number: u64) {
+pub(crate) fn put_fixed64(out: &mut Vec<u8>, field: u64, number: u64) {
     put_varint(out, field << 3 | FIXED64);
     out.extend_from_slice(&number.to_le_bytes());
 }
 
 /// Appends a field with a number of 32 bits.
-pub(super) fn put_fixed32(out: &mut Vec<u8>, field: u64, number: u32) {
+pub(crate) fn put_fixed32(out: &mut Vec<u8>, field: u64, number: u32) {
     put_varint(out, field << 3 | FIXED32);
     out.extend_from_slice(&number.to_le_bytes());
 }
 
 /// Appends a field with bytes, or a text in UTF-8.
-pub(super) fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
     put_start(out, field, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Appends the start of a field with so many bytes, which follow.
-pub(super) fn put_start(out: &mut Vec<u8>, field: u64, length: usize) {
+pub(crate) fn put_start(out: &mut Vec<u8>, field: u64, length: usize) {
     put_varint(out, field << 3 | BYTES);
     put_varint(out, length as u64);
 }
 
 /// Appends a field with the message that `put` appends. Most are short, and have a length of one byte.
-pub(super) fn put_message(out: &mut Vec<u8>, field: u64, put: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_message(out: &mut Vec<u8>, field: u64, put: impl FnOnce(&mut Vec<u8>)) {
     put_start(out, field, 0);
     let start = out.len();
     put(out);
@@ -66,7 +66,7 @@ pub(super) fn put_message(out: &mut Vec<u8>, field: u64, put: impl FnOnce(&mut V
 
 /// One field of a message that is read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read<'a> {
+pub(crate) enum Read<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Of a fixed length.
@@ -74,7 +74,7 @@ pub(super) enum Read<'a> {
 }
 
 /// The fields of a message, up to the first that makes no sense.
-pub(super) fn fields(mut rest: &[u8]) -> impl Iterator<Item = (u64, Read<'_>)> {
+pub(crate) fn fields(mut rest: &[u8]) -> impl Iterator<Item = (u64, Read<'_>)> {
     std::iter::from_fn(move || {
         let tag = take_varint(&mut rest)?;
         let read = match tag & 7 {
