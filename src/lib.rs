@@ -29,6 +29,7 @@ pub mod limit;
 pub mod upstream;
 
 pub mod breaker;
+mod grpc;
 pub mod logging;
 pub mod message;
 pub mod metrics;

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 9] = [
         "breaker",
         "tls",
         "traces",
+        "grpc",
         "protobuf",
         "words",
     ],

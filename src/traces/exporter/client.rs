@@ -3,23 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, TE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 
 use super::connection::Connection;
 use super::failure::Failure;
-use crate::message::escapes::Decoded;
+use crate::grpc;
 use crate::traces::otlp::{self, Partial};
 use crate::traces::settings::{Collector, Protocol, TraceSettings};
 
 /// The largest answer that is read; one that says all has a few hundred bytes.
 const MOST: usize = 64 << 10;
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// Asks one collector.
 pub(super) struct Client {
@@ -64,21 +60,19 @@ fn request(to: &Collector, message: &Bytes) -> Result<Request<Full<Bytes>>, Fail
     let mut headers = to.headers.clone();
     let agent = HeaderValue::from_str(&format!("tollgate/{}", crate::VERSION));
     headers.insert(USER_AGENT, agent.map_err(|_| Failure::Answer)?);
-    let (kind, body) = match to.protocol {
-        Protocol::Http => ("application/x-protobuf", message.clone()),
-        Protocol::Grpc => ("application/grpc", framed(message)),
-    };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     let path = to.path();
-    let uri = match to.protocol {
+    let (uri, body) = match to.protocol {
         Protocol::Http => {
+            let kind = HeaderValue::from_static("application/x-protobuf");
+            headers.insert(CONTENT_TYPE, kind);
             let host = HeaderValue::from_str(&to.authority);
             headers.insert(HOST, host.map_err(|_| Failure::Answer)?);
-            path
+            (path, message.clone())
         }
         Protocol::Grpc => {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-            format!("{}://{}{path}", to.scheme.as_str(), to.authority)
+            grpc::put_fields(&mut headers);
+            let uri = format!("{}://{}{path}", to.scheme.as_str(), to.authority);
+            (uri, grpc::framed(message))
         }
     };
     let mut request = Request::post(Uri::try_from(uri).map_err(|_| Failure::Answer)?)
@@ -86,16 +80,6 @@ fn request(to: &Collector, message: &Bytes) -> Result<Request<Full<Bytes>>, Fail
         .map_err(|_| Failure::Answer)?;
     *request.headers_mut() = headers;
     Ok(request)
-}
-
-/// A message as gRPC has it: not compressed, behind its length.
-fn framed(message: &Bytes) -> Bytes {
-    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
-    let mut framed = Vec::with_capacity(message.len() + 5);
-    framed.push(0);
-    framed.extend_from_slice(&length.to_be_bytes());
-    framed.extend_from_slice(message);
-    framed.into()
 }
 
 async fn read(from: &Collector, answer: Response<Incoming>) -> Result<Partial, Failure> {
@@ -111,36 +95,18 @@ async fn read(from: &Collector, answer: Response<Incoming>) -> Result<Partial, F
     if from.protocol == Protocol::Http {
         return Ok(otlp::answer(&body.to_bytes()));
     }
-    let trailers = body.trailers().cloned().unwrap_or_default();
-    // An answer without a message has its status in the head.
-    let said = if trailers.contains_key(GRPC_STATUS) {
-        &trailers
-    } else {
-        &head.headers
-    };
-    match status(said) {
-        0 => Ok(otlp::answer(body.to_bytes().get(5..).unwrap_or_default())),
-        code => Err(Failure::Grpc {
-            code,
-            message: message(said),
-            has_details: said.contains_key(GRPC_DETAILS),
+    match grpc::Status::of(&head.headers, body.trailers()) {
+        Some(grpc::Status { code: 0, .. }) => {
+            let body = body.to_bytes();
+            Ok(otlp::answer(grpc::only_message(&body).unwrap_or_default()))
+        }
+        Some(status) => Err(Failure::Grpc {
+            code: status.code,
+            message: status.message,
+            has_details: status.details.is_some(),
         }),
+        None => Err(Failure::Answer),
     }
-}
-
-/// The status of a call; 2, "unknown", if there is none.
-fn status(said: &HeaderMap) -> u8 {
-    let status = said.get(GRPC_STATUS);
-    let status = status.and_then(|value| value.to_str().ok()?.parse().ok());
-    status.unwrap_or(2)
-}
-
-/// What goes with the status of a call, in which there are escapes.
-fn message(said: &HeaderMap) -> String {
-    let message = said.get(GRPC_MESSAGE).map(HeaderValue::as_bytes);
-    let text = Decoded::once(message.unwrap_or_default().iter().copied()).bytes();
-    let text: Vec<u8> = text.take(1000).collect();
-    String::from_utf8_lossy(&text).chars().take(200).collect()
 }
 
 /// The seconds that a collector asks to be left alone.
