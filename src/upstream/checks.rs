@@ -3,7 +3,9 @@
 //! address that is not checked any more is one of which checks say nothing.
 
 mod ask;
+mod by_http;
 mod checker;
+mod target;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,8 +22,8 @@ use crate::wire::buffers::Buffers;
 use super::Upstream;
 use super::address::{Address, Check};
 
-use ask::Target;
 use checker::Checker;
+use target::Target;
 
 /// First checks are spread over this much time for each of them,
 const STEP: Duration = Duration::from_millis(10);

@@ -14,7 +14,8 @@ use crate::upstream::rules::HealthRules;
 use crate::wire::buffers::Buffers;
 
 use super::Token;
-use super::ask::{Fault, Target};
+use super::ask::{Fault, ask};
+use super::target::Target;
 
 /// Pauses differ by this part, so that checks of many gateways do not fall together.
 const JITTER: f32 = 0.1;
@@ -64,7 +65,7 @@ impl Checker {
     async fn rounds(&mut self, target: &Target) -> Infallible {
         sleep(self.spread.mul_f32(fastrand::f32())).await;
         loop {
-            match target.ask(&self.buffers).await {
+            match ask(target, &self.buffers).await {
                 Ok(()) => self.passed(target),
                 Err(Fault::Endpoint(why)) => self.failed(target, why).await,
                 Err(Fault::Ours(error)) => {
