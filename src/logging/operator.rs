@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Registry;
-use tracing_subscriber::filter::{Filtered, LevelFilter};
+use tracing_subscriber::filter::{Filtered, LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
@@ -35,7 +35,7 @@ pub struct OperatorLog {
 /// The least severe lines that the operator's log has; may be changed at any time.
 #[derive(Clone)]
 pub struct LogLevel {
-    filter: Handle<LevelFilter, Kept>,
+    filter: Handle<Targets, Kept>,
     /// Held while it is set.
     level: Arc<Mutex<Level>>,
 }
@@ -65,7 +65,7 @@ impl LogLevel {
 
     fn filter(&self, level: Level) {
         // It fails when there is no log any more, and then nothing is written either.
-        let _ = self.filter.reload(LevelFilter::from_level(level));
+        let _ = self.filter.reload(of_level(level));
     }
 }
 
@@ -79,7 +79,7 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(Lines(Arc::clone(&sink)));
-    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
+    let (filter, handle) = reload::Layer::new(of_level(level));
     let lines = if pretty {
         lines.with_ansi(colours).with_filter(filter).boxed()
     } else {
@@ -98,6 +98,15 @@ pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Resu
             level: Arc::new(Mutex::new(level)),
         },
     })
+}
+
+/// Lines of this level and more severe ones. What libraries say below INFO is about their own work: the one
+/// that speaks HTTP/2 has a line for each frame.
+fn of_level(level: Level) -> Targets {
+    // Of levels, the one with more lines is the greater one.
+    Targets::new()
+        .with_default(level.min(Level::INFO))
+        .with_target(env!("CARGO_PKG_NAME"), level)
 }
 
 /// An object a line, whose members are called as in the access log.
@@ -194,6 +203,34 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         if !self.text.is_empty() {
             self.sink.write(mem::take(&mut self.text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_have_no_lines_below_info() {
+        for (level, of_ours, of_others) in [
+            (Level::WARN, Level::WARN, Level::WARN),
+            (Level::INFO, Level::INFO, Level::INFO),
+            (Level::TRACE, Level::TRACE, Level::INFO),
+        ] {
+            for (target, least) in [(module_path!(), of_ours), ("h2::codec", of_others)] {
+                let filter = of_level(level);
+                for said in [
+                    Level::ERROR,
+                    Level::WARN,
+                    Level::INFO,
+                    Level::DEBUG,
+                    Level::TRACE,
+                ] {
+                    let has = filter.would_enable(target, &said);
+                    assert_eq!(has, said <= least, "{said} of {target} at {level}");
+                }
+            }
         }
     }
 }
