@@ -68,7 +68,7 @@ const SYNONYMS: [&str; 45] = [
     "trusted_proxies: trusted trust_proxy real_ip set_real_ip_from",
     "log: logging logs logger",
     "drain_timeout: shutdown_timeout graceful_timeout grace_period stop_timeout",
-    "health: healthcheck healthchecks health_check health_checks active_health_check",
+    "health: healthcheck healthchecks health_check health_checks active_health_check grpc_health_check",
     "retry attempts: retries retry_attempts num_retries max_retries proxy_next_upstream",
     "breaker: circuit_breaker circuitbreaker circuit_breakers outlier_detection passive_health_check",
     "balance: load_balancing loadbalancing load_balancer lb lb_policy balancer",
@@ -89,14 +89,13 @@ const SYNONYMS: [&str; 45] = [
 ];
 
 /// Words of other programs for what is done otherwise here, or not at all.
-const NOTES: [&str; 10] = [
+const NOTES: [&str; 9] = [
     "insecure insecure_skip_verify skip_verify tls_insecure_skip_verify: write `verify = false` in `tls` of the upstream: anybody is taken for the service then",
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
     "auth authentication authorization jwt oauth oauth2 oidc basic_auth: clients are known by API keys alone: they stand in `[clients.NAME]`, and what needs one in `access.protected`",
     "metrics prometheus statsd: metrics are collected by Prometheus from `/metrics` of the admin port, which is `listen` in `[admin]`",
     "http2 h2: there is no HTTP/2 yet, for clients or to services: put nginx or a load balancer in front",
-    "grpc: health checks of gRPC need HTTP/2 to services, which there is not yet",
     "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",
     "cache caching compression gzip: there is no such thing",
     "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",

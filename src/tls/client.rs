@@ -18,8 +18,9 @@ use super::provider::provider;
 use super::trust::trust;
 use super::verify::{AnyCertificate, Listed};
 
-/// The protocols that a service can choose from (RFC 7301).
-const ALPN: &[u8] = b"http/1.1";
+/// The protocol that a service may choose (RFC 7301): that of requests, and that of checks by gRPC.
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
 
 /// So many tickets of TLS 1.3 are kept for a service; each is used once.
 const TICKETS: usize = 8;
@@ -122,7 +123,7 @@ impl ClientTls {
                 builder.with_client_cert_resolver(Arc::new(only))
             }
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![HTTP1.to_vec()];
         Self {
             config: Arc::new(config),
             certificate,
@@ -146,6 +147,14 @@ impl ClientTls {
     #[must_use]
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
+    }
+
+    /// The same, for a connection that is to speak HTTP/2.
+    #[must_use]
+    pub fn config_of_http2(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        Arc::new(config)
     }
 
     /// The same with a memory of its own for the sessions of one service.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::wire::shortage::{in_words, is_shortage};
 
+use super::check_failure::CheckFailure;
 use super::circuit::Circuit;
 use super::failure::Failure;
 use super::load::Load;
@@ -32,7 +33,7 @@ pub struct Address {
     /// What the last checks say of it.
     check: AtomicU8,
     /// When and why checks have taken it out.
-    down: Mutex<Option<(Instant, Failure)>>,
+    down: Mutex<Option<(Instant, CheckFailure)>>,
     /// Since when it takes requests: it was found, or came back.
     since: AtomicU64,
     /// Until when it has asked to be spared.
@@ -77,7 +78,7 @@ impl Address {
     }
 
     /// Notes what checks say of it; returns what they said before.
-    pub(super) fn set_check(&self, check: Check, why: Option<Failure>, now: Instant) -> Check {
+    pub(super) fn set_check(&self, check: Check, why: Option<CheckFailure>, now: Instant) -> Check {
         let before = self.check();
         if check == Check::Up && before == Check::Down {
             self.came_back(now);
@@ -90,11 +91,11 @@ impl Address {
     }
 
     /// When and why checks have taken it out, if they have.
-    pub(super) fn went_down(&self) -> Option<(Instant, Failure)> {
+    pub(super) fn went_down(&self) -> Option<(Instant, CheckFailure)> {
         *self.down()
     }
 
-    fn down(&self) -> MutexGuard<'_, Option<(Instant, Failure)>> {
+    fn down(&self) -> MutexGuard<'_, Option<(Instant, CheckFailure)>> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -3,8 +3,10 @@
 //! address that is not checked any more is one of which checks say nothing.
 
 mod ask;
+mod by_grpc;
 mod by_http;
 mod checker;
+mod stream;
 mod target;
 
 use std::collections::HashMap;

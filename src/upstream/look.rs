@@ -185,7 +185,8 @@ mod tests {
         };
         assert_eq!((look().0, look().2), (AddressState::Up, None));
 
-        upstream.checked(&address, Check::Down, Some(Failure::Refused), now + SECOND);
+        let refused = Failure::Refused.into();
+        upstream.checked(&address, Check::Down, Some(refused), now + SECOND);
         let why = Some("checks fail: refused".to_owned());
         assert_eq!(look(), (AddressState::Down, now + SECOND, why));
         upstream.checked(&address, Check::Up, None, now + 2 * SECOND);

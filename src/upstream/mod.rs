@@ -11,6 +11,7 @@ mod budget;
 mod by_client;
 mod candidates;
 mod capacity;
+mod check_failure;
 mod checks;
 mod circuit;
 mod connect;
@@ -51,7 +52,8 @@ pub use pool::{AddressPool, Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
 pub use rules::{
-    Balance, BreakerRules, CapacityRules, HashBy, HealthRules, MaxRequests, RetryRules, Rules,
+    Balance, BreakerRules, CapacityRules, HashBy, HealthCall, HealthRules, MaxRequests, RetryRules,
+    Rules,
 };
 pub use same_service::may_be_same_service;
 pub use state::EndpointState;

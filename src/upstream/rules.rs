@@ -86,8 +86,8 @@ impl Default for RetryRules {
 /// How endpoints are asked whether they are well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthRules {
-    /// What is asked for, behind the endpoint's own base path.
-    pub path: Box<str>,
+    /// What they are asked.
+    pub call: HealthCall,
     /// The pause between two checks.
     pub interval: Duration,
     /// The longest that a check may take.
@@ -96,10 +96,25 @@ pub struct HealthRules {
     pub up: u32,
     /// Failed checks in a row that take an endpoint out.
     pub down: u32,
-    /// Answers that pass.
-    pub statuses: Statuses,
     /// The host that is asked for; `None` is the endpoint's.
     pub host: Option<Box<str>>,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HealthCall {
+    /// A GET of HTTP.
+    Http {
+        /// What is asked for, behind the endpoint's own base path.
+        path: Box<str>,
+        /// Answers that pass.
+        statuses: Statuses,
+    },
+    /// The `Check` of gRPC's health protocol.
+    Grpc {
+        /// The service that is asked about; empty: the server as a whole.
+        service: Box<str>,
+    },
 }
 
 /// How much an upstream may have to do at once, in this process.

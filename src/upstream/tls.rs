@@ -98,6 +98,12 @@ impl TlsError {
         Self::Handshake(Error::AlertReceived(alert).into())
     }
 
+    /// Whether the service speaks none of the protocols that it was offered (RFC 7301 section 3.2).
+    pub(super) fn is_of_protocol(&self) -> bool {
+        let alert = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        matches!(self, Self::Handshake(HandshakeError::Tls(error)) if *error == alert)
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn fault(&self) -> TlsFault {

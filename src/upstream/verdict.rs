@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Upstream;
 use super::address::{Address, Check};
+use super::check_failure::CheckFailure;
 use super::circuit::{Row, Ticket};
 use super::failure::Failure;
 use super::rules::MaxRequests;
@@ -88,7 +89,7 @@ impl Upstream {
         &self,
         address: &Address,
         found: Check,
-        why: Option<Failure>,
+        why: Option<CheckFailure>,
         now: Instant,
     ) -> bool {
         let before = address.set_check(found, why, now);

@@ -10,6 +10,7 @@ mod client_auth;
 mod cors;
 mod endpoints;
 mod fields;
+mod health;
 mod limits;
 mod listen;
 mod pem;

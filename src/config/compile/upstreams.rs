@@ -12,12 +12,12 @@ use crate::message::protocol::Scheme;
 use crate::route::SentHost;
 use crate::tls::Certificate;
 use crate::upstream::{
-    Balance, BreakerRules, CapacityRules, Endpoint, EndpointUrl, HashBy, HealthRules, RetryRules,
-    Rules, Upstream,
+    Balance, BreakerRules, CapacityRules, Endpoint, EndpointUrl, HashBy, RetryRules, Rules,
+    Upstream,
 };
 
-use super::endpoints;
 use super::upstream_tls::UpstreamTls;
+use super::{endpoints, health};
 
 /// The upstreams compiled so far.
 pub(super) struct Upstreams<'f> {
@@ -52,11 +52,12 @@ impl<'f> Upstreams<'f> {
             certificates: Vec::new(),
             defaults: &file.upstream_defaults,
         };
-        check(&file.upstream_defaults, file, problems);
+        check(&file.upstream_defaults, None, file, problems);
         UpstreamTls::compile(&file.upstream_defaults.tls, None, &certificates, problems);
         for (name, keys) in &file.upstreams.0 {
             let place = keys.as_ref().and_then(|keys| {
-                check(&keys.rules, file, problems);
+                let defaults = Some(&*file.upstream_defaults);
+                check(&keys.rules, defaults, file, problems);
                 let endpoints =
                     endpoints::compile(&keys.endpoints, &keys.rules.tls, &certificates, problems)?;
                 Some(upstreams.add(&name.0, endpoints, &keys.rules))
@@ -112,8 +113,13 @@ impl<'f> Upstreams<'f> {
     }
 }
 
-/// Refuses to tell requests apart by a field that is removed from them, and checks that none passes.
-fn check(keys: &UpstreamRuleKeys, file: &File, problems: &mut Problems) {
+/// Refuses to tell requests apart by a field that is removed from them, and checks that cannot be.
+fn check(
+    keys: &UpstreamRuleKeys,
+    defaults: Option<&UpstreamRuleKeys>,
+    file: &File,
+    problems: &mut Problems,
+) {
     if let Some(hash_by) = keys.hash_by.written()
         && let HashBy::Header(name) = hash_by.value
         && *name == file.access.client_header.0
@@ -122,13 +128,7 @@ fn check(keys: &UpstreamRuleKeys, file: &File, problems: &mut Problems) {
         let problem = Problem::at(hash_by.span, message).label("it is `access.client_header`");
         problems.add(problem.help("write \"client\" for the client's name"));
     }
-    if let Some(health) = &keys.health.0
-        && health.statuses.is_empty()
-    {
-        let problem = Problem::at(health.statuses.span, "no answer would pass");
-        problems
-            .add(problem.help("write \"200-399\", or what the service answers while it is well"));
-    }
+    health::check(keys, defaults, problems);
 }
 
 fn rules(keys: &UpstreamRuleKeys) -> Rules {
@@ -151,21 +151,7 @@ fn rules(keys: &UpstreamRuleKeys) -> Rules {
             statuses: StatusRange::set(&breaker.statuses),
         }),
         retry: keys.retry.0.as_ref().and_then(retry),
-        health: keys.health.0.as_ref().map(|health| {
-            Arc::new(HealthRules {
-                path: health.path.0.as_str().into(),
-                interval: health.interval.0,
-                timeout: health.timeout.0,
-                up: health.up.small(),
-                down: health.down.small(),
-                statuses: StatusRange::set(&health.statuses),
-                host: match &*keys.host {
-                    SentHost::Name(name) => Some(name.clone()),
-                    // No client has said which.
-                    SentHost::Preserve | SentHost::Endpoint => None,
-                },
-            })
-        }),
+        health: health::rules(keys),
         capacity: keys.max_requests.0.map(|max_requests| CapacityRules {
             max_requests,
             max_waiting: keys.max_waiting.size(),

@@ -18,7 +18,8 @@ pub(super) use server::{ListenKeys, LogKeys, ServerKeys};
 pub(super) use tls::{CertificateKeys, ClientAuthKeys, TlsKeys};
 pub(super) use traces::TracesKeys;
 pub(super) use upstreams::{
-    BalanceWord, EndpointKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys, UpstreamTlsKeys,
+    BalanceWord, EndpointKeys, HealthKeys, RetryKeys, UpstreamKeys, UpstreamRuleKeys,
+    UpstreamTlsKeys,
 };
 
 use std::fmt::{self, Display};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{HealthPath, ReloadedPem, Size, StatusRange, Within};
+use crate::config::kinds::{GrpcCheck, HealthPath, ReloadedPem, Size, StatusRange, Within};
 use crate::route::SentHost;
 use crate::upstream::{EndpointUrl, HashBy, MaxRequests};
 use crate::wire::proxy_protocol::Version;
@@ -120,6 +120,10 @@ table! {
 table! {
     /// How endpoints are checked.
     HealthKeys {
+        /// Whether endpoints are checked by the health protocol of gRPC, over HTTP/2, in the place of a
+        /// GET: `path` and `statuses` are refused beside it. `true`: whether the server as a whole serves.
+        /// A name: whether this service does, as the server calls it.
+        grpc: GrpcCheck = GrpcCheck::Off;
         /// What is asked for with GET, after the path of the endpoint's URL: a path, possibly with a
         /// query.
         path: HealthPath = HealthPath("/healthz".to_owned());

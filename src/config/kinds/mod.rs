@@ -19,5 +19,5 @@ pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;
-pub(super) use upstreams::{HealthPath, StatusRange};
+pub(super) use upstreams::{GrpcCheck, HealthPath, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

@@ -162,6 +162,68 @@ impl Text for HealthPath {
     }
 }
 
+/// Whether checks are by gRPC, and which service they ask about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) enum GrpcCheck {
+    /// They are not.
+    Off,
+    /// The server as a whole.
+    Server,
+    /// One of its services.
+    Service(String),
+}
+
+/// The longest name of a service that can be asked about.
+const LONGEST_SERVICE: usize = 256;
+
+impl GrpcCheck {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("write true: the server as a whole is asked about".to_owned()),
+            "true" | "false" => Err(format!("write {text}, without quotes")),
+            _ if text.contains('/') => {
+                Err("write the name of the service alone, without a method".to_owned())
+            }
+            _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+                Err("a name has neither blanks nor characters beyond ASCII".to_owned())
+            }
+            _ if text.len() > LONGEST_SERVICE => {
+                Err(format!("a name has at most {LONGEST_SERVICE} characters"))
+            }
+            _ => Ok(Self::Service(text.to_owned())),
+        }
+    }
+}
+
+impl Kind for GrpcCheck {
+    fn form() -> Form {
+        Form::new(
+            "true or false, or the name of a service such as \"orders.v1.Orders\"",
+            json!({ "anyOf": [
+                { "type": "boolean" },
+                { "type": "string", "pattern": r"^[!-.0-~]+$|\$\{" },
+            ] }),
+        )
+    }
+
+    fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
+        match &written.value {
+            Value::Boolean(false) => Ok(Self::Off),
+            Value::Boolean(true) => Ok(Self::Server),
+            Value::Text(text) => Self::parse(text).map_err(Wrong::Text),
+            _ => Err(Wrong::Kind),
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Off => Shown::Plain("false".to_owned()),
+            Self::Server => Shown::Plain("true".to_owned()),
+            Self::Service(name) => Shown::Text(name.clone()),
+        }
+    }
+}
+
 /// A status, or all from one to another.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct StatusRange {

@@ -12,6 +12,7 @@ mod docs;
 mod fields;
 mod files;
 mod formats;
+mod health;
 mod hints;
 mod limits;
 mod lints;

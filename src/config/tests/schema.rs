@@ -68,6 +68,7 @@ fn what_the_reader_refuses_is_not_valid() {
         "[upstream_defaults]\nendpoints = 'http://x'",
         "[upstream_defaults.health]\npath = 'healthz'",
         "[upstream_defaults.health]\nstatuses = 99",
+        "[upstream_defaults.health]\ngrpc = 'orders/Get'",
         "[upstream_defaults.breaker]\nstatuses = '5xx'",
     ] {
         assert!(read(text).is_err(), "{text}");

@@ -7,8 +7,8 @@ use super::*;
 use crate::config::{Change, changes};
 use crate::route::SentHost;
 use crate::upstream::{
-    Balance, BreakerRules, CapacityRules, HashBy, HealthRules, MaxRequests, RetryRules, Rules,
-    Statuses, Upstream,
+    Balance, BreakerRules, CapacityRules, HashBy, HealthCall, HealthRules, MaxRequests, RetryRules,
+    Rules, Statuses, Upstream,
 };
 use crate::wire::proxy_protocol::Version;
 
@@ -67,10 +67,6 @@ fn without_a_word_the_defaults_hold() {
     ));
     let loaded = good("[routes]\n\"/a\" = \"http://h\"\n");
     assert_defaults(&loaded.snapshot.upstreams[0].rules);
-    assert_eq!(
-        rules("health = {}").health.unwrap().path.as_ref(),
-        "/healthz"
-    );
 }
 
 const WRITTEN: &str = r#"
@@ -146,12 +142,14 @@ fn rules_are_as_written() {
     };
     assert_eq!(rules.capacity, Some(capacity));
     let health = HealthRules {
-        path: "/up?deep=1".into(),
+        call: HealthCall::Http {
+            path: "/up?deep=1".into(),
+            statuses: Statuses::of(&[204, 300, 301]),
+        },
         interval: 100 * MS,
         timeout: 50 * MS,
         up: 1,
         down: 9,
-        statuses: Statuses::of(&[204, 300, 301]),
         host: None,
     };
     assert_eq!(rules.health.as_deref(), Some(&health));
@@ -234,6 +232,13 @@ const INHERITED: &str = r#"
     retry = "off"
 "#;
 
+fn statuses(health: &HealthRules) -> &Statuses {
+    match &health.call {
+        HealthCall::Http { statuses, .. } => statuses,
+        other @ HealthCall::Grpc { .. } => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn what_is_said_of_all_holds_where_an_upstream_says_nothing() {
     let loaded = good(INHERITED);
@@ -249,7 +254,7 @@ fn what_is_said_of_all_holds_where_an_upstream_says_nothing() {
         let health = health.expect("checks");
         assert_eq!(health.interval, 1000 * MS);
         assert_eq!(health.timeout, 100 * MS);
-        assert_eq!(health.statuses, Statuses::of(&[204]));
+        assert_eq!(statuses(&health), &Statuses::of(&[204]));
         let retry = retry.expect("retries");
         assert_eq!((retry.percent, retry.per_second), (5, 10));
         assert_eq!(breaker, Some(BreakerRules::default()));
@@ -259,7 +264,7 @@ fn what_is_said_of_all_holds_where_an_upstream_says_nothing() {
     let health = own.health.expect("checks");
     assert_eq!(health.interval, 1000 * MS);
     assert_eq!(health.timeout, 200 * MS);
-    assert_eq!(health.statuses, Statuses::of(&[200]));
+    assert_eq!(statuses(&health), &Statuses::of(&[200]));
     assert_eq!(health.host.as_deref(), Some("name.test"));
     let retry = own.retry.expect("retries");
     assert_eq!((retry.percent, retry.per_second), (5, 1));
@@ -345,8 +350,8 @@ fn a_reload_says_which_rules_changed() {
         ),
         ("health = {}", "`upstreams.u.health`: off -> {}"),
         (
-            "health = { path = \"/up\" }",
-            "`upstreams.u.health`: off -> { path = /up }",
+            "health = { grpc = \"a.B\" }",
+            "`upstreams.u.health`: off -> { grpc = a.B }",
         ),
         ("breaker = \"off\"", "`upstreams.u.breaker`: {} -> off"),
         (

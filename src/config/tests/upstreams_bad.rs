@@ -151,10 +151,6 @@ fn tables_of_rules_that_cannot_be() {
             &["`upstreams.u.health` takes a table, or \"off\""],
         ),
         (
-            "health = { grpc = true }",
-            &["unknown key `grpc`", "need HTTP/2"],
-        ),
-        (
             "protocol = \"http2\"",
             &["unknown key `protocol`", "there is no HTTP/2 yet"],
         ),

@@ -1,21 +1,25 @@
 //! One check: a request of the gateway's own, on a connection of its own.
 
-use tokio::time::Instant;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::upstream::address::ConnectError;
+use crate::upstream::check_failure::{CheckFailure, GrpcFailure};
 use crate::upstream::connect::connect_to;
 use crate::upstream::failure::Failure;
+use crate::upstream::rules::HealthCall;
 use crate::wire::buffers::Buffers;
 use crate::wire::stream::Connection;
 
-use super::by_http;
 use super::target::Target;
+use super::{by_grpc, by_http};
 
 /// Why a check has not passed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The endpoint is to blame.
-    Endpoint(Failure),
+    Endpoint(CheckFailure),
     /// This process or machine is, which says nothing about the endpoint.
     Ours(ConnectError),
 }
@@ -25,7 +29,18 @@ pub(super) async fn ask(target: &Target, buffers: &Buffers) -> Result<(), Fault>
     let begun = Instant::now();
     let connection = connect(target, begun, buffers).await?;
     let deadline = begun + target.rules.timeout;
-    let checked = by_http::check(target, connection, deadline, buffers).await;
+    let checked = match &target.rules.call {
+        HealthCall::Http { path, statuses } => {
+            let asked = (&**path, statuses);
+            let checked = by_http::check(target, asked, connection, deadline, buffers).await;
+            checked.map_err(CheckFailure::Try)
+        }
+        HealthCall::Grpc { service } => {
+            let checked = by_grpc::check(target, service, connection, deadline, buffers);
+            let checked = timeout_at(deadline, checked).await;
+            checked.unwrap_or(Err(Failure::TimedOut.into()))
+        }
+    };
     checked.map_err(Fault::Endpoint)
 }
 
@@ -33,7 +48,7 @@ async fn connect(target: &Target, begun: Instant, buffers: &Buffers) -> Result<C
     let patience = target.rules.timeout;
     let connected = connect_to(&target.address, patience).await;
     let socket = connected.map_err(|error| match error.failure() {
-        Some(why) => Fault::Endpoint(why),
+        Some(why) => Fault::Endpoint(why.into()),
         None => Fault::Ours(error),
     })?;
     target.endpoint().state.check_connected(&target.address);
@@ -41,12 +56,19 @@ async fn connect(target: &Target, begun: Instant, buffers: &Buffers) -> Result<C
     let Some(tls) = &target.endpoint().tls else {
         return Ok(connection);
     };
+    let (config, no_protocol) = match target.rules.call {
+        HealthCall::Http { .. } => (Arc::clone(tls.tls.config()), None),
+        HealthCall::Grpc { .. } => (tls.tls.config_of_http2(), Some(GrpcFailure::NoHttp2)),
+    };
     let before = |out: &mut Vec<u8>| target.put_first(out);
     let time = (begun, patience);
-    let handshake = tls.begin(connection, tls.tls.config(), time, before, buffers);
+    let handshake = tls.begin(connection, &config, time, before, buffers);
     handshake.await.map_err(|error| {
+        if let (Some(why), true) = (no_protocol, error.is_of_protocol()) {
+            return Fault::Endpoint(why.into());
+        }
         let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
         tracing::debug!(%upstream, %endpoint, %error, "a check could not begin TLS");
-        Fault::Endpoint(Failure::Tls(error.fault()))
+        Fault::Endpoint(Failure::Tls(error.fault()).into())
     })
 }

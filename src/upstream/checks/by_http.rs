@@ -11,6 +11,7 @@ use crate::message::body::BodyLength;
 use crate::message::head::AnswerHead;
 use crate::message::protocol::Version;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
+use crate::upstream::Statuses;
 use crate::upstream::failure::Failure;
 use crate::upstream::tls::TlsFault;
 use crate::wire::body::Piece;
@@ -33,6 +34,7 @@ const READ_PAST_TIME: Duration = Duration::from_millis(100);
 /// Asks once.
 pub(super) async fn check(
     target: &Target,
+    (path, statuses): (&str, &Statuses),
     mut connection: Connection,
     deadline: Instant,
     buffers: &Buffers,
@@ -42,14 +44,14 @@ pub(super) async fn check(
         end.send_first(|out| target.put_first(out));
     }
     let mut end = End::Http1(end);
-    end.send_head(target, BodyLength::None);
+    end.send_head(&Get { target, path }, BodyLength::None);
     end.finish(None, |_| false);
     let head = timeout_at(deadline, head(&mut end, buffers)).await;
     let head = head.unwrap_or(Err(Failure::TimedOut))?;
     let _ = timeout(READ_PAST_TIME, read_past(&mut end, &head)).await;
     let status = head.status;
     buffers.give_head(head.into_storage());
-    if target.rules.statuses.has(status) {
+    if statuses.has(status) {
         Ok(())
     } else {
         Err(Failure::Status(status))
@@ -57,12 +59,18 @@ pub(super) async fn check(
 }
 
 /// The request.
-impl PutHead for Target {
+struct Get<'t> {
+    target: &'t Target,
+    path: &'t str,
+}
+
+impl PutHead for Get<'_> {
     fn put(&self, sink: &mut impl HeadSink) {
-        let base_path = self.endpoint().url.base_path.trim_end_matches('/');
-        sink.request(&Method::GET, self.host().as_bytes(), |target| {
+        let Self { target, path } = self;
+        let base_path = target.endpoint().url.base_path.trim_end_matches('/');
+        sink.request(&Method::GET, target.host().as_bytes(), |target| {
             target.extend_from_slice(base_path.as_bytes());
-            target.extend_from_slice(self.rules.path.as_bytes());
+            target.extend_from_slice(path.as_bytes());
         });
         sink.field(b"User-Agent", USER_AGENT.as_bytes());
         sink.field(b"Accept", b"*/*");

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::upstream::address::Check;
+use crate::upstream::check_failure::CheckFailure;
 use crate::upstream::connect::connects;
 use crate::upstream::failure::Failure;
 use crate::upstream::rules::HealthRules;
@@ -96,11 +97,14 @@ impl Checker {
         }
     }
 
-    async fn failed(&mut self, target: &Target, why: Failure) {
+    async fn failed(&mut self, target: &Target, why: CheckFailure) {
         let state = &target.endpoint().state;
         let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
         tracing::debug!(%upstream, %endpoint, reason = %why, "a check has failed");
-        if matches!(why, Failure::Refused | Failure::NoConnection) {
+        if matches!(
+            why,
+            CheckFailure::Try(Failure::Refused | Failure::NoConnection)
+        ) {
             let fallbacks = state.fallbacks(&target.address);
             connects(&fallbacks, state, target.rules.timeout).await;
         }
@@ -150,15 +154,18 @@ fn jittered(pause: Duration, at_random: f32) -> Duration {
 mod tests {
     use super::*;
     use crate::upstream::Statuses;
+    use crate::upstream::rules::HealthCall;
 
     fn rules(up: u32, down: u32) -> HealthRules {
         HealthRules {
-            path: "/healthz".into(),
+            call: HealthCall::Http {
+                path: "/healthz".into(),
+                statuses: Statuses::of(&[200]),
+            },
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
             up,
             down,
-            statuses: Statuses::of(&[200]),
             host: None,
         }
     }

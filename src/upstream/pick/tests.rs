@@ -4,8 +4,8 @@ use super::*;
 use crate::upstream::address::Check;
 use crate::upstream::failure::Failure;
 use crate::upstream::pools::Pools;
-use crate::upstream::rules::{HashBy, HealthRules, Rules};
-use crate::upstream::{Endpoint, EndpointUrl, Statuses, Upstream};
+use crate::upstream::rules::{HashBy, HealthCall, HealthRules, Rules};
+use crate::upstream::{Endpoint, EndpointUrl, Upstream};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,12 +36,11 @@ fn balanced(weights: &[i32], balance: Balance) -> Candidates {
 
 fn checked(weights: &[i32]) -> Candidates {
     let health = Arc::new(HealthRules {
-        path: "/".into(),
+        call: HealthCall::Grpc { service: "".into() },
         interval: SECOND,
         timeout: SECOND,
         up: 1,
         down: 1,
-        statuses: Statuses::of(&[200]),
         host: None,
     });
     candidates(

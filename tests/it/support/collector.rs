@@ -2,16 +2,14 @@
 //! as a test wants.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
-use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -28,6 +26,7 @@ use socket2::Socket;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+use super::grpc;
 use super::upstream::bound;
 use super::wait::eventually;
 
@@ -253,7 +252,7 @@ async fn answer(
     request: Request<Incoming>,
     speaks: Speaks,
     state: Arc<Mutex<State>>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
+) -> Result<Response<grpc::Body>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let bytes = match speaks {
@@ -307,33 +306,12 @@ async fn answer(
 }
 
 /// A message, if all is well, and the trailers that say whether it is.
-fn grpc_body(said: &ExportTraceServiceResponse, status: u8) -> BoxBody<Bytes, Infallible> {
-    let message = said.encode_to_vec();
-    let length = u32::try_from(message.len()).expect("a short message");
-    let mut framed = vec![0];
-    framed.extend(length.to_be_bytes());
-    framed.extend(message);
+fn grpc_body(said: &ExportTraceServiceResponse, status: u8) -> grpc::Body {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(u16::from(status)));
     trailers.insert("grpc-message", HeaderValue::from_static("not%20now"));
-    let data = (status == 0).then(|| Frame::data(Bytes::from(framed)));
-    let all = data.into_iter().chain([Frame::trailers(trailers)]);
-    BoxBody::new(Frames(all.collect()))
-}
-
-/// A body of these frames.
-struct Frames(VecDeque<Frame<Bytes>>);
-
-impl hyper::body::Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        std::task::Poll::Ready(self.0.pop_front().map(Ok))
-    }
+    let data = (status == 0).then(|| grpc::framed(&said.encode_to_vec()));
+    grpc::body(data, Some(trailers))
 }
 
 /// What a span, or a resource, says under this name, as text.

@@ -9,6 +9,7 @@ mod client;
 pub(crate) mod collector;
 mod command;
 mod gateway;
+pub(crate) mod grpc;
 mod message;
 mod metrics;
 mod names;

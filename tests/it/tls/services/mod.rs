@@ -1,6 +1,7 @@
 //! TLS towards services.
 
 mod authority;
+mod checks;
 mod endings;
 mod failures;
 mod front;
