@@ -77,12 +77,17 @@ bench-limits: ## what one decision of the store in the process takes, in time an
 	cargo test --release --locked --lib how_long_a_million -- --ignored --nocapture
 	cargo run --release --locked --example limit_bench
 
+bench-observe: bench-build ## what metrics, traces, scrapes and viewers cost; durations and names checked
+	cargo build --release --locked --example bench_load
+	@scripts/needs.sh wrk
+	@python3 bench/observe.py
+
 # Only the model itself is optimised, so that nothing else has to be built anew for it.
 sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." assumes otherwise
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-.PHONY: bench-failing bench-fleet bench-slow bench-keys bench-limits bench-peers bench-build sim
+.PHONY: bench-failing bench-fleet bench-slow bench-keys bench-limits bench-observe bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 
