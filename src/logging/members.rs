@@ -3,6 +3,29 @@
 
 use crate::words::Word;
 
+/// How a member begins, by what it is. Constants, which cost a move each.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Before a value: `,"name":`
+    pub value: &'static [u8],
+    /// Before a word, whose end is a quote: `,"name":"`
+    pub word: &'static [u8],
+    /// Of nothing, and whole: `,"name":null`
+    pub none: &'static [u8],
+}
+
+/// The start of a member behind what comes before it, which is a comma save for the first.
+macro_rules! start {
+    ($before:literal, $name:literal) => {
+        $crate::logging::Start {
+            value: concat!($before, "\"", $name, "\":").as_bytes(),
+            word: concat!($before, "\"", $name, "\":\"").as_bytes(),
+            none: concat!($before, "\"", $name, "\":null").as_bytes(),
+        }
+    };
+}
+pub(crate) use start;
+
 /// Declares members with their names, in the order in which a line has them.
 macro_rules! members {
     ($($(#[$about:meta])* $member:ident = $name:literal,)+) => {
@@ -14,11 +37,11 @@ macro_rules! members {
         }
 
         impl Member {
-            /// `,"name":`
+            /// How it begins.
             #[must_use]
-            pub const fn start(self) -> &'static [u8] {
+            pub const fn start(self) -> Start {
                 match self {
-                    $(Self::$member => concat!(",\"", $name, "\":").as_bytes(),)+
+                    $(Self::$member => start!(",", $name),)+
                 }
             }
         }
@@ -185,7 +208,7 @@ mod tests {
             let is_in = matches!(member, Member::Time | Member::Weight);
             assert_eq!(set.has(*member), is_in, "{name}");
             assert!(Members::ALL.has(*member), "{name}");
-            assert_eq!(member.start(), format!(",\"{name}\":").as_bytes());
+            assert_eq!(member.start().value, format!(",\"{name}\":").as_bytes());
         }
     }
 

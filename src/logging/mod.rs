@@ -13,7 +13,8 @@ mod target;
 
 pub use access::AccessLines;
 pub use events::{Event, Events, Mark};
-pub use members::{Lines, Member, Members, Sample};
+pub(crate) use members::start;
+pub use members::{Lines, Member, Members, Sample, Start};
 pub use operator::{LogLevel, OperatorLog, start_operator_log};
 pub use sink::Sink;
 pub use tap::{Following, Heard, Tap};

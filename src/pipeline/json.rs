@@ -4,53 +4,48 @@
 use std::io::Write;
 use std::time::Duration;
 
-/// The start of a member that is not the first: `,"name":`.
-macro_rules! member {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":").as_bytes()
-    };
-}
-pub(super) use member;
+use crate::logging::Start;
 
 /// How long the text of a member may be, as it is written.
 const MAX_TEXT: usize = 1024;
 /// The end of one that has been cut.
 const CUT: &[u8] = "\u{2026}".as_bytes();
 
-/// Appends `"text"`, or `null` for none, to the start of a member. For what is a client's own words;
-/// what is read by a grammar that has neither quotes nor control characters is a word.
+/// Appends a member with a text, or `null` for none. For what is a client's own words; what is read by a
+/// grammar that has neither quotes nor control characters is a word.
 #[inline]
-pub(super) fn put_text(out: &mut Vec<u8>, member: &[u8], text: Option<&[u8]>) {
+pub(super) fn put_text(out: &mut Vec<u8>, start: Start, text: Option<&[u8]>) {
     match text {
         Some(text) if has_escapes(text) => {
-            out.extend_from_slice(member);
-            out.push(b'"');
+            out.extend_from_slice(start.word);
             put_escaped(out, text);
             out.push(b'"');
         }
-        text => put_word(out, member, text),
+        text => put_word(out, start, text),
     }
 }
 
-/// Appends `"word"`, or `null` for none, to the start of a member: a word in which there is nothing
-/// to escape, because it is our own or because it was read as something that has no such bytes.
+/// Appends a member with a word, or `null` for none: a word in which there is nothing to escape, because
+/// it is our own or because it was read as something that has no such bytes.
 #[expect(
     clippy::inline_always,
-    reason = "members are constants, and then cost a move"
+    reason = "starts are constants, and then cost a move"
 )]
 #[inline(always)]
-pub(super) fn put_word(out: &mut Vec<u8>, member: &[u8], word: Option<&[u8]>) {
-    out.extend_from_slice(member);
-    put_value(out, word);
+pub(super) fn put_word(out: &mut Vec<u8>, start: Start, word: Option<&[u8]>) {
+    match word {
+        Some(word) => {
+            out.extend_from_slice(start.word);
+            put_rest(out, word);
+        }
+        None => out.extend_from_slice(start.none),
+    }
 }
 
+/// A word behind its first quote.
 #[inline(never)]
-fn put_value(out: &mut Vec<u8>, word: Option<&[u8]>) {
-    let Some(word) = word else {
-        return out.extend_from_slice(b"null");
-    };
+fn put_rest(out: &mut Vec<u8>, word: &[u8]) {
     debug_assert!(!has_escapes(word), "{word:?}");
-    out.push(b'"');
     if word.len() > MAX_TEXT {
         out.extend_from_slice(&word[..MAX_TEXT - CUT.len()]);
         out.extend_from_slice(CUT);
@@ -65,25 +60,27 @@ pub(super) fn shortened(text: &str) -> &str {
     text.get(..MAX_TEXT).unwrap_or(text)
 }
 
-/// Appends a number to the start of a member.
+/// Appends a member with a number.
 #[inline]
-pub(super) fn put_number(out: &mut Vec<u8>, member: &[u8], number: u64) {
-    out.extend_from_slice(member);
+pub(super) fn put_number(out: &mut Vec<u8>, start: Start, number: u64) {
+    out.extend_from_slice(start.value);
     put_digits(out, number);
 }
 
-/// Appends a duration in milliseconds to the microsecond, or `null` for none.
+/// Appends a member with a duration in milliseconds to the microsecond, or `null` for none.
 #[inline]
-pub(super) fn put_millis(out: &mut Vec<u8>, member: &[u8], time: Option<Duration>) {
-    out.extend_from_slice(member);
-    put_time(out, time);
+pub(super) fn put_millis(out: &mut Vec<u8>, start: Start, time: Option<Duration>) {
+    match time {
+        Some(time) => {
+            out.extend_from_slice(start.value);
+            put_time(out, time);
+        }
+        None => out.extend_from_slice(start.none),
+    }
 }
 
 #[inline(never)]
-fn put_time(out: &mut Vec<u8>, time: Option<Duration>) {
-    let Some(time) = time else {
-        return out.extend_from_slice(b"null");
-    };
+fn put_time(out: &mut Vec<u8>, time: Duration) {
     let millis = time.as_secs().saturating_mul(1000);
     put_digits(out, millis.saturating_add(time.subsec_millis().into()));
     let rest = time.subsec_micros() % 1000;
@@ -157,17 +154,22 @@ fn put_char(out: &mut Vec<u8>, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logging::start;
 
     #[test]
     fn members_are_json_whatever_a_client_sent() {
         let mut out = b"{\"first\":0".to_vec();
-        put_text(&mut out, member!("plain"), Some(b"curl/8"));
-        put_text(&mut out, member!("quotes"), Some(b"a\"b\\c\n\x7f"));
-        put_text(&mut out, member!("utf8"), Some("Größe".as_bytes()));
-        put_text(&mut out, member!("latin1"), Some(b"caf\xe9\t\x85"));
-        put_text(&mut out, member!("none"), None);
-        put_number(&mut out, member!("n"), u64::MAX);
-        put_millis(&mut out, member!("t"), Some(Duration::from_micros(12_034)));
+        put_text(&mut out, start!(",", "plain"), Some(b"curl/8"));
+        put_text(&mut out, start!(",", "quotes"), Some(b"a\"b\\c\n\x7f"));
+        put_text(&mut out, start!(",", "utf8"), Some("Größe".as_bytes()));
+        put_text(&mut out, start!(",", "latin1"), Some(b"caf\xe9\t\x85"));
+        put_text(&mut out, start!(",", "none"), None);
+        put_number(&mut out, start!(",", "n"), u64::MAX);
+        put_millis(
+            &mut out,
+            start!(",", "t"),
+            Some(Duration::from_micros(12_034)),
+        );
         out.push(b'}');
         let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(line["plain"], "curl/8");
@@ -193,9 +195,10 @@ mod tests {
         for text in texts {
             for count in (0..1100).chain([60_000]) {
                 let mut out = Vec::new();
-                put_text(&mut out, b"", Some(&text.repeat(count)));
+                put_text(&mut out, start!("", "x"), Some(&text.repeat(count)));
+                let out = &out[b"\"x\":".len()..];
                 assert!(out.len() <= MAX_TEXT + 2, "{} of {text:?}", out.len());
-                let shown: String = serde_json::from_slice(&out).unwrap();
+                let shown: String = serde_json::from_slice(out).unwrap();
                 let kept = shown.strip_suffix('\u{2026}');
                 let characters = kept.unwrap_or(&shown).chars().count();
                 assert_eq!(kept.is_some(), characters < count, "{count} of {text:?}");

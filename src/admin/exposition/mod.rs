@@ -127,12 +127,12 @@ pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error>
     registry.register_collector(Box::new(scrape));
     let written = match format {
         Format::Text => {
-            let mut out = String::new();
+            let mut out = view.scrapes.text();
             prometheus_text::encode(&mut out, &registry)?;
             out.into_bytes()
         }
         Format::OpenMetrics => {
-            let mut out = String::new();
+            let mut out = view.scrapes.text();
             text::encode(&mut out, &registry)?;
             exemplars::add(out, &of_routes).into_bytes()
         }
@@ -141,6 +141,7 @@ pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error>
         }
     };
     view.metrics.shown();
+    view.scrapes.note_length(written.len());
     Ok(written)
 }
 

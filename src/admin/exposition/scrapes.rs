@@ -2,6 +2,7 @@
 //! is gone: each holds a whole answer, and a collector may read slowly.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
@@ -15,7 +16,12 @@ const MOST: usize = 4;
 
 /// Room for collections.
 #[derive(Debug)]
-pub struct Scrapes(Arc<Semaphore>);
+pub struct Scrapes {
+    places: Arc<Semaphore>,
+    /// How long the last answer was. The next will be as long: a text of megabytes that grows is copied
+    /// over and over.
+    length: AtomicUsize,
+}
 
 /// Goes with an answer and keeps its place.
 #[derive(Clone)]
@@ -31,14 +37,17 @@ struct Held {
 
 impl Default for Scrapes {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST)))
+        Self {
+            places: Arc::new(Semaphore::new(MOST)),
+            length: AtomicUsize::new(0),
+        }
     }
 }
 
 impl Scrapes {
     /// A place for one more, if there is one.
     pub(super) fn begin(&self) -> Result<Place, Problem> {
-        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let detail = format!("{MOST} collections of metrics are under way, as many as may be.");
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Problem::new(status, "too_many_scrapes", "Too many scrapes", detail).retry_after(1)
@@ -46,6 +55,17 @@ impl Scrapes {
         Ok(Place {
             _permit: Arc::new(permit),
         })
+    }
+
+    /// An empty text with room for an answer.
+    pub(super) fn text(&self) -> String {
+        let length = self.length.load(Relaxed);
+        String::with_capacity(length + length / 64)
+    }
+
+    /// Notes how long an answer was.
+    pub(super) fn note_length(&self, length: usize) {
+        self.length.store(length, Relaxed);
     }
 }
 

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::client::KeyId;
-use crate::logging::{Member, Members};
+use crate::logging::{Member, Members, start};
 use crate::message::caller::put_address;
 use crate::message::known_field::KnownField;
 use crate::message::path::RequestPath;
 use crate::words::Word;
 
 use super::super::identify::Caller;
-use super::super::json::{self, member};
+use super::super::json;
 use super::super::report::Report;
 use super::super::request::Identity;
 use super::Record;
@@ -32,7 +32,7 @@ impl Record<'_> {
         self.put_ruling(&mut line);
         self.put_exchange(&mut line, took);
         if let Some(weight) = weight.filter(|_| members.has(Member::Weight)) {
-            line.out.extend_from_slice(Member::Weight.start());
+            line.out.extend_from_slice(Member::Weight.start().value);
             line.out.extend_from_slice(weight.as_bytes());
         }
         // Each member begins with a comma, whichever is the first.
@@ -46,8 +46,7 @@ impl Record<'_> {
     /// When, and who calls.
     fn put_caller(&self, line: &mut Line<'_>) {
         if line.has(Member::Time) {
-            line.out.extend_from_slice(Member::Time.start());
-            line.out.push(b'"');
+            line.out.extend_from_slice(Member::Time.start().word);
             self.worker.clock.put_iso(line.out, self.begun);
             line.out.push(b'"');
         }
@@ -69,8 +68,7 @@ impl Record<'_> {
             line.word(Member::KeyId, || key.as_ref().map(KeyId::bytes));
         }
         if line.has(Member::Ip) {
-            line.out.extend_from_slice(Member::Ip.start());
-            line.out.push(b'"');
+            line.out.extend_from_slice(Member::Ip.start().word);
             put_address(line.out, self.address());
             line.out.push(b'"');
         }
@@ -135,11 +133,11 @@ impl Record<'_> {
         let Some(tls) = self.peer.tls() else {
             return;
         };
-        out.extend_from_slice(Member::Tls.start());
-        json::put_word(out, b"{\"version\":", Some(tls.version.as_bytes()));
-        json::put_word(out, member!("cipher"), Some(tls.cipher.as_bytes()));
+        out.extend_from_slice(Member::Tls.start().value);
+        json::put_word(out, start!("{", "version"), Some(tls.version.as_bytes()));
+        json::put_word(out, start!(",", "cipher"), Some(tls.cipher.as_bytes()));
         let sni = tls.sni.as_deref().map(str::as_bytes);
-        json::put_text(out, member!("sni"), sni);
+        json::put_text(out, start!(",", "sni"), sni);
         out.push(b'}');
     }
 
@@ -149,13 +147,13 @@ impl Record<'_> {
         if tries.is_empty() {
             return;
         }
-        out.extend_from_slice(Member::Tries.start());
-        let mut start: &[u8] = b"[{\"endpoint\":";
+        out.extend_from_slice(Member::Tries.start().value);
+        let mut first = start!("[{", "endpoint");
         for failed in tries.iter() {
-            json::put_word(out, start, Some(failed.endpoint.as_bytes()));
-            json::put_word(out, member!("reason"), Some(failed.reason.as_bytes()));
-            json::put_millis(out, member!("ms"), Some(failed.took));
-            start = b"},{\"endpoint\":";
+            json::put_word(out, first, Some(failed.endpoint.as_bytes()));
+            json::put_word(out, start!(",", "reason"), Some(failed.reason.as_bytes()));
+            json::put_millis(out, start!(",", "ms"), Some(failed.took));
+            first = start!("},{", "endpoint");
         }
         out.extend_from_slice(b"}]");
     }
