@@ -10,6 +10,7 @@ use hyper::body::{Bytes, Incoming};
 
 use super::connection::Connection;
 use super::failure::Failure;
+use super::retry_info;
 use crate::grpc;
 use crate::traces::otlp::{self, Partial};
 use crate::traces::settings::{Collector, Protocol, TraceSettings};
@@ -103,7 +104,9 @@ async fn read(from: &Collector, answer: Response<Incoming>) -> Result<Partial, F
         Some(status) => Err(Failure::Grpc {
             code: status.code,
             message: status.message,
-            has_details: status.details.is_some(),
+            pause: status
+                .details
+                .and_then(|details| retry_info::pause(details.as_bytes())),
         }),
         None => Err(Failure::Answer),
     }

@@ -34,8 +34,8 @@ pub(super) enum Failure {
     Grpc {
         code: u8,
         message: String,
-        /// It has said more, which for some codes means that it may be asked again.
-        has_details: bool,
+        /// The pause that it asks for; zero, if it may be asked again and does not say when.
+        pause: Option<Duration>,
     },
 }
 
@@ -53,19 +53,20 @@ impl Failure {
                     | StatusCode::GATEWAY_TIMEOUT
             ),
             // Cancelled, deadline exceeded, aborted, out of range, unavailable, data loss; and resource
-            // exhausted, if it says when to come again.
-            Self::Grpc {
-                code, has_details, ..
-            } => matches!(code, 1 | 4 | 10 | 11 | 14 | 15) || (*code == 8 && *has_details),
+            // exhausted, if it says that it recovers.
+            Self::Grpc { code, pause, .. } => {
+                matches!(code, 1 | 4 | 10 | 11 | 14 | 15) || (*code == 8 && pause.is_some())
+            }
         }
     }
 
     /// For how long the collector asks not to be asked.
     pub(super) fn asks_for(&self) -> Option<Duration> {
-        match self {
-            Self::Status { pause, .. } => pause.map(|pause| pause.min(LONGEST)),
-            _ => None,
-        }
+        let (Self::Status { pause, .. } | Self::Grpc { pause, .. }) = self else {
+            return None;
+        };
+        let pause = pause.filter(|pause| !pause.is_zero())?;
+        Some(pause.min(LONGEST))
     }
 }
 
@@ -91,13 +92,22 @@ mod tests {
         let again = (200..600).filter(|code| status(*code).is_passing());
         assert_eq!(again.collect::<Vec<_>>(), [429, 502, 503, 504]);
         assert_eq!(status(429).asks_for(), Some(LONGEST));
-        let grpc = |code, has_details| Failure::Grpc {
+        let grpc = |code, pause| Failure::Grpc {
             code,
             message: String::new(),
-            has_details,
+            pause,
         };
-        let again = |details| (0..20).filter(move |code| grpc(*code, details).is_passing());
-        assert_eq!(again(false).collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
-        assert_eq!(again(true).collect::<Vec<_>>(), [1, 4, 8, 10, 11, 14, 15]);
+        let again = |pause| (0..20).filter(move |code| grpc(*code, pause).is_passing());
+        assert_eq!(again(None).collect::<Vec<_>>(), [1, 4, 10, 11, 14, 15]);
+        let second = Duration::from_secs(1);
+        for pause in [Duration::ZERO, second] {
+            let again: Vec<_> = again(Some(pause)).collect();
+            assert_eq!(again, [1, 4, 8, 10, 11, 14, 15]);
+        }
+        let asks_for = |pause| grpc(14, pause).asks_for();
+        assert_eq!(asks_for(None), None);
+        assert_eq!(asks_for(Some(Duration::ZERO)), None);
+        assert_eq!(asks_for(Some(second)), Some(second));
+        assert_eq!(asks_for(Some(Duration::MAX)), Some(LONGEST));
     }
 }

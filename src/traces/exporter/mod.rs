@@ -8,6 +8,7 @@
 mod client;
 mod connection;
 mod failure;
+mod retry_info;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -54,6 +54,8 @@ pub(crate) enum Reply {
     Status(u16, Option<u64>),
     /// With this status of gRPC.
     Grpc(u8),
+    /// With this status of gRPC, and these details.
+    Detailed(u8, &'static str),
     /// So many spans are not taken.
     Rejects(i64),
 }
@@ -279,11 +281,12 @@ async fn answer(
         reply
     };
     let mut said = ExportTraceServiceResponse::default();
-    let (mut status, mut grpc, mut pause) = (200, 0, None);
+    let (mut status, mut grpc, mut details, mut pause) = (200, 0, None, None);
     match reply {
         None => {}
         Some(Reply::Status(other, asks)) => (status, pause) = (other, asks),
         Some(Reply::Grpc(code)) => grpc = code,
+        Some(Reply::Detailed(code, said)) => (grpc, details) = (code, Some(said)),
         Some(Reply::Rejects(rejected_spans)) => {
             said.partial_success = Some(ExportTracePartialSuccess {
                 rejected_spans,
@@ -299,17 +302,25 @@ async fn answer(
         Speaks::Http => Full::new(said.encode_to_vec().into()).boxed(),
         Speaks::Grpc => {
             response = response.header("content-type", "application/grpc");
-            grpc_body(&said, grpc)
+            grpc_body(&said, grpc, details)
         }
     };
     Ok(response.body(body).expect("a response"))
 }
 
 /// A message, if all is well, and the trailers that say whether it is.
-fn grpc_body(said: &ExportTraceServiceResponse, status: u8) -> grpc::Body {
+fn grpc_body(
+    said: &ExportTraceServiceResponse,
+    status: u8,
+    details: Option<&'static str>,
+) -> grpc::Body {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(u16::from(status)));
     trailers.insert("grpc-message", HeaderValue::from_static("not%20now"));
+    if let Some(details) = details {
+        let details = HeaderValue::from_static(details);
+        trailers.insert("grpc-status-details-bin", details);
+    }
     let data = (status == 0).then(|| grpc::framed(&said.encode_to_vec()));
     grpc::body(data, Some(trailers))
 }

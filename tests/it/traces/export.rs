@@ -196,6 +196,24 @@ fn what_may_be_taken_later_is_sent_again() {
     }
 }
 
+/// Details of a status in Base64: a `RetryInfo` of 1.5 s, and a `DebugInfo`.
+const LATER: &str =
+    "CAgaNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ==";
+const NEVER: &str = "CAgSBGJ1c3kaLwoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLkRlYnVnSW5mbxIDEgF4";
+
+#[test]
+fn a_collector_over_grpc_says_when_to_come_again() {
+    let collector = Collector::grpc();
+    let replies = [Reply::Detailed(8, LATER), Reply::Detailed(14, LATER)];
+    let shop = answered(&collector, &replies);
+    collector.wait_for(2);
+    assert_eq!(end(shop), (2, 0));
+    let times = collector.times();
+    for pause in [times[1] - times[0], times[2] - times[1]] {
+        assert!(pause >= Duration::from_millis(1500), "{times:?}");
+    }
+}
+
 #[test]
 fn what_is_refused_for_good_is_dropped() {
     for (collector, reply) in [
@@ -203,6 +221,7 @@ fn what_is_refused_for_good_is_dropped() {
         (Collector::http(), Reply::Status(404, Some(1))),
         (Collector::grpc(), Reply::Grpc(3)),
         (Collector::grpc(), Reply::Grpc(8)),
+        (Collector::grpc(), Reply::Detailed(8, NEVER)),
     ] {
         let shop = answered(&collector, &[reply]);
         let lost = |line: &Value| {
