@@ -1,12 +1,12 @@
-//! What operators may change while the gateway runs. Whoever gets here may change things: `guard` has seen to
-//! that. Each change is logged with who asked for it.
+//! What operators may change while the gateway runs. Whoever asks has been found to be one who may
+//! ([`Changer`]). Each change is logged with who asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::words::Word;
 
 use super::access::Operator;
 use super::body;
+use super::changer::Changer;
 use super::problem::Problem;
 use super::reloads::Outcome;
 use super::view::View;
@@ -30,7 +31,7 @@ const MAX_BODY: usize = 64 << 10;
 /// Reads the configuration again: 200 with what has changed, or 422 with what is wrong.
 pub(super) async fn reload(
     State(view): State<Arc<View>>,
-    Extension(operator): Extension<Operator>,
+    changer: Changer,
 ) -> Result<Response, Problem> {
     let mut phase = view.phase.clone();
     let draining = || {
@@ -40,7 +41,7 @@ pub(super) async fn reload(
     if phase.borrow().is_ending() {
         return Err(draining());
     }
-    log(operator, "a reload is asked for");
+    log(changer.operator(), "a reload is asked for");
     let outcome = view.reloads.ask_and_hear();
     let in_force = tokio::select! {
         heard = timeout(RELOAD_WITHIN, outcome) => heard,
@@ -83,9 +84,10 @@ struct LogLevel {
 /// Sets the level of the operator's log until the gateway ends.
 pub(super) async fn log_level(
     State(view): State<Arc<View>>,
-    Extension(operator): Extension<Operator>,
+    changer: Changer,
     request: Request,
 ) -> Result<Response, Problem> {
+    let operator = changer.operator();
     let asked: LogLevel = read(request).await?;
     let known = Level::ALL.iter().find(|(word, _)| *word == asked.level);
     let Some((word, level)) = known.copied() else {
@@ -109,19 +111,19 @@ pub(super) async fn log_level(
 /// Lets an endpoint finish what it has and take nothing new.
 pub(super) async fn drain(
     view: State<Arc<View>>,
-    operator: Extension<Operator>,
+    changer: Changer,
     at: Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    set_drained(&view, *operator, &at, true)
+    set_drained(&view, changer.operator(), &at, true)
 }
 
 /// Lets an endpoint take requests again.
 pub(super) async fn enable(
     view: State<Arc<View>>,
-    operator: Extension<Operator>,
+    changer: Changer,
     at: Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    set_drained(&view, *operator, &at, false)
+    set_drained(&view, changer.operator(), &at, false)
 }
 
 fn set_drained(

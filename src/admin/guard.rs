@@ -1,7 +1,7 @@
 //! What stands between a socket and the paths of the admin port. A page in an operator's browser can send
 //! requests here, too, for the browser is on the right side of every firewall: so the host has to be one that
-//! the port is known by (against names that are made to lead here), a request that another page begins is
-//! refused, and a change needs a content type that no form of a page can send.
+//! the port is known by (against names that are made to lead here), and a request that another page begins is
+//! refused. What a change needs besides is in `changer`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,18 +9,28 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderName, Method, StatusCode, Uri, header};
 
 use crate::message::target::host_without_port;
-use crate::words::Word;
 
-use super::access::{Grant, Operator, Proof};
+use super::access::{Operator, Proof};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::view::View;
 
 /// Paths that somebody without a token gets to. What the health answers say depends on who asks.
 const FOR_ALL: [&str; 4] = ["/login", "/logout", "/livez", "/readyz"];
+/// What programs ask for that may not know `Host`: HTTP/1.0 has none, and that is what checks of `HAProxy` speak
+/// unless they are told otherwise. A browser always sends it, so a page that has made a name lead here is
+/// still found out.
+const NEED_NO_HOST: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// What is judged here, and may be there once.
+const SINGLE: [HeaderName; 4] = [
+    header::HOST,
+    header::ORIGIN,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+];
 /// The files of pages.
 const ASSETS: &str = "/assets/";
 
@@ -46,7 +56,7 @@ pub(super) async fn admin(
 
 /// The same for the port of metrics, which has no token and is known by any name.
 pub(super) async fn metrics(request: Request, next: Next) -> Response {
-    match not_from_a_page(&request) {
+    match single_fields(&request).and_then(|()| not_from_a_page(&request)) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -58,6 +68,7 @@ fn judge(view: &View, request: &Request) -> Result<Option<Operator>, Problem> {
     let operators = &snapshot.operators;
     let caller = request.extensions().get::<Caller>();
     let caller = caller.copied().unwrap_or_default();
+    single_fields(request)?;
     known_host(request, &caller, &operators.hosts)?;
     not_from_a_page(request)?;
     let fields = request.headers();
@@ -74,65 +85,43 @@ fn judge(view: &View, request: &Request) -> Result<Option<Operator>, Problem> {
     if for_all {
         return Ok(operator);
     }
-    let Some(operator) = operator else {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "token_required",
-            "Token required",
-            "Send `Authorization: Bearer TOKEN`; a browser logs in at /login.",
-        ));
-    };
-    if !is_reading(request.method()) {
-        may_change(operator, fields)?;
-    }
-    Ok(Some(operator))
+    operator.map(Some).ok_or_else(token_required)
+}
+
+/// Nobody has shown anything.
+pub(super) fn token_required() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "token_required",
+        "Token required",
+        "Send `Authorization: Bearer TOKEN`; a browser logs in at /login.",
+    )
 }
 
 fn is_reading(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// A change needs the right token, and what no page's form can send.
-fn may_change(operator: Operator, fields: &HeaderMap) -> Result<(), Problem> {
-    if operator.grant() != Grant::Change {
-        let detail = format!(
-            "With `{}` one may only read; changes need `admin.token`.",
-            operator.proof.word()
-        );
-        let status = StatusCode::FORBIDDEN;
-        return Err(Problem::new(
-            status,
-            "read_only",
-            "Only for reading",
-            detail,
-        ));
-    }
-    let content_type = fields
-        .get(header::CONTENT_TYPE)
-        .and_then(|it| it.to_str().ok());
-    let essence = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    if !essence.trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "json_required",
-            "JSON required",
-            "A change needs `Content-Type: application/json`, also without a body.",
-        ));
+/// Of two fields it is not for us to choose which one counts.
+fn single_fields(request: &Request) -> Result<(), Problem> {
+    for name in SINGLE {
+        if request.headers().get_all(&name).iter().nth(1).is_some() {
+            let detail = format!("There is more than one `{name}` field.");
+            return Err(Problem::bad_request(detail));
+        }
     }
     Ok(())
 }
 
 /// The host that is asked for has to be one that the port is known by.
 fn known_host(request: &Request, caller: &Caller, names: &[Box<str>]) -> Result<(), Problem> {
-    let field = request.headers().get(header::HOST);
-    let field = field.and_then(|it| it.to_str().ok()).unwrap_or_default();
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let known = |host: &str| is_known(host, caller.local, names);
-    if known(field) && authority.is_none_or(known) {
+    let by_field = match request.headers().get(header::HOST) {
+        Some(field) => field.to_str().is_ok_and(known),
+        None => NEED_NO_HOST.contains(&request.uri().path()),
+    };
+    if by_field && authority.is_none_or(known) {
         return Ok(());
     }
     Err(Problem::new(

@@ -3,7 +3,7 @@
 //! what the gateway shares ([`View`]) and takes no part in serving.
 //!
 //! `socket` claims where it listens, `serve` accepts and bounds connections, `guard` decides who may ask what,
-//! `router` says what is where, `answer` completes answers; `changes` has what operators may change, `health` says what the gateway lacks, `exposition`
+//! `router` says what is where, `answer` completes answers; `changes` has what operators may change, `changer` who may, `health` says what the gateway lacks, `exposition`
 //! what it has counted, `page` has the dashboard's files.
 
 mod access;
@@ -12,6 +12,7 @@ mod api;
 mod assessment;
 mod body;
 mod caller;
+mod changer;
 mod changes;
 mod exposition;
 mod filter;

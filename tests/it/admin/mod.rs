@@ -5,5 +5,6 @@ mod changes;
 mod metric_names;
 mod openapi;
 mod port;
+mod requests;
 mod security;
 mod tail;

@@ -282,6 +282,35 @@ fn no_answer_has_a_secret() {
     }
 }
 
+#[test]
+fn every_change_needs_the_token_for_changes_and_json() {
+    let tokens = format!(
+        "token = \"{}\"\nread_token = \"{}\"",
+        hash_of(TOKEN),
+        hash_of(READ_TOKEN)
+    );
+    let gateway = Gateway::start(&with_admin("[routes]", &tokens));
+    let ask = |request: Request, token: &str| {
+        gateway.ask_admin(request.field("authorization", &format!("Bearer {token}")))
+    };
+    let document = ask(Request::get(DESCRIPTION), TOKEN).json();
+    let mut seen = 0;
+    for (path, method) in described(&document) {
+        // Sessions are begun and ended by whoever may read, too, and by a form.
+        if method == "get" || path == "/login" || path == "/logout" {
+            continue;
+        }
+        let request = Request::new(&method.to_uppercase(), &path.replace(['{', '}'], ""));
+        let json = request.clone().field("content-type", "application/json");
+        ask(json, READ_TOKEN).is_refusal(403, "read_only");
+        ask(request.clone(), TOKEN).is_refusal(415, "json_required");
+        let form = request.field("content-type", "application/x-www-form-urlencoded");
+        ask(form, TOKEN).is_refusal(415, "json_required");
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen}");
+}
+
 /// A refusal of a parameter that is not known says which are.
 #[test]
 fn all_parameters_are_described() {

@@ -6,10 +6,10 @@ use crate::support::{
     Client, Gateway, Request, Response, ask_at, each, folder_with, hash_of, tollgate, with_admin,
 };
 
-const TOKEN: &str = "the-token-for-changes-of-this-test";
-const READ_TOKEN: &str = "the-token-for-reading-of-this-test";
+pub(super) const TOKEN: &str = "the-token-for-changes-of-this-test";
+pub(super) const READ_TOKEN: &str = "the-token-for-reading-of-this-test";
 
-fn tokens() -> String {
+pub(super) fn tokens() -> String {
     format!(
         "token = \"{}\"\nread_token = \"{}\"",
         hash_of(TOKEN),
@@ -17,16 +17,16 @@ fn tokens() -> String {
     )
 }
 
-fn with_tokens() -> Gateway {
+pub(super) fn with_tokens() -> Gateway {
     Gateway::start(&with_admin("[routes]", &tokens()))
 }
 
-fn bearer(request: Request, token: &str) -> Request {
+pub(super) fn bearer(request: Request, token: &str) -> Request {
     request.field("authorization", &format!("Bearer {token}"))
 }
 
 /// A change, as a program asks for one.
-fn change() -> Request {
+pub(super) fn change() -> Request {
     Request::post("/api/v1/reload", "").field("content-type", "application/json")
 }
 
@@ -279,17 +279,6 @@ fn a_page_in_the_operator_s_browser_can_do_nothing() {
         ask_at(admin, request).is_refusal(415, "json_required");
     }
     ask_at(admin, Request::post("/api/v1/reload", "")).is_refusal(415, "json_required");
-}
-
-#[test]
-fn more_names_are_configured() {
-    let gateway = Gateway::start(&with_admin("[routes]", "hosts = [\"tollgate.internal\"]"));
-    let admin = gateway.admin();
-    let ask = |request: Request| Client::to(admin).ask(&request.host("Tollgate.internal:8443"));
-    ask(Request::get("/livez")).is(200);
-    ask(Request::get("/livez").field("origin", "https://tollgate.internal:8443")).is(200);
-    ask(Request::get("/livez").field("origin", "https://tollgate.internal"))
-        .is_refusal(403, "foreign_origin");
 }
 
 #[test]

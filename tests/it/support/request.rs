@@ -64,6 +64,11 @@ impl Request {
         self
     }
 
+    pub(crate) fn without_host(mut self) -> Self {
+        self.host = None;
+        self
+    }
+
     pub(crate) fn http10(mut self) -> Self {
         self.version = "HTTP/1.0";
         self
