@@ -289,13 +289,20 @@ impl Record<'_> {
         let metrics = &self.worker.metrics;
         let status = self.status_number();
         let code = self.code_or_gone();
-        let (kind, client) = match self.request.and_then(|request| request.identity) {
+        let (kind, of_client) = match self.request.and_then(|request| request.identity) {
             None => (ClientKind::Unknown, None),
             Some(Identity::Known(Caller::Anonymous(_))) => (ClientKind::Anonymous, None),
-            Some(Identity::Known(Caller::Identified(client))) => {
-                (ClientKind::Identified, Some(client))
+            Some(Identity::Known(Caller::Identified(client))) => (
+                ClientKind::Identified,
+                Some((client, outcome(code, status))),
+            ),
+            Some(Identity::InvalidKey(fault)) => {
+                // Out of a cookie it is not always in the way.
+                let refused = code.is_some() && matches!(status, 401 | 429);
+                let client = fault.client().filter(|_| refused);
+                let refused = client.map(|client| (client, ClientOutcome::Refused));
+                (ClientKind::Invalid, refused)
             }
-            Some(Identity::InvalidKey(_)) => (ClientKind::Invalid, None),
         };
         self.row.note(&Served {
             kind,
@@ -309,17 +316,21 @@ impl Record<'_> {
         if let Some(code) = code {
             metrics.note_refused(code);
         }
-        if let Some(client) = client {
-            let outcome = match (code, status) {
-                (_, 500..) | (Some(codes::CLIENT_CLOSED), _) => ClientOutcome::Failed,
-                (None, _) => ClientOutcome::Served,
-                (Some(_), 429) => ClientOutcome::Limited,
-                (Some(_), 400..) => ClientOutcome::Refused,
-                // Its answer had begun.
-                (Some(_), _) => ClientOutcome::Failed,
-            };
+        if let Some((client, outcome)) = of_client {
             self.current.measured.note_client(metrics, client, outcome);
         }
+    }
+}
+
+/// What has come of a client's request.
+fn outcome(code: Option<&str>, status: u16) -> ClientOutcome {
+    match (code, status) {
+        (_, 500..) | (Some(codes::CLIENT_CLOSED), _) => ClientOutcome::Failed,
+        (None, _) => ClientOutcome::Served,
+        (Some(_), 429) => ClientOutcome::Limited,
+        (Some(_), 400..) => ClientOutcome::Refused,
+        // Its answer had begun.
+        (Some(_), _) => ClientOutcome::Failed,
     }
 }
 

@@ -158,6 +158,49 @@ fn health_checks_do_not_count() {
 }
 
 #[test]
+fn a_key_out_of_its_time_is_counted_as_refused_for_its_client() {
+    let service = Upstream::echo();
+    let gateway = start(&format!(
+        r#"
+[routes]
+"/" = "{}"
+[access]
+key_sources = ["header", "cookie:key"]
+[clients.late]
+keys = [{{ hash = "{}", expires_at = "2020-01-01T00:00:00Z" }}]
+[clients.early]
+keys = [{{ hash = "{}", not_before = "2999-01-01T00:00:00Z" }}]
+[limits]
+invalid_keys = {{ requests = 4, per = "1h" }}
+"#,
+        service.url(),
+        hash_of("the-late-key"),
+        hash_of("the-early-key"),
+    ));
+    // Out of a cookie it is no reason to refuse what is public.
+    let cookie = Request::get("/x").field("cookie", "key=the-late-key");
+    gateway.ask(&cookie).is(200);
+    let with = |key: &str| {
+        gateway
+            .ask(&Request::get("/x").field("x-api-key", key))
+            .status
+    };
+    let sent = ["the-late-key", "the-early-key", "nobody's", "the-late-key"].map(with);
+    assert_eq!(sent, [401, 401, 401, 429]);
+    let of = |client: &str, outcome: &str| {
+        let (client, outcome) = (
+            format!("client=\"{client}\""),
+            format!("outcome=\"{outcome}\""),
+        );
+        counted(&gateway, 5.0).sum("tollgate_client_requests_total", &[&client, &outcome])
+    };
+    assert_eq!((of("late", "refused"), of("early", "refused")), (2.0, 1.0));
+    for outcome in ["served", "limited", "failed"] {
+        assert_eq!(of("late", outcome), 0.0, "{outcome}");
+    }
+}
+
+#[test]
 fn what_is_under_way_and_connected_is_seen() {
     let service = Upstream::start(|peer| {
         peer.request()?;
