@@ -158,6 +158,11 @@ impl Doorkeeper {
         }
     }
 
+    /// Lets the log say how many wrong tokens it has no line of. To be called now and then.
+    pub(super) fn tell_wrong(&self, now: Instant) {
+        lock(&self.tries).tell_rest(now);
+    }
+
     /// Begins a session for a right token; returns its id.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! What happens once a second: the history looks at the counters, and a frame is made if somebody watches.
+//! What happens once a second: the history looks at the counters, a frame is made if somebody watches, and
+//! the log is told what it was spared.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(super) async fn run(view: Arc<View>) {
             _ = presence.wait_for(|it| *it != Presence::Here) => break,
             _ = ticks.tick() => {}
         }
+        view.doorkeeper.tell_wrong(std::time::Instant::now());
         view.live.look(&view.metrics);
         let marks = view.events.marks_after(shown);
         shown = marks.last().map_or(shown, |last| last.number);

@@ -135,6 +135,23 @@ fn a_thousand_wrong_tokens_are_refused_and_the_right_one_passes() {
 }
 
 #[test]
+fn wrong_tokens_from_many_addresses_fill_no_log() {
+    let gateway = with_tokens();
+    let admin = gateway.admin();
+    for n in 0..60 {
+        let from = IpAddr::from([127, 0, 9, n]);
+        let request = bearer(Request::get("/nothing"), "wrong").host("localhost");
+        let answer = Client::from(from, admin).ask(&request);
+        answer.is_refusal(401, "wrong_token");
+    }
+    let said = gateway.said("a wrong token on the admin port");
+    assert!((1..=20).contains(&said), "{said} lines");
+    gateway
+        .ask_admin(bearer(Request::get("/nothing"), TOKEN))
+        .is_refusal(404, "not_found");
+}
+
+#[test]
 fn a_browser_exchanges_the_token_for_a_cookie() {
     let gateway = with_tokens();
     let admin = gateway.admin();
