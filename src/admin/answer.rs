@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use std::io::Write;
 
-use super::exposition::hold_place;
+use super::exposition::finish;
 use super::problem::Problem;
 
 /// Scripts, styles and connections of this origin alone; in no frame.
@@ -58,7 +58,7 @@ pub(super) async fn complete(request: Request, next: Next) -> Response {
     fields
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    hold_place(compress(answer, takes_gzip).await).await
+    finish(compress(answer, takes_gzip).await).await
 }
 
 /// Refusals of axum's own have a line of text, or nothing.

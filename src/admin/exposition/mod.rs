@@ -26,7 +26,7 @@ use super::view::View;
 
 use self::collect::Scrape;
 pub use self::scrapes::Scrapes;
-pub(super) use self::scrapes::hold_place;
+pub(super) use self::scrapes::finish;
 
 /// How what was counted is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,14 +85,11 @@ impl Format {
 /// Answers whoever collects metrics.
 pub(super) async fn metrics(State(view): State<Arc<View>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
-    let place = match view.scrapes.begin() {
-        Ok(place) => place,
-        Err(problem) => return problem.into_response(),
-    };
+    let making = view.scrapes.turn().await;
     match render(&view, format) {
         Ok(body) => {
             let content_type = [(header::CONTENT_TYPE, format.content_type())];
-            (content_type, Extension(place), body).into_response()
+            (content_type, Extension(making), body).into_response()
         }
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;

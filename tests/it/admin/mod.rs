@@ -7,4 +7,5 @@ mod openapi;
 mod port;
 mod requests;
 mod security;
+mod slow_readers;
 mod tail;
