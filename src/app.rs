@@ -27,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
 use crate::acme::Acme;
-use crate::admin::{ClaimError, Reloads};
+use crate::admin::{ClaimError, Doorkeeper, Reloads};
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
@@ -277,6 +277,8 @@ struct Gateway {
     traces: Arc<Traces>,
     access_log: Option<Arc<Sink>>,
     operator_log: Arc<OperatorLog>,
+    /// Who has logged in to the admin port.
+    doorkeeper: Arc<Doorkeeper>,
     pretty_access: bool,
     /// Those who follow access lines.
     tap: Arc<Tap>,

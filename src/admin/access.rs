@@ -3,13 +3,14 @@
 //! long a comparison takes says nothing about a token.
 
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
+use tokio::sync::watch;
 
 use crate::client::{ApiKeyHash, MAX_KEY};
-use crate::pipeline::snapshot::Operators;
+use crate::pipeline::snapshot::{Operators, Snapshot};
 use crate::words::words;
 
 use super::problem::Problem;
@@ -124,7 +125,6 @@ impl Doorkeeper {
         } else {
             let id = cookie(fields, COOKIE)?;
             let hash = lock(&self.sessions).token_of(id, Instant::now())?;
-            // The token may be another one by now.
             operators.proves(hash)?
         };
         Some(Operator { proof, address })
@@ -163,17 +163,34 @@ impl Doorkeeper {
         lock(&self.tries).tell_rest(now);
     }
 
-    /// Begins a session for a right token; returns its id.
+    /// Begins a session for a token that was right, and is by what is in force now; returns its id. A reload
+    /// that takes the token away comes before this, or ends the session ([`Self::keep`]).
     ///
     /// # Errors
-    /// There is no randomness.
-    pub fn open_session(&self, token: &[u8]) -> Result<String, Problem> {
-        let id = lock(&self.sessions).open(ApiKeyHash::of(token), Instant::now());
+    /// The token has just been taken away, or there is no randomness.
+    pub(super) fn open_session(
+        &self,
+        in_force: &watch::Receiver<Arc<Snapshot>>,
+        token: &[u8],
+        address: Option<IpAddr>,
+    ) -> Result<String, Problem> {
+        let now = Instant::now();
+        let mut sessions = lock(&self.sessions);
+        if in_force.borrow().operators.proof_of(token).is_none() {
+            return Err(self.wrong(address, now));
+        }
+        let id = sessions.open(ApiKeyHash::of(token), now);
         id.map_err(|error| {
             tracing::error!(%error, "nobody can log in to the admin port");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Problem::new(status, "internal", "Internal error", "The log says why.")
         })
+    }
+
+    /// Ends the sessions of tokens that are not among these any more: of one that comes back later nobody
+    /// has shown that they still have it. To be called once a reload is in force.
+    pub fn keep(&self, operators: &Operators) {
+        lock(&self.sessions).keep(|token| operators.proves(token).is_some());
     }
 
     /// Ends the session of these fields, if there is one.

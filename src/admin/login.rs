@@ -56,7 +56,9 @@ pub(super) async fn log_in(
         proof: checked?,
         address: caller.address,
     };
-    let id = view.doorkeeper.open_session(token)?;
+    let id = view
+        .doorkeeper
+        .open_session(&view.snapshots, token, caller.address)?;
     tracing::info!(
         by = operator.proof.word(),
         from = operator.from(),

@@ -55,6 +55,11 @@ impl Sessions {
             .map(|session| session.token)
     }
 
+    /// Ends those of tokens that are not in force any more.
+    pub(super) fn keep(&mut self, in_force: impl Fn(ApiKeyHash) -> bool) {
+        self.0.retain(|session| in_force(session.token));
+    }
+
     /// Ends a session.
     pub(super) fn close(&mut self, id: &str) {
         let id = ApiKeyHash::of(id.as_bytes());
@@ -97,6 +102,9 @@ mod tests {
             (MOST + 1, None)
         );
         assert_eq!(sessions.token_of(&of_other, now), Some(other));
+        sessions.keep(|it| it == token);
+        assert_eq!(sessions.token_of(&of_other, now), None);
+        assert_eq!(sessions.0.len(), MOST);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct View {
     /// Absent: there is no access log.
     pub access_log: Option<Arc<Sink>>,
     /// Who has logged in.
-    pub doorkeeper: Doorkeeper,
+    pub doorkeeper: Arc<Doorkeeper>,
     /// The last lines of the operator's log.
     pub events: Arc<Events>,
     /// The configuration.

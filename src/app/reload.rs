@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::admin::{Done, Reloads};
+use crate::admin::{Done, Doorkeeper, Reloads};
 use crate::config::{
     self, CertificateFiles, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
@@ -44,6 +44,8 @@ pub(super) struct Reloader {
     /// Who asks for reloads, and what came of the last one.
     pub reloads: Arc<Reloads>,
     pub traces: Arc<Traces>,
+    /// Who has logged in to the admin port.
+    pub doorkeeper: Arc<Doorkeeper>,
 }
 
 impl Reloader {
@@ -145,7 +147,9 @@ impl Reloader {
         snapshot.join_acme(&self.acme);
         self.metrics.keep(names(&snapshot));
         self.traces.apply(snapshot.traces.as_ref());
-        self.snapshots.send_replace(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        self.snapshots.send_replace(Arc::clone(&snapshot));
+        self.doorkeeper.keep(&snapshot.operators);
         let written = Arc::new(loaded.written);
         let changes = changes(&self.started, &self.served, &written);
         self.served = written;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::admin::{self, AdminSocket, ClaimError, Given, Port, Reloads};
+use crate::admin::{self, AdminSocket, ClaimError, Doorkeeper, Given, Port, Reloads};
 use crate::config::{AccessLog, AdminListen, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
@@ -85,6 +85,7 @@ impl Started {
         let reloads = Reloads::new(Arc::clone(&written), &lints, Timestamp::now());
         let reloads = Arc::new(reloads);
         let reloader = Reloader {
+        let doorkeeper = Arc::<Doorkeeper>::default();
             file: file.clone(),
             files,
             certificates,
@@ -98,6 +99,7 @@ impl Started {
             metrics: Arc::clone(&metrics),
             traces: Arc::clone(&traces),
         };
+            doorkeeper: Arc::clone(&doorkeeper),
         let gateway = Gateway {
             file,
             program,
@@ -111,6 +113,7 @@ impl Started {
             traces,
             access_log,
             operator_log,
+            doorkeeper,
             pretty_access,
             tap: Arc::default(),
             recent: Arc::default(),

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::admin::{self, AdminSocket, Doorkeeper, Live, Presence, Scrapes, View};
+use crate::admin::{self, AdminSocket, Live, Presence, Scrapes, View};
 use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
@@ -132,7 +132,7 @@ impl Gateway {
             traces: Arc::clone(&self.traces),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
-            doorkeeper: Doorkeeper::default(),
+            doorkeeper: Arc::clone(&self.doorkeeper),
             events: Arc::clone(&self.operator_log.events),
             file: self.file.clone(),
             started: Timestamp::now(),

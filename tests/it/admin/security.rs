@@ -233,6 +233,37 @@ fn a_browser_exchanges_the_token_for_a_cookie() {
 }
 
 #[test]
+fn a_session_does_not_come_back_with_its_token() {
+    let gateway = with_tokens();
+    let admin = gateway.admin();
+    let cookie = |answer: Response| {
+        let set = answer.is(303).fields.one("set-cookie").expect("a cookie");
+        set.split(';').next().expect("a pair").to_owned()
+    };
+    let [changing, reading] = [TOKEN, READ_TOKEN].map(|token| cookie(log_in(admin, token)));
+    let ask = |cookie: &str| ask_at(admin, Request::get("/nothing").field("cookie", cookie));
+    ask(&changing).is(404);
+    ask(&reading).is(404);
+    let reload = |tokens: &str, token: &str| {
+        gateway.rewrite(&with_admin("[routes]", tokens));
+        ask_at(admin, bearer(change(), token)).is(200);
+    };
+    // Of two tokens one stays.
+    let without = format!("token = \"{}\"", hash_of(TOKEN));
+    reload(&without, TOKEN);
+    ask(&changing).is(404);
+    ask(&reading).is(401);
+    reload(&tokens(), TOKEN);
+    ask(&changing).is(404);
+    ask(&reading).is(401);
+    reload(&format!("token = \"{}\"", hash_of("another")), TOKEN);
+    reload(&tokens(), "another");
+    ask(&changing).is(401);
+    let again = cookie(log_in(admin, TOKEN));
+    ask(&again).is(404);
+}
+
+#[test]
 fn a_page_in_the_operator_s_browser_can_do_nothing() {
     let gateway = Gateway::start(&with_admin("[routes]", ""));
     let admin = gateway.admin();
