@@ -36,6 +36,7 @@ use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
 use crate::traces::Traces;
+use crate::upstream::Drains;
 
 pub use hand_over::TakeOverError;
 
@@ -273,12 +274,13 @@ struct Gateway {
     metrics: Arc<Metrics>,
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
+    drains: Drains,
     reloads: Arc<Reloads>,
     traces: Arc<Traces>,
-    access_log: Option<Arc<Sink>>,
-    operator_log: Arc<OperatorLog>,
     /// Who has logged in to the admin port.
     doorkeeper: Arc<Doorkeeper>,
+    access_log: Option<Arc<Sink>>,
+    operator_log: Arc<OperatorLog>,
     pretty_access: bool,
     /// Those who follow access lines.
     tap: Arc<Tap>,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::admin::{AdminSocket, Presence};
 use crate::server::{Claimed, Listener, Phase};
 
-use super::hand_over::{HandOverError, Heard, Heir, Predecessor, TakeOver};
+use super::hand_over::{HandOverError, Heard, Heir, Predecessor, TakeOver, Totals};
 use super::notify::{State, notify};
 use super::reload::Reloader;
 use super::signals::Signals;
@@ -159,8 +159,11 @@ impl Running<'_> {
         let claimed = self.claimed.iter();
         let taken: Vec<_> = claimed.flat_map(Claimed::inherited).collect();
         let store = self.gateway.store.clone();
-        let metrics = Arc::clone(&self.gateway.metrics);
-        self.take_over = Some(predecessor.take_over(&taken, store, metrics)?);
+        let totals = Totals {
+            metrics: Arc::clone(&self.gateway.metrics),
+            drains: self.gateway.drains.clone(),
+        };
+        self.take_over = Some(predecessor.take_over(&taken, store, totals)?);
         Ok(())
     }
 

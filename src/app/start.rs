@@ -73,6 +73,7 @@ impl Started {
         let keeper = state.as_ref().map(keep).transpose()?;
         let registry = Registry::default();
         registry.join(&mut snapshot.upstreams);
+        let drains = registry.drains();
         let acme = Arc::new(Acme::new(settings.redis.clone()));
         snapshot.join_acme(&acme);
         let metrics = Arc::new(Metrics::new(CODES));
@@ -109,6 +110,7 @@ impl Started {
             metrics,
             state,
             acme,
+            drains,
             reloads,
             traces,
             access_log,

@@ -56,6 +56,7 @@ impl Succession {
                 state: gateway.state.clone(),
                 store: gateway.store.clone(),
                 metrics: Arc::clone(&gateway.metrics),
+                drains: gateway.drains.clone(),
                 ready_within: READY_WITHIN,
             })
         });

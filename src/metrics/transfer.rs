@@ -1,5 +1,6 @@
 //! Counters on their way from a gateway to its successor, for none may go back when one hands over to the
 //! other: first all of them, then, when the old one ends, what has been added since. Gauges stay behind.
+//! Marks go the same way: names of what is as it is, without numbers.
 //!
 //! ```text
 //! portion   family (one byte), length of the name (two bytes), name, then numbers that are not zero:
@@ -53,6 +54,8 @@ enum Family {
     Reloads = b'l',
     /// What is counted at which place.
     Places = b'P',
+    /// An endpoint that an operator has drained: a mark.
+    Drained = b'd',
 }
 
 impl Portion {
@@ -64,6 +67,22 @@ impl Portion {
             name: name.into(),
             numbers,
         }
+    }
+
+    /// A mark: the endpoint of this name is drained. A successor that does not know of it passes it over.
+    #[must_use]
+    pub fn drained(name: String) -> Self {
+        Self {
+            family: Family::Drained as u8,
+            name,
+            numbers: Vec::new(),
+        }
+    }
+
+    /// The name of the endpoint, if this is such a mark.
+    #[must_use]
+    pub fn as_drained(&self) -> Option<&str> {
+        (self.family == Family::Drained as u8).then_some(&*self.name)
     }
 
     /// As bytes, far fewer than 64 KiB.
@@ -198,7 +217,7 @@ impl Metrics {
             }
             WORKER => self.before().workers.add(&portion.totals()),
             RELOADS => self.before().reloads.add(&portion.totals()),
-            // Of another version, which counts something more.
+            // A mark, or of another version, which counts something more.
             _ => {}
         }
     }
@@ -325,11 +344,6 @@ mod tests {
         metrics.note_reload(ReloadOutcome::Refused, 1);
     }
 
-    /// What can be seen of it.
-    fn seen(metrics: &Metrics) -> Vec<Portion> {
-        metrics.portions()
-    }
-
     #[test]
     fn a_successor_goes_on_from_what_was_counted() {
         let (old, new) = (metrics(), metrics());
@@ -339,13 +353,13 @@ mod tests {
             let moved = Portion::from_bytes(&portion.to_bytes()).unwrap();
             new.take_in(&moved);
         }
-        assert_eq!(seen(&new), seen(&old));
+        assert_eq!(new.portions(), old.portions());
         assert_eq!(new.read().all.clients, 0, "they stay where they are");
         count_all(&old);
         for portion in since(old.portions(), &first) {
             new.take_in(&portion);
         }
-        assert_eq!(seen(&new), seen(&old));
+        assert_eq!(new.portions(), old.portions());
         count_all(&new);
         let routes = new.read().routes;
         assert_eq!(routes["n"].count(), 3);
@@ -361,6 +375,17 @@ mod tests {
         }
         assert_eq!(new.read().all.requests, 0);
         assert!(new.read().refused.iter().all(|(_, count)| *count == 0));
+    }
+
+    #[test]
+    fn a_mark_counts_nothing() {
+        let mark = Portion::drained("up\nhost\n80".into());
+        let moved = Portion::from_bytes(&mark.to_bytes()).unwrap();
+        assert_eq!(moved.as_drained(), Some("up\nhost\n80"));
+        let metrics = metrics();
+        let before = metrics.portions();
+        metrics.take_in(&moved);
+        assert_eq!(metrics.portions(), before);
     }
 
     #[test]

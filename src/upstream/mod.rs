@@ -19,6 +19,7 @@ mod control;
 mod counted;
 #[cfg(test)]
 mod doc_charts;
+mod drains;
 mod failure;
 mod gradient;
 mod hash;
@@ -44,6 +45,7 @@ pub use by_client::Announcement;
 pub use candidates::{Candidate, Candidates};
 pub use capacity::{Capacity, Entry, Occupancy, Place, Turn};
 pub use control::Control;
+pub use drains::Drains;
 pub use failure::Failure;
 pub use hash::hash;
 pub use look::{AddressLook, AddressState, CircuitState, EndpointLook};

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
 use super::control::Control;
+use super::drains::Drains;
 use super::state::EndpointState;
 use super::{Endpoint, EndpointUrl, Upstream};
 
@@ -63,6 +64,12 @@ impl Registry {
             }
             *known = upstreams.to_vec();
         });
+    }
+
+    /// Which endpoints operators have drained.
+    #[must_use]
+    pub fn drains(&self) -> Drains {
+        Drains::new(self.upstreams.subscribe())
     }
 
     /// What looks names up and checks endpoints, for a thread of its own; ends when this registry is

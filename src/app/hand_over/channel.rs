@@ -47,7 +47,7 @@ pub(super) enum Kind {
     /// From the successor: it has the counters.
     Taken = b'T',
     /// To the successor: what the old gateway has counted for metrics, by one name; before the counters of
-    /// limits all of it, at the end what has been added.
+    /// limits all of it, at the end what has been added. Also the name of an endpoint that is drained.
     Total = b'M',
     /// There are no more of them for now.
     AllTotals = b'N',

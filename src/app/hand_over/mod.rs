@@ -15,6 +15,7 @@
 //!   ends counting: requests wait from here
 //!   all counters                            -->  takes them in
 //!                                          <--   has them
+//!   which endpoints are drained             -->  drains them
 //!   "serve"                                 -->  accepts, counts, writes the file
 //!   closes its sockets, drains
 //!   what its connections still ask          -->  decides and counts it
@@ -42,7 +43,7 @@ mod predecessor;
 mod successor;
 mod systemd;
 
-pub(super) use predecessor::{Heard, Predecessor, TakeOver};
+pub(super) use predecessor::{Heard, Predecessor, TakeOver, Totals};
 pub(super) use successor::{HandOverError, Heir, Offer, Program, UnderWay};
 pub(super) use systemd::sockets_of_systemd;
 

@@ -20,6 +20,7 @@ use crate::admin::Given;
 use crate::limit::LimitStore;
 use crate::metrics::{Metrics, Portion};
 use crate::server::Inherited;
+use crate::upstream::Drains;
 
 /// How long the first messages may take, which are there before this process is.
 const FIRST_MESSAGES: Duration = Duration::from_secs(10);
@@ -34,6 +35,13 @@ pub(in crate::app) struct Predecessor {
     sockets: Vec<Inherited>,
     admin: Vec<Given>,
     state: Option<(PathBuf, File)>,
+}
+
+/// What goes on from where the old gateway was.
+#[derive(Debug)]
+pub(in crate::app) struct Totals {
+    pub metrics: Arc<Metrics>,
+    pub drains: Drains,
 }
 
 /// A hand-over that this process has begun to take.
@@ -145,19 +153,19 @@ impl Predecessor {
         self,
         taken: &[SocketAddr],
         store: Arc<LimitStore>,
-        metrics: Arc<Metrics>,
+        totals: Totals,
     ) -> io::Result<TakeOver> {
         let (can_serve, serve) = oneshot::channel();
         let (has_ended, ended) = oneshot::channel();
         let taken: Vec<_> = taken.iter().map(SocketAddr::to_string).collect();
         let channel = self.channel;
         let work = move || {
-            let done = take_counters(&channel, &taken.join("\n"), &store, &metrics);
+            let done = take_counters(&channel, &taken.join("\n"), &store, &totals);
             let serves = done.is_ok();
             // Nobody may wait any more.
             let _ = can_serve.send(done);
             if serves {
-                answer(&channel, &store, &metrics);
+                answer(&channel, &store, &totals);
             }
             drop(has_ended);
         };
@@ -175,11 +183,11 @@ fn take_counters(
     channel: &Channel,
     taken: &str,
     store: &LimitStore,
-    metrics: &Metrics,
+    totals: &Totals,
 ) -> Result<usize, TakeOverError> {
     channel.set_patience(LATER_MESSAGES)?;
     channel.send(Kind::Ready, taken.as_bytes())?;
-    take_totals(channel, metrics)?;
+    totals.take(channel)?;
     let mut given = channel.counters();
     let taken = store.take(&mut given);
     let counters = taken.map_err(|error| TakeOverError::Lost(error.to_string()))?;
@@ -187,37 +195,43 @@ fn take_counters(
     io::copy(&mut given, &mut io::sink()).map_err(|_| TakeOverError::GivenUp)?;
     drop(given);
     channel.send(Kind::Taken, b"")?;
-    take_totals(channel, metrics)?;
+    totals.take(channel)?;
     channel.expect(Kind::Serve)?;
     Ok(counters)
 }
 
-/// Goes on from what the old gateway has counted for metrics so far.
-fn take_totals(channel: &Channel, metrics: &Metrics) -> Result<(), TakeOverError> {
-    loop {
-        let message = channel.receive()?;
-        match message.kind {
-            Kind::Total => take_total(&message, metrics),
-            Kind::AllTotals => return Ok(()),
-            _ => return Err(TakeOverError::Version),
+impl Totals {
+    /// Goes on from what the old gateway says so far.
+    fn take(&self, channel: &Channel) -> Result<(), TakeOverError> {
+        loop {
+            let message = channel.receive()?;
+            match message.kind {
+                Kind::Total => self.take_one(&message),
+                Kind::AllTotals => return Ok(()),
+                _ => return Err(TakeOverError::Version),
+            }
+        }
+    }
+
+    /// Goes on from a part of it.
+    fn take_one(&self, message: &Message) {
+        let Some(portion) = Portion::from_bytes(&message.text) else {
+            return;
+        };
+        match portion.as_drained() {
+            Some(name) => self.drains.drain(name),
+            None => self.metrics.take_in(&portion),
         }
     }
 }
 
-/// Goes on from a part of it.
-fn take_total(message: &Message, metrics: &Metrics) {
-    if let Some(portion) = Portion::from_bytes(&message.text) {
-        metrics.take_in(&portion);
-    }
-}
-
 /// Decides until the old gateway has ended, and takes what it has counted since.
-fn answer(channel: &Channel, store: &LimitStore, metrics: &Metrics) {
+fn answer(channel: &Channel, store: &LimitStore, totals: &Totals) {
     loop {
         let question = match channel.receive() {
             Ok(message) if message.kind == Kind::Question => message.text,
             Ok(message) if message.kind == Kind::Total => {
-                take_total(&message, metrics);
+                totals.take_one(&message);
                 continue;
             }
             Ok(message) if message.kind == Kind::AllTotals => continue,

@@ -24,6 +24,7 @@ use crate::admin::AdminSocket;
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
 use crate::server::Listener;
+use crate::upstream::Drains;
 
 /// How long it may take for the counters, while requests wait.
 const COUNTERS_WITHIN: Duration = Duration::from_secs(10);
@@ -55,6 +56,7 @@ pub(in crate::app) struct Offer {
     pub state: Option<Arc<StateFile>>,
     pub store: Arc<LimitStore>,
     pub metrics: Arc<Metrics>,
+    pub drains: Drains,
     /// How long the successor may take until it could serve.
     pub ready_within: Duration,
 }
@@ -242,7 +244,10 @@ impl Offer {
         channel.expect(Kind::Taken)?;
         // What was counted meanwhile: from now on it is the successor who is asked.
         let now = self.metrics.portions();
-        channel.send_totals(&since(now.clone(), &totals))?;
+        let mut news = since(now.clone(), &totals);
+        // As late as can be: an operator may change it any time.
+        news.extend(self.drains.names().into_iter().map(Portion::drained));
+        channel.send_totals(&news)?;
         let totals = now;
         // Before it serves: from then on nothing may be done to sockets that it has.
         self.share_sockets(|address| taken.contains(&address));
@@ -337,6 +342,7 @@ fn end_of(child: &mut Child, may_end: bool) -> Option<ExitStatus> {
 mod tests {
     use super::*;
     use crate::limit::Clock;
+    use crate::upstream::Registry;
 
     /// Hands over to a shell that runs these words, with the channel as its standard input and output.
     fn hand_over(
@@ -358,6 +364,7 @@ mod tests {
             state: Some(Arc::clone(&state)),
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
             metrics: Arc::new(Metrics::new(&[])),
+            drains: Registry::default().drains(),
             ready_within: Duration::from_millis(300),
         })
         .unwrap();

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use serde_json::{Value, json};
 
 use crate::lifecycle::answers_when_told;
-use crate::support::{Gateway, Request, Response, Shop, Upstream, with_admin};
+use crate::support::{Gateway, Request, Response, Shop, Upstream, wait_gone, with_admin};
 
 fn post(path: &str) -> Request {
     Request::post(path, "").field("content-type", "application/json")
@@ -255,3 +255,38 @@ fn readiness_says_which_upstream_has_nothing_to_use() {
     reload(&gateway).is(200);
     gateway.ask_admin(Request::get("/readyz")).is(200);
 }
+#[test]
+fn an_endpoint_stays_drained_through_hand_overs_until_it_is_enabled() {
+    let (one, other) = (Upstream::echo(), Upstream::echo());
+    let config = format!(
+        "server.workers = 1\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\", \"{}\"]\nbalance = \"round-robin\"",
+        one.url(),
+        other.url()
+    );
+    let mut gateway = Gateway::start(&with_admin(&config, ""));
+    let change = |gateway: &Gateway, action: &str| {
+        let answer = gateway.ask_admin(post(&endpoint("up", &one.url(), action)));
+        assert_eq!(answer.is(200).json()["changed"], true, "{action}");
+    };
+    let states = |gateway: &Gateway| {
+        let listed = gateway.admin_json("/api/v1/upstreams");
+        let endpoints = listed["items"][0]["endpoints"].as_array().cloned();
+        let endpoints = endpoints.expect("endpoints").into_iter();
+        endpoints.map(|it| it["state"].clone()).collect::<Vec<_>>()
+    };
+    change(&gateway, "drain");
+    for _ in 0..2 {
+        let old = gateway.hand_over();
+        wait_gone(old);
+        assert_eq!(states(&gateway), ["drained", "up"]);
+        for _ in 0..4 {
+            gateway.ask(&Request::get("/x")).is(200);
+        }
+        assert_eq!(one.take().len(), 0);
+    }
+    change(&gateway, "enable");
+    let old = gateway.hand_over();
+    wait_gone(old);
+    assert_eq!(states(&gateway), ["up", "up"]);
+}
+
