@@ -1,9 +1,16 @@
 //! Rows by name: each worker has one of its own for each route, client and so on that it has met, and a
-//! reader adds them up. What a reload takes away is shown once more, and then forgotten.
+//! reader adds them up. What a reload takes away is shown once more, and then forgotten; what nobody holds any
+//! more, too, or after a while if nobody collects metrics.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often those that nobody holds are looked for, at most: while there are new ones.
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+/// How long one that nobody holds waits to be shown once more.
+const UNSHOWN: Duration = Duration::from_mins(10);
 
 /// One worker's numbers of one thing.
 pub(super) trait Row: Default {
@@ -38,6 +45,8 @@ struct State<K, R: Row> {
     /// has them.
     known: Option<BTreeSet<K>>,
     entries: BTreeMap<K, Entry<R>>,
+    /// When those that nobody holds were last looked for.
+    looked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -46,8 +55,8 @@ struct Entry<R: Row> {
     rows: Vec<(usize, Arc<R>)>,
     /// What was counted before this process, if anything was.
     before: Option<Arc<R::Totals>>,
-    /// It is not in the configuration any more.
-    is_gone: bool,
+    /// Since when it is not in the configuration any more, or nobody holds it.
+    gone: Option<Instant>,
 }
 
 impl<R: Row> Default for Entry<R> {
@@ -55,8 +64,37 @@ impl<R: Row> Default for Entry<R> {
         Self {
             rows: Vec::new(),
             before: None,
-            is_gone: false,
+            gone: None,
         }
+    }
+}
+
+impl<R: Row> Entry<R> {
+    /// Notes whether anybody holds it.
+    fn note_holders(&mut self, now: Instant) {
+        let is_held = |(_, row): &(usize, Arc<R>)| Arc::strong_count(row) > 1;
+        if self.rows.iter().any(is_held) {
+            self.gone = None;
+        } else {
+            self.gone.get_or_insert(now);
+        }
+    }
+}
+
+impl<K: Ord, R: Row> State<K, R> {
+    /// Forgets what nobody has held for long, and what nobody has shown in that time: where nobody collects
+    /// metrics, the addresses of names that change all day would pile up.
+    fn forget_unheld(&mut self, now: Instant) {
+        let is_early = |looked| now.saturating_duration_since(looked) < LOOK_INTERVAL;
+        if self.looked.is_some_and(is_early) {
+            return;
+        }
+        self.looked = Some(now);
+        self.entries.retain(|_, entry| {
+            entry.note_holders(now);
+            let waits = |gone| now.saturating_duration_since(gone) < UNSHOWN;
+            entry.gone.is_none_or(waits)
+        });
     }
 }
 
@@ -93,19 +131,29 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         Self(Mutex::new(State {
             known,
             entries: BTreeMap::new(),
+            looked: None,
         }))
     }
 
     /// The row of a worker. One that the configuration does not have any more is read by nobody.
     pub(super) fn row(&self, worker: usize, name: K) -> Arc<R> {
+        self.row_at(worker, name, Instant::now())
+    }
+
+    fn row_at(&self, worker: usize, name: K, now: Instant) -> Arc<R> {
         let mut state = self.state();
-        let State { known, entries } = &mut *state;
+        if state.known.is_none() && !state.entries.contains_key(&name) {
+            state.forget_unheld(now);
+        }
+        let State { known, entries, .. } = &mut *state;
         let is_known = known.as_ref().is_none_or(|known| known.contains(&name));
         if !is_known && !entries.contains_key(&name) {
             return Arc::default();
         }
         let entry = entries.entry(name).or_default();
-        entry.is_gone &= !is_known;
+        if is_known {
+            entry.gone = None;
+        }
         if let Some((_, row)) = entry.rows.iter().find(|(of, _)| *of == worker) {
             return Arc::clone(row);
         }
@@ -120,9 +168,10 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         // What was gone before is not waited for any longer: perhaps nobody scrapes.
         state
             .entries
-            .retain(|name, entry| !entry.is_gone || names.contains(name));
+            .retain(|name, entry| entry.gone.is_none() || names.contains(name));
+        let now = Instant::now();
         for (name, entry) in &mut state.entries {
-            entry.is_gone = !names.contains(name);
+            entry.gone = (!names.contains(name)).then_some(now);
         }
         state.known = Some(names);
     }
@@ -130,14 +179,13 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     /// Notes that everything has been shown: what is gone need not be shown again.
     pub(super) fn shown(&self) {
         let mut state = self.state();
-        let of_any = state.known.is_none();
+        let (of_any, now) = (state.known.is_none(), Instant::now());
         state.entries.retain(|_, entry| {
-            let was_gone = entry.is_gone;
+            let was_gone = entry.gone.is_some();
             if of_any {
-                let is_held = |(_, row): &(usize, Arc<R>)| Arc::strong_count(row) > 1;
-                entry.is_gone = !entry.rows.iter().any(is_held);
+                entry.note_holders(now);
             }
-            !(was_gone && entry.is_gone)
+            !(was_gone && entry.gone.is_some())
         });
     }
 
@@ -167,7 +215,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// Shows the rows of each name of the configuration in force.
     pub(super) fn visit(&self, mut visit: impl FnMut(&K, &[(usize, Arc<R>)])) {
-        for it in self.take(|entry| !entry.is_gone) {
+        for it in self.take(|entry| entry.gone.is_none()) {
             visit(&it.name, &it.rows);
         }
     }
@@ -270,5 +318,28 @@ mod tests {
         assert_eq!(rows.read(), [("a", 0)].into());
         rows.shown();
         assert_eq!(rows.read(), [].into());
+    }
+    #[test]
+    fn of_any_names_those_that_nobody_holds_do_not_pile_up_where_nobody_asks() {
+        const MINUTE: Duration = Duration::from_mins(1);
+        let (rows, begun) = (Rows::<u32, One>::of_any(), Instant::now());
+        let held = rows.row_at(0, 0, begun);
+        let len = || rows.state().entries.len();
+        // Each minute a name has another address.
+        for minute in 1..=1440 {
+            rows.row_at(0, minute, begun + minute * MINUTE).0.add(1);
+            assert!(len() <= 14, "{} after {minute} minutes", len());
+        }
+        held.0.add(7);
+        let left = rows.read();
+        assert_eq!(left[&0], 7);
+        // Those that went last are still there to be shown once more.
+        assert_eq!(left[&1440], 1);
+        assert_eq!(left[&1432], 1);
+        // Many at once are one look.
+        for name in 2000..3000 {
+            rows.row_at(0, name, begun + 1440 * MINUTE);
+        }
+        assert_eq!(len(), left.len() + 1000);
     }
 }
