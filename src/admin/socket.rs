@@ -55,6 +55,8 @@ pub struct Given {
     pub name: String,
     /// The socket, which listens.
     pub socket: OwnedFd,
+    /// Another process accepts from it until this one serves: a predecessor, and not systemd.
+    pub accepted: bool,
 }
 
 /// An operator's port that cannot be opened.
@@ -105,7 +107,7 @@ pub fn claim(
         .iter()
         .position(|it| it.name == name)
         .map(|at| given.swap_remove(at));
-    let inherited = given.is_some();
+    let inherited = given.as_ref().is_some_and(|given| given.accepted);
     let socket = match (given, configured) {
         (_, AdminListen::Off) => return Ok(None),
         (Some(given), _) => take(given.socket, configured).map_err(Why::Given),

@@ -85,8 +85,8 @@ impl Started {
         let written = Arc::new(written);
         let reloads = Reloads::new(Arc::clone(&written), &lints, Timestamp::now());
         let reloads = Arc::new(reloads);
-        let reloader = Reloader {
         let doorkeeper = Arc::<Doorkeeper>::default();
+        let reloader = Reloader {
             file: file.clone(),
             files,
             certificates,
@@ -99,8 +99,8 @@ impl Started {
             reloads: Arc::clone(&reloads),
             metrics: Arc::clone(&metrics),
             traces: Arc::clone(&traces),
-        };
             doorkeeper: Arc::clone(&doorkeeper),
+        };
         let gateway = Gateway {
             file,
             program,
@@ -113,9 +113,9 @@ impl Started {
             drains,
             reloads,
             traces,
+            doorkeeper,
             access_log,
             operator_log,
-            doorkeeper,
             pretty_access,
             tap: Arc::default(),
             recent: Arc::default(),
@@ -196,6 +196,7 @@ fn claim_admin(
         given.extend(sockets.extract_if(.., of_systemd).map(|it| Given {
             name: port.at(listen),
             socket: it.socket.into(),
+            accepted: false,
         }));
     }
     let admin = match admin::claim(Port::Admin, listen, &mut given) {

@@ -84,7 +84,7 @@ pub enum TakeOverError {
     },
     /// A socket of systemd's that nobody would accept from.
     #[error(
-        "systemd passes a socket for {address}, which `listen` does not have; add it there, or take it out of the unit"
+        "systemd passes a socket for {address}, which neither `listen` nor `[admin]` has; add it there, or take it out of the unit"
     )]
     Unlisted {
         /// Where it listens.

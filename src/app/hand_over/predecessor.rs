@@ -118,7 +118,11 @@ impl Predecessor {
                 }
                 (Kind::AdminSocket, Some(socket)) => {
                     let name = String::from_utf8(text).map_err(|_| TakeOverError::Version)?;
-                    met.admin.push(Given { name, socket });
+                    met.admin.push(Given {
+                        name,
+                        socket,
+                        accepted: true,
+                    });
                 }
                 (Kind::StateFile, Some(file)) => {
                     let path = std::ffi::OsString::from_vec(text).into();

@@ -7,7 +7,9 @@ use std::os::unix::net::UnixDatagram;
 use rustix::process::Signal;
 
 use super::anonymous;
-use crate::support::{Client, Gateway, PATIENCE, Request, Shop, Upstream, folder_with, wait_gone};
+use crate::support::{
+    Client, Gateway, PATIENCE, Request, Shop, Upstream, ask_at, folder_with, wait_gone,
+};
 
 fn socket() -> (TcpListener, String) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -65,6 +67,47 @@ fn addresses_that_systemd_does_not_have_are_opened_as_ever() {
     Client::to(address.parse().expect("an address"))
         .ask(&Request::get("/"))
         .is(200);
+}
+
+#[test]
+fn a_socket_for_operators_is_theirs_and_answers_from_the_first_moment() {
+    let upstream = Upstream::echo();
+    let (socket, address) = socket();
+    let at = socket.local_addr().expect("an address");
+    for key in ["listen", "metrics_listen"] {
+        let config = format!(
+            "{}\n[admin]\nlisten = \"off\"\n{key} = \"{address}\"",
+            config("127.0.0.1:0", &upstream)
+        );
+        let config = if key == "listen" {
+            config.replace("listen = \"off\"\n", "")
+        } else {
+            config
+        };
+        // It waits for Redis now, which is silent.
+        let (redis, silent) = super::silent_redis();
+        let gateway =
+            Gateway::begin_with_socket(&socket, folder_with(&format!("{config}\n{silent}")));
+        let asked = redis.accept().expect("a connection");
+        let readiness = ask_at(at, Request::get("/readyz")).is(503).json();
+        assert_eq!(readiness["reasons"][0]["code"], "starting", "{key}");
+        drop((asked, gateway));
+
+        let mut gateway = Gateway::start_with_socket(&socket, &config);
+        // Clients have another.
+        gateway.ask(&Request::get("/")).is(200);
+        ask_at(at, Request::get("/x")).is_refusal(404, "not_found");
+        ask_at(at, Request::get("/readyz")).is(200);
+        let old = gateway.hand_over();
+        wait_gone(old);
+        ask_at(at, Request::get("/readyz")).is(200);
+        gateway.stop();
+        // Whoever asks between two gateways waits.
+        let mut waits = Client::to(at);
+        waits.send(Request::get("/livez").host(&address).bytes());
+        let _gateway = Gateway::start_with_socket(&socket, &config);
+        waits.answer().is(200);
+    }
 }
 
 #[test]
