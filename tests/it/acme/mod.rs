@@ -4,6 +4,7 @@
 mod alone;
 mod ari;
 mod fleet;
+mod readiness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

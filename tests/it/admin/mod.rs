@@ -8,4 +8,5 @@ mod port;
 mod requests;
 mod security;
 mod slow_readers;
+mod store;
 mod tail;
