@@ -29,8 +29,16 @@ const SIZES: [(&str, u64); 4] = [
 /// # Errors
 /// What to write instead.
 pub fn duration(text: &str) -> Result<Duration, String> {
+    match duration_or_none(text)? {
+        Duration::ZERO => Err("a duration must be longer than zero".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// The same where there may be none: `0s`.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
     let joined: String = text.split_whitespace().collect();
-    if joined != text && duration(&joined).is_ok() {
+    if joined != text && duration_or_none(&joined).is_ok() {
         return Err(format!("write `{joined}`, without spaces"));
     }
     let mut milliseconds = 0_u64;
@@ -57,7 +65,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         rest = part.rest;
     }
     match Duration::from_millis(milliseconds) {
-        Duration::ZERO => Err("a duration must be longer than zero".to_owned()),
         long if long > LONGEST => Err("the longest duration is 366 days".to_owned()),
         duration => Ok(duration),
     }

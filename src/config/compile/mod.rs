@@ -127,7 +127,7 @@ fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
             number => number,
         },
         max_connections: server.max_connections.size(),
-        drain_delay: *server.drain_delay,
+        drain_delay: server.drain_delay.0,
         drain_timeout: *server.drain_timeout,
         watch: *server.watch,
         max_keys: file.limits.max_keys.size(),

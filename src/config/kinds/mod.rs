@@ -20,4 +20,6 @@ pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;
 pub(super) use upstreams::{GrpcCheck, HealthPath, StatusRange};
-pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};
+pub(super) use values::{
+    Delay, FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within,
+};

@@ -7,6 +7,11 @@ use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
 
+/// Why none is no share.
+const NONE: &str = "this would leave out all: `0.001` is one in a thousand";
+/// Why a large number is none.
+const PERCENT: &str = "this is a share and no percentage: `0.1` is one in ten";
+
 /// A share of all, at most 1: more than none, unless it may be.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct Share<const MAY_BE_NONE: bool = false>(pub f64);
@@ -28,6 +33,9 @@ impl<const MAY_BE_NONE: bool> Kind for Share<MAY_BE_NONE> {
             Value::Integer(1) => Ok(Self(1.0)),
             Value::Integer(0) | Value::OtherNumber(0.0) if MAY_BE_NONE => Ok(Self(0.0)),
             Value::OtherNumber(share) if share > 0.0 && share <= 1.0 => Ok(Self(share)),
+            Value::Integer(0) | Value::OtherNumber(0.0) => Err(Wrong::Text(NONE.to_owned())),
+            Value::Integer(2..) => Err(Wrong::Text(PERCENT.to_owned())),
+            Value::OtherNumber(share) if share > 1.0 => Err(Wrong::Text(PERCENT.to_owned())),
             Value::OtherNumber(_) | Value::Integer(_) => Err(Wrong::Text(String::new())),
             _ => Err(Wrong::Kind),
         }

@@ -260,12 +260,38 @@ error: `log.sample_ok` takes a number above 0, up to 1
  --> tollgate.toml:3:13
   |
 3 | sample_ok = 0
-  |             ^
+  |             ^ this would leave out all: `0.001` is one in a thousand
 
 3 problems
 "#
         ),
     );
+}
+
+#[test]
+fn slips_of_units_are_told() {
+    assert_complaints(
+        r#"[server]
+drain_delay = "30d"
+[log]
+sample_ok = 10
+"#,
+        r#"error: `server.drain_delay` takes a duration such as "10s"
+ --> tollgate.toml:2:15
+  |
+2 | drain_delay = "30d"
+  |               ^^^^^ at most `1h`
+
+error: `log.sample_ok` takes a number above 0, up to 1
+ --> tollgate.toml:4:13
+  |
+4 | sample_ok = 10
+  |             ^^ this is a share and no percentage: `0.1` is one in ten
+
+2 problems
+"#,
+    );
+    good("[server]\ndrain_delay = \"0s\"");
 }
 
 #[test]
