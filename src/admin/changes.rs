@@ -9,7 +9,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::Level;
 
@@ -32,7 +32,9 @@ const MAX_BODY: usize = 64 << 10;
 pub(super) async fn reload(
     State(view): State<Arc<View>>,
     changer: Changer,
+    request: Request,
 ) -> Result<Response, Problem> {
+    says_nothing(request).await?;
     let mut phase = view.phase.clone();
     let draining = || {
         let detail = "The gateway is about to end; it does not read its configuration any more.";
@@ -113,7 +115,9 @@ pub(super) async fn drain(
     view: State<Arc<View>>,
     changer: Changer,
     at: Path<(String, String)>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    says_nothing(request).await?;
     set_drained(&view, changer.operator(), &at, true)
 }
 
@@ -122,7 +126,9 @@ pub(super) async fn enable(
     view: State<Arc<View>>,
     changer: Changer,
     at: Path<(String, String)>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    says_nothing(request).await?;
     set_drained(&view, changer.operator(), &at, false)
 }
 
@@ -179,6 +185,18 @@ fn set_drained(
 
 fn log(operator: Operator, what: &str) {
     tracing::info!(by = operator.proof.word(), from = operator.from(), "{what}");
+}
+
+/// Reads a body where the path says all there is to say.
+async fn says_nothing(request: Request) -> Result<(), Problem> {
+    let body = body::read(request, MAX_BODY).await?;
+    let is_empty = body.trim_ascii().is_empty();
+    let members = || serde_json::from_slice::<serde_json::Map<_, Value>>(&body);
+    if is_empty || members().is_ok_and(|members| members.is_empty()) {
+        return Ok(());
+    }
+    let detail = "This takes nothing in its body: send none, or `{}`.";
+    Err(Problem::bad_request(detail))
 }
 
 /// Reads a body of JSON.

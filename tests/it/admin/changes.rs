@@ -81,6 +81,34 @@ fn a_reload_answers_with_what_has_changed_or_what_is_wrong() {
 }
 
 #[test]
+fn a_change_that_takes_nothing_is_told_nothing() {
+    let service = Upstream::echo();
+    let config = format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"{}\"",
+        service.url()
+    );
+    let gateway = Gateway::start(&with_admin(&config, ""));
+    let [drain, enable] = ["drain", "enable"].map(|it| endpoint("up", &service.url(), it));
+    for path in ["/api/v1/reload", &drain, &enable] {
+        let ask = |body: &str| {
+            let request = Request::post(path, body).field("content-type", "application/json");
+            gateway.ask_admin(request)
+        };
+        for nothing in ["", " \n", "{}", " { } "] {
+            ask(nothing).is(200);
+        }
+        for something in [r#"{"dry_run":true}"#, "[]", "null", "7", "{", "drain"] {
+            let answer = ask(something);
+            answer.is_refusal(400, "bad_request");
+            let detail = answer.json()["detail"].to_string();
+            assert!(detail.contains("or `{}`"), "{something}: {detail}");
+        }
+        ask(&" ".repeat(70 << 10)).is_refusal(413, "body_too_large");
+    }
+    assert_eq!(gateway.said("reloaded"), 4);
+}
+
+#[test]
 fn an_empty_file_and_a_drain_are_told_as_such() {
     let (say, told) = channel();
     let shop = Shop::selling(answers_when_told(told), &with_admin("", ""));
@@ -234,28 +262,6 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
 }
 
 #[test]
-fn readiness_says_which_upstream_has_nothing_to_use() {
-    let url = "http://127.0.0.1:1";
-    let config = |needs: &str| {
-        let text =
-            format!("[routes]\n\"/\" = \"orders\"\n[upstreams.orders]\nendpoints = \"{url}\"");
-        with_admin(&text, needs)
-    };
-    let gateway = Gateway::start(&config(""));
-    gateway.ask_admin(Request::get("/readyz")).is(200);
-    gateway
-        .ask_admin(post(&endpoint("orders", url, "drain")))
-        .is(200);
-    let readiness = gateway.ask_admin(Request::get("/readyz")).is(503).json();
-    assert_eq!(
-        readiness["reasons"],
-        json!([{ "code": "no_usable_endpoint", "text": "No endpoint of `orders` can be used." }])
-    );
-    gateway.rewrite(&config("ready_needs = [\"certificates\", \"limiter\"]"));
-    reload(&gateway).is(200);
-    gateway.ask_admin(Request::get("/readyz")).is(200);
-}
-#[test]
 fn an_endpoint_stays_drained_through_hand_overs_until_it_is_enabled() {
     let (one, other) = (Upstream::echo(), Upstream::echo());
     let config = format!(
@@ -290,3 +296,25 @@ fn an_endpoint_stays_drained_through_hand_overs_until_it_is_enabled() {
     assert_eq!(states(&gateway), ["up", "up"]);
 }
 
+#[test]
+fn readiness_says_which_upstream_has_nothing_to_use() {
+    let url = "http://127.0.0.1:1";
+    let config = |needs: &str| {
+        let text =
+            format!("[routes]\n\"/\" = \"orders\"\n[upstreams.orders]\nendpoints = \"{url}\"");
+        with_admin(&text, needs)
+    };
+    let gateway = Gateway::start(&config(""));
+    gateway.ask_admin(Request::get("/readyz")).is(200);
+    gateway
+        .ask_admin(post(&endpoint("orders", url, "drain")))
+        .is(200);
+    let readiness = gateway.ask_admin(Request::get("/readyz")).is(503).json();
+    assert_eq!(
+        readiness["reasons"],
+        json!([{ "code": "no_usable_endpoint", "text": "No endpoint of `orders` can be used." }])
+    );
+    gateway.rewrite(&config("ready_needs = [\"certificates\", \"limiter\"]"));
+    reload(&gateway).is(200);
+    gateway.ask_admin(Request::get("/readyz")).is(200);
+}
