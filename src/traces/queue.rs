@@ -1,5 +1,9 @@
 //! The queue between the workers and the thread that exports. Bounded, in spans and in bytes: what finds no
 //! room is dropped and counted. Spans gather in batches as they come, so that taking one costs a look.
+//!
+//! All workers come here with each request that is recorded. The lock is held for a copy of some hundred bytes,
+//! or for a look once the queue is full; batches of each worker's own would take it less often, and would keep
+//! spans where neither the bounds nor the end of the process see them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
