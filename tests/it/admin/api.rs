@@ -261,8 +261,8 @@ fn a_refused_reload_is_an_event_a_mark_and_a_part_of_the_sentence() {
         &shop.orders,
         &with_admin("", ""),
     ));
-    let status = gateway.admin_json("/api/v1/status");
-    assert_eq!(status["state"], "ok", "{status}");
+    // The log says so a moment before.
+    wait(gateway, "/api/v1/status", |it| it["state"] == "ok");
 }
 
 #[test]

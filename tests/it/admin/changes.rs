@@ -5,7 +5,9 @@ use std::sync::mpsc::channel;
 use serde_json::{Value, json};
 
 use crate::lifecycle::answers_when_told;
-use crate::support::{Gateway, Request, Response, Shop, Upstream, wait_gone, with_admin};
+use crate::support::{
+    Gateway, Request, Response, Shop, Upstream, eventually, wait_gone, with_admin,
+};
 
 fn post(path: &str) -> Request {
     Request::post(path, "").field("content-type", "application/json")
@@ -123,7 +125,12 @@ fn an_empty_file_and_a_drain_are_told_as_such() {
     shop.gateway.signal(rustix::process::Signal::TERM);
     shop.gateway
         .wait_log("the drain", |line| line["message"] == "draining");
-    reload(&shop.gateway).is_refusal(409, "draining");
+    // The log says so a moment before.
+    let refused = eventually("the drain to be told", || {
+        let answer = reload(&shop.gateway);
+        (answer.status != 422).then_some(answer)
+    });
+    refused.is_refusal(409, "draining");
     say.send(()).expect("the service waits");
     client.answer().is(200);
 }
