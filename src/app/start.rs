@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::admin::{self, AdminSocket, ClaimError, Doorkeeper, Given, Port, Reloads};
-use crate::config::{AccessLog, AdminListen, Loaded, Settings, Written};
+use crate::admin::{self, AdminSocket, ClaimError, Given, Port, Reloads};
+use crate::config::{AccessLog, AdminListen, Finding, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
 use crate::metrics::{Metrics, ReloadOutcome};
@@ -59,9 +59,7 @@ impl Started {
             ..
         } = loaded;
         log_start(&file, &settings, &snapshot, &written);
-        for lint in &lints {
-            tracing::warn!("{lint}");
-        }
+        log_lints(&lints);
         let (access_log, pretty_access) = open_access_log(&settings)?;
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         let store = Arc::new(store);
@@ -73,7 +71,6 @@ impl Started {
         let keeper = state.as_ref().map(keep).transpose()?;
         let registry = Registry::default();
         registry.join(&mut snapshot.upstreams);
-        let drains = registry.drains();
         let acme = Arc::new(Acme::new(settings.redis.clone()));
         snapshot.join_acme(&acme);
         let metrics = Arc::new(Metrics::new(CODES));
@@ -83,9 +80,7 @@ impl Started {
         traces.apply(snapshot.traces.as_ref());
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
-        let reloads = Reloads::new(Arc::clone(&written), &lints, Timestamp::now());
-        let reloads = Arc::new(reloads);
-        let doorkeeper = Arc::<Doorkeeper>::default();
+        let reloads = Arc::new(Reloads::new(Arc::clone(&written), &lints, Timestamp::now()));
         let reloader = Reloader {
             file: file.clone(),
             files,
@@ -99,7 +94,7 @@ impl Started {
             reloads: Arc::clone(&reloads),
             metrics: Arc::clone(&metrics),
             traces: Arc::clone(&traces),
-            doorkeeper: Arc::clone(&doorkeeper),
+            doorkeeper: Arc::default(),
         };
         let gateway = Gateway {
             file,
@@ -110,10 +105,10 @@ impl Started {
             metrics,
             state,
             acme,
-            drains,
+            drains: reloader.registry.drains(),
             reloads,
             traces,
-            doorkeeper,
+            doorkeeper: Arc::clone(&reloader.doorkeeper),
             access_log,
             operator_log,
             pretty_access,
@@ -153,6 +148,12 @@ fn log_start(file: &Path, settings: &Settings, snapshot: &Snapshot, written: &Wr
         counters = format!("{counters}{no_redis}"),
         "starting"
     );
+}
+
+fn log_lints(lints: &[Finding]) {
+    for lint in lints {
+        tracing::warn!("{lint}");
+    }
 }
 
 /// Makes the state file this process' own and reads it. A predecessor gives counters that are newer, and
