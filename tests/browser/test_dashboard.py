@@ -185,8 +185,12 @@ def see(browser, selector):
     browser.sync("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})", selector)
 
 
+def choose_code(browser, code):
+    browser.sync("[...document.querySelectorAll('.code-row')].find((row) => row.textContent.startsWith(arguments[0])).click()", code)
+
+
 def filter_by_code(browser):
-    browser.sync("[...document.querySelectorAll('.code-row')].find((row) => row.textContent.startsWith('no_route')).click()")
+    choose_code(browser, "no_route")
     check("the filter stands in the address", browser.url().endswith("#code=no_route"), browser.url())
     see(browser, "#requests-part")
     shown = "return [...new Set([...document.querySelectorAll('#requests .answer .code-tag')].map((tag) => tag.textContent))]"
@@ -194,12 +198,32 @@ def filter_by_code(browser):
     path = text_of(browser, "#requests .path")
     check("a path is text and no markup", path == "/nowhere/&lt;b&gt;", path)
     check("one chip", text_of(browser, ".chip b") == "no_route", text_of(browser, "#filter"))
-    routes = "return [...document.querySelectorAll('#routes tbody th b, #routes tbody th button')].map((name) => name.textContent)"
-    see(browser, "#routes")
-    wait_for("routes of one code", lambda: "shop" not in browser.sync(routes))
+    names = "return [...document.querySelectorAll(`${arguments[0]} tbody th b, ${arguments[0]} tbody th button`)].map((name) => name.textContent)"
+
+    def listed(part):
+        see(browser, part)
+        return browser.sync(names, part)
+
+    lists = {"#upstreams": ["shop", "slow"], "#routes": ["shop", "slow"], "#clients": ["app"], "#limits": ["anonymous", "identified"]}
+    for part in lists:
+        wait_for(f"{part} of one code", lambda part=part: not listed(part))
+    empty = text_of(browser, "#clients .empty")
+    check("an empty list says why", empty.startswith("No recent request that ended with no_route"), empty)
+    scope = lambda part: text_of(browser, f"{part} .scope")
+    check("a list says that it stands on a sample", "a sample is kept" in scope("#routes-part"), scope("#routes-part"))
+    check("what does not follow says so", scope("#process-part") == "not filtered by code", scope("#process-part"))
+    check("so does a chart", text_of(browser, "#charts .chart:nth-child(3) dd") == "not kept", text_of(browser, "#charts"))
+    choose_code(browser, "no_route")
+    choose_code(browser, "rate_limited")
+    wanted = {"#upstreams": [], "#routes": ["shop"], "#clients": ["app"], "#limits": ["identified"]}
+    for part, left in wanted.items():
+        wait_for(f"{part} of another code", lambda part=part, left=left: listed(part) == left)
     browser.press("\ue00c")
     wait_for("Escape to clear the filter", lambda: "code" not in browser.url())
-    wait_for("the routes again", lambda: "shop" in browser.sync(routes))
+    for part, all_of_it in lists.items():
+        wait_for(f"{part} again", lambda part=part, all_of_it=all_of_it: sorted(listed(part)) == all_of_it)
+    seen = browser.sync("return [...document.querySelectorAll('.scope')].some((note) => !note.hidden)")
+    check("nothing is filtered any more", not seen, seen)
     print("ok: the filter by code")
 
 

@@ -19,6 +19,7 @@ use crate::metrics::{ClientOutcome, MOST_CLIENTS, OutcomeTotals};
 
 use super::asked::{Asked, Listed, SortKey};
 use super::status::rounded;
+use super::with_code::WithCode;
 
 const SORTS: [&str; 4] = ["name", "requests_per_second", "next_expiry", "last_used"];
 
@@ -67,9 +68,10 @@ struct Sorted<'s> {
 /// All clients.
 pub(super) async fn clients(
     State(view): State<Arc<View>>,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let part = asked.part(&SORTS, &[])?;
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.client);
+    let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let now = Timestamp::now();
     let mut keys = HashMap::<&str, Vec<ListedKey<'_>>>::new();
@@ -78,7 +80,10 @@ pub(super) async fn clients(
     }
     let history = view.live.history();
     let clients = snapshot.access.clients.iter();
-    let taken = clients.filter(|client| part.takes(client.name.as_str()));
+    let taken = clients.filter(|client| {
+        let name = client.name.as_str();
+        part.takes(name) && with_code.has(name)
+    });
     let sorted = taken.map(|client| {
         let name = client.name.as_str();
         let mut keys = keys.remove(name).unwrap_or_default();

@@ -15,8 +15,11 @@ use crate::pipeline::snapshot::Snapshot;
 use crate::words::Word;
 
 use super::asked::{Asked, Listed, SortKey};
+use super::with_code::WithCode;
 
 const SORTS: [&str; 3] = ["policy", "allowed", "limited"];
+/// The codes with which a limit refuses. With any other one, the limit of a request is only the closest.
+const OF_LIMITS: [&str; 2] = ["limiter_unavailable", "rate_limited"];
 
 /// A limit.
 #[derive(Debug, Serialize)]
@@ -38,13 +41,17 @@ pub(super) struct Item {
 /// All limits.
 pub(super) async fn limits(
     State(view): State<Arc<View>>,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let part = asked.part(&SORTS, &[])?;
+    let with_code = WithCode::take(&mut asked, &view, |entry| {
+        let refused = entry.code.is_some_and(|code| OF_LIMITS.contains(&code));
+        entry.limit.filter(|_| refused)
+    });
+    let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let items = policies(&snapshot)
         .into_values()
-        .filter(|policy| part.takes(&policy.name))
+        .filter(|policy| part.takes(&policy.name) && with_code.has(&policy.name))
         .map(|policy| item(&view, policy));
     Ok(Json(part.of(items.collect(), key, |item| item)))
 }
@@ -84,5 +91,16 @@ fn item(view: &View, policy: &Policy) -> Item {
         shadow: decided.of(PolicyOutcome::Shadow),
         degraded: decided.of(PolicyOutcome::Degraded),
         cached: decided.of(PolicyOutcome::Cached),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::codes::CODES;
+
+    #[test]
+    fn the_codes_of_limits_are_codes() {
+        assert!(OF_LIMITS.iter().all(|code| CODES.contains(code)));
     }
 }

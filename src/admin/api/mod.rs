@@ -13,6 +13,7 @@ mod routes;
 mod status;
 mod stream;
 mod upstreams;
+mod with_code;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! `GET /api/v1/routes`: what routes there are, and what has come of their requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,12 +10,12 @@ use serde::Serialize;
 use crate::admin::history::{History, Rate};
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
-use crate::metrics::filter::Filter;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::Route;
 
 use super::asked::{Asked, Listed, SortKey};
 use super::status::rounded;
+use super::with_code::WithCode;
 
 /// By what they can be sorted.
 const SORTS: [&str; 5] = [
@@ -65,13 +65,12 @@ pub(super) async fn routes(
     State(view): State<Arc<View>>,
     mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let with_code = asked.take("code").map(|code| with_code(&view, &code));
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.route);
     let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let history = view.live.history();
     let routes = snapshot.routes.routes().iter();
-    let has_code = |name| with_code.as_ref().is_none_or(|it| it.contains(name));
-    let taken = routes.filter(|route| part.takes(&route.name) && has_code(&route.name));
+    let taken = routes.filter(|route| part.takes(&route.name) && with_code.has(&route.name));
     let by_p99 = part.sorts_by(4);
     let sorted = taken.map(|route| Sorted {
         route: Arc::clone(route),
@@ -85,16 +84,6 @@ pub(super) async fn routes(
         item(&view, &snapshot, &history, &sorted)
     });
     Ok(Json(listed))
-}
-
-/// The routes of requests that have ended with this code lately.
-fn with_code(view: &View, code: &str) -> BTreeSet<Arc<str>> {
-    let filter = Filter {
-        code: Some(code.into()),
-        ..Filter::default()
-    };
-    let entries = view.recent.list(&filter).into_iter();
-    entries.filter_map(|entry| entry.route).collect()
 }
 
 fn key(sorted: &Sorted, field: usize) -> SortKey<'_> {

@@ -17,6 +17,7 @@ use crate::words::Word;
 
 use super::asked::{Asked, Listed, SortKey};
 use super::status::rounded;
+use super::with_code::WithCode;
 
 const SORTS: [&str; 4] = ["name", "requests_per_second", "p99_ms", "state"];
 
@@ -61,13 +62,14 @@ struct Sorted<'s> {
 /// All upstreams.
 pub(super) async fn upstreams(
     State(view): State<Arc<View>>,
-    asked: Asked,
+    mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let part = asked.part(&SORTS, &[])?;
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.upstream);
+    let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let (history, now) = (view.live.history(), Instant::now());
     let upstreams = snapshot.upstreams.iter();
-    let taken = upstreams.filter(|upstream| part.takes(&upstream.name));
+    let taken = upstreams.filter(|it| part.takes(&it.name) && with_code.has(&it.name));
     let sorted = taken.map(|upstream| {
         let lately = history.upstream(&upstream.name);
         Sorted {

@@ -84,11 +84,32 @@ fn numbers_are_those_of_what_was_sent() {
     let refused = gateway.admin_json("/api/v1/requests?code=rate_limited");
     assert_eq!(refused["items"][0]["status"], 429);
     assert_eq!(refused["items"][0]["client"], "mobile-app");
-    let with_code = gateway.admin_json("/api/v1/routes?code=rate_limited");
-    assert_eq!(
-        (&with_code["total"], &with_code["items"][0]["name"]),
-        (&1.into(), &"/api/orders".into())
-    );
+    let with_code = |list: &str, code: &str| names_with_code(gateway, list, code);
+    assert_eq!(with_code("routes", "rate_limited"), ["/api/orders"]);
+    assert_eq!(with_code("clients", "rate_limited"), ["mobile-app"]);
+    assert_eq!(with_code("limits", "rate_limited"), ["identified"]);
+    // These never came to an upstream, nor was it a limit that refused them.
+    assert_eq!(with_code("routes", "api_key_required"), ["/api/orders"]);
+    for list in ["upstreams", "clients", "limits"] {
+        for code in ["api_key_required", "no_route"] {
+            assert!(with_code(list, code).is_empty(), "{list} {code}");
+        }
+    }
+    assert!(with_code("upstreams", "rate_limited").is_empty());
+}
+
+/// The names that a list has of a code.
+fn names_with_code(gateway: &Gateway, list: &str, code: &str) -> Vec<String> {
+    let listed = gateway.admin_json(&format!("/api/v1/{list}?code={code}"));
+    let items = listed["items"].as_array().expect("items");
+    assert_eq!(listed["total"], items.len());
+    let name = |it: &Value| {
+        it["name"]
+            .as_str()
+            .or(it["policy"].as_str())
+            .map(str::to_owned)
+    };
+    items.iter().filter_map(name).collect()
 }
 
 /// How many requests the points of a history have, about: rates are rounded, and by the time that passed.
@@ -211,6 +232,11 @@ fn an_endpoint_that_is_lost_is_shown_with_the_reason_and_told_in_the_sentence() 
         sentence.contains(&format!("`{url}`: its endpoint out for")),
         "{sentence}"
     );
+    assert_eq!(
+        names_with_code(gateway, "upstreams", "upstream_unreachable"),
+        [url.as_str()]
+    );
+    assert!(names_with_code(gateway, "limits", "upstream_unreachable").is_empty());
     let down = item(gateway, "upstreams", &url);
     let endpoint = &down["endpoints"][0];
     assert_eq!(endpoint["state"], "circuit_open");

@@ -10,6 +10,8 @@ const HEIGHT = 132;
 // Seconds that are drawn as one point: a chart has about 350 pixels for 900 of them, and is calmer so.
 const BUCKET = 3;
 const LATEST = 10;
+// What stands in the place of a number that nobody counts of a single route or code.
+const UNKEPT = "not kept";
 // Kinds of marks that are bad news: drawn filled. All others tell that something is well again, or was changed.
 export const BAD = new Set(["reload_refused", "circuit_opened", "redis_lost", "endpoint_down", "draining"]);
 
@@ -31,6 +33,8 @@ export class Chart {
   #data = [[]];
   #drawn = [[]];
   #marks = [];
+  /** The columns that there are under the filter in force; `null`: all. */
+  #kept = null;
   #values;
   #at;
   #drawing;
@@ -38,7 +42,7 @@ export class Chart {
 
   /**
    * `spec`: title, log (a logarithmic scale), format (a number as text), tick (the same for the axis), and the
-   * series: label, colour, dash, width, fill, of (a point's number), fold (how the table sums up a minute).
+   * series: label, colour, dash, width, fill, column (of a point), fold (how the table sums up a minute).
    */
   constructor(spec) {
     this.#spec = spec;
@@ -60,11 +64,15 @@ export class Chart {
     window.addEventListener("themechange", () => this.#plot?.redraw());
   }
 
-  /** `points` as the API has them, oldest first and a second apart; `marks` with their times. */
-  show(points, marks) {
+  /**
+   * `points` as the API has them, oldest first and a second apart; `marks` with their times; `kept` are the columns
+   * that these points have, if not all.
+   */
+  show(points, marks, kept) {
     this.#marks = marks;
+    this.#kept = kept;
     const { series } = this.#spec;
-    this.#data = [points.map(([time]) => time), ...series.map(({ of }) => points.map((point) => this.#drawable(of(point))))];
+    this.#data = [points.map(([time]) => time), ...series.map(({ column }) => points.map((point) => this.#drawable(point[column])))];
     this.#drawn = folded(this.#data, series);
     this.#fit();
     this.#plot?.setData(this.#drawn);
@@ -81,7 +89,10 @@ export class Chart {
   /** What stands above the drawing: the numbers under the pointer, or the last ones. */
   #say(index) {
     const under = index !== null && index !== undefined;
-    this.#values.forEach((value, n) => text(value, this.#spec.format(under ? this.#drawn[n + 1][index] : this.#now(n))));
+    this.#values.forEach((value, n) => {
+      const told = this.#isKept(n) ? this.#spec.format(under ? this.#drawn[n + 1][index] : this.#now(n)) : UNKEPT;
+      text(value, told);
+    });
     text(this.#at, under ? clock(new Date(this.#drawn[0][index] * 1000)) : "");
   }
 
@@ -90,8 +101,13 @@ export class Chart {
     return this.#data[n + 1]?.slice(-LATEST).findLast((value) => value !== null && value !== undefined);
   }
 
+  #isKept(n) {
+    return this.#kept?.includes(this.#spec.series[n].column) ?? true;
+  }
+
   #describe() {
     const parts = this.#spec.series.map((series, n) => {
+      if (!this.#isKept(n)) return `${series.label}: ${UNKEPT}`;
       const values = this.#data[n + 1].filter((value) => value !== null && value !== undefined);
       if (values.length === 0) return `${series.label}: nothing measured`;
       const format = this.#spec.format;
@@ -115,7 +131,7 @@ export class Chart {
     });
     const rows = [...minutes].reverse().map(([minute, all]) => [
       clock(new Date(minute * 1000)).slice(0, 5),
-      ...all.map((values, n) => format(values.length ? FOLDS[series[n].fold](values) : null)),
+      ...all.map((values, n) => (this.#isKept(n) ? format(values.length ? FOLDS[series[n].fold](values) : null) : UNKEPT)),
     ]);
     redraw(this.#table, rows, () =>
       h(

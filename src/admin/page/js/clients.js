@@ -5,6 +5,7 @@ import { List } from "./list.js";
 import { filters, toggle } from "./filters.js";
 
 const SOON = 14 * 86400e3;
+const NOBODY = "No clients are configured: everybody is anonymous. `tollgate keys new NAME` makes a key and the lines for it.";
 
 export function startClients() {
   return new List({
@@ -14,7 +15,8 @@ export function startClients() {
     search: "Search clients",
     sort: "-requests_per_second",
     key: ({ name }) => name,
-    empty: () => "No clients are configured: everybody is anonymous. `tollgate keys new NAME` makes a key and the lines for it.",
+    parameters: () => ({ code: filters().code }),
+    empty: () => (filters().code ? `No recent request that ended with ${filters().code} was a known client's. Addresses of others stand in the requests below.` : NOBODY),
     shown: (items) => redraw(byId("client-names"), items.map(({ name }) => name), (names) => names.map((name) => h("option", { value: name }))),
     columns: [
       { label: "Client", sort: "name", class: "name", cell: showName },

@@ -1,6 +1,7 @@
 // What the page shows only: a code, a route, a client. Held in the URL's fragment, so that it can be sent to
-// a colleague and the browser's back button takes it off.
-import { byId, h, redraw } from "./dom.js";
+// a colleague and the browser's back button takes it off. Each part of the page says which filter it does not
+// follow, and which it follows by a sample.
+import { byId, h, redraw, text } from "./dom.js";
 
 const NAMES = ["code", "route", "client"];
 const LABELS = { code: "code", route: "route", client: "client" };
@@ -55,6 +56,28 @@ function show() {
     names.length > 1 ? h("button", { type: "button", class: "quiet", click: () => go({}) }, "Clear all") : null,
   ]);
   if (hadFocus) (place.querySelector("button") ?? byId("now")).focus();
+  document.querySelectorAll("section[data-filters]").forEach(showScope);
+}
+
+// `data-filters` are those that a part follows. Charts follow one of theirs, the first that is in force: nobody
+// counts codes by route. `data-rest` is what of the part follows none; `data-sample`: its list follows a code as
+// far as the recent requests that are kept have it.
+function showScope(section) {
+  const { filters: follows, rest, sample } = section.dataset;
+  const known = follows.split(" ");
+  const inForce = known.filter((name) => name in current);
+  const followed = section.id === "traffic-part" ? inForce.slice(0, 1) : inForce;
+  const missed = Object.keys(current).filter((name) => !followed.includes(name));
+  const whole = missed.length > 0 && followed.length === 0;
+  const parts = [
+    sample !== undefined && followed.includes("code") ? `seen in recent requests with ${current.code}, of which a sample is kept; numbers are of all requests` : null,
+    missed.length > 0 ? `not filtered by ${missed.map((name) => LABELS[name]).join(" or ")}` : null,
+    rest && followed.length > 0 ? `${rest} is not filtered` : null,
+  ];
+  section.scope ??= section.querySelector(".head").appendChild(h("p", { class: "scope", role: "note" }));
+  section.scope.hidden = !parts.some(Boolean);
+  section.scope.classList.toggle("muted", !whole);
+  text(section.scope, parts.filter(Boolean).join("; "));
 }
 
 function chip(name, value) {

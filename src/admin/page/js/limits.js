@@ -2,6 +2,7 @@
 import { byId, h, redraw, text } from "./dom.js";
 import { compact, count, ms, percent, rate, seconds, words } from "./format.js";
 import { List } from "./list.js";
+import { filters } from "./filters.js";
 
 export function startLimits() {
   const number = (label, name, sort) => ({ label, sort, class: "number", cell: (td, it) => text(td, compact(it[name]), count(it[name])) });
@@ -10,7 +11,8 @@ export function startLimits() {
     path: "limits",
     name: "limits",
     key: ({ policy }) => policy,
-    empty: () => "No limits are configured: nobody is held back.",
+    parameters: () => ({ code: filters().code }),
+    empty: () => (filters().code ? `No limit has refused a recent request with ${filters().code}.` : "No limits are configured: nobody is held back."),
     columns: [
       { label: "Policy", sort: "policy", class: "name", cell: (th, it) => redraw(th, [it.policy, it.mode], () => [h("b", {}, it.policy), it.mode === "shadow" ? h("small", {}, "shadow: counts, refuses nobody") : null]) },
       { label: "Allows", class: "name", cell: (td, it) => text(td, `${count(it.limit)} per ${seconds(it.window_seconds)} by ${words(it.by)}`, words(it.algorithm)) },

@@ -53,7 +53,7 @@ listen(
 );
 
 onFilter(() => {
-  for (const list of [routes, clients, requests]) list.restart();
+  for (const list of EVERY.keys()) list.restart();
 });
 
 let second = 0;

@@ -16,7 +16,7 @@ export function startRoutes() {
     sort: "-requests",
     key: ({ name, prefix, hosts, methods }) => [name, prefix, hosts, methods].join(" "),
     parameters: () => ({ code: filters().code }),
-    empty: () => (filters().code ? `No request of late was refused with ${filters().code} on a route.` : "No routes are configured."),
+    empty: () => (filters().code ? `No recent request that ended with ${filters().code} was for a route.` : "No routes are configured."),
     columns: [
       { label: "Route", sort: "name", class: "name", cell: showName },
       { label: "Last minute", class: "spark", cell: showSpark },

@@ -8,38 +8,39 @@ import { filters, onFilter, toggle } from "./filters.js";
 
 const perSecond = (value) => `${rate(value)}${value === null || value === undefined ? "" : " /s"}`;
 const axisMs = (value) => (value >= 1000 ? `${value / 1000} s` : `${value} ms`);
-// `undefined` is a second that nobody sampled, `null` one in which there was nothing to measure.
-const at = (n) => (point) => point[n];
+// Columns of a point: `undefined` is a second that nobody sampled, `null` one in which there was nothing to
+// measure. Of a single route, and of a code, only these are kept.
+const KEPT = { route: [1, 2, 7], code: [1, 3] };
 
 const CHARTS = [
   {
     title: "Requests", format: perSecond, tick: (value) => rate(value),
-    series: [{ label: "answered", colour: "blue", fill: true, of: at(1), fold: "mean" }],
+    series: [{ label: "answered", colour: "blue", fill: true, column: 1, fold: "mean" }],
   },
   {
     title: "Errors and refusals", format: perSecond, tick: (value) => rate(value),
     series: [
-      { label: "errors", colour: "red", fill: true, width: 2, of: at(2), fold: "mean" },
-      { label: "refused", colour: "amber", dash: [5, 3], of: at(3), fold: "mean" },
+      { label: "errors", colour: "red", fill: true, width: 2, column: 2, fold: "mean" },
+      { label: "refused", colour: "amber", dash: [5, 3], column: 3, fold: "mean" },
     ],
   },
   {
     title: "In flight", format: count, tick: (value) => (Number.isInteger(value) ? count(value) : ""),
-    series: [{ label: "requests", colour: "violet", fill: true, of: at(4), fold: "highest" }],
+    series: [{ label: "requests", colour: "violet", fill: true, column: 4, fold: "highest" }],
   },
   {
     title: "Time to answer", format: ms, tick: axisMs, log: true,
     series: [
-      { label: "p50", colour: "blue", dash: [2, 2], of: at(5), fold: "highest" },
-      { label: "p90", colour: "violet", dash: [6, 3], of: at(6), fold: "highest" },
-      { label: "p99", colour: "amber", width: 2, of: at(7), fold: "highest" },
+      { label: "p50", colour: "blue", dash: [2, 2], column: 5, fold: "highest" },
+      { label: "p90", colour: "violet", dash: [6, 3], column: 6, fold: "highest" },
+      { label: "p99", colour: "amber", width: 2, column: 7, fold: "highest" },
     ],
   },
   {
     title: "Where the time goes: p99", format: ms, tick: axisMs, log: true,
     series: [
-      { label: "gateway", colour: "green", width: 2, of: at(8), fold: "highest" },
-      { label: "service", colour: "amber", dash: [6, 3], of: at(9), fold: "highest" },
+      { label: "gateway", colour: "green", width: 2, column: 8, fold: "highest" },
+      { label: "service", colour: "amber", dash: [6, 3], column: 9, fold: "highest" },
     ],
   },
 ];
@@ -106,7 +107,9 @@ function draw() {
   points = points.filter(([time]) => time > from);
   marks = marks.filter(({ t }) => t > from);
   const whole = withGaps(points);
-  for (const chart of charts) chart.show(whole, marks);
+  const { code, route } = filters();
+  const kept = route !== undefined ? KEPT.route : code !== undefined ? KEPT.code : null;
+  for (const chart of charts) chart.show(whole, marks, kept);
   showMarks();
 }
 

@@ -2,6 +2,7 @@
 import { attribute, byId, h, keyed, redraw, sentence, setTime, sinceElement, text } from "./dom.js";
 import { count, ms, percent, rate, words } from "./format.js";
 import { List } from "./list.js";
+import { filters } from "./filters.js";
 
 // Words and shapes beside the colours: `good`, `weak` (less than all is well), `bad`, `off` (as was wanted).
 const STATES = { up: "good", half_open: "weak", drained: "off", down: "bad", circuit_open: "bad", unresolved: "bad" };
@@ -14,7 +15,8 @@ const list = () =>
     search: "Search upstreams",
     sort: "-state",
     key: ({ name }) => name,
-    empty: () => "No upstream is configured. Routes that forward to a service bring one.",
+    parameters: () => ({ code: filters().code }),
+    empty: () => (filters().code ? `No recent request that ended with ${filters().code} went to an upstream.` : "No upstream is configured. Routes that forward to a service bring one."),
     columns: [
       { label: "Upstream", sort: "name", class: "name", cell: showName },
       { label: "Endpoints", sort: "state", descending: true, class: "endpoints", cell: showEndpoints },
