@@ -180,6 +180,58 @@ def load(browser, gateway):
     check("and shows them as a table", "answered, mean" in table, table)
 
 
+# A chart of the page's own making: what of these points is drawn, and what is said under the pointer.
+CHART = """
+const done = arguments[arguments.length - 1];
+const drawn = () => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)));
+(async () => {
+  const { Chart } = await import('/assets/chart.js');
+  const chart = new Chart({ title: 'A test', log: true, format: String, tick: String,
+    series: [{ label: 'p99', colour: 'red', column: 1, fold: 'highest' }] });
+  document.querySelector('main').prepend(chart.element);
+  const show = async (seconds, value) => {
+    chart.show(Array.from({ length: seconds }, (_, n) => [1700000000 + n, value(n)]), [], null);
+    await drawn();
+  };
+  const red = getComputedStyle(document.documentElement).getPropertyValue('--red').match(/[0-9a-f]{2}/g).map((two) => parseInt(two, 16));
+  const dots = () => {
+    const canvas = chart.element.querySelector('canvas');
+    const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height }).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+    let found = 0;
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200 && red.every((part, n) => Math.abs(data[at + n] - part) < 9)) found += 1;
+    return found;
+  };
+  await show(60, () => null);
+  const none = dots();
+  await show(60, (n) => (n === 30 ? 20 : null));
+  const lone = dots();
+  await show(900, (n) => (n === 450 ? 30 : 1));
+  const over = chart.element.querySelector('.u-over');
+  const { left, top, width } = over.getBoundingClientRect();
+  over.dispatchEvent(new MouseEvent('mousemove', { clientX: left + (width * 450) / 899, clientY: top + 9, bubbles: true }));
+  await drawn();
+  const [at, value] = ['.at', 'dd'].map((name) => chart.element.querySelector(name).textContent);
+  const label = chart.element.querySelector('.plot').getAttribute('aria-label');
+  const wide = chart.element.querySelector('.plot').clientWidth;
+  chart.element.remove();
+  done({ none, lone, at, value, label, step: chart.step, fits: Math.ceil(899 / (wide - 63)) });
+})().catch((error) => done({ failed: String(error) }));
+"""
+
+
+def charts(browser):
+    told = browser.run(CHART)
+    check("a chart can be made", "failed" not in told, told)
+    check("a second alone is drawn", told["none"] == 0 and told["lone"] >= 9, told)
+    check("as many seconds to a point as the width wants", told["step"] == told["fits"] > 1, told)
+    check("a spike is as high as it was", told["value"] == "30" and "at most 30" in told["label"], told)
+    check("what a point is is said", told["at"].endswith(f", highest of {told['step']} s"), told)
+    note = text_of(browser, "#traffic-note")
+    check("and beside the heading", note.startswith("up to 15 minutes, one point a second"), note)
+
+
 def see(browser, selector):
     """Lists are brought up to date only while they can be seen."""
     browser.sync("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})", selector)
@@ -339,6 +391,7 @@ def whole(browser, program, folder):
     page = f"http://127.0.0.1:{gateway.admin_port()}/"
     try:
         numbers(browser, gateway, page)
+        charts(browser)
         filter_by_code(browser)
         explain(browser)
         endpoint_killed(browser, gateway, other)

@@ -7,8 +7,9 @@ import { clock } from "./format.js";
 export const WINDOW = 900;
 const SHORTEST = 60;
 const HEIGHT = 132;
-// Seconds that are drawn as one point: a chart has about 350 pixels for 900 of them, and is calmer so.
-const BUCKET = 3;
+// What of the width the numbers of the axis take, and what is left free beside the last point.
+const AXIS = 46;
+const MARGIN = 17;
 const LATEST = 10;
 // What stands in the place of a number that nobody counts of a single route or code.
 const UNKEPT = "not kept";
@@ -32,6 +33,8 @@ export class Chart {
   /** What was measured, and what is drawn of it: times, then a list for each series. */
   #data = [[]];
   #drawn = [[]];
+  /** Seconds that are drawn as one point. */
+  #step = 1;
   #marks = [];
   /** The columns that there are under the filter in force; `null`: all. */
   #kept = null;
@@ -60,7 +63,7 @@ export class Chart {
       details,
     );
     this.details = details;
-    new ResizeObserver(() => this.#fit()).observe(this.#drawing);
+    new ResizeObserver(() => this.#draw()).observe(this.#drawing);
     window.addEventListener("themechange", () => this.#plot?.redraw());
   }
 
@@ -73,12 +76,15 @@ export class Chart {
     this.#kept = kept;
     const { series } = this.#spec;
     this.#data = [points.map(([time]) => time), ...series.map(({ column }) => points.map((point) => this.#drawable(point[column])))];
-    this.#drawn = folded(this.#data, series);
-    this.#fit();
-    this.#plot?.setData(this.#drawn);
-    this.#say(null);
+    this.#draw();
+    this.#say(this.#plot?.cursor.idx);
     this.#describe();
     if (this.details.open) this.#tabulate();
+  }
+
+  /** How many seconds a drawn point stands for: it is the highest of them. */
+  get step() {
+    return this.#step;
   }
 
   // A logarithmic scale has no place for 0.
@@ -88,17 +94,18 @@ export class Chart {
 
   /** What stands above the drawing: the numbers under the pointer, or the last ones. */
   #say(index) {
-    const under = index !== null && index !== undefined;
+    const under = known(index) && index < this.#drawn[0].length;
     this.#values.forEach((value, n) => {
       const told = this.#isKept(n) ? this.#spec.format(under ? this.#drawn[n + 1][index] : this.#now(n)) : UNKEPT;
       text(value, told);
     });
-    text(this.#at, under ? clock(new Date(this.#drawn[0][index] * 1000)) : "");
+    const at = under ? clock(new Date(this.#drawn[0][index] * 1000)) : "";
+    text(this.#at, at && this.#step > 1 ? `${at}, highest of ${this.#step} s` : at);
   }
 
   // In a second without requests nothing took any time: the one before it still tells.
   #now(n) {
-    return this.#data[n + 1]?.slice(-LATEST).findLast((value) => value !== null && value !== undefined);
+    return this.#data[n + 1]?.slice(-LATEST).findLast(known);
   }
 
   #isKept(n) {
@@ -108,7 +115,7 @@ export class Chart {
   #describe() {
     const parts = this.#spec.series.map((series, n) => {
       if (!this.#isKept(n)) return `${series.label}: ${UNKEPT}`;
-      const values = this.#data[n + 1].filter((value) => value !== null && value !== undefined);
+      const values = this.#data[n + 1].filter(known);
       if (values.length === 0) return `${series.label}: nothing measured`;
       const format = this.#spec.format;
       const high = values.reduce((most, value) => Math.max(most, value));
@@ -126,7 +133,7 @@ export class Chart {
       if (!minutes.has(minute)) minutes.set(minute, series.map(() => []));
       minutes.get(minute).forEach((values, at) => {
         const value = this.#data[at + 1][n];
-        if (value !== null && value !== undefined) values.push(value);
+        if (known(value)) values.push(value);
       });
     });
     const rows = [...minutes].reverse().map(([minute, all]) => [
@@ -144,11 +151,18 @@ export class Chart {
     );
   }
 
-  #fit() {
+  #draw() {
     const width = Math.floor(this.#drawing.clientWidth);
     if (width < 50) return;
-    if (!this.#plot) this.#plot = new uPlot(this.#options(width), this.#drawn, this.#drawing);
-    else if (this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
+    const [from, to] = span(this.#data[0]);
+    this.#step = Math.max(1, Math.ceil((to - from) / (width - AXIS - MARGIN)));
+    this.#drawn = folded(this.#data, this.#step);
+    if (!this.#plot) {
+      this.#plot = new uPlot(this.#options(width), this.#drawn, this.#drawing);
+      return;
+    }
+    if (this.#plot.width !== width) this.#plot.setSize({ width, height: HEIGHT });
+    this.#plot.setData(this.#drawn);
   }
 
   #options(width) {
@@ -159,13 +173,13 @@ export class Chart {
     return {
       width,
       height: HEIGHT,
-      padding: [10, 17, 0, 0],
+      padding: [10, MARGIN, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "traffic" }, drag: { setScale: false, x: false, y: false }, y: false, points: { size: 6 } },
       scales: { x: { time: true, range: () => span(this.#data[0]) }, y: log ? { distr: 3, range: decades } : { range: fromZero } },
       axes: [
         { ...axis, size: 20, gap: 4, grid: { show: false }, incrs: [15, 30, 60, 120, 180, 300], space: 58, values: (_, times) => times.map(axisTime) },
-        { ...axis, size: 46, gap: 6, space: log ? 14 : 28, values: (_, splits) => splits.map((split) => (log && !isPowerOfTen(split) ? null : tick(split))) },
+        { ...axis, size: AXIS, gap: 6, space: log ? 14 : 28, values: (_, splits) => splits.map((split) => (log && !isPowerOfTen(split) ? null : tick(split))) },
       ],
       series: [
         {},
@@ -174,7 +188,8 @@ export class Chart {
           fill: one.fill ? () => colour(`${one.colour}-fill`) : undefined,
           width: one.width ?? 1.5,
           dash: one.dash,
-          points: { show: false },
+          // A line needs two neighbours.
+          points: { show: false, filter: (plot, n) => lonely(plot.data[n]), size: 5, fill: () => colour(one.colour) },
         })),
       ],
       hooks: { draw: [(plot) => drawMarks(plot, this.#marks)], setCursor: [(plot) => this.#say(plot.cursor.idx)] },
@@ -187,19 +202,32 @@ const FOLDS = {
   highest: (values) => values.reduce((most, value) => Math.max(most, value)),
 };
 
-function folded([times, ...lists], series) {
+const known = (value) => value !== null && value !== undefined;
+
+// So many seconds become one point, the highest of them: a mean would hide a spike. Seconds that nobody sampled are
+// points of their own, so that a gap stays one.
+export function folded([times, ...lists], step) {
+  const isGap = (n) => lists.every((list) => list[n] === undefined);
   const starts = [];
   times.forEach((time, n) => {
-    if (n === 0 || Math.floor(time / BUCKET) !== Math.floor(times[n - 1] / BUCKET)) starts.push(n);
+    const begins = n === 0 || Math.floor(time / step) !== Math.floor(times[n - 1] / step);
+    if (begins || isGap(n) !== isGap(n - 1)) starts.push(n);
   });
-  const known = (value) => value !== null && value !== undefined;
-  const fold = (list, { fold }) =>
+  const fold = (list) =>
     starts.map((start, n) => {
-      const values = list.slice(start, starts[n + 1]);
-      // A gap within a bucket stays a gap.
-      return values.some(known) && !values.includes(undefined) ? FOLDS[fold](values.filter(known)) : null;
+      const values = list.slice(start, starts[n + 1]).filter(known);
+      return values.length > 0 ? FOLDS.highest(values) : null;
     });
-  return [starts.map((start) => times[start]), ...lists.map((list, n) => fold(list, series[n]))];
+  return [starts.map((start) => times[start]), ...lists.map(fold)];
+}
+
+/** The places of values that have none beside them. */
+export function lonely(list) {
+  const places = [];
+  list.forEach((value, n) => {
+    if (known(value) && !known(list[n - 1]) && !known(list[n + 1])) places.push(n);
+  });
+  return places;
 }
 
 // From the first point to the last: a gateway that has just started shows its first minute in full width. A chart

@@ -49,6 +49,8 @@ const charts = CHARTS.map((spec) => new Chart(spec));
 let points = [];
 let marks = [];
 let asked = 0;
+/** What the charts are of, if not of everything. */
+let what = "";
 
 const codeList = h("ol", { class: "codes" });
 const codeNote = h("p", { class: "empty" }, "No request has been refused. Codes stand here with their numbers; a click shows only one.");
@@ -83,8 +85,7 @@ export async function loadHistory() {
   if (mine !== asked) return;
   points = answer.points;
   marks = answer.marks;
-  const what = route !== undefined ? `of route ${route || "(none)"}` : code ? `refused with ${code}` : "";
-  text(byId("traffic-note"), `${what ? `${what}, ` : ""}up to 15 minutes, one point a second`);
+  what = route !== undefined ? `of route ${route || "(none)"}, ` : code ? `refused with ${code}, ` : "";
   draw();
 }
 
@@ -110,6 +111,8 @@ function draw() {
   const { code, route } = filters();
   const kept = route !== undefined ? KEPT.route : code !== undefined ? KEPT.code : null;
   for (const chart of charts) chart.show(whole, marks, kept);
+  const [{ step }] = charts;
+  text(byId("traffic-note"), `${what}up to 15 minutes, ${step === 1 ? "one point a second" : `each point the highest of ${step} seconds`}`);
   showMarks();
 }
 
