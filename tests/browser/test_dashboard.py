@@ -180,6 +180,48 @@ def load(browser, gateway):
     check("and shows them as a table", "answered, mean" in table, table)
 
 
+def behind(port, answers):
+    """Passes requests on to the admin port; those to the API wait until the gateway `answers`."""
+
+    class Waits(Quiet):
+        protocol_version = "HTTP/1.0"
+
+        def do_GET(self):
+            if self.path.startswith("/api/"):
+                answers.wait(20)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", self.path)
+            answer = connection.getresponse()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.end_headers()
+            try:
+                while piece := answer.read1():
+                    self.wfile.write(piece)
+            except OSError:
+                pass
+            connection.close()
+
+    return Waits
+
+
+def loading(browser, gateway):
+    answers = threading.Event()
+    place = Endpoint(behind(gateway.admin_port(), answers))
+    browser.go(f"http://127.0.0.1:{place.port}/")
+    wait_for("the page to be put together", lambda: text_of(browser, ".refusals"))
+    told = browser.sync("return document.querySelector('main').innerText")
+    untrue = [line for line in told.splitlines() if line.startswith(("No ", "Nothing ", "All is well"))]
+    check("nothing is claimed before there is an answer", untrue == [], untrue)
+    waits = [text_of(browser, part) for part in (".refusals .empty", "#changes", "#state-text", "#upstreams-part .pages", ".chart .at")]
+    check("each part says that it is loading", all(text.lower() == "loading" for text in waits), waits)
+    answers.set()
+    wait_for("the first answers", lambda: is_live(browser))
+    check("then it is said", text_of(browser, ".refusals .empty").startswith("No request has been refused"), told)
+    check("of all parts", text_of(browser, "#changes").startswith("Nothing has changed"), text_of(browser, "#changes"))
+    place.kill()
+
+
 # A chart of the page's own making: what of these points is drawn, and what is said under the pointer.
 CHART = """
 const done = arguments[arguments.length - 1];
@@ -390,6 +432,7 @@ def whole(browser, program, folder):
     gateway = Gateway(program, folder, config)
     page = f"http://127.0.0.1:{gateway.admin_port()}/"
     try:
+        loading(browser, gateway)
         numbers(browser, gateway, page)
         charts(browser)
         filter_by_code(browser)
@@ -402,7 +445,9 @@ def whole(browser, program, folder):
         check("no complaint in the console", complaints(browser) == [], complaints(browser))
     finally:
         gateway.end()
-    wait_for("the loss to be told", lambda: text_of(browser, "#trouble").startswith("No data since"))
+    wait_for("the loss to be told", lambda: text_of(browser, "#trouble").startswith("No answer from the gateway since"))
+    state = wait_for("the sentence to be old", lambda: text_of(browser, "#state-text"))
+    check("and from when it is", state.startswith("As it was at "), state)
     print("ok: a lost connection is told")
 
 

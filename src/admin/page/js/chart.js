@@ -38,6 +38,8 @@ export class Chart {
   #marks = [];
   /** The columns that there are under the filter in force; `null`: all. */
   #kept = null;
+  /** Whether there has been an answer. */
+  #loaded = false;
   #values;
   #at;
   #drawing;
@@ -50,8 +52,8 @@ export class Chart {
   constructor(spec) {
     this.#spec = spec;
     this.#values = spec.series.map(() => h("dd", {}, "–"));
-    this.#at = h("p", { class: "at muted" });
-    this.#drawing = h("div", { class: "plot", role: "img" });
+    this.#at = h("p", { class: "at muted" }, "loading");
+    this.#drawing = h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: loading` });
     this.#table = h("div", {});
     const details = h("details", { class: "numbers", toggle: () => this.#tabulate() }, h("summary", {}, "Numbers"), this.#table);
     this.element = h(
@@ -72,6 +74,7 @@ export class Chart {
    * that these points have, if not all.
    */
   show(points, marks, kept) {
+    this.#loaded = true;
     this.#marks = marks;
     this.#kept = kept;
     const { series } = this.#spec;
@@ -153,7 +156,7 @@ export class Chart {
 
   #draw() {
     const width = Math.floor(this.#drawing.clientWidth);
-    if (width < 50) return;
+    if (width < 50 || !this.#loaded) return;
     const [from, to] = span(this.#data[0]);
     this.#step = Math.max(1, Math.ceil((to - from) / (width - AXIS - MARGIN)));
     this.#drawn = folded(this.#data, this.#step);

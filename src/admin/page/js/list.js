@@ -16,7 +16,9 @@ export class List {
   #asked = null;
   #tbody = h("tbody", { role: "rowgroup" });
   #heads = new Map();
-  #note = h("p", { class: "pages muted", role: "status" });
+  #note = h("p", { class: "pages muted", role: "status" }, "loading");
+  /** Whether there has been an answer. */
+  #loaded = false;
   #field = null;
   #empty = h("p", { class: "empty", hidden: true });
   #back;
@@ -69,7 +71,7 @@ export class List {
     } catch (problem) {
       // A page that is gone: what it began with may have been removed by a reload.
       if (problem.status === 400 && this.#cursors.length > 1) this.#cursors = [null];
-      else if (this.#asked === asked && problem.name !== "AbortError") text(this.#note, `Not brought up to date: ${problem.message}`);
+      else if (this.#asked === asked && problem.name !== "AbortError") text(this.#note, `${this.#loaded ? "Not brought up to date" : "Not loaded"}: ${problem.message}`);
     } finally {
       if (this.#asked === asked) this.#asked = null;
     }
@@ -87,6 +89,7 @@ export class List {
 
   #show({ items, total, next_cursor }) {
     const { key, name, size, empty, shown } = this.#spec;
+    this.#loaded = true;
     this.#next = next_cursor;
     keyed(this.#tbody, items, key, (item) => this.#row(item), (tr, item) => this.#fill(tr, item));
     const first = (this.#cursors.length - 1) * size;

@@ -67,7 +67,7 @@ export function sayLive() {
   if (!lost) {
     const late = heard !== null && Date.now() - heard > 4000;
     attribute(place, "data-state", heard === null ? "connecting" : late ? "late" : "open");
-    text(byId("live-text"), heard === null ? "connecting" : late ? `no data since ${clock(new Date(heard))}` : "live");
+    text(byId("live-text"), heard === null ? "connecting" : late ? `no answer since ${clock(new Date(heard))}` : "live");
     if (!late) trouble.hidden = true;
     return;
   }
@@ -78,6 +78,14 @@ export function sayLive() {
   trouble.hidden = false;
   // No countdown here: a screen reader would read it out every second.
   text(trouble, isFull() ? FULL : since());
+  if (heard !== null && !isFull()) showOld(clock(new Date(heard)));
+}
+
+// The sentence stays, and says no more that all is well now. The next frame takes this back.
+function showOld(time) {
+  attribute(byId("now"), "data-state", "old");
+  text(byId("state-text"), `As it was at ${time}`);
+  document.title = `? ${location.host} · Tollgate`;
 }
 
 const FULL = "As many viewers as the gateway serves at once look at it already (64). Until one of them leaves, numbers come every five seconds.";
@@ -86,6 +94,6 @@ const FULL = "As many viewers as the gateway serves at once look at it already (
 export const isFull = () => lost?.reason === "too_many_viewers";
 
 function since() {
-  const known = heard === null ? "The gateway does not answer" : `No data since ${clock(new Date(heard))}`;
-  return `${known}; trying again. What you see is old.`;
+  if (heard === null) return "The gateway does not answer; trying again.";
+  return `No answer from the gateway since ${clock(new Date(heard))}; trying again. What you see is old.`;
 }

@@ -53,7 +53,7 @@ let asked = 0;
 let what = "";
 
 const codeList = h("ol", { class: "codes" });
-const codeNote = h("p", { class: "empty" }, "No request has been refused. Codes stand here with their numbers; a click shows only one.");
+const codeNote = h("p", { class: "empty" }, "Loading");
 
 export function startTraffic() {
   const refusals = h(
@@ -157,6 +157,7 @@ function showCodes(rejections) {
   const all = Object.entries(rejections ?? {}).filter(([, [total]]) => total > 0);
   all.sort(([, [one]], [, [other]]) => other - one);
   codeNote.hidden = all.length > 0;
+  text(codeNote, "No request has been refused. Codes stand here with their numbers; a click shows only one.");
   const most = all[0]?.[1][0] ?? 1;
   keyed(codeList, all, ([code]) => code, makeCode, (element, [code, [total, now]]) => {
     const [name, meter, sum, second] = element.firstElementChild.children;
