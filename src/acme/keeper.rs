@@ -131,6 +131,11 @@ impl Keeper {
             }
         }
         self.ask_for_window().await;
+        let renewals = self
+            .names
+            .iter()
+            .map(|(name, state)| (name, state.renewal()));
+        self.shelf.are_renewed(&self.settings.directory, renewals);
         fleet_pause.unwrap_or_else(|| self.pause(SystemTime::now()))
     }
 

@@ -24,12 +24,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::limit::RedisSettings;
 use crate::tls::{Challenges, ServerTls};
 
+use issued::system_time;
 use keeper::Keeper;
 use shelf::Shelf;
 
@@ -115,6 +117,13 @@ impl Acme {
             wanted.settings = Some(Arc::clone(settings));
             is_new
         });
+    }
+
+    /// Whether the certificate of a name ought to have been renewed by now: that it ends soon is then worth
+    /// a word, and before then as it should be.
+    #[must_use]
+    pub fn is_late(&self, name: &str, now: Timestamp) -> bool {
+        self.shelf.is_late(name, system_time(now))
     }
 
     /// Whether challenges can be answered here from now on. Nothing is ordered while they cannot.

@@ -35,6 +35,17 @@ pub(super) fn latest(from: SystemTime, until: SystemTime) -> SystemTime {
     from + life.mul_f64(0.95)
 }
 
+/// Whether a renewal that was to begin at this time is late: a fortieth of the certificate's life has passed
+/// since, in which it has been tried again and again. Nobody knows the time before the authority has been asked.
+pub(super) fn is_late(
+    (from, until): (SystemTime, SystemTime),
+    renewal: Option<SystemTime>,
+    now: SystemTime,
+) -> bool {
+    let life = until.duration_since(from).unwrap_or_default();
+    now > renewal.unwrap_or_else(|| latest(from, until)) + life / 40
+}
+
 /// How long to wait until the authority is asked for its window again.
 pub(super) fn until_asked_again(said: Duration) -> Duration {
     said.clamp(ARI_PAUSES.0, ARI_PAUSES.1)
@@ -82,6 +93,21 @@ mod tests {
         assert_eq!(in_window(day(4), day(8), 0.0), day(4));
         assert_eq!(in_window(day(4), day(8), 0.5), day(6));
         assert_eq!(in_window(day(8), day(4), 0.5), day(8));
+    }
+
+    #[test]
+    fn a_renewal_that_has_only_just_been_due_is_not_late() {
+        let life = (day(10), day(90));
+        let renewal = by_lifetime(life.0, life.1, 1.0);
+        assert!(!is_late(life, Some(renewal), renewal));
+        assert!(!is_late(life, Some(renewal), renewal + DAY));
+        assert!(is_late(life, Some(renewal), renewal + DAY * 3));
+        // As late as an authority may ask for it.
+        let renewal = latest(life.0, life.1);
+        assert_eq!(renewal, day(86));
+        for known in [None, Some(renewal)] {
+            assert!(!is_late(life, known, day(88)) && is_late(life, known, day(89)));
+        }
     }
 
     #[test]

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::tls::{ServerTls, Source};
 
 use super::issued::Issued;
+use super::schedule::is_late;
 
 /// What is shown now.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ struct Shown {
     /// The directory of the authority. Whoever changes it gets certificates of the new one; those of the old
     /// one are shown until they are there.
     directory: String,
+    /// When it is renewed, as far as that is known.
+    renewal: Option<SystemTime>,
 }
 
 impl Shelf {
@@ -61,8 +65,31 @@ impl Shelf {
         let shown = Shown {
             issued: Arc::new(issued),
             directory: directory.to_owned(),
+            renewal: None,
         };
         content.issued.insert(name.to_owned(), shown);
+    }
+
+    /// Takes note of when certificates of that directory are renewed.
+    pub(super) fn are_renewed<'n>(
+        &self,
+        directory: &str,
+        all: impl Iterator<Item = (&'n String, Option<SystemTime>)>,
+    ) {
+        let mut content = self.lock();
+        for (name, renewal) in all {
+            let shown = content.issued.get_mut(name);
+            if let Some(shown) = shown.filter(|shown| shown.directory == directory) {
+                shown.renewal = renewal;
+            }
+        }
+    }
+
+    /// Whether the certificate of a name ought to have been renewed by now.
+    pub(super) fn is_late(&self, name: &str, now: SystemTime) -> bool {
+        let content = self.lock();
+        let shown = content.issued.get(name);
+        shown.is_none_or(|shown| is_late(shown.issued.validity(), shown.renewal, now))
     }
 
     /// The certificate of a name, if it is of that directory.
@@ -81,7 +108,7 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::Duration;
 
     use super::super::issued::tests::pem;
     use super::*;
@@ -114,5 +141,30 @@ mod tests {
         // Shown, but not what another authority has issued.
         assert!(shelf.of("b.test", "https://other").is_none());
         assert!(shelf.of("b.test", "https://ca").is_some());
+    }
+
+    #[test]
+    fn a_certificate_is_late_once_its_renewal_is_over() {
+        const DAY: Duration = Duration::from_hours(24);
+        let now = SystemTime::now();
+        let issued = Issued::parse(pem("a.test", (-80, 10)), "a.test", now).unwrap();
+        let (shelf, name) = (Shelf::default(), "a.test".to_owned());
+        shelf.want(std::slice::from_ref(&name));
+        assert!(shelf.is_late(&name, now), "there is none to wait for");
+        shelf.put(&name, "https://ca", issued.clone());
+        let renewed = |directory, at| shelf.are_renewed(directory, [(&name, Some(at))].into_iter());
+        assert!(
+            !shelf.is_late(&name, now),
+            "nobody knows yet when it is renewed"
+        );
+        renewed("https://ca", now - DAY);
+        assert!(!shelf.is_late(&name, now));
+        renewed("https://ca", now - DAY * 3);
+        assert!(shelf.is_late(&name, now));
+        renewed("https://other", now);
+        assert!(shelf.is_late(&name, now));
+        // The one in its place has a time of its own.
+        shelf.put(&name, "https://ca", issued);
+        assert!(!shelf.is_late(&name, now));
     }
 }

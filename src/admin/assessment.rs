@@ -1,6 +1,7 @@
 //! How things are, in one sentence for whoever is called at night, and the reasons one by one. A pure
 //! function of a few values, so that `/api/v1/status`, the page and `/readyz` say the same.
 
+mod certificates;
 mod words;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::server::Phase;
 use super::health::Reason;
 use super::time::Time;
 
+pub(super) use certificates::Ending;
 use words::{grouped, percent, rate, span};
 
 /// From this share of errors on there is a warning.
@@ -47,6 +49,8 @@ pub(super) struct Situation {
     pub reload_refused: Option<Timestamp>,
     /// Upstreams with endpoints that cannot be used.
     pub upstreams: Vec<Trouble>,
+    /// Certificates that end soon, or have ended.
+    pub certificates: Vec<Ending>,
     pub now: Timestamp,
 }
 
@@ -110,6 +114,7 @@ impl Situation {
             text: "The last reload was refused; what was served is served on.".to_owned(),
             since: Some(Time(time)),
         }));
+        reasons.extend(self.certificates.iter().map(Ending::finding));
         let states = reasons.iter().map(|reason| reason.severity);
         Assessment {
             state: states.max().unwrap_or(State::Ok),
@@ -227,6 +232,7 @@ impl Situation {
         if let Some(time) = self.reload_refused {
             parts.push(format!("reload refused at {}", time.strftime("%H:%M UTC")));
         }
+        parts.extend(certificates::in_sentence(&self.certificates, self.now));
         parts.join("; ")
     }
 

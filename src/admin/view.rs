@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::acme::Acme;
 use crate::limit::LimitStore;
 use crate::logging::{Events, LogLevel, Sink, Tap};
 use crate::metrics::Metrics;
@@ -26,6 +27,8 @@ pub struct View {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Where in its life the gateway is.
     pub phase: watch::Receiver<Phase>,
+    /// Certificates that come by themselves.
+    pub acme: Arc<Acme>,
     /// Requests of late.
     pub recent: Arc<Recent>,
     /// Where access lines can be followed.

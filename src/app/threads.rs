@@ -124,6 +124,7 @@ impl Gateway {
         View {
             snapshots: self.snapshots.subscribe(),
             phase: phase.subscribe(),
+            acme: Arc::clone(&self.acme),
             recent: Arc::clone(&self.recent),
             tap: Arc::clone(&self.tap),
             presence: presence.subscribe(),

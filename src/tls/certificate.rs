@@ -17,6 +17,39 @@ use super::provider::provider;
 
 /// From when on expiry is warned of, if the lifetime is not shorter than six weeks.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// That a certificate, or one that leads from it to its authority, expires soon or has expired. Shown, it is
+/// a clause for a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// What the certificate is valid for; none for a client's.
+    pub names: Vec<String>,
+    /// Which one of the chain it is, if it is not the certificate itself.
+    pub issuer: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Whether that is over.
+    pub has_expired: bool,
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(issuer) = &self.issuer {
+            write!(f, "`{issuer}` in the chain of ")?;
+        }
+        f.write_str("the certificate")?;
+        if !self.names.is_empty() {
+            write!(f, " for `{}`", self.names.join("`, `"))?;
+        }
+        let how = if self.has_expired {
+            "has expired"
+        } else {
+            "expires soon"
+        };
+        write!(f, " {how}, at {}", self.at)
+    }
+}
+
 /// A certificate that can be shown, with its key.
 #[derive(Clone)]
 pub struct Certificate {
@@ -118,32 +151,21 @@ impl Certificate {
         }
     }
 
-    /// What is to be said if it, or one that leads from it to its authority, expires soon or has expired:
-    /// from two weeks before, or from when a third of its lifetime is left if that is less.
+    /// Whether it, or one that leads from it to its authority, expires soon or has expired: from two weeks
+    /// before, or from when a third of its lifetime is left if that is less.
     #[must_use]
-    pub fn expiry(&self, now: Timestamp) -> Option<String> {
+    pub fn expiry(&self, now: Timestamp) -> Option<Expiry> {
         let (not_before, not_after) = match &self.ends_early {
             Some(issuer) => (issuer.not_before, issuer.not_after),
             None => (self.not_before, self.not_after),
         };
         let soon = SOON.min(not_after.duration_since(not_before) / 3);
         let left = not_after.duration_since(now);
-        let how = if left < SignedDuration::ZERO {
-            "has expired"
-        } else if left <= soon {
-            "expires soon"
-        } else {
-            return None;
-        };
-        let names = match &self.names[..] {
-            [] => String::new(),
-            names => format!(" for `{}`", names.join("`, `")),
-        };
-        Some(match &self.ends_early {
-            Some(EndsEarly { subject, .. }) => {
-                format!("`{subject}` in the chain of the certificate{names} {how}, at {not_after}")
-            }
-            None => format!("the certificate{names} {how}, at {not_after}"),
+        (left <= soon).then(|| Expiry {
+            names: self.names.clone(),
+            issuer: self.ends_early.as_ref().map(|it| it.subject.clone()),
+            at: not_after,
+            has_expired: left < SignedDuration::ZERO,
         })
     }
 

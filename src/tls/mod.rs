@@ -21,7 +21,7 @@ mod tickets;
 mod trust;
 mod verify;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Expiry};
 pub use chain::Purpose;
 pub use challenges::{ACME_TLS, Challenge, Challenges};
 pub use client::{Authorities, ClientTls};

@@ -8,7 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::admin::assessment::{Assessment, RedisAway, Situation, Trouble};
+use crate::admin::assessment::{Assessment, Ending, RedisAway, Situation, Trouble};
 use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
 use crate::admin::process::Process;
@@ -18,6 +18,7 @@ use crate::admin::view::View;
 use crate::limit::StoreLook;
 use crate::metrics::WorkerTotals;
 use crate::server::Phase;
+use crate::tls::Source;
 use crate::upstream::{AddressState, Upstream};
 
 use super::config::InForceNow;
@@ -127,6 +128,7 @@ pub(super) fn look(view: &View) -> Status {
         redis: redis_away(&store, each.len(), now),
         reload_refused: reload_refused(view),
         upstreams: troubles(&view.snapshots.borrow().upstreams, now),
+        certificates: endings(view, wall),
         now: wall,
     };
     let age = wall.duration_since(view.started);
@@ -211,6 +213,31 @@ fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
     let mut troubles: Vec<_> = upstreams.iter().filter_map(trouble).collect();
     troubles.sort_by_key(|trouble| trouble.out < trouble.all);
     troubles
+}
+
+/// Certificates that end soon or have ended. One that is renewed by itself is not among them before that is
+/// late.
+fn endings(view: &View, now: Timestamp) -> Vec<Ending> {
+    let snapshot = Arc::clone(&view.snapshots.borrow());
+    let shown = snapshot.tls.iter().flat_map(|tls| tls.certificates());
+    let shown = shown.filter_map(|(source, certificate)| {
+        let expiry = certificate.expiry(now)?;
+        let is_in_time = |name: &str| !expiry.has_expired && !view.acme.is_late(name, now);
+        let is_to_come = matches!(&source, Source::Acme(name) if is_in_time(name));
+        (!is_to_come).then_some(Ending {
+            upstream: None,
+            expiry,
+        })
+    });
+    let to_services = snapshot.upstreams.iter().filter_map(|upstream| {
+        let mut endpoints = upstream.endpoints.iter();
+        let certificate = endpoints.find_map(|one| one.tls.as_ref()?.tls.certificate())?;
+        Some(Ending {
+            upstream: Some(upstream.name.to_string()),
+            expiry: certificate.expiry(now)?,
+        })
+    });
+    shown.chain(to_services).collect()
 }
 
 impl AddressState {

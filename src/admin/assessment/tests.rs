@@ -1,3 +1,7 @@
+use jiff::SignedDuration;
+
+use crate::tls::Expiry;
+
 use super::*;
 
 fn quiet() -> Situation {
@@ -12,6 +16,7 @@ fn quiet() -> Situation {
         redis: None,
         reload_refused: None,
         upstreams: Vec::new(),
+        certificates: Vec::new(),
         now: "2026-01-31T12:10:00Z".parse().unwrap(),
     }
 }
@@ -52,6 +57,20 @@ fn reason(code: &'static str, text: &str) -> Reason {
     }
 }
 
+/// A certificate that ends so many hours from now.
+fn ends(name: &str, hours: i64) -> Ending {
+    let at = quiet().now + SignedDuration::from_hours(hours);
+    Ending {
+        upstream: None,
+        expiry: Expiry {
+            names: vec![name.to_owned(), "other.test".to_owned()],
+            issuer: None,
+            at,
+            has_expired: hours < 0,
+        },
+    }
+}
+
 /// Situations, with the sentence, how bad it is and the codes of the reasons.
 #[test]
 fn situations_are_told_in_one_sentence() {
@@ -84,6 +103,13 @@ fn situations_are_told_in_one_sentence() {
          "Starting; 0 req/s", State::Warning, &["starting"]),
         (Situation { phase: Phase::Draining, in_flight: 1234, not_ready: vec![reason("draining", "It ends.")], ..quiet() },
          "Draining, 1,234 in flight; 0 req/s", State::Warning, &["draining"]),
+        (Situation { certificates: vec![ends("api.example", 6 * 24 + 5)], ..quiet() },
+         "0 req/s; the certificate of `api.example` ends in 6 days", State::Warning, &["certificate_ends"]),
+        (Situation { certificates: vec![ends("late.example", 40), ends("api.example", -72)], ..quiet() },
+         "0 req/s; the certificate of `api.example` ended 3 days ago (and 1 more)",
+         State::Critical, &["certificate_ends", "certificate_ends"]),
+        (Situation { certificates: vec![Ending { upstream: Some("orders".to_owned()), ..ends("x", 40) }], ..quiet() },
+         "0 req/s; the certificate for `orders` ends in 40 h", State::Warning, &["certificate_ends"]),
     ];
     for (situation, sentence, state, codes) in table {
         let told = situation.assess();
@@ -91,6 +117,42 @@ fn situations_are_told_in_one_sentence() {
         let found: Vec<_> = told.reasons.iter().map(|reason| reason.code).collect();
         assert_eq!((told.state, &found[..]), (state, codes), "{sentence}");
     }
+}
+
+#[test]
+fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
+    let told = |ending: Ending| {
+        let certificates = vec![ending];
+        let found = Situation {
+            certificates,
+            ..quiet()
+        }
+        .assess();
+        (found.reasons[0].text.clone(), found.reasons[0].since)
+    };
+    let (text, since) = told(ends("a.test", 24));
+    assert_eq!(
+        text,
+        "The certificate for `a.test`, `other.test` expires soon, at 2026-02-01T12:10:00Z."
+    );
+    assert!(since.is_none());
+    let (text, since) = told(Ending {
+        upstream: Some("orders".to_owned()),
+        ..ends("a.test", -1)
+    });
+    assert!(
+        text.starts_with("For `orders`, the certificate for `a.test`")
+            && text.contains("has expired"),
+        "{text}"
+    );
+    assert_eq!(since.unwrap().to_string(), "2026-01-31T11:10:00.000Z");
+    let mut of_chain = ends("a.test", 24);
+    of_chain.expiry.issuer = Some("CN=Below".to_owned());
+    let (text, _) = told(of_chain);
+    assert!(
+        text.starts_with("`CN=Below` in the chain of the certificate for"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn one(
 ) {
     let span = keys.cert.span;
     if let Some(expiry) = certificate.expiry(now) {
-        let lint = Finding::warning(expiry).passing();
+        let lint = Finding::warning(expiry.to_string()).passing();
         lints.0.push((Some(span), lint));
     }
     if let Some(issuer) = &certificate.lacks_issuer {

@@ -3,13 +3,18 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
 
 use super::{
     LISTEN, REFUSED, config, file_of, is, is_issued, listening, open, shown, shown_to, start,
     wait_issued,
 };
 use crate::support::pebble::Pebble;
-use crate::support::{Client, Gateway, Request, eventually, folder_with, tollgate};
+use crate::support::tls::Authority;
+use crate::support::{Client, Gateway, Request, eventually, folder_with, tollgate, with_admin};
 
 #[test]
 fn http_01_brings_certificates_that_are_kept() {
@@ -218,4 +223,53 @@ fn an_authority_that_is_not_trusted_is_told_nothing() {
     let error = line["error"].as_str().expect("a reason");
     assert!(error.contains("tls.acme.ca"), "{error}");
     assert_eq!(pebble.accounts(), 0);
+}
+
+/// A certificate that has been good for so many hours, and will be for so many more, with its key.
+fn pem(name: &str, (since, left): (u64, u64)) -> String {
+    let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+    let now = SystemTime::now();
+    params.not_before = (now - Duration::from_hours(since)).into();
+    params.not_after = (now + Duration::from_hours(left)).into();
+    let key = KeyPair::generate().expect("a key");
+    let signed = params.self_signed(&key).expect("a certificate");
+    format!("{}{}", key.serialize_pem(), signed.pem())
+}
+
+#[test]
+fn the_status_tells_of_a_certificate_whose_renewal_is_late_and_of_no_other() {
+    let authority = Authority::new();
+    let names = ["late.test", "due.test"];
+    // Nobody answers there.
+    let acme = format!(
+        "[tls.acme]\ndomains = {names:?}\ncontact = \"ops@a.test\"\nchallenge = \"http-01\"\n\
+         directory = \"https://127.0.0.1:1/dir\"\nca = \"{}\"\nstate_dir = \"acme\"\n",
+        authority.path("ca.pem").display()
+    );
+    let gateway = Gateway::start(&with_admin(&format!("{LISTEN}{acme}"), ""));
+    gateway.wait_log("a try to order", |line| {
+        line["message"] == "no certificates can be ordered"
+    });
+    let [late, due] = names.map(|name| file_of(&gateway, name));
+    let (_, dir) = gateway.finish_and_keep();
+    // One ought to have been renewed weeks ago; of the other's five days two thirds are only just over.
+    fs::write(late, pem("late.test", (80 * 24, 6 * 24 + 12))).expect("write it");
+    fs::write(due, pem("due.test", (81, 39))).expect("write it");
+    let gateway = Gateway::start_in(dir);
+    let status = eventually("the certificate that is late", || {
+        let status = gateway.admin_json("/api/v1/status");
+        let reasons = status["reasons"].as_array().expect("reasons");
+        let is_told = reasons.iter().any(|it| it["code"] == "certificate_ends");
+        is_told.then_some(status)
+    });
+    let sentence = status["sentence"].as_str().expect("a sentence");
+    let told = "; the certificate of `late.test` ends in 6 days";
+    assert!(sentence.ends_with(told), "{sentence}");
+    let (state, ready): (&Value, &Value) = (&status["state"], &status["ready"]);
+    assert_eq!(
+        (state, ready),
+        (&"warning".into(), &true.into()),
+        "{status}"
+    );
+    gateway.ask_admin(Request::get("/readyz")).is(200);
 }

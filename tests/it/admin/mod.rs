@@ -1,6 +1,7 @@
 //! The operator's own port: what answers there, to whom, and through starts, drains and hand-overs.
 
 mod api;
+mod certificates;
 mod changes;
 mod metric_names;
 mod openapi;

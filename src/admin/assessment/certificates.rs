@@ -1,0 +1,83 @@
+//! Certificates that end soon or have ended: a hint, for a gateway that shows one is ready all the same.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::admin::time::Time;
+use crate::tls::Expiry;
+
+use super::words::span;
+use super::{Finding, State};
+
+/// A certificate that ends soon or has ended.
+#[derive(Debug, Clone)]
+pub(in crate::admin) struct Ending {
+    /// The upstream whose services are shown it; `None`: clients are.
+    pub upstream: Option<String>,
+    pub expiry: Expiry,
+}
+
+impl Ending {
+    pub(super) fn finding(&self) -> Finding {
+        let Expiry {
+            at, has_expired, ..
+        } = self.expiry;
+        let told = match &self.upstream {
+            None => self.expiry.to_string(),
+            Some(upstream) => format!("for `{upstream}`, {}", self.expiry),
+        };
+        let (first, rest) = told.split_at(told.ceil_char_boundary(1));
+        Finding {
+            code: "certificate_ends",
+            severity: if has_expired {
+                State::Critical
+            } else {
+                State::Warning
+            },
+            text: format!("{}{rest}.", first.to_uppercase()),
+            since: has_expired.then_some(Time(at)),
+        }
+    }
+
+    /// The certificate and when it ends, as a part of a sentence.
+    fn in_words(&self, now: Timestamp) -> String {
+        let Expiry {
+            names,
+            issuer,
+            at,
+            has_expired,
+        } = &self.expiry;
+        let chain = issuer.as_ref().map_or("", |_| "chain of the ");
+        let whose = match (&self.upstream, names.first()) {
+            (Some(upstream), _) => format!(" for `{upstream}`"),
+            (None, Some(name)) => format!(" of `{name}`"),
+            (None, None) => String::new(),
+        };
+        let apart = at.duration_since(now).unsigned_abs();
+        let when = if *has_expired {
+            format!("ended {} ago", in_words(apart))
+        } else {
+            format!("ends in {}", in_words(apart))
+        };
+        format!("the {chain}certificate{whose} {when}")
+    }
+}
+
+/// The part of the sentence for all of them: that which ends first, and how many more.
+pub(super) fn in_sentence(endings: &[Ending], now: Timestamp) -> Option<String> {
+    let first = endings.iter().min_by_key(|it| it.expiry.at)?;
+    let told = first.in_words(now);
+    Some(match endings.len() - 1 {
+        0 => told,
+        more => format!("{told} (and {more} more)"),
+    })
+}
+
+/// A time in its largest unit, days written out: a certificate is renewed by people who plan in days.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() / 86_400 {
+        0 | 1 => span(time),
+        days => format!("{days} days"),
+    }
+}
