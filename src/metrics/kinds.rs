@@ -1,6 +1,6 @@
 //! By which outcomes things are counted.
 
-use super::outcomes::{Outcome, outcomes};
+use super::outcomes::{Outcome, OutcomeTotals, outcomes};
 
 outcomes! {
     /// What has become of a client's request.
@@ -95,5 +95,14 @@ outcomes! {
         Ok = "ok",
         /// It has problems; what was served is served on.
         Refused = "refused",
+    }
+}
+
+impl OutcomeTotals<StoreOutcome> {
+    /// How many calls Redis has been asked with: without a connection there is none.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.sum()
+            .saturating_sub(self.of(StoreOutcome::Unavailable))
     }
 }

@@ -196,7 +196,7 @@ impl History {
             seen.of.take(number, [totals.requests, 0]);
             all.add(&totals);
         });
-        let calls = all.store_calls.sum();
+        let calls = all.store_calls.made();
         self.all.store_calls.take(number, [calls, 0]);
         let duration = std::mem::take(&mut all.store_duration);
         self.all.store_duration.take(number, duration);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{ClientKind, Names, RouteRow, Served, WorkerMetrics};
+use crate::metrics::{ClientKind, Names, RouteRow, Served, StoreOutcome, WorkerMetrics};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -158,4 +158,22 @@ fn so_many_routes_have_points_and_all_have_a_present() {
     note(&looked.route(last), 1, 200, 1);
     looked.after(SECOND);
     assert!(looked.history.rows_of_route(last).is_some());
+}
+
+#[test]
+fn only_calls_that_were_made_are_calls() {
+    let mut looked = looked(&[]);
+    let calls = &looked.worker.row.store_calls;
+    let outcomes = [
+        StoreOutcome::Ok,
+        StoreOutcome::Timeout,
+        StoreOutcome::Error,
+        StoreOutcome::Unavailable,
+        StoreOutcome::Unavailable,
+    ];
+    for outcome in outcomes {
+        calls.note(outcome);
+    }
+    looked.after(SECOND);
+    assert_eq!(looked.history.present().store_calls.count, 3);
 }
