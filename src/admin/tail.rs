@@ -1,5 +1,6 @@
 //! `GET /api/v1/tail`: access lines as they come, as server-sent events. A line is an event without a
-//! name; how many found no room is `lost`. It ends when this process does not answer operators any more.
+//! name; how many found no room is `lost`. It ends when this process does not answer operators any more: `end`
+//! then says why.
 
 use std::fmt::Write as _;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use crate::logging::{Following, Heard};
 
 use super::filter::Asked;
 use super::problem::Problem;
-use super::view::{View, leaves};
+use super::view::{Presence, View, leaves};
 
 /// How often a stream on which nothing happens says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -44,7 +45,14 @@ pub(super) async fn tail(
     let events = Events {
         following,
         heartbeat: interval(HEARTBEAT),
-        end: Box::pin(async move { leaves(&mut presence).await }),
+        end: Box::pin(async move {
+            leaves(&mut presence).await;
+            match *presence.borrow() {
+                Presence::HandedOver => "handed_over",
+                Presence::Here | Presence::Ended => "ended",
+            }
+        }),
+        has_ended: false,
     };
     let mut response = Response::new(Body::new(events));
     let fields = response.headers_mut();
@@ -59,8 +67,9 @@ pub(super) async fn tail(
 struct Events {
     following: Following,
     heartbeat: Interval,
-    /// Done when the stream is to end.
-    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Done when the stream is to end, with why.
+    end: Pin<Box<dyn Future<Output = &'static str> + Send>>,
+    has_ended: bool,
 }
 
 impl hyper::body::Body for Events {
@@ -71,9 +80,11 @@ impl hyper::body::Body for Events {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.end.as_mut().poll(cx).is_ready() {
+        if self.has_ended {
             return Poll::Ready(None);
         }
+        // Before the lines: those that are there by then are still sent.
+        let end = self.end.as_mut().poll(cx);
         let mut text = String::new();
         while text.len() < BATCH
             && let Poll::Ready(heard) = self.following.poll_next(cx)
@@ -83,6 +94,10 @@ impl hyper::body::Body for Events {
                 Heard::Line(line) => write!(text, "data: {line}\n\n"),
                 Heard::Lost(lost) => write!(text, "event: lost\ndata: {{\"lost\":{lost}}}\n\n"),
             };
+        }
+        if let Poll::Ready(why) = end {
+            self.has_ended = true;
+            let _ = write!(text, "event: end\ndata: {{\"reason\":\"{why}\"}}\n\n");
         }
         // The first one is due at once, and lets the client see that it is heard.
         if text.is_empty() && self.heartbeat.poll_tick(cx).is_ready() {

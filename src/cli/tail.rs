@@ -1,5 +1,5 @@
-//! `tollgate tail`: follows the requests of a running gateway through its admin port, and goes on when
-//! the gateway is restarted.
+//! `tollgate tail`: follows the requests of a running gateway through its admin port, and goes on with the next
+//! one when the gateway hands over, ends or is lost, which it says.
 
 mod door;
 mod events;
@@ -12,18 +12,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::app::has_colours;
 use crate::config;
 use crate::metrics::filter::Statuses;
 
 use door::{Door, Refused, Token};
-use events::Event;
+use events::{Event, Events, Why};
 use show::Shown;
 
-/// How long to wait before the next try to reach a gateway that was there.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait before the first try to reach a gateway that was there; each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What the user asks for.
 #[derive(Debug, Args)]
@@ -123,44 +124,64 @@ async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
     };
     // Whether it was there once, and whether that it has gone has been said.
     let (mut met, mut gone) = (false, false);
+    let mut pause = FIRST_PAUSE;
     loop {
-        let mut stream = match door.open(&target, token).await {
-            Ok(stream) => stream,
+        match door.open(&target, token).await {
+            Ok(stream) => {
+                if gone {
+                    say(&format!("{door} answers again"));
+                }
+                met = true;
+                let begun = Instant::now();
+                let why = match print_all(stream, &shown).await {
+                    Ok(why) => why,
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        return ExitCode::SUCCESS;
+                    }
+                    Err(error) => return super::fail(&format!("cannot write the lines: {error}")),
+                };
+                say(&format!("{door} {}", why.in_words()));
+                gone = why != Why::HandedOver;
+                // One that ends again and again is not asked again and again at once.
+                if begun.elapsed() > LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                }
+            }
             Err(refused) if !met || refused.is_final() => return super::fail(&refused.to_string()),
+            Err(_) if gone => {}
             Err(_) => {
-                if !gone {
-                    say(&format!("{door} does not answer; waiting for it"));
-                    gone = true;
-                }
-                sleep(PAUSE).await;
-                continue;
-            }
-        };
-        if gone {
-            say(&format!("{door} answers again"));
-            gone = false;
-        }
-        met = true;
-        while let Some(event) = stream.next().await {
-            let printed = match event {
-                Event::Line(line) => print(&shown.text(&line)),
-                Event::Lost(number) => {
-                    say(&format!(
-                        "{number} lines were left out: there were too many at once"
-                    ));
-                    Ok(())
-                }
-            };
-            match printed {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return ExitCode::SUCCESS;
-                }
-                Err(error) => return super::fail(&format!("cannot write the lines: {error}")),
+                say(&format!("{door} does not answer; waiting for it"));
+                gone = true;
             }
         }
-        // A successor may be there at once; if not, that is said.
-        sleep(PAUSE / 10).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Prints the lines of a stream to its end, and says why it ends.
+async fn print_all(mut stream: Events, shown: &Shown) -> io::Result<Why> {
+    loop {
+        match stream.next().await {
+            Event::Line(line) => print(&shown.text(&line))?,
+            Event::Lost(number) => say(&format!(
+                "{number} lines were left out: there were too many at once"
+            )),
+            Event::End(why) => return Ok(why),
+        }
+    }
+}
+
+impl Why {
+    /// What a gateway has done, and what is done about it.
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::HandedOver => {
+                "has handed over to a successor, which is followed now; what the old one still finishes is not shown"
+            }
+            Self::Ended => "has ended; waiting for the next one",
+            Self::Lost => "has broken off the connection; waiting for it",
+        }
     }
 }
 

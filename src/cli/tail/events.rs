@@ -1,4 +1,4 @@
-//! Server-sent events, as far as the stream of requests has them: lines, and how many were lost.
+//! Server-sent events, as far as the stream of requests has them: lines, how many were lost, and why it ends.
 
 use std::time::Duration;
 
@@ -18,6 +18,19 @@ pub(super) enum Event {
     Line(String),
     /// So many lines were left out.
     Lost(u64),
+    /// There is no more.
+    End(Why),
+}
+
+/// Why a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The gateway has handed over to a successor, which answers at the same place.
+    HandedOver,
+    /// The gateway ends.
+    Ended,
+    /// It did not say.
+    Lost,
 }
 
 /// A stream of events.
@@ -35,16 +48,18 @@ impl Events {
         }
     }
 
-    /// The next event; none once the stream has ended, or is silent for too long.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    /// The next event. One that has broken off, or is silent for too long, has ended too.
+    pub(super) async fn next(&mut self) -> Event {
         loop {
             if let Some(event) = self.parser.next() {
-                return Some(event);
+                return event;
             }
             if self.parser.text.len() > LONGEST {
-                return None;
+                return Event::End(Why::Lost);
             }
-            let frame = timeout(SILENCE, self.body.frame()).await.ok()??.ok()?;
+            let Ok(Some(Ok(frame))) = timeout(SILENCE, self.body.frame()).await else {
+                return Event::End(Why::Lost);
+            };
             if let Some(bytes) = frame.data_ref() {
                 self.parser.text.extend_from_slice(bytes);
             }
@@ -93,6 +108,14 @@ fn event(lines: &str) -> Option<Event> {
             let number: serde_json::Value = serde_json::from_str(number).ok()?;
             number["lost"].as_u64().map(Event::Lost)
         }
+        ("end", why) => {
+            let why: serde_json::Value = serde_json::from_str(why).ok()?;
+            Some(Event::End(match why["reason"].as_str() {
+                Some("handed_over") => Why::HandedOver,
+                Some("ended") => Why::Ended,
+                _ => Why::Lost,
+            }))
+        }
         _ => None,
     }
 }
@@ -103,11 +126,12 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_come_in_pieces() {
-        let text = b":\n\ndata: {\"a\":\"b: c\"}\n\nevent: lost\ndata: {\"lost\":3}\n\nevent: new\ndata: x\n\ndata: 2\n\n";
+        let text = b":\n\ndata: {\"a\":\"b: c\"}\n\nevent: lost\ndata: {\"lost\":3}\n\nevent: new\ndata: x\n\ndata: 2\n\nevent: end\ndata: {\"reason\":\"handed_over\"}\n\n";
         let expected = [
             Event::Line("{\"a\":\"b: c\"}".to_owned()),
             Event::Lost(3),
             Event::Line("2".to_owned()),
+            Event::End(Why::HandedOver),
         ];
         for size in 1..text.len() {
             let mut parser = Parser::default();

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
@@ -211,12 +212,35 @@ fn the_port_is_found_in_the_configuration_and_a_restart_is_gone_through() {
         tail.out.try_recv().ok()
     });
     let (_, dir) = gateway.finish_and_keep();
-    tail.says("does not answer; waiting for it");
-    let gateway = Gateway::start_in(dir);
+    tail.says("has ended; waiting for the next one");
+    let mut gateway = Gateway::start_in(dir);
     tail.says("answers again");
     gateway.ask(&Request::get("/a/new")).is(200);
     while !tail.line().contains(" 200 GET /a/new ") {}
+    // It has no time to say anything.
+    gateway.signal(Signal::KILL);
+    gateway.wait_exit();
+    tail.says("has broken off the connection; waiting for it");
+    let gateway = Gateway::start_in(gateway.into_dir());
+    tail.says("answers again");
+    gateway.ask(&Request::get("/a/newest")).is(200);
+    while !tail.line().contains(" 200 GET /a/newest ") {}
     let _ = std::fs::remove_dir_all(socket.parent().expect("a folder"));
+}
+
+#[test]
+fn a_hand_over_is_told_in_one_line_and_the_successor_followed() {
+    let mut gateway = Gateway::start(&with_admin(ROUTES, ""));
+    let tail = Tail::of(&gateway, &[]);
+    for path in ["/a/second", "/a/third"] {
+        gateway.hand_over();
+        tail.says("has handed over to a successor, which is followed now");
+        eventually("a request to the successor", || {
+            gateway.ask(&Request::get(path)).is(200);
+            tail.out.try_iter().find(|line| line.contains(path))
+        });
+    }
+    assert_eq!(tail.err.try_iter().collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
