@@ -109,6 +109,12 @@ impl KeySources {
         }
     }
 
+    /// The parameter of the query that has a key, if one does.
+    #[must_use]
+    pub fn parameter(&self) -> Option<&str> {
+        self.queries.first().map(|name| &**name)
+    }
+
     /// The value of `WWW-Authenticate` for a request without a key, or with a wrong one (RFC 6750
     /// section 3.1).
     #[must_use]

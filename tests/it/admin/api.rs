@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Client, Gateway, KEY, Request, Shop, Upstream, each, eventually, wait_gone, with_admin,
+    Client, Gateway, KEY, Request, Shop, Upstream, each, eventually, hash_of, wait_gone, with_admin,
 };
 
 const LIMITED: &str = "[limits]\nidentified = { requests = 5, per = \"1h\" }\n";
@@ -399,6 +399,24 @@ fn a_request_is_explained_without_its_key() {
     );
     let as_client = explained("url=/api/orders/7&client=mobile-app");
     assert_eq!(as_client["outcome"], "forwarded");
+    let by_field = |query: &str, key: &str| {
+        let request = Request::get(&format!("/api/v1/explain?{query}"));
+        let request = request.field("tollgate-explain-key", key);
+        shop.gateway.ask_admin(request)
+    };
+    let keyed = by_field("url=/api/orders/7", KEY);
+    assert_eq!(keyed.is(200).json()["outcome"], "forwarded");
+    assert!(!keyed.text().contains(KEY), "{}", keyed.text());
+    let unknown = by_field("url=/api/orders/7", "no-such-key").is(200).json();
+    assert_eq!(unknown["code"], "invalid_api_key");
+    assert_eq!(by_field("url=/api/orders/7", "").json()["status"], 401);
+    for (query, key) in [
+        ("url=/x&key=a", "a"),
+        ("url=/x&client=mobile-app", "a"),
+        ("url=/x", "a b"),
+    ] {
+        by_field(query, key).is_refusal(400, "bad_request");
+    }
     // Nobody has used the key.
     let client = item(&shop.gateway, "clients", "mobile-app");
     assert_eq!(client["keys"][0]["last_used"], Value::Null);
@@ -415,6 +433,25 @@ fn a_request_is_explained_without_its_key() {
             .gateway
             .ask_admin(Request::get(&format!("/api/v1/explain?{wrong}")));
         answer.is_refusal(400, "bad_request");
+    }
+}
+
+#[test]
+fn a_key_is_explained_where_keys_are_taken_from_the_query_alone() {
+    let config = format!(
+        "[access]\nkey_sources = [\"query:k\"]\nprotected = [\"/\"]\n[routes]\n\"/\" = \"http://127.0.0.1:9\"\n\
+         [clients.app]\nkeys = [\"{}\"]\n",
+        hash_of("a+key/&=")
+    );
+    let gateway = Gateway::start(&with_admin(&config, ""));
+    for url in ["/x", "/x?a=b"] {
+        let asked = Request::get(&format!("/api/v1/explain?url={url}"));
+        let answer = gateway.ask_admin(asked.field("tollgate-explain-key", "a+key/&="));
+        let told = answer.is(200).json();
+        assert_eq!(told["outcome"], "forwarded", "{told}");
+        let text = told.to_string();
+        assert!(text.contains("app (identified)"), "{text}");
+        assert!(!text.contains("a+key") && !text.contains("%2B"), "{text}");
     }
 }
 

@@ -9,13 +9,13 @@ export class Problem extends Error {
   }
 }
 
-/** The answer to `GET api/v1/PATH`. Parameters that are null or empty are left out. */
-export async function get(path, parameters = {}, signal) {
+/** The answer to `GET api/v1/PATH`. Parameters that are null or empty are left out; `more` is of the request. */
+export async function get(path, parameters = {}, more = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== null && value !== undefined && value !== "") query.set(name, value);
   }
-  const answer = await fetch(`api/v1/${path}${query.size ? `?${query}` : ""}`, { signal });
+  const answer = await fetch(`api/v1/${path}${query.size ? `?${query}` : ""}`, more);
   if (answer.status === 401) logIn();
   if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
   return answer.json();

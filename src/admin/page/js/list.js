@@ -66,7 +66,7 @@ export class List {
     const { path, size, parameters } = this.#spec;
     const wanted = { limit: size, cursor: this.#cursors.at(-1), q: this.#query, sort: this.#sort, ...parameters() };
     try {
-      const answer = await get(path, wanted, asked.signal);
+      const answer = await get(path, wanted, { signal: asked.signal });
       if (this.#asked === asked) this.#show(answer);
     } catch (problem) {
       // A page that is gone: what it began with may have been removed by a reload.
