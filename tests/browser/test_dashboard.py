@@ -137,7 +137,8 @@ def numbers(browser, gateway, page):
     check("requests of the route", shop["Requests"] == "97", shop)
     slow = cells(browser, "#routes", "slow")
     measured = slow["p99"].split()
-    near = measured[1] == "ms" and abs(float(measured[0]) / took["/slow"] - 1) <= 0.09
+    # A client on a busy machine may take a while to see what has come.
+    near = measured[1] == "ms" and 0.91 * 1000 * SLEEP <= float(measured[0]) <= 1.09 * took["/slow"]
     check("p99 of a slow service is within 9 % of the client's", near, (slow, took["/slow"]))
     see(browser, "#clients")
     app = wait_for("clients", lambda: cells(browser, "#clients", "app"))
@@ -449,7 +450,9 @@ def whole(browser, program, folder):
         looks(browser, page)
         keyboard(browser, page)
         tabs(browser, page)
-        check("no complaint in the console", complaints(browser) == [], complaints(browser))
+        # Whatever has been read is gone from it.
+        heard = complaints(browser)
+        check("no complaint in the console", heard == [], heard)
     finally:
         gateway.end()
     wait_for("the loss to be told", lambda: text_of(browser, "#trouble").startswith("No answer from the gateway since"))
