@@ -97,7 +97,7 @@ class Browser:
             self.driver = subprocess.Popen(
                 [shutil.which("chromedriver"), "--port=0"], stdout=log, stderr=log
             )
-        self.base = f"http://127.0.0.1:{wait_for('chromedriver', self.listens)}"
+        self.base = f"http://127.0.0.1:{wait_for('chromedriver', self.listens, 60.0)}"
         options = {
             "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
                      f"--user-data-dir={folder}/profile"],
@@ -199,10 +199,12 @@ def run(calls, service, config):
     with tempfile.TemporaryDirectory() as folder:
         config = config.format(service=behind, app=app, hash=HASH)
         gateway = Gateway(sys.argv[1], folder, config)
-        browser = Browser(folder)
         try:
-            calls(browser, gateway, app, other)
+            browser = Browser(folder)
+            try:
+                calls(browser, gateway, app, other)
+            finally:
+                browser.end()
         finally:
-            browser.end()
             lines = gateway.end()
     return lines
