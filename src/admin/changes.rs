@@ -21,7 +21,7 @@ use super::body;
 use super::changer::Changer;
 use super::problem::Problem;
 use super::reloads::Outcome;
-use super::view::View;
+use super::view::{Presence, View};
 
 /// How long a reload may take until its asker is told to look later: files may stand on storage that hangs.
 const RELOAD_WITHIN: Duration = Duration::from_mins(1);
@@ -97,6 +97,7 @@ pub(super) async fn log_level(
         let detail = format!("`level` is one of {}.", words.join(", "));
         return Err(Problem::bad_request(detail));
     };
+    serves_here(&view)?;
     let before = view.log_level.set(level, |before| {
         tracing::info!(
             parent: None,
@@ -161,6 +162,7 @@ fn set_drained(
             known.join(", ")
         )));
     };
+    serves_here(view)?;
     let changed = endpoint.set_drained(drained);
     let url = endpoint.url.to_string();
     if changed {
@@ -181,6 +183,16 @@ fn set_drained(
     let answer =
         json!({ "upstream": *upstream.name, "url": url, "drained": drained, "changed": changed });
     Ok(Json(answer).into_response())
+}
+
+/// What is changed in a process that has handed over would be lost, and nobody would know.
+fn serves_here(view: &View) -> Result<(), Problem> {
+    if *view.presence.borrow() == Presence::Here {
+        return Ok(());
+    }
+    let detail = "This process has handed over, or ends; ask again, and its successor answers.";
+    let status = StatusCode::CONFLICT;
+    Err(Problem::new(status, "draining", "Draining", detail))
 }
 
 fn log(operator: Operator, what: &str) {

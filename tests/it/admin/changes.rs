@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::lifecycle::answers_when_told;
 use crate::support::{
-    Gateway, Request, Response, Shop, Upstream, eventually, wait_gone, with_admin,
+    Client, Gateway, Request, Response, Shop, Upstream, eventually, wait_gone, with_admin,
 };
 
 fn post(path: &str) -> Request {
@@ -301,6 +301,47 @@ fn an_endpoint_stays_drained_through_hand_overs_until_it_is_enabled() {
     let old = gateway.hand_over();
     wait_gone(old);
     assert_eq!(states(&gateway), ["up", "up"]);
+}
+
+#[test]
+fn a_change_that_comes_whole_after_a_hand_over_is_not_lost_in_silence() {
+    let service = Upstream::echo();
+    let config = format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"{}\"",
+        service.url()
+    );
+    let mut gateway = Gateway::start(&with_admin(&config, ""));
+    let admin = gateway.admin();
+    let drain = endpoint("up", &service.url(), "drain");
+    let changes = [
+        ("POST", &*drain, "{}"),
+        ("PUT", "/api/v1/log-level", r#"{"level":"debug"}"#),
+    ];
+    // The old process has the heads, and waits for the bodies.
+    let mut begun = changes.map(|(method, path, body)| {
+        let request = Request::new(method, path).body(body);
+        let request = request
+            .field("content-type", "application/json")
+            .field("expect", "100-continue")
+            .host(&admin.to_string());
+        let mut client = Client::to(admin);
+        client.send(request.head_bytes());
+        let goes_on = client.some().expect("an interim answer");
+        assert!(goes_on.starts_with(b"HTTP/1.1 100 "), "{goes_on:?}");
+        (client, body)
+    });
+    let mut idle = Client::to(admin);
+    idle.ask(&Request::get("/livez").host(&admin.to_string()))
+        .is(200);
+    let old = gateway.hand_over();
+    // Once the old process has left, which the log says a moment before.
+    idle.is_closed();
+    for (client, body) in &mut begun {
+        client.send(*body).answer().is_refusal(409, "draining");
+    }
+    drop(begun);
+    wait_gone(old);
+    gateway.ask(&Request::get("/x")).is(200);
 }
 
 #[test]
