@@ -5,18 +5,16 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{
-    Client, Gateway, KEY, Request, Shop, Upstream, each, eventually, hash_of, wait_gone, with_admin,
-};
+use crate::support::{Gateway, KEY, Request, Shop, Upstream, each, eventually, with_admin};
 
-const LIMITED: &str = "[limits]\nidentified = { requests = 5, per = \"1h\" }\n";
+pub(super) const LIMITED: &str = "[limits]\nidentified = { requests = 5, per = \"1h\" }\n";
 
-fn shop(more: &str) -> Shop {
+pub(super) fn shop(more: &str) -> Shop {
     Shop::with(&with_admin(more, ""))
 }
 
 /// The item of a list with this name.
-fn item(gateway: &Gateway, list: &str, name: &str) -> Value {
+pub(super) fn item(gateway: &Gateway, list: &str, name: &str) -> Value {
     let listed = gateway.admin_json(&format!("/api/v1/{list}?q={name}"));
     let items = listed["items"].as_array().expect("items");
     let named = |it: &&Value| it["name"] == name || it["policy"] == name;
@@ -365,172 +363,4 @@ fn no_answer_has_a_key_or_its_digest() {
             assert!(!text.contains(secret), "{path} has {secret}");
         }
     }
-}
-
-#[test]
-fn a_request_is_explained_without_its_key() {
-    let shop = shop(LIMITED);
-    let explained = |query: &str| {
-        let path = format!("/api/v1/explain?{query}");
-        shop.gateway.admin_json(&path)
-    };
-    let refused = explained("url=/api/orders/7");
-    assert_eq!(
-        (&refused["status"], &refused["code"]),
-        (&401.into(), &"api_key_required".into())
-    );
-    assert_eq!(refused["outcome"], "refused");
-    assert_eq!(refused["lines"][0], "request     GET /api/orders/7");
-    let keyed = explained(&format!(
-        "method=POST&url=/api/orders/{KEY}&from=192.0.2.7&key={KEY}"
-    ));
-    assert_eq!(
-        (&keyed["status"], &keyed["outcome"]),
-        (&200.into(), &"forwarded".into())
-    );
-    assert_eq!(keyed["lines"][0], "request     POST /api/orders/[key]");
-    assert!(!keyed.to_string().contains(KEY), "{keyed}");
-    assert!(
-        keyed
-            .to_string()
-            .contains("mobile-app (identified) from 192.0.2.7"),
-        "{keyed}"
-    );
-    let as_client = explained("url=/api/orders/7&client=mobile-app");
-    assert_eq!(as_client["outcome"], "forwarded");
-    let by_field = |query: &str, key: &str| {
-        let request = Request::get(&format!("/api/v1/explain?{query}"));
-        let request = request.field("tollgate-explain-key", key);
-        shop.gateway.ask_admin(request)
-    };
-    let keyed = by_field("url=/api/orders/7", KEY);
-    assert_eq!(keyed.is(200).json()["outcome"], "forwarded");
-    assert!(!keyed.text().contains(KEY), "{}", keyed.text());
-    let unknown = by_field("url=/api/orders/7", "no-such-key").is(200).json();
-    assert_eq!(unknown["code"], "invalid_api_key");
-    assert_eq!(by_field("url=/api/orders/7", "").json()["status"], 401);
-    for (query, key) in [
-        ("url=/x&key=a", "a"),
-        ("url=/x&client=mobile-app", "a"),
-        ("url=/x", "a b"),
-    ] {
-        by_field(query, key).is_refusal(400, "bad_request");
-    }
-    // Nobody has used the key.
-    let client = item(&shop.gateway, "clients", "mobile-app");
-    assert_eq!(client["keys"][0]["last_used"], Value::Null);
-    for wrong in [
-        "",
-        "url=/x&from=here",
-        "url=/x&client=nobody",
-        "url=/%0d%0ax",
-        "url=/x&key=%0a",
-        "url=/x&client=mobile-app&key=wrong",
-        "url=/x&x=1",
-    ] {
-        let answer = shop
-            .gateway
-            .ask_admin(Request::get(&format!("/api/v1/explain?{wrong}")));
-        answer.is_refusal(400, "bad_request");
-    }
-}
-
-#[test]
-fn a_key_is_explained_where_keys_are_taken_from_the_query_alone() {
-    let config = format!(
-        "[access]\nkey_sources = [\"query:k\"]\nprotected = [\"/\"]\n[routes]\n\"/\" = \"http://127.0.0.1:9\"\n\
-         [clients.app]\nkeys = [\"{}\"]\n",
-        hash_of("a+key/&=")
-    );
-    let gateway = Gateway::start(&with_admin(&config, ""));
-    for url in ["/x", "/x?a=b"] {
-        let asked = Request::get(&format!("/api/v1/explain?url={url}"));
-        let answer = gateway.ask_admin(asked.field("tollgate-explain-key", "a+key/&="));
-        let told = answer.is(200).json();
-        assert_eq!(told["outcome"], "forwarded", "{told}");
-        let text = told.to_string();
-        assert!(text.contains("app (identified)"), "{text}");
-        assert!(!text.contains("a+key") && !text.contains("%2B"), "{text}");
-    }
-}
-
-/// Begins to watch.
-fn watch(gateway: &Gateway) -> Client {
-    let admin = gateway.admin();
-    let mut client = Client::to(admin);
-    client.send(
-        Request::get("/api/v1/stream")
-            .host(&admin.to_string())
-            .bytes(),
-    );
-    client
-}
-
-/// The next frame of a stream.
-fn frame(client: &mut Client, text: &mut String) -> Value {
-    loop {
-        if let Some(begin) = text.find("event: frame\ndata: ")
-            && let Some(len) = text[begin..].find("\n\n")
-        {
-            let event = text[begin..begin + len].to_owned();
-            text.drain(..begin + len);
-            // A chunk of the body may end anywhere, and its size stands in a line of its own.
-            let data = event.trim_start_matches("event: frame\ndata: ");
-            if let Ok(frame) = serde_json::from_str(data) {
-                return frame;
-            }
-        }
-        let more = client.some().expect("the stream goes on");
-        text.push_str(&String::from_utf8_lossy(&more));
-    }
-}
-
-#[test]
-fn a_frame_a_second_tells_all_viewers_the_same() {
-    let shop = shop("");
-    let gateway = &shop.gateway;
-    let mut viewers = [watch(gateway), watch(gateway)];
-    for viewer in &mut viewers {
-        let head = viewer.head();
-        head.is(200);
-        assert_eq!(head.fields.one("content-type"), Some("text/event-stream"));
-    }
-    gateway.ask(&Request::get("/nowhere")).is(404);
-    let mut texts = [String::new(), String::new()];
-    let frames: Vec<_> = viewers
-        .iter_mut()
-        .zip(&mut texts)
-        .map(|(viewer, text)| {
-            loop {
-                let frame = frame(viewer, text);
-                if frame["rejections"]["no_route"][0] == 1 {
-                    break frame;
-                }
-            }
-        })
-        .collect();
-    assert_eq!(frames[0], frames[1]);
-    assert_eq!(frames[0]["status"]["viewers"], 2);
-    assert_eq!(frames[0]["status"]["phase"], "serving");
-    assert!(frames[0]["point"].is_array());
-    assert_eq!(frames[0]["upstreams"].as_array().map(Vec::len), Some(2));
-}
-
-#[test]
-fn so_many_may_watch_and_the_end_of_the_process_ends_streams() {
-    let shop = shop("");
-    let mut viewers: Vec<_> = (0..64).map(|_| watch(&shop.gateway)).collect();
-    for viewer in &mut viewers {
-        viewer.head().is(200);
-    }
-    let one_more = shop.gateway.ask_admin(Request::get("/api/v1/stream"));
-    one_more.is_refusal(503, "too_many_viewers");
-    drop(viewers.pop());
-    eventually("room for another", || {
-        let mut another = watch(&shop.gateway);
-        (another.head().status == 200).then_some(())
-    });
-    let pid = shop.gateway.pid();
-    shop.gateway.signal(Signal::TERM);
-    wait_gone(pid);
 }

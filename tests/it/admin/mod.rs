@@ -3,6 +3,7 @@
 mod api;
 mod certificates;
 mod changes;
+mod explain;
 mod metric_names;
 mod openapi;
 mod port;
@@ -10,4 +11,5 @@ mod requests;
 mod security;
 mod slow_readers;
 mod store;
+mod stream;
 mod tail;

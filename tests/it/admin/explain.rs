@@ -1,0 +1,93 @@
+//! Requests that the admin port explains: by the configuration in force, without their keys.
+
+use serde_json::Value;
+
+use super::api::{LIMITED, item, shop};
+use crate::support::{Gateway, KEY, Request, hash_of, with_admin};
+
+#[test]
+fn a_request_is_explained_without_its_key() {
+    let shop = shop(LIMITED);
+    let explained = |query: &str| {
+        let path = format!("/api/v1/explain?{query}");
+        shop.gateway.admin_json(&path)
+    };
+    let refused = explained("url=/api/orders/7");
+    assert_eq!(
+        (&refused["status"], &refused["code"]),
+        (&401.into(), &"api_key_required".into())
+    );
+    assert_eq!(refused["outcome"], "refused");
+    assert_eq!(refused["lines"][0], "request     GET /api/orders/7");
+    let keyed = explained(&format!(
+        "method=POST&url=/api/orders/{KEY}&from=192.0.2.7&key={KEY}"
+    ));
+    assert_eq!(
+        (&keyed["status"], &keyed["outcome"]),
+        (&200.into(), &"forwarded".into())
+    );
+    assert_eq!(keyed["lines"][0], "request     POST /api/orders/[key]");
+    assert!(!keyed.to_string().contains(KEY), "{keyed}");
+    assert!(
+        keyed
+            .to_string()
+            .contains("mobile-app (identified) from 192.0.2.7"),
+        "{keyed}"
+    );
+    let as_client = explained("url=/api/orders/7&client=mobile-app");
+    assert_eq!(as_client["outcome"], "forwarded");
+    let by_field = |query: &str, key: &str| {
+        let request = Request::get(&format!("/api/v1/explain?{query}"));
+        let request = request.field("tollgate-explain-key", key);
+        shop.gateway.ask_admin(request)
+    };
+    let keyed = by_field("url=/api/orders/7", KEY);
+    assert_eq!(keyed.is(200).json()["outcome"], "forwarded");
+    assert!(!keyed.text().contains(KEY), "{}", keyed.text());
+    let unknown = by_field("url=/api/orders/7", "no-such-key").is(200).json();
+    assert_eq!(unknown["code"], "invalid_api_key");
+    assert_eq!(by_field("url=/api/orders/7", "").json()["status"], 401);
+    for (query, key) in [
+        ("url=/x&key=a", "a"),
+        ("url=/x&client=mobile-app", "a"),
+        ("url=/x", "a b"),
+    ] {
+        by_field(query, key).is_refusal(400, "bad_request");
+    }
+    // Nobody has used the key.
+    let client = item(&shop.gateway, "clients", "mobile-app");
+    assert_eq!(client["keys"][0]["last_used"], Value::Null);
+    for wrong in [
+        "",
+        "url=/x&from=here",
+        "url=/x&client=nobody",
+        "url=/%0d%0ax",
+        "url=/x&key=%0a",
+        "url=/x&client=mobile-app&key=wrong",
+        "url=/x&x=1",
+    ] {
+        let answer = shop
+            .gateway
+            .ask_admin(Request::get(&format!("/api/v1/explain?{wrong}")));
+        answer.is_refusal(400, "bad_request");
+    }
+}
+
+#[test]
+fn a_key_is_explained_where_keys_are_taken_from_the_query_alone() {
+    let config = format!(
+        "[access]\nkey_sources = [\"query:k\"]\nprotected = [\"/\"]\n[routes]\n\"/\" = \"http://127.0.0.1:9\"\n\
+         [clients.app]\nkeys = [\"{}\"]\n",
+        hash_of("a+key/&=")
+    );
+    let gateway = Gateway::start(&with_admin(&config, ""));
+    for url in ["/x", "/x?a=b"] {
+        let asked = Request::get(&format!("/api/v1/explain?url={url}"));
+        let answer = gateway.ask_admin(asked.field("tollgate-explain-key", "a+key/&="));
+        let told = answer.is(200).json();
+        assert_eq!(told["outcome"], "forwarded", "{told}");
+        let text = told.to_string();
+        assert!(text.contains("app (identified)"), "{text}");
+        assert!(!text.contains("a+key") && !text.contains("%2B"), "{text}");
+    }
+}
