@@ -75,8 +75,11 @@ impl Paces {
             return;
         };
         let both = self.0.get_or_insert_with(|| {
-            let mut both = Both::new(record.bytes_out.get());
-            both.sender.credit(record.bytes_in.get(), rate, most);
+            let (received, sent) = (record.bytes_in.get(), record.bytes_out.get());
+            // What has moved just now is credited below, and not twice.
+            let mut both = Both::new(before(sent, moved.sent));
+            both.sender
+                .credit(before(received, moved.received), rate, most);
             Box::new(both)
         });
         let now = record.now();
@@ -112,6 +115,11 @@ impl Paces {
             both.unproven = both.unproven.min(TAKEN_LATE * u64::from(segment));
         }
     }
+}
+
+/// How many bytes of a body had moved before those, of which some may be of a head.
+fn before(all: u64, now: usize) -> u64 {
+    all.saturating_sub(now as u64)
 }
 
 impl Both {
@@ -227,6 +235,18 @@ mod tests {
         assert_eq!(pace.due(), Some(start + secs(25)));
         pace.credit(u64::MAX, RATE, MOST);
         assert_eq!(pace.due(), Some(start + MOST));
+    }
+
+    #[test]
+    fn what_kernels_take_at_once_says_nothing_of_a_reader() {
+        // A head of 200 bytes, and so much of a body, before the client is waited for.
+        let (all, now) = (299_000, 299_200);
+        let mut both = Both::new(before(all, now));
+        assert_eq!(both.proven(now as u64), 0);
+        assert_eq!(both.unproven, TAKEN_BY_KERNELS - now as u64);
+        let mut both = Both::new(before(all, 99_000));
+        assert_eq!(both.proven(99_000), 0);
+        assert_eq!(both.unproven, TAKEN_BY_KERNELS - all);
     }
 
     #[test]
