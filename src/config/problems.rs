@@ -284,6 +284,33 @@ impl fmt::Debug for Problems {
 impl std::error::Error for Problems {}
 
 #[cfg(test)]
+impl Problems {
+    /// The problems in few words, a line each: the place and what is marked there, what is said, the same of
+    /// other places, and what to do.
+    pub(super) fn rows(&self) -> String {
+        let marked = |span: Span| {
+            let (line, column) = self.sources.get(span.source).position(span.start);
+            let text = self.sources.text(span).lines().next().unwrap_or_default();
+            format!("{line}:{column} {text}: ")
+        };
+        let row = |problem: &Problem| {
+            let mut row = problem.at.map_or(String::new(), marked) + &problem.message;
+            if !problem.label.is_empty() {
+                row = row + ": " + &problem.label;
+            }
+            for (span, label) in &problem.also {
+                row = row + " | " + &marked(*span) + label;
+            }
+            if let Some(help) = &problem.help {
+                row = row + " = " + help;
+            }
+            row + "\n"
+        };
+        self.sorted().into_iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -190,6 +190,7 @@ fn meant<'u>(written: &str, units: &[(&'u str, u64)]) -> Option<&'u str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::table;
 
     #[test]
     fn durations() {
@@ -252,72 +253,43 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_write() {
-        for (wrong, expected) in [
-            (duration("10"), "`10` needs a unit: write `10s`"),
-            (duration("soon"), "write a number and a unit, such as `10s`"),
-            (duration("-1s"), "write a number and a unit, such as `10s`"),
-            (duration("10 s"), "write `10s`, without spaces"),
-            (
-                duration("10min"),
-                "write `10m`: the units are ms, s, m, h, d",
-            ),
-            (duration("10S"), "write `10s`: the units are ms, s, m, h, d"),
-            (
-                duration("1.5s"),
-                "write a whole number of a smaller unit: the units are ms, s, m, h, d",
-            ),
-            (
-                duration("1y"),
-                "`y` is not a unit: the units are ms, s, m, h, d",
-            ),
-            (duration("0s"), "a duration must be longer than zero"),
-            (duration("367d"), "the longest duration is 366 days"),
-            (duration("365d25h"), "the longest duration is 366 days"),
-            (duration("1h30"), "`1h30` needs a unit: write `1h30m`"),
-            (duration("1m30"), "`1m30` needs a unit: write `1m30s`"),
-            (duration("1h30m30m"), "`m` is given twice"),
-            (
-                duration("30m1h"),
-                "write larger units first, such as `1h30m`",
-            ),
-            (duration("1h 30m"), "write `1h30m`, without spaces"),
-            (duration(""), "write a number and a unit, such as `10s`"),
-            (
-                duration("1d18446744073709551615s"),
-                "`1d18446744073709551615s` is too much",
-            ),
-            (
-                duration("99999999999999999999s"),
-                "`99999999999999999999s` is too much",
-            ),
-            (
-                duration("18446744073709551615d"),
-                "`18446744073709551615d` is too much",
-            ),
-        ] {
-            assert_eq!(wrong.unwrap_err(), expected);
+        for (text, expected) in table(
+            "
+            10 => `10` needs a unit: write `10s`
+            soon => write a number and a unit, such as `10s`
+            -1s => write a number and a unit, such as `10s`
+            10 s => write `10s`, without spaces
+            10min => write `10m`: the units are ms, s, m, h, d
+            10S => write `10s`: the units are ms, s, m, h, d
+            1.5s => write a whole number of a smaller unit: the units are ms, s, m, h, d
+            1y => `y` is not a unit: the units are ms, s, m, h, d
+            0s => a duration must be longer than zero
+            367d => the longest duration is 366 days
+            365d25h => the longest duration is 366 days
+            1h30 => `1h30` needs a unit: write `1h30m`
+            1m30 => `1m30` needs a unit: write `1m30s`
+            1h30m30m => `m` is given twice
+            30m1h => write larger units first, such as `1h30m`
+            1h 30m => write `1h30m`, without spaces
+            1d18446744073709551615s => `1d18446744073709551615s` is too much
+            99999999999999999999s => `99999999999999999999s` is too much
+            18446744073709551615d => `18446744073709551615d` is too much
+            ",
+        ) {
+            assert_eq!(duration(&text).unwrap_err(), expected);
         }
-        for (wrong, expected) in [
-            (size("64"), "`64` needs a unit: write `64KiB`"),
-            (
-                size("64kb"),
-                "write `64KiB`: the units are B, KiB, MiB, GiB",
-            ),
-            (size("1m"), "write `1MiB`: the units are B, KiB, MiB, GiB"),
-            (
-                size("1TiB"),
-                "`TiB` is not a unit: the units are B, KiB, MiB, GiB",
-            ),
-            (
-                size("1GiB512MiB"),
-                "write one number and one unit, such as `64KiB`",
-            ),
-            (
-                size("18446744073709551615GiB"),
-                "`18446744073709551615GiB` is too much",
-            ),
-        ] {
-            assert_eq!(wrong.unwrap_err(), expected);
+        assert_eq!(duration("").unwrap_err(), duration("soon").unwrap_err());
+        for (text, expected) in table(
+            "
+            64 => `64` needs a unit: write `64KiB`
+            64kb => write `64KiB`: the units are B, KiB, MiB, GiB
+            1m => write `1MiB`: the units are B, KiB, MiB, GiB
+            1TiB => `TiB` is not a unit: the units are B, KiB, MiB, GiB
+            1GiB512MiB => write one number and one unit, such as `64KiB`
+            18446744073709551615GiB => `18446744073709551615GiB` is too much
+            ",
+        ) {
+            assert_eq!(size(&text).unwrap_err(), expected);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Who may call: what users see of values that do not fit, and of what is odd.
+//! Who may call: what is said of values that do not fit, and of what is odd.
 
 use super::*;
 
 #[test]
 fn origins_and_credentials_of_cors() {
-    assert_complaints(
+    assert_problems(
         r#"[access.cors]
 origins = ["https://app.test/", "*"]
 credentials = true
@@ -18,100 +18,32 @@ prefix = "/b"
 upstream = "http://localhost:4002"
 cors = "on"
 "#,
-        r#"error: `access.cors.origins` takes an origin such as "https://app.example.com", or "*"
- --> tollgate.toml:2:12
-  |
-2 | origins = ["https://app.test/", "*"]
-  |            ^^^^^^^^^^^^^^^^^^^ an origin ends without a slash: write "https://app.test"
-
-error: `credentials` cannot be given to any origin
- --> tollgate.toml:2:33
-  |
-2 | origins = ["https://app.test/", "*"]
-  |                                 ^^^ list the origins
-3 | credentials = true
-  |               ---- or leave this out
-  |
-  = help: any page on the web could act as the person who looks at it
-
-error: with `credentials` browsers take `*` for the name of a field
- --> tollgate.toml:4:11
-  |
-4 | expose = ["*"]
-  |           ^^^ list the fields
-
-error: `origins` lists no origin
- --> tollgate.toml:8:20
-  |
-8 | cors = { origins = [] }
-  |                    ^^ name one, or leave `cors` out
-
-error: `route.cors` takes a table, or "off"
-  --> tollgate.toml:12:8
-   |
-12 | cors = "on"
-   |        ^^^^ this is a string
-
-5 problems
+        r#"
+2:12 "https://app.test/": `access.cors.origins` takes an origin such as "https://app.example.com", or "*": an origin ends without a slash: write "https://app.test"
+2:33 "*": `credentials` cannot be given to any origin: list the origins | 3:15 true: or leave this out = any page on the web could act as the person who looks at it
+4:11 "*": with `credentials` browsers take `*` for the name of a field: list the fields
+8:20 []: `origins` lists no origin: name one, or leave `cors` out
+12:8 "on": `route.cors` takes a table, or "off": this is a string
 "#,
     );
 }
 
 #[test]
 fn whom_a_list_lets_in_and_what_is_public() {
-    assert_complaints(
+    assert_problems(
         r#"[access]
 protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
 public = ["/B", "/c/"]
 ip_allow = ["10.0.0.1/8", "office"]
 "#,
-        r#"error: `access.protected.allow` takes a client or a group such as "group:partner"
- --> tollgate.toml:2:40
-  |
-2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
-  |                                        ^^^^^^^^^ write "group:partner" or "client:partner"
-
-error: `access.protected.allow` takes a client or a group such as "group:partner"
- --> tollgate.toml:2:51
-  |
-2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
-  |                                                   ^^^^^^^^^^^ a name has 1 to 128 characters of A-Z a-z 0-9 . _ -
-
-error: unknown key `method`
- --> tollgate.toml:2:65
-  |
-2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
-  |                                                                 ^^^^^^ did you mean `methods`?
-
-error: `/B` is protected and public
- --> tollgate.toml:3:11
-  |
-2 | protected = [{ prefix = "/a", allow = ["partner", "group:a b"], method = "GET" }, "/b"]
-  |                                                                                   ---- protected here
-3 | public = ["/B", "/c/"]
-  |           ^^^^ public here
-  |
-  = help: `public` is for paths below a protected one
-
-error: `access.public` takes a path prefix such as "/api/orders"
- --> tollgate.toml:3:17
-  |
-3 | public = ["/B", "/c/"]
-  |                 ^^^^^ it must not end with a slash: write `/c`
-
-error: `access.ip_allow` takes a network or an address such as "10.0.0.0/8"
- --> tollgate.toml:4:13
-  |
-4 | ip_allow = ["10.0.0.1/8", "office"]
-  |             ^^^^^^^^^^^^ write "10.0.0.0/8"
-
-error: `access.ip_allow` takes a network or an address such as "10.0.0.0/8"
- --> tollgate.toml:4:27
-  |
-4 | ip_allow = ["10.0.0.1/8", "office"]
-  |                           ^^^^^^^^ this is neither a network nor an address
-
-7 problems
+        r#"
+2:40 "partner": `access.protected.allow` takes a client or a group such as "group:partner": write "group:partner" or "client:partner"
+2:51 "group:a b": `access.protected.allow` takes a client or a group such as "group:partner": a name has 1 to 128 characters of A-Z a-z 0-9 . _ -
+2:65 method: unknown key `method`: did you mean `methods`?
+3:11 "/B": `/B` is protected and public: public here | 2:83 "/b": protected here = `public` is for paths below a protected one
+3:17 "/c/": `access.public` takes a path prefix such as "/api/orders": it must not end with a slash: write `/c`
+4:13 "10.0.0.1/8": `access.ip_allow` takes a network or an address such as "10.0.0.0/8": write "10.0.0.0/8"
+4:27 "office": `access.ip_allow` takes a network or an address such as "10.0.0.0/8": this is neither a network nor an address
 "#,
     );
 }
@@ -148,50 +80,18 @@ anonymous = { requests = 1, per = "1s" }
 
 #[test]
 fn places_for_keys() {
-    assert_complaints(
+    assert_problems(
         r#"[access]
 key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
 api_key_header = "authorization"
 "#,
-        r#"error: `access.key_sources` takes a place for a key such as "header"
- --> tollgate.toml:2:16
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                ^^^^^^^^^^^^^^ write "header", and `api_key_header = "x-key"`
-
-error: `access.key_sources` takes a place for a key such as "header"
- --> tollgate.toml:2:32
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                                ^^^^^^^ write "query:NAME"
-
-error: `access.key_sources` takes a place for a key such as "header"
- --> tollgate.toml:2:41
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                                         ^^^^^^^^^^^ a parameter's name has letters, digits and `-._~`
-
-error: `access.key_sources` takes a place for a key such as "header"
- --> tollgate.toml:2:54
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                                                      ^^^^^^^^^^^^ this cannot be the name of a cookie
-
-error: `access.key_sources` takes a place for a key such as "header"
- --> tollgate.toml:2:68
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                                                                    ^^^^^^ write "header", "bearer", "query:NAME" or "cookie:NAME"
-
-error: a key in `authorization` cannot be read in two ways
- --> tollgate.toml:2:76
-  |
-2 | key_sources = ["header:x-key", "query", "query:a&b", "cookie:a b", "body", "bearer"]
-  |                                                                            ^^^^^^^^ `Bearer KEY` is taken for a key
-3 | api_key_header = "authorization"
-  |                  --------------- all of the field is taken for a key
-
-6 problems
+        r#"
+2:16 "header:x-key": `access.key_sources` takes a place for a key such as "header": write "header", and `api_key_header = "x-key"`
+2:32 "query": `access.key_sources` takes a place for a key such as "header": write "query:NAME"
+2:41 "query:a&b": `access.key_sources` takes a place for a key such as "header": a parameter's name has letters, digits and `-._~`
+2:54 "cookie:a b": `access.key_sources` takes a place for a key such as "header": this cannot be the name of a cookie
+2:68 "body": `access.key_sources` takes a place for a key such as "header": write "header", "bearer", "query:NAME" or "cookie:NAME"
+2:76 "bearer": a key in `authorization` cannot be read in two ways: `Bearer KEY` is taken for a key | 3:18 "authorization": all of the field is taken for a key
 "#,
     );
     let none = complaints("[access]\nkey_sources = []\n");

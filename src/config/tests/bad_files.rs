@@ -1,4 +1,4 @@
-//! What users see of files with problems, to the letter: keys, names, and syntax.
+//! What is said of files with problems: keys, names, and syntax; and how users see it.
 
 use super::*;
 
@@ -38,7 +38,7 @@ error: unknown key `colour`
 
 #[test]
 fn keys_in_the_wrong_place() {
-    assert_complaints(
+    assert_problems(
         r#"workers = 4
 [routes]
 "/api/orders" = "http://localhost:4002"
@@ -46,32 +46,17 @@ listen = "127.0.0.1:3000"
 [log]
 trusted_proxies = []
 "#,
-        r#"error: unknown key `workers`
- --> tollgate.toml:1:1
-  |
-1 | workers = 4
-  | ^^^^^^^ this belongs in `[server]`
-
-error: `listen` is not a valid path prefix
- --> tollgate.toml:4:1
-  |
-4 | listen = "127.0.0.1:3000"
-  | ^^^^^^ this belongs at the top of the main file, before the first table or in `[admin]`
-
-error: unknown key `trusted_proxies`
- --> tollgate.toml:6:1
-  |
-6 | trusted_proxies = []
-  | ^^^^^^^^^^^^^^^ this belongs in `[server]`
-
-3 problems
-"#,
+        "
+1:1 workers: unknown key `workers`: this belongs in `[server]`
+4:1 listen: `listen` is not a valid path prefix: this belongs at the top of the main file, before the first table or in `[admin]`
+6:1 trusted_proxies: unknown key `trusted_proxies`: this belongs in `[server]`
+",
     );
 }
 
 #[test]
 fn names_that_lead_nowhere() {
-    assert_complaints(
+    assert_problems(
         r#"[routes]
 "/api/orders" = "ordres"
 "/api/search" = "localhost:4003"
@@ -81,31 +66,11 @@ endpoints = ["http://localhost:4002"]
 [clients.web]
 tier = "silver"
 "#,
-        r#"error: there is no upstream `ordres`
- --> tollgate.toml:2:17
-  |
-2 | "/api/orders" = "ordres"
-  |                 ^^^^^^^^ did you mean `orders`?
-
-error: there is no upstream `localhost:4003`
- --> tollgate.toml:3:17
-  |
-3 | "/api/search" = "localhost:4003"
-  |                 ^^^^^^^^^^^^^^^^ if this is an address, write `http://localhost:4003`
-
-error: there is no upstream `warehouse`
- --> tollgate.toml:4:16
-  |
-4 | "/api/stock" = "warehouse"
-  |                ^^^^^^^^^^^
-  |
-  = help: add `[upstreams.warehouse]`, or write a URL
-
-error: there is no tier `silver`
---> tollgate.toml:8:8
- = help: add `[limits.tiers.silver]`
-
-4 problems
+        r#"
+2:17 "ordres": there is no upstream `ordres`: did you mean `orders`?
+3:17 "localhost:4003": there is no upstream `localhost:4003`: if this is an address, write `http://localhost:4003`
+4:16 "warehouse": there is no upstream `warehouse` = add `[upstreams.warehouse]`, or write a URL
+8:8 "silver": there is no tier `silver` = add `[limits.tiers.silver]`
 "#,
     );
 }
@@ -191,35 +156,24 @@ error: `clients.tablet.keys.hash` takes the hash of a key such as "sha256:..."
 
 #[test]
 fn what_is_not_toml() {
-    assert_complaints(
+    assert_problems(
         r#"listen = "127.0.0.1:3000
 [routes]
 "/api/orders" = http://localhost:4002
 "/a" = "http://a"
 "/a" = "http://b"
 "#,
-        r#"error: this is not TOML
---> tollgate.toml:1:25
- = note: invalid basic string, expected `"`
-
-error: this is not TOML
---> tollgate.toml:3:17
- = note: a string is written in quotes: `"..."`
-
-error: this key is given twice
---> tollgate.toml:5:1
- = note: given again here
- = note: first given here: tollgate.toml:4:1
- = help: keep one of them; several values go into one list
-
-3 problems
+        r#"
+1:25 : this is not TOML: invalid basic string, expected `"`
+3:17 http://localhost:4002: this is not TOML: a string is written in quotes: `"..."`
+5:1 "/a": this key is given twice: given again here | 4:1 "/a" = "http://a": first given here = keep one of them; several values go into one list
 "#,
     );
 }
 
 #[test]
 fn variables_that_are_not_set() {
-    assert_complaints(
+    assert_problems(
         r#"listen = "${ADDRESS}:3000"
 [log]
 access = "${HOME}/${1}/access.log"
@@ -227,40 +181,12 @@ level = "${LEVEL:-info"
 [limits.redis]
 url = "redis://:${REDIS_PASSWORD}@localhost"
 "#,
-        r#"error: the variable `ADDRESS` is not set
- --> tollgate.toml:1:11
-  |
-1 | listen = "${ADDRESS}:3000"
-  |           ^^^^^^^^^^ needed here
-  |
-  = help: set it, or give a default: `${ADDRESS:-default}`
-
-error: this is not the name of a variable
- --> tollgate.toml:3:19
-  |
-3 | access = "${HOME}/${1}/access.log"
-  |                   ^^^^ letters, digits and `_`, not starting with a digit
-  |
-  = help: write `${NAME}` or `${NAME:-default}`
-
-error: a `${` without its `}`
- --> tollgate.toml:4:10
-  |
-4 | level = "${LEVEL:-info"
-  |          ^^
-  |
-  = help: write `${NAME}` or `${NAME:-default}`
-
-error: the variable `REDIS_PASSWORD` is not set
- --> tollgate.toml:6:17
-  |
-6 | url = "redis://:${REDIS_PASSWORD}@localhost"
-  |                 ^^^^^^^^^^^^^^^^^ needed here
-  |
-  = help: set it, or give a default: `${REDIS_PASSWORD:-default}`
-
-4 problems
-"#,
+        "
+1:11 ${ADDRESS}: the variable `ADDRESS` is not set: needed here = set it, or give a default: `${ADDRESS:-default}`
+3:19 ${1}: this is not the name of a variable: letters, digits and `_`, not starting with a digit = write `${NAME}` or `${NAME:-default}`
+4:10 ${: a `${` without its `}` = write `${NAME}` or `${NAME:-default}`
+6:17 ${REDIS_PASSWORD}: the variable `REDIS_PASSWORD` is not set: needed here = set it, or give a default: `${REDIS_PASSWORD:-default}`
+",
     );
 }
 

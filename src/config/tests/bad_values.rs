@@ -1,4 +1,4 @@
-//! What users see of values that do not fit, to the letter.
+//! What is said of values that do not fit.
 
 use crate::logging::Member;
 use crate::words::Word;
@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn endpoints_that_are_none() {
-    assert_complaints(
+    assert_problems(
         r#"[routes]
 "/a" = "https://localhost:0"
 "/b" = "ftp://localhost"
@@ -18,50 +18,20 @@ fn endpoints_that_are_none() {
 endpoints = []
 [upstreams.missing]
 "#,
-        r#"error: `routes."/a"` takes a URL or the name of an upstream
- --> tollgate.toml:2:8
-  |
-2 | "/a" = "https://localhost:0"
-  |        ^^^^^^^^^^^^^^^^^^^^^ the port must be a number from 1 to 65535
-
-error: `routes."/b"` takes a URL or the name of an upstream
- --> tollgate.toml:3:8
-  |
-3 | "/b" = "ftp://localhost"
-  |        ^^^^^^^^^^^^^^^^^ only `http://` and `https://` endpoints are supported
-
-error: `routes."/c"` takes a URL or the name of an upstream
- --> tollgate.toml:4:8
-  |
-4 | "/c" = "http://localhost:99999"
-  |        ^^^^^^^^^^^^^^^^^^^^^^^^ the port must be a number from 1 to 65535
-
-error: `routes."/d"` takes a URL or the name of an upstream
---> tollgate.toml:5:8
- = note: an endpoint's URL must not contain a user name or password
-
-error: an upstream has at least one endpoint
- --> tollgate.toml:8:13
-  |
-8 | endpoints = []
-  |             ^^
-  |
-  = help: write its URL
-
-error: `upstreams.missing` has no `endpoints`
- --> tollgate.toml:9:1
-  |
-9 | [upstreams.missing]
-  | ^^^^^^^^^^^^^^^^^^^ add a URL such as "http://10.0.0.1:4002", or a table, or a list of them
-
-6 problems
+        r#"
+2:8 "https://localhost:0": `routes."/a"` takes a URL or the name of an upstream: the port must be a number from 1 to 65535
+3:8 "ftp://localhost": `routes."/b"` takes a URL or the name of an upstream: only `http://` and `https://` endpoints are supported
+4:8 "http://localhost:99999": `routes."/c"` takes a URL or the name of an upstream: the port must be a number from 1 to 65535
+5:8 "http://user:secret@localhost": `routes."/d"` takes a URL or the name of an upstream: an endpoint's URL must not contain a user name or password
+8:13 []: an upstream has at least one endpoint = write its URL
+9:1 [upstreams.missing]: `upstreams.missing` has no `endpoints`: add a URL such as "http://10.0.0.1:4002", or a table, or a list of them
 "#,
     );
 }
 
 #[test]
 fn limits_that_are_none() {
-    assert_complaints(
+    assert_problems(
         r#"[limits]
 anonymous = { requests = 0, per = "1500ms" }
 identified = { requests = 600 }
@@ -75,72 +45,24 @@ url = "redis://user:secret@localhost:port"
 deadline = "1h"
 key_prefix = "{tollgate}"
 "#,
-        r#"error: `limits.anonymous.requests` takes a number from 1 to 999999999999999
- --> tollgate.toml:2:26
-  |
-2 | anonymous = { requests = 0, per = "1500ms" }
-  |                          ^
-
-error: `limits.anonymous.per` takes a duration such as "1s"
- --> tollgate.toml:2:35
-  |
-2 | anonymous = { requests = 0, per = "1500ms" }
-  |                                   ^^^^^^^^ a multiple of `1s`
-
-error: `limits.identified` has no `per`
- --> tollgate.toml:3:14
-  |
-3 | identified = { requests = 600 }
-  |              ^^^^^^^^^^^^^^^^^^ add a duration such as "1s"
-
-error: `limits.headers` takes "standard", "legacy", "both" or "off"
- --> tollgate.toml:4:11
-  |
-4 | headers = "ledacy"
-  |           ^^^^^^^^ did you mean "legacy"?
-
-error: `limits.ipv6_prefix` takes a number from 1 to 128
- --> tollgate.toml:5:15
-  |
-5 | ipv6_prefix = 129
-  |               ^^^
-
-error: a tier cannot be called `identified`
- --> tollgate.toml:6:15
-  |
-6 | [limits.tiers.identified]
-  |               ^^^^^^^^^^ a limit of its own has this name
-
-error: `limits.tiers.identified.per` takes a duration such as "1s"
- --> tollgate.toml:8:7
-  |
-8 | per = 60
-  |       ^^ write "60s"
-
-error: `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them
---> tollgate.toml:10:7
- = note: the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`
-
-error: `limits.redis.deadline` takes a duration such as "1s"
-  --> tollgate.toml:11:12
-   |
-11 | deadline = "1h"
-   |            ^^^^ at most `10s`
-
-error: `limits.redis.key_prefix` takes 1 to 64 characters of A-Z a-z 0-9 . _ - : /
-  --> tollgate.toml:12:14
-   |
-12 | key_prefix = "{tollgate}"
-   |              ^^^^^^^^^^^^ `{` is not one of them
-
-10 problems
+        r#"
+2:26 0: `limits.anonymous.requests` takes a number from 1 to 999999999999999
+2:35 "1500ms": `limits.anonymous.per` takes a duration such as "1s": a multiple of `1s`
+3:14 { requests = 600 }: `limits.identified` has no `per`: add a duration such as "1s"
+4:11 "ledacy": `limits.headers` takes "standard", "legacy", "both" or "off": did you mean "legacy"?
+5:15 129: `limits.ipv6_prefix` takes a number from 1 to 128
+6:15 identified: a tier cannot be called `identified`: a limit of its own has this name
+8:7 60: `limits.tiers.identified.per` takes a duration such as "1s": write "60s"
+10:7 "redis://user:secret@localhost:port": `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them: the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`
+11:12 "1h": `limits.redis.deadline` takes a duration such as "1s": at most `10s`
+12:14 "{tollgate}": `limits.redis.key_prefix` takes 1 to 64 characters of A-Z a-z 0-9 . _ - : /: `{` is not one of them
 "#,
     );
 }
 
 #[test]
 fn values_of_the_wrong_kind() {
-    assert_complaints(
+    assert_problems(
         r#"listen = 3000
 routes = []
 [server]
@@ -155,79 +77,19 @@ trusted_proxies = ["10.0.0.1/8", "proxy"]
 level = "information"
 access = ""
 "#,
-        r#"error: `listen` takes an address such as "0.0.0.0:3000", or a table, or a list of them
- --> tollgate.toml:1:10
-  |
-1 | listen = 3000
-  |          ^^^^ this is a whole number
-
-error: `routes` takes a table
- --> tollgate.toml:2:10
-  |
-2 | routes = []
-  |          ^^ this is a list; routes in a list are `route` in the main file, in TOML `[[route]]`
-
-error: `server.max_head` takes a size such as "64KiB"
- --> tollgate.toml:4:12
-  |
-4 | max_head = 65536
-  |            ^^^^^ write "65536B"
-
-error: `server.header_timeout` takes a duration such as "30s"
- --> tollgate.toml:5:18
-  |
-5 | header_timeout = 10
-  |                  ^^ write "10s"
-
-error: `server.idle_timeout` takes a duration such as "30s"
- --> tollgate.toml:6:16
-  |
-6 | idle_timeout = "10"
-  |                ^^^^ `10` needs a unit: write `10s`
-
-error: `server.drain_timeout` takes a duration such as "30s"
- --> tollgate.toml:7:17
-  |
-7 | drain_timeout = "half a minute"
-  |                 ^^^^^^^^^^^^^^^ write a number and a unit, such as `10s`
-
-error: `server.watch` takes true or false
- --> tollgate.toml:8:9
-  |
-8 | watch = 1
-  |         ^ this is a whole number
-
-error: `server.workers` takes a number from 0 to 1024
- --> tollgate.toml:9:11
-  |
-9 | workers = -1
-  |           ^^
-
-error: `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8"
-  --> tollgate.toml:10:20
-   |
-10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
-   |                    ^^^^^^^^^^^^ write "10.0.0.0/8"
-
-error: `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8"
-  --> tollgate.toml:10:34
-   |
-10 | trusted_proxies = ["10.0.0.1/8", "proxy"]
-   |                                  ^^^^^^^ this is neither a network nor an address
-
-error: `log.level` takes "error", "warn", "info", "debug" or "trace"
-  --> tollgate.toml:12:9
-   |
-12 | level = "information"
-   |         ^^^^^^^^^^^^^ this is none of them
-
-error: `log.access` takes "stdout", "off" or a path
-  --> tollgate.toml:13:10
-   |
-13 | access = ""
-   |          ^^ this is empty
-
-12 problems
+        r#"
+1:10 3000: `listen` takes an address such as "0.0.0.0:3000", or a table, or a list of them: this is a whole number
+2:10 []: `routes` takes a table: this is a list; routes in a list are `route` in the main file, in TOML `[[route]]`
+4:12 65536: `server.max_head` takes a size such as "64KiB": write "65536B"
+5:18 10: `server.header_timeout` takes a duration such as "30s": write "10s"
+6:16 "10": `server.idle_timeout` takes a duration such as "30s": `10` needs a unit: write `10s`
+7:17 "half a minute": `server.drain_timeout` takes a duration such as "30s": write a number and a unit, such as `10s`
+8:9 1: `server.watch` takes true or false: this is a whole number
+9:11 -1: `server.workers` takes a number from 0 to 1024
+10:20 "10.0.0.1/8": `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8": write "10.0.0.0/8"
+10:34 "proxy": `server.trusted_proxies` takes a network or an address such as "10.0.0.0/8": this is neither a network nor an address
+12:9 "information": `log.level` takes "error", "warn", "info", "debug" or "trace": this is none of them
+13:10 "": `log.access` takes "stdout", "off" or a path: this is empty
 "#,
     );
 }
@@ -238,31 +100,13 @@ fn members_and_shares_of_access_lines_are_those_that_there_are() {
     let all: Vec<_> = all.collect();
     let (last, first) = all.split_last().unwrap();
     let all = format!("{} or {last}", first.join(", "));
-    assert_complaints(
-        r#"[log]
-fields = ["time", "stauts", "query"]
-sample_ok = 0
-"#,
+    assert_problems(
+        "[log]\nfields = ['time', 'stauts', 'query']\nsample_ok = 0\n",
         &format!(
-            r#"error: `log.fields` takes {all}
- --> tollgate.toml:2:19
-  |
-2 | fields = ["time", "stauts", "query"]
-  |                   ^^^^^^^^ did you mean "status"?
-
-error: `log.fields` takes {all}
- --> tollgate.toml:2:29
-  |
-2 | fields = ["time", "stauts", "query"]
-  |                             ^^^^^^^ this is none of them
-
-error: `log.sample_ok` takes a number above 0, up to 1
- --> tollgate.toml:3:13
-  |
-3 | sample_ok = 0
-  |             ^ this would leave out all: `0.001` is one in a thousand
-
-3 problems
+            r#"
+2:19 'stauts': `log.fields` takes {all}: did you mean "status"?
+2:29 'query': `log.fields` takes {all}: this is none of them
+3:13 0: `log.sample_ok` takes a number above 0, up to 1: this would leave out all: `0.001` is one in a thousand
 "#
         ),
     );
@@ -270,53 +114,12 @@ error: `log.sample_ok` takes a number above 0, up to 1
 
 #[test]
 fn slips_of_units_are_told() {
-    assert_complaints(
-        r#"[server]
-drain_delay = "30d"
-[log]
-sample_ok = 10
-"#,
-        r#"error: `server.drain_delay` takes a duration such as "10s"
- --> tollgate.toml:2:15
-  |
-2 | drain_delay = "30d"
-  |               ^^^^^ at most `1h`
-
-error: `log.sample_ok` takes a number above 0, up to 1
- --> tollgate.toml:4:13
-  |
-4 | sample_ok = 10
-  |             ^^ this is a share and no percentage: `0.1` is one in ten
-
-2 problems
+    assert_problems(
+        "[server]\ndrain_delay = '30d'\n[log]\nsample_ok = 10\n",
+        r#"
+2:15 '30d': `server.drain_delay` takes a duration such as "10s": at most `1h`
+4:13 10: `log.sample_ok` takes a number above 0, up to 1: this is a share and no percentage: `0.1` is one in ten
 "#,
     );
     good("[server]\ndrain_delay = \"0s\"");
-}
-
-#[test]
-fn how_many_connections_are_kept_is_a_number() {
-    assert_complaints(
-        r#"[upstreams.orders]
-endpoints = ["http://orders"]
-keep = "all"
-[upstreams.stock]
-endpoints = ["http://stock"]
-keep = 1000001
-"#,
-        r#"error: `upstreams.orders.keep` takes a number from 0 to 1000000
- --> tollgate.toml:3:8
-  |
-3 | keep = "all"
-  |        ^^^^^ this is a string
-
-error: `upstreams.stock.keep` takes a number from 0 to 1000000
- --> tollgate.toml:6:8
-  |
-6 | keep = 1000001
-  |        ^^^^^^^
-
-2 problems
-"#,
-    );
 }

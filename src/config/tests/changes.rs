@@ -1,7 +1,6 @@
 //! What is logged of a reload, from the texts that a user writes.
 
 use super::*;
-use crate::config::{Change, changes};
 
 const OLD: &str = r#"
     listen = "127.0.0.1:3000"
@@ -30,11 +29,7 @@ fn log(replaced: &[(&str, &str)]) -> Vec<String> {
 
 /// What is logged when one text is replaced by another.
 fn between(old: &str, new: &str) -> Vec<String> {
-    let (old, new) = (good(old), good(new));
-    let changes = changes(&old.written, &old.written, &new.written);
-    assert!(changes.is_sorted_by_key(|change| change.kind));
-    let line = |change: &Change| format!("{:?}: {change}", change.kind);
-    changes.iter().map(line).collect()
+    reload(&good(old), &good(new))
 }
 
 #[test]
@@ -189,20 +184,13 @@ fn rules_and_single_values_are_named() {
 #[test]
 fn keys_of_upstreams_are_named() {
     let upstream = "[upstreams.orders]\nendpoints = [\"http://localhost:4002\"]\n";
-    let (old, new) = (
-        good(upstream),
-        good(&format!(
-            "{upstream}connect_timeout = \"500ms\"\nidle_timeout = \"5m\"\nkeep = 0"
-        )),
-    );
-    let changes = changes(&old.written, &old.written, &new.written);
-    let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    let with = format!("{upstream}connect_timeout = \"500ms\"\nidle_timeout = \"5m\"\nkeep = 0");
     assert_eq!(
-        lines,
+        between(upstream, &with),
         [
-            "`upstreams.orders.connect_timeout`: 2s -> 500ms",
-            "`upstreams.orders.idle_timeout`: 1m -> 5m",
-            "`upstreams.orders.keep`: 1024 -> 0",
+            "Applied: `upstreams.orders.connect_timeout`: 2s -> 500ms",
+            "Applied: `upstreams.orders.idle_timeout`: 1m -> 5m",
+            "Applied: `upstreams.orders.keep`: 1024 -> 0",
         ]
     );
 }

@@ -13,11 +13,16 @@ const TRACES: &str = include_str!("../../../docs/traces.md");
 
 /// The TOML examples of the pages.
 pub(super) fn examples() -> Vec<&'static str> {
-    let pages = [PAGE, FAILING, TRACES].into_iter();
-    pages
-        .flat_map(|page| page.split("```toml\n").skip(1))
-        .filter_map(|rest| rest.split("```").next())
+    [PAGE, FAILING, TRACES]
+        .into_iter()
+        .flat_map(of_page)
         .collect()
+}
+
+/// Those of one page.
+pub(super) fn of_page(page: &str) -> impl Iterator<Item = &str> {
+    let examples = page.split("```toml\n").skip(1);
+    examples.filter_map(|rest| rest.split("```").next())
 }
 
 /// Fails if a file of the repository is not like this, and writes it anew.

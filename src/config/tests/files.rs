@@ -98,9 +98,8 @@ fn clients_come_from_a_file_beside() {
         )
         .unwrap();
         let next = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
-        let changes = crate::config::changes(&loaded.written, &loaded.written, &next.written);
-        let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["`clients.web.keys.hash`: bbbbbbbb -> cccccccc"]);
+        let said = "Applied: `clients.web.keys.hash`: bbbbbbbb -> cccccccc";
+        assert_eq!(reload(&loaded, &next), [said]);
     }
 }
 
@@ -223,42 +222,4 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     );
     assert_eq!(log("off").0, AccessLog::Off);
     assert_eq!(log("stdout").0, AccessLog::Stdout);
-}
-
-#[test]
-fn secrets_show_nowhere() {
-    let loaded = good("[limits.redis]\nurl = \"redis://u:${PASSWORD}@h\"\n");
-    assert!(!format!("{loaded:?}").contains("hunter2"));
-
-    for text in [
-        "[limits.redis]\nurl = \"redis://u:${PASSWORD}@h:x\"\n",
-        "[limits.redis]\nurl = \"redis://u:hunter2@h:x\"\n",
-        "[limits.redis]\nurl = \"redis://u:hunter2@h\" x\n",
-        "[limits.redis]\nurl = \"redis://${USER:-u:hunter2}@h:x\"\n",
-        "[limits.redis]\nurl = [\"redis://u:hunter2@h\", \"redis://u:hunter2@i\"]\n",
-        "[routes]\n\"/a\" = \"http://u:hunter2@h\"\n",
-        "[routes]\n\"/a\" = \"http://u:${PASSWORD}@h\"\n",
-        "[clients.a]\nkeys = [\"hunter2\"]\n",
-        "[clients.a]\nkeys = [\"sha256:hunter2\"]\n",
-        "[clients.a]\nkeys = [\"${PASSWORD}\"]\n",
-        "[clients.a]\nkeys = [{ hash = \"hunter2\" }]\n",
-        "[clients.a]\nkeys = \"hunter2\"\n",
-        "[clients.a]\nkeys = { hunter2 = \"hunter2\" }\n",
-        "[clients.a]\nkey = \"hunter2\"\n",
-        "[clients.a]\nkey = [\"hunter2\"]\n",
-        "[clients.a]\napi_key = '''hunter2'''\n",
-        "[clients.a]\nkeys = [{ key = \"hunter2\" }]\n",
-        "[clients]\na = \"hunter2\"\n",
-        "[clients]\na = [\"hunter2\"]\n",
-        "[access]\napi_keys = { a = \"hunter2\" }\n",
-        "[limits.redis]\nurl = \"redis://h:x\"\npassword = \"hunter2\"\n",
-        "[upstreams.a]\nauth-Token = [{ x = \"hunter2\" }]\n",
-        // What is secret stands beside the problem, in the line that is shown.
-        "clients = { a = { keys = [{ key = \"hunter2\" }], tier = 7 } }\n",
-    ] {
-        let problems = read(text).unwrap_err();
-        assert!(!problems.to_string().contains("\"hunter2"), "{problems}");
-        assert!(!problems.to_string().contains(":hunter2"), "{problems}");
-        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
-    }
 }

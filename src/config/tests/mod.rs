@@ -31,7 +31,7 @@ mod wider;
 use std::env::VarError;
 use std::path::Path;
 
-use super::{Format, Loaded, Problems, Unreadable, parse};
+use super::{Change, Format, Loaded, Problems, Unreadable, parse};
 
 /// Reads a TOML configuration that stands alone, with a few variables in the environment.
 fn read(text: &str) -> Result<Loaded, Problems> {
@@ -50,14 +50,33 @@ fn environment(name: &str) -> Result<String, VarError> {
 }
 
 /// Reads a good one.
+#[track_caller]
 fn good(text: &str) -> Loaded {
-    read(text).unwrap_or_else(|problems| panic!("{problems}"))
+    fine(read(text))
+}
+
+/// What was read without a problem.
+#[track_caller]
+fn fine(read: Result<Loaded, Problems>) -> Loaded {
+    read.unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// What is odd in a good one, a line each.
+#[track_caller]
 fn lints(text: &str) -> Vec<String> {
-    let lints = good(text).lints;
-    lints.iter().map(ToString::to_string).collect()
+    oddities(&good(text))
+}
+
+fn oddities(loaded: &Loaded) -> Vec<String> {
+    loaded.lints.iter().map(ToString::to_string).collect()
+}
+
+/// What a reload says, a line for each change with what that means.
+fn reload(old: &Loaded, new: &Loaded) -> Vec<String> {
+    let changes = super::changes(&old.written, &old.written, &new.written);
+    assert!(changes.is_sorted_by_key(|change| change.kind));
+    let line = |change: &Change| format!("{:?}: {change}", change.kind);
+    changes.iter().map(line).collect()
 }
 
 /// What is said of a bad one.
@@ -65,9 +84,27 @@ fn complaints(text: &str) -> String {
     read(text).expect_err("there are problems").to_string()
 }
 
-/// Checks all that is said of a bad one, to the letter.
+/// The rows of a table: what stands in front of ` => `, where `\n` ends a line, and what stands behind.
+/// Comments begin with `//`.
+pub(super) fn table(text: &str) -> impl Iterator<Item = (String, &str)> {
+    let rows = text.lines().map(str::trim);
+    let rows = rows.filter(|row| !row.is_empty() && !row.starts_with("//"));
+    rows.map(|row| {
+        let (written, said) = row.split_once(" => ").expect(row);
+        (written.replace("\\n", "\n"), said)
+    })
+}
+
+/// Checks what users see of a bad one, to the letter.
 #[track_caller]
 fn assert_complaints(text: &str, expected: &str) {
     let said = complaints(text);
     assert_eq!(said, expected, "\n{said}");
+}
+
+/// Checks the places and all that is said of a bad one, a line for each problem.
+#[track_caller]
+fn assert_problems(text: &str, expected: &str) {
+    let rows = read(text).expect_err("there are problems").rows();
+    assert_eq!(rows.trim_end(), expected.trim(), "\n{rows}");
 }

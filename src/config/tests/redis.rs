@@ -1,6 +1,5 @@
 //! What stands behind Redis' address, and TLS to it.
 
-use crate::config::changes;
 use crate::limit::RedisTarget;
 
 use super::*;
@@ -23,23 +22,19 @@ fn with_files(redis: &str) -> Result<Loaded, Problems> {
 }
 
 fn target(redis: &str) -> RedisTarget {
-    let loaded = with_files(redis).unwrap_or_else(|problems| panic!("{problems}"));
-    loaded.settings.redis.unwrap().target
+    fine(with_files(redis)).settings.redis.unwrap().target
 }
 
 #[test]
 fn sentinels_and_clusters_have_several_addresses() {
-    let urls = "url = [\"redis://a\", \"redis://b:7\"]";
-    let one = "url = \"redis://a\"";
-    for (redis, shown) in [
-        (
-            format!("{urls}\nmode = \"sentinel\"\nmaster = \"mymaster\""),
-            "mymaster of a:6379, b:7",
-        ),
-        (format!("{urls}\nmode = \"cluster\""), "a:6379, b:7"),
-        (format!("{one}\nmode = \"cluster\""), "a:6379"),
-        (one.to_owned(), "a:6379"),
-    ] {
+    for (redis, shown) in table(
+        r#"
+        url = ["redis://a", "redis://b:7"]\nmode = "sentinel"\nmaster = "mymaster" => mymaster of a:6379, b:7
+        url = ["redis://a", "redis://b:7"]\nmode = "cluster" => a:6379, b:7
+        url = "redis://a"\nmode = "cluster" => a:6379
+        url = "redis://a" => a:6379
+        "#,
+    ) {
         assert_eq!(target(&redis).to_string(), shown, "{redis}");
     }
 }
@@ -68,129 +63,58 @@ fn certificates_are_read_from_files() {
 fn another_certificate_is_another_redis() {
     // The certificates are made anew by each reading.
     let read = || with_files("url = \"rediss://a\"\nca = \"ca.pem\"").unwrap();
-    let (before, now) = (read(), read());
-    let changes = changes(&before.written, &before.written, &now.written);
-    let [change] = &changes[..] else {
-        panic!("{changes:?}");
-    };
     assert_eq!(
-        change.to_string(),
-        "`limits.redis.ca`: conf/ca.pem in what is not shown, which takes a restart"
+        reload(&read(), &read()),
+        [
+            "NeedsRestart: `limits.redis.ca`: conf/ca.pem in what is not shown, which takes a restart"
+        ]
     );
 }
 
 #[test]
 fn what_does_not_go_together_is_said_where_it_stands() {
-    let list = "url = [\"redis://a\", \"redis://b\"]";
-    for (redis, place, said) in [
-        (
-            "url = \"redis://a\"\nmode = \"sentinel\"".to_owned(),
-            "3:8",
-            "`mode = \"sentinel\"` needs `master`",
-        ),
-        (
-            "url = \"redis://a\"\nmaster = \"mymaster\"".to_owned(),
-            "3:10",
-            "`limits.redis.master` needs `mode = \"sentinel\"`",
-        ),
-        (
-            format!("{list}\nmode = \"sentinel\"\nmaster = \"my master\""),
-            "4:10",
-            "1 to 128 characters, without spaces",
-        ),
-        (
-            list.to_owned(),
-            "2:7",
-            "give one address, or write `mode = \"cluster\"`",
-        ),
-        (
-            "url = \"redis://a\"\nusername = \"u\"".to_owned(),
-            "3:12",
-            "`limits.redis.username` needs `password`",
-        ),
-        (
-            "url = [\"redis://a\", \"redis://:p@b\"]\npassword = \"p\"".to_owned(),
-            "2:21",
-            "write them in one place",
-        ),
-        (
-            "url = \"redis://a\"\nusername = \"u\"\npassword = \"${NONE}\"".to_owned(),
-            "4:13",
-            "the variable `NONE` is not set",
-        ),
-        ("url = []".to_owned(), "2:7", "it has no address"),
-        (
-            "url = [\"redis://a\", \"redis://u:p@b\"]\nmode = \"cluster\"".to_owned(),
-            "2:21",
-            "must be those of the first address",
-        ),
-        (
-            "url = \"redis://a/1\"\nmode = \"cluster\"".to_owned(),
-            "2:7",
-            "a cluster has database 0 only",
-        ),
-    ] {
-        is_said(&redis, place, said);
+    for (redis, said) in table(
+        r#"
+        url = "redis://a"\nmode = "sentinel" => 3:8 `mode = "sentinel"` needs `master`
+        url = "redis://a"\nmaster = "mymaster" => 3:10 `limits.redis.master` needs `mode = "sentinel"`
+        url = ["redis://a", "redis://b"]\nmode = "sentinel"\nmaster = "my master" => 4:10 1 to 128 characters, without spaces
+        url = ["redis://a", "redis://b"] => 2:7 give one address, or write `mode = "cluster"`
+        url = "redis://a"\nusername = "u" => 3:12 `limits.redis.username` needs `password`
+        url = ["redis://a", "redis://:p@b"]\npassword = "p" => 2:21 write them in one place
+        url = "redis://a"\nusername = "u"\npassword = "${NONE}" => 4:13 the variable `NONE` is not set
+        url = [] => 2:7 it has no address
+        url = ["redis://a", "redis://u:p@b"]\nmode = "cluster" => 2:21 must be those of the first address
+        url = "redis://a/1"\nmode = "cluster" => 2:7 a cluster has database 0 only
+        "#,
+    ) {
+        is_said(&redis, said);
     }
 }
 
 #[test]
 fn files_that_do_not_fit_are_said_where_they_are_named() {
-    let tls = "url = \"rediss://a\"";
-    for (redis, place, said) in [
-        (
-            "url = \"redis://a\"\nca = \"ca.pem\"".to_owned(),
-            "3:6",
-            "write `rediss://` in `url`, or leave this out",
-        ),
-        (
-            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\""),
-            "4:8",
-            "`limits.redis.key` is missing",
-        ),
-        (
-            format!("{tls}\nca = \"ca.pem\"\nkey = \"key.pem\""),
-            "4:7",
-            "`limits.redis.cert` is missing",
-        ),
-        (
-            format!("{tls}\nca = \"gone.pem\""),
-            "3:6",
-            "cannot read `conf/gone.pem`: there is no such file",
-        ),
-        (
-            format!("{tls}\nca = \"key.pem\""),
-            "3:6",
-            "it holds no certificates in PEM",
-        ),
-        (
-            format!("{tls}\nca = \"ca.pem\"\ncert = \"empty\"\nkey = \"key.pem\""),
-            "4:8",
-            "it holds no certificate in PEM",
-        ),
-        (
-            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"cert.pem\""),
-            "5:7",
-            "it holds no private key in PEM",
-        ),
-        (
-            format!("{tls}\nca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"other-key.pem\""),
-            "5:7",
-            "the key is not that of the certificate",
-        ),
-    ] {
-        is_said(&redis, place, said);
+    for (redis, said) in table(
+        r#"
+        url = "redis://a"\nca = "ca.pem" => 3:6 write `rediss://` in `url`, or leave this out
+        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem" => 4:8 `limits.redis.key` is missing
+        url = "rediss://a"\nca = "ca.pem"\nkey = "key.pem" => 4:7 `limits.redis.cert` is missing
+        url = "rediss://a"\nca = "gone.pem" => 3:6 cannot read `conf/gone.pem`: there is no such file
+        url = "rediss://a"\nca = "key.pem" => 3:6 it holds no certificates in PEM
+        url = "rediss://a"\nca = "ca.pem"\ncert = "empty"\nkey = "key.pem" => 4:8 it holds no certificate in PEM
+        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "cert.pem" => 5:7 it holds no private key in PEM
+        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "other-key.pem" => 5:7 the key is not that of the certificate
+        "#,
+    ) {
+        is_said(&redis, said);
     }
 }
 
-/// Fails unless that is all that is said, at that place.
+/// Fails unless that is all that is said, behind its place.
 #[track_caller]
-fn is_said(redis: &str, place: &str, said: &str) {
-    let problems = with_files(redis).unwrap_err().to_string();
-    assert!(problems.contains(said), "{redis}\n{problems}");
-    assert!(
-        problems.contains(&format!("tollgate.toml:{place}\n")),
-        "{redis}\n{problems}"
-    );
-    assert!(problems.ends_with("\n1 problem\n"), "{redis}\n{problems}");
+fn is_said(redis: &str, said: &str) {
+    let rows = with_files(redis).unwrap_err().rows();
+    let (place, said) = said.split_once(' ').unwrap();
+    assert!(rows.starts_with(&format!("{place} ")), "{redis}\n{rows}");
+    assert!(rows.contains(said), "{redis}\n{rows}");
+    assert_eq!(rows.lines().count(), 1, "{redis}\n{rows}");
 }

@@ -2,13 +2,11 @@
 //! it refuses what the reader refuses.
 
 use regex_lite::Regex;
-use serde_json::{Map as Object, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::docs::{assert_up_to_date, examples};
 use super::*;
-use crate::config::source::At;
-use crate::config::source::Sources;
-use crate::config::tree::{self, Value};
+use crate::config::plain;
 
 fn schema() -> Json {
     crate::config::schema().parse().unwrap()
@@ -104,26 +102,9 @@ fn assert_valid(text: &str) {
 
 /// What is wrong with a TOML file under the schema.
 fn errors(text: &str) -> Vec<String> {
-    let mut problems = Problems::default();
-    let id = Sources::default().add("x.toml", text);
-    let tree = tree::parse(text, Format::Toml, id, &mut problems).unwrap();
+    let value = plain("x.toml", text, Format::Toml).unwrap();
     let root = schema();
-    check(&root, &root, &to_json(&tree), "")
-}
-
-fn to_json(node: &At<Value>) -> Json {
-    match &node.value {
-        Value::Text(text) | Value::Time(text) => json!(text),
-        Value::Integer(number) => json!(number),
-        Value::Boolean(value) => json!(value),
-        Value::List(list) => list.iter().map(to_json).collect(),
-        Value::Table(entries) => {
-            let entry = |(key, value): &tree::Entry| (key.value.clone(), to_json(value));
-            Json::Object(entries.iter().map(entry).collect::<Object<_, _>>())
-        }
-        Value::OtherNumber(number) => json!(number),
-        Value::Null | Value::Broken => Json::Null,
-    }
+    check(&root, &root, &value, "")
 }
 
 /// As much of JSON Schema as ours has in it. A word that is not known fails the test.

@@ -1,4 +1,4 @@
-//! What may be a secret is not shown, however wrong the file is.
+//! What may be a secret is not shown, of a good file or however wrong it is.
 
 use super::*;
 
@@ -15,6 +15,34 @@ fn assert_hidden(text: &str, format: Format) {
     let problems = read.expect_err(text);
     let said = format!("{problems} {problems:?} {}", problems.render(true));
     assert!(!said.contains("s3cr"), "{text}: {said}");
+    assert!(!said.contains("hunter2"), "{text}: {said}");
+}
+
+#[test]
+fn secrets_in_a_good_file() {
+    let loaded = good("[limits.redis]\nurl = \"redis://u:${PASSWORD}@h\"\n");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn secrets_where_they_belong_and_in_variables() {
+    for text in [
+        "[limits.redis]\nurl = \"redis://u:s3cr@h:x\"\n",
+        "[limits.redis]\nurl = \"redis://u:${PASSWORD}@h:x\"\n",
+        "[limits.redis]\nurl = \"redis://${USER:-u:s3cr}@h:x\"\n",
+        "[limits.redis]\nurl = [\"redis://u:s3cr@h\", \"redis://u:s3cr@i\"]\n",
+        "[limits.redis]\nurl = \"redis://h:x\"\npassword = \"s3cr\"\n",
+        "[routes]\n\"/a\" = \"http://u:s3cr@h\"\n",
+        "[routes]\n\"/a\" = \"http://u:${PASSWORD}@h\"\n",
+        "[clients.a]\nkeys = [\"s3cr\"]\n",
+        "[clients.a]\nkeys = [\"sha256:s3cr\"]\n",
+        "[clients.a]\nkeys = [\"${PASSWORD}\"]\n",
+        "[clients.a]\nkeys = \"s3cr\"\n",
+        // What is secret stands beside the problem, in the line that is shown.
+        "clients = { a = { keys = [{ key = \"s3cr\" }], tier = 7 } }\n",
+    ] {
+        assert_hidden(text, Format::Toml);
+    }
 }
 
 #[test]
@@ -30,6 +58,7 @@ fn secrets_at_keys_that_nobody_knows() {
         "[clients.x]\nkeys = [{ hash = \"s3cr\", expires_at = \"s3cr-s3cr-\" }]\n",
         "[clients.x]\nkeys = [{ hash = { x = \"s3cr\" } }]\n",
         "[clients.x]\nkeys = [[\"s3cr\"]]\n",
+        "[clients.x]\nkeys = { s3cr = \"s3cr\" }\n",
         "[clients.x]\nkeys = [\"\"\"\ns3cr\ns3cr\"\"\"]\n",
         "[clients.x.tier]\nkeys = [\"s3cr\"]\n",
         "[clients]\nx = \"s3cr\"\n",
@@ -50,6 +79,7 @@ fn secrets_at_keys_that_nobody_knows() {
         "[access]\napi_keys = { x = \"s3cr\" }\n",
         "[access]\nprotected = { x = \"s3cr\" }\n",
         "[routes]\npassword = \"s3cr\"\n",
+        "[upstreams.a]\nauth-Token = [{ x = \"s3cr\" }]\n",
         "[routes]\nkeys = [\"s3cr\"]\n",
         "[routes]\n\"/a\" = \"u:s3cr@h\"\n",
         "[routes]\n\"http://u:s3cr@h\" = \"http://h\"\n",
@@ -91,6 +121,7 @@ fn secrets_in_what_is_not_toml() {
     for text in [
         "[clients.x]\nkeys = [\"s3cr\" x]\n",
         "[clients.x]\nkeys = [\"s3cr]\n",
+        "[limits.redis]\nurl = \"redis://u:s3cr@h\" x\n",
         "[clients.x]\nkeys = s3cr\n",
         "[clients.x\nkeys = [\"s3cr\"]\n",
         "[clients.x] keys = [\"s3cr\"]\n",

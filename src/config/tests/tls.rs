@@ -48,7 +48,7 @@ fn addresses_are_plain_or_speak_tls_or_redirect() {
         "listen = [\"0.0.0.0:1\", {{ address = \"0.0.0.0:2\", tls = true }}, {{ address = \"0.0.0.0:3\", redirect = \"https\" }}]\n{}",
         pair("site.pem", "site.key")
     );
-    let loaded = with_files(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = fine(with_files(&text));
     let serves: Vec<_> = loaded.settings.listen.iter().map(|it| it.serves).collect();
     assert_eq!(
         serves,
@@ -133,11 +133,11 @@ fn the_text_of_a_key_in_the_place_of_its_path_is_not_shown() {
 #[test]
 fn what_nobody_can_use_is_warned_of() {
     let plain = with_files(&pair("site.pem", "site.key")).unwrap();
-    let lints: Vec<_> = plain.lints.iter().map(ToString::to_string).collect();
+    let lints = oddities(&plain);
     let lint = "conf/tollgate.toml:1:1: `tls.certificates` has no use: no address in `listen` has `tls = true`";
     assert!(lints.iter().any(|it| it == lint), "{lints:#?}");
     let spoken = with_files(&format!("{TLS}{}", pair("site.pem", "site.key"))).unwrap();
-    let lints: Vec<_> = spoken.lints.iter().map(ToString::to_string).collect();
+    let lints = oddities(&spoken);
     assert!(!lints.iter().any(|it| it.contains("tls")), "{lints:#?}");
 }
 
@@ -276,7 +276,7 @@ fn an_expired_certificate_is_served_on_but_not_begun_with() {
         ..Served::default()
     };
     let loaded = load_again(&file, &environment, served).unwrap();
-    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    let lints = oddities(&loaded);
     assert!(
         lints.iter().any(|it| it.contains("has expired, at")),
         "{lints:?}"
@@ -299,7 +299,7 @@ fn a_certificate_of_a_public_authority_needs_its_chain() {
         params.custom_extensions.push(access);
     });
     let loaded = load(&folder.path().join("tollgate.toml"), &environment).unwrap();
-    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    let lints = oddities(&loaded);
     let said = "site.pem` has one certificate only, and clients may not know who has signed it (`CN=Below`)";
     assert!(lints.iter().any(|it| it.contains(said)), "{lints:#?}");
 }
@@ -308,7 +308,7 @@ fn a_certificate_of_a_public_authority_needs_its_chain() {
 fn a_certificate_that_is_never_shown_is_warned_of() {
     let twice = [pair("site.pem", "site.key"), pair("site.pem", "site.key")].concat();
     let loaded = with_files(&format!("{TLS}{twice}")).unwrap();
-    let lints: Vec<_> = loaded.lints.iter().map(ToString::to_string).collect();
+    let lints = oddities(&loaded);
     let lint = "conf/tollgate.toml:6:8: the certificate `conf/site.pem` is never shown: `conf/site.pem` has its names and a key of the same kind";
     assert!(lints.iter().any(|it| it == lint), "{lints:#?}");
 }
@@ -316,8 +316,6 @@ fn a_certificate_that_is_never_shown_is_warned_of() {
 #[test]
 fn every_example_of_the_page_loads() {
     let page = include_str!("../../../docs/tls.md");
-    let examples = page.split("```toml\n").skip(1);
-    let examples = examples.filter_map(|rest| rest.split("```").next());
     let made = rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
     let files = |path: &Path| match path.extension().and_then(|it| it.to_str()) {
         Some("key") => Ok(made.signing_key.serialize_pem()),
@@ -325,7 +323,7 @@ fn every_example_of_the_page_loads() {
     };
     let environment = |_: &str| Ok("0123456789abcdef0123456789abcdef".to_owned());
     let mut count = 0;
-    for example in examples {
+    for example in super::docs::of_page(page) {
         if let Err(problems) = parse("t.toml", example, Format::Toml, &environment, &files) {
             panic!("{example}\n{problems}");
         }

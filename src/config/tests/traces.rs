@@ -1,7 +1,6 @@
 //! `[traces]`: what is refused, what is odd, and that its secrets are shown nowhere.
 
 use super::*;
-use crate::config::changes;
 use crate::traces::{Protocol, Sampler};
 
 const URL: &str = "endpoint = \"http://127.0.0.1:4318\"\n";
@@ -27,45 +26,26 @@ fn what_is_not_written_is_as_documented() {
 
 #[test]
 fn what_cannot_be_is_refused_with_the_reason() {
-    for (lines, parts) in [
-        (
-            "sample = 0.5",
-            &["`traces` has no `endpoint`", "http://127.0.0.1:4318"][..],
-        ),
-        ("endpoint = \"127.0.0.1:4318\"", &["`traces.endpoint`"]),
-        ("endpoint = \"http://u:p4ss@h:4318\"", &["traces.endpoint"]),
-        (&format!("{URL}sample = 1.5"), &["a number from 0 to 1"]),
-        (&format!("{URL}sample = -0.1"), &["a number from 0 to 1"]),
-        (&format!("{URL}sample = \"1\""), &["a number from 0 to 1"]),
-        (&format!("{URL}sampling = 1"), &["did you mean `sample`?"]),
-        (
-            &format!("{URL}protocol = \"http/json\""),
-            &["\"http\" or \"grpc\""],
-        ),
-        (
-            &format!("{URL}service_name = \"\""),
-            &["`traces.service_name` is empty"],
-        ),
-        (
-            "endpoint = \"http://h:4317/v1\"\nprotocol = \"grpc\"",
-            &["no path in `traces.endpoint`", "write `http://h:4317`"],
-        ),
-        (
-            &format!("{URL}headers = {{ grpc-timeout = \"1S\" }}"),
-            &["`grpc-timeout` is gRPC's own"],
-        ),
-        (
-            &format!("{URL}headers = {{ host = \"s3cr\" }}"),
-            &["this field has a meaning of its own"],
-        ),
-        (
-            &format!("{URL}headers = {{ a = \"\" }}"),
-            &["traces.headers.a"],
-        ),
-    ] {
-        let said = complaints(&traces(lines));
+    for (lines, parts) in table(
+        r#"
+        sample = 0.5 => `traces` has no `endpoint` & http://127.0.0.1:4318
+        endpoint = "127.0.0.1:4318" => `traces.endpoint`
+        endpoint = "http://u:p4ss@h:4318" => traces.endpoint
+        endpoint = "http://127.0.0.1:4318"\nsample = 1.5 => a number from 0 to 1
+        endpoint = "http://127.0.0.1:4318"\nsample = -0.1 => a number from 0 to 1
+        endpoint = "http://127.0.0.1:4318"\nsample = "1" => a number from 0 to 1
+        endpoint = "http://127.0.0.1:4318"\nsampling = 1 => did you mean `sample`?
+        endpoint = "http://127.0.0.1:4318"\nprotocol = "http/json" => "http" or "grpc"
+        endpoint = "http://127.0.0.1:4318"\nservice_name = "" => `traces.service_name` is empty
+        endpoint = "http://h:4317/v1"\nprotocol = "grpc" => no path in `traces.endpoint` & write `http://h:4317`
+        endpoint = "http://127.0.0.1:4318"\nheaders = { grpc-timeout = "1S" } => `grpc-timeout` is gRPC's own
+        endpoint = "http://127.0.0.1:4318"\nheaders = { host = "s3cr" } => this field has a meaning of its own
+        endpoint = "http://127.0.0.1:4318"\nheaders = { a = "" } => traces.headers.a
+        "#,
+    ) {
+        let said = complaints(&traces(&lines));
         assert!(said.ends_with("\n1 problem\n"), "{lines}\n{said}");
-        for part in parts {
+        for part in parts.split(" & ") {
             assert!(
                 said.contains(part),
                 "{part:?} is not said of {lines}\n{said}"
@@ -117,25 +97,21 @@ fn what_is_odd_is_said() {
 
 #[test]
 fn a_reload_says_what_changes_and_no_secret() {
-    let written = |lines: &str| read(&traces(lines)).unwrap().written;
+    let written = |lines: &str| good(&traces(lines));
     let before = written(&format!("{URL}headers = {{ a = \"s3cr\" }}"));
     let after = written(
         "endpoint = \"https://h\"\nsample = 0.5\nheaders = { a = \"s3cr2\", b = \"s3cr\" }",
     );
-    let said: Vec<_> = changes(&before, &before, &after)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
     assert_eq!(
-        said,
+        reload(&before, &after),
         [
-            "`traces.endpoint`: http://127.0.0.1:4318 -> https://h:443",
-            "`traces.sample`: 0.01 -> 0.5",
-            "`traces.headers.a`: ... in what is not shown",
-            "`traces.headers.b`: added, ...",
+            "Applied: `traces.endpoint`: http://127.0.0.1:4318 -> https://h:443",
+            "Applied: `traces.sample`: 0.01 -> 0.5",
+            "Applied: `traces.headers.a`: ... in what is not shown",
+            "Applied: `traces.headers.b`: added, ...",
         ]
     );
-    assert!(!format!("{before:?} {after:?}").contains("s3cr"));
+    assert!(!format!("{:?} {:?}", before.written, after.written).contains("s3cr"));
 }
 
 #[test]

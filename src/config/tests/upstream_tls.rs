@@ -50,10 +50,10 @@ impl Files {
     }
 
     #[track_caller]
-    fn assert_said(&self, keys: &str, parts: &[&str]) {
+    fn assert_said(&self, keys: &str, parts: &str) {
         let text = format!("\"https://orders.test\"\n[upstreams.u.tls]\n{keys}");
         let said = self.read(&upstream(&text)).expect_err(keys).to_string();
-        for part in parts {
+        for part in parts.split(" & ") {
             assert!(
                 said.contains(part),
                 "{part:?} is not said of {keys}\n{said}"
@@ -65,8 +65,7 @@ impl Files {
     /// TLS of the one endpoint of an upstream with these keys.
     fn tls(&self, keys: &str) -> EndpointTls {
         let text = upstream(&format!("\"https://orders.test\"\n{keys}"));
-        let loaded = self.read(&text);
-        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let loaded = fine(self.read(&text));
         let tls = loaded.snapshot.upstreams[0].endpoints[0].tls.clone();
         tls.expect("it speaks TLS")
     }
@@ -92,8 +91,7 @@ fn certificates_are_for_the_host_or_the_name_that_is_written() {
         ),
     ] {
         let text = upstream(&format!("\"{url}\"\ntls.ca = \"ca.pem\"\n{keys}"));
-        let loaded = files.read(&text);
-        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let loaded = fine(files.read(&text));
         let tls = loaded.snapshot.upstreams[0].endpoints[0].tls.as_ref();
         assert_eq!(tls.unwrap().name.to_str(), name, "{url}");
         assert!(tls.unwrap().tls.verifies());
@@ -107,7 +105,7 @@ fn both_kinds_stand_together_and_defaults_hold_for_urls() {
     let text = "[routes]\n\"/a\" = \"u\"\n\"/b\" = \"https://b.test\"\n\"/c\" = \"http://b.test\"\n\
                 [upstream_defaults]\ntls = { ca = \"ca.pem\" }\n[upstreams.u]\n\
                 endpoints = [\"http://a.test\", \"https://a.test\"]\ntls = { verify = false }\n";
-    let loaded = files.read(text).unwrap_or_else(|it| panic!("{it}"));
+    let loaded = fine(files.read(text));
     let verifies = |place: usize| {
         let endpoints = loaded.snapshot.upstreams[place].endpoints.iter();
         let verifies = endpoints.map(|one| one.tls.as_ref().map(|tls| tls.tls.verifies()));
@@ -120,54 +118,21 @@ fn both_kinds_stand_together_and_defaults_hold_for_urls() {
 #[test]
 fn what_cannot_be_used_is_said_with_what_to_do() {
     let files = Files::new();
-    for (keys, parts) in [
-        (
-            "ca = \"none.pem\"",
-            &["cannot read `none.pem`: there is no such file"][..],
-        ),
-        (
-            "ca = \"empty\"",
-            &[
-                "the file of authorities `empty` cannot be used",
-                "it is empty",
-                "-----BEGIN CERTIFICATE-----",
-            ],
-        ),
-        ("ca = \"text\"", &["there is no PEM in it"]),
-        ("ca = \"der\"", &["it is not PEM"]),
-        (
-            "ca = \"client.key\"",
-            &["no certificate in it, but a private key"],
-        ),
-        (
-            "ca = \"-----BEGIN CERTIFICATE-----\"",
-            &["write it to one, and its path here"],
-        ),
-        (
-            "cert = \"client.pem\"",
-            &["`tls.key` is missing", "go together"],
-        ),
-        (
-            "key = \"client.key\"",
-            &["`tls.cert` is missing", "go together"],
-        ),
-        (
-            "cert = \"client.pem\"\nkey = \"other.key\"",
-            &[
-                "the key `other.key` cannot be used",
-                "the key does not fit the certificate",
-            ],
-        ),
-        (
-            "cert = \"ca.pem\"\nkey = \"ca.key\"",
-            &[
-                "the certificate `ca.pem` cannot be used",
-                "not for clients",
-                "get one for TLS clients",
-            ],
-        ),
-    ] {
-        files.assert_said(keys, parts);
+    for (keys, parts) in table(
+        r#"
+        ca = "none.pem" => cannot read `none.pem`: there is no such file
+        ca = "empty" => the file of authorities `empty` cannot be used & it is empty & -----BEGIN CERTIFICATE-----
+        ca = "text" => there is no PEM in it
+        ca = "der" => it is not PEM
+        ca = "client.key" => no certificate in it, but a private key
+        ca = "-----BEGIN CERTIFICATE-----" => write it to one, and its path here
+        cert = "client.pem" => `tls.key` is missing & go together
+        key = "client.key" => `tls.cert` is missing & go together
+        cert = "client.pem"\nkey = "other.key" => the key `other.key` cannot be used & the key does not fit the certificate
+        cert = "ca.pem"\nkey = "ca.key" => the certificate `ca.pem` cannot be used & not for clients & get one for TLS clients
+        "#,
+    ) {
+        files.assert_said(&keys, parts);
     }
     // The same where nobody uses it yet, and once where several take it.
     let several = "[upstream_defaults.tls]\nca = \"empty\"\n[routes]\n\"/a\" = \"u\"\n\"/b\" = \"https://b\"\n\
@@ -185,9 +150,9 @@ fn what_cannot_be_used_is_said_with_what_to_do() {
 fn what_has_no_effect_or_verifies_nothing_is_said_once() {
     let files = Files::new();
     let lints = |text: &str| {
-        let loaded = files.read(text).unwrap_or_else(|it| panic!("{it}"));
-        let lints = loaded.lints.iter().map(ToString::to_string);
-        lints.filter(|it| it.contains("tls")).collect::<Vec<_>>()
+        let mut lints = oddities(&fine(files.read(text)));
+        lints.retain(|it| it.contains("tls"));
+        lints
     };
     for (text, expected) in [
         (
@@ -270,10 +235,10 @@ fn a_certificate_that_has_expired_is_shown_on_but_not_begun_with() {
         upstreams: &running,
         ..Served::default()
     };
-    let loaded = load_again(&file, &environment, served).unwrap_or_else(|it| panic!("{it}"));
+    let loaded = fine(load_again(&file, &environment, served));
     let expected =
         "of what services are shown, the certificate has expired, at 2021-01-01T00:00:00Z";
-    let lints = loaded.lints.iter().map(ToString::to_string);
+    let lints = oddities(&loaded).into_iter();
     assert_eq!(lints.filter(|it| it.contains(expected)).count(), 1);
 }
 
@@ -302,42 +267,30 @@ fn tls_is_the_same_if_it_was_made_from_the_same() {
 fn a_reload_says_that_a_file_holds_something_else() {
     let (old, new) = (Files::new(), Files::new());
     let text = upstream("\"https://a\"\ntls.ca = \"ca.pem\"");
-    let [old, new] = [old, new].map(|files| {
-        let loaded = files.read(&text).unwrap_or_else(|it| panic!("{it}"));
-        loaded.written
-    });
-    let changes = crate::config::changes(&old, &old, &new);
-    let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    let [old, new] = [old, new].map(|files| fine(files.read(&text)));
     assert_eq!(
-        changes,
-        ["`upstreams.u.tls.ca`: ca.pem in what is not shown"]
+        reload(&old, &new),
+        ["Applied: `upstreams.u.tls.ca`: ca.pem in what is not shown"]
     );
 }
 
 #[test]
 fn names_that_no_certificate_has_are_said() {
     let files = Files::new();
-    for (keys, parts) in [
-        ("server_name = \"https://a\"", &["write the name alone"]),
-        ("server_name = \"a.test:443\"", &["write \"a.test\""]),
-        (
-            "server_name = \"*.a.test\"",
-            &["the name that the service is asked for"],
-        ),
-        ("server_name = \"[::1]\"", &["write \"::1\""]),
-        (
-            "server_name = \"a b\"",
-            &["neither the name of a host nor an address"],
-        ),
-        (
-            "verify = \"no\"",
-            &["`upstreams.u.tls.verify` takes true or false"],
-        ),
-        ("min_version = \"1.3\"", &["unknown key `min_version`"]),
-        ("ca_file = \"ca.pem\"", &["did you mean `ca`?"]),
-        ("sni = \"a\"", &["did you mean `server_name`?"]),
-        ("insecure_skip_verify = true", &["write `verify = false`"]),
-    ] {
-        files.assert_said(keys, parts);
+    for (keys, parts) in table(
+        r#"
+        server_name = "https://a" => write the name alone
+        server_name = "a.test:443" => write "a.test"
+        server_name = "*.a.test" => the name that the service is asked for
+        server_name = "[::1]" => write "::1"
+        server_name = "a b" => neither the name of a host nor an address
+        verify = "no" => `upstreams.u.tls.verify` takes true or false
+        min_version = "1.3" => unknown key `min_version`
+        ca_file = "ca.pem" => did you mean `ca`?
+        sni = "a" => did you mean `server_name`?
+        insecure_skip_verify = true => write `verify = false`
+        "#,
+    ) {
+        files.assert_said(&keys, parts);
     }
 }

@@ -1,7 +1,6 @@
 //! What a reload says of callers that may come where they could not come before.
 
 use super::*;
-use crate::config::{ChangeKind, changes};
 
 /// What is said first when one configuration replaces another, each with two clients.
 fn opened(old: &str, new: &str) -> Vec<String> {
@@ -14,10 +13,9 @@ fn opened(old: &str, new: &str) -> Vec<String> {
         );
         good(&format!("{text}\n{clients}"))
     };
-    let (old, new) = (read(old), read(new));
-    let changes = changes(&old.written, &old.written, &new.written).into_iter();
-    let opened = changes.filter(|it| matches!(it.kind, ChangeKind::Public | ChangeKind::Wider));
-    opened.map(|it| format!("{:?}: {it}", it.kind)).collect()
+    let mut lines = reload(&read(old), &read(new));
+    lines.retain(|line| line.starts_with("Public: ") || line.starts_with("Wider: "));
+    lines
 }
 
 /// One route with these keys.
