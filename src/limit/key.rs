@@ -85,18 +85,15 @@ impl KeyHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Limit, Policy, Subject};
-    use std::time::Duration;
+    use crate::limit::Subject;
+    use crate::limit::tests::policy;
 
     #[test]
     fn a_key_does_not_keep_a_name_from_before_a_reload() {
-        let policy = Policy::new("p", Limit::new(1, Duration::from_secs(1)).unwrap());
+        let policy = &policy(1, 1);
         let [old, new] = ["a", "a"].map(Arc::<str>::from);
         let subjects = [&old, &new].map(|name| Subject::client(Arc::clone(name)));
-        let [before, after] = subjects.each_ref().map(|subject| Check {
-            policy: &policy,
-            subject,
-        });
+        let [before, after] = subjects.each_ref().map(|subject| Check { policy, subject });
         let mut key = Key::of(&before);
         assert!(key.is_of(policy.counter(), after.subject.who()));
         key.renew(&after);

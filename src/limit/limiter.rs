@@ -164,7 +164,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::limit::{Algorithm, Limit, ManualClock, Policy, Subject};
+    use crate::limit::tests::{policies, policy};
+    use crate::limit::{ManualClock, Subject};
 
     fn store(hand: &ManualClock) -> LimitStore {
         LimitStore::new(2048, None, Clock::manual(hand))
@@ -174,14 +175,10 @@ mod tests {
     fn what_is_left_follows_what_was_counted_and_looking_counts_nothing() {
         let hand = ManualClock::default();
         let (store, window) = (store(&hand), Duration::from_mins(1));
-        let limit = Limit::new(10, window).unwrap();
-        for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
-            let policy = Policy::new("tier", limit.counted_by(algorithm).unwrap());
-            let subject = Subject::client("one");
-            let check = Check {
-                policy: &policy,
-                subject: &subject,
-            };
+        let [fixed, sliding, _] = policies(10, 60);
+        for policy in [&fixed, &sliding] {
+            let subject = &Subject::client("one");
+            let check = Check { policy, subject };
             let quota = || {
                 let quota = store.quota(&check).unwrap();
                 (quota.left, quota.reset.as_secs())
@@ -203,12 +200,8 @@ mod tests {
     #[test]
     fn counters_that_have_moved_are_not_known_here() {
         let store = store(&ManualClock::default());
-        let policy = Policy::new("tier", Limit::new(10, Duration::from_mins(1)).unwrap());
-        let subject = &Subject::client("one");
-        let check = Check {
-            policy: &policy,
-            subject,
-        };
+        let (policy, subject) = (&policy(10, 60), &Subject::client("one"));
+        let check = Check { policy, subject };
         let _questions = store.move_out();
         assert_eq!(store.quota(&check), None);
     }

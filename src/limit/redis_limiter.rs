@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::metrics::{StoreOutcome, WorkerRow};
 
-use super::cache::{Cache, Unused};
+use super::cache::{Leases, Refusals, Unused};
 use super::outage::{Fallback, OutageLog, Uncounted, WorkerLog};
 use super::redis::{CallError, Connection, Driver, Link, Scripts, in_time};
 use super::{Check, MemoryStore, Outcome, RedisLook, RedisSettings};
@@ -71,7 +71,8 @@ pub(super) struct RedisLimiter {
     store: Arc<RedisStore>,
     link: Link<Connection>,
     scripts: Scripts,
-    cache: Cache,
+    leases: Leases,
+    refusals: Refusals,
     uncounted: Uncounted,
     /// Where calls are counted.
     row: Arc<WorkerRow>,
@@ -81,10 +82,12 @@ impl RedisLimiter {
     /// Starts connecting; to be called within the worker's runtime. The tasks end with what is
     /// returned beside it.
     pub(super) fn start(store: Arc<RedisStore>, row: Arc<WorkerRow>) -> (Rc<Self>, JoinSet<()>) {
+        let settings = &store.settings;
         let worker = Rc::new(Self {
             link: Link::new(),
-            scripts: Scripts::new(store.settings.key_prefix.clone()),
-            cache: Cache::new(&store.settings),
+            scripts: Scripts::new(settings.key_prefix.clone()),
+            leases: Leases::new(settings.deadline, settings.lease),
+            refusals: Refusals::new(),
             uncounted: Uncounted::new(),
             store,
             row,
@@ -99,7 +102,8 @@ impl RedisLimiter {
     /// Decides one request; waits for Redis no longer than the deadline.
     pub(super) async fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         let now_ms = self.now_ms();
-        match self.cache.decide(checks, cost, now_ms) {
+        let leased = self.leases.spend(checks, cost, now_ms);
+        match leased.or_else(|| self.refusals.refuse(checks, cost, now_ms)) {
             Some(outcome) => outcome,
             None => self.ask(checks, cost, now_ms).await,
         }
@@ -113,7 +117,7 @@ impl RedisLimiter {
     /// Returns the permits that have not been spent, and counts what is not counted yet, as far as that
     /// takes no longer than `longest`.
     pub(super) async fn finish(&self, longest: Duration) {
-        let unused = self.cache.leases.give_up_all(self.now_ms());
+        let unused = self.leases.give_up_all(self.now_ms());
         let settled = async {
             self.give_back(unused).await;
             if let Some(connection) = self.link.connection() {
@@ -140,14 +144,17 @@ impl RedisLimiter {
     /// Asks Redis, and decides without it if there is no decision from there in time.
     async fn ask(&self, checks: &[Check<'_>], cost: NonZeroU32, now_ms: u64) -> Outcome {
         let Self {
-            store, link, cache, ..
+            store,
+            link,
+            leases,
+            ..
         } = self;
         let begun = Cell::new(None);
         let once = async || {
             let (connection, attempt) = link.begin().await.ok_or(CallError::Ended)?;
             let (is_cluster, is_split) = (connection.is_cluster(), connection.is_split(checks));
             begun.set(Some((attempt, is_cluster)));
-            let wanted = cache.leases.wanted(checks, cost, now_ms);
+            let wanted = leases.wanted(checks, cost, now_ms);
             let reply = self.scripts.decide(connection, checks, cost, &wanted);
             let reply = reply.await?;
             link.answered(attempt);
@@ -167,7 +174,11 @@ impl RedisLimiter {
         match answered {
             Ok((reply, is_split)) => {
                 store.fallback.mirror(checks, &reply.outcome, now_ms);
-                cache.learn(checks, cost, reply, now_ms, is_split)
+                // Of several calls one may give back what another has counted.
+                let is_brief = |check: &Check<'_>| is_split || leases.may_lease(check);
+                self.refusals
+                    .learn(checks, cost, &reply.outcome, now_ms, is_brief);
+                leases.take(checks, reply, now_ms)
             }
             Err(cause) => {
                 let outcome = store.fallback.decide(checks, cost);
@@ -200,17 +211,19 @@ impl RedisLimiter {
 
     /// Returns permits, while there is a connection.
     async fn give_back(&self, unused: Vec<Unused>) {
-        for one in &unused {
+        for Unused {
+            policy,
+            subject,
+            permits,
+            to_go_ms,
+        } in &unused
+        {
             let Some(connection) = self.link.connection() else {
                 return;
             };
-            let check = Check {
-                policy: &one.policy,
-                subject: &one.subject,
-            };
-            let returned = self
-                .scripts
-                .return_unused(connection, check, one.permits, one.to_go_ms);
+            let check = Check { policy, subject };
+            let scripts = &self.scripts;
+            let returned = scripts.return_unused(connection, check, *permits, *to_go_ms);
             // What is not returned ends with its window.
             let _ = returned.await;
         }
@@ -219,16 +232,13 @@ impl RedisLimiter {
     /// Counts what was admitted without Redis, for a while.
     async fn catch_up(&self, mut connection: Connection) {
         let begun = Instant::now();
-        for (policy, subject, spent) in self.uncounted.list(self.now_ms()) {
-            let check = Check {
-                policy: &policy,
-                subject: &subject,
-            };
-            let call = self.scripts.count(&mut connection, check, spent);
+        for (policy, subject, spent) in &self.uncounted.list(self.now_ms()) {
+            let check = Check { policy, subject };
+            let call = self.scripts.count(&mut connection, check, *spent);
             let counted = in_time(self.store.settings.deadline, call).await;
             // What is only late is not counted twice.
             if matches!(counted, Ok(()) | Err(CallError::Silent)) {
-                self.uncounted.counted(&check, spent);
+                self.uncounted.counted(&check, *spent);
             }
             if begun.elapsed() >= CATCH_UP {
                 return;
@@ -242,14 +252,14 @@ impl RedisLimiter {
         let mut noted = 0;
         loop {
             sleep(SETTLE_INTERVAL).await;
-            let held = self.cache.leases.held(self.now_ms());
+            let held = self.leases.held(self.now_ms());
             // Wraps where it shrinks, as their sum does.
             let more = held.wrapping_sub(std::mem::replace(&mut noted, held));
             self.store.leases.fetch_add(more, Ordering::Relaxed);
             // Without a connection permits stay, and may yet be spent.
             if let Some(connection) = self.link.connection() {
-                self.give_back(self.cache.leases.give_up_idle(self.now_ms()))
-                    .await;
+                let unused = self.leases.give_up_idle(self.now_ms());
+                self.give_back(unused).await;
                 self.catch_up(connection).await;
             }
         }

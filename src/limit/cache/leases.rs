@@ -52,7 +52,7 @@ pub(in crate::limit) struct Unused {
 
 impl Leases {
     /// Holds no permits. A call takes at most `deadline`.
-    pub(super) fn new(deadline: Duration, lease: Lease) -> Self {
+    pub(in crate::limit) fn new(deadline: Duration, lease: Lease) -> Self {
         Self {
             are_on: lease == Lease::Auto,
             accounts: RefCell::new(Table::new(MAX_ACCOUNTS, Account::is_in_use)),
@@ -61,7 +61,7 @@ impl Leases {
     }
 
     /// Admits a request on permits that are here already, if they cover all its limits.
-    pub(super) fn spend(
+    pub(in crate::limit) fn spend(
         &self,
         checks: &[Check<'_>],
         cost: NonZeroU32,
@@ -109,7 +109,12 @@ impl Leases {
     /// Takes the permits that Redis has granted. Those that it granted before are still there for
     /// this caller, and are reported as well. `sent_ms` is when Redis was asked: reckoned from there,
     /// a window ends a little earlier here than it does there, never later.
-    pub(super) fn take(&self, checks: &[Check<'_>], reply: Reply, sent_ms: u64) -> Outcome {
+    pub(in crate::limit) fn take(
+        &self,
+        checks: &[Check<'_>],
+        reply: Reply,
+        sent_ms: u64,
+    ) -> Outcome {
         let Reply {
             mut outcome,
             granted,
@@ -149,7 +154,7 @@ impl Leases {
     }
 
     /// Only what has a window, and is large enough for it to be worth while.
-    pub(super) fn may_lease(&self, check: &Check<'_>) -> bool {
+    pub(in crate::limit) fn may_lease(&self, check: &Check<'_>) -> bool {
         let limit = check.policy.limit;
         let is_fixed = limit.algorithm() == Algorithm::FixedWindow;
         self.are_on && is_fixed && limit.requests() >= SMALLEST

@@ -18,7 +18,7 @@ const BRIEFLY_MS: u64 = 1000;
 
 /// One worker's knowledge.
 #[derive(Debug)]
-pub(super) struct Refusals(RefCell<Table<Refusal>>);
+pub(in crate::limit) struct Refusals(RefCell<Table<Refusal>>);
 
 /// A request that Redis has refused. A cheaper one may still be admitted.
 #[derive(Debug)]
@@ -35,13 +35,13 @@ struct Refusal {
 
 impl Refusals {
     /// Knows of no refusal.
-    pub(super) fn new() -> Self {
+    pub(in crate::limit) fn new() -> Self {
         let matters = |refusal: &Refusal, now_ms| refusal.ask_again_ms > now_ms;
         Self(RefCell::new(Table::new(MAX_REFUSALS, matters)))
     }
 
     /// Refuses a request that is known to be over one of its limits.
-    pub(super) fn refuse(
+    pub(in crate::limit) fn refuse(
         &self,
         checks: &[Check<'_>],
         cost: NonZeroU32,
@@ -70,7 +70,7 @@ impl Refusals {
     /// forgets what it has said before. `sent_ms` is when it was asked: reckoned from there, a refusal
     /// ends a little earlier here than it does there, never later. `may_be_given_back`: what a check
     /// is refused for may have been given back before its window ends.
-    pub(super) fn learn(
+    pub(in crate::limit) fn learn(
         &self,
         checks: &[Check<'_>],
         cost: NonZeroU32,

@@ -120,13 +120,12 @@ impl<V> Table<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Policy, Subject};
-    use std::time::Duration;
+    use crate::limit::Subject;
+    use crate::limit::tests::policy;
 
     #[test]
     fn a_full_table_forgets_what_does_not_matter_and_takes_nothing_else() {
-        let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
-        let policy = &Policy::new("test", limit);
+        let policy = &policy(1, 1);
         let subjects: Vec<_> = (0..5).map(|n| Subject::client(n.to_string())).collect();
         let check = |n: usize| Check {
             policy,
@@ -150,10 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_known_under_another_limit_says_nothing() {
-        let [one, two] = [1, 2].map(|requests| {
-            let limit = Limit::new(requests, Duration::from_secs(1)).unwrap();
-            Policy::new("test", limit)
-        });
+        let [one, two] = [1, 2].map(|requests| policy(requests, 1));
         let subject = &Subject::client("caller");
         let [one, two] = [&one, &two].map(|policy| Check { policy, subject });
         let mut table = Table::new(3, |(), _| true);

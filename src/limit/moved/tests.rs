@@ -1,10 +1,10 @@
 //! Two processes' stores with a line between them: together they decide as one would.
 
-use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::*;
-use crate::limit::{Algorithm, Clock, Limit, LimitStore, Mode, Policy, Subject, Verdict};
+use crate::limit::tests::{policies, policy};
+use crate::limit::{Clock, LimitStore, Mode, Subject, Verdict};
 
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 
@@ -43,17 +43,6 @@ fn cut(from: &LimitStore, line: std::thread::JoinHandle<()>) {
     line.join().unwrap();
 }
 
-fn policies() -> [Policy; 3] {
-    let limit = Limit::new(10, Duration::from_hours(1)).unwrap();
-    let burst = NonZeroU64::new(10).unwrap();
-    let ways = [
-        Algorithm::FixedWindow,
-        Algorithm::SlidingWindow,
-        Algorithm::TokenBucket { burst },
-    ];
-    ways.map(|way| Policy::new("ten", limit.counted_by(way).unwrap()))
-}
-
 fn decide(store: &LimitStore, checks: &[Check<'_>]) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime.unwrap().block_on(async {
@@ -66,12 +55,9 @@ fn decide(store: &LimitStore, checks: &[Check<'_>]) -> Outcome {
 
 #[test]
 fn old_and_new_together_admit_what_one_would() {
-    for policy in policies() {
-        let subject = Subject::client("app");
-        let checks = [Check {
-            policy: &policy,
-            subject: &subject,
-        }];
+    for policy in &policies(10, 3600) {
+        let subject = &Subject::client("app");
+        let checks = [Check { policy, subject }];
         let (first, second, third) = (store(), store(), store());
         for left in [9, 8, 7] {
             assert_eq!(decide(&first, &checks).only().unwrap().remaining, left);
@@ -95,9 +81,8 @@ fn old_and_new_together_admit_what_one_would() {
 
 #[test]
 fn all_limits_of_a_request_are_asked_at_once_and_shadows_refuse_nobody() {
-    let [mut shadow, ..] = policies();
+    let (mut shadow, wide) = (policy(10, 3600), policy(100, 3600));
     shadow.mode = Mode::Shadow;
-    let wide = Policy::new("wide", Limit::new(100, Duration::from_hours(1)).unwrap());
     let subjects = [
         Subject::route("/api"),
         Subject::address([203, 0, 113, 7].into(), 64),
@@ -123,12 +108,8 @@ fn all_limits_of_a_request_are_asked_at_once_and_shadows_refuse_nobody() {
 
 #[test]
 fn counting_goes_on_here_when_the_other_is_gone() {
-    let [policy, ..] = policies();
-    let subject = Subject::client("app");
-    let checks = [Check {
-        policy: &policy,
-        subject: &subject,
-    }];
+    let (policy, subject) = (&policy(10, 3600), &Subject::client("app"));
+    let checks = [Check { policy, subject }];
     let store = store();
     decide(&store, &checks);
     drop(store.move_out());
@@ -147,19 +128,14 @@ fn counting_goes_on_here_when_the_other_is_gone() {
 
 #[test]
 fn nothing_is_counted_between_the_move_and_the_copy() {
-    let limit = Limit::new(1_000_000, Duration::from_hours(1)).unwrap();
-    let policy = Policy::new("many", limit);
+    let (policy, subject) = (&policy(1_000_000, 3600), &Subject::client("app"));
+    let check = Check { policy, subject };
     let (old, new) = (store(), store());
     let (counted, next) = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..4)
             .map(|_| {
-                let (old, policy) = (&old, &policy);
+                let old = &old;
                 scope.spawn(move || {
-                    let subject = Subject::client("app");
-                    let check = Check {
-                        policy,
-                        subject: &subject,
-                    };
                     let counts = || old.memory().decide_unless_moved(&[check], ONE);
                     std::iter::from_fn(counts).count()
                 })
@@ -168,11 +144,6 @@ fn nothing_is_counted_between_the_move_and_the_copy() {
         std::thread::sleep(Duration::from_millis(20));
         let line = hand_over(&old, &new);
         let counted: usize = workers.into_iter().map(|w| w.join().unwrap()).sum();
-        let subject = Subject::client("app");
-        let check = Check {
-            policy: &policy,
-            subject: &subject,
-        };
         let next = decide(&old, &[check]).only().unwrap();
         cut(&old, line);
         (counted, next)
@@ -183,12 +154,8 @@ fn nothing_is_counted_between_the_move_and_the_copy() {
 #[test]
 fn nonsense_is_no_question_and_no_answer() {
     let store = store();
-    let [policy, ..] = policies();
-    let subject = Subject::client("app");
-    let check = Check {
-        policy: &policy,
-        subject: &subject,
-    };
+    let (policy, subject) = (&policy(10, 3600), &Subject::client("app"));
+    let check = Check { policy, subject };
     let question = text::of_question(&[check], ONE).unwrap();
     assert!(store.answer(&question).is_some());
     for end in (0..question.len()).filter(|end| *end != 8) {

@@ -253,38 +253,34 @@ fn read(reply: Value, keys: usize) -> Result<Reply, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Limit, Policy, Subject};
+    use crate::limit::tests::policies;
+    use crate::limit::{Policy, Subject};
 
     #[test]
     fn the_counters_of_a_subject_share_a_hash_tag() {
-        let limit = Limit::new(1, Duration::from_secs(1)).unwrap();
         let key = |policy: &Policy, subject: &Subject| {
             let mut key = String::new();
             put_key(&mut key, "tollgate", &Check { policy, subject });
             key
         };
-        let fixed = Policy::new("identified", limit);
-        let client = Subject::client("mobile-app");
-        assert_eq!(
-            key(&fixed, &client),
-            "tollgate:{client:mobile-app}:identified"
-        );
-        let sliding = limit.counted_by(Algorithm::SlidingWindow).unwrap();
-        let sliding = Policy::new("identified", sliding);
+        let [fixed, sliding, bucket] = policies(1, 1);
         let address = |ip: &str| Subject::address(ip.parse().unwrap(), 64);
-        assert_eq!(
-            key(&sliding, &address("203.0.113.7")),
-            "tollgate:{ip:203.0.113.7}:identified:sliding-window"
-        );
-        assert_eq!(
-            key(&fixed, &address("2001:db8::")),
-            "tollgate:{ip:2001:db8::}:identified"
-        );
-        let route = Subject::route("/api/search");
-        assert_eq!(
-            key(&fixed, &route),
-            "tollgate:{route:/api/search}:identified"
-        );
+        for (policy, subject, expected) in [
+            (&fixed, Subject::client("app"), "{client:app}:test"),
+            (
+                &sliding,
+                address("192.0.2.7"),
+                "{ip:192.0.2.7}:test:sliding-window",
+            ),
+            (
+                &bucket,
+                address("2001:db8::"),
+                "{ip:2001:db8::}:test:token-bucket",
+            ),
+            (&fixed, Subject::route("/api"), "{route:/api}:test"),
+        ] {
+            assert_eq!(key(policy, &subject), format!("tollgate:{expected}"));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! else the clock or the folder does, no window grows.
 
 use std::net::Ipv4Addr;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::limit::memory::Copied;
-use crate::limit::{Algorithm, Check, Clock, Decision, Limit, ManualClock, Policy, Subject};
+use crate::limit::tests::policies;
+use crate::limit::{Check, Clock, Decision, ManualClock, Policy, Subject};
 
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 
@@ -75,18 +76,6 @@ impl Process {
     }
 }
 
-/// Ten a minute, counted in each way.
-fn policies() -> [Policy; 3] {
-    let limit = Limit::new(10, Duration::from_mins(1)).unwrap();
-    let burst = NonZeroU64::new(10).unwrap();
-    let ways = [
-        Algorithm::FixedWindow,
-        Algorithm::SlidingWindow,
-        Algorithm::TokenBucket { burst },
-    ];
-    ways.map(|way| Policy::new("ten", limit.counted_by(way).unwrap()))
-}
-
 fn subjects() -> [Subject; 4] {
     [
         Subject::client("mobile-app"),
@@ -100,7 +89,7 @@ fn subjects() -> [Subject; 4] {
 fn each_way_of_counting_goes_on_as_if_there_had_been_no_restart() {
     let (stays, goes) = (Process::new(), Process::new());
     let all = || {
-        policies()
+        policies(10, 60)
             .into_iter()
             .flat_map(|p| subjects().map(|s| (p.clone(), s)))
     };
@@ -138,7 +127,7 @@ fn each_way_of_counting_goes_on_as_if_there_had_been_no_restart() {
 #[test]
 fn windows_that_are_over_are_neither_written_nor_read() {
     let process = Process::new();
-    let [fixed, ..] = policies();
+    let [fixed, ..] = policies(10, 60);
     let [client, address, ..] = subjects();
     process.decide(&fixed, &client);
     process.hand.advance(Duration::from_secs(30));
@@ -155,7 +144,7 @@ fn windows_that_are_over_are_neither_written_nor_read() {
 
 #[test]
 fn a_clock_that_was_set_makes_no_window_longer() {
-    for policy in policies() {
+    for policy in policies(10, 60) {
         let [client, ..] = subjects();
         for seconds in [-1_000_000_000, -60, -1, 0, 1, 59, 1_000_000_000] {
             let process = Process::new();
@@ -182,7 +171,7 @@ fn a_clock_that_was_set_makes_no_window_longer() {
 #[test]
 fn a_file_that_is_cut_or_changed_anywhere_is_damaged_and_counts_nothing() {
     let process = Process::new();
-    for policy in policies() {
+    for policy in policies(10, 60) {
         for subject in subjects() {
             process.decide(&policy, &subject);
         }
@@ -242,7 +231,7 @@ proptest! {
         file.extend_from_slice(&checksum);
         fs::write(process.path(), &file).unwrap();
         let _ = process.load(0);
-        for policy in policies() {
+        for policy in policies(10, 60) {
             for subject in subjects() {
                 process.decide(&policy, &subject);
             }
@@ -254,7 +243,7 @@ proptest! {
 #[test]
 fn what_is_more_than_there_is_room_for_gives_way_as_ever() {
     let process = Process::new();
-    let [fixed, ..] = policies();
+    let [fixed, ..] = policies(10, 60);
     let client = |n| Subject::client(format!("client-{n}"));
     for n in 0..500 {
         let address = Ipv4Addr::from_bits(n).into();
@@ -267,11 +256,8 @@ fn what_is_more_than_there_is_room_for_gives_way_as_ever() {
     let smaller = MemoryStore::new(100, Clock::system());
     assert!(process.file.load_at(&smaller, written()).unwrap() <= 120);
     for n in 0..20 {
-        let subject = client(n);
-        let check = Check {
-            policy: &fixed,
-            subject: &subject,
-        };
+        let (policy, subject) = (&fixed, &client(n));
+        let check = Check { policy, subject };
         let decision = smaller.decide(&[check], ONE).only().unwrap();
         assert_eq!(decision.remaining, 8, "no client is forgotten");
     }
@@ -310,13 +296,10 @@ fn what_cannot_work_is_said_at_once() {
 fn how_long_a_million_counters_hold_a_lock() {
     let process = Process::new();
     let store = MemoryStore::new(2_000_000, Clock::system());
-    let [fixed, ..] = policies();
+    let [fixed, ..] = policies(10, 60);
     for n in 0..1_000_000 {
-        let subject = Subject::client(format!("client-{n}"));
-        let check = Check {
-            policy: &fixed,
-            subject: &subject,
-        };
+        let (policy, subject) = (&fixed, &Subject::client(format!("client-{n}")));
+        let check = Check { policy, subject };
         let _ = store.decide(&[check], ONE);
     }
     let (mut copied, mut some, mut longest) = (Copied::default(), Vec::new(), Vec::new());

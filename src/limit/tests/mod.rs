@@ -38,6 +38,11 @@ pub(in crate::limit) fn algorithms(burst: u64) -> [Algorithm; 3] {
     ]
 }
 
+/// So many requests per window, counted in each way.
+pub(in crate::limit) fn policies(requests: u64, seconds: u64) -> [Policy; 3] {
+    algorithms(requests).map(|way| counted_by(&policy(requests, seconds), way))
+}
+
 /// What Redis says of a request; one that it refuses fits when the window ends.
 pub(in crate::limit) fn decision(admitted: bool, remaining: u64, reset_ms: u64) -> Decision {
     let reset = Duration::from_millis(reset_ms);

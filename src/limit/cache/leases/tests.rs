@@ -25,10 +25,8 @@ impl Busy {
     }
 
     fn checks(&self) -> [Check<'_>; 1] {
-        [Check {
-            policy: &self.policy,
-            subject: &self.subject,
-        }]
+        let (policy, subject) = (&self.policy, &self.subject);
+        [Check { policy, subject }]
     }
 
     fn spend(&self, now_ms: u64) -> Option<Decision> {
@@ -156,10 +154,8 @@ fn each_caller_has_its_own_however_many_there_are() {
     let caller = |n| Subject::client(format!("caller-{n}"));
     for round in 0..3 {
         for n in 0..1_000 {
-            let checks = [Check {
-                policy: &busy.policy,
-                subject: &caller(n),
-            }];
+            let (policy, subject) = (&busy.policy, &caller(n));
+            let checks = [Check { policy, subject }];
             let permits = busy.leases.wanted(&checks, NonZeroU32::MIN, 0)[0];
             // Until the second asks for permits, and then has not been answered.
             assert_eq!(permits, u64::from(round == 1));

@@ -31,10 +31,8 @@ impl Instance {
     }
 
     fn check(&self) -> Check<'_> {
-        Check {
-            policy: &self.policy,
-            subject: &self.subject,
-        }
+        let (policy, subject) = (&self.policy, &self.subject);
+        Check { policy, subject }
     }
 
     fn mirror(&self, remaining: u64, reset_ms: u64) {
