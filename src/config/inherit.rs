@@ -3,7 +3,7 @@
 //! checks and shows an upstream sees what holds for it.
 
 use super::problems::Problems;
-use super::source::{At, Span};
+use super::source::At;
 use super::tree::{Entry, Value};
 
 const DEFAULTS: &str = "upstream_defaults";
@@ -14,12 +14,15 @@ pub(super) fn complete_upstreams(file: &mut At<Value>, problems: &mut Problems) 
         return;
     };
     let defaults = entries.iter().find(|(key, _)| key.value == DEFAULTS);
-    let Some(Value::Table(defaults)) = defaults.map(|(_, written)| written.value.clone()) else {
+    let Some(defaults) = defaults.map(|(_, written)| written.clone()) else {
         return;
     };
     let mut places = Vec::new();
-    find_places(&defaults, &mut places);
+    defaults.each(&mut |_, span| places.push(span));
     problems.note_once(places);
+    let Value::Table(defaults) = defaults.value else {
+        return;
+    };
     let upstreams = entries
         .iter_mut()
         .filter(|(key, _)| key.value == "upstreams");
@@ -50,17 +53,6 @@ fn complete(own: &mut Vec<Entry>, defaults: &[Entry]) {
                     complete(own, default);
                 }
             }
-        }
-    }
-}
-
-fn find_places(entries: &[Entry], places: &mut Vec<Span>) {
-    for (key, written) in entries {
-        places.extend([key.span, written.span]);
-        match &written.value {
-            Value::Table(entries) => find_places(entries, places),
-            Value::List(list) => places.extend(list.iter().map(|one| one.span)),
-            _ => {}
         }
     }
 }

@@ -5,20 +5,19 @@ mod admin;
 mod allowed;
 mod client_auth;
 mod exposed;
+mod protection;
 mod tls;
 mod traces;
 mod upstream_tls;
 mod upstreams;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::client::ClientName;
 use crate::logging::Member;
 use crate::pipeline::snapshot::Snapshot;
-use crate::route::PathEncoding;
 
 use super::file::{ClientKeys, File, LimitKeys, LimitsKeys, LogKeys};
 use super::finding::Finding;
@@ -37,7 +36,7 @@ pub(super) fn lint(
     sources: &Sources,
 ) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
-    protection(file, &mut lints);
+    protection::protection(file, &mut lints);
     exposed::exposed(file, snapshot, &mut lints);
     unused(file, &mut lints);
     for (name, client) in file.clients.good() {
@@ -70,6 +69,20 @@ impl Lints {
         }
     }
 
+    /// What has no effect where it stands: its place, what is said of it, and whether one that takes it from
+    /// there has use for it after all.
+    fn add_unused<T: Into<String>>(&mut self, found: impl Iterator<Item = (Span, T, bool)>) {
+        let mut unused: BTreeMap<Span, (T, bool)> = BTreeMap::new();
+        for (span, text, is_used) in found {
+            unused.entry(span).or_insert((text, false)).1 |= is_used;
+        }
+        for (span, (text, is_used)) in unused {
+            if !is_used {
+                self.add(span, text);
+            }
+        }
+    }
+
     fn show(mut self, sources: &Sources) -> Vec<Finding> {
         self.0.sort_by_key(|(span, _)| *span);
         let rest = self.0.split_off(self.0.len().min(MOST_SHOWN));
@@ -83,146 +96,6 @@ impl Lints {
         });
         shown.chain(more).collect()
     }
-}
-
-fn protection(file: &File, lints: &mut Lints) {
-    let routes: HashSet<String> = file
-        .all_routes()
-        .map(|route| route.prefix.as_str().to_ascii_lowercase())
-        .collect();
-    let on_the_way: HashSet<&str> = routes.iter().flat_map(|route| above(route)).collect();
-    let mut protected: HashMap<String, &str> = HashMap::new();
-    for keys in file.access.protected.iter() {
-        let prefix = &keys.prefix;
-        let text = prefix.as_str();
-        let lower = text.to_ascii_lowercase();
-        let leads_there =
-            on_the_way.contains(lower.as_str()) || above(&lower).any(|path| routes.contains(path));
-        if !leads_there {
-            let text = format!("`{text}` is protected, but no route leads there");
-            lints.add(prefix.span, text);
-        }
-        if !keys.methods.is_empty() {
-            continue;
-        }
-        match protected.entry(lower) {
-            Entry::Occupied(first) if keys.allow.is_empty() => {
-                lints.add(prefix.span, already(text, first.get()));
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(free) => drop(free.insert(text)),
-        }
-    }
-    let public = file.access.public.iter();
-    let public: HashSet<_> = public.map(|it| it.as_str().to_ascii_lowercase()).collect();
-    covered(file, &protected, &public, lints);
-    for public in file.access.public.iter() {
-        let mut protected = file.access.protected.iter();
-        if !protected.any(|keys| is_under(public.as_str(), keys.prefix.as_str())) {
-            let text = format!(
-                "`{}` is public anyway: nothing protects it",
-                public.as_str()
-            );
-            lints.add(public.span, text);
-        }
-    }
-    routes_beside(file, &protected, &public, lints);
-    patterns(file, lints);
-    if let Some(first) = file.access.protected.first()
-        && file.clients.good().all(|(_, it)| it.proves_nothing())
-    {
-        let text =
-            "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
-        lints.add(first.span, text);
-    }
-    any_bytes(file, lints);
-}
-
-/// Finds protected prefixes that say no more than a wider one does.
-fn covered(
-    file: &File,
-    protected: &HashMap<String, &str>,
-    public: &HashSet<String>,
-    lints: &mut Lints,
-) {
-    // One that is not for every client adds to what the wider one says.
-    let plain = file.access.protected.iter();
-    for keys in plain.filter(|keys| keys.allow.is_empty()) {
-        let prefix = &keys.prefix;
-        let lower = prefix.as_str().to_ascii_lowercase();
-        let above = above(&lower).skip(1);
-        // One below a public prefix protects again.
-        let mut above = above.take_while(|path| !public.contains(*path));
-        if let Some(wider) = above.find_map(|path| protected.get(path)) {
-            lints.add(prefix.span, already(prefix.as_str(), wider));
-        }
-    }
-}
-
-/// Finds routes that take paths which protection may read in another way than their service.
-fn any_bytes(file: &File, lints: &mut Lints) {
-    if file.access.protected.is_empty() {
-        return;
-    }
-    for route in file.all_routes() {
-        let encoding = route.keys.map(|keys| &keys.path_encoding);
-        if let Some(encoding) = encoding.filter(|it| it.value == PathEncoding::Any) {
-            let text = format!(
-                "the route `{}` takes paths that are not UTF-8: a service that reads them neither as UTF-8 nor as Latin-1 may be reached around `access.protected`",
-                route.prefix.as_str()
-            );
-            lints.add(encoding.span, text);
-        }
-    }
-}
-
-/// Finds prefixes that other routers would take for patterns, such as `/users/:id`.
-fn patterns(file: &File, lints: &mut Lints) {
-    let routes = file.all_routes().map(|route| route.prefix);
-    let protected = file.access.protected.iter().map(|keys| &keys.prefix);
-    for prefix in routes.chain(protected) {
-        let path = prefix.as_str();
-        if let Some((before, name)) = path.split_once("/:").filter(|(_, name)| !name.is_empty()) {
-            let name = name.split('/').next().unwrap_or(name);
-            let before = if before.is_empty() { "/" } else { before };
-            let text = format!(
-                "`:{name}` is taken literally, for prefixes have no patterns: `{before}` takes all that is below it"
-            );
-            lints.add(prefix.span, text);
-        }
-    }
-}
-
-/// Finds routes whose text goes on where a protected prefix ends, and which nobody has called public.
-fn routes_beside(
-    file: &File,
-    protected: &HashMap<String, &str>,
-    public: &HashSet<String>,
-    lints: &mut Lints,
-) {
-    let covering = file.not_public();
-    let lengths: BTreeSet<usize> = protected.keys().map(String::len).collect();
-    for route in file.all_routes() {
-        let path = route.prefix.as_str();
-        let lower = path.to_ascii_lowercase();
-        let is_meant = above(&lower).any(|path| public.contains(path));
-        if is_meant || covering.find(path, None).is_some() {
-            continue;
-        }
-        // `/api/orders-export` beside a protected `/api/orders`.
-        let mut longest_first = lengths.iter().rev();
-        let beside = longest_first.find_map(|length| protected.get(lower.get(..*length)?));
-        if let Some(beside) = beside {
-            let text = format!(
-                "the route `{path}` is public: `{beside}` protects whole segments, and this is another one"
-            );
-            lints.add(route.prefix.span, text);
-        }
-    }
-}
-
-fn already(prefix: &str, wider: &str) -> String {
-    format!("`{prefix}` is protected already by `{wider}`")
 }
 
 /// A path and all that it lies under: `/a/b`, `/a`, `/`.

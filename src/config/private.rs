@@ -3,13 +3,13 @@
 //! at an unknown key that may be one. Of a file that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
-use super::source::{At, Sources, Span};
+use super::source::{At, Sources};
 use super::tree::Value;
 
 /// Hides all that stands below `clients`, and credentials in URLs wherever they stand.
 pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
-    each_text(tree, &mut |text, span| {
-        if has_credentials(text) {
+    tree.each(&mut |text, span| {
+        if text.is_some_and(has_credentials) {
             sources.hide(span);
         }
     });
@@ -21,19 +21,23 @@ pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
 
 /// Hides a value and all that stands in it.
 pub(super) fn hide(written: &At<Value>, sources: &mut Sources) {
-    sources.hide(written.span);
-    hide_below(&written.value, sources);
+    written.each(&mut |_, span| sources.hide(span));
 }
 
 /// Hides what stands in tables, in a place where none belongs.
-pub(super) fn hide_tables(value: &Value, sources: &mut Sources) {
-    if has_tables(value) {
-        hide_below(value, sources);
+pub(super) fn hide_tables(written: &At<Value>, sources: &mut Sources) {
+    let mut is_own = has_tables(&written.value);
+    if is_own {
+        written.each(&mut |_, span| {
+            if !std::mem::take(&mut is_own) {
+                sources.hide(span);
+            }
+        });
     }
 }
 
 /// Whether a value is a table, or a list with one in it.
-pub(super) fn has_tables(value: &Value) -> bool {
+fn has_tables(value: &Value) -> bool {
     match value {
         Value::Table(_) => true,
         Value::List(list) => list.iter().any(|one| has_tables(&one.value)),
@@ -69,32 +73,5 @@ fn looks_secret(value: &Value) -> bool {
             is_long || !(is_quantity || is_place || text.bytes().all(is_word))
         }
         _ => false,
-    }
-}
-
-fn hide_below(value: &Value, sources: &mut Sources) {
-    match value {
-        Value::List(list) => list.iter().for_each(|one| hide(one, sources)),
-        Value::Table(entries) => {
-            for (key, value) in entries {
-                sources.hide(key.span);
-                hide(value, sources);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn each_text(written: &At<Value>, see: &mut dyn FnMut(&str, Span)) {
-    match &written.value {
-        Value::Text(text) => see(text, written.span),
-        Value::List(list) => list.iter().for_each(|one| each_text(one, see)),
-        Value::Table(entries) => {
-            for (key, value) in entries {
-                see(key, key.span);
-                each_text(value, see);
-            }
-        }
-        _ => {}
     }
 }

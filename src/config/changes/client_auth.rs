@@ -2,7 +2,7 @@
 
 use super::ChangeKind;
 use crate::config::file::{ClientAuthKeys, File};
-use crate::config::kinds::HostName;
+use crate::config::kinds::{HostName, covers};
 use crate::tls::ClientAuthMode;
 
 /// Where clients come in now without a certificate, and did not before.
@@ -36,15 +36,6 @@ pub(super) fn compare(served: &File, now: &File) -> Option<(ChangeKind, String)>
 fn required(file: &File) -> Option<&ClientAuthKeys> {
     let keys = file.tls.client_auth.as_ref()?;
     (*keys.mode == ClientAuthMode::Required).then_some(keys)
-}
-
-/// Whether a name, perhaps with a wildcard, is all that another is.
-fn covers(own: &str, name: &str) -> bool {
-    let parent = name.split_once('.').map(|(_, parent)| parent);
-    own == name
-        || own
-            .strip_prefix("*.")
-            .is_some_and(|own| parent == Some(own))
 }
 
 fn list(names: &[&HostName]) -> String {

@@ -48,18 +48,14 @@ pub(super) fn compile(
 ) -> Option<(Settings, Snapshot)> {
     let limits = limits::compile(&file.limits, problems);
     let names = access::names(&file.access, &file.server, problems);
-    let access::Clients {
-        keys,
-        certificates,
-        all: clients,
-    } = access::clients(file, &limits, problems);
+    let clients = access::clients(file, &limits, problems);
     access::check_public(file, problems);
     let cors = cors::Compiler::new(file, problems);
     let mut with = routes::Compiler {
         limits: &limits,
         cors: &cors,
         names: &names,
-        allow: access::AllowLists::of(&clients),
+        allow: access::AllowLists::of(&clients.all),
         upstreams: Upstreams::compile(file, running.upstreams, problems),
     };
     let routes = routes::compile(file, &mut with, problems);
@@ -71,9 +67,9 @@ pub(super) fn compile(
     let allow = allow.into_lists();
     let snapshot = Snapshot {
         access: Access {
-            keys,
-            certificates,
-            clients,
+            keys: clients.keys,
+            certificates: clients.certificates,
+            clients: clients.all,
             addresses: access::addresses(&file.access.ip_allow, &file.access.ip_deny),
             protected,
             allow,

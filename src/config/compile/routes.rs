@@ -61,18 +61,7 @@ impl Compiler<'_> {
         let [request_headers, response_headers] =
             fields::of_route(keys, self.names, name, cors.is_some(), problems);
         check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
-        if *keys.path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
-            let message = "no request that this route takes can have such a path";
-            let problem = Problem::at(prefix.span, message).label("it is not UTF-8");
-            problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
-        }
-        if let Some(replacement) = keys.replace_prefix.written()
-            && !*keys.strip_prefix
-        {
-            let message = "`replace_prefix` takes the place of a prefix that is taken off";
-            let problem = Problem::at(replacement.span, message);
-            problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
-        }
+        check_prefix(prefix, keys, problems);
         let action = action?;
         let mut route = Route {
             name: name.into(),
@@ -138,6 +127,22 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
         }
     }
     RouteTable::default()
+}
+
+/// Refuses a prefix that no path begins with, and another in the place of one that stays.
+fn check_prefix(prefix: &At<PathPrefix>, keys: &RouteKeys, problems: &mut Problems) {
+    if *keys.path_encoding == PathEncoding::Utf8 && !prefix.is_utf8() {
+        let message = "no request that this route takes can have such a path";
+        let problem = Problem::at(prefix.span, message).label("it is not UTF-8");
+        problems.add(problem.help("`path_encoding = \"any\"` takes paths that are not UTF-8"));
+    }
+    if let Some(replacement) = keys.replace_prefix.written()
+        && !*keys.strip_prefix
+    {
+        let message = "`replace_prefix` takes the place of a prefix that is taken off";
+        let problem = Problem::at(replacement.span, message);
+        problems.add(problem.also(keys.strip_prefix.span, "this one is kept"));
+    }
 }
 
 /// Refuses a cost that keeps everybody out.

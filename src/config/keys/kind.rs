@@ -81,7 +81,7 @@ fn report<K: Kind>(path: &str, written: &At<Value>, wrong: Wrong, problems: &mut
         (Wrong::Kind, value) => format!("this is {}", value.noun()),
         (Wrong::Text(text), _) => text,
     };
-    private::hide_tables(&written.value, &mut problems.sources);
+    private::hide_tables(written, &mut problems.sources);
     let takes = K::form().takes;
     let message = if path.is_empty() {
         format!("the file must be {takes}")

@@ -15,7 +15,7 @@ mod values;
 pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::{FieldValue, SecretFieldText};
-pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
+pub(super) use names::{FieldName, HostName, KeyPrefix, Name, covers};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;

@@ -3,6 +3,7 @@
 
 use super::Lints;
 use crate::config::file::File;
+use crate::config::kinds::covers;
 use crate::config::suggest::closest;
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::Source;
@@ -27,7 +28,9 @@ pub(super) fn client_auth(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
         .collect();
     for name in keys.names.iter() {
         let own = name.0.as_str();
-        if known.iter().any(|other| meet(own, other)) {
+        // Either may have a wildcard.
+        let is_it = |other: &&str| covers(own, other) || covers(other, own);
+        if known.iter().any(is_it) {
             continue;
         }
         let meant = closest(own, known.iter().copied());
@@ -38,14 +41,4 @@ pub(super) fn client_auth(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
         );
         lints.add(name.span, text);
     }
-}
-
-/// Whether a host can be meant by both. Each may begin with `*.`, which stands for one label.
-fn meet(one: &str, other: &str) -> bool {
-    let covers = |wide: &str, name: &str| {
-        let parent = name.split_once('.').map(|(_, parent)| parent);
-        wide.strip_prefix("*.")
-            .is_some_and(|wide| parent == Some(wide))
-    };
-    one == other || covers(one, other) || covers(other, one)
 }

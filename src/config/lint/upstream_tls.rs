@@ -1,8 +1,6 @@
 //! TLS towards services that verifies nothing or shows a certificate that expires, and keys of it without
 //! effect.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::Lints;
@@ -10,7 +8,6 @@ use crate::config::file::{File, UpstreamRuleKeys};
 use crate::config::finding::Finding;
 use crate::config::keys::not_default;
 use crate::config::kinds::Target;
-use crate::config::source::Span;
 use crate::message::protocol::Scheme;
 use crate::pipeline::snapshot::Snapshot;
 
@@ -18,7 +15,7 @@ use crate::pipeline::snapshot::Snapshot;
 pub(super) fn upstream_tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut Lints) {
     expiring(file, snapshot, now, lints);
     // What several take from `upstream_defaults` is of use if it is to one.
-    let mut unused: BTreeMap<Span, (String, bool)> = BTreeMap::new();
+    let mut unused = Vec::new();
     for (rules, is_https) in all(file) {
         let verifies = *rules.tls.verify;
         if is_https && !verifies {
@@ -36,12 +33,10 @@ pub(super) fn upstream_tls(file: &File, snapshot: &Snapshot, now: Timestamp, lin
                     format!("`tls.{key}` has no effect: no endpoint has `https`"),
                 ),
             };
-            unused.entry(span).or_insert((text, false)).1 |= is_used;
+            unused.push((span, text, is_used));
         }
     }
-    for (span, (text, _)) in unused.into_iter().filter(|(_, (_, is_used))| !is_used) {
-        lints.add(span, text);
-    }
+    lints.add_unused(unused.into_iter());
 }
 
 /// Finds certificates that services are shown and will not take for long.

@@ -1,6 +1,6 @@
 //! Rules of upstreams that change nothing: another key, or a route, keeps them from having any effect.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::Lints;
 use crate::config::file::{BalanceWord, File, UpstreamRuleKeys};
@@ -18,16 +18,8 @@ pub(super) fn upstreams(file: &File, lints: &mut Lints) {
 
 /// Finds what is of no use to any upstream that takes it: in `upstream_defaults` one is enough.
 fn without_effect(file: &File, lints: &mut Lints) {
-    let mut found: BTreeMap<Span, (&str, bool)> = BTreeMap::new();
     let own = file.upstreams.good().map(|(_, keys)| &keys.rules);
-    for rules in own.chain([&*file.upstream_defaults]) {
-        for (span, text, is_used) in effects(rules) {
-            found.entry(span).or_insert((text, false)).1 |= is_used;
-        }
-    }
-    for (span, (text, _)) in found.iter().filter(|(_, (_, is_used))| !is_used) {
-        lints.add(*span, (*text).to_owned());
-    }
+    lints.add_unused(own.chain([&*file.upstream_defaults]).flat_map(effects));
     checks_of_none(file, lints);
 }
 

@@ -115,6 +115,25 @@ impl Format {
 }
 
 impl At<Value> {
+    /// Shows all places in it, its own first: those of values and of keys, with what is written there if it
+    /// is text.
+    pub(in crate::config) fn each(&self, see: &mut dyn FnMut(Option<&str>, Span)) {
+        match &self.value {
+            Value::Text(text) => see(Some(text), self.span),
+            _ => see(None, self.span),
+        }
+        match &self.value {
+            Value::List(list) => list.iter().for_each(|one| one.each(see)),
+            Value::Table(entries) => {
+                for (key, value) in entries {
+                    see(Some(&key.value), key.span);
+                    value.each(see);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The value without its places.
     pub(in crate::config) fn into_json(self) -> serde_json::Value {
         match self.value {
