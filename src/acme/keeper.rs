@@ -70,7 +70,7 @@ impl Keeper {
         let names = settings.domains.iter();
         Self {
             state: settings.state(),
-            client: Client::new(Arc::clone(&settings.trust)),
+            client: Client::new(settings.trust.speaking(&[])),
             names: names.map(|name| (name.clone(), Name::new())).collect(),
             settings,
             fleet,

@@ -2,12 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use rustls::ClientConfig;
 
 use super::store::StateDir;
-use crate::tls::Secret;
+use crate::tls::{ClientTls, Secret};
 use crate::words::words;
 
 words! {
@@ -23,7 +20,7 @@ words! {
 }
 
 /// Which names get certificates, and from whom.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct AcmeSettings {
     /// In lower case, each once.
     pub domains: Vec<String>,
@@ -32,9 +29,7 @@ pub struct AcmeSettings {
     /// The URL of the authority's directory.
     pub directory: String,
     /// Whose certificates are trusted when the authority is asked.
-    pub trust: Arc<ClientConfig>,
-    /// What `trust` was made of, in PEM; absent: the platform's.
-    pub ca: Option<String>,
+    pub trust: ClientTls,
     /// Where the account and certificates are kept.
     pub state_dir: PathBuf,
     /// How names are proven.
@@ -78,29 +73,6 @@ impl FleetKey {
 impl fmt::Debug for FleetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FleetKey")
-    }
-}
-
-/// Trust is made anew by each reload: what it was made of tells whether it has changed.
-impl PartialEq for AcmeSettings {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            domains,
-            contact,
-            directory,
-            trust: _,
-            ca,
-            state_dir,
-            challenge,
-            fleet_key,
-        } = self;
-        *domains == other.domains
-            && *contact == other.contact
-            && *directory == other.directory
-            && *ca == other.ca
-            && *state_dir == other.state_dir
-            && *challenge == other.challenge
-            && *fleet_key == other.fleet_key
     }
 }
 

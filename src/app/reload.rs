@@ -13,6 +13,7 @@ use crate::admin::{Done, Doorkeeper, Reloads};
 use crate::config::{
     self, CertificateFiles, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
+use crate::limit::RedisTarget;
 use crate::metrics::{Metrics, ReloadOutcome};
 use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
@@ -35,6 +36,8 @@ pub(super) struct Reloader {
     pub watches: bool,
     /// What the gateway was started with.
     pub started: Arc<Written>,
+    /// Where limits are counted.
+    pub redis: Option<RedisTarget>,
     /// What was read last.
     pub served: Arc<Written>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
@@ -111,6 +114,7 @@ impl Reloader {
         let served = Served {
             tls: snapshot.tls.as_deref(),
             upstreams: &snapshot.upstreams,
+            redis: self.redis.as_ref(),
         };
         let loaded = config::load_again(&self.file, &config::environment, served);
         let loaded = match loaded {

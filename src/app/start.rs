@@ -87,6 +87,7 @@ impl Started {
             certificates,
             watches: settings.watch,
             started: Arc::clone(&written),
+            redis: settings.redis.as_ref().map(|it| it.target.clone()),
             served: written,
             snapshots: snapshots.clone(),
             registry,

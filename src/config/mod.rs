@@ -54,6 +54,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
+use crate::limit::RedisTarget;
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::ServerTls;
 use crate::upstream::Upstream;
@@ -107,6 +108,8 @@ pub struct Served<'s> {
     pub tls: Option<&'s ServerTls>,
     /// Those that services are shown.
     pub upstreams: &'s [Arc<Upstream>],
+    /// The Redis that one is shown.
+    pub redis: Option<&'s RedisTarget>,
 }
 
 /// The same while these certificates are used: those whose files have not changed are taken as they are,

@@ -63,16 +63,6 @@ impl<'r> Reading<'r> {
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.
     pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
         let read = self.file(path);
-        self.reported(read, path, at)
-    }
-
-    /// The same for a file in PEM.
-    pub(super) fn pem_file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
-        let read = self.pem_file(path);
-        self.reported(read, path, at)
-    }
-
-    fn reported<T>(&mut self, read: Result<T, Unreadable>, path: &Path, at: Span) -> Option<T> {
         read.map_err(|error| {
             let message = format!("cannot read `{}`: {error}", path.display());
             self.problems

@@ -55,6 +55,16 @@ impl<T> Deref for At<T> {
     }
 }
 
+impl<T> At<T> {
+    /// The same, lent.
+    pub(super) fn lent(&self) -> At<&T> {
+        At {
+            value: &self.value,
+            span: self.span,
+        }
+    }
+}
+
 impl<T> At<Option<T>> {
     /// The value, if there is one.
     pub(super) fn written(&self) -> Option<At<&T>> {

@@ -31,8 +31,8 @@ pub use memory::MemoryStore;
 pub use moved::{Question, Questions};
 pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
 pub use redis::{
-    InvalidRedisTarget, InvalidRedisUrl, InvalidTls, Lease, RedisSettings, RedisTarget, RedisTls,
-    RedisTopology, RedisUrl, SharedRedis, SharedRedisError,
+    InvalidRedisTarget, InvalidRedisUrl, Lease, RedisSettings, RedisTarget, RedisTopology,
+    RedisUrl, SharedRedis, SharedRedisError,
 };
 pub use state::{StateError, StateFile};
 pub use subject::{Subject, Who, network};

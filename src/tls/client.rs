@@ -15,12 +15,10 @@ use super::certificate::Certificate;
 use super::fault::{Fault, Half};
 use super::pem::Sections;
 use super::provider::provider;
-use super::trust::trust;
 use super::verify::{AnyCertificate, Listed};
 
-/// The protocol that a service may choose (RFC 7301): that of requests, and that of checks by gRPC.
+/// The protocol that a service can choose for requests (RFC 7301).
 const HTTP1: &[u8] = b"http/1.1";
-const HTTP2: &[u8] = b"h2";
 
 /// So many tickets of TLS 1.3 are kept for a service; each is used once.
 const TICKETS: usize = 8;
@@ -73,10 +71,14 @@ impl Authorities {
     /// Those that the platform trusts, looked up once for the process. `None` if it knows none.
     #[must_use]
     pub fn of_platform() -> Option<Self> {
-        static ROOTS: LazyLock<Option<Arc<RootCertStore>>> =
-            LazyLock::new(|| trust(None).ok().map(Arc::new));
-        ROOTS.as_ref().map(|roots| Self {
-            roots: Arc::clone(roots),
+        static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+            let mut roots = RootCertStore::empty();
+            // Platforms have odd ones among many; what matters is that there are some.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            Arc::new(roots)
+        });
+        (!ROOTS.is_empty()).then(|| Self {
+            roots: Arc::clone(&ROOTS),
             listed: None,
         })
     }
@@ -149,11 +151,11 @@ impl ClientTls {
         &self.config
     }
 
-    /// The same, for a connection that is to speak HTTP/2.
+    /// The same for servers that speak something else: the names of their protocols, if those have any.
     #[must_use]
-    pub fn config_of_http2(&self) -> Arc<ClientConfig> {
+    pub fn speaking(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
-        config.alpn_protocols = vec![HTTP2.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Arc::new(config)
     }
 

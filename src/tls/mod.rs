@@ -18,7 +18,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tickets;
-mod trust;
 mod verify;
 
 pub use certificate::{Certificate, Expiry};
@@ -34,4 +33,3 @@ pub use provider::provider;
 pub use secret::Secret;
 pub use server::{Handshake, ServerTls, TlsVersion};
 pub use table::Source;
-pub use trust::{NoTrust, anonymous_client, certificates, trust};

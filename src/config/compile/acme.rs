@@ -7,33 +7,33 @@ use std::sync::Arc;
 use crate::acme::{AcmeSettings, ChallengeKind, FleetKey};
 use crate::config::file::{AcmeKeys, File};
 use crate::config::problems::{Problem, Problems};
-use crate::tls::{Secret, anonymous_client};
+use crate::tls::Secret;
+
+use super::client_tls::{ClientFiles, Servers};
 
 /// Compiles `[tls.acme]`, if it is there.
 pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSettings>> {
     let keys = file.tls.acme.given()?;
     check_listeners(file, keys, problems);
     let domains = domains(keys, problems);
-    let ca = match keys.ca.written() {
-        // That it cannot be read has been reported.
-        Some(file) => Some(file.text.clone()?),
-        None => None,
+    let files = ClientFiles {
+        table: "tls.acme",
+        ca: keys.ca.written(),
+        cert: None,
+        key: None,
     };
-    let trust = anonymous_client(ca.as_deref()).map_err(|error| {
-        let problem = match keys.ca.written() {
-            Some(file) => Problem::at(file.span, "`tls.acme.ca` cannot be used"),
-            None => Problem::at(keys.directory.span, "the authority cannot be trusted")
-                .help("`tls.acme.ca` names a file with those to trust"),
-        };
-        problems.add(problem.label(error.to_string()));
-    });
+    let authority = Servers {
+        noun: "directory of ACME",
+        are_verified: true,
+        named_at: Some(keys.directory.span),
+    };
+    let trust = files.compile(authority, &[], problems)?;
     let secret = file.tls.secret.as_ref();
     Some(Arc::new(AcmeSettings {
         domains,
         contact: keys.contact.as_ref().map(|contact| contact.0.clone()),
         directory: keys.directory.0.clone(),
-        trust: trust.ok()?,
-        ca,
+        trust,
         state_dir: keys.state_dir.0.clone(),
         challenge: *keys.challenge,
         fleet_key: secret.map(|secret| FleetKey::of(&Secret::shared(&secret.0))),

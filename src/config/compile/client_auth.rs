@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use crate::client::{CertificateTable, Client};
 use crate::config::file::{ClientAuthKeys, ClientKeys, File};
-use crate::config::kinds::PemFile;
 use crate::config::problems::{Problem, Problems};
-use crate::config::source::{At, Span};
-use crate::tls::{CertificateIdentity, ClientAuth, ClientAuthorities, Half, Secret};
+use crate::config::source::Span;
+use crate::tls::{CertificateIdentity, ClientAuth, ClientAuthorities, Secret};
 
-use super::pem::{text, unusable};
+use super::pem::authorities;
 
 /// Compiles what clients are asked for. Without authorities that can be read there is nothing to go by,
 /// and the configuration is refused: nobody is let in unasked because a file is empty.
@@ -18,28 +17,10 @@ pub(super) fn compile(
     secret: &Secret,
     problems: &mut Problems,
 ) -> Option<ClientAuth> {
-    let file = At {
-        value: &keys.ca.value,
-        span: keys.ca.span,
-    };
-    let authorities = authorities(file, problems)?;
+    let authorities = authorities(keys.ca.lent(), ClientAuthorities::read, problems)?;
     let names = keys.names.iter().map(|name| name.0.clone()).collect();
     let mode = *keys.mode;
     Some(ClientAuth::new(mode, names, authorities, secret.clone()))
-}
-
-fn authorities(file: At<&PemFile>, problems: &mut Problems) -> Option<ClientAuthorities> {
-    let At { value, span } = file;
-    let again = || At { value, span };
-    let read = text(again(), Half::Cert, problems);
-    let read = read.and_then(|text| text.map(ClientAuthorities::read).transpose());
-    read.unwrap_or_else(|fault| {
-        let problem = unusable(again(), "file of authorities", &fault);
-        problems.add(problem.help(
-            "`ca` takes certificates of authorities in PEM, each from `-----BEGIN CERTIFICATE-----` on",
-        ));
-        None
-    })
 }
 
 /// Collects what clients are known by. The same may be given once only.

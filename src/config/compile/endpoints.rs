@@ -35,14 +35,10 @@ pub(super) fn compile(
     let https = written.iter().find(is_https).map(|keys| keys.url.span);
     let tls = UpstreamTls::compile(tls, https, served, problems);
     let mut endpoint = |keys: &At<EndpointKeys>| {
-        let url = At {
-            value: &keys.url.value,
-            span: keys.url.span,
-        };
         Some(Endpoint {
             weight: keys.weight.small(),
             backup: *keys.backup,
-            ..tls.endpoint(url, problems)?
+            ..tls.endpoint(keys.url.lent(), problems)?
         })
     };
     let endpoints: Vec<_> = written.iter().map(&mut endpoint).collect();

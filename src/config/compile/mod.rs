@@ -7,6 +7,7 @@ mod acme;
 mod action;
 mod admin;
 mod client_auth;
+mod client_tls;
 mod cors;
 mod endpoints;
 mod fields;
@@ -32,6 +33,7 @@ use crate::config::file::{File, LogKeys};
 use crate::config::keys::Number;
 use crate::config::problems::Problems;
 use crate::config::settings::Settings;
+use crate::limit::RedisTarget;
 use crate::logging::{Lines, Members, Sample};
 use crate::pipeline::snapshot::{Access, Snapshot};
 use crate::wire::head::HeadLimits;
@@ -60,7 +62,7 @@ pub(super) fn compile(
     };
     let routes = routes::compile(file, &mut with, problems);
     let (mut allow, upstreams) = (with.allow, with.upstreams.list);
-    let settings = settings(file, problems);
+    let settings = settings(file, running, problems);
     let tls = tls::compile(file, running.tls, now, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
@@ -111,10 +113,11 @@ fn access_lines(log: &LogKeys) -> Lines {
 }
 
 /// Compiles what is fixed when the program starts.
-fn settings(file: &File, problems: &mut Problems) -> Option<Settings> {
+fn settings(file: &File, running: Served<'_>, problems: &mut Problems) -> Option<Settings> {
     let server = &file.server;
     let redis = file.limits.redis.as_ref().filter(|keys| !keys.is_off());
-    let redis = redis.map(|keys| redis::compile(keys, problems));
+    let shown = running.redis.and_then(RedisTarget::certificate);
+    let redis = redis.map(|keys| redis::compile(keys, shown, problems));
     let (admin_listen, metrics_listen) = admin::listen(file, problems);
     Some(Settings {
         listen: listen::compile(file, problems),

@@ -28,3 +28,20 @@ pub(super) fn unusable(file: At<&PemFile>, what: &str, fault: &Fault) -> Problem
     let message = format!("the {what} `{}` cannot be used", file.path.display());
     Problem::at(file.span, message).label(fault.to_string())
 }
+
+/// Reads the certificates of authorities.
+pub(super) fn authorities<T>(
+    file: At<&PemFile>,
+    read: fn(&str) -> Result<T, Fault>,
+    problems: &mut Problems,
+) -> Option<T> {
+    let text = text(file, Half::Cert, problems);
+    let read = text.and_then(|text| text.map(read).transpose());
+    read.unwrap_or_else(|fault| {
+        let problem = unusable(file, "file of authorities", &fault);
+        problems.add(problem.help(
+            "`ca` takes certificates of authorities in PEM, each from `-----BEGIN CERTIFICATE-----` on",
+        ));
+        None
+    })
+}

@@ -1,15 +1,22 @@
 //! The store of counters that gateways share: where it is, and what TLS to it trusts and shows.
 
+use std::sync::Arc;
+
 use crate::config::file::{RedisKeys, RedisMode};
 use crate::config::problems::{Problem, Problems};
-use crate::limit::{
-    InvalidRedisTarget, InvalidTls, RedisSettings, RedisTarget, RedisTls, RedisTopology, RedisUrl,
-};
+use crate::limit::{InvalidRedisTarget, RedisSettings, RedisTarget, RedisTopology, RedisUrl};
+use crate::tls::{Certificate, ClientTls};
 
-/// Compiles all that is said of Redis.
-pub(super) fn compile(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisSettings> {
+use super::client_tls::{ClientFiles, Servers};
+
+/// Compiles all that is said of Redis. A certificate that it is shown already is taken as it is.
+pub(super) fn compile(
+    keys: &RedisKeys,
+    served: Option<&Arc<Certificate>>,
+    problems: &mut Problems,
+) -> Option<RedisSettings> {
     Some(RedisSettings {
-        target: target(keys, problems)?,
+        target: target(keys, served, problems)?,
         on_failure: *keys.on_failure,
         deadline: keys.deadline.0,
         lease: *keys.lease,
@@ -17,11 +24,15 @@ pub(super) fn compile(keys: &RedisKeys, problems: &mut Problems) -> Option<Redis
     })
 }
 
-fn target(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTarget> {
+fn target(
+    keys: &RedisKeys,
+    served: Option<&Arc<Certificate>>,
+    problems: &mut Problems,
+) -> Option<RedisTarget> {
     let topology = topology(keys, problems);
     let urls = urls(keys, problems)?;
     let is_tls = urls.iter().any(RedisUrl::is_tls);
-    let tls = tls(keys, is_tls, problems);
+    let tls = tls(keys, is_tls, served, problems);
     if is_tls && tls.is_none() {
         return None;
     }
@@ -100,51 +111,27 @@ fn topology(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTopology> 
 }
 
 /// What TLS goes by, where the URLs ask for it. Reports what would not be used.
-fn tls(keys: &RedisKeys, is_tls: bool, problems: &mut Problems) -> Option<RedisTls> {
-    let (cert, key) = (keys.cert.written(), keys.key.written());
-    let named = [("ca", keys.ca.written()), ("cert", cert), ("key", key)];
-    if !is_tls {
-        for (key, file) in named {
-            let Some(file) = file else { continue };
-            let message = format!("`limits.redis.{key}` needs TLS");
-            let label = "write `rediss://` in `url`, or leave this out";
-            problems.add(Problem::at(file.span, message).label(label));
-        }
-        return None;
-    }
-    let alone = match (cert, key) {
-        (Some(cert), None) => Some((cert, "key")),
-        (None, Some(key)) => Some((key, "cert")),
-        _ => None,
+fn tls(
+    keys: &RedisKeys,
+    is_tls: bool,
+    served: Option<&Arc<Certificate>>,
+    problems: &mut Problems,
+) -> Option<ClientTls> {
+    let files = ClientFiles {
+        table: "limits.redis",
+        ca: keys.ca.written(),
+        cert: keys.cert.written(),
+        key: keys.key.written(),
     };
-    if let Some((alone, other)) = alone {
-        let message = format!("`limits.redis.{other}` is missing");
-        let label = "a certificate and its key go together";
-        problems.add(Problem::at(alone.span, message).label(label));
+    if !is_tls {
+        files.refuse("rediss://", "url", problems);
         return None;
     }
-    let [ca, cert, key] = named.map(|(_, file)| Some(file?.text.as_deref()));
-    if [ca, cert, key].contains(&Some(None)) {
-        // That it cannot be read has been reported.
-        return None;
-    }
-    match RedisTls::parse(ca.flatten(), cert.flatten().zip(key.flatten())) {
-        Ok(tls) => Some(tls),
-        Err(error) => {
-            let (name, file) = match error {
-                InvalidTls::Cert => named[1],
-                InvalidTls::Key | InvalidTls::Pair => named[2],
-                InvalidTls::Ca | InvalidTls::NoRoots | InvalidTls::Library(_) => named[0],
-            };
-            let problem = match file {
-                Some(file) => {
-                    Problem::at(file.span, format!("`limits.redis.{name}` cannot be used"))
-                }
-                None => Problem::at(keys.url.span, "there can be no TLS to Redis")
-                    .help("`limits.redis.ca` names a file with those to trust"),
-            };
-            problems.add(problem.label(error.to_string()));
-            None
-        }
-    }
+    let servers = Servers {
+        noun: "Redis with `rediss://`",
+        are_verified: true,
+        named_at: Some(keys.url.span),
+    };
+    let served: Vec<_> = served.into_iter().map(Arc::clone).collect();
+    files.compile(servers, &served, problems)
 }

@@ -72,13 +72,9 @@ pub(super) struct Pair<'f> {
 
 impl<'f> Pair<'f> {
     fn of(keys: &'f CertificateKeys) -> Self {
-        let at = |file: &'f At<PemFile>| At {
-            value: &file.value,
-            span: file.span,
-        };
         Self {
-            cert: at(&keys.cert),
-            key: at(&keys.key),
+            cert: keys.cert.lent(),
+            key: keys.key.lent(),
         }
     }
 
@@ -115,11 +111,10 @@ impl<'f> Pair<'f> {
     }
 
     fn file(&self, half: Half) -> At<&'f PemFile> {
-        let At { value, span } = match half {
-            Half::Cert => &self.cert,
-            Half::Key => &self.key,
-        };
-        At { value, span: *span }
+        match half {
+            Half::Cert => self.cert,
+            Half::Key => self.key,
+        }
     }
 
     fn report(&self, fault: &Fault, problems: &mut Problems) {

@@ -8,8 +8,9 @@ use rustls::ClientConfig;
 use crate::config::file::{File, TracesKeys};
 use crate::config::problems::{Problem, Problems};
 use crate::message::protocol::Scheme;
-use crate::tls::anonymous_client;
 use crate::traces::{Collector, Protocol, Sampler, TraceSettings};
+
+use super::client_tls::{ClientFiles, Servers};
 
 /// Names that say how a message of gRPC is read.
 const GRPC: &str = "grpc-";
@@ -65,30 +66,24 @@ fn headers(keys: &TracesKeys, problems: &mut Problems) -> HeaderMap {
 
 /// Whom TLS trusts, where it is spoken.
 fn trust(keys: &TracesKeys, problems: &mut Problems) -> Option<Arc<ClientConfig>> {
-    let ca = keys.ca.written();
+    let files = ClientFiles {
+        table: "traces",
+        ca: keys.ca.written(),
+        cert: None,
+        key: None,
+    };
     if keys.endpoint.0.scheme == Scheme::Http {
-        if let Some(ca) = ca {
-            let problem = Problem::at(ca.span, "`traces.ca` needs TLS");
-            problems.add(problem.label("write `https://` in `endpoint`, or leave this out"));
-        }
+        files.refuse("https://", "endpoint", problems);
         return None;
     }
-    let text = match ca {
-        // That it cannot be read has been reported.
-        Some(ca) => Some(ca.text.as_deref()?),
-        None => None,
+    let collectors = Servers {
+        noun: "collector with `https`",
+        are_verified: true,
+        named_at: Some(keys.endpoint.span),
     };
-    let trust = anonymous_client(text).map_err(|error| {
-        let problem = match ca {
-            Some(ca) => Problem::at(ca.span, "`traces.ca` cannot be used"),
-            None => Problem::at(keys.endpoint.span, "the collector cannot be trusted")
-                .help("`traces.ca` names a file with the authorities to trust"),
-        };
-        problems.add(problem.label(error.to_string()));
-    });
-    let mut trust = trust.ok()?;
-    if *keys.protocol == Protocol::Grpc {
-        Arc::make_mut(&mut trust).alpn_protocols = vec![b"h2".to_vec()];
-    }
-    Some(trust)
+    let tls = files.compile(collectors, &[], problems)?;
+    Some(match *keys.protocol {
+        Protocol::Http => tls.speaking(&[]),
+        Protocol::Grpc => tls.speaking(&[b"h2"]),
+    })
 }

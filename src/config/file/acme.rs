@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::acme::ChallengeKind;
 use crate::config::keys::{List, table};
-use crate::config::kinds::{DirectoryUrl, DomainName, FilePath, MailAddress, TextFile};
+use crate::config::kinds::{DirectoryUrl, DomainName, FilePath, MailAddress, ReloadedPem};
 
 /// The directory of Let's Encrypt.
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -22,7 +22,7 @@ table! {
         directory: DirectoryUrl = DirectoryUrl(LETS_ENCRYPT.to_owned());
         /// A file in PEM with the authorities to trust when the directory is asked, for one of your own.
         /// Absent: the platform's.
-        ca: Option<TextFile>;
+        ca: Option<ReloadedPem>;
         /// A folder for the account and the certificates, which is made if it is not there. Their keys are
         /// in it: it is for the gateway's user alone.
         state_dir: FilePath = FilePath(PathBuf::from("/var/lib/tollgate/acme"));

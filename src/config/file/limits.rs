@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::keys::{List, Map, Number, table};
-use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, Secret, TextFile, Within};
+use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, ReloadedPem, Secret, Within};
 use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
 use crate::words::words;
 
@@ -105,11 +105,11 @@ table! {
         /// asks Redis.
         lease: Lease = Lease::Auto;
         /// With `rediss://`: a file in PEM with the authorities to trust. Absent: the platform's.
-        ca: Option<TextFile>;
+        ca: Option<ReloadedPem>;
         /// With `rediss://`: a file in PEM with the certificate to show. It needs `key`.
-        cert: Option<TextFile>;
+        cert: Option<ReloadedPem>;
         /// With `rediss://`: a file in PEM with the key of `cert`.
-        key: Option<TextFile>;
+        key: Option<ReloadedPem>;
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[traces]`: which requests are traced, and who gets the spans.
 
 use crate::config::keys::{Map, table};
-use crate::config::kinds::{CollectorUrl, FieldName, SecretFieldText, Share, TextFile};
+use crate::config::kinds::{CollectorUrl, FieldName, ReloadedPem, SecretFieldText, Share};
 use crate::traces::Protocol;
 
 table! {
@@ -20,7 +20,7 @@ table! {
         /// Header fields that the collector is sent, such as `authorization`. Never logged.
         headers: Map<FieldName, SecretFieldText> = Map::default();
         /// With `https`: a file in PEM with the authorities to trust. Absent: the platform's.
-        ca: Option<TextFile>;
+        ca: Option<ReloadedPem>;
         /// What spans say of whose they are (`service.name`).
         service_name: String = "tollgate".to_owned();
     }

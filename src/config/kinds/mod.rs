@@ -16,7 +16,7 @@ pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::{FieldValue, SecretFieldText};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name, covers};
-pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem, TextFile};
+pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;
 pub(super) use upstreams::{GrpcCheck, HealthPath, StatusRange};

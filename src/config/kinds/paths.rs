@@ -13,13 +13,6 @@ use crate::config::tree::{Format, Value};
 /// A path.
 pub(in crate::config) struct FilePath(pub PathBuf);
 
-/// A file's path, and the text in it.
-pub(in crate::config) struct TextFile {
-    path: PathBuf,
-    /// Absent if it cannot be read, which has been reported.
-    pub text: Option<String>,
-}
-
 /// The path of a file, and the part of the configuration that stands in it.
 pub(in crate::config) struct InFile<T> {
     path: PathBuf,
@@ -77,25 +70,9 @@ impl Kind for FilePath {
     }
 }
 
-impl Kind for TextFile {
-    fn form() -> Form {
-        Form::not_empty("the path of a file in PEM")
-    }
-
-    fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let path = path_of_pem(written, path, reading)?;
-        let text = reading.pem_file_named_at(&path, written.span);
-        Ok(Self { path, text })
-    }
-
-    fn shown(&self) -> Shown {
-        shown_with_content(&self.path, self.text.as_deref())
-    }
-}
-
 impl Kind for ReloadedPem {
     fn form() -> Form {
-        TextFile::form()
+        PemFile::form()
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
@@ -111,7 +88,7 @@ impl Kind for ReloadedPem {
 
 impl Kind for PemFile {
     fn form() -> Form {
-        TextFile::form()
+        Form::not_empty("the path of a file in PEM")
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {

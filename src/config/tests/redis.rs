@@ -1,6 +1,10 @@
 //! What stands behind Redis' address, and TLS to it.
 
-use crate::limit::RedisTarget;
+use std::sync::Arc;
+
+use crate::config::{Served, load_again};
+use crate::limit::{RedisTarget, RedisTopology, RedisUrl};
+use crate::tls::{Certificate, ClientTls, Purpose};
 
 use super::*;
 
@@ -99,14 +103,52 @@ fn files_that_do_not_fit_are_said_where_they_are_named() {
         url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem" => 4:8 `limits.redis.key` is missing
         url = "rediss://a"\nca = "ca.pem"\nkey = "key.pem" => 4:7 `limits.redis.cert` is missing
         url = "rediss://a"\nca = "gone.pem" => 3:6 cannot read `conf/gone.pem`: there is no such file
-        url = "rediss://a"\nca = "key.pem" => 3:6 it holds no certificates in PEM
-        url = "rediss://a"\nca = "ca.pem"\ncert = "empty"\nkey = "key.pem" => 4:8 it holds no certificate in PEM
-        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "cert.pem" => 5:7 it holds no private key in PEM
-        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "other-key.pem" => 5:7 the key is not that of the certificate
+        url = "rediss://a"\nca = "key.pem" => 3:6 there is no certificate in it, but a private key
+        url = "rediss://a"\nca = "ca.pem"\ncert = "empty"\nkey = "key.pem" => 4:8 it is empty
+        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "cert.pem" => 5:7 there is no private key in it, but a certificate
+        url = "rediss://a"\nca = "ca.pem"\ncert = "cert.pem"\nkey = "other-key.pem" => 5:7 the key does not fit the certificate
         "#,
     ) {
         is_said(&redis, said);
     }
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_shown_on_but_not_begun_with() {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (cert, key) = (params.self_signed(&key).unwrap().pem(), key.serialize_pem());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tollgate.toml");
+    let text =
+        "[limits.redis]\nurl = 'rediss://a'\nca = 'cert.pem'\ncert = 'cert.pem'\nkey = 'key.pem'";
+    for (name, text) in [
+        ("tollgate.toml", text),
+        ("cert.pem", &cert),
+        ("key.pem", &key),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let said = load_again(&file, &environment, Served::default()).expect_err("it has expired");
+    assert!(
+        said.to_string()
+            .contains("has expired, at 2021-01-01T00:00:00Z"),
+        "{said}"
+    );
+    // As it was read while it was valid.
+    let then = "2020-06-01T00:00:00Z".parse().unwrap();
+    let shown = Certificate::read(Some(&cert), Some(&key), Purpose::Client, then).unwrap();
+    let tls = ClientTls::new(None, Some(Arc::new(shown.clone())));
+    let url = RedisUrl::parse("rediss://a").unwrap();
+    let redis = RedisTarget::new(&[url], RedisTopology::Single, Some(tls)).unwrap();
+    let served = Served {
+        redis: Some(&redis),
+        ..Served::default()
+    };
+    let target = fine(load_again(&file, &environment, served)).settings.redis;
+    assert!(target.unwrap().target.certificate().unwrap().is(&shown));
 }
 
 /// Fails unless that is all that is said, behind its place.

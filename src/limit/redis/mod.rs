@@ -18,7 +18,6 @@ mod settings;
 mod shared;
 mod split;
 mod target;
-mod tls;
 mod url;
 
 pub(super) use call::{Permits, Reply, Scripts};
@@ -32,5 +31,4 @@ pub(super) use link::Link;
 pub use settings::{Lease, RedisSettings};
 pub use shared::{SharedRedis, SharedRedisError};
 pub use target::{InvalidRedisTarget, RedisTarget, RedisTopology};
-pub use tls::{InvalidTls, RedisTls};
 pub use url::{InvalidRedisUrl, RedisUrl};

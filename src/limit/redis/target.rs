@@ -14,7 +14,8 @@ use super::names::Names;
 use super::seeds::{STEP, Seeds};
 use super::sentinel::Sentinels;
 use super::url::{Address, RedisUrl};
-use super::{CallError, Connection, RedisTls};
+use super::{CallError, Connection};
+use crate::tls::{Certificate, ClientTls};
 
 /// A Redis to count in. Holds a password: its `Debug` shows addresses only.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub struct RedisTarget {
     socket: Option<PathBuf>,
     topology: RedisTopology,
     login: RedisConnectionInfo,
-    tls: Option<RedisTls>,
+    tls: Option<ClientTls>,
     nodes: Arc<Nodes>,
     names: Arc<Names>,
 }
@@ -55,7 +56,7 @@ impl RedisTarget {
     pub fn new(
         urls: &[RedisUrl],
         topology: RedisTopology,
-        tls: Option<RedisTls>,
+        tls: Option<ClientTls>,
     ) -> Result<Self, InvalidRedisTarget> {
         let first = urls.first().ok_or(InvalidRedisTarget::NoUrl)?;
         if topology == RedisTopology::Single && urls.len() > 1 {
@@ -95,6 +96,12 @@ impl RedisTarget {
         })
     }
 
+    /// What Redis is shown that asks for it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.tls.as_ref()?.certificate()
+    }
+
     /// The longest that [`Self::connect`] may take.
     pub(in crate::limit) fn patience(&self) -> Duration {
         let steps = u32::try_from(self.seeds.addresses.len()).unwrap_or(u32::MAX);
@@ -115,7 +122,7 @@ impl RedisTarget {
     ) -> Result<(Connection, Driver), CallError> {
         let dialer = Dialer {
             login: self.login.clone(),
-            tls: self.tls.as_ref().map(|RedisTls(config)| Arc::clone(config)),
+            tls: self.tls.as_ref().map(|tls| tls.speaking(&[])),
             names: Arc::clone(&self.names),
         };
         let (connection, driver) = match &self.topology {

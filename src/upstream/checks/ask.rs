@@ -58,7 +58,7 @@ async fn connect(target: &Target, begun: Instant, buffers: &Buffers) -> Result<C
     };
     let (config, no_protocol) = match target.rules.call {
         HealthCall::Http { .. } => (Arc::clone(tls.tls.config()), None),
-        HealthCall::Grpc { .. } => (tls.tls.config_of_http2(), Some(GrpcFailure::NoHttp2)),
+        HealthCall::Grpc { .. } => (tls.tls.speaking(&[b"h2"]), Some(GrpcFailure::NoHttp2)),
     };
     let before = |out: &mut Vec<u8>| target.put_first(out);
     let time = (begun, patience);

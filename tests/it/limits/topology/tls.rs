@@ -1,6 +1,10 @@
 //! TLS: certificates that fit, and some that don't.
 
-use tollgate::limit::{Clock, LimitStore, RedisSettings, RedisTarget, RedisTls, RedisTopology};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tollgate::limit::{Clock, LimitStore, RedisSettings, RedisTarget, RedisTopology};
+use tollgate::tls::{Authorities, Certificate, ClientTls, Purpose};
 
 use super::super::client;
 use super::super::log::Log;
@@ -8,7 +12,18 @@ use super::{DEADLINE, PATIENCE, healed, left, settings, store, urls};
 use crate::support::redis_cluster::Cluster;
 use crate::support::redis_tls::Certificates;
 
-fn tls(port: u16, tls: RedisTls) -> RedisTarget {
+/// What trusts the authority of `trusted`, and shows the certificate of `own`.
+fn client_tls(trusted: &Certificates, own: Option<&Certificates>) -> ClientTls {
+    let certificate = own.map(|own| {
+        let (cert, key) = (own.text("client.pem"), own.text("client-key.pem"));
+        let (cert, key) = (Some(&*cert), Some(&*key));
+        Arc::new(Certificate::read(cert, key, Purpose::Client, Timestamp::now()).unwrap())
+    });
+    let authorities = Authorities::read(&trusted.text("ca.pem")).unwrap();
+    ClientTls::new(Some(&authorities), certificate)
+}
+
+fn tls(port: u16, tls: ClientTls) -> RedisTarget {
     let url = format!("rediss://gate:p%40ss@127.0.0.1:{port}/3");
     RedisTarget::new(&urls(&[url]), RedisTopology::Single, Some(tls)).unwrap()
 }
@@ -23,8 +38,7 @@ async fn tls_with_certificates_a_user_a_database_and_a_prefix() {
         .into_iter()
         .chain(rights.split_whitespace());
     let () = redis.ask(&command.collect::<Vec<_>>());
-    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
-    let ours = RedisTls::parse(Some(&files.text("ca.pem")), Some((&cert, &key))).unwrap();
+    let ours = client_tls(&files, Some(&files));
     let settings = RedisSettings {
         key_prefix: "own-prefix".into(),
         ..settings(tls(port, ours))
@@ -45,17 +59,12 @@ async fn tls_with_certificates_a_user_a_database_and_a_prefix() {
 async fn tls_that_does_not_fit_is_told_with_its_reason() {
     let (files, others) = (Certificates::new(), Certificates::new());
     let (_redis, port) = files.redis();
-    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
-    let ca = files.text("ca.pem");
     for (tls_files, reason) in [
-        (RedisTls::parse(Some(&ca), None), "certificate"),
-        (
-            RedisTls::parse(Some(&others.text("ca.pem")), Some((&cert, &key))),
-            "UnknownIssuer",
-        ),
+        (client_tls(&files, None), "certificate"),
+        (client_tls(&others, Some(&files)), "UnknownIssuer"),
     ] {
         let log = Log::capture();
-        let limiter = store(tls(port, tls_files.unwrap())).for_worker();
+        let limiter = store(tls(port, tls_files)).for_worker();
         assert!(!limiter.wait_ready(DEADLINE).await);
         assert_eq!(left(&limiter, &client("caller")).await, None);
         let lines = log.lines();
@@ -72,8 +81,7 @@ async fn tls_that_does_not_fit_is_told_with_its_reason() {
 async fn the_nodes_of_a_cluster_lead_to_each_other_over_tls() {
     let files = Certificates::new();
     let servers = Cluster::start_with_tls(&files);
-    let (cert, key) = (files.text("client.pem"), files.text("client-key.pem"));
-    let ours = RedisTls::parse(Some(&files.text("ca.pem")), Some((&cert, &key))).unwrap();
+    let ours = client_tls(&files, Some(&files));
     let one = &urls(&servers.tls_urls())[..1];
     let target = RedisTarget::new(one, RedisTopology::Cluster, Some(ours)).unwrap();
     let store = store(target);
