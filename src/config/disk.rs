@@ -54,7 +54,7 @@ impl From<io::Error> for Unreadable {
 
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
-    text(bytes(path)?)
+    text(all_of(File::open(path)?)?)
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
@@ -74,10 +74,6 @@ pub fn is_stdin(path: &Path) -> bool {
 /// Reads standard input to its end.
 pub(super) fn read_stdin() -> Result<String, Unreadable> {
     text(all_of(io::stdin().lock())?)
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
-    all_of(File::open(path)?)
 }
 
 fn all_of(reader: impl Read) -> Result<Vec<u8>, Unreadable> {
@@ -206,9 +202,12 @@ impl ReadFile {
             // A pipe gives its content once, and whoever opens it may wait for ever.
             Some(stamp) if !stamp.is_regular => self.digest,
             Some(stamp) if self.stamp == Some(stamp) && stamp.is_reliable() => self.digest,
-            Some(_) => bytes(&self.path)
-                .ok()
-                .map(|bytes| Sha256::digest(bytes).into()),
+            Some(_) => {
+                let bytes = File::open(&self.path)
+                    .ok()
+                    .and_then(|file| all_of(file).ok());
+                bytes.map(|bytes| Sha256::digest(bytes).into())
+            }
         };
         Self {
             path: self.path.clone(),

@@ -62,6 +62,11 @@ impl Lints {
         self.0.push((Some(span), Finding::warning(text)));
     }
 
+    /// The same for what the clock brings about.
+    fn add_passing(&mut self, span: Span, text: impl Into<String>) {
+        self.0.push((Some(span), Finding::warning(text).passing()));
+    }
+
     /// The same for what several have from one place.
     fn add_once(&mut self, span: Span, lint: Finding) {
         if self.0.iter().all(|(other, _)| *other != Some(span)) {
@@ -193,8 +198,7 @@ fn keys(name: &At<ClientName>, client: &ClientKeys, now: Timestamp, lints: &mut 
         } else {
             continue;
         };
-        let lint = Finding::warning(text).passing();
-        lints.0.push((Some(expires_at.span), lint));
+        lints.add_passing(expires_at.span, text);
     }
 }
 

@@ -124,15 +124,10 @@ pub fn load_again(
 ) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(path, environment, &disk::read, home);
     let is_stdin = disk::is_stdin(path);
-    let name = if is_stdin {
-        "<stdin>".into()
+    let (name, text) = if is_stdin {
+        ("<stdin>".into(), disk::read_stdin())
     } else {
-        path.to_string_lossy()
-    };
-    let text = if is_stdin {
-        disk::read_stdin()
-    } else {
-        reading.file(path)
+        (path.to_string_lossy(), reading.file(path))
     };
     let text = match text {
         Ok(text) => text,

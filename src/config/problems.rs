@@ -20,11 +20,11 @@ const FAR: usize = 16 * 1024;
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
-    at: Option<Span>,
-    message: String,
-    label: String,
-    also: Vec<(Span, String)>,
-    help: Option<String>,
+    pub at: Option<Span>,
+    pub message: String,
+    pub label: String,
+    pub also: Vec<(Span, String)>,
+    pub help: Option<String>,
 }
 
 impl Problem {
@@ -173,7 +173,8 @@ impl Problems {
         self.findings().zip(texts)
     }
 
-    fn sorted(&self) -> Vec<&Problem> {
+    /// All of them, in the order of their places.
+    pub(super) fn sorted(&self) -> Vec<&Problem> {
         let mut list: Vec<_> = self.list.iter().collect();
         list.sort_by_key(|problem| problem.at.map(|span| (span.source, span.start)));
         list
@@ -282,33 +283,6 @@ impl fmt::Debug for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-#[cfg(test)]
-impl Problems {
-    /// The problems in few words, a line each: the place and what is marked there, what is said, the same of
-    /// other places, and what to do.
-    pub(super) fn rows(&self) -> String {
-        let marked = |span: Span| {
-            let (line, column) = self.sources.get(span.source).position(span.start);
-            let text = self.sources.text(span).lines().next().unwrap_or_default();
-            format!("{line}:{column} {text}: ")
-        };
-        let row = |problem: &Problem| {
-            let mut row = problem.at.map_or(String::new(), marked) + &problem.message;
-            if !problem.label.is_empty() {
-                row = row + ": " + &problem.label;
-            }
-            for (span, label) in &problem.also {
-                row = row + " | " + &marked(*span) + label;
-            }
-            if let Some(help) = &problem.help {
-                row = row + " = " + help;
-            }
-            row + "\n"
-        };
-        self.sorted().into_iter().map(row).collect()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -60,17 +60,3 @@ impl ManualClock {
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_manual_clock_moves_only_when_told() {
-        let hand = ManualClock::default();
-        let clock = Clock::manual(&hand);
-        assert_eq!(clock.now_ms(), 0);
-        hand.advance(Duration::from_millis(1500));
-        assert_eq!(clock.now_ms(), 1500);
-    }
-}

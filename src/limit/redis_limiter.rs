@@ -33,7 +33,6 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct RedisStore {
     settings: RedisSettings,
-    memory: Arc<MemoryStore>,
     fallback: Fallback,
     log: OutageLog,
     /// Of how many callers the workers hold permits.
@@ -44,9 +43,8 @@ impl RedisStore {
     /// Counts in `memory` while there is no Redis, where the settings say so.
     pub(super) fn new(settings: RedisSettings, memory: Arc<MemoryStore>) -> Self {
         Self {
-            fallback: Fallback::new(&settings, Arc::clone(&memory)),
+            fallback: Fallback::new(&settings, memory),
             settings,
-            memory,
             log: OutageLog::default(),
             leases: AtomicU64::new(0),
         }
@@ -138,7 +136,7 @@ impl RedisLimiter {
     }
 
     fn now_ms(&self) -> u64 {
-        self.store.memory.clock().now_ms()
+        self.store.fallback.memory.clock().now_ms()
     }
 
     /// Asks Redis, and decides without it if there is no decision from there in time.

@@ -40,9 +40,10 @@ pub(super) fn compile(
         (Some(_), None) => {}
     }
     if let Some(target) = keys.upstream.given() {
+        let span = keys.upstream.span;
         let target = At {
             value: target,
-            span: keys.upstream.span,
+            span,
         };
         return upstreams.find(target, problems).map(Action::Forward);
     }

@@ -28,19 +28,10 @@ type ByName = HashMap<String, Option<Arc<Policy>>>;
 /// Compiles all limits.
 pub(super) fn compile(keys: &LimitsKeys, problems: &mut Problems) -> Compiled {
     let mut all = Vec::new();
-    let anonymous = plain("anonymous", keys.anonymous.as_ref(), &mut all, problems);
-    let identified = plain(
-        Policy::IDENTIFIED,
-        keys.identified.as_ref(),
-        &mut all,
-        problems,
-    );
-    let invalid_keys = plain(
-        "invalid_keys",
-        keys.invalid_keys.as_ref(),
-        &mut all,
-        problems,
-    );
+    let mut own = |name, keys: &At<Option<_>>| plain(name, keys.as_ref(), &mut all, problems);
+    let anonymous = own("anonymous", &keys.anonymous);
+    let identified = own(Policy::IDENTIFIED, &keys.identified);
+    let invalid_keys = own("invalid_keys", &keys.invalid_keys);
     let mut tiers = HashMap::new();
     for (name, written) in &keys.tiers.0 {
         check_is_free("a tier", name, problems);
@@ -175,13 +166,7 @@ impl Compiled {
         if let Some(policy) = self.tiers.get(&tier.0) {
             return policy.clone();
         }
-        problems.add(missing(
-            "tier",
-            "limits.tiers",
-            tier.value,
-            tier.span,
-            &self.tiers,
-        ));
+        problems.add(missing("tier", "limits.tiers", tier, &self.tiers));
         None
     }
 
@@ -213,16 +198,16 @@ impl Compiled {
             Problem::at(name.span, format!("there is no policy `{text}`"))
                 .label("this is a limit of callers, which holds on all routes")
         } else {
-            missing("policy", "limits.policies", name, name.span, &self.policies)
+            missing("policy", "limits.policies", name.lent(), &self.policies)
         });
         None
     }
 }
 
 /// The problem of a name that leads nowhere.
-fn missing(what: &str, table: &str, name: &Name, at: Span, known: &ByName) -> Problem {
+fn missing(what: &str, table: &str, name: At<&Name>, known: &ByName) -> Problem {
     let text = name.0.as_str();
-    let problem = Problem::at(at, format!("there is no {what} `{text}`"));
+    let problem = Problem::at(name.span, format!("there is no {what} `{text}`"));
     match closest(text, known.keys().map(String::as_str)) {
         Some(meant) => problem.label(format!("did you mean `{meant}`?")),
         None => problem.help(format!("add `[{table}.{text}]`")),

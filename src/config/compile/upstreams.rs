@@ -83,14 +83,11 @@ impl<'f> Upstreams<'f> {
                 if let Some(place) = self.by_url.get(url) {
                     return Some(*place);
                 }
-                let at = At {
-                    value: url,
-                    span: target.span,
-                };
-                let https = (url.scheme == Scheme::Https).then_some(target.span);
+                let span = target.span;
+                let https = (url.scheme == Scheme::Https).then_some(span);
                 let tls =
                     UpstreamTls::compile(&self.defaults.tls, https, &self.certificates, problems);
-                let endpoint = tls.endpoint(at, problems)?;
+                let endpoint = tls.endpoint(At { value: url, span }, problems)?;
                 let place = self.add(&url.to_string(), vec![endpoint], self.defaults);
                 self.by_url.insert(url.clone(), place);
                 return Some(place);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::file::{CertificateKeys, File};
-use crate::config::finding::Finding;
 use crate::config::keys::not_default;
 use crate::config::source::At;
 use crate::pipeline::snapshot::Snapshot;
@@ -43,8 +42,7 @@ pub(super) fn tls(file: &File, snapshot: &Snapshot, now: Timestamp, lints: &mut 
     let client_auth = snapshot.tls.as_ref().and_then(|tls| tls.client_auth());
     if let (Some(client_auth), Some(keys)) = (client_auth, file.tls.client_auth.as_ref()) {
         for expiry in client_auth.authorities().expiry(now) {
-            let lint = Finding::warning(expiry).passing();
-            lints.0.push((Some(keys.ca.span), lint));
+            lints.add_passing(keys.ca.span, expiry);
         }
     }
     if file.listen.iter().any(|listen| *listen.tls) {
@@ -79,8 +77,7 @@ fn one(
 ) {
     let span = keys.cert.span;
     if let Some(expiry) = certificate.expiry(now) {
-        let lint = Finding::warning(expiry.to_string()).passing();
-        lints.0.push((Some(span), lint));
+        lints.add_passing(span, expiry.to_string());
     }
     if let Some(issuer) = &certificate.lacks_issuer {
         let text = format!(

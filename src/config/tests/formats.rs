@@ -222,7 +222,7 @@ fn what_yaml_has_beyond_a_configuration_is_refused_where_it_stands() {
         server:\n  idel_timeout: 5s => 2:3 did you mean `idle_timeout`?
         "#,
     ) {
-        let rows = read_yaml(&text).expect_err(&text).rows();
+        let rows = rows(&read_yaml(&text).expect_err(&text));
         let (place, why) = said.split_once(' ').unwrap();
         assert!(rows.contains(why), "{text}: {rows}");
         assert!(

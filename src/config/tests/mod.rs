@@ -31,6 +31,8 @@ mod wider;
 use std::env::VarError;
 use std::path::Path;
 
+use super::problems::Problem;
+use super::source::Span;
 use super::{Change, Format, Loaded, Problems, Unreadable, parse};
 
 /// Reads a TOML configuration that stands alone, with a few variables in the environment.
@@ -84,6 +86,31 @@ fn complaints(text: &str) -> String {
     read(text).expect_err("there are problems").to_string()
 }
 
+/// Problems in few words, a line each: the place and what is marked there, what is said, the same of other
+/// places, and what to do.
+fn rows(problems: &Problems) -> String {
+    let sources = &problems.sources;
+    let marked = |span: Span| {
+        let (line, column) = sources.get(span.source).position(span.start);
+        let text = sources.text(span).lines().next().unwrap_or_default();
+        format!("{line}:{column} {text}: ")
+    };
+    let row = |problem: &Problem| {
+        let mut row = problem.at.map_or(String::new(), marked) + &problem.message;
+        if !problem.label.is_empty() {
+            row = row + ": " + &problem.label;
+        }
+        for (span, label) in &problem.also {
+            row = row + " | " + &marked(*span) + label;
+        }
+        if let Some(help) = &problem.help {
+            row = row + " = " + help;
+        }
+        row + "\n"
+    };
+    problems.sorted().into_iter().map(row).collect()
+}
+
 /// The rows of a table: what stands in front of ` => `, where `\n` ends a line, and what stands behind.
 /// Comments begin with `//`.
 pub(super) fn table(text: &str) -> impl Iterator<Item = (String, &str)> {
@@ -105,6 +132,6 @@ fn assert_complaints(text: &str, expected: &str) {
 /// Checks the places and all that is said of a bad one, a line for each problem.
 #[track_caller]
 fn assert_problems(text: &str, expected: &str) {
-    let rows = read(text).expect_err("there are problems").rows();
+    let rows = rows(&read(text).expect_err("there are problems"));
     assert_eq!(rows.trim_end(), expected.trim(), "\n{rows}");
 }

@@ -154,7 +154,7 @@ fn a_certificate_that_has_expired_is_shown_on_but_not_begun_with() {
 /// Fails unless that is all that is said, behind its place.
 #[track_caller]
 fn is_said(redis: &str, said: &str) {
-    let rows = with_files(redis).unwrap_err().rows();
+    let rows = rows(&with_files(redis).unwrap_err());
     let (place, said) = said.split_once(' ').unwrap();
     assert!(rows.starts_with(&format!("{place} ")), "{redis}\n{rows}");
     assert!(rows.contains(said), "{redis}\n{rows}");

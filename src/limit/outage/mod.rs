@@ -20,7 +20,7 @@ use super::{Check, Decisions, MemoryStore, OnFailure, Outcome, RedisSettings, Ve
 /// What decides while Redis does not.
 #[derive(Debug)]
 pub(super) struct Fallback {
-    memory: Arc<MemoryStore>,
+    pub memory: Arc<MemoryStore>,
     /// For limits that say nothing else.
     on_failure: OnFailure,
     /// Among how many gateways the limits are shared.

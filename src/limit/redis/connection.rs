@@ -6,7 +6,7 @@ use ::redis::{Cmd, Value};
 use super::super::Check;
 use super::CallError;
 use super::cluster::Cluster;
-use super::probe::probe;
+use super::dial::probe;
 
 /// A connection that many calls use at once; cheap to clone.
 #[derive(Debug, Clone)]

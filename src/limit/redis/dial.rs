@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    Arg, AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, cmd,
+    Arg, AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, Value, cmd,
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -31,6 +31,10 @@ const QUEUE: usize = 1024;
 
 /// How much a server may say to a new connection.
 const MOST_SAID: u64 = 4096;
+
+/// A script that a server answers unless it is loading, cut off from its master or closed to us. Not
+/// that of requests, which would need keys that are here.
+const PROBE: &str = "return redis.call('TIME')";
 
 /// How long a connection is idle before TCP asks whether the other side is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -215,6 +219,13 @@ pub(super) async fn drive<T>(
         answer = call => answer,
         () = driver => Err(CallError::Ended),
     }
+}
+
+/// Asks for nothing but an answer: is the server there, and is it open to us?
+pub(super) async fn probe(mut connection: MultiplexedConnection) -> Result<Value, CallError> {
+    let mut command = cmd("EVAL");
+    command.arg(PROBE).arg(0);
+    Ok(connection.send_packed_command(&command).await?)
 }
 
 /// Opens a connection to the first of the host's addresses that takes one.

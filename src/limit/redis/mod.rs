@@ -11,7 +11,6 @@ mod error;
 mod heartbeat;
 mod link;
 mod names;
-mod probe;
 mod seeds;
 mod sentinel;
 mod settings;

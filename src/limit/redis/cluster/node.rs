@@ -12,9 +12,8 @@ use tokio::sync::Notify;
 
 use super::super::CallError;
 use super::super::deadline::in_time;
-use super::super::dial::{CONNECT_TIMEOUT, Dialer, Driver, drive};
+use super::super::dial::{CONNECT_TIMEOUT, Dialer, Driver, drive, probe};
 use super::super::link::Link;
-use super::super::probe::probe;
 use super::super::url::HostPort;
 use super::nodes::{Loss, Nodes};
 use crate::breaker::Attempt;
