@@ -120,7 +120,7 @@ pub(super) fn is_under(path: &str, prefix: &str) -> bool {
 }
 
 fn unused(file: &File, lints: &mut Lints) {
-    let routes = || file.all_routes().filter_map(|route| route.keys);
+    let routes = || file.good_routes().map(|(_, keys)| keys);
     let targets = routes().filter_map(|keys| match keys.upstream.given()? {
         Target::Name(name) => Some(name.as_str()),
         Target::Url(_) => None,
@@ -225,10 +225,8 @@ fn costs(file: &File, lints: &mut Lints) {
         let mut protected = file.access.protected.iter();
         protected.any(|keys| keys.methods.is_empty() && is_under(path, keys.prefix.as_str()))
     };
-    for route in file.all_routes() {
-        let (path, Some(keys)) = (route.prefix.as_str(), route.keys) else {
-            continue;
-        };
+    for (prefix, keys) in file.good_routes() {
+        let path = prefix.as_str();
         // Anonymous callers get no further than protection.
         let anonymous = anonymous.as_ref().filter(|_| !is_protected(path));
         let own = [

@@ -29,7 +29,7 @@ pub use limiter::{LimitStore, Limiter};
 pub use look::{Quota, RedisLook, StoreLook};
 pub use memory::MemoryStore;
 pub use moved::{Question, Questions};
-pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, Mode, OnFailure, Policy};
+pub use policy::{Algorithm, By, Limit, MAX_REQUESTS, MAX_WINDOW, Mode, OnFailure, Policy};
 pub use redis::{
     InvalidRedisTarget, InvalidRedisUrl, Lease, RedisSettings, RedisTarget, RedisTopology,
     RedisUrl, SharedRedis, SharedRedisError,

@@ -13,7 +13,7 @@ use crate::words::{Word, words};
 pub const MAX_REQUESTS: u64 = 999_999_999_999_999;
 
 /// The longest window.
-const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);
+pub const MAX_WINDOW: Duration = Duration::from_hours(366 * 24);
 
 /// What a Redis script can hold exactly: its numbers are doubles.
 const EXACT: u64 = 1 << 53;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::config::keys::{List, Map, Number, table};
 use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, ReloadedPem, Secret, Within};
-use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, Mode, OnFailure};
+use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, MAX_WINDOW, Mode, OnFailure};
 use crate::words::words;
 
-/// The longest window, in milliseconds.
-const YEAR: u64 = 366 * 24 * 3_600_000;
+/// In milliseconds.
+const LONGEST: u64 = MAX_WINDOW.as_secs() * 1000;
 
 table! {
     /// How many requests callers may make.
@@ -48,7 +48,7 @@ table! {
         /// How many requests a window admits.
         requests: Number<1, MAX_REQUESTS>;
         /// How long a window lasts, in whole seconds.
-        per: Within<1000, YEAR, 1000>;
+        per: Within<1000, LONGEST, 1000>;
         /// How requests are counted. `fixed-window`: a window begins with the first request in it.
         /// `sliding-window`: the previous window counts, too, with a weight that falls as time passes.
         /// `token-bucket`: a bucket is refilled steadily, `requests` per `per`.

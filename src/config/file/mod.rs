@@ -98,6 +98,14 @@ impl File {
         self
     }
 
+    /// All routes whose keys are there.
+    pub(in crate::config) fn good_routes(
+        &self,
+    ) -> impl Iterator<Item = (&At<PathPrefix>, &RouteKeys)> {
+        let routes = self.all_routes();
+        routes.filter_map(|route| Some((route.prefix, route.keys?)))
+    }
+
     /// All routes.
     pub(in crate::config) fn all_routes(&self) -> impl Iterator<Item = WrittenRoute<'_>> {
         let short = self.routes.0.iter().map(|(prefix, keys)| WrittenRoute {

@@ -15,8 +15,7 @@ pub(super) fn allowed(file: &File, lints: &mut Lints) {
         .good()
         .flat_map(|(_, client)| client.groups.iter());
     let groups: HashSet<&str> = groups.map(|group| group.0.as_str()).collect();
-    let of_routes = file.all_routes().filter_map(|route| route.keys);
-    let of_routes = of_routes.flat_map(|keys| keys.allow.iter());
+    let of_routes = file.good_routes().flat_map(|(_, keys)| keys.allow.iter());
     let protected = file.access.protected.iter();
     for entry in of_routes.chain(protected.flat_map(|keys| keys.allow.iter())) {
         let text = match &entry.value {

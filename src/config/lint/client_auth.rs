@@ -20,8 +20,7 @@ pub(super) fn client_auth(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
     let of_files = of_files.flat_map(|(_, it)| it.names.iter().map(String::as_str));
     let acme = file.tls.acme.given();
     let ordered = acme.iter().flat_map(|acme| acme.domains.iter());
-    let routes = file.all_routes().filter_map(|route| route.keys);
-    let hosts = routes.flat_map(|keys| keys.hosts.iter());
+    let hosts = file.good_routes().flat_map(|(_, keys)| keys.hosts.iter());
     let known: Vec<&str> = of_files
         .chain(ordered.map(|domain| domain.0.as_str()))
         .chain(hosts.map(|host| host.0.as_str()))

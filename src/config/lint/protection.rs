@@ -87,14 +87,13 @@ fn any_bytes(file: &File, lints: &mut Lints) {
     if file.access.protected.is_empty() {
         return;
     }
-    for route in file.all_routes() {
-        let encoding = route.keys.map(|keys| &keys.path_encoding);
-        if let Some(encoding) = encoding.filter(|it| it.value == PathEncoding::Any) {
+    for (prefix, keys) in file.good_routes() {
+        if *keys.path_encoding == PathEncoding::Any {
             let text = format!(
                 "the route `{}` takes paths that are not UTF-8: a service that reads them neither as UTF-8 nor as Latin-1 may be reached around `access.protected`",
-                route.prefix.as_str()
+                prefix.as_str()
             );
-            lints.add(encoding.span, text);
+            lints.add(keys.path_encoding.span, text);
         }
     }
 }

@@ -50,19 +50,11 @@ fn effects(rules: &UpstreamRuleKeys) -> impl Iterator<Item = (Span, &'static str
 fn checks_of_none(file: &File, lints: &mut Lints) {
     let health = &file.upstream_defaults.health;
     let is_checked = |rules: &UpstreamRuleKeys| rules.health.0.is_some();
-    let by_url = |route: &&crate::config::file::RouteKeys| {
-        matches!(route.upstream.given(), Some(Target::Url(_)))
-    };
+    let mut own = file.upstreams.good();
+    let mut routes = file.good_routes();
     if health.0.is_some()
-        && !file
-            .upstreams
-            .good()
-            .any(|(_, keys)| is_checked(&keys.rules))
-        && file
-            .all_routes()
-            .filter_map(|route| route.keys)
-            .find(by_url)
-            .is_none()
+        && !own.any(|(_, keys)| is_checked(&keys.rules))
+        && !routes.any(|(_, keys)| matches!(keys.upstream.given(), Some(Target::Url(_))))
     {
         let text = "nothing is checked: no upstream takes `health` from here";
         lints.add(health.span, text.to_owned());
@@ -76,13 +68,12 @@ fn announced_to_some(file: &File, lints: &mut Lints) {
         let endpoints = keys.endpoints.iter();
         endpoints.map(move |one| (name.0.clone(), &one.url.value, one.url.span, &keys.rules))
     });
-    let of_routes = file.all_routes().filter_map(|route| {
-        let upstream = &route.keys?.upstream;
-        let Target::Url(url) = upstream.given()? else {
+    let of_routes = file.good_routes().filter_map(|(_, keys)| {
+        let Target::Url(url) = keys.upstream.given()? else {
             return None;
         };
         let defaults = &*file.upstream_defaults;
-        Some((url.to_string(), url, upstream.span, defaults))
+        Some((url.to_string(), url, keys.upstream.span, defaults))
     });
     let mut with = HashMap::new();
     let mut without = Vec::new();
@@ -115,27 +106,20 @@ fn try_timeouts(file: &File, lints: &mut Lints) {
         .map(|(name, keys)| (name.0.as_str(), keys))
         .collect();
     let mut seen = HashSet::new();
-    for route in file.all_routes() {
-        let Some((keys, target)) = route
-            .keys
-            .and_then(|keys| Some((keys, keys.upstream.given()?)))
-        else {
-            continue;
+    for (prefix, keys) in file.good_routes() {
+        let rules = match keys.upstream.given() {
+            Some(Target::Url(_)) => Some(&*file.upstream_defaults),
+            Some(Target::Name(name)) => by_name.get(name.as_str()).map(|it| &it.rules),
+            None => None,
         };
-        let rules = match target {
-            Target::Url(_) => &*file.upstream_defaults,
-            Target::Name(name) => match by_name.get(name.as_str()) {
-                Some(upstream) => &upstream.rules,
-                None => continue,
-            },
-        };
+        let Some(rules) = rules else { continue };
         if let Some(longest) = rules.try_timeout.0
             && longest > *keys.timeout
             && seen.insert(rules.try_timeout.span)
         {
             let text = format!(
                 "`try_timeout` is longer than the `timeout` of the route `{}`, which ends a request after {}",
-                route.prefix.as_str(),
+                prefix.as_str(),
                 keys.timeout.text()
             );
             lints.add(rules.try_timeout.span, text);

@@ -35,6 +35,9 @@ fn sentinels_and_clusters_have_several_addresses() {
         r#"
         url = ["redis://a", "redis://b:7"]\nmode = "sentinel"\nmaster = "mymaster" => mymaster of a:6379, b:7
         url = ["redis://a", "redis://b:7"]\nmode = "cluster" => a:6379, b:7
+        url = ["redis://u:p@a/1", "redis://u:p@b/1"]\nmode = "sentinel"\nmaster = "m" => m of a:6379, b:6379
+        url = ["redis://u:p@a/1", "redis://b"]\nmode = "sentinel"\nmaster = "m" => m of a:6379, b:6379
+        url = ["redis://u:p@a/1", "redis://b/1"]\nmode = "sentinel"\nmaster = "m" => m of a:6379, b:6379
         url = "redis://a"\nmode = "cluster" => a:6379
         url = "redis://a" => a:6379
         "#,
@@ -89,6 +92,11 @@ fn what_does_not_go_together_is_said_where_it_stands() {
         url = [] => 2:7 it has no address
         url = ["redis://a", "redis://u:p@b"]\nmode = "cluster" => 2:21 must be those of the first address
         url = "redis://a/1"\nmode = "cluster" => 2:7 a cluster has database 0 only
+        url = "unix:///a"\nmode = "cluster" => 2:7 `unix://` is for one Redis
+        url = ["redis://a", "unix:///a"]\nmode = "sentinel"\nmaster = "m" => 2:7 `unix://` is for one Redis
+        url = ["redis://u:p@a/1", "redis://u:q@b/1"]\nmode = "cluster" => 2:27 must be those of the first address
+        url = ["redis://u:p@a/1", "redis://u:p@b/2"]\nmode = "cluster" => 2:27 must be those of the first address
+        url = ["redis://a", "rediss://b"]\nmode = "cluster"\nca = "ca.pem" => 2:21 must be those of the first address
         "#,
     ) {
         is_said(&redis, said);
