@@ -82,6 +82,9 @@ def service(median_ms):
 
     class Answers(Quiet):
         def do_GET(self):
+            if self.server.gone:
+                self.close_connection = True
+                return
             time.sleep(random.lognormvariate(0, 0.6) * median_ms / 1000)
             if "missing" in self.path:
                 self.send_error(500)
@@ -90,6 +93,7 @@ def service(median_ms):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     server.daemon_threads = True
+    server.gone = False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -158,6 +162,8 @@ def stage(gateway, folder, services, seconds):
     path.write_text(good.replace('prefix = "/api/inventory"', 'prefix = "/api/inventory"\nstrip_prefix = false'))
     gateway.process.send_signal(signal.SIGHUP)
     time.sleep(seconds * 0.2)
+    # Also for the connections that the gateway has kept.
+    services["orders"][1].gone = True
     services["orders"][1].shutdown()
     services["orders"][1].server_close()
     time.sleep(seconds * 0.15)
