@@ -90,7 +90,8 @@ impl Operators {
 
     /// What a token proves.
     fn proof_of(&self, token: &[u8]) -> Option<Proof> {
-        let hash = (token.len() <= MAX_KEY).then(|| ApiKeyHash::of(token));
+        let is_one = (1..=MAX_KEY).contains(&token.len());
+        let hash = is_one.then(|| ApiKeyHash::of(token));
         self.proves(hash?)
     }
 }
@@ -220,4 +221,23 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_token() {
+        let operators = |token: &[u8]| Operators {
+            token: Some(ApiKeyHash::of(token)),
+            read_token: None,
+            ready_needs: Vec::new(),
+            hosts: Vec::new(),
+        };
+        assert_eq!(operators(b"x").proof_of(b"x"), Some(Proof::Token));
+        for token in [&b""[..], &[b'x'; MAX_KEY + 1]] {
+            assert_eq!(operators(token).proof_of(token), None);
+        }
+    }
 }

@@ -6,10 +6,10 @@ use super::credentials::has_credentials;
 use super::source::{At, Sources};
 use super::tree::Value;
 
-/// Hides all that stands below `clients`, and credentials in URLs wherever they stand.
+/// Hides all that stands below `clients`, and credentials in URLs and queries wherever they stand.
 pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
     tree.each(&mut |text, span| {
-        if text.is_some_and(has_credentials) {
+        if text.is_some_and(|text| has_credentials(text) || has_secret_query(text)) {
             sources.hide(span);
         }
     });
@@ -51,11 +51,24 @@ const SECRET_NAMES: [&str; 13] = [
     "sign", "cert",
 ];
 
+/// Whether a URL or a path has a query with something that may be a secret, by its name.
+pub(super) fn has_secret_query(text: &str) -> bool {
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let mut names = query
+        .split('&')
+        .filter_map(|it| Some(it.split_once('=')?.0));
+    names.any(sounds_secret)
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
 /// Whether what stands at a key that nobody knows may be a secret: by its name, or by looking like
 /// one.
 pub(super) fn may_be_secret(key: &str, value: &Value) -> bool {
-    let key = key.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|name| key.contains(name)) || looks_secret(value)
+    sounds_secret(key) || looks_secret(value)
 }
 
 /// Whether a value is more than a number, a word, a path or a URL.

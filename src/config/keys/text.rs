@@ -25,6 +25,8 @@ pub(in crate::config) trait Text: Sized {
     const FOR_NUMBER: Option<&str> = None;
     /// The regular expression that all of them match.
     const PATTERN: &str = "";
+    /// Whether the lines that it stands on are never shown.
+    const IS_SECRET: bool = false;
 
     /// The words that are all of them, if there are few.
     fn words() -> Vec<&'static str> {
@@ -49,6 +51,8 @@ pub(in crate::config) trait Text: Sized {
 }
 
 impl<T: Text> Kind for T {
+    const IS_SECRET: bool = <T as Text>::IS_SECRET;
+
     /// Any of them may also have variables, `${NAME}`, in it.
     fn form() -> Form {
         let quoted = |word: &&str| format!("\"{word}\"");

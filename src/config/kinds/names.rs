@@ -128,15 +128,27 @@ impl Text for ApiKeyHash {
     const NOUN: &str = "the hash of a key";
     const EXAMPLE: &str = "sha256:...";
     const PATTERN: &str = "sha256:[0-9A-Fa-f]{64}";
+    /// What stands where a hash belongs may be the key itself.
+    const IS_SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
         let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
         let (kind, digits) = text.split_once(':').unwrap_or(("", text));
-        Self::parse(text).map_err(|_| match (kind, digits.len()) {
+        let parsed = Self::parse(text);
+        if parsed.is_ok_and(|hash| [&b""[..], b"\n", b"\r\n"].map(Self::of).contains(&hash)) {
+            return Err(
+                "this is the hash of nothing: what it was made of was empty. Whoever sends nothing \
+                 would be let in"
+                    .to_owned(),
+            );
+        }
+        parsed.map_err(|_| match (kind, digits.len()) {
             ("sha256", length) if is_hex(digits) => {
                 format!("this has {length} hexadecimal digits instead of 64")
             }
-            ("", 64) if is_hex(digits) => "if this is a hash, write `sha256:` in front of it".to_owned(),
+            ("", 64) if is_hex(digits) => "if this is the hash, write `sha256:` in front of it. If it is the \
+                  token or the key itself, `tollgate keys hash` makes its hash, which belongs here"
+                .to_owned(),
             ("sha1" | "sha384" | "sha512" | "md5" | "bcrypt" | "argon2", _) => {
                 format!("hashes are SHA-256, not {kind}: `tollgate keys hash` makes one of a key")
             }

@@ -6,6 +6,7 @@ use rustls::pki_types::ServerName;
 use serde_json::json;
 
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
+use crate::config::private::has_secret_query;
 use crate::config::reading::Reading;
 use crate::config::source::At;
 use crate::config::tree::Value;
@@ -144,7 +145,8 @@ impl Text for HealthPath {
         if text.contains("://") {
             Err("write the path alone: host and port are the endpoint's".to_owned())
         } else if !text.starts_with('/') {
-            Err(format!("write \"/{text}\""))
+            let path = text.split('?').next().unwrap_or_default();
+            Err(format!("a path begins with a slash: \"/{path}\""))
         } else if text.contains('#') {
             Err("leave out `#` and what follows: services never see a fragment".to_owned())
         } else if text.bytes().all(visible) {
@@ -159,6 +161,17 @@ impl Text for HealthPath {
 
     fn text(&self) -> String {
         self.0.clone()
+    }
+
+    /// Without a query in which there may be a secret.
+    fn shown(&self) -> Shown {
+        match self.0.split_once('?') {
+            Some((path, _)) if has_secret_query(&self.0) => Shown::Secret {
+                shown: format!("{path}?..."),
+                all: self.0.clone(),
+            },
+            _ => Shown::Text(self.0.clone()),
+        }
     }
 }
 

@@ -107,7 +107,7 @@ fn what_stands_where_a_hash_belongs() {
     for (written, expected) in table(
         "
         tg_1234567890 => treat it as leaked: make another with `tollgate keys new`
-        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa => if this is a hash, write `sha256:` in front of it
+        aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa => if this is the hash, write `sha256:` in front of it. If it is the token or the key itself, `tollgate keys hash` makes its hash
         sha512:aabb => hashes are SHA-256, not sha512
         md5:aabb => hashes are SHA-256, not md5
         sha256:aabb => this has 4 hexadecimal digits instead of 64

@@ -38,11 +38,51 @@ fn secrets_where_they_belong_and_in_variables() {
         "[clients.a]\nkeys = [\"sha256:s3cr\"]\n",
         "[clients.a]\nkeys = [\"${PASSWORD}\"]\n",
         "[clients.a]\nkeys = \"s3cr\"\n",
+        "[admin]\ntoken = \"s3cr\"\n",
+        "[admin]\nread_token = \"SHA256:s3cr\"\n",
+        "[admin]\ntoken = { hash = \"s3cr\" }\n",
+        "[traces]\nendpoint = \"http://h:4318/v1?api_key=s3cr\"\n",
+        "[upstreams.u]\nendpoints = \"http://h\"\nhealth = { path = \"/up?token=s3cr\", interval = \"x\" }\n",
+        "[upstreams.u]\nendpoints = \"http://h\"\n[upstreams.u.health]\npath = \"up?token=s3cr\"\n",
         // What is secret stands beside the problem, in the line that is shown.
         "clients = { a = { keys = [{ key = \"s3cr\" }], tier = 7 } }\n",
     ] {
         assert_hidden(text, Format::Toml);
     }
+}
+
+/// An operator's token has as many digits as its hash, and may be written in its place.
+#[test]
+fn a_token_in_the_place_of_its_hash() {
+    let token = "5".repeat(64);
+    let said = complaints(&format!("[admin]\ntoken = \"{token}\"\n"));
+    assert!(!said.contains(&token), "{said}");
+    for part in ["write `sha256:` in front of it", "`tollgate keys hash`"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn the_hash_of_nothing() {
+    for key in [&b""[..], b"\n", b"\r\n"] {
+        let hash = crate::client::ApiKeyHash::of(key);
+        for config in ["[admin]\ntoken", "[clients.a]\nkeys"] {
+            let said = complaints(&format!("{config} = \"{hash}\"\n"));
+            assert!(said.contains("the hash of nothing"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn secrets_in_a_path_that_changes() {
+    let config = |token: &str| {
+        let health = format!("health = {{ path = \"/up?deep=1&token={token}\" }}");
+        format!("[routes]\n\"/\" = \"u\"\n[upstreams.u]\nendpoints = \"http://h\"\n{health}\n")
+    };
+    let said = reload(&good(&config("s3cr1")), &good(&config("s3cr2"))).join("\n");
+    assert!(said.contains("`upstreams.u.health.path`"), "{said}");
+    assert!(said.contains("/up?..."), "{said}");
+    assert!(!said.contains("s3cr"), "{said}");
 }
 
 #[test]

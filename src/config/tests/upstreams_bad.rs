@@ -64,7 +64,7 @@ fn rules_that_cannot_be() {
 fn tables_of_rules_that_cannot_be() {
     for (lines, parts) in table(
         r#"
-        health = { path = "healthz" } => `upstreams.u.health.path` & write "/healthz"
+        health = { path = "healthz" } => `upstreams.u.health.path` & begins with a slash: "/healthz"
         health = { path = "/a#b" } => services never see a fragment
         health = { path = "/a b" } => write `%20` for a blank
         health = { path = "http://h/healthz" } => write the path alone
