@@ -52,6 +52,7 @@ pub(super) async fn tail(
                 Presence::Here | Presence::Ended => "ended",
             }
         }),
+        ends: None,
         has_ended: false,
     };
     let mut response = Response::new(Body::new(events));
@@ -69,6 +70,8 @@ struct Events {
     heartbeat: Interval,
     /// Done when the stream is to end, with why.
     end: Pin<Box<dyn Future<Output = &'static str> + Send>>,
+    /// Why it is to end.
+    ends: Option<&'static str>,
     has_ended: bool,
 }
 
@@ -83,8 +86,12 @@ impl hyper::body::Body for Events {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        // Before the lines: those that are there by then are still sent.
-        let end = self.end.as_mut().poll(cx);
+        // Before the lines: those that are there by then are still sent, however many.
+        if self.ends.is_none()
+            && let Poll::Ready(why) = self.end.as_mut().poll(cx)
+        {
+            self.ends = Some(why);
+        }
         let mut text = String::new();
         while text.len() < BATCH
             && let Poll::Ready(heard) = self.following.poll_next(cx)
@@ -95,7 +102,7 @@ impl hyper::body::Body for Events {
                 Heard::Lost(lost) => write!(text, "event: lost\ndata: {{\"lost\":{lost}}}\n\n"),
             };
         }
-        if let Poll::Ready(why) = end {
+        if let Some(why) = self.ends.filter(|_| text.len() < BATCH) {
             self.has_ended = true;
             let _ = write!(text, "event: end\ndata: {{\"reason\":\"{why}\"}}\n\n");
         }

@@ -9,6 +9,7 @@ mod spans;
 mod trace;
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -297,8 +298,8 @@ impl Record<'_> {
                 Some((client, outcome(code, status))),
             ),
             Some(Identity::InvalidKey(fault)) => {
-                // Out of a cookie it is not always in the way.
-                let refused = code.is_some() && matches!(status, 401 | 429);
+                // Out of a cookie it is not always in the way, and other limits may be.
+                let refused = code.is_some() && (status == 401 || self.has_tried_too_often());
                 let client = fault.client().filter(|_| refused);
                 let refused = client.map(|client| (client, ClientOutcome::Refused));
                 (ClientKind::Invalid, refused)
@@ -319,6 +320,16 @@ impl Record<'_> {
         if let Some((client, outcome)) = of_client {
             self.current.measured.note_client(metrics, client, outcome);
         }
+    }
+}
+
+impl Record<'_> {
+    /// Whether the limit of wrong keys has refused it.
+    fn has_tried_too_often(&self) -> bool {
+        let of_wrong_keys = self.current.snapshot.limits.invalid_keys.as_deref();
+        let limit = self.limit().zip(of_wrong_keys);
+        limit.is_some_and(|(limit, of_wrong_keys)| ptr::eq(limit, of_wrong_keys))
+            && self.status_number() == 429
     }
 }
 

@@ -76,10 +76,9 @@ impl Paces {
         };
         let both = self.0.get_or_insert_with(|| {
             let (received, sent) = (record.bytes_in.get(), record.bytes_out.get());
-            // What has moved just now is credited below, and not twice.
-            let mut both = Both::new(before(sent, moved.sent));
-            both.sender
-                .credit(before(received, moved.received), rate, most);
+            let mut both = Both::begun(sent, moved);
+            let before = received.saturating_sub(moved.received as u64);
+            both.sender.credit(before, rate, most);
             Box::new(both)
         });
         let now = record.now();
@@ -117,14 +116,11 @@ impl Paces {
     }
 }
 
-/// How many bytes of a body had moved before those, of which some may be of a head.
-fn before(all: u64, now: usize) -> u64 {
-    all.saturating_sub(now as u64)
-}
-
 impl Both {
-    /// With so much of the answer sent.
-    fn new(sent: u64) -> Self {
+    /// With so much of the answer sent. What of it has `moved` just now is still to be noted; some of that
+    /// may be a head.
+    fn begun(sent: u64, moved: Moved) -> Self {
+        let sent = sent.saturating_sub(moved.sent as u64);
         Self {
             sender: Pace::with(TO_SEND),
             reader: Pace::with(TO_READ),
@@ -239,14 +235,17 @@ mod tests {
 
     #[test]
     fn what_kernels_take_at_once_says_nothing_of_a_reader() {
-        // A head of 200 bytes, and so much of a body, before the client is waited for.
-        let (all, now) = (299_000, 299_200);
-        let mut both = Both::new(before(all, now));
-        assert_eq!(both.proven(now as u64), 0);
-        assert_eq!(both.unproven, TAKEN_BY_KERNELS - now as u64);
-        let mut both = Both::new(before(all, 99_000));
-        assert_eq!(both.proven(99_000), 0);
-        assert_eq!(both.unproven, TAKEN_BY_KERNELS - all);
+        // With a head of 200 bytes.
+        for now in [0, 99_000, 299_200] {
+            let moved = Moved {
+                received: 0,
+                sent: now,
+            };
+            let mut both = Both::begun(299_000, moved);
+            assert_eq!(both.proven(now as u64), 0, "{now}");
+            let left = TAKEN_BY_KERNELS - both.unproven;
+            assert!((299_000..=299_200).contains(&left), "{now}: {left}");
+        }
     }
 
     #[test]

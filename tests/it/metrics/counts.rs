@@ -171,7 +171,8 @@ keys = [{{ hash = "{}", expires_at = "2020-01-01T00:00:00Z" }}]
 [clients.early]
 keys = [{{ hash = "{}", not_before = "2999-01-01T00:00:00Z" }}]
 [limits]
-invalid_keys = {{ requests = 4, per = "1h" }}
+invalid_keys = {{ requests = 5, per = "1h" }}
+anonymous = {{ requests = 1, per = "1h" }}
 "#,
         service.url(),
         hash_of("the-late-key"),
@@ -180,6 +181,8 @@ invalid_keys = {{ requests = 4, per = "1h" }}
     // Out of a cookie it is no reason to refuse what is public.
     let cookie = Request::get("/x").field("cookie", "key=the-late-key");
     gateway.ask(&cookie).is(200);
+    // Nor is it what another limit refuses for.
+    gateway.ask(&cookie).is(429);
     let with = |key: &str| {
         gateway
             .ask(&Request::get("/x").field("x-api-key", key))
@@ -192,7 +195,7 @@ invalid_keys = {{ requests = 4, per = "1h" }}
             format!("client=\"{client}\""),
             format!("outcome=\"{outcome}\""),
         );
-        counted(&gateway, 5.0).sum("tollgate_client_requests_total", &[&client, &outcome])
+        counted(&gateway, 6.0).sum("tollgate_client_requests_total", &[&client, &outcome])
     };
     assert_eq!((of("late", "refused"), of("early", "refused")), (2.0, 1.0));
     for outcome in ["served", "limited", "failed"] {
