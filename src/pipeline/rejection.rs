@@ -12,6 +12,7 @@ use crate::message::body::FramingError;
 use crate::message::key_sources::KeySources;
 use crate::message::path::AmbiguousPath;
 use crate::message::sink::FieldSink;
+use crate::upstream::{NoEndpoint, Unready};
 use crate::wire::chunked::ChunkError;
 use crate::wire::head::HeadError;
 use crate::words::Word;
@@ -75,7 +76,7 @@ pub enum Rejection {
         next_probe: Duration,
     },
     /// No endpoint takes requests.
-    NoHealthyEndpoint,
+    NoHealthyEndpoint(Unready),
     /// No connection, or no answer, in time.
     UpstreamTimeout,
     /// The connection was made for another name.
@@ -160,7 +161,7 @@ impl Rejection {
                 "Service temporarily unavailable",
                 "circuit_open",
             ),
-            Self::NoHealthyEndpoint => (
+            Self::NoHealthyEndpoint(_) => (
                 S::SERVICE_UNAVAILABLE,
                 "Service temporarily unavailable",
                 "no_healthy_endpoint",
@@ -240,7 +241,7 @@ impl Rejection {
             Self::CircuitOpen { .. } => {
                 "The service behind the gateway has failed; the Retry-After field says in how many seconds to try again."
             }
-            Self::NoHealthyEndpoint => "No instance of the service behind the gateway is ready.",
+            Self::NoHealthyEndpoint(_) => "No instance of the service behind the gateway is ready.",
             Self::Misdirected { .. } => {
                 "The connection was made for another host, which has other certificates, or before they changed; connect anew."
             }
@@ -270,6 +271,7 @@ impl Rejection {
             Self::LimiterUnavailable(_) => {
                 Some("Redis does not answer, and the limit refuses what it cannot count".into())
             }
+            Self::NoHealthyEndpoint(why) => Some(why.to_string().into()),
             _ => self.particulars(),
         }
     }
@@ -307,7 +309,7 @@ impl Rejection {
                 let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
                 sink.number(b"Retry-After", seconds);
             }
-            Self::Overloaded | Self::LimiterUnavailable(_) | Self::NoHealthyEndpoint => {
+            Self::Overloaded | Self::LimiterUnavailable(_) | Self::NoHealthyEndpoint(_) => {
                 sink.number(b"Retry-After", 1);
             }
             _ => {}
@@ -348,6 +350,16 @@ impl From<AmbiguousPath> for Rejection {
             // server as a whole: there is nothing in front of services to ask about.
             AmbiguousPath::NoLeadingSlash => Self::NoRoute,
             _ => Self::AmbiguousPath(why.to_string().into()),
+        }
+    }
+}
+
+impl From<NoEndpoint> for Rejection {
+    fn from(why: NoEndpoint) -> Self {
+        match why {
+            NoEndpoint::CircuitsOpen(next_probe) => Self::CircuitOpen { next_probe },
+            NoEndpoint::Unhealthy(why) => Self::NoHealthyEndpoint(why),
+            NoEndpoint::Unresolved => Self::UpstreamUnreachable,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::address::ConnectError;
 use super::hash::{Table, hash};
 use super::moment::millis;
 use super::pool::{AddressPool, Pool};
+use super::usable::Standing;
 use super::{Endpoint, RetryRules, Upstream};
 
 /// How often the log says that an upstream cannot be reached, at most.
@@ -235,6 +236,14 @@ impl Candidate {
         Self {
             pool: Rc::clone(pool),
             ..*self
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing<'_> {
+        Standing {
+            address: &self.pool.address,
+            is_backup: self.is_backup,
+            is_missing: self.is_missing,
         }
     }
 

@@ -38,6 +38,7 @@ mod tls;
 mod try_guard;
 mod upstream_state;
 mod url;
+mod usable;
 mod verdict;
 
 pub use address::{Address, Check, ConnectError};
@@ -49,7 +50,7 @@ pub use drains::Drains;
 pub use failure::Failure;
 pub use hash::hash;
 pub use look::{AddressLook, AddressState, CircuitState, EndpointLook};
-pub use pick::{Asked, NoEndpoint};
+pub use pick::Asked;
 pub use pool::{AddressPool, Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
@@ -64,6 +65,7 @@ pub use tls::{EndpointTls, TlsError};
 pub use try_guard::Try;
 pub use upstream_state::UpstreamState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
+pub use usable::{NoEndpoint, Outlook, Unready};
 
 use std::fmt;
 use std::sync::Arc;

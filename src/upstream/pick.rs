@@ -6,14 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
-
-use super::address::{Address, Check};
+use super::address::Address;
 use super::candidates::{Candidate, Candidates, List};
 use super::circuit::Ticket;
 use super::hash::{FEW, Table, hash as text_hash, lot};
 use super::rules::Balance;
 use super::try_guard::Try;
+use super::usable::NoEndpoint;
 use super::{Endpoint, Upstream};
 
 /// All of so many are compared; of more, two.
@@ -26,8 +25,6 @@ const BOUNDED: f32 = 1.25;
 const ALWAYS_ROOM: f32 = 4.0;
 /// The share with which a slow start begins.
 const SLOW: f32 = 0.1;
-/// How long an open circuit waits for a request that can be repeated; after that any is its probe.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be known about a request, or a try of it.
 #[derive(Debug)]
@@ -43,30 +40,6 @@ pub struct Asked<'a> {
     /// Where it was tried before.
     pub tried: &'a [Arc<Address>],
 }
-
-/// Why there is nothing to send a request to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoEndpoint {
-    /// No name of the upstream has been resolved yet.
-    Unresolved,
-    /// All circuits are open; the next probe is due in this time.
-    CircuitsOpen(Duration),
-    /// No endpoint takes requests: they fail their checks, or are to take nothing new.
-    Unhealthy,
-}
-
-/// How well an address can be used, best first. Backups stand behind their likes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    Well,
-    Unchecked,
-    /// It has asked to be spared, or its name no longer has it.
-    Spared,
-    /// Its checks fail, but requests are answered.
-    Serving,
-}
-
-type Usable = SmallVec<[u16; 16]>;
 
 impl Candidates {
     /// Picks an address.
@@ -92,37 +65,12 @@ impl Candidates {
 
     #[cold]
     fn pick_with_care(&self, list: &List, seen: u32, asked: &Asked<'_>) -> Result<Try, NoEndpoint> {
-        if list.all.is_empty() {
-            let takes_any = self.upstream.endpoints.iter().any(Endpoint::takes_requests);
-            return Err(if takes_any {
-                NoEndpoint::Unresolved
-            } else {
-                NoEndpoint::Unhealthy
-            });
-        }
-        let (mut best, mut usable, mut all_well) = (None, Usable::new(), true);
-        for (nth, one) in (0..).zip(&list.all) {
-            let class = self.class(one, asked.now);
-            // Another configuration may heed a check that this one does not.
-            let is_down = one.pool.address.check() == Check::Down;
-            all_well &= class == Some(Class::Well) && !is_down;
-            let Some(class) = class else { continue };
-            let was_tried = asked
-                .tried
-                .iter()
-                .any(|it| Arc::ptr_eq(it, &one.pool.address));
-            let (late, early) = (class >= Class::Spared, class);
-            let rank = (was_tried, late, one.is_backup, early);
-            if best.is_none_or(|best| rank < best) {
-                best = Some(rank);
-                usable.clear();
-            }
-            if best == Some(rank) {
-                usable.push(nth);
-            }
-        }
-        if all_well {
-            self.upstream.state.is_well(seen);
+        let upstream = &*self.upstream;
+        let standings = list.all.iter().map(|one| one.standing());
+        let best = upstream.best(standings, asked.tried, asked.now);
+        let mut usable = best.places;
+        if best.all_well {
+            upstream.state.is_well(seen);
         } else if let Some(probe) = self.probe(list, usable.is_empty(), asked) {
             return Ok(probe);
         }
@@ -135,14 +83,8 @@ impl Candidates {
             // It has just been opened.
             usable.retain(|nth| usize::from(*nth) != chosen);
         }
-        Err(self.why_none(list, asked.now))
-    }
-
-    fn why_none(&self, list: &List, now: Instant) -> NoEndpoint {
-        let open = list.all.iter().filter(|one| self.is_open(one));
-        let next = open.map(|one| one.pool.address.circuit.until_next_chance(now));
-        next.min()
-            .map_or(NoEndpoint::Unhealthy, NoEndpoint::CircuitsOpen)
+        let addresses = list.all.iter().map(|one| &one.pool.address);
+        Err(upstream.why_none(addresses, asked.now))
     }
 
     /// A ticket for a try, unless the address's circuit is open.
@@ -154,43 +96,16 @@ impl Candidates {
         }
     }
 
-    fn is_open(&self, one: &Candidate) -> bool {
-        self.upstream.rules.breaker.is_some() && one.pool.address.circuit.is_open()
-    }
-
-    fn class(&self, one: &Candidate, now: Instant) -> Option<Class> {
-        let address = &one.pool.address;
-        if self.is_open(one) {
-            return None;
-        }
-        let check = match self.upstream.rules.health {
-            Some(_) => address.check(),
-            None => Check::Up,
-        };
-        match check {
-            Check::Down => address.circuit.serves().then_some(Class::Serving),
-            _ if one.is_missing || address.is_spared(now) => Some(Class::Spared),
-            Check::Up => Some(Class::Well),
-            Check::Unknown => Some(Class::Unchecked),
-        }
-    }
-
-    /// Makes the request the probe of a circuit that waits for one. Where there are checks they find
-    /// out, unless there is nothing else to send the request to.
+    /// Makes the request the probe of a circuit that waits for one.
     fn probe(&self, list: &List, all_open: bool, asked: &Asked<'_>) -> Option<Try> {
-        if self.upstream.rules.health.is_some() && !all_open {
-            return None;
-        }
+        let what = (all_open, asked.repeatable);
         let probe = |one: &std::rc::Rc<Candidate>| {
             let address = &one.pool.address;
-            let was_tried = asked.tried.iter().any(|it| Arc::ptr_eq(it, address));
-            if !self.is_open(one) || was_tried && !all_open {
+            if !self
+                .upstream
+                .wants_probe(address, what, asked.tried, asked.now)
+            {
                 return None;
-            }
-            if !asked.repeatable && !all_open {
-                let earlier = asked.now.checked_sub(PATIENCE)?;
-                let wait = address.circuit.until_probe(false, earlier);
-                wait.is_zero().then_some(())?;
             }
             let ticket = address.circuit.probe(all_open, asked.longest, asked.now)?;
             Some(Try::new(one, ticket))

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::message::method::is_idempotent;
 use crate::pipeline::hashed_by;
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::Request;
@@ -48,41 +49,51 @@ pub(super) fn tell_endpoints(
         trouble: trouble(endpoint, now),
     };
     told.endpoints = upstream.endpoints.iter().map(line).collect();
-    let (backups, regular): (Vec<_>, Vec<_>) = upstream
-        .endpoints
-        .iter()
-        .filter(|one| one.takes_requests())
-        .partition(|one| one.backup);
-    let (first, second) = (regular.first().copied(), regular.get(1));
-    let (mut picked, mut how) = (first.or(backups.first().copied()), None);
-    if picked.is_none() {
-        return Some(Rejection::NoHealthyEndpoint);
-    }
-    if second.is_some() {
-        how = Some(match &upstream.rules.balance {
+    // It is sent without a body here.
+    let outlook = match upstream.outlook(is_idempotent(&request.head.method), now) {
+        Ok(outlook) => outlook,
+        Err(why) => return Some(why.into()),
+    };
+    let mut picked = outlook.endpoints.first().copied();
+    told.picks = match (&outlook.endpoints[..], picked) {
+        ([only], _) if outlook.is_probe => Some(format!(
+            "{}: its circuit is open, and this finds out whether it can be used again",
+            only.url
+        )),
+        ([_], _) if upstream.endpoints.len() == 1 => None,
+        ([only], _) if only.backup => Some(format!(
+            "{}, a backup: the others take nothing new",
+            only.url
+        )),
+        ([only], _) => Some(format!(
+            "{}: the others are backups, or take nothing new",
+            only.url
+        )),
+        _ => Some(match &upstream.rules.balance {
             Balance::LeastRequests => "the fewest requests in flight for its weight".to_owned(),
             Balance::RoundRobin => "one after another, by weight".to_owned(),
             Balance::Hash(by) => {
                 let text = hashed_by::text(by, request, client);
                 let what = hashed(by, text.is_some(), client, request);
                 let found = upstream.hashed(hashed_by::hash_of(text, request.address));
-                picked = found.or(first);
+                let is_usable = |one: &&Endpoint| {
+                    let mut usable = outlook.endpoints.iter();
+                    usable.any(|it| std::ptr::eq(*it, *one))
+                };
                 match found {
-                    Some(endpoint) => format!("{} by hash of {what}", endpoint.url),
+                    Some(endpoint) if is_usable(&endpoint) => {
+                        picked = found;
+                        format!("{} by hash of {what}", endpoint.url)
+                    }
+                    Some(endpoint) => format!(
+                        "by hash of {what}, which belongs to {}: another that can be used",
+                        endpoint.url
+                    ),
                     None => format!("by hash of {what}, and of the addresses that names have"),
                 }
             }
-        });
-    } else if upstream.endpoints.len() > 1 {
-        how = picked.map(|only| {
-            if only.backup {
-                format!("{}, a backup: the others take nothing new", only.url)
-            } else {
-                format!("{}: the others are backups, or take nothing new", only.url)
-            }
-        });
-    }
-    told.picks = how;
+        }),
+    };
     told.announces = upstream.rules.proxy_protocol.map(|version| {
         let (client, version) = (request.address, version.word());
         format!("{client} as the client, in a PROXY protocol header ({version})")

@@ -63,7 +63,7 @@ impl<'f, 'r> Tries<'f, 'r> {
     pub(super) fn first(&self) -> Option<Result<Try, Rejection>> {
         match self.pick() {
             Err(NoEndpoint::Unresolved) => None,
-            picked => Some(picked.map_err(rejection)),
+            picked => Some(picked.map_err(Into::into)),
         }
     }
 
@@ -73,7 +73,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let patience = forward.upstream.rules.connect_timeout;
         let resolved = timeout(patience, forward.candidates.resolve()).await;
         let error = match resolved.unwrap_or(Err(ConnectError::TimedOut(patience))) {
-            Ok(()) => return self.pick().map_err(rejection),
+            Ok(()) => return self.pick().map_err(Into::into),
             Err(error) => forward.unreachable(error),
         };
         record.waits();
@@ -280,12 +280,4 @@ fn asks_to_be_spared(head: &AnswerHead) -> Option<Duration> {
     let seconds = head.fields.get(KnownField::RetryAfter)?;
     let seconds = std::str::from_utf8(seconds).ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
-}
-
-fn rejection(why: NoEndpoint) -> Rejection {
-    match why {
-        NoEndpoint::CircuitsOpen(next_probe) => Rejection::CircuitOpen { next_probe },
-        NoEndpoint::Unhealthy => Rejection::NoHealthyEndpoint,
-        NoEndpoint::Unresolved => Rejection::UpstreamUnreachable,
-    }
 }

@@ -5,7 +5,7 @@ use crate::upstream::address::Check;
 use crate::upstream::failure::Failure;
 use crate::upstream::pools::Pools;
 use crate::upstream::rules::{HashBy, HealthCall, HealthRules, Rules};
-use crate::upstream::{Endpoint, EndpointUrl, Upstream};
+use crate::upstream::{Endpoint, EndpointUrl, Unready, Upstream};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -213,7 +213,12 @@ fn weight_0_takes_nothing() {
         assert_eq!(balanced(&[0, 1], balance).picks(100, now), [0, 100]);
     }
     let none = balanced(&[0], Balance::LeastRequests).pick(&asked(now));
-    assert_eq!(none.unwrap_err(), NoEndpoint::Unhealthy);
+    let why = Unready {
+        failing: 0,
+        drained: 0,
+        weightless: 1,
+    };
+    assert_eq!(none.unwrap_err(), NoEndpoint::Unhealthy(why));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::api::{LIMITED, item, shop};
-use crate::support::{Gateway, KEY, Request, hash_of, with_admin};
+use crate::support::{Gateway, KEY, Request, Response, Upstream, eventually, hash_of, with_admin};
 
 #[test]
 fn a_request_is_explained_without_its_key() {
@@ -90,4 +90,53 @@ fn a_key_is_explained_where_keys_are_taken_from_the_query_alone() {
         assert!(text.contains("app (identified)"), "{text}");
         assert!(!text.contains("a+key") && !text.contains("%2B"), "{text}");
     }
+}
+
+/// A gateway for two services that are not there.
+fn without_services(rules: &str) -> (Gateway, [Upstream; 2]) {
+    let services = [(); 2].map(|()| Upstream::down(|_| Ok(())));
+    let urls = services.each_ref().map(|one| format!("\"{}\"", one.url()));
+    let config = format!(
+        "[server]\nworkers = 1\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [{}]\n{rules}",
+        urls.join(", ")
+    );
+    (Gateway::start(&with_admin(&config, "")), services)
+}
+
+/// Asks and explains until both say this code.
+fn refused_as_explained(gateway: &Gateway, code: &str) -> Value {
+    let explained = eventually("a request to be refused so", || {
+        let code_of = |answer: Response| answer.json()["code"].clone();
+        let told = gateway.admin_json("/api/v1/explain?url=/x");
+        (code_of(gateway.ask(&Request::get("/x"))) == code && told["code"] == code).then_some(told)
+    });
+    assert_eq!(
+        (&explained["status"], &explained["outcome"]),
+        (&503.into(), &"refused".into()),
+        "{explained}"
+    );
+    assert!(!explained.to_string().contains("picks "), "{explained}");
+    explained
+}
+
+#[test]
+fn endpoints_whose_checks_fail_are_explained_as_requests_find_them() {
+    let (gateway, _services) =
+        without_services("health = { interval = \"100ms\", down = 1 }\nbreaker = \"off\"");
+    let explained = refused_as_explained(&gateway, "no_healthy_endpoint");
+    let told = explained.to_string();
+    assert!(told.contains("checks fail: refused"), "{told}");
+    let lines = gateway.access_log(1);
+    let mut lines = lines.iter();
+    let line = lines.rfind(|line| line["code"] == "no_healthy_endpoint");
+    let line = line.expect("a line of the refusal");
+    assert_eq!(line["detail"], "endpoints: 2 whose checks fail");
+}
+
+#[test]
+fn an_open_circuit_is_explained_as_requests_find_it_and_its_probe_is_left_to_them() {
+    let (gateway, _services) = without_services("breaker = { failures = 1, cool_down = \"1h\" }");
+    let explained = refused_as_explained(&gateway, "circuit_open");
+    let told = explained.to_string();
+    assert!(told.contains("requests failed: refused"), "{told}");
 }

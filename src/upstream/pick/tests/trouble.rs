@@ -95,7 +95,11 @@ fn what_fails_its_checks_takes_nothing() {
     candidates.check(1, Check::Down, now);
     assert_eq!(
         candidates.pick(&asked(now)).unwrap_err(),
-        NoEndpoint::Unhealthy
+        NoEndpoint::Unhealthy(Unready {
+            failing: 2,
+            drained: 0,
+            weightless: 0,
+        })
     );
 }
 

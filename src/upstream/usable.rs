@@ -1,0 +1,247 @@
+//! Which addresses of an upstream can be used, and which of these are best: what a request is picked by
+//! when something is wrong with one of them, and what is said of a request beforehand. Nothing here
+//! counts, and nobody becomes a probe by being looked at.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::address::{Address, Check};
+use super::{Endpoint, Upstream};
+
+/// How long an open circuit waits for a request that can be repeated; after that any is its probe.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is nothing to send a request to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEndpoint {
+    /// No name of the upstream has been resolved yet.
+    Unresolved,
+    /// Circuits are open, and all else cannot be used either; the next probe is due in this time.
+    CircuitsOpen(Duration),
+    /// No endpoint takes requests.
+    Unhealthy(Unready),
+}
+
+/// Why endpoints take no requests: how many for each reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unready {
+    /// Their checks fail.
+    pub failing: usize,
+    /// An operator has drained them.
+    pub drained: usize,
+    /// The configuration gives them the weight 0.
+    pub weightless: usize,
+}
+
+/// How well an address can be used, best first. Backups stand behind their likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Well,
+    Unchecked,
+    /// It has asked to be spared, or its name no longer has it.
+    Spared,
+    /// Its checks fail, but requests are answered.
+    Serving,
+}
+
+/// An address that a request may be sent to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing<'a> {
+    pub(super) address: &'a Arc<Address>,
+    pub(super) is_backup: bool,
+    /// The last answer about its name was without it.
+    pub(super) is_missing: bool,
+}
+
+/// The addresses that can be used and are as good as each other, by their places, which ascend.
+pub(super) struct Best {
+    pub(super) places: SmallVec<[u16; 16]>,
+    /// Nothing is wrong with any address.
+    pub(super) all_well: bool,
+}
+
+/// Where a request would be sent.
+#[derive(Debug)]
+pub struct Outlook<'a> {
+    /// The endpoints that it may be sent to, never none.
+    pub endpoints: Vec<&'a Endpoint>,
+    /// It would find out whether the endpoint, whose circuit is open, can be used again.
+    pub is_probe: bool,
+}
+
+impl Upstream {
+    /// Which of the addresses are best.
+    pub(super) fn best<'a>(
+        &self,
+        all: impl Iterator<Item = Standing<'a>>,
+        tried: &[Arc<Address>],
+        now: Instant,
+    ) -> Best {
+        let (mut best, mut places, mut all_well) = (None, SmallVec::new(), true);
+        for (place, one) in (0..).zip(all) {
+            let class = self.class(one, now);
+            // Another configuration may heed a check that this one does not.
+            let is_down = one.address.check() == Check::Down;
+            all_well &= class == Some(Class::Well) && !is_down;
+            let Some(class) = class else { continue };
+            let was_tried = tried.iter().any(|it| Arc::ptr_eq(it, one.address));
+            let (late, early) = (class >= Class::Spared, class);
+            let rank = (was_tried, late, one.is_backup, early);
+            if best.is_none_or(|best| rank < best) {
+                best = Some(rank);
+                places.clear();
+            }
+            if best == Some(rank) {
+                places.push(place);
+            }
+        }
+        let all_well = all_well && !places.is_empty();
+        Best { places, all_well }
+    }
+
+    fn class(&self, one: Standing<'_>, now: Instant) -> Option<Class> {
+        let address = one.address;
+        if self.is_open(address) {
+            return None;
+        }
+        let check = match self.rules.health {
+            Some(_) => address.check(),
+            None => Check::Up,
+        };
+        match check {
+            Check::Down => address.circuit.serves().then_some(Class::Serving),
+            _ if one.is_missing || address.is_spared(now) => Some(Class::Spared),
+            Check::Up => Some(Class::Well),
+            Check::Unknown => Some(Class::Unchecked),
+        }
+    }
+
+    /// Whether the circuit of an address is open.
+    fn is_open(&self, address: &Address) -> bool {
+        self.rules.breaker.is_some() && address.circuit.is_open()
+    }
+
+    /// Whether the circuit of an address waits for such a request as its probe. Where there are checks
+    /// they find out, unless there is nothing else to send the request to.
+    pub(super) fn wants_probe(
+        &self,
+        address: &Arc<Address>,
+        (all_open, repeatable): (bool, bool),
+        tried: &[Arc<Address>],
+        now: Instant,
+    ) -> bool {
+        let was_tried = || tried.iter().any(|it| Arc::ptr_eq(it, address));
+        if !self.is_open(address) || !all_open && (self.rules.health.is_some() || was_tried()) {
+            return false;
+        }
+        let is_due = |at| address.circuit.until_probe(all_open, at).is_zero();
+        let waited = || now.checked_sub(PATIENCE).is_some_and(is_due);
+        is_due(now) && (repeatable || all_open || waited())
+    }
+
+    /// Why none of the addresses can be used.
+    pub(super) fn why_none<'a>(
+        &self,
+        all: impl Iterator<Item = &'a Arc<Address>>,
+        now: Instant,
+    ) -> NoEndpoint {
+        let mut has_any = false;
+        let open = all.inspect(|_| has_any = true);
+        let open = open.filter(|one| self.is_open(one));
+        let next = open.map(|one| one.circuit.until_next_chance(now)).min();
+        let takes_any = || self.endpoints.iter().any(Endpoint::takes_requests);
+        match next {
+            Some(next) => NoEndpoint::CircuitsOpen(next),
+            None if !has_any && takes_any() => NoEndpoint::Unresolved,
+            None => NoEndpoint::Unhealthy(self.unready()),
+        }
+    }
+
+    fn unready(&self) -> Unready {
+        let count = |is: &dyn Fn(&Endpoint) -> bool| {
+            let endpoints = self.endpoints.iter();
+            endpoints.filter(|one| is(one)).count()
+        };
+        Unready {
+            failing: count(&Endpoint::takes_requests),
+            drained: count(&|one| one.weight > 0 && !one.takes_requests()),
+            weightless: count(&|one| one.weight == 0),
+        }
+    }
+
+    /// Where a request would be sent that came now: what a pick would say, but for who has how much to
+    /// do. A name that has not been looked up is taken to have addresses.
+    ///
+    /// # Errors
+    /// When it would be sent nowhere.
+    pub fn outlook(&self, repeatable: bool, now: Instant) -> Result<Outlook<'_>, NoEndpoint> {
+        let mut all = Vec::new();
+        for endpoint in self.endpoints.iter().filter(|one| one.takes_requests()) {
+            let in_use = endpoint.state.in_use().into_iter();
+            all.extend(in_use.map(|(address, missing)| (endpoint, address, missing)));
+        }
+        all.sort_by_key(|(endpoint, _, missing)| endpoint.backup || *missing);
+        let standings = all.iter().map(|(endpoint, address, missing)| Standing {
+            address,
+            is_backup: endpoint.backup,
+            is_missing: *missing,
+        });
+        let Best { places, all_well } = self.best(standings, &[], now);
+        let asked = (places.is_empty(), repeatable);
+        let probe = |(_, address, _): &&(_, Arc<Address>, _)| {
+            !all_well && self.wants_probe(address, asked, &[], now)
+        };
+        if let Some((endpoint, ..)) = all.iter().find(probe) {
+            return Ok(Outlook {
+                endpoints: vec![endpoint],
+                is_probe: true,
+            });
+        }
+        let is_best = |endpoint: &Endpoint| {
+            let mut places = places.iter().map(|place| usize::from(*place));
+            places.any(|place| std::ptr::eq(all[place].0, endpoint))
+        };
+        let endpoints = self.endpoints.iter();
+        let endpoints = endpoints.filter(|one| is_best(one) || one.is_to_be_resolved());
+        let mut endpoints: Vec<_> = endpoints.collect();
+        if endpoints.is_empty() {
+            return Err(self.why_none(all.iter().map(|(_, address, _)| address), now));
+        }
+        if endpoints.iter().any(|one| !one.backup) {
+            endpoints.retain(|one| !one.backup);
+        }
+        Ok(Outlook {
+            endpoints,
+            is_probe: false,
+        })
+    }
+}
+
+impl Endpoint {
+    /// Whether it takes requests once its name has been looked up, which has not been tried.
+    fn is_to_be_resolved(&self) -> bool {
+        let state = &self.state;
+        self.takes_requests() && state.in_use().is_empty() && state.unresolved().is_none()
+    }
+}
+
+/// How many of them, and why: `2 fail their checks, 1 drained`.
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("endpoints: ")?;
+        let reasons = [
+            (self.failing, "whose checks fail"),
+            (self.drained, "drained by an operator"),
+            (self.weightless, "with weight 0"),
+        ];
+        let there_are = reasons.iter().filter(|(count, _)| *count > 0);
+        for (nth, (count, why)) in there_are.enumerate() {
+            let comma = if nth > 0 { ", " } else { "" };
+            write!(f, "{comma}{count} {why}")?;
+        }
+        Ok(())
+    }
+}
