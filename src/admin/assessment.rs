@@ -70,7 +70,7 @@ pub(super) struct Trouble {
     /// How many of its addresses cannot be used.
     pub out: usize,
     pub all: usize,
-    /// Since when the first of them.
+    /// Since when the first of them, or, where all are out, the last.
     pub for_time: Duration,
 }
 

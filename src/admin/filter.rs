@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::config;
 use crate::metrics::filter::{Filter, Statuses};
+use crate::pipeline::codes::CODES;
 
 use super::problem::Problem;
 
@@ -18,6 +19,37 @@ pub(super) struct Asked {
     pub slow: Option<String>,
     #[serde(default)]
     pub trouble: bool,
+}
+
+/// The code, if it is one that requests end with.
+pub(super) fn known_code(code: Box<str>) -> Result<Box<str>, Problem> {
+    if CODES.contains(&&*code) {
+        return Ok(code);
+    }
+    let detail = format!("`code` is one of {}.", CODES.join(", "));
+    Err(Problem::bad_request(detail))
+}
+
+/// Refuses a query with an escape that stands for nothing, or for no text: it would be taken as it is written, and so
+/// match nothing.
+pub(super) fn well_escaped(query: &str) -> Result<(), Problem> {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.bytes();
+    while let Some(byte) = rest.next() {
+        let hex = |digit: Option<u8>| char::from(digit?).to_digit(16);
+        let byte = match byte {
+            b'%' => match (hex(rest.next()), hex(rest.next())) {
+                (Some(high), Some(low)) => u8::try_from(high << 4 | low).ok(),
+                _ => None,
+            },
+            other => Some(other),
+        };
+        let wrong = || Problem::bad_request("The query has a `%` without two hexadecimal digits.");
+        bytes.push(byte.ok_or_else(wrong)?);
+    }
+    std::str::from_utf8(&bytes)
+        .map(drop)
+        .map_err(|_| Problem::bad_request("The query has escapes that are no UTF-8."))
 }
 
 impl Asked {
@@ -40,7 +72,7 @@ impl Asked {
         Ok(Filter {
             route: self.route,
             client: self.client,
-            code: self.code,
+            code: self.code.map(known_code).transpose()?,
             status,
             slow,
             trouble: self.trouble,

@@ -133,7 +133,14 @@ fn known_host(request: &Request, caller: &Caller, names: &[Box<str>]) -> Result<
 }
 
 fn is_known(host: &str, local: Option<IpAddr>, names: &[Box<str>]) -> bool {
-    let name = String::from_utf8_lossy(host_without_port(host.as_bytes())).to_ascii_lowercase();
+    let name = host_without_port(host.as_bytes());
+    // A list of hosts is none.
+    let port = &host.as_bytes()[name.len()..];
+    let digits = port.strip_prefix(b":").unwrap_or(port);
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let name = name.strip_suffix('.').unwrap_or(&name);
     let literal = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     if let Ok(address) = literal.unwrap_or(name).parse::<IpAddr>() {
@@ -245,6 +252,12 @@ mod tests {
             "ops.example",
             "2130706433",
             "user@localhost",
+            "127.0.0.1:9000, evil",
+            "127.0.0.1, evil",
+            "[::1]:9000, evil",
+            "[::1], evil",
+            "localhost:9000 evil.example",
+            "localhost:9000:9000",
         ] {
             assert!(!is_known(host, local, &names), "{host}");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use hyper::body::{Bytes, Frame};
@@ -18,7 +18,7 @@ use tokio::time::{Interval, interval};
 
 use crate::logging::{Following, Heard};
 
-use super::filter::Asked;
+use super::filter::{Asked, well_escaped};
 use super::problem::Problem;
 use super::view::{Presence, View, leaves};
 
@@ -30,8 +30,10 @@ const BATCH: usize = 32 << 10;
 /// Follows the requests that are asked for.
 pub(super) async fn tail(
     State(view): State<Arc<View>>,
+    RawQuery(query): RawQuery,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    well_escaped(query.as_deref().unwrap_or_default())?;
     let Query(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     let following = view.tap.follow(asked.filter()?).ok_or_else(|| {
         Problem::new(

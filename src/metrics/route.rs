@@ -14,7 +14,7 @@ words! {
     /// Who has called.
     pub enum ClientKind {
         /// Nobody knows: the request could not be read, or was refused before its key was looked at.
-        Unknown = "",
+        Unknown = "unknown",
         /// Without a key.
         Anonymous = "anonymous",
         /// With a good one.

@@ -76,7 +76,10 @@ pub async fn refuse_http2(worker: &Worker, peer: &Peer<'_>, client: &mut ClientS
     let sent = send(&mut client.end, http2::REFUSAL);
     match client.alarm.limit(PATIENCE, sent).await {
         Ok(()) => After::Close,
-        Err(_) => After::Cut,
+        Err(error) => {
+            note_unsent(&record, &error);
+            After::Cut
+        }
     }
 }
 
@@ -115,11 +118,12 @@ pub(super) async fn answer(
     // RFC 9110 section 9.3.2, also where nothing but the method could be made sense of.
     let is_head = record.request().is_some_and(Request::is_head);
     let body = if is_head { &[][..] } else { &own.body };
-    record.bytes_out.set(body.len() as u64);
     let sent = client.alarm.limit(PATIENCE, send(&mut client.end, body));
-    if sent.await.is_err() {
+    if let Err(error) = sent.await {
+        note_unsent(record, &error);
         return After::Cut;
     }
+    record.bytes_out.set(body.len() as u64);
     if goes_on && !client.end.is_taken() && !read_past(client, record).await {
         return After::Close;
     }
@@ -127,6 +131,19 @@ pub(super) async fn answer(
         return After::Close;
     }
     record.after(goes_on, client)
+}
+
+/// Notes that the client has not taken the answer in time. Why it was to have that one is in the detail.
+fn note_unsent(record: &Record<'_>, error: &io::Error) {
+    if error.kind() != io::ErrorKind::TimedOut {
+        return;
+    }
+    let slow = Rejection::ClientSlow.code();
+    let detail = match record.code.replace(Some(slow)) {
+        Some(code) => format!("the answer, {code}, was read too slowly"),
+        None => "the answer was read too slowly".to_owned(),
+    };
+    record.detail.replace(Some(detail.into()));
 }
 
 fn goes_on(client: &ClientSide<'_>, record: &Record<'_>) -> bool {

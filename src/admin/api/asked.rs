@@ -9,6 +9,7 @@ use http::request::Parts;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::admin::filter::well_escaped;
 use crate::admin::problem::Problem;
 
 /// Items of a list, where nothing else is said.
@@ -51,6 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        well_escaped(parts.uri.query().unwrap_or_default())?;
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
         let Ok(Query(pairs)) = query else {
             return Err(Problem::bad_request("The query cannot be read."));
@@ -241,6 +243,23 @@ mod tests {
             ),
         ] {
             assert_eq!(part(query).unwrap_err(), problem, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_escape_stands_for_text() {
+        for query in [
+            "route=%zz",
+            "route=%",
+            "route=%2",
+            "a=%ff",
+            "a=%c3",
+            "%zz=a",
+        ] {
+            assert!(asked(query).is_err(), "{query}");
+        }
+        for query in ["route=%2Fapi", "a=%c3%A4+b", "", "a=%25zz"] {
+            assert!(asked(query).is_ok(), "{query}");
         }
     }
 

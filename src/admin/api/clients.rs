@@ -70,7 +70,7 @@ pub(super) async fn clients(
     State(view): State<Arc<View>>,
     mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let with_code = WithCode::take(&mut asked, &view, |entry| entry.client);
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.client)?;
     let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let now = Timestamp::now();

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
-use crate::limit::Policy;
+use crate::limit::{By, Policy};
 use crate::metrics::PolicyOutcome;
-use crate::pipeline::snapshot::Snapshot;
+use crate::pipeline::snapshot::{Limits, Snapshot};
 use crate::words::Word;
 
 use super::asked::{Asked, Listed, SortKey};
@@ -46,13 +46,13 @@ pub(super) async fn limits(
     let with_code = WithCode::take(&mut asked, &view, |entry| {
         let refused = entry.code.is_some_and(|code| OF_LIMITS.contains(&code));
         entry.limit.filter(|_| refused)
-    });
+    })?;
     let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let items = policies(&snapshot)
         .into_values()
         .filter(|policy| part.takes(&policy.name) && with_code.has(&policy.name))
-        .map(|policy| item(&view, policy));
+        .map(|policy| item(&view, &snapshot.limits, policy));
     Ok(Json(part.of(items.collect(), key, |item| item)))
 }
 
@@ -75,7 +75,19 @@ fn policies(snapshot: &Snapshot) -> BTreeMap<&str, &Policy> {
     all.map(|policy| (&*policy.name, &**policy)).collect()
 }
 
-fn item(view: &View, policy: &Policy) -> Item {
+/// Who shares a counter. Callers without a good key are known by their address alone.
+fn counted_by(limits: &Limits, policy: &Policy) -> By {
+    let mut of_addresses = [&limits.anonymous, &limits.invalid_keys]
+        .into_iter()
+        .flatten();
+    if of_addresses.any(|it| it.name == policy.name) {
+        By::Ip
+    } else {
+        policy.by
+    }
+}
+
+fn item(view: &View, limits: &Limits, policy: &Policy) -> Item {
     let decided = view.metrics.policy(&policy.name).unwrap_or_default();
     let limit = policy.limit;
     Item {
@@ -84,7 +96,7 @@ fn item(view: &View, policy: &Policy) -> Item {
         window_seconds: limit.window().as_secs(),
         burst: limit.algorithm().burst(),
         algorithm: limit.algorithm().as_str(),
-        by: policy.by.word(),
+        by: counted_by(limits, policy).word(),
         mode: policy.mode.word(),
         allowed: decided.of(PolicyOutcome::Allowed),
         limited: decided.of(PolicyOutcome::Limited),

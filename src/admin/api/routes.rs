@@ -65,7 +65,7 @@ pub(super) async fn routes(
     State(view): State<Arc<View>>,
     mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let with_code = WithCode::take(&mut asked, &view, |entry| entry.route);
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.route)?;
     let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let history = view.live.history();

@@ -188,7 +188,8 @@ fn reload_refused(view: &View) -> Option<Timestamp> {
 /// Upstreams with endpoints that take no requests though they should, those without any left first.
 fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
     let trouble = |upstream: &Arc<Upstream>| {
-        let (mut all, mut out, mut since) = (0, 0, now);
+        let (mut all, mut out) = (0, 0);
+        let (mut first, mut last) = (None, None);
         let used = upstream.endpoints.iter().filter(|one| one.takes_requests());
         for endpoint in used {
             let look = endpoint.look(now);
@@ -199,10 +200,14 @@ fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
                 all += 1;
                 if address.state.is_out() {
                     out += 1;
-                    since = since.min(address.since);
+                    first = first.min(Some(address.since)).or(Some(address.since));
+                    last = last.max(Some(address.since));
                 }
             }
         }
+        // All are out only since the last of them is.
+        let since = if out == all { last } else { first };
+        let since = since.unwrap_or(now);
         (out > 0).then(|| Trouble {
             upstream: upstream.name.to_string(),
             out,

@@ -64,7 +64,7 @@ pub(super) async fn upstreams(
     State(view): State<Arc<View>>,
     mut asked: Asked,
 ) -> Result<Json<Listed<Item>>, Problem> {
-    let with_code = WithCode::take(&mut asked, &view, |entry| entry.upstream);
+    let with_code = WithCode::take(&mut asked, &view, |entry| entry.upstream)?;
     let part = asked.part(&SORTS, &["code"])?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let (history, now) = (view.live.history(), Instant::now());

@@ -5,6 +5,8 @@
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
+use crate::admin::filter::known_code;
+use crate::admin::problem::Problem;
 use crate::admin::view::View;
 use crate::metrics::filter::Filter;
 use crate::metrics::recent::Entry;
@@ -17,15 +19,23 @@ pub(super) struct WithCode<N>(Option<BTreeSet<N>>);
 
 impl<N: Borrow<str> + Ord> WithCode<N> {
     /// Takes the parameter; `name` is what the list knows a request by.
-    pub(super) fn take(asked: &mut Asked, view: &View, name: impl Fn(Entry) -> Option<N>) -> Self {
-        Self(asked.take("code").map(|code| {
-            let filter = Filter {
-                code: Some(code.into()),
-                ..Filter::default()
-            };
-            let entries = view.recent.list(&filter).into_iter();
-            entries.filter_map(name).collect()
-        }))
+    ///
+    /// # Errors
+    /// There is no such code.
+    pub(super) fn take(
+        asked: &mut Asked,
+        view: &View,
+        name: impl Fn(Entry) -> Option<N>,
+    ) -> Result<Self, Problem> {
+        let Some(code) = asked.take("code") else {
+            return Ok(Self(None));
+        };
+        let filter = Filter {
+            code: Some(known_code(code.into())?),
+            ..Filter::default()
+        };
+        let entries = view.recent.list(&filter).into_iter();
+        Ok(Self(Some(entries.filter_map(name).collect())))
     }
 
     /// Whether the list has this one.
