@@ -130,7 +130,7 @@ pub(super) fn protects(plugin: &Plugin<'_>) -> bool {
     plugin.config.get("anonymous").is_none_or(Value::is_null)
 }
 
-/// What `acl` asks of a route.
+/// What `acl` asks of a route, or what is to be said behind its name.
 pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static str> {
     let mut allow = strings(plugin.config, "allow");
     allow.extend(strings(plugin.config, "whitelist"));
@@ -138,7 +138,7 @@ pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static
         .iter()
         .any(|key| !strings(plugin.config, key).is_empty());
     if denies || allow.is_empty() {
-        return Err("groups that are denied: here those that are allowed are listed");
+        return Err(", which denies groups: here those that are allowed are listed");
     }
     let groups: Vec<String> = allow
         .iter()

@@ -101,7 +101,7 @@ fn one(
                 made.pairs.extend(ip_restriction(&plugin));
                 Ok(())
             }
-            name if ACCESS.contains(&name) => Err("has no counterpart"),
+            name if ACCESS.contains(&name) => Err(", which has no counterpart"),
             _ => {
                 other(&plugin, &mut made, draft, notes, &place);
                 Ok(())
@@ -111,7 +111,7 @@ fn one(
             notes.left_out(
                 &at,
                 format!(
-                    "the whole route, for it would be open to more callers without `{}`: {why}",
+                    "the whole route, for it would be open to more callers without `{}`{why}",
                     plugin.name
                 ),
             );

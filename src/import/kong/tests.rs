@@ -280,6 +280,55 @@ fn checks_and_what_opens_a_circuit() {
 }
 
 #[test]
+fn checks_of_grpc_and_over_tls() {
+    let with = |kind: &str, scheme: &str| {
+        import(&format!(
+            "services: [{{name: s, host: up, protocol: {scheme}, routes: [{{name: r, paths: [/r]}}]}}]\nupstreams:\n- name: up\n  targets: [{{target: 'a:1'}}]\n  healthchecks: {{active: {{type: {kind}, http_path: /up, healthy: {{interval: 5, http_statuses: [200]}}}}}}\n"
+        ))
+    };
+    for (kind, scheme) in [("grpc", "http"), ("grpcs", "https")] {
+        let imported = with(kind, scheme);
+        has(&imported, "health = { grpc = true, interval = \"5s\" }\n");
+        assert_eq!(imported.left_out, [""; 0]);
+        let said = format!("upstream up: `healthchecks.active` of the type {kind}: ");
+        let differs = &imported.differs;
+        assert!(
+            differs.iter().any(|it| it.starts_with(&said)),
+            "{differs:?}"
+        );
+    }
+    let imported = with("https", "https");
+    has(
+        &imported,
+        "health = { path = \"/up\", interval = \"5s\", statuses = [200] }\n",
+    );
+    assert_eq!(imported.left_out, [""; 0]);
+    for (kind, scheme) in [("grpcs", "http"), ("grpc", "https"), ("https", "http")] {
+        let said = format!("upstream up: `healthchecks.active` of the type {kind}");
+        assert_eq!(with(kind, scheme).left_out, [said]);
+    }
+}
+
+#[test]
+fn a_rule_of_access_without_a_counterpart_is_named_with_its_route() {
+    for (plugin, said) in [
+        ("name: oauth2", "`oauth2`, which has no counterpart"),
+        (
+            "name: acl, config: {deny: [a]}",
+            "`acl`, which denies groups: here those that are allowed are listed",
+        ),
+    ] {
+        let imported = service(&format!(
+            "  routes: [{{name: r, paths: [/r], plugins: [{{{plugin}}}]}}]\n"
+        ));
+        let said = format!(
+            "route r: the whole route, for it would be open to more callers without {said}"
+        );
+        assert_eq!(imported.left_out, [said]);
+    }
+}
+
+#[test]
 fn each_try_has_the_time_that_kong_gives_it() {
     let route = "  routes: [{name: r, paths: [/r], preserve_host: true}]\n";
     let imported = service(&format!("  retries: 3\n  read_timeout: 1000\n{route}"));

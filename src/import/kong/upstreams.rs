@@ -161,7 +161,7 @@ fn of_upstream(
     balance(upstream, &place, &mut own, notes);
     let checks = upstream.get("healthchecks").unwrap_or(&Value::Null);
     let part = |name: &str| checks.get(name).unwrap_or(&Value::Null);
-    health(part("active"), &place, &mut own, notes);
+    health(part("active"), url.scheme, &place, &mut own, notes);
     breaker(part("passive"), &mut own);
     if upstream
         .get("client_certificate")
@@ -281,7 +281,7 @@ fn hash_by(upstream: &Value, place: &str, notes: &mut Notes) -> Option<String> {
 }
 
 /// Active checks; Kong has none with an interval of 0.
-fn health(active: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
+fn health(active: &Value, scheme: &str, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
     let [healthy, unhealthy] = ["healthy", "unhealthy"].map(|part| active.get(part));
     let parts = [healthy, unhealthy].into_iter().flatten();
     let interval = |part| number(part, "interval").filter(|time| *time > 0);
@@ -298,18 +298,23 @@ fn health(active: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
         return;
     };
     let kind = text(active, "type").unwrap_or("http");
-    if kind != "http" {
+    let Some(asked) = asked(kind, scheme, active) else {
         notes.left_out(place, format!("`healthchecks.active` of the type {kind}"));
         return;
+    };
+    let is_grpc = asked.0 == "grpc";
+    if is_grpc {
+        let what = "services have to answer the health protocol of gRPC";
+        notes.differs(
+            place,
+            format!("`healthchecks.active` of the type {kind}: {what}"),
+        );
     }
     let count = |part: Option<&Value>, keys: &[&str]| {
         let counts = keys.iter().filter_map(|key| number(part?, key));
         counts.filter(|count| *count > 0).min()
     };
-    let mut pairs = vec![
-        ("path", quoted(text(active, "http_path").unwrap_or("/"))),
-        ("interval", quoted(&format!("{interval}s"))),
-    ];
+    let mut pairs = vec![asked, ("interval", quoted(&format!("{interval}s")))];
     if let Some(timeout) = number(active, "timeout").filter(|time| *time > 0) {
         pairs.push(("timeout", quoted(&format!("{timeout}s"))));
     }
@@ -320,10 +325,22 @@ fn health(active: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
         pairs.push(("down", down.to_string()));
     }
     let statuses = healthy.map(statuses).unwrap_or_default();
-    if !statuses.is_empty() {
+    if !statuses.is_empty() && !is_grpc {
         pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
     }
     own.push(("health", inline(&pairs)));
+}
+
+/// What a check asks for, if there are such checks: they use TLS where the endpoints' URLs do.
+fn asked(kind: &str, scheme: &str, active: &Value) -> Option<Pair> {
+    match (kind, scheme) {
+        ("http", _) | ("https", "https") => {
+            let path = text(active, "http_path").unwrap_or("/");
+            Some(("path", quoted(path)))
+        }
+        ("grpc", "http") | ("grpcs", "https") => Some(("grpc", "true".to_owned())),
+        _ => None,
+    }
 }
 
 /// What Kong learns from requests; it takes no notice of failures that are counted up to 0.
