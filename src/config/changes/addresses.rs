@@ -1,11 +1,27 @@
 //! The addresses from which requests are accepted now and were not before. Rules of the gateway and of
-//! a route hold together, so one that has moved from here to there has not gone.
+//! a route hold together, so one that has moved from here to there has not gone. And the peers that are
+//! believed when they say for whom they call.
 
 use ipnet::IpNet;
 
+use super::ChangeKind;
 use super::public::names;
-use crate::config::file::{AccessKeys, RouteKeys};
+use crate::config::file::{AccessKeys, File, RouteKeys};
 use crate::config::source::At;
+
+/// Peers that are believed now, and were not before, when they say for whom they call.
+pub(super) fn trusted(served: &File, now: &File) -> Option<(ChangeKind, String)> {
+    let nets = |file: &File| Nets::new(&file.server.trusted_proxies);
+    let (before, now) = (nets(served), nets(now));
+    let more: Vec<_> = now.0.iter().filter(|net| !before.contain(net)).collect();
+    let text = || {
+        let more = names(more.iter().copied());
+        format!(
+            "{more} in `server.trusted_proxies`: who calls from there may claim any address, also one that `ip_allow` has"
+        )
+    };
+    (!more.is_empty()).then(|| (ChangeKind::Wider, text()))
+}
 
 /// What the whole gateway says of addresses, before and now.
 pub(super) struct Addresses {

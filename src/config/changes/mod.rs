@@ -31,7 +31,8 @@ pub struct Change {
 pub enum ChangeKind {
     /// Anonymous callers reach more than before.
     Public,
-    /// Some clients do, or callers from some addresses; or operators need no token.
+    /// Some clients do, or callers from some addresses; or peers are trusted to say for whom they call, or
+    /// operators need no token.
     Wider,
     /// It holds from now on.
     Applied,
@@ -56,6 +57,7 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     let mut changes: Vec<_> = public
         .chain(client_auth::compare(served, now))
         .chain(operators::compare(started, served, now))
+        .chain(addresses::trusted(served, now))
         .chain(wider)
         .map(|(kind, text)| Change { kind, text })
         .collect();
@@ -172,7 +174,11 @@ fn compare(place: &Place, before: &Shown, now: &Shown, changes: &mut Vec<Change>
         (Shown::Secret { shown: before, .. }, Shown::Secret { shown: now, .. })
             if before == now =>
         {
-            changes.push(place.change(format_args!("{now} in what is not shown")));
+            changes.push(if now == "..." {
+                place.change(format_args!("changed (its value is not shown)"))
+            } else {
+                place.change(format_args!("changed, still {now} (the rest is not shown)"))
+            });
         }
         _ => changes.push(place.change(format_args!("{before} -> {now}"))),
     }

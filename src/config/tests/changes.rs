@@ -231,7 +231,7 @@ fn what_takes_a_restart_is_named_and_no_secret_is_told() {
     );
     assert!(lines.iter().all(|line| line.starts_with("NeedsRestart: ")));
     assert!(!lines.concat().contains("hunter"));
-    let url = "NeedsRestart: `limits.redis.url`: redis://localhost in what is not shown, which takes a restart";
+    let url = "NeedsRestart: `limits.redis.url`: changed, still redis://localhost (the rest is not shown), which takes a restart";
     assert!(lines.iter().any(|line| line == url), "{lines:?}");
 }
 

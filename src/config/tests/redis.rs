@@ -73,7 +73,7 @@ fn another_certificate_is_another_redis() {
     assert_eq!(
         reload(&read(), &read()),
         [
-            "NeedsRestart: `limits.redis.ca`: conf/ca.pem in what is not shown, which takes a restart"
+            "NeedsRestart: `limits.redis.ca`: changed, still conf/ca.pem (the rest is not shown), which takes a restart"
         ]
     );
 }

@@ -106,7 +106,7 @@ fn a_reload_says_what_changes_and_no_secret() {
         [
             "Applied: `traces.endpoint`: http://127.0.0.1:4318 -> https://h:443",
             "Applied: `traces.sample`: 0.01 -> 0.5",
-            "Applied: `traces.headers.a`: ... in what is not shown",
+            "Applied: `traces.headers.a`: changed (its value is not shown)",
             "Applied: `traces.headers.b`: added, ...",
         ]
     );

@@ -270,7 +270,7 @@ fn a_reload_says_that_a_file_holds_something_else() {
     let [old, new] = [old, new].map(|files| fine(files.read(&text)));
     assert_eq!(
         reload(&old, &new),
-        ["Applied: `upstreams.u.tls.ca`: ca.pem in what is not shown"]
+        ["Applied: `upstreams.u.tls.ca`: changed, still ca.pem (the rest is not shown)"]
     );
 }
 

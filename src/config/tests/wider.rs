@@ -224,6 +224,35 @@ fn routes_for_other_hosts_or_methods_are_no_successors() {
 }
 
 #[test]
+fn peers_that_are_trusted_now_are_said() {
+    let server = |nets: &str| format!("[server]\ntrusted_proxies = [{nets}]\n{}", route(""));
+    let said = |nets: &str| {
+        format!(
+            "Wider: {nets} in `server.trusted_proxies`: who calls from there may claim any address, also one that `ip_allow` has"
+        )
+    };
+    for (old, new, more) in [
+        ("", "'10.0.0.0/8'", "`10.0.0.0/8`"),
+        (
+            "'10.0.0.0/8'",
+            "'10.0.0.0/8', '::1', '192.0.2.7'",
+            "`192.0.2.7/32` and `::1/128`",
+        ),
+        ("'10.1.0.0/16'", "'10.0.0.0/8'", "`10.0.0.0/8`"),
+        ("'10.0.0.0/8'", "'10.1.0.0/16', '10.2.0.0/16'", ""),
+        ("'10.0.0.0/9', '10.128.0.0/9'", "'10.0.0.0/8'", ""),
+        ("'10.0.0.0/8'", "", ""),
+    ] {
+        let expected: Vec<_> = (!more.is_empty()).then(|| said(more)).into_iter().collect();
+        assert_eq!(
+            opened(&server(old), &server(new)),
+            expected,
+            "{old} -> {new}"
+        );
+    }
+}
+
+#[test]
 fn an_admin_port_without_its_tokens_is_said() {
     let token = |name: &str, digit: &str| format!("{name} = 'sha256:{}'\n", digit.repeat(64));
     let admin = |keys: &str| format!("[admin]\n{keys}\n{}", route(""));
