@@ -18,6 +18,7 @@ use super::socket::Port;
 use super::tail::tail;
 use super::view::View;
 use super::{answer, changes, guard, login};
+use crate::upstream::EndpointUrl;
 
 /// The paths of a port.
 pub(super) fn router(port: Port, view: Arc<View>) -> Router {
@@ -80,7 +81,28 @@ fn changing() -> Router<Arc<View>> {
 }
 
 async fn no_such_path(request: Request) -> Problem {
-    Problem::not_found(format!("There is no {} here.", request.uri().path()))
+    let path = request.uri().path();
+    Problem::not_found(match encoded_endpoint(path) {
+        Some(url) => {
+            format!("There is no {path} here: write the endpoint's URL as one segment, {url}.")
+        }
+        None => format!("There is no {path} here."),
+    })
+}
+
+/// The URL of an endpoint as it belongs into a path, where it stands there as it is.
+fn encoded_endpoint(path: &str) -> Option<String> {
+    let (_, rest) = path
+        .strip_prefix("/api/v1/upstreams/")?
+        .split_once("/endpoints/")?;
+    let (url, _) = rest.rsplit_once('/')?;
+    EndpointUrl::parse(url).ok()?;
+    let encoded = url.bytes().map(|byte| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    Some(encoded.collect())
 }
 
 async fn no_such_method(request: Request) -> Problem {

@@ -5,7 +5,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
 /// What people type, and what does it here.
-const MEANT: [(&[&str], &str); 7] = [
+const MEANT: [(&[&str], &str); 9] = [
     (
         &["serve", "server", "start", "up", "proxy"],
         "`tollgate run` serves",
@@ -38,6 +38,16 @@ const MEANT: [(&[&str], &str); 7] = [
         "a running gateway drains and ends on SIGTERM",
     ),
     (&["version", "-v"], "`tollgate --version` tells the version"),
+    (
+        &["--key", "--api-key", "--apikey", "--token", "-k"],
+        "a request is asked about with its key as `-H 'x-api-key: KEY'`, or without one as `--client NAME`",
+    ),
+    (
+        &[
+            "nginx", "caddy", "traefik", "envoy", "haproxy", "apisix", "tyk",
+        ],
+        "`tollgate import` reads what is of `kong` or `node`",
+    ),
     (
         &["key", "token", "hash", "client", "clients"],
         "`tollgate keys` makes, lists and hashes keys",
@@ -97,6 +107,22 @@ mod tests {
                 &["run", "/etc/x"],
                 "tip: a configuration is named by `-c`: `-c /etc/x`",
             ),
+            (
+                &["explain", "GET", "/a", "--key", "K"],
+                "tip: a request is asked about with its key as `-H 'x-api-key: KEY'`, or without one as `--client NAME`",
+            ),
+            (
+                &["explain", "GET", "/a", "--api-key=tg_1"],
+                "-H 'x-api-key: KEY'",
+            ),
+            (
+                &["import", "nginx"],
+                "tip: `tollgate import` reads what is of `kong` or `node`",
+            ),
+            (
+                &["import", "haproxy", "x.cfg"],
+                "reads what is of `kong` or `node`",
+            ),
             (&["reload"], "SIGHUP"),
             (&["upgrade"], "SIGUSR2"),
             (&["explan"], "tip: a similar subcommand exists: 'explain'"),
@@ -106,6 +132,7 @@ mod tests {
             let said = wrong.to_string();
             assert!(said.contains(tip), "{line:?}: {said}");
             assert_eq!(said.matches("tip:").count(), 1, "{said}");
+            assert!(!said.contains("tg_1"), "{said}");
             assert_eq!(wrong.exit_code(), 2);
         }
     }

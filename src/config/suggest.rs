@@ -9,7 +9,6 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     if word.len() > 128 {
         return None;
     }
-    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let word = plain(word);
     let same_beginning = |known: &str| {
         let pairs = word.bytes().zip(known.bytes());
@@ -28,19 +27,8 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
         .map(|(.., known)| known)
 }
 
-/// What something is called here, or what to know of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meant {
-    /// One of these keys, whichever there is in the table, with a blank between each two.
-    Keys(&'static str),
-    /// There is no key for it.
-    Note(&'static str),
-}
-
-use Meant::{Keys, Note};
-
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 45] = [
+const SYNONYMS: [&str; 50] = [
     "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
@@ -58,10 +46,10 @@ const SYNONYMS: [&str; 45] = [
     "tier groups level: plan group level",
     "listen url: port ports bind addr listen_on listeners entrypoints",
     "clients username: consumer consumers user users api_key_clients callers",
-    "keys: key api_key apikey api_keys apikeys token tokens secret hashes",
+    "keys token: key api_key apikey api_keys apikeys token tokens secret hashes",
     "expires_at: expires expiry expiration valid_until not_after expires_on",
     "not_before: valid_from nbf starts_at begins_at",
-    "password: pass passwd requirepass",
+    "password token: password pass passwd requirepass auth",
     "protected: private protect secure require_key require_auth auth_required",
     "api_key_header: key_header header_name api_key_name",
     "workers: thread threads worker_processes worker_threads cores",
@@ -85,6 +73,11 @@ const SYNONYMS: [&str; 45] = [
     "server_name: sni proxy_ssl_name tls_server_name",
     "traces: trace tracing tracer opentelemetry otel otlp jaeger zipkin",
     "sample: sample_rate sampling sampling_rate sampler ratio probability",
+    "min_version: protocol protocols ssl_protocols tls_version tls_versions minimum_version",
+    "up: healthy_threshold rise success_threshold",
+    "down failures: unhealthy_threshold fall failure_threshold",
+    "failures: max_fails error_limit consecutive_failures consecutive_errors consecutive_5xx",
+    "cool_down: fail_timeout base_ejection_time open_timeout reset_timeout",
     "routes_file clients_file: include includes import imports",
 ];
 
@@ -101,20 +94,25 @@ const NOTES: [&str; 9] = [
     "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",
 ];
 
-/// What other programs mean by a word.
-pub(super) fn synonym(word: &str) -> Option<Meant> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let mut all = synonyms();
-    let means_it = |(words, _): &(&str, Meant)| words.split(' ').any(|one| one == word);
-    all.find(means_it).map(|(_, meant)| meant)
+/// The keys that other programs call so, whichever there is in a table, with a blank between each two.
+pub(super) fn called_here(word: &str) -> Option<&'static str> {
+    let word = plain(word);
+    let mut lines = SYNONYMS.iter().filter_map(|line| line.split_once(": "));
+    let line = lines.find(|(_, words)| words.split(' ').any(|one| one == word));
+    line.map(|(keys, _)| keys)
 }
 
-/// All words, those that mean the same together.
-fn synonyms() -> impl Iterator<Item = (&'static str, Meant)> {
-    let keys = SYNONYMS.iter().filter_map(|line| line.split_once(": "));
-    let notes = NOTES.iter().filter_map(|line| line.split_once(": "));
-    keys.map(|(keys, words)| (words, Keys(keys)))
-        .chain(notes.map(|(words, note)| (words, Note(note))))
+/// What to know of a word that no key stands for.
+pub(super) fn note(word: &str) -> Option<&'static str> {
+    let word = plain(word);
+    let mut lines = NOTES.iter().filter_map(|line| line.split_once(": "));
+    let line = lines.find(|(words, _)| words.split(' ').any(|one| one == word));
+    line.map(|(_, note)| note)
+}
+
+/// A word without what does not tell it from others.
+fn plain(word: &str) -> String {
+    word.to_ascii_lowercase().replace('-', "_")
 }
 
 #[cfg(test)]
@@ -151,17 +149,24 @@ mod tests {
 
     #[test]
     fn each_word_means_one_thing_and_keys_that_there_are() {
-        let mut seen = HashSet::new();
-        for (words, meant) in synonyms() {
+        let (mut called, mut noted) = (HashSet::new(), HashSet::new());
+        for line in SYNONYMS {
+            let (keys, words) = line.split_once(": ").unwrap();
             for word in words.split(' ') {
-                assert!(seen.insert(word), "{word} stands there twice");
-                assert_eq!(synonym(&word.to_uppercase()), Some(meant));
+                assert!(called.insert(word), "{word} stands there twice");
+                assert_eq!(called_here(&word.to_uppercase()), Some(keys));
             }
-            if let Keys(keys) = meant {
-                let first = keys.split(' ').next().unwrap();
-                assert!(crate::config::home(first).is_some(), "{first}");
+            for key in keys.split(' ') {
+                assert!(crate::config::home(key).is_some(), "{key}");
             }
         }
-        assert_eq!(synonym("colour"), None);
+        for line in NOTES {
+            let (words, said) = line.split_once(": ").unwrap();
+            for word in words.split(' ') {
+                assert!(noted.insert(word), "{word} stands there twice");
+                assert_eq!(note(&word.replace('_', "-")), Some(said));
+            }
+        }
+        assert_eq!((called_here("colour"), note("colour")), (None, None));
     }
 }

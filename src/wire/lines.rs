@@ -10,6 +10,10 @@ use super::cursor::Cursor;
 /// The most fields that a limit may allow.
 pub const MOST_FIELDS: usize = 1000;
 
+/// What is wrong with a line that continues the one before it.
+const FOLDED: &str =
+    "A line begins with a blank: folded header fields are not accepted (RFC 9112 section 5.2).";
+
 /// How large a head may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
@@ -52,7 +56,12 @@ pub(super) fn read_fields(
     list.clear();
     while !cursor.skip(b"\r\n") {
         let Some((name, is_plain)) = cursor.field_name() else {
-            return Err(HeadError::Malformed("A header field's name is malformed."));
+            let before = bytes.len() - cursor.rest().len();
+            let begins_line = before.checked_sub(1).is_none_or(|at| bytes[at] == b'\n');
+            return Err(HeadError::Malformed(match cursor.rest() {
+                [b' ' | b'\t', ..] if begins_line => FOLDED,
+                _ => "A header field's name is malformed.",
+            }));
         };
         cursor.skip_blanks();
         let value = cursor.text();
@@ -146,6 +155,21 @@ mod tests {
             "X: y\r\n\r\nZ: z\r\n\r\n",
         ] {
             assert!(read(section).is_err(), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn a_folded_field_is_told_from_a_name_that_is_malformed() {
+        for (section, said) in [
+            ("X: y\r\n z\r\n\r\n", "begins with a blank"),
+            ("X: y\r\n\tz: a\r\n\r\n", "begins with a blank"),
+            (" X: y\r\n\r\n", "begins with a blank"),
+            ("X : y\r\n\r\n", "name is malformed"),
+            ("X\r\n\r\n", "name is malformed"),
+            ("(: y\r\n\r\n", "name is malformed"),
+        ] {
+            let wrong = read(section).unwrap_err().to_string();
+            assert!(wrong.contains(said), "{section:?}: {wrong}");
         }
     }
 

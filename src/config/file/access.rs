@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{List, Map, OrAny, table};
-use crate::config::kinds::{AnyField, FieldName, Name, Origin};
+use crate::config::kinds::{AnyField, FieldName, Name, Origin, origins_alone};
 use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;
 use crate::tls::CertificateIdentity;
@@ -61,7 +61,7 @@ table! {
 
 table! {
     /// Which web pages of other origins may call, and what they may send and read.
-    CorsKeys {
+    CorsKeys, otherwise origins_alone {
         /// The origins of the pages, as browsers write them: scheme, host, and the port if it is not
         /// the scheme's own. `https://*.example.com` is every host below `example.com`, but not
         /// `example.com` itself. `"*"`: any, without credentials.

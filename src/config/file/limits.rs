@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::config::keys::{List, Map, Number, table};
-use crate::config::kinds::{FilePath, KeyPrefix, Name, RedisAddress, ReloadedPem, Secret, Within};
+use crate::config::kinds::{
+    FilePath, KeyPrefix, Name, RedisAddress, ReloadedPem, Secret, Within, limit_in_words,
+};
 use crate::limit::{By, Lease, LimitHeaders, MAX_REQUESTS, MAX_WINDOW, Mode, OnFailure};
 use crate::words::words;
 
@@ -44,7 +46,7 @@ table! {
 
 table! {
     /// A number of requests in a window of time.
-    LimitKeys {
+    LimitKeys, otherwise limit_in_words {
         /// How many requests a window admits.
         requests: Number<1, MAX_REQUESTS>;
         /// How long a window lasts, in whole seconds.
@@ -61,7 +63,7 @@ table! {
 
 table! {
     /// A limit with a name, for routes.
-    PolicyKeys {
+    PolicyKeys, otherwise limit_in_words {
         ..limit: LimitKeys;
         /// Who shares a counter. `client`: a client with all its keys, or the address of an anonymous
         /// caller. `ip`: all callers from one address. `route`: all callers of routes with the same

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::client::ApiKeyHash;
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{Delay, FieldName, HostName, Share, Size};
+use crate::config::kinds::{Delay, FieldName, HostName, Share, Size, port_alone};
 use crate::config::settings::{AccessLog, AdminListen, LogFormat};
 use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
@@ -18,7 +18,7 @@ use crate::words::{Word, words};
 
 table! {
     /// Where clients connect.
-    ListenKeys [address] {
+    ListenKeys [address], otherwise port_alone {
         /// An IP address and a port.
         address: SocketAddr;
         /// Whether clients speak TLS here, with the certificates of `[tls]`.

@@ -23,6 +23,11 @@ impl Kind for bool {
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
         match written.value {
             Value::Boolean(value) => Ok(value),
+            Value::Text(ref text) => Err(match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => Wrong::without_quotes(true),
+                "false" | "no" | "off" => Wrong::without_quotes(false),
+                _ => Wrong::Kind,
+            }),
             _ => Err(Wrong::Kind),
         }
     }
@@ -57,12 +62,18 @@ impl<const LEAST: u64, const MOST: u64> Kind for Number<LEAST, MOST> {
     }
 
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let Value::Integer(number) = written.value else {
-            return Err(Wrong::Kind);
-        };
-        let number = u64::try_from(number).ok();
-        let number = number.filter(|number| (LEAST..=MOST).contains(number));
-        number.map(Self).ok_or(Wrong::Text(String::new()))
+        let fits = |number: &u64| (LEAST..=MOST).contains(number);
+        match &written.value {
+            Value::Integer(number) => {
+                let number = u64::try_from(*number).ok().filter(fits);
+                number.map(Self).ok_or(Wrong::Text(String::new()))
+            }
+            Value::Text(text) => {
+                let number = text.trim().parse().ok().filter(fits);
+                Err(number.map_or(Wrong::Kind, Wrong::without_quotes))
+            }
+            _ => Err(Wrong::Kind),
+        }
     }
 
     fn shown(&self) -> Shown {

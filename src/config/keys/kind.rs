@@ -1,6 +1,8 @@
 //! What a key takes. A kind reads a value, says what to write when that fails, describes itself to
 //! the JSON Schema and the documentation, and shows what was read when a reload changes it.
 
+use std::fmt::Display;
+
 use super::form::Form;
 use super::shown::Shown;
 use crate::config::expand::expand;
@@ -42,6 +44,13 @@ pub(in crate::config) enum Wrong {
     Text(String),
     /// The problem has been reported already.
     Reported,
+}
+
+impl Wrong {
+    /// It is a string, and should be this.
+    pub(in crate::config) fn without_quotes(meant: impl Display) -> Self {
+        Self::Text(format!("write `{meant}`, without quotes"))
+    }
 }
 
 /// Reads a value, or reports why it cannot be read.

@@ -7,7 +7,7 @@ use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::suggest::{Meant, closest, synonym};
+use crate::config::suggest::{called_here, closest, note};
 use crate::config::tree::{Entry, Value};
 
 /// A table that is being read.
@@ -83,13 +83,15 @@ impl Reader {
 
     /// Reports all keys that nobody has asked for.
     pub(in crate::config) fn finish(self, reading: &mut Reading<'_>) {
-        let holds_secrets = |key| ["clients", "keys", "username", "password"].contains(&key);
+        let holds_secrets = |key| {
+            let names = ["clients", "keys", "username", "password", "token"];
+            names.contains(&key)
+        };
         for (key, written) in &self.entries {
             let known = || self.known.iter().copied();
-            let synonym = synonym(&key.value);
-            let meant = closest(&key.value, known()).or_else(|| match synonym {
-                Some(Meant::Keys(keys)) => known().find(|key| keys.split(' ').any(|it| it == *key)),
-                _ => None,
+            let meant = closest(&key.value, known()).or_else(|| {
+                let keys = called_here(&key.value)?;
+                known().find(|key| keys.split(' ').any(|it| it == *key))
             });
             // What may be a secret is not shown, whatever its key was meant to be.
             let is_private = self.path.starts_with("clients") || self.path == "limits.redis";
@@ -120,18 +122,14 @@ impl Reader {
 
 /// Where a key belongs, by its name or by what other programs mean by it; or why there is none.
 pub(super) fn elsewhere(key: &str, reading: &Reading<'_>) -> Option<String> {
-    let synonym = synonym(key);
     // What it means in other programs is nearer than a key of the same name in another table.
-    if let Some(Meant::Note(note)) = synonym {
+    if let Some(note) = note(key) {
         return Some(note.to_owned());
     }
     if let Some(home) = (reading.home)(key) {
         return Some(format!("this belongs {home}"));
     }
-    let Meant::Keys(keys) = synonym? else {
-        return None;
-    };
-    keys.split(' ').find_map(|key| {
+    called_here(key)?.split(' ').find_map(|key| {
         let home = (reading.home)(key)?;
         Some(format!("`{key}` is what it is called here, {home}"))
     })

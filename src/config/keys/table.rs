@@ -16,6 +16,8 @@ pub(in crate::config) trait Keys: Sized {
     const NAME: &str;
     /// The key that a string is the value of, if one may stand where this table should.
     const SHORT: Option<&str>;
+    /// What to write in the place of a value that is no table, if that shows what was meant.
+    const INSTEAD: fn(&Value) -> Option<String>;
 
     /// Its keys.
     fn declared() -> Vec<Key>;
@@ -47,13 +49,14 @@ pub(in crate::config) trait Keys: Sized {
 /// }
 /// ```
 ///
-/// With `Name [url]` a string may stand in the place of the table, and is the value of `url`.
+/// With `Name [url]` a string may stand in the place of the table, and is the value of `url`. With
+/// `Name, otherwise function` this says what to write in the place of what is no table.
 ///
 /// [`At`]: crate::config::source::At
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
-        $name:ident $([$short:ident])? {
+        $name:ident $([$short:ident])? $(, otherwise $instead:ident)? {
             $(.. $part:ident: $part_keys:ty;)*
             $($(#[doc = $doc:literal])+ $key:ident: $kind:ty $(= $default:expr)? $(, $restart:ident)?;)*
         }
@@ -74,6 +77,9 @@ macro_rules! table {
             impl Keys for $name {
                 const NAME: &str = stringify!($name);
                 const SHORT: Option<&str> = [$(Some(stringify!($short)),)? None][0];
+                const INSTEAD: fn(&Value) -> Option<String> = [
+                    $($instead as fn(&Value) -> Option<String>,)? |_: &Value| None,
+                ][0];
 
                 fn declared() -> Vec<Key> {
                     let parts: Vec<Vec<Key>> = vec![$(<$part_keys>::declared(),)*];
@@ -165,7 +171,9 @@ pub(in crate::config) fn read_table<T: Keys>(
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Result<T, Wrong> {
-    let mut table = Reader::of(written, path, T::SHORT).ok_or(Wrong::Kind)?;
+    let Some(mut table) = Reader::of(written, path, T::SHORT) else {
+        return Err(T::INSTEAD(&written.value).map_or(Wrong::Kind, Wrong::Text));
+    };
     let read = T::take(&mut table, reading);
     table.finish(reading);
     read.ok_or(Wrong::Reported)

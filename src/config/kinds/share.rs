@@ -30,6 +30,10 @@ impl<const MAY_BE_NONE: bool> Kind for Share<MAY_BE_NONE> {
 
     fn read(written: &mut At<Value>, _: &str, _: &mut Reading<'_>) -> Result<Self, Wrong> {
         match written.value {
+            Value::Text(ref text) => {
+                let share = text_share(text).filter(|share| *share > 0.0 && *share <= 1.0);
+                Err(share.map_or(Wrong::Kind, Wrong::without_quotes))
+            }
             Value::Integer(1) => Ok(Self(1.0)),
             Value::Integer(0) | Value::OtherNumber(0.0) if MAY_BE_NONE => Ok(Self(0.0)),
             Value::OtherNumber(share) if share > 0.0 && share <= 1.0 => Ok(Self(share)),
@@ -43,5 +47,13 @@ impl<const MAY_BE_NONE: bool> Kind for Share<MAY_BE_NONE> {
 
     fn shown(&self) -> Shown {
         Shown::Plain(self.0.to_string())
+    }
+}
+
+/// What a string would be as a share: `10%`, `0.1`.
+fn text_share(text: &str) -> Option<f64> {
+    match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|it| it / 100.0),
+        None => text.trim().parse().ok(),
     }
 }

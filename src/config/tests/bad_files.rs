@@ -21,7 +21,7 @@ error: `access.forward_api_key` takes true or false
  --> tollgate.toml:3:19
   |
 3 | forward_api_key = "no"
-  |                   ^^^^ this is a string
+  |                   ^^^^ write `false`, without quotes
 
 error: unknown key `colour`
  --> tollgate.toml:5:1

@@ -78,7 +78,7 @@ level = "information"
 access = ""
 "#,
         r#"
-1:10 3000: `listen` takes an address such as "0.0.0.0:3000", or a table, or a list of them: this is a whole number
+1:10 3000: `listen` takes an address such as "0.0.0.0:3000", or a table, or a list of them: write "0.0.0.0:3000"
 2:10 []: `routes` takes a table: this is a list; routes in a list are `route` in the main file, in TOML `[[route]]`
 4:12 65536: `server.max_head` takes a size such as "64KiB": write "65536B"
 5:18 10: `server.header_timeout` takes a duration such as "30s": write "10s"

@@ -216,7 +216,7 @@ fn what_yaml_has_beyond_a_configuration_is_refused_where_it_stands() {
         - a => 1:1 the file must be a table
         log: => 1:4 this is null
         log: {level: no} # é => 1:14 this is none of them
-        server:\n  watch: no => 2:10 this is a string
+        server:\n  watch: no => 2:10 write `false`, without quotes
         server:\n  workers: 1.5 => 2:12 this is a number with a fraction
         server:\n  idle_timeout: 30 => 2:17 write "30s"
         server:\n  idel_timeout: 5s => 2:3 did you mean `idle_timeout`?

@@ -33,6 +33,20 @@ fn keys_of_other_programs() {
         [tls]\ncert = "x" => this belongs in `[tls.certificates]`
         ssl_certificate = "x" => `cert` is what it is called here
         http2 = true => there is no HTTP/2 yet
+        [tls]\nprotocols = ["TLSv1.2"] => did you mean `min_version`?
+        protocols = ["h2"] => HTTP/1.1 is what is spoken to services
+        [limits.redis]\nurl = "redis://h"\nauth = "s3cret" => did you mean `password`?
+        [admin]\npassword = "s3cret" => did you mean `token`?
+        [admin]\nauth = "s3cret" => did you mean `token`?
+        password = "s3cret" => this belongs in `[limits.redis]`
+        [upstreams.u]\nmax_fails = 3 => `failures` is what it is called here, in `[upstreams.NAME.breaker]`
+        [upstreams.u]\nfail_timeout = "9s" => `cool_down` is what it is called here, in `[upstreams.NAME.breaker]`
+        [upstreams.u]\nrise = 2 => `up` is what it is called here, in `[upstreams.NAME.health]`
+        [upstreams.u.breaker]\nmax_fails = 3 => did you mean `failures`?
+        [upstreams.u.health]\nhealthy_threshold = 2 => did you mean `up`?
+        [upstreams.u.health]\nunhealthy-threshold = 2 => did you mean `down`?
+        [upstreams.u.health]\nrise = 2 => did you mean `up`?
+        [upstreams.u.health]\nfall = 2 => did you mean `down`?
         [auth]\nkind = "jwt" => clients are known by API keys alone
         plugins = [] => there are none
         [admin]\nlisten = "/run/admin.sock" => write "unix:/run/admin.sock"
@@ -53,6 +67,50 @@ fn keys_of_other_programs() {
         ));
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn values_that_are_written_otherwise() {
+    assert_said(
+        r#"
+        [limits]\nanonymous = "60/m" => write `{ requests = 60, per = "1m" }`
+        [limits]\nidentified = "100 requests per hour" => write `{ requests = 100, per = "1h" }`
+        [limits]\ninvalid_keys = "5r/s" => write `{ requests = 5, per = "1s" }`
+        [limits]\nanonymous = "7/10s" => write `{ requests = 7, per = "10s" }`
+        [limits]\nanonymous = "many" => write `{ requests = 60, per = "1m" }`
+        [limits]\nanonymous = "0/m" => write `{ requests = 60, per = "1m" }`
+        [limits]\nanonymous = 30 => write `{ requests = 30, per = "1m" }`
+        [limits]\ntiers = { a = "9/d" } => write `{ requests = 9, per = "1d" }`
+        [limits]\npolicies = { a = "9/day" } => write `{ requests = 9, per = "1d" }`
+        [limits]\nanonymous = true => this is true or false
+        [limits]\nanonymous = { requests = "600", per = "1m" } => write `600`, without quotes
+        [limits]\nanonymous = { requests = "0", per = "1m" } => this is a string
+        [server]\nworkers = " 4" => write `4`, without quotes
+        [log]\nsample_ok = "10%" => write `0.1`, without quotes
+        [log]\nsample_ok = "12.5 %" => write `0.125`, without quotes
+        [log]\nsample_ok = "0.5" => write `0.5`, without quotes
+        [log]\nsample_ok = "1000%" => this is a string
+        [log]\nsample_ok = "NaN" => this is a string
+        [server]\nwatch = "yes" => write `true`, without quotes
+        [server]\nwatch = "Off" => write `false`, without quotes
+        [server]\nwatch = "perhaps" => this is a string
+        [access]\ncors = ["https://app.example.com"] => write `{ origins = ["https://app.example.com"] }`
+        [access]\ncors = "*" => write `{ origins = ["*"] }`
+        [access]\ncors = [1] => this is a list
+        listen = 80 => write "0.0.0.0:80"
+        listen = [80, "127.0.0.1:81"] => write "0.0.0.0:80"
+        listen = 65536 => this is a whole number
+        "#,
+    );
+    let yaml = parse(
+        "x.yaml",
+        "server: { watch: yes }\n",
+        Format::Yaml,
+        &environment,
+        &|_| Err(Unreadable::Missing),
+    );
+    let said = yaml.expect_err("no boolean").to_string();
+    assert!(said.contains("write `true`, without quotes"), "{said}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ enum Trouble {
     Gone,
     LockedOut,
     Refusing,
+    Stranger,
 }
 
 impl From<&CallError> for Trouble {
@@ -50,6 +51,7 @@ impl From<&CallError> for Trouble {
             | CallError::Demoted
             | CallError::NoNode => Self::Gone,
             CallError::Credentials(_) => Self::LockedOut,
+            CallError::NotRedis(_) => Self::Stranger,
             CallError::NoMaster | CallError::NotSingle(_) | CallError::Refused(_) => Self::Refusing,
         }
     }
@@ -99,6 +101,7 @@ impl<'a> WorkerLog<'a> {
             Trouble::Gone => "redis does not answer",
             Trouble::LockedOut => "redis does not let the gateway in",
             Trouble::Refusing => "redis refuses what the gateway needs",
+            Trouble::Stranger => "what answers at the address of redis is not redis",
         };
         tracing::warn!(event = "redis_lost", %redis, %cause, instances, "{what}; {consequence}");
     }

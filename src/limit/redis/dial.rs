@@ -182,7 +182,9 @@ fn check(command: &Cmd, line: &[u8], login: &RedisConnectionInfo) -> Result<(), 
     let line = String::from_utf8_lossy(line);
     let Some(error) = line.trim_end().strip_prefix('-') else {
         let is_fine = line.starts_with('+');
-        return is_fine.then_some(()).ok_or_else(CallError::unexpected);
+        return is_fine
+            .then_some(())
+            .ok_or_else(|| CallError::not_redis(&line));
     };
     // Some repeat what they don't understand.
     let said = match login.password() {

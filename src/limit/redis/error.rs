@@ -23,6 +23,8 @@ pub(in crate::limit) enum CallError {
     NoMaster,
     #[error("no node of the cluster answers for these keys")]
     NoNode,
+    #[error("what answers there is not Redis{0}: is the port right?")]
+    NotRedis(String),
     #[error("it answers with an error: {0}")]
     Refused(String),
 }
@@ -31,6 +33,14 @@ impl CallError {
     /// A reply that the call could not have.
     pub(super) fn unexpected() -> Self {
         Self::Refused("unexpected reply".into())
+    }
+
+    /// What Redis does not say when a connection begins. Only that of an HTTP server is told, which has
+    /// nothing in it that was sent.
+    pub(super) fn not_redis(line: &str) -> Self {
+        let status = line.get(..12).filter(|line| line.starts_with("HTTP/"));
+        let began = status.map(|status| format!(" (it began with `{status}`)"));
+        Self::NotRedis(began.unwrap_or_default())
     }
 
     /// What Redis has said instead of a reply, beginning with its code.

@@ -264,6 +264,14 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
     let wrong = gateway.ask_admin(post(&endpoint("up", "http://127.0.0.1:1", "drain")));
     wrong.is_refusal(404, "not_found");
     assert!(wrong.json()["detail"].to_string().contains(&other.url()));
+    let plain = "/api/v1/upstreams/up/endpoints/http://127.0.0.1:1/drain";
+    let wrong = gateway.ask_admin(post(plain));
+    wrong.is_refusal(404, "not_found");
+    let detail = wrong.json()["detail"].to_string();
+    assert!(
+        detail.contains("as one segment, http%3A%2F%2F127.0.0.1%3A1."),
+        "{detail}"
+    );
     let get = Request::get(&endpoint("up", &slow.url(), "drain"));
     gateway.ask_admin(get).is_refusal(405, "method_not_allowed");
 }

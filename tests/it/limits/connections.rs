@@ -149,7 +149,14 @@ async fn the_log_says_why_redis_refuses_a_connection() {
             says("-ERR unknown command 'AUTH', with args: hunter2\r\n"),
             "with args: ...",
         ),
-        (says("HTTP/1.1 400 Bad Request\r\n"), "unexpected reply"),
+        (
+            says("HTTP/1.1 400 Bad Request\r\n"),
+            "not Redis (it began with `HTTP/1.1 400`): is the port right?",
+        ),
+        (
+            says("220 mail hunter2 ESMTP\r\n"),
+            "what answers there is not Redis: is the port right?",
+        ),
         (says(""), "cannot be reached"),
     ] {
         let log = Log::capture();

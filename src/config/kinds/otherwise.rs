@@ -1,0 +1,63 @@
+//! What to write in the place of a value that is no table: a limit in words, a port or origins alone.
+
+use std::time::Duration;
+
+use super::Origin;
+use crate::config::keys::Text;
+use crate::config::tree::Value;
+use crate::config::units;
+
+/// A limit as other programs have it: `60/m`, `10r/s`, `100 requests per hour`.
+pub(in crate::config) fn limit_in_words(written: &Value) -> Option<String> {
+    let (requests, per) = match written {
+        Value::Text(text) => parse_limit(text).unwrap_or((60, MINUTE)),
+        Value::Integer(number) => (u64::try_from(*number).ok().filter(|it| *it > 0)?, MINUTE),
+        _ => return None,
+    };
+    let per = units::duration_text(per);
+    Some(format!(
+        "write `{{ requests = {requests}, per = \"{per}\" }}`"
+    ))
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn parse_limit(text: &str) -> Option<(u64, Duration)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (requests, rest) = text.split_at(end);
+    let requests = requests.parse().ok().filter(|it| *it > 0)?;
+    let (_, per) = rest.split_once('/').or_else(|| rest.split_once(" per "))?;
+    let per = match per.trim() {
+        "s" | "sec" | "second" => "1s",
+        "m" | "min" | "minute" => "1m",
+        "h" | "hour" => "1h",
+        "d" | "day" => "1d",
+        duration => duration,
+    };
+    Some((requests, units::duration(per).ok()?))
+}
+
+/// The origins that may call, without the key for them.
+pub(in crate::config) fn origins_alone(written: &Value) -> Option<String> {
+    let quoted = |value: &Value| match value {
+        Value::Text(text) if text == "*" || Origin::parse(text).is_ok() => {
+            Some(format!("\"{text}\""))
+        }
+        _ => None,
+    };
+    let origins: Option<Vec<_>> = match written {
+        Value::List(list) => list.iter().map(|one| quoted(&one.value)).collect(),
+        value => quoted(value).map(|one| vec![one]),
+    };
+    Some(format!("write `{{ origins = [{}] }}`", origins?.join(", ")))
+}
+
+/// A port without an address.
+pub(in crate::config) fn port_alone(written: &Value) -> Option<String> {
+    let Value::Integer(number) = written else {
+        return None;
+    };
+    let port = u16::try_from(*number).ok()?;
+    Some(format!("write \"0.0.0.0:{port}\""))
+}
