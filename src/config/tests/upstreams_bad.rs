@@ -68,7 +68,7 @@ fn tables_of_rules_that_cannot_be() {
         health = { path = "/a#b" } => services never see a fragment
         health = { path = "/a b" } => write `%20` for a blank
         health = { path = "http://h/healthz" } => write the path alone
-        health = { path = "" } => write "/"
+        health = { path = "" } => begins with a slash: "/"
         health = { statuses = [] } => no answer would pass & write "200-399"
         health = { interval = "5ms" } => at least `10ms`
         health = "/healthz" => `upstreams.u.health` takes a table, or "off"
