@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::Level;
 
@@ -49,6 +50,10 @@ pub(super) async fn reload(
         heard = timeout(RELOAD_WITHIN, outcome) => heard,
         () = async { drop(phase.wait_for(|it| it.is_ending()).await) } => return Err(draining()),
     };
+    // A successor is told of what has been asked before this process began to end, not of what came after.
+    if phase.borrow().is_ending() {
+        return Err(draining());
+    }
     let Ok(Ok(in_force)) = in_force else {
         let detail = "The reload takes long: its files may not be readable. /api/v1/status says what comes of it.";
         let status = StatusCode::GATEWAY_TIMEOUT;
@@ -97,7 +102,7 @@ pub(super) async fn log_level(
         let detail = format!("`level` is one of {}.", words.join(", "));
         return Err(Problem::bad_request(detail));
     };
-    serves_here(&view)?;
+    let _here = serves_here(&view)?;
     let before = view.log_level.set(level, |before| {
         tracing::info!(
             parent: None,
@@ -162,7 +167,7 @@ fn set_drained(
             known.join(", ")
         )));
     };
-    serves_here(view)?;
+    let _here = serves_here(view)?;
     let changed = endpoint.set_drained(drained);
     let url = endpoint.url.to_string();
     if changed {
@@ -185,12 +190,14 @@ fn set_drained(
     Ok(Json(answer).into_response())
 }
 
-/// What is changed in a process that has handed over would be lost, and nobody would know.
-fn serves_here(view: &View) -> Result<(), Problem> {
-    if *view.presence.borrow() == Presence::Here {
-        return Ok(());
+/// What is changed in a process that has handed over would be lost, and nobody would know. While what this
+/// returns is held, the gateway does not begin to hand over what can be changed.
+fn serves_here(view: &View) -> Result<watch::Ref<'_, Presence>, Problem> {
+    let presence = view.presence.borrow();
+    if *presence == Presence::Here {
+        return Ok(presence);
     }
-    let detail = "This process has handed over, or ends; ask again, and its successor answers.";
+    let detail = "This process hands over, or ends; ask again, and its successor answers.";
     let status = StatusCode::CONFLICT;
     Err(Problem::new(status, "draining", "Draining", detail))
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ const MOST_FINDINGS: usize = 100;
 #[derive(Debug)]
 pub struct Reloads {
     wanted: Notify,
+    times_asked: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -96,6 +98,7 @@ impl Reloads {
         };
         Self {
             wanted: Notify::new(),
+            times_asked: AtomicU64::new(0),
             state: Mutex::new(State {
                 waiting: Vec::new(),
                 in_force: Arc::new(InForce {
@@ -117,7 +120,14 @@ impl Reloads {
 
     /// Asks for a reload.
     pub fn ask(&self) {
+        self.times_asked.fetch_add(1, Ordering::SeqCst);
         self.wanted.notify_one();
+    }
+
+    /// How often one has been asked for. Files that were read before this last changed may be read anew since.
+    #[must_use]
+    pub fn times_asked(&self) -> u64 {
+        self.times_asked.load(Ordering::SeqCst)
     }
 
     /// Asks for a reload, and hears what came of it. One that has begun already does not count: it may have

@@ -51,7 +51,7 @@ pub(super) async fn tail(
             leaves(&mut presence).await;
             match *presence.borrow() {
                 Presence::HandedOver => "handed_over",
-                Presence::Here | Presence::Ended => "ended",
+                _ => "ended",
             }
         }),
         ends: None,

@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::api;
-use super::view::{Presence, View};
+use super::view::{View, leaves};
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,8 +23,7 @@ pub(super) async fn run(view: Arc<View>) {
     let mut shown = 0;
     loop {
         tokio::select! {
-            // Its sender lives as long as the process.
-            _ = presence.wait_for(|it| *it != Presence::Here) => break,
+            () = leaves(&mut presence) => break,
             _ = ticks.tick() => {}
         }
         view.doorkeeper.tell_wrong(std::time::Instant::now());

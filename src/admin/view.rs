@@ -66,14 +66,22 @@ pub struct View {
 pub enum Presence {
     /// This process.
     Here,
+    /// This process still, but a successor has been told what was changed here, and would not hear of more.
+    HandingOver,
     /// A successor. What was accepted before is still answered.
     HandedOver,
     /// Nobody: the process ends.
     Ended,
 }
 
+impl Presence {
+    fn has_left(self) -> bool {
+        matches!(self, Self::HandedOver | Self::Ended)
+    }
+}
+
 /// Waits until this process is to accept nothing any more.
 pub(super) async fn leaves(presence: &mut watch::Receiver<Presence>) {
     // Its sender lives as long as the process.
-    let _ = presence.wait_for(|it| *it != Presence::Here).await;
+    let _ = presence.wait_for(|it| it.has_left()).await;
 }

@@ -274,7 +274,8 @@ impl Running<'_> {
         } else if self.succession.is_some() {
             refuse("a successor is being started already");
         } else {
-            self.succession = Succession::begin(self.gateway, &self.sockets, &self.admin);
+            let presence = &self.threads.presence;
+            self.succession = Succession::begin(self.gateway, &self.sockets, &self.admin, presence);
         }
     }
 
@@ -283,24 +284,23 @@ impl Running<'_> {
         let Some(succession) = self.succession.take() else {
             return;
         };
-        let serves = done.is_ok();
         match done {
             Ok(heir) => {
                 tracing::info!(successor = heir.pid, "handed over");
                 notify(State::MainProcess(heir.pid));
+                if self.drain.is_none() {
+                    self.begin_drain(true);
+                }
                 succession.tell(heir.pid);
                 self.heir = Some(heir);
             }
-            Err(_) if succession.stop => notify(State::Stopping),
-            Err(error) => {
-                tracing::error!(%error, "not handed over; serving on");
-                return;
+            Err(_) if succession.stop => {
+                notify(State::Stopping);
+                if self.drain.is_none() {
+                    self.leave();
+                }
             }
-        }
-        match (&self.drain, serves) {
-            (Some(_), _) => {}
-            (None, true) => self.begin_drain(true),
-            (None, false) => self.leave(),
+            Err(error) => tracing::error!(%error, "not handed over; serving on"),
         }
     }
 
@@ -308,7 +308,7 @@ impl Running<'_> {
     /// or a successor answers there.
     async fn leave_operators(&mut self) {
         self.threads.presence.send_if_modified(|presence| {
-            let ends = *presence == Presence::Here;
+            let ends = *presence != Presence::HandedOver;
             if ends {
                 *presence = Presence::Ended;
             }
@@ -338,9 +338,6 @@ impl Running<'_> {
             return;
         }
         self.gateway.reloads.ask();
-        if let Some(succession) = &mut self.succession {
-            succession.reload = true;
-        }
     }
 
     fn reopen_access_log(&mut self) {

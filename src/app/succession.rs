@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
 
 use super::Gateway;
 use super::hand_over::{HandOverError, Heir, Offer, UnderWay};
-use crate::admin::AdminSocket;
+use crate::admin::{AdminSocket, Presence, Reloads};
 use crate::config;
 use crate::server::Listener;
 
@@ -21,9 +22,12 @@ pub(super) struct Succession {
     under_way: UnderWay,
     /// This process was told to stop meanwhile.
     pub stop: bool,
-    /// What it was told besides, and what the successor is told once it serves.
-    pub reload: bool,
+    /// It was told to open its log anew, as the successor is once it serves.
     pub reopen: bool,
+    /// Whatever asks for a reload counts here: a signal or an operator's request.
+    reloads: Arc<Reloads>,
+    /// How often one had been asked for when the successor was started.
+    reloads_before: u64,
 }
 
 impl Succession {
@@ -32,6 +36,7 @@ impl Succession {
         gateway: &Gateway,
         sockets: &[Listener],
         admin: &[AdminSocket],
+        presence: &watch::Sender<Presence>,
     ) -> Option<Self> {
         if let Some(why) = reason_against(std::process::id(), &gateway.file) {
             refuse(why);
@@ -44,6 +49,8 @@ impl Succession {
                 return None;
             }
         };
+        // Before the successor can read the configuration.
+        let reloads_before = gateway.reloads.times_asked();
         let sockets = sockets.iter().map(Listener::try_clone);
         let begun = sockets.collect::<Result<_, _>>().and_then(|sockets| {
             UnderWay::begin(Offer {
@@ -57,6 +64,7 @@ impl Succession {
                 store: gateway.store.clone(),
                 metrics: Arc::clone(&gateway.metrics),
                 drains: gateway.drains.clone(),
+                presence: presence.clone(),
                 ready_within: READY_WITHIN,
             })
         });
@@ -64,8 +72,9 @@ impl Succession {
         Some(Self {
             under_way: under_way.ok()?,
             stop: false,
-            reload: false,
             reopen: false,
+            reloads: Arc::clone(&gateway.reloads),
+            reloads_before,
         })
     }
 
@@ -77,8 +86,9 @@ impl Succession {
 
     /// What was asked of the old gateway since the successor was started.
     fn asked(&self) -> impl Iterator<Item = Signal> {
+        let reload = self.reloads.times_asked() != self.reloads_before;
         let asked = [
-            (self.reload, Signal::HUP),
+            (reload, Signal::HUP),
             (self.reopen, Signal::USR1),
             (self.stop, Signal::TERM),
         ];
@@ -88,7 +98,8 @@ impl Succession {
             .map(|(_, signal)| signal)
     }
 
-    /// Tells the successor, which serves now, what was asked of the old gateway meanwhile.
+    /// Tells the successor, which serves now, what was asked of the old gateway meanwhile. To be called when
+    /// the old one refuses to reload: what it has answered till then is known here.
     pub(super) fn tell(&self, successor: u32) {
         let pid = i32::try_from(successor).ok().and_then(Pid::from_raw);
         for signal in self.asked() {

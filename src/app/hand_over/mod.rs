@@ -15,6 +15,7 @@
 //!   ends counting: requests wait from here
 //!   all counters                            -->  takes them in
 //!                                          <--   has them
+//!   refuses changes of endpoints from here
 //!   which endpoints are drained             -->  drains them
 //!   "serve"                                 -->  accepts, counts, writes the file
 //!   closes its sockets, drains
@@ -40,6 +41,7 @@
 
 mod channel;
 mod predecessor;
+mod resting;
 mod successor;
 mod systemd;
 

@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::channel::{Channel, Kind, Lost};
 use super::predecessor::socket_text;
+use super::resting::{NoChanges, Resting};
 use super::{PREDECESSOR, VERSION};
-use crate::admin::AdminSocket;
+use crate::admin::{AdminSocket, Presence};
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
 use crate::server::Listener;
@@ -57,6 +58,7 @@ pub(in crate::app) struct Offer {
     pub store: Arc<LimitStore>,
     pub metrics: Arc<Metrics>,
     pub drains: Drains,
+    pub presence: watch::Sender<Presence>,
     /// How long the successor may take until it could serve.
     pub ready_within: Duration,
 }
@@ -245,7 +247,8 @@ impl Offer {
         // What was counted meanwhile: from now on it is the successor who is asked.
         let now = self.metrics.portions();
         let mut news = since(now.clone(), &totals);
-        // As late as can be: an operator may change it any time.
+        // As late as can be: from here on an operator changes nothing.
+        let no_changes = NoChanges::begin(&self.presence);
         news.extend(self.drains.names().into_iter().map(Portion::drained));
         channel.send_totals(&news)?;
         let totals = now;
@@ -255,6 +258,7 @@ impl Offer {
         if let Some(file) = file {
             file.keep();
         }
+        no_changes.keep();
         Ok((questions, totals))
     }
 
@@ -279,28 +283,6 @@ impl Offer {
     fn share_sockets(&self, is_shared: impl Fn(SocketAddr) -> bool) {
         for Listener { on, .. } in &self.sockets {
             on.set_handed_over(is_shared(on.configured));
-        }
-    }
-}
-
-/// A state file that is not written; again from the end of this on, unless it is kept so.
-struct Resting<'f>(Option<&'f StateFile>);
-
-impl<'f> Resting<'f> {
-    fn begin(file: &'f StateFile) -> Self {
-        file.rest();
-        Self(Some(file))
-    }
-
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Resting<'_> {
-    fn drop(&mut self) {
-        if let Some(file) = self.0 {
-            file.resume();
         }
     }
 }
@@ -349,9 +331,11 @@ mod tests {
         words: &str,
     ) -> (
         Result<Heir, HandOverError>,
+        Presence,
         Arc<StateFile>,
         tempfile::TempDir,
     ) {
+        let presence = watch::Sender::new(Presence::Here);
         let folder = tempfile::tempdir().unwrap();
         let state = Arc::new(StateFile::open(&folder.path().join("limits")).unwrap());
         let mut under_way = UnderWay::begin(Offer {
@@ -365,12 +349,14 @@ mod tests {
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
             metrics: Arc::new(Metrics::new(&[])),
             drains: Registry::default().drains(),
+            presence: presence.clone(),
             ready_within: Duration::from_millis(300),
         })
         .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let done = runtime.unwrap().block_on(under_way.done());
-        (done, state, folder)
+        let presence = *presence.borrow();
+        (done, presence, state, folder)
     }
 
     fn writes(state: &StateFile, folder: &tempfile::TempDir) -> bool {
@@ -394,18 +380,20 @@ mod tests {
                 "not say what was expected",
             ),
         ] {
-            let (done, state, folder) = hand_over(words);
+            let (done, presence, state, folder) = hand_over(words);
             let error = done.unwrap_err().to_string();
+            assert_eq!(presence, Presence::Here, "{words}");
             assert!(error.contains(expected), "{words}: {error}");
             assert!(writes(&state, &folder), "{words}");
         }
     }
 
     #[test]
-    fn the_file_is_the_successors_once_it_serves() {
+    fn the_file_is_the_successors_once_it_serves_and_so_is_what_operators_change() {
         // Each `printf` is a message of its own.
-        let (done, state, folder) = hand_over("printf R >&0; printf T >&0; exec sleep 1");
+        let (done, presence, state, folder) = hand_over("printf R >&0; printf T >&0; exec sleep 1");
         done.unwrap();
+        assert_eq!(presence, Presence::HandingOver);
         assert!(!writes(&state, &folder));
     }
 

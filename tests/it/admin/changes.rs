@@ -312,6 +312,38 @@ fn an_endpoint_stays_drained_through_hand_overs_until_it_is_enabled() {
 }
 
 #[test]
+fn an_endpoint_that_is_changed_all_through_hand_overs_is_as_the_last_answer_says() {
+    let service = Upstream::echo();
+    let config = format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = \"{}\"",
+        service.url()
+    );
+    let mut gateway = Gateway::start(&with_admin(&config, ""));
+    let mut is_drained = false;
+    for times in 1..=3 {
+        gateway.signal(rustix::process::Signal::USR2);
+        while gateway.said("handed over") < times {
+            for _ in 0..20 {
+                let action = if is_drained { "enable" } else { "drain" };
+                let answer = gateway.ask_admin(post(&endpoint("up", &service.url(), action)));
+                if answer.status == 409 {
+                    answer.is_refusal(409, "draining");
+                    continue;
+                }
+                // Whichever process answers: what was answered before was not lost.
+                assert_eq!(answer.is(200).json()["changed"], true, "{action}");
+                is_drained = !is_drained;
+            }
+        }
+        let old = gateway.wait_handed_over();
+        wait_gone(old);
+        let listed = gateway.admin_json("/api/v1/upstreams");
+        let expected = if is_drained { "drained" } else { "up" };
+        assert_eq!(listed["items"][0]["endpoints"][0]["state"], expected);
+    }
+}
+
+#[test]
 fn a_change_that_comes_whole_after_a_hand_over_is_not_lost_in_silence() {
     let service = Upstream::echo();
     let config = format!(

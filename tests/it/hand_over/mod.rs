@@ -8,10 +8,11 @@ mod systemd;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 
 use crate::support::{
     Client, Gateway, Request, Shop, Upstream, eventually, open_files, sockets, tollgate, wait_gone,
+    with_admin,
 };
 
 const LIMITS: &str = "\
@@ -208,6 +209,28 @@ fn what_is_asked_meanwhile_is_done_by_the_successor() {
         let message = line["message"].as_str().unwrap_or_default();
         message.contains("a successor is being started already")
     });
+    let old = gateway.wait_handed_over();
+    gateway.wait_said("reloaded", 2);
+    gateway.ask(&Request::get("/new/x")).is(200);
+    wait_gone(old);
+}
+
+#[test]
+fn a_reload_that_is_answered_meanwhile_is_done_by_the_successor_too() {
+    let (inventory, orders) = (Upstream::echo(), Upstream::echo());
+    let (_redis, silent) = silent_redis();
+    let config = with_admin(&Shop::config(&inventory, &orders, &silent), "");
+    let mut gateway = Gateway::start(&config);
+    gateway.signal(Signal::USR2);
+    // It has read the file by then.
+    gateway.wait_said("starting", 2);
+    let successor = gateway.wait_begun();
+    kill_process(successor, Signal::STOP).expect("stop the successor for a while");
+    gateway.rewrite(&config.replace("/api/inventory", "/new"));
+    let reload = Request::post("/api/v1/reload", "").field("content-type", "application/json");
+    gateway.ask_admin(reload).is(200);
+    gateway.ask(&Request::get("/new/x")).is(200);
+    kill_process(successor, Signal::CONT).expect("let the successor go on");
     let old = gateway.wait_handed_over();
     gateway.wait_said("reloaded", 2);
     gateway.ask(&Request::get("/new/x")).is(200);
