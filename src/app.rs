@@ -238,7 +238,7 @@ async fn start_and_serve(
             log.finish(LAST_LINES);
         }
         gateway.traces.finish(LAST_SPANS);
-        gateway.report_lost_lines();
+        gateway.report_lost_lines(true);
     });
     let last_files = tokio::time::timeout(LAST_FILES, last_files);
     if let Some(Err(_)) = signals.unless_stopped(last_files).await {
@@ -297,15 +297,11 @@ impl Gateway {
         }
     }
 
-    fn report_lost_lines(&self) {
-        let lost = self.access_log.as_ref().map_or(0, |log| log.take_lost());
-        if lost > 0 {
-            tracing::warn!(lost, "access lines could not be written");
+    fn report_lost_lines(&self, end: bool) {
+        if let Some(log) = &self.access_log {
+            log.report("access lines", end);
         }
-        let lost = self.operator_log.sink.take_lost();
-        if lost > 0 {
-            tracing::warn!(lost, "lines of this log could not be written");
-        }
+        self.operator_log.sink.report("lines of this log", end);
     }
 }
 

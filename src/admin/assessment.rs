@@ -49,6 +49,8 @@ pub(super) struct Situation {
     pub reload_refused: Option<Timestamp>,
     /// Upstreams with endpoints that cannot be used.
     pub upstreams: Vec<Trouble>,
+    /// What cannot be written or sent.
+    pub losses: Vec<Loss>,
     /// Certificates that end soon, or have ended.
     pub certificates: Vec<Ending>,
     pub now: Timestamp,
@@ -72,6 +74,17 @@ pub(super) struct Trouble {
     pub all: usize,
     /// Since when the first of them, or, where all are out, the last.
     pub for_time: Duration,
+}
+
+/// Something that the gateway keeps beside serving, and cannot at the moment.
+#[derive(Debug, Clone)]
+pub(super) enum Loss {
+    /// Access lines.
+    AccessLines { for_time: Duration, why: String },
+    /// Copies of the counters.
+    Counters { for_time: Duration, why: String },
+    /// Spans.
+    Spans,
 }
 
 /// How things are.
@@ -114,6 +127,7 @@ impl Situation {
             text: "The last reload was refused; what was served is served on.".to_owned(),
             since: Some(Time(time)),
         }));
+        reasons.extend(self.losses.iter().map(|it| self.loss_finding(it)));
         reasons.extend(self.certificates.iter().map(Ending::finding));
         let states = reasons.iter().map(|reason| reason.severity);
         Assessment {
@@ -202,6 +216,33 @@ impl Situation {
         })
     }
 
+    fn loss_finding(&self, loss: &Loss) -> Finding {
+        let (code, text, since) = match loss {
+            Loss::AccessLines { for_time, why } => (
+                "access_lines_lost",
+                format!("Access lines cannot be written and are lost: {why}."),
+                self.since(*for_time),
+            ),
+            Loss::Counters { for_time, why } => (
+                "counters_not_saved",
+                format!("Counters cannot be saved in `limits.state_file`: {why}."),
+                self.since(*for_time),
+            ),
+            Loss::Spans => (
+                "spans_dropped",
+                "Spans were dropped within the last minute: the collector takes none, or too few."
+                    .to_owned(),
+                None,
+            ),
+        };
+        Finding {
+            code,
+            severity: State::Warning,
+            text,
+            since,
+        }
+    }
+
     fn since(&self, for_time: Duration) -> Option<Time> {
         self.now.checked_sub(for_time).ok().map(Time)
     }
@@ -232,6 +273,7 @@ impl Situation {
         if let Some(time) = self.reload_refused {
             parts.push(format!("reload refused at {}", time.strftime("%H:%M UTC")));
         }
+        parts.extend(self.losses.iter().map(|it| it.words().to_owned()));
         parts.extend(certificates::in_sentence(&self.certificates, self.now));
         parts.join("; ")
     }
@@ -287,6 +329,16 @@ impl Situation {
         let more = self.upstreams.len().saturating_sub(MAX_NAMES);
         let more = (more > 0).then(|| format!("{more} more upstreams with endpoints out"));
         first.chain(more)
+    }
+}
+
+impl Loss {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::AccessLines { .. } => "access lines are lost",
+            Self::Counters { .. } => "counters are not saved",
+            Self::Spans => "spans are dropped",
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::acme::Acme;
-use crate::limit::LimitStore;
+use crate::limit::{LimitStore, StateFile};
 use crate::logging::{Events, LogLevel, Sink, Tap};
 use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
@@ -45,6 +45,8 @@ pub struct View {
     pub store: Arc<LimitStore>,
     /// Absent: there is no access log.
     pub access_log: Option<Arc<Sink>>,
+    /// Where counters are kept; absent: nowhere.
+    pub state: Option<Arc<StateFile>>,
     /// Who has logged in.
     pub doorkeeper: Arc<Doorkeeper>,
     /// The last lines of the operator's log.

@@ -18,7 +18,7 @@ use super::succession::{Succession, done, refuse};
 use super::threads::{Ended, Threads, WORKER};
 use super::{Gateway, StartError};
 
-/// How often lost log lines are reported, at most.
+/// How often lost log lines are looked for.
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
 /// How long workers may take to end after the drain's timeout; they say goodbye to Redis.
 const DRAIN_MARGIN: Duration = Duration::from_secs(2);
@@ -122,7 +122,7 @@ impl Running<'_> {
                 _ = signals.reopen.recv() => self.reopen_access_log(),
                 _ = signals.hand_over.recv(), if !self.is_starting() => self.hand_over(),
                 done = done(&mut self.succession) => self.end_succession(done),
-                _ = lost_lines.tick() => self.gateway.report_lost_lines(),
+                _ = lost_lines.tick() => self.gateway.report_lost_lines(false),
             }
         }
         for worker in self.threads.workers.drain(..) {

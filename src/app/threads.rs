@@ -133,6 +133,7 @@ impl Gateway {
             traces: Arc::clone(&self.traces),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
+            state: self.state.clone(),
             doorkeeper: Arc::clone(&self.doorkeeper),
             events: Arc::clone(&self.operator_log.events),
             file: self.file.clone(),

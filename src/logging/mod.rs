@@ -5,6 +5,7 @@
 
 mod access;
 mod events;
+mod losses;
 mod members;
 mod operator;
 mod sink;

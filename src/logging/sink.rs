@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,24 +13,26 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Target;
+use super::losses::{Losses, News};
 
 /// How many batches may wait for the disk; a batch is at most a few dozen KiB.
 const QUEUE: usize = 128;
 /// How long to wait for a reader whose pipe is full and does not block.
 const FULL_PIPE: Duration = Duration::from_millis(5);
+/// Why lines are lost that have not come to the disk.
+const FULL_QUEUE: &str = "it takes lines too slowly";
 
 /// The handle to a sink's thread; shared by all who write to it.
 #[derive(Debug)]
 pub struct Sink {
     queue: SyncSender<Batch>,
+    target: Target,
     counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    lost: AtomicU64,
-    /// Of these, how many have been told.
-    told: AtomicU64,
+    losses: Losses,
     reopen: AtomicBool,
     finished: AtomicBool,
 }
@@ -54,7 +56,7 @@ impl Sink {
         let (queue, batches) = sync_channel(QUEUE);
         let counts = Arc::new(Counts::default());
         let writer = Writer {
-            target,
+            target: target.clone(),
             output,
             lines: Lines::default(),
             counts: Arc::clone(&counts),
@@ -62,7 +64,11 @@ impl Sink {
         thread::Builder::new()
             .name("log".into())
             .spawn(move || writer.run(&batches))?;
-        Ok(Arc::new(Self { queue, counts }))
+        Ok(Arc::new(Self {
+            queue,
+            target,
+            counts,
+        }))
     }
 
     /// Hands over whole lines.
@@ -71,7 +77,7 @@ impl Sink {
             self.queue.try_send(Batch::Lines(lines))
             && let Batch::Lines(lines) = batch
         {
-            self.counts.lose(&lines);
+            self.counts.losses.lose(&lines, FULL_QUEUE, Instant::now());
         }
     }
 
@@ -82,17 +88,30 @@ impl Sink {
         let _ = self.queue.try_send(Batch::Wake);
     }
 
-    /// How many lines have been lost since the last call.
+    /// Tells the operator of lines that are lost: at once, then once a minute at most, and when they are
+    /// written again; at the `end` of all that have not been told of. `lines` is what they are.
+    pub fn report(&self, lines: &str, end: bool) {
+        let file = &self.target;
+        match self.counts.losses.news(end, Instant::now()) {
+            None => {}
+            Some(News::Lost(lost, error)) => {
+                tracing::warn!(%file, %error, lost, "{lines} could not be written");
+            }
+            Some(News::Again(0)) => tracing::info!(%file, "{lines} are written again"),
+            Some(News::Again(lost)) => tracing::info!(%file, lost, "{lines} are written again"),
+        }
+    }
+
+    /// Since when lines have been lost, and why, if some were within the last minute.
     #[must_use]
-    pub fn take_lost(&self) -> u64 {
-        let lost = self.lost();
-        lost.saturating_sub(self.counts.told.swap(lost, Ordering::Relaxed))
+    pub fn lost_of_late(&self, now: Instant) -> Option<(Instant, String)> {
+        self.counts.losses.of_late(now)
     }
 
     /// How many lines have been lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.counts.lost.load(Ordering::Relaxed)
+        self.counts.losses.count()
     }
 
     /// Waits until what was handed over is written, at most `patience`. For a log that goes on.
@@ -112,13 +131,6 @@ impl Sink {
             asked = asked || self.queue.try_send(Batch::Finish).is_ok();
             thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-impl Counts {
-    fn lose(&self, lines: &[u8]) {
-        let lines = memchr::memchr_iter(b'\n', lines).count();
-        self.lost.fetch_add(lines as u64, Ordering::Relaxed);
     }
 }
 
@@ -145,13 +157,23 @@ impl Writer {
             }
         }
         self.write(Vec::new());
-        self.counts.lose(&self.lines.unfinished);
+        let unfinished = mem::take(&mut self.lines.unfinished);
+        self.lose(&unfinished, "it ends within a line");
         self.counts.finished.store(true, Ordering::Release);
     }
 
     fn write(&mut self, lines: Vec<u8>) {
-        let lost = self.lines.write(lines, &mut self.output);
-        self.counts.lose(&lost);
+        let is_empty = lines.is_empty();
+        let (lost, error) = self.lines.write(lines, &mut self.output);
+        match error {
+            Some(error) => self.lose(&lost, &error.to_string()),
+            None if is_empty => {}
+            None => self.counts.losses.written(),
+        }
+    }
+
+    fn lose(&self, lines: &[u8], why: &str) {
+        self.counts.losses.lose(lines, why, Instant::now());
     }
 
     fn reopen(&mut self) {
@@ -165,7 +187,8 @@ impl Writer {
                 tracing::info!(%file, "the log was opened anew");
                 self.output = output;
                 // Its beginning is in the old file.
-                self.counts.lose(&mem::take(&mut self.lines.unfinished));
+                let unfinished = mem::take(&mut self.lines.unfinished);
+                self.lose(&unfinished, "it is in the old file");
             }
             Err(error) => {
                 tracing::error!(%file, %error, "the log cannot be opened anew; going on with the old file");
@@ -183,8 +206,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// Writes what can be written, and returns the lines that are lost.
-    fn write(&mut self, lines: Vec<u8>, output: &mut impl Write) -> Vec<u8> {
+    /// Writes what can be written, and returns the lines that are lost, and why not all could be written.
+    fn write(&mut self, lines: Vec<u8>, output: &mut impl Write) -> (Vec<u8>, Option<io::Error>) {
         let mut begun = !self.unfinished.is_empty();
         let mut text = mem::take(&mut self.unfinished);
         if begun {
@@ -192,7 +215,7 @@ impl Lines {
         } else {
             text = lines;
         }
-        let written = write_some(&text, output);
+        let (written, error) = write_some(&text, output);
         if let Some(last) = written.checked_sub(1) {
             begun = text[last] != b'\n';
         }
@@ -202,24 +225,24 @@ impl Lines {
             _ => mem::take(&mut text),
         };
         self.unfinished = text;
-        lost
+        (lost, error)
     }
 }
 
-/// Writes what can be written; says how many bytes that were.
-fn write_some(text: &[u8], output: &mut impl Write) -> usize {
+/// Writes what can be written; says how many bytes that were, and why no more.
+fn write_some(text: &[u8], output: &mut impl Write) -> (usize, Option<io::Error>) {
     let mut written = 0;
     while written < text.len() {
         match output.write(&text[written..]) {
-            Ok(0) => break,
+            Ok(0) => return (written, Some(ErrorKind::WriteZero.into())),
             Ok(more) => written += more,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Another program has made a pipe that we share one that does not block.
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
-            Err(_) => break,
+            Err(error) => return (written, Some(error)),
         }
     }
-    written
+    (written, None)
 }
 
 #[cfg(test)]
@@ -245,7 +268,7 @@ mod tests {
         sink.finish(Duration::from_secs(10));
         assert_eq!(std::fs::read(&old).unwrap(), b"one\n");
         assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
-        assert_eq!(sink.take_lost(), 0);
+        assert_eq!(sink.lost(), 0);
     }
 
     #[test]
@@ -253,8 +276,9 @@ mod tests {
         let sink = Sink::start(Target::File("/dev/full".into())).unwrap();
         sink.write(b"a\nb\n".to_vec());
         sink.finish(Duration::from_secs(10));
-        assert_eq!(sink.take_lost(), 2);
-        assert_eq!(sink.take_lost(), 0);
+        assert_eq!(sink.lost(), 2);
+        let (_, why) = sink.lost_of_late(Instant::now()).unwrap();
+        assert!(why.contains("No space left"), "{why}");
     }
 
     /// A disk with room for so many bytes.
@@ -283,7 +307,8 @@ mod tests {
             let (mut lines, mut disk) = (Lines::default(), Disk(Vec::new(), room));
             let mut lost = 0;
             for batch in batches {
-                let gone = lines.write(batch.into(), &mut disk);
+                let (gone, error) = lines.write(batch.into(), &mut disk);
+                assert!(gone.is_empty() || error.is_some());
                 assert!(gone.is_empty() || gone.ends_with(b"\n"));
                 lost += gone.split_inclusive(|b| *b == b'\n').count();
             }
@@ -293,7 +318,8 @@ mod tests {
             assert_eq!(whole + lost + unfinished, all, "{room}: {torn:?}");
             // There is room again: the line that was begun is finished first.
             disk.1 = 1000;
-            assert!(lines.write(b"last\n".into(), &mut disk).is_empty());
+            let (gone, error) = lines.write(b"last\n".into(), &mut disk);
+            assert!(gone.is_empty() && error.is_none());
             let text = String::from_utf8(disk.0).unwrap();
             let known = |line: &str| batches.concat().lines().chain(["last"]).any(|l| l == line);
             assert!(text.lines().all(known), "{room}: {text:?}");
@@ -313,7 +339,7 @@ mod tests {
         });
         let mut read = Vec::new();
         io::Read::read_to_end(&mut reader, &mut read).unwrap();
-        assert!(writing.join().unwrap().is_empty());
+        assert!(writing.join().unwrap().0.is_empty());
         assert_eq!(read, text);
     }
 }

@@ -1,14 +1,14 @@
 //! `GET /api/v1/status`: how the gateway is, in a sentence and in numbers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::admin::assessment::{Assessment, Ending, RedisAway, Situation, Trouble};
+use crate::admin::assessment::{Assessment, Ending, Loss, RedisAway, Situation, Trouble};
 use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
 use crate::admin::process::Process;
@@ -22,6 +22,9 @@ use crate::tls::Source;
 use crate::upstream::{AddressState, Upstream};
 
 use super::config::InForceNow;
+
+/// For how long spans that were dropped are told of.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// How the gateway is.
 #[derive(Serialize)]
@@ -128,6 +131,7 @@ pub(super) fn look(view: &View) -> Status {
         redis: redis_away(&store, each.len(), now),
         reload_refused: reload_refused(view),
         upstreams: troubles(&view.snapshots.borrow().upstreams, now),
+        losses: losses(view, now),
         certificates: endings(view, wall),
         now: wall,
     };
@@ -176,6 +180,24 @@ fn redis_away(store: &StoreLook, workers: usize, now: Instant) -> Option<RedisAw
         on_failure: redis.on_failure,
         instances: redis.instances,
     })
+}
+
+/// What cannot be kept, at present or within the last minute.
+fn losses(view: &View, now: Instant) -> Vec<Loss> {
+    let for_time = |since| now.saturating_duration_since(since);
+    let log = view.access_log.as_ref();
+    let lines = log.and_then(|log| log.lost_of_late(now));
+    let lines = lines.map(|(since, why)| Loss::AccessLines {
+        for_time: for_time(since),
+        why,
+    });
+    let counters = view.state.as_ref().and_then(|file| file.failing());
+    let counters = counters.map(|(since, why)| Loss::Counters {
+        for_time: for_time(since),
+        why,
+    });
+    let spans = view.traces.drops_within(LATELY, now).then_some(Loss::Spans);
+    lines.into_iter().chain(counters).chain(spans).collect()
 }
 
 /// When the last reload was refused, if no other has succeeded since.

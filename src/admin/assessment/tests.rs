@@ -16,6 +16,7 @@ fn quiet() -> Situation {
         redis: None,
         reload_refused: None,
         upstreams: Vec::new(),
+        losses: Vec::new(),
         certificates: Vec::new(),
         now: "2026-01-31T12:10:00Z".parse().unwrap(),
     }
@@ -99,6 +100,13 @@ fn situations_are_told_in_one_sentence() {
          State::Critical, &["endpoints_out", "endpoints_out", "endpoints_out"]),
         (Situation { not_ready: vec![reason("no_certificate", "No certificate for `a.test`."), reason("x", "X.")], ..quiet() },
          "Not ready: No certificate for `a.test` (and 1 more); 0 req/s", State::Critical, &["no_certificate", "x"]),
+        (Situation { losses: vec![
+             Loss::AccessLines { for_time: Duration::from_secs(9), why: "full".to_owned() },
+             Loss::Counters { for_time: Duration::from_secs(8), why: "full".to_owned() },
+             Loss::Spans,
+         ], ..busy(20, 0, &[]) },
+         "2.0 req/s; no errors; access lines are lost; counters are not saved; spans are dropped", State::Warning,
+         &["access_lines_lost", "counters_not_saved", "spans_dropped"]),
         (Situation { phase: Phase::Starting, not_ready: vec![reason("starting", "The gateway is starting.")], ..quiet() },
          "Starting; 0 req/s", State::Warning, &["starting"]),
         (Situation { phase: Phase::Draining, in_flight: 1234, not_ready: vec![reason("draining", "It ends.")], ..quiet() },

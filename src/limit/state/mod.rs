@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -66,6 +66,8 @@ pub struct StateFile {
     lock: File,
     /// Another process writes it, or is about to. Held while this one writes.
     rests: Mutex<bool>,
+    /// Since when copies cannot be written, and why.
+    failing: Mutex<Option<(Instant, String)>>,
 }
 
 impl StateFile {
@@ -98,6 +100,7 @@ impl StateFile {
             path: path.to_owned(),
             lock,
             rests: Mutex::new(false),
+            failing: Mutex::default(),
         };
         drop(state.begin()?);
         fs::remove_file(state.new_path())?;
@@ -113,6 +116,7 @@ impl StateFile {
             path: path.to_owned(),
             lock,
             rests: Mutex::new(true),
+            failing: Mutex::default(),
         })
     }
 
@@ -135,6 +139,16 @@ impl StateFile {
     fn rests(&self) -> MutexGuard<'_, bool> {
         // A panic while a copy was written leaves the flag as it is.
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when copies cannot be written, and why, if the last one could not.
+    #[must_use]
+    pub fn failing(&self) -> Option<(Instant, String)> {
+        self.failing_now().clone()
+    }
+
+    fn failing_now(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it is.
@@ -173,9 +187,15 @@ impl StateFile {
             return Ok(0);
         }
         let saved = self.write(store, now);
-        if saved.is_err() {
-            // What is half written would take room for nothing.
-            let _ = fs::remove_file(self.new_path());
+        let mut failing = self.failing_now();
+        match &saved {
+            Ok(_) => *failing = None,
+            Err(error) => {
+                // What is half written would take room for nothing.
+                let _ = fs::remove_file(self.new_path());
+                let since = failing.take().map_or_else(Instant::now, |(since, _)| since);
+                *failing = Some((since, error.to_string()));
+            }
         }
         saved
     }

@@ -12,7 +12,7 @@ mod retry_info;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
@@ -44,6 +44,8 @@ pub struct Traces {
     sampled: AtomicU64,
     exported: AtomicU64,
     dropped: AtomicU64,
+    /// When the last of these was.
+    last_dropped: Mutex<Option<Instant>>,
     /// Tells this process from others of the same name.
     instance: String,
     /// Until when the last spans may be sent, once it ends.
@@ -60,6 +62,7 @@ impl Default for Traces {
             sampled: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            last_dropped: Mutex::default(),
             instance: TraceId::random().to_string(),
             end: watch::Sender::new(None),
             runs: (Mutex::new(false), Condvar::new()),
@@ -77,8 +80,27 @@ impl Traces {
     pub fn record(&self, spans: usize, bytes: &[u8]) {
         count(&self.sampled, spans);
         if !self.queue.offer(spans, bytes) {
-            count(&self.dropped, spans);
+            self.drop_spans(spans);
         }
+    }
+
+    fn drop_spans(&self, spans: usize) {
+        if spans > 0 {
+            count(&self.dropped, spans);
+            *self.last_dropped() = Some(Instant::now());
+        }
+    }
+
+    fn last_dropped(&self) -> MutexGuard<'_, Option<Instant>> {
+        let last = self.last_dropped.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether spans were dropped within so much time.
+    #[must_use]
+    pub fn drops_within(&self, time: Duration, now: Instant) -> bool {
+        let last = *self.last_dropped();
+        last.is_some_and(|last| now.saturating_duration_since(last) < time)
     }
 
     /// How many spans were recorded.
@@ -190,7 +212,7 @@ impl<'t> Export<'t> {
                 let spans = batch.spans;
                 let exported = self.deliver(batch).await.min(spans);
                 count(&self.traces.exported, exported);
-                count(&self.traces.dropped, spans - exported);
+                self.traces.drop_spans(spans - exported);
             }
             if ends {
                 return;

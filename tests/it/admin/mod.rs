@@ -4,6 +4,7 @@ mod api;
 mod certificates;
 mod changes;
 mod explain;
+mod losses;
 mod metric_names;
 mod openapi;
 mod port;
