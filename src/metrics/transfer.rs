@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -69,20 +70,24 @@ impl Portion {
         }
     }
 
-    /// A mark: the endpoint of this name is drained. A successor that does not know of it passes it over.
+    /// A mark: the endpoint of this name has been drained for so long. A successor that does not know of it
+    /// passes it over.
     #[must_use]
-    pub fn drained(name: String) -> Self {
+    pub fn drained((name, for_time): (String, Duration)) -> Self {
+        let millis = u64::try_from(for_time.as_millis()).unwrap_or(u64::MAX);
         Self {
             family: Family::Drained as u8,
             name,
-            numbers: Vec::new(),
+            numbers: vec![millis],
         }
     }
 
-    /// The name of the endpoint, if this is such a mark.
+    /// The name of the endpoint, and for how long it has been drained, if this is such a mark.
     #[must_use]
-    pub fn as_drained(&self) -> Option<&str> {
-        (self.family == Family::Drained as u8).then_some(&*self.name)
+    pub fn as_drained(&self) -> Option<(&str, Duration)> {
+        let millis = self.numbers.first().copied().unwrap_or(0);
+        let is_mark = self.family == Family::Drained as u8;
+        is_mark.then(|| (&*self.name, Duration::from_millis(millis)))
     }
 
     /// As bytes, far fewer than 64 KiB.
@@ -304,7 +309,6 @@ impl Movable for WorkerTotals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::metrics::{
@@ -379,9 +383,13 @@ mod tests {
 
     #[test]
     fn a_mark_counts_nothing() {
-        let mark = Portion::drained("up\nhost\n80".into());
-        let moved = Portion::from_bytes(&mark.to_bytes()).unwrap();
-        assert_eq!(moved.as_drained(), Some("up\nhost\n80"));
+        let name = "up\nhost\n80";
+        for for_time in [0, 90_000].map(Duration::from_millis) {
+            let mark = Portion::drained((name.into(), for_time));
+            let moved = Portion::from_bytes(&mark.to_bytes()).unwrap();
+            assert_eq!(moved.as_drained(), Some((name, for_time)));
+        }
+        let moved = Portion::drained((name.into(), Duration::ZERO));
         let metrics = metrics();
         let before = metrics.portions();
         metrics.take_in(&moved);

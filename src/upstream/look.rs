@@ -97,14 +97,14 @@ impl Endpoint {
     /// Drains it, or lets it take requests again; what is in flight goes on. Says whether that is a change.
     #[must_use]
     pub fn set_drained(&self, drained: bool) -> bool {
-        self.state.set_drained(drained, Instant::now())
+        self.state.set_drained(drained.then(Instant::now))
     }
 
     /// How it is.
     #[must_use]
     pub fn look(&self, now: Instant) -> EndpointLook {
         let in_use = self.state.in_use();
-        let drained = match self.state.drained_since(now) {
+        let drained = match self.state.drained_since() {
             Some(since) => Some((since, "drained by an operator")),
             None => (self.weight == 0).then_some((now, "weight = 0")),
         };

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
@@ -44,7 +43,7 @@ impl Registry {
                 upstream.state.capacity.follow(rules);
                 for endpoint in &mut upstream.endpoints {
                     let known = of_endpoints.get(&key(&upstream.name, endpoint));
-                    let drained = known.is_some_and(|known| known.state.is_drained());
+                    let drained = known.and_then(|known| known.state.drained_since());
                     // With other rules of TLS it is another: no connection that was made by the old
                     // ones may be used, and what has failed by them may be well.
                     let known = known.filter(|known| known.tls == endpoint.tls);
@@ -57,8 +56,8 @@ impl Registry {
                         },
                         |known| Arc::clone(&known.state),
                     );
-                    if drained {
-                        endpoint.state.set_drained(true, Instant::now());
+                    if drained.is_some() {
+                        endpoint.state.set_drained(drained);
                     }
                 }
             }

@@ -4,8 +4,8 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
@@ -13,7 +13,6 @@ use tokio::time::timeout;
 
 use super::address::{Address, Check, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
-use super::moment::millis;
 use super::upstream_state::UpstreamState;
 
 /// How long an answer is believed; the system's resolver does not report a record's lifetime. Ten
@@ -39,8 +38,8 @@ pub struct EndpointState {
     used: AtomicBool,
     /// The family that connected last: 4, 6, or 0 for none.
     family: AtomicU8,
-    /// Since when an operator has drained it, in milliseconds; 0: it is not drained.
-    drained_since: AtomicU64,
+    /// Since when an operator has drained it, perhaps before this process began.
+    drained_since: Mutex<Option<Instant>>,
     /// When the log last said that an answer is not as HTTP asks for.
     odd_logged: Mutex<Option<Instant>>,
     wake: Arc<Notify>,
@@ -64,7 +63,7 @@ impl EndpointState {
             lookup_wanted: AtomicBool::new(false),
             used: AtomicBool::new(false),
             family: AtomicU8::new(0),
-            drained_since: AtomicU64::new(0),
+            drained_since: Mutex::default(),
             odd_logged: Mutex::default(),
             wake,
             upstream,
@@ -100,24 +99,28 @@ impl EndpointState {
     }
 
     /// Since when an operator has drained it: it takes no new requests.
-    pub(super) fn drained_since(&self, now: Instant) -> Option<Instant> {
-        let since = self.drained_since.load(Relaxed);
-        let age = Duration::from_millis(millis(now).saturating_sub(since));
-        (since != 0).then(|| now.checked_sub(age).unwrap_or(now))
+    pub(super) fn drained_since(&self) -> Option<Instant> {
+        *self.drained()
     }
 
     /// Whether an operator has drained it.
     pub(super) fn is_drained(&self) -> bool {
-        self.drained_since.load(Relaxed) != 0
+        self.drained().is_some()
     }
 
-    /// Drains it, or lets it take requests again; says whether that is a change.
-    pub(super) fn set_drained(&self, drained: bool, now: Instant) -> bool {
-        let since = if drained { millis(now).max(1) } else { 0 };
-        if self.is_drained() == drained {
+    fn drained(&self) -> MutexGuard<'_, Option<Instant>> {
+        let drained = self.drained_since.lock();
+        drained.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drains it from that moment on, or lets it take requests again; says whether that is a change.
+    pub(super) fn set_drained(&self, since: Option<Instant>) -> bool {
+        let mut drained = self.drained();
+        if drained.is_some() == since.is_some() {
             return false;
         }
-        self.drained_since.store(since, Relaxed);
+        *drained = since;
+        drop(drained);
         // Workers make their lists anew.
         self.upstream.addresses_changed();
         true

@@ -223,7 +223,7 @@ impl Totals {
             return;
         };
         match portion.as_drained() {
-            Some(name) => self.drains.drain(name),
+            Some((name, for_time)) => self.drains.drain(name, for_time),
             None => self.metrics.take_in(&portion),
         }
     }

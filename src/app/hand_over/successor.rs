@@ -249,7 +249,7 @@ impl Offer {
         let mut news = since(now.clone(), &totals);
         // As late as can be: from here on an operator changes nothing.
         let no_changes = NoChanges::begin(&self.presence);
-        news.extend(self.drains.names().into_iter().map(Portion::drained));
+        news.extend(self.drains.drained().into_iter().map(Portion::drained));
         channel.send_totals(&news)?;
         let totals = now;
         // Before it serves: from then on nothing may be done to sockets that it has.
