@@ -16,7 +16,7 @@ use crate::server::Phase;
 use super::health::Reason;
 use super::time::Time;
 
-pub(super) use certificates::Ending;
+pub(super) use certificates::{Ending, ShownTo};
 use words::{grouped, percent, rate, span};
 
 /// From this share of errors on there is a warning.

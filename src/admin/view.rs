@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::Phase;
+use crate::tls::Certificate;
 use crate::traces::Traces;
 
 use super::access::Doorkeeper;
@@ -41,6 +42,8 @@ pub struct View {
     pub scrapes: Scrapes,
     /// Where spans go.
     pub traces: Arc<Traces>,
+    /// What Redis is shown, if it is shown one.
+    pub redis_certificate: Option<Arc<Certificate>>,
     /// Where requests are counted for their limits.
     pub store: Arc<LimitStore>,
     /// Absent: there is no access log.

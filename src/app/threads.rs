@@ -121,6 +121,7 @@ impl Gateway {
 
     /// What the operator's port sees.
     fn view(&self, phase: &watch::Sender<Phase>, presence: &watch::Sender<Presence>) -> View {
+        let redis = self.settings.redis.as_ref();
         View {
             snapshots: self.snapshots.subscribe(),
             phase: phase.subscribe(),
@@ -131,6 +132,7 @@ impl Gateway {
             metrics: Arc::clone(&self.metrics),
             scrapes: Scrapes::default(),
             traces: Arc::clone(&self.traces),
+            redis_certificate: redis.and_then(|it| it.target.certificate().cloned()),
             store: Arc::clone(&self.store),
             access_log: self.access_log.clone(),
             state: self.state.clone(),

@@ -6,6 +6,7 @@ mod allowed;
 mod client_auth;
 mod exposed;
 mod protection;
+mod redis_tls;
 mod tls;
 mod traces;
 mod upstream_tls;
@@ -23,6 +24,7 @@ use super::file::{ClientKeys, File, LimitKeys, LimitsKeys, LogKeys};
 use super::finding::Finding;
 use super::kinds::{Name, Target};
 use super::problems::MOST_SHOWN;
+use super::settings::Settings;
 use super::source::{At, Sources, Span};
 
 /// A key that expires within this time should have a successor by now.
@@ -31,6 +33,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Looks for what is odd in a configuration without problems.
 pub(super) fn lint(
     file: &File,
+    settings: &Settings,
     snapshot: &Snapshot,
     now: Timestamp,
     sources: &Sources,
@@ -47,6 +50,7 @@ pub(super) fn lint(
     tls::tls(file, snapshot, now, &mut lints);
     client_auth::client_auth(file, snapshot, &mut lints);
     upstream_tls::upstream_tls(file, snapshot, now, &mut lints);
+    redis_tls::redis_tls(file, settings, now, &mut lints);
     limits(file, &mut lints);
     trust(file, &mut lints);
     traces::traces(file, &mut lints);

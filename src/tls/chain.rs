@@ -20,6 +20,9 @@ pub enum Purpose {
     Server,
     /// The gateway, to services. They know it by whatever stands in it, so it needs no names.
     Client,
+    /// The gateway, to Redis, without which it serves requests, too: one that has expired is shown, and Redis
+    /// decides.
+    Redis,
 }
 
 /// Clients refuse RSA keys with fewer bits.
@@ -108,6 +111,9 @@ fn check_chain(
     {
         faults.push(Fault::Weak(key.key_size()));
     }
+    if purpose == Purpose::Redis {
+        faults.retain(|fault| !matches!(fault, Fault::Expired(_) | Fault::IssuerExpired { .. }));
+    }
     Some(Chain {
         names,
         not_before,
@@ -171,7 +177,7 @@ fn wrong_usage(own: &X509Certificate<'_>, purpose: Purpose) -> Option<Fault> {
     let usage = own.extended_key_usage().ok().flatten()?.value;
     let (is_for_it, fault) = match purpose {
         Purpose::Server => (usage.server_auth, Fault::NotForServers),
-        Purpose::Client => (usage.client_auth, Fault::NotForClients),
+        Purpose::Client | Purpose::Redis => (usage.client_auth, Fault::NotForClients),
     };
     (!is_for_it && !usage.any).then_some(fault)
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::admin::assessment::{Assessment, Ending, Loss, RedisAway, Situation, Trouble};
+use crate::admin::assessment::{Assessment, Ending, Loss, RedisAway, ShownTo, Situation, Trouble};
 use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
 use crate::admin::process::Process;
@@ -252,7 +252,7 @@ fn endings(view: &View, now: Timestamp) -> Vec<Ending> {
         let is_in_time = |name: &str| !expiry.has_expired && !view.acme.is_late(name, now);
         let is_to_come = matches!(&source, Source::Acme(name) if is_in_time(name));
         (!is_to_come).then_some(Ending {
-            upstream: None,
+            shown_to: ShownTo::Clients,
             expiry,
         })
     });
@@ -260,11 +260,17 @@ fn endings(view: &View, now: Timestamp) -> Vec<Ending> {
         let mut endpoints = upstream.endpoints.iter();
         let certificate = endpoints.find_map(|one| one.tls.as_ref()?.tls.certificate())?;
         Some(Ending {
-            upstream: Some(upstream.name.to_string()),
+            shown_to: ShownTo::Upstream(upstream.name.to_string()),
             expiry: certificate.expiry(now)?,
         })
     });
-    shown.chain(to_services).collect()
+    let to_redis = view.redis_certificate.iter().filter_map(|certificate| {
+        Some(Ending {
+            shown_to: ShownTo::Redis,
+            expiry: certificate.expiry(now)?,
+        })
+    });
+    shown.chain(to_services).chain(to_redis).collect()
 }
 
 impl AddressState {

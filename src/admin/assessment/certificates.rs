@@ -10,11 +10,19 @@ use crate::tls::Expiry;
 use super::words::span;
 use super::{Finding, State};
 
+/// Who is shown a certificate.
+#[derive(Debug, Clone)]
+pub(in crate::admin) enum ShownTo {
+    Clients,
+    /// The services of this upstream.
+    Upstream(String),
+    Redis,
+}
+
 /// A certificate that ends soon or has ended.
 #[derive(Debug, Clone)]
 pub(in crate::admin) struct Ending {
-    /// The upstream whose services are shown it; `None`: clients are.
-    pub upstream: Option<String>,
+    pub shown_to: ShownTo,
     pub expiry: Expiry,
 }
 
@@ -23,9 +31,10 @@ impl Ending {
         let Expiry {
             at, has_expired, ..
         } = self.expiry;
-        let told = match &self.upstream {
-            None => self.expiry.to_string(),
-            Some(upstream) => format!("for `{upstream}`, {}", self.expiry),
+        let told = match &self.shown_to {
+            ShownTo::Clients => self.expiry.to_string(),
+            ShownTo::Upstream(upstream) => format!("for `{upstream}`, {}", self.expiry),
+            ShownTo::Redis => format!("for Redis, {}", self.expiry),
         };
         let (first, rest) = told.split_at(told.ceil_char_boundary(1));
         Finding {
@@ -49,16 +58,17 @@ impl Ending {
             has_expired,
         } = &self.expiry;
         let chain = issuer.as_ref().map_or("", |_| "chain of the ");
-        let whose = match (&self.upstream, names.first()) {
-            (Some(upstream), _) => format!(" for `{upstream}`"),
-            (None, Some(name)) => format!(" of `{name}`"),
-            (None, None) => String::new(),
+        let whose = match (&self.shown_to, names.first()) {
+            (ShownTo::Upstream(upstream), _) => format!(" for `{upstream}`"),
+            (ShownTo::Redis, _) => " for Redis".to_owned(),
+            (ShownTo::Clients, Some(name)) => format!(" of `{name}`"),
+            (ShownTo::Clients, None) => String::new(),
         };
         let apart = at.duration_since(now).unsigned_abs();
         let when = if *has_expired {
-            format!("ended {} ago", in_words(apart))
+            format!("ended {} ago", in_days(apart))
         } else {
-            format!("ends in {}", in_words(apart))
+            format!("ends in {}", in_days(apart))
         };
         format!("the {chain}certificate{whose} {when}")
     }
@@ -75,7 +85,7 @@ pub(super) fn in_sentence(endings: &[Ending], now: Timestamp) -> Option<String> 
 }
 
 /// A time in its largest unit, days written out: a certificate is renewed by people who plan in days.
-fn in_words(time: Duration) -> String {
+fn in_days(time: Duration) -> String {
     match time.as_secs() / 86_400 {
         0 | 1 => span(time),
         days => format!("{days} days"),

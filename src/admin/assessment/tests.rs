@@ -62,7 +62,7 @@ fn reason(code: &'static str, text: &str) -> Reason {
 fn ends(name: &str, hours: i64) -> Ending {
     let at = quiet().now + SignedDuration::from_hours(hours);
     Ending {
-        upstream: None,
+        shown_to: ShownTo::Clients,
         expiry: Expiry {
             names: vec![name.to_owned(), "other.test".to_owned()],
             issuer: None,
@@ -116,8 +116,10 @@ fn situations_are_told_in_one_sentence() {
         (Situation { certificates: vec![ends("late.example", 40), ends("api.example", -72)], ..quiet() },
          "0 req/s; the certificate of `api.example` ended 3 days ago (and 1 more)",
          State::Critical, &["certificate_ends", "certificate_ends"]),
-        (Situation { certificates: vec![Ending { upstream: Some("orders".to_owned()), ..ends("x", 40) }], ..quiet() },
+        (Situation { certificates: vec![Ending { shown_to: ShownTo::Upstream("orders".to_owned()), ..ends("x", 40) }], ..quiet() },
          "0 req/s; the certificate for `orders` ends in 40 h", State::Warning, &["certificate_ends"]),
+        (Situation { certificates: vec![Ending { shown_to: ShownTo::Redis, ..ends("x", -40) }], ..quiet() },
+         "0 req/s; the certificate for Redis ended 40 h ago", State::Critical, &["certificate_ends"]),
     ];
     for (situation, sentence, state, codes) in table {
         let told = situation.assess();
@@ -145,7 +147,7 @@ fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
     );
     assert!(since.is_none());
     let (text, since) = told(Ending {
-        upstream: Some("orders".to_owned()),
+        shown_to: ShownTo::Upstream("orders".to_owned()),
         ..ends("a.test", -1)
     });
     assert!(

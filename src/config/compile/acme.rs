@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::acme::{AcmeSettings, ChallengeKind, FleetKey};
 use crate::config::file::{AcmeKeys, File};
 use crate::config::problems::{Problem, Problems};
-use crate::tls::Secret;
+use crate::tls::{Purpose, Secret};
 
 use super::client_tls::{ClientFiles, Servers};
 
@@ -24,6 +24,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Option<Arc<AcmeSe
     };
     let authority = Servers {
         noun: "directory of ACME",
+        purpose: Purpose::Client,
         are_verified: true,
         named_at: Some(keys.directory.span),
     };

@@ -27,6 +27,8 @@ pub(super) struct ClientFiles<'f> {
 pub(super) struct Servers {
     /// As messages call one.
     pub noun: &'static str,
+    /// For what a certificate is shown to them.
+    pub purpose: Purpose,
     /// Whether they have to prove who they are.
     pub are_verified: bool,
     /// Where one is named, if any is.
@@ -46,7 +48,7 @@ impl ClientFiles<'_> {
         problems: &mut Problems,
     ) -> Option<ClientTls> {
         // Both are read before any is missed, so that each problem is reported.
-        let certificate = self.certificate(served, problems);
+        let certificate = self.certificate(servers.purpose, served, problems);
         let authorities = match self.ca {
             Some(ca) => authorities(pem(ca), Authorities::read, problems),
             None if !servers.are_verified => None,
@@ -89,6 +91,7 @@ impl ClientFiles<'_> {
     /// The gateway's own certificate, if there is one.
     fn certificate(
         &self,
+        purpose: Purpose,
         served: &[Arc<Certificate>],
         problems: &mut Problems,
     ) -> Result<Option<Arc<Certificate>>, Reported> {
@@ -99,7 +102,7 @@ impl ClientFiles<'_> {
                     cert: pem(cert),
                     key: pem(key),
                 };
-                let read = pair.read(Purpose::Client, served, Timestamp::now(), problems);
+                let read = pair.read(purpose, served, Timestamp::now(), problems);
                 return read.map(Some).ok_or(Reported);
             }
             (Some(cert), None) => (cert, "key"),

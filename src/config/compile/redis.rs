@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::file::{RedisKeys, RedisMode};
 use crate::config::problems::{Problem, Problems};
 use crate::limit::{InvalidRedisTarget, RedisSettings, RedisTarget, RedisTopology, RedisUrl};
-use crate::tls::{Certificate, ClientTls};
+use crate::tls::{Certificate, ClientTls, Purpose};
 
 use super::client_tls::{ClientFiles, Servers};
 
@@ -129,6 +129,7 @@ fn tls(
     }
     let servers = Servers {
         noun: "Redis with `rediss://`",
+        purpose: Purpose::Redis,
         are_verified: true,
         named_at: Some(keys.url.span),
     };

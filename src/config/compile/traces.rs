@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use crate::config::file::{File, TracesKeys};
 use crate::config::problems::{Problem, Problems};
 use crate::message::protocol::Scheme;
+use crate::tls::Purpose;
 use crate::traces::{Collector, Protocol, Sampler, TraceSettings};
 
 use super::client_tls::{ClientFiles, Servers};
@@ -78,6 +79,7 @@ fn trust(keys: &TracesKeys, problems: &mut Problems) -> Option<Arc<ClientConfig>
     }
     let collectors = Servers {
         noun: "collector with `https`",
+        purpose: Purpose::Client,
         are_verified: true,
         named_at: Some(keys.endpoint.span),
     };

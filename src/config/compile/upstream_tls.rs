@@ -10,7 +10,7 @@ use crate::config::keys::{Text, not_default};
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::{At, Span};
 use crate::message::protocol::Scheme;
-use crate::tls::{Certificate, ClientTls};
+use crate::tls::{Certificate, ClientTls, Purpose};
 use crate::upstream::{Endpoint, EndpointTls, EndpointUrl};
 
 use super::client_tls::{ClientFiles, Servers};
@@ -39,6 +39,7 @@ impl<'f> UpstreamTls<'f> {
         };
         let services = Servers {
             noun: "service with `https`",
+            purpose: Purpose::Client,
             are_verified: *keys.verify,
             named_at: needed,
         };
