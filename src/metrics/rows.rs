@@ -319,6 +319,7 @@ mod tests {
         rows.shown();
         assert_eq!(rows.read(), [].into());
     }
+
     #[test]
     fn of_any_names_those_that_nobody_holds_do_not_pile_up_where_nobody_asks() {
         const MINUTE: Duration = Duration::from_mins(1);

@@ -124,12 +124,12 @@ pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error>
     registry.register_collector(Box::new(scrape));
     let written = match format {
         Format::Text => {
-            let mut out = view.scrapes.text();
+            let mut out = view.scrapes.text(format);
             prometheus_text::encode(&mut out, &registry)?;
             out.into_bytes()
         }
         Format::OpenMetrics => {
-            let mut out = view.scrapes.text();
+            let mut out = view.scrapes.text(format);
             text::encode(&mut out, &registry)?;
             exemplars::add(out, &of_routes).into_bytes()
         }
@@ -138,8 +138,7 @@ pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error>
         }
     };
     view.metrics.shown();
-    view.scrapes.note_length(written.len());
-    Ok(written)
+    Ok(view.scrapes.whole(format, written))
 }
 
 #[cfg(test)]

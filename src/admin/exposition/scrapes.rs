@@ -17,6 +17,8 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 
+use super::Format;
+
 /// How many bytes may wait to be read, unless it is one answer alone.
 const MOST_BYTES: usize = 64 << 20;
 /// How long an answer may be read.
@@ -29,9 +31,9 @@ const PART: usize = 16 << 10;
 pub struct Scrapes {
     turn: Arc<Semaphore>,
     unread: Arc<Unread>,
-    /// How long the last answer was. The next will be as long: a text of megabytes that grows is copied
-    /// over and over.
-    length: AtomicUsize,
+    /// How long the last answer in each [`Format`] was. The next will be as long: a text of megabytes that
+    /// grows is copied over and over.
+    lengths: [AtomicUsize; 3],
 }
 
 /// Goes with an answer that is being made: it is its turn.
@@ -87,7 +89,7 @@ impl Scrapes {
                 answers: Mutex::default(),
                 most_bytes,
             }),
-            length: AtomicUsize::new(0),
+            lengths: Default::default(),
         }
     }
 
@@ -99,18 +101,18 @@ impl Scrapes {
             _turn: Arc::new(turn.expect("it is never closed")),
         }
     }
-}
 
-impl Scrapes {
     /// An empty text with room for an answer.
-    pub(super) fn text(&self) -> String {
-        let length = self.length.load(Relaxed);
+    pub(super) fn text(&self, format: Format) -> String {
+        let length = self.lengths[format as usize].load(Relaxed);
         String::with_capacity(length + length / 64)
     }
 
-    /// Notes how long an answer was.
-    pub(super) fn note_length(&self, length: usize) {
-        self.length.store(length, Relaxed);
+    /// An answer that is made, without room for more: what waits to be read is counted by its length.
+    pub(super) fn whole(&self, format: Format, mut written: Vec<u8>) -> Vec<u8> {
+        self.lengths[format as usize].store(written.len(), Relaxed);
+        written.shrink_to_fit();
+        written
     }
 }
 
@@ -249,6 +251,19 @@ mod tests {
         assert_eq!(scrapes.unread.lock().by_number.len(), 0);
         let empty = made(&scrapes, "").await.into_body();
         assert_eq!(to_bytes(empty, 100).await.unwrap(), "");
+    }
+
+    #[test]
+    fn an_answer_takes_no_more_memory_than_it_is_long() {
+        let scrapes = Scrapes::default();
+        let mut long = Vec::with_capacity(4096);
+        long.resize(640, 0);
+        let long = scrapes.whole(Format::Text, long);
+        assert_eq!((long.len(), long.capacity()), (640, 640));
+        scrapes.whole(Format::Protobuf, vec![0; 64]);
+        let rooms = [Format::Text, Format::Protobuf, Format::OpenMetrics];
+        let rooms = rooms.map(|format| scrapes.text(format).capacity());
+        assert_eq!(rooms, [650, 65, 0]);
     }
 
     #[tokio::test]
