@@ -270,7 +270,7 @@ fn a_changed_file_is_read_by_the_successor_alone() {
 }
 
 /// A Redis that takes connections and says nothing: a start waits for it for a second.
-fn silent_redis() -> (TcpListener, String) {
+pub(crate) fn silent_redis() -> (TcpListener, String) {
     let redis = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = redis.local_addr().expect("an address");
     (
