@@ -41,12 +41,14 @@
 
 mod channel;
 mod predecessor;
+mod program;
 mod resting;
 mod successor;
 mod systemd;
 
 pub(super) use predecessor::{Heard, Predecessor, TakeOver, Totals};
-pub(super) use successor::{HandOverError, Heir, Offer, Program, UnderWay};
+pub(super) use program::Program;
+pub(super) use successor::{HandOverError, Heir, Offer, UnderWay};
 pub(super) use systemd::sockets_of_systemd;
 
 use channel::Lost;

@@ -1,15 +1,12 @@
 //! The old gateway's side: the successor is started, given what it needs, and asked. Any failure before
 //! it serves is undone here.
 
-use std::env;
-use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::VERSION;
 use super::channel::{Channel, Kind, Lost};
 use super::predecessor::socket_text;
+use super::program::Program;
 use super::resting::{NoChanges, Resting};
-use super::{PREDECESSOR, VERSION};
 use crate::admin::{AdminSocket, Presence};
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
@@ -31,21 +29,6 @@ use crate::upstream::Drains;
 const COUNTERS_WITHIN: Duration = Duration::from_secs(10);
 /// How long one that has closed its end may take to end by itself, and so to say how.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// What passes open files in the environment of this process, and means nothing to a successor.
-const OF_SYSTEMD: [&str; 4] = [
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS_FIRST_FD",
-];
-
-/// What is started anew.
-#[derive(Debug, Clone)]
-pub(in crate::app) struct Program {
-    path: PathBuf,
-    arguments: Vec<OsString>,
-}
 
 /// What a gateway hands over.
 #[derive(Debug)]
@@ -112,43 +95,6 @@ pub(in crate::app) enum HandOverError {
     Lost(Lost),
 }
 
-impl Program {
-    /// The program that runs, by the path that an upgrade puts its next version at: as it was called if
-    /// that has a `/`, for links in it may lead elsewhere by then. To be asked at the start, while both
-    /// are the same file.
-    pub(in crate::app) fn running() -> io::Result<Self> {
-        let mut arguments = env::args_os();
-        let called = arguments.next().unwrap_or_default();
-        let running = env::current_exe()?;
-        let called = Path::new(&called);
-        let as_called = called.as_os_str().as_bytes().contains(&b'/');
-        let same = as_called && called.canonicalize().is_ok_and(|path| path == running);
-        Ok(Self {
-            path: if same {
-                std::path::absolute(called)?
-            } else {
-                running
-            },
-            arguments: arguments.collect(),
-        })
-    }
-
-    fn start(&self, end: std::os::fd::OwnedFd) -> io::Result<Child> {
-        let mut command = Command::new(&self.path);
-        if let Some(called) = env::args_os().next() {
-            command.arg0(called);
-        }
-        for variable in OF_SYSTEMD {
-            command.env_remove(variable);
-        }
-        command
-            .args(&self.arguments)
-            .env(PREDECESSOR, std::process::id().to_string())
-            .stdin(end)
-            .spawn()
-    }
-}
-
 impl UnderWay {
     /// Starts to hand over, on a thread of its own.
     pub(in crate::app) fn begin(offer: Offer) -> io::Result<Self> {
@@ -164,13 +110,13 @@ impl UnderWay {
             let mut child = match offer.program.start(end) {
                 Ok(child) => child,
                 Err(error) => {
-                    let program = offer.program.path;
+                    let program = offer.program.path().to_owned();
                     let _ = is_done.send(Err(HandOverError::Start { program, error }));
                     return;
                 }
             };
             let pid = child.id();
-            tracing::info!(successor = pid, program = %offer.program.path.display(), "handing over");
+            tracing::info!(successor = pid, program = %offer.program.path().display(), "handing over");
             let done = offer.hand_over(&channel);
             match done {
                 Ok((questions, given)) => {
@@ -339,10 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = Arc::new(StateFile::open(&folder.path().join("limits")).unwrap());
         let mut under_way = UnderWay::begin(Offer {
-            program: Program {
-                path: "/bin/sh".into(),
-                arguments: vec!["-c".into(), words.into()],
-            },
+            program: Program::shell(words),
             sockets: Vec::new(),
             admin: Vec::new(),
             state: Some(Arc::clone(&state)),
@@ -395,15 +338,5 @@ mod tests {
         done.unwrap();
         assert_eq!(presence, Presence::HandingOver);
         assert!(!writes(&state, &folder));
-    }
-
-    #[test]
-    fn the_program_is_what_runs_by_the_path_that_it_was_called_by() {
-        let program = Program::running().unwrap();
-        assert_eq!(
-            program.path.canonicalize().unwrap(),
-            env::current_exe().unwrap()
-        );
-        assert!(program.path.is_absolute());
     }
 }
