@@ -8,7 +8,7 @@ use crate::acme::Acme;
 use crate::config;
 use crate::pipeline::explain::{Explanation, Question};
 use crate::pipeline::snapshot::Snapshot;
-use crate::tls::ClientCertificate;
+use crate::tls::{ClientCertificate, Fault, Form, Half};
 
 /// What the user asks about.
 #[derive(Debug)]
@@ -79,9 +79,16 @@ fn answer(snapshot: &Snapshot, asked: &Asked<'_>) -> Result<Explanation, String>
 
 fn certificate(file: &Path) -> Result<ClientCertificate, String> {
     let named = file.display();
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("cannot read `{named}`: {error}"))?;
-    ClientCertificate::read(&text).map_err(|fault| format!("`{named}`: {fault}"))
+    let bytes = std::fs::read(file);
+    let bytes = bytes.map_err(|error| format!("cannot read `{named}`: {error}"))?;
+    let read = match std::str::from_utf8(&bytes) {
+        Ok(text) => ClientCertificate::read(text),
+        Err(_) => Err(Fault::OtherForm(Half::Cert, Form::of(&bytes))),
+    };
+    read.map_err(|fault| match fault {
+        Fault::OtherForm(..) => format!("`{named}`: {fault}; {}", fault.remedy()),
+        fault => format!("`{named}`: {fault}"),
+    })
 }
 
 fn json(explanation: &Explanation) -> String {

@@ -156,9 +156,9 @@ impl CannotUse {
     fn new(file: &Path, half: Half, why: Unreadable) -> Self {
         let file = file.to_owned();
         match why {
-            Unreadable::NotUtf8 { .. } => Self::Unfit {
+            Unreadable::NotUtf8 { form, .. } => Self::Unfit {
                 file,
-                fault: Fault::NotText(half),
+                fault: Fault::OtherForm(half, form),
             },
             why => Self::Unreadable { file, why },
         }

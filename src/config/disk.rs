@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use memchr::memchr_iter;
 use sha2::{Digest as _, Sha256};
 
+use crate::tls::Form;
+
 /// No configuration is larger; what is, is another file given by mistake.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
@@ -35,6 +37,8 @@ pub enum Unreadable {
     NotUtf8 {
         /// The first line that is not, from 1.
         line: usize,
+        /// What it is, if it was to be a certificate or a key.
+        form: Form,
     },
     /// The system does not let us.
     #[error("{0}")]
@@ -61,7 +65,8 @@ fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = memchr_iter(b'\n', good).count() + 1;
-        Unreadable::NotUtf8 { line }
+        let form = Form::of(error.as_bytes());
+        Unreadable::NotUtf8 { line, form }
     })
 }
 

@@ -90,6 +90,7 @@ impl Certificate {
         let (Some(chain), Some(key)) = (chain, key) else {
             return Err(faults);
         };
+        let (key, keys) = key;
         match certified(chain.certificates, key) {
             Ok(certified) if faults.is_empty() => Ok(Self {
                 names: chain.names,
@@ -103,9 +104,12 @@ impl Certificate {
             Ok(_) => Err(faults),
             Err(fault) => {
                 // It fits another certificate of the chain, most likely.
-                let order = faults.iter().any(|it| matches!(it, Fault::Order { .. }));
-                if fault != Fault::NotItsKey || !order {
-                    faults.push(fault);
+                let is_not_own =
+                    |it: &Fault| matches!(it, Fault::Order { .. } | Fault::Foreign { at: 1, .. });
+                match fault {
+                    Fault::NotItsKey if faults.iter().any(is_not_own) => {}
+                    Fault::NotItsKey if keys > 1 => faults.push(Fault::SeveralKeys(keys)),
+                    fault => faults.push(fault),
                 }
                 Err(faults)
             }
@@ -209,7 +213,9 @@ fn certified(
     })
 }
 
-fn read_key(text: &str) -> Result<PrivateKeyDer<'static>, Fault> {
+/// The first key of a text, and how many there are.
+fn read_key(text: &str) -> Result<(PrivateKeyDer<'static>, usize), Fault> {
     let sections = Sections::read(text, Half::Key)?;
-    sections.key.ok_or(Fault::NoKey(sections.first))
+    let key = sections.key.ok_or(Fault::NoKey(sections.first))?;
+    Ok((key, sections.keys))
 }

@@ -86,6 +86,7 @@ fn check_chain(
     let disorder = out_of_order(&chain);
     let own = match disorder {
         None => &chain[0],
+        Some(Fault::Foreign { at, .. }) if at > 1 => &chain[0],
         Some(_) => leaf(&chain),
     };
     faults.extend(disorder);
@@ -182,7 +183,8 @@ fn wrong_usage(own: &X509Certificate<'_>, purpose: Purpose) -> Option<Fault> {
     (!is_for_it && !usage.any).then_some(fault)
 }
 
-/// Finds the first certificate that has signed none of those before it.
+/// Finds the first certificate that has signed none of those before it: it stands in the wrong place, or
+/// does not belong to the others at all.
 fn out_of_order(chain: &[X509Certificate<'_>]) -> Option<Fault> {
     let is_stray = |at: &usize| {
         let subject = chain[*at].subject().as_raw();
@@ -191,10 +193,26 @@ fn out_of_order(chain: &[X509Certificate<'_>]) -> Option<Fault> {
             .any(|earlier| earlier.issuer().as_raw() == subject)
     };
     let at = (1..chain.len()).find(is_stray)?;
-    Some(Fault::Order {
-        at: at + 1,
-        subject: chain[at].subject().to_string(),
+    // Behind one that does not belong there, the first that does has signed nothing.
+    let foreign = [at, 0].into_iter().find(|at| !belongs(chain, &chain[*at]));
+    let subject = |at: usize| chain[at].subject().to_string();
+    Some(match foreign {
+        Some(at) => Fault::Foreign {
+            at: at + 1,
+            subject: subject(at),
+        },
+        None => Fault::Order {
+            at: at + 1,
+            subject: subject(at),
+        },
     })
+}
+
+/// Whether a certificate has signed another one of these, or one of them has signed it.
+fn belongs(chain: &[X509Certificate<'_>], one: &X509Certificate<'_>) -> bool {
+    let (subject, issuer) = (one.subject().as_raw(), one.issuer().as_raw());
+    let mut others = chain.iter().filter(|it| it.subject().as_raw() != subject);
+    others.any(|it| it.issuer().as_raw() == subject || it.subject().as_raw() == issuer)
 }
 
 /// The certificate that has signed no other, wherever it stands.
@@ -205,7 +223,8 @@ fn leaf<'c, 'd>(chain: &'c [X509Certificate<'d>]) -> &'c X509Certificate<'d> {
         others.any(|it| it.issuer().as_raw() == subject)
     };
     let mut all = chain.iter();
-    all.find(|one| !has_signed(one)).unwrap_or(&chain[0])
+    all.find(|one| belongs(chain, one) && !has_signed(one))
+        .unwrap_or(&chain[0])
 }
 
 /// The subject alternative names that clients can ask for.

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::form::Form;
+
 /// The two files of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {
@@ -19,14 +21,24 @@ impl Half {
             Self::Key => "a private key",
         }
     }
+
+    /// What its file has to hold.
+    pub(super) fn takes(self) -> &'static str {
+        match self {
+            Self::Cert => {
+                "`cert` takes the certificate that the authority has issued, from `-----BEGIN CERTIFICATE-----` on, followed by those of the authority"
+            }
+            Self::Key => "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on",
+        }
+    }
 }
 
 /// One thing that is wrong with a certificate or its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Binary content.
-    #[error("it is not PEM, which is text")]
-    NotText(Half),
+    /// Another form of certificates or keys, or none.
+    #[error("it is {1}")]
+    OtherForm(Half, Form),
     /// Nothing in it.
     #[error("it is empty")]
     Empty(Half),
@@ -36,6 +48,11 @@ pub enum Fault {
     /// PEM that ends early, or is not Base64.
     #[error("the PEM in it is damaged or cut off")]
     DamagedPem(Half),
+    /// A section that begins within a line, which nobody sees.
+    #[error(
+        "line {1} in it has `-----BEGIN` behind spaces or another `-----`, so what follows would not be seen"
+    )]
+    NotAtLineStart(Half, usize),
     /// Other things in PEM.
     #[error("there is no certificate in it, but {0}")]
     NoCertificate(&'static str),
@@ -57,6 +74,16 @@ pub enum Fault {
         "the chain is in the wrong order: certificate {at} (`{subject}`) has signed none before it"
     )]
     Order {
+        /// Which one, from 1.
+        at: usize,
+        /// Whose it is.
+        subject: String,
+    },
+    /// One of another chain.
+    #[error(
+        "certificate {at} in it (`{subject}`) does not belong to the others: it has signed none of them, and none of them has signed it"
+    )]
+    Foreign {
         /// Which one, from 1.
         at: usize,
         /// Whose it is.
@@ -115,6 +142,9 @@ pub enum Fault {
     /// It is the key of another certificate.
     #[error("the key does not fit the certificate")]
     NotItsKey,
+    /// The same, and there are more.
+    #[error("there are {0} private keys in it, and the first does not fit the certificate")]
+    SeveralKeys(usize),
 }
 
 impl Fault {
@@ -122,14 +152,16 @@ impl Fault {
     #[must_use]
     pub fn half(&self) -> Half {
         match self {
-            Self::NotText(half)
+            Self::OtherForm(half, _)
             | Self::Empty(half)
             | Self::NoPem(half)
-            | Self::DamagedPem(half) => *half,
+            | Self::DamagedPem(half)
+            | Self::NotAtLineStart(half, _) => *half,
             Self::NoCertificate(_)
             | Self::Damaged(_)
             | Self::NoAuthority { .. }
             | Self::Order { .. }
+            | Self::Foreign { .. }
             | Self::Expired(_)
             | Self::NotYetValid(_)
             | Self::IssuerExpired { .. }
@@ -139,7 +171,11 @@ impl Fault {
             | Self::NotForServers
             | Self::NotForClients
             | Self::Weak(_) => Half::Cert,
-            Self::NoKey(_) | Self::Encrypted | Self::UnsupportedKey | Self::NotItsKey => Half::Key,
+            Self::NoKey(_)
+            | Self::Encrypted
+            | Self::UnsupportedKey
+            | Self::NotItsKey
+            | Self::SeveralKeys(_) => Half::Key,
         }
     }
 
@@ -147,24 +183,22 @@ impl Fault {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::NotText(Half::Cert) => {
-                "if it is DER: `openssl x509 -inform DER -in FILE -out FILE.pem` makes PEM of it"
-            }
-            Self::NotText(Half::Key) => {
-                "if it is DER: `openssl pkey -inform DER -in FILE -out FILE.pem` makes PEM of it"
-            }
+            Self::OtherForm(half, form) => form.remedy(*half),
             Self::Empty(_) | Self::DamagedPem(_) | Self::Damaged(_) => {
                 "whoever writes the file was perhaps not done, or had no room: write it again"
             }
-            Self::NoPem(Half::Cert) | Self::NoCertificate(_) => {
-                "`cert` takes the certificate that the authority has issued, from `-----BEGIN CERTIFICATE-----` on, followed by those of the authority"
+            Self::NotAtLineStart(..) => {
+                "begin a line with each `-----BEGIN`; a file that ends without a line break and is put in front of another one does this"
             }
-            Self::NoPem(Half::Key) | Self::NoKey(_) => {
-                "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on"
-            }
+            Self::NoPem(half) => half.takes(),
+            Self::NoCertificate(_) => Half::Cert.takes(),
+            Self::NoKey(_) => Half::Key.takes(),
             Self::NoAuthority { .. } => "name the certificate that has signed those of the clients",
             Self::Order { .. } => {
                 "the server's own certificate comes first, then the one that signed it, and so on"
+            }
+            Self::Foreign { .. } => {
+                "take it out: behind the server's own certificate only those have a place that lead from it to its authority"
             }
             Self::Expired(_) => "renew it",
             Self::IssuerExpired { .. } => {
@@ -188,6 +222,7 @@ impl Fault {
             Self::UnsupportedKey => {
                 "RSA, ECDSA with P-256, P-384 or P-521, and Ed25519 are supported"
             }
+            Self::SeveralKeys(_) => "leave only the key with which this certificate was requested",
             Self::NotItsKey => {
                 "use the key with which this certificate was requested: `openssl pkey -in KEY -pubout` and `openssl x509 -in CERT -noout -pubkey` print the same for a pair"
             }

@@ -9,6 +9,7 @@ mod client;
 mod client_auth;
 mod client_certificate;
 mod fault;
+mod form;
 mod pem;
 mod proof;
 mod provider;
@@ -29,6 +30,7 @@ pub use client_auth::{
 };
 pub use client_certificate::{CertificateIdentity, ClientCertificate};
 pub use fault::{Fault, Half};
+pub use form::Form;
 pub use provider::provider;
 pub use secret::Secret;
 pub use server::{Handshake, ServerTls, TlsVersion};

@@ -14,7 +14,7 @@ pub(super) fn text<'f>(
 ) -> Result<Option<&'f str>, Fault> {
     match &file.value.text {
         Ok(text) => Ok(Some(text)),
-        Err(Unreadable::NotUtf8 { .. }) => Err(Fault::NotText(half)),
+        Err(Unreadable::NotUtf8 { form, .. }) => Err(Fault::OtherForm(half, *form)),
         Err(error) => {
             let message = format!("cannot read `{}`: {error}", file.path.display());
             problems.add(Problem::at(file.span, message).label("named here"));
@@ -38,10 +38,14 @@ pub(super) fn authorities<T>(
     let text = text(file, Half::Cert, problems);
     let read = text.and_then(|text| text.map(read).transpose());
     read.unwrap_or_else(|fault| {
+        let help = match fault {
+            Fault::OtherForm(..) | Fault::NotAtLineStart(..) => fault.remedy(),
+            _ => {
+                "`ca` takes certificates of authorities in PEM, each from `-----BEGIN CERTIFICATE-----` on"
+            }
+        };
         let problem = unusable(file, "file of authorities", &fault);
-        problems.add(problem.help(
-            "`ca` takes certificates of authorities in PEM, each from `-----BEGIN CERTIFICATE-----` on",
-        ));
+        problems.add(problem.help(help));
         None
     })
 }

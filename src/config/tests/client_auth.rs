@@ -46,7 +46,10 @@ fn with_listeners(listen: &str, text: &str) -> Result<Loaded, Problems> {
             Ok("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned())
         }
         Some("conf/empty") => Ok(" \n".to_owned()),
-        Some("conf/der") => Err(Unreadable::NotUtf8 { line: 1 }),
+        Some("conf/der") => Err(Unreadable::NotUtf8 {
+            line: 1,
+            form: crate::tls::Form::Certificate,
+        }),
         Some("conf/denied") => Err(Unreadable::Denied),
         _ => Err(Unreadable::Missing),
     };
@@ -78,7 +81,7 @@ fn nobody_comes_in_unasked_because_a_file_is_not_as_it_should_be() {
         none.pem => cannot read `conf/none.pem`: there is no such file
         denied => permission denied
         empty => it is empty
-        der => it is not PEM, which is text
+        der => it is a certificate in DER, not in PEM
         site.key => there is no certificate in it, but a private key
         cut.pem => the PEM in it is damaged or cut off
         damaged.pem => certificate 1 in it is damaged

@@ -23,7 +23,14 @@ fn with_files(text: &str) -> Result<Loaded, Problems> {
         Some("conf/site.key") => Ok(key.clone()),
         Some("conf/other.key") => Ok(other.clone()),
         Some("conf/empty") => Ok(String::new()),
-        Some("conf/der") => Err(Unreadable::NotUtf8 { line: 1 }),
+        Some("conf/der") => Err(Unreadable::NotUtf8 {
+            line: 1,
+            form: crate::tls::Form::Certificate,
+        }),
+        Some("conf/key.der") => Err(Unreadable::NotUtf8 {
+            line: 1,
+            form: crate::tls::Form::Key,
+        }),
         Some("conf/folder") => Err(Unreadable::Directory),
         Some("conf/denied") => Err(Unreadable::Denied),
         _ => Err(Unreadable::Missing),
@@ -90,7 +97,7 @@ fn each_certificate_that_cannot_be_used_is_reported() {
         pair("site.pem", "other.key"),
         pair("missing.pem", "denied"),
         pair("folder", "empty"),
-        pair("der", "der"),
+        pair("der", "key.der"),
         pair("site.key", "site.pem"),
     ];
     let said = said(&text.concat());

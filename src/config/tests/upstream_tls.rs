@@ -43,7 +43,10 @@ impl Files {
             Some("other.key") => Ok(self.other_key.clone()),
             Some("empty") => Ok(String::new()),
             Some("text") => Ok("no certificate".to_owned()),
-            Some("der") => Err(Unreadable::NotUtf8 { line: 1 }),
+            Some("der") => Err(Unreadable::NotUtf8 {
+                line: 1,
+                form: crate::tls::Form::Certificate,
+            }),
             _ => Err(Unreadable::Missing),
         };
         parse("tollgate.toml", text, Format::Toml, &environment, &files)
@@ -123,7 +126,7 @@ fn what_cannot_be_used_is_said_with_what_to_do() {
         ca = "none.pem" => cannot read `none.pem`: there is no such file
         ca = "empty" => the file of authorities `empty` cannot be used & it is empty & -----BEGIN CERTIFICATE-----
         ca = "text" => there is no PEM in it
-        ca = "der" => it is not PEM
+        ca = "der" => it is a certificate in DER & openssl x509 -inform DER
         ca = "client.key" => no certificate in it, but a private key
         ca = "-----BEGIN CERTIFICATE-----" => write it to one, and its path here
         cert = "client.pem" => `tls.key` is missing & go together
