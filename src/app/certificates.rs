@@ -117,9 +117,9 @@ impl Certificates {
             match read {
                 Ok(certificate) => {
                     self.unfit.remove(&Part::Pair(at));
-                    let is_new = served.get(&source).is_none_or(|old| !old.is(&certificate));
-                    if is_new {
-                        self.take(at, source, certificate);
+                    let old = served.get(&source);
+                    if old.is_none_or(|old| !old.is(&certificate)) {
+                        self.take(at, &certificate, old);
                     }
                 }
                 Err(wrong) => self.leave(Part::Pair(at), &wrong),
@@ -136,10 +136,11 @@ impl Certificates {
         self.watch.follow(self.files.files().clone());
     }
 
-    fn take(&self, at: usize, source: Source, certificate: Certificate) {
-        log_taken(&self.files, at, &certificate);
-        self.warn_of(at, &certificate, Timestamp::now());
-        self.tls.install(source, certificate);
+    fn take(&self, at: usize, certificate: &Certificate, old: Option<&Arc<Certificate>>) {
+        self.tls.install(Source::Files(at), certificate.clone());
+        let lost = old.map(|old| lost_names(old, &self.tls));
+        log_taken(&self.files, at, certificate, &lost.unwrap_or_default());
+        self.warn_of(at, certificate, Timestamp::now());
     }
 
     fn take_authorities(&self, authorities: ClientAuthorities) {
@@ -206,16 +207,34 @@ impl Certificates {
     }
 }
 
-/// Logs that another certificate is shown from now on.
-pub(super) fn log_taken(files: &CertificateFiles, at: usize, certificate: &Certificate) {
+/// The names of a certificate of before for which there is none now.
+pub(super) fn lost_names<'c>(old: &'c Certificate, now: &ServerTls) -> Vec<&'c str> {
+    let names = old.names.iter().map(String::as_str);
+    names.filter(|name| !now.is_for(name)).collect()
+}
+
+/// Logs that another certificate is shown from now on, and which names have none any more.
+pub(super) fn log_taken(
+    files: &CertificateFiles,
+    at: usize,
+    certificate: &Certificate,
+    lost: &[&str],
+) {
     let cert = files.pairs().get(at).map(|pair| pair.cert.display());
     tracing::info!(
         event = "certificate",
-        cert = cert.map(tracing::field::display),
+        cert = cert.as_ref().map(tracing::field::display),
         names = certificate.names.join(" "),
         not_after = %certificate.not_after,
         "certificate replaced"
     );
+    if !lost.is_empty() {
+        tracing::warn!(
+            cert = cert.as_ref().map(tracing::field::display),
+            lost = lost.join(" "),
+            "the new certificate lacks names of the one before, and no other has them: clients that ask for them are shown a certificate of other names"
+        );
+    }
 }
 
 /// Logs whose certificates clients may show from now on.

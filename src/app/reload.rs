@@ -22,7 +22,7 @@ use crate::tls::{ServerTls, Source};
 use crate::traces::Traces;
 use crate::upstream::Registry;
 
-use super::certificates::{Certificates, due, log_authorities, log_taken};
+use super::certificates::{Certificates, due, log_authorities, log_taken, lost_names};
 use super::notify::{State, notify};
 
 /// What a reload needs.
@@ -192,7 +192,7 @@ fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
         if let (Source::Files(at), Some(old)) = (&source, before.get(&source))
             && !old.is(&certificate)
         {
-            log_taken(files, *at, &certificate);
+            log_taken(files, *at, &certificate, &lost_names(old, now));
         }
     }
     if let (Some(old), Some(new)) = (was_asked, now.client_auth()) {

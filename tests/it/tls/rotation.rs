@@ -66,6 +66,28 @@ fn no_handshake_fails_while_a_pair_is_swapped() {
     assert_eq!(errors.count(), 0);
 }
 
+#[test]
+fn names_that_a_renewal_loses_are_warned_of() {
+    let authority = Authority::new();
+    let folder = folder_with(CONFIG);
+    let site = folder.path().join("site");
+    fs::create_dir_all(&site).expect("a folder");
+    let put = |names: &[&str]| {
+        authority.issue("next", names);
+        fs::copy(authority.path("next.pem"), site.join("tls.crt")).expect("the certificate");
+        fs::copy(authority.path("next-key.pem"), site.join("tls.key")).expect("the key");
+    };
+    put(&["a.test", "b.test", "*.c.test"]);
+    let gateway = Gateway::start_in(folder);
+    // With as many names nothing is to be said.
+    put(&["a.test", "*.c.test", "b.test", "d.test"]);
+    wait_replaced(&gateway, 1);
+    put(&["a.test", "d.test"]);
+    let said = gateway.wait_log("the names that are lost", |line| line["lost"].is_string());
+    assert_eq!(said["level"], "WARN");
+    assert_eq!(said["lost"], "*.c.test b.test");
+}
+
 /// Ends the load when it is dropped, so that a failure does not hang the test.
 struct Stops<'s>(&'s AtomicBool);
 
