@@ -4,6 +4,7 @@
 
 mod addresses;
 mod client_auth;
+mod listeners;
 mod operators;
 mod public;
 mod wider;
@@ -58,10 +59,10 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
         .chain(client_auth::compare(served, now))
         .chain(operators::compare(started, served, now))
         .chain(addresses::trusted(served, now))
+        .chain(listeners::compare(started, now))
         .chain(wider)
         .map(|(kind, text)| Change { kind, text })
         .collect();
-    changes.sort_by_key(|change| change.kind);
     let now = shown(now);
     for (before, kind) in [
         (served, ChangeKind::Applied),
@@ -72,6 +73,8 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
         without_inherited(&mut all);
         changes.extend(all.into_iter().filter(|change| change.kind == kind));
     }
+    // Stable: of a kind, what somebody may do comes before the keys that say so.
+    changes.sort_by_key(|change| change.kind);
     changes
 }
 

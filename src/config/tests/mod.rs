@@ -16,6 +16,7 @@ mod health;
 mod hints;
 mod limits;
 mod lints;
+mod listeners;
 mod properties;
 mod redis;
 mod routes;
