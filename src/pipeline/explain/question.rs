@@ -51,6 +51,13 @@ fn answer(snapshot: &Snapshot, question: Question<'_>) -> Result<Explanation, St
             )
         }
     };
+    if let Some(client) = client {
+        let certificates = &snapshot.access.certificates;
+        let agreed = certificates.agree(question.certificate.as_ref(), client);
+        agreed.map_err(|fault| {
+            format!("`--client` and `--certificate` do not agree: {fault}; with both, the gateway would answer 401")
+        })?;
+    }
     // Other malformed fields are asked about on purpose. This one is not shown: it may hold a key.
     let is_assignment = |header: &String| header.contains('=') && !header.contains(':');
     if question.headers.iter().any(is_assignment) {

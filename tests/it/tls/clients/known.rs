@@ -138,7 +138,7 @@ fn proxies_announce_clients_with_certificates() {
 #[test]
 fn explain_shows_a_certificate() {
     let setting = Setting::new();
-    let clients = "[clients.orders]\ncertificates = [\"san-dns:orders.test\"]\n";
+    let clients = "[clients.orders]\ncertificates = [\"san-dns:orders.test\"]\n[clients.other]\ncertificates = [\"san-dns:other.test\"]\n";
     let asks = setting.asks("required") + "\nnames = [\"a.test\"]";
     let folder = folder_with(&setting.config(&asks, clients));
     let config = folder.path().join("tollgate.toml").display().to_string();
@@ -155,6 +155,18 @@ fn explain_shows_a_certificate() {
     ] {
         assert!(said.stdout.contains(line), "{line}\n{}", said.stdout);
     }
+    // A client that the certificate is not of.
+    let file = setting.clients.path("orders.pem").display().to_string();
+    let shown = ["https://a.test/a/own", "--certificate", &file, "--client"];
+    let as_client = |name: &str| {
+        tollgate(&[&["-c", &config, "explain", "GET"][..], &shown[..], &[name]].concat())
+    };
+    let said = as_client("orders");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = as_client("other");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let wrong = "`--client` and `--certificate` do not agree: the key is of `other`, the certificate of `orders`";
+    assert!(said.stderr.contains(wrong), "{}", said.stderr);
     let (url, expect) = ("https://a.test/a", ["--expect", "200"]);
     let without = tollgate(&[&["-c", &config, "explain", "GET", url][..], &expect].concat());
     assert_eq!(without.code, Some(2), "{without:?}");
