@@ -280,23 +280,3 @@ fn a_connection_that_has_sent_nothing_may_rest_like_any_other() {
     std::thread::sleep(Duration::from_millis(900));
     Shop::still_serves(&mut client);
 }
-
-#[test]
-fn an_answer_of_the_gateways_own_that_nobody_reads_is_cut_and_logged_so() {
-    let shop = Shop::with("");
-    let stream = TcpStream::connect(shop.gateway.address()).unwrap();
-    SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
-    // Until it is cut, which takes as long as it takes.
-    let requests = "GET /nowhere HTTP/1.1\r\nHost: gateway.test\r\n\r\n".repeat(100);
-    while (&stream).write_all(requests.as_bytes()).is_ok() {}
-    let line = crate::support::eventually("the line of the answer that was cut", || {
-        let line = shop.gateway.access_log(1).pop()?;
-        (line["code"] == "client_slow").then_some(line)
-    });
-    assert_eq!(
-        (&line["status"], &line["bytes_out"]),
-        (&404.into(), &0.into()),
-        "{line}"
-    );
-    assert_eq!(line["detail"], "the answer, no_route, was read too slowly");
-}
