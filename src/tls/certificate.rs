@@ -11,7 +11,8 @@ use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
 
 use super::chain::{EndsEarly, Purpose, read_chain};
-use super::fault::{Fault, Half};
+use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 use super::provider::provider;
 

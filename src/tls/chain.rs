@@ -10,7 +10,8 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
 
-use super::fault::{Fault, Half};
+use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 
 /// Which side of a connection shows a certificate.

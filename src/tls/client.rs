@@ -12,7 +12,8 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use sha2::{Digest as _, Sha256};
 
 use super::certificate::Certificate;
-use super::fault::{Fault, Half};
+use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 use super::provider::provider;
 use super::verify::{AnyCertificate, Listed};

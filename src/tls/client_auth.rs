@@ -20,7 +20,8 @@ use crate::words::{Word, words};
 
 use super::chain::timestamp;
 use super::client_certificate::ClientCertificate;
-use super::fault::{Fault, Half};
+use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 use super::provider::provider;
 use super::secret::Secret;

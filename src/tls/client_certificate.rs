@@ -9,7 +9,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::fault::{Fault, Half};
+use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 
 /// One thing that a client can be known by.

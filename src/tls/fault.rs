@@ -2,36 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::form::Form;
-
-/// The two files of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// The certificates, the server's own first.
-    Cert,
-    /// Its private key.
-    Key,
-}
-
-impl Half {
-    /// What its file holds.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Cert => "a certificate",
-            Self::Key => "a private key",
-        }
-    }
-
-    /// What its file has to hold.
-    pub(super) fn takes(self) -> &'static str {
-        match self {
-            Self::Cert => {
-                "`cert` takes the certificate that the authority has issued, from `-----BEGIN CERTIFICATE-----` on, followed by those of the authority"
-            }
-            Self::Key => "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on",
-        }
-    }
-}
+use super::form::{Form, Half};
 
 /// One thing that is wrong with a certificate or its key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

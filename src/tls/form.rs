@@ -3,7 +3,34 @@
 
 use std::fmt;
 
-use super::fault::Half;
+/// The two files of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The certificates, the server's own first.
+    Cert,
+    /// Its private key.
+    Key,
+}
+
+impl Half {
+    /// What its file holds.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Cert => "a certificate",
+            Self::Key => "a private key",
+        }
+    }
+
+    /// What its file has to hold.
+    pub(super) fn takes(self) -> &'static str {
+        match self {
+            Self::Cert => {
+                "`cert` takes the certificate that the authority has issued, from `-----BEGIN CERTIFICATE-----` on, followed by those of the authority"
+            }
+            Self::Key => "`key` takes the private key, from `-----BEGIN PRIVATE KEY-----` on",
+        }
+    }
+}
 
 /// What a file is that cannot be read as certificates or a key in PEM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

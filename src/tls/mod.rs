@@ -29,8 +29,8 @@ pub use client_auth::{
     AskedClient, ClientAuth, ClientAuthMode, ClientAuthorities, Fit, VerifierId,
 };
 pub use client_certificate::{CertificateIdentity, ClientCertificate};
-pub use fault::{Fault, Half};
-pub use form::Form;
+pub use fault::Fault;
+pub use form::{Form, Half};
 pub use provider::provider;
 pub use secret::Secret;
 pub use server::{Handshake, ServerTls, TlsVersion};

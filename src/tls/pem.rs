@@ -3,8 +3,9 @@
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::fault::{Fault, Half};
+use super::fault::Fault;
 use super::form::Form;
+use super::form::Half;
 
 /// How a section begins.
 const BEGIN: &str = "-----BEGIN ";

@@ -50,7 +50,7 @@ fn what_clients_and_services_choose_makes_no_series_and_takes_no_memory() {
         service.url()
     ));
     // What belongs to any traffic is there before.
-    ask_all(&gateway, 0, 30);
+    ask_all(&gateway, 0, 300);
     let (series, memory) = (gateway.scrape().0.len(), gateway.memory());
     ask_all(&gateway, 1000, as_many_as("TOLLGATE_DISTINCT", 3_000));
     let more = gateway.scrape().0.len() - series;
