@@ -56,11 +56,18 @@ pub struct Parts {
     pub answers: oneshot::Sender<()>,
 }
 
+/// How much more the processors favour workers than what is done here: a scrape of thousands of routes takes
+/// a tenth of a second, in which requests would wait for a processor. Of one that is always busy this thread
+/// still gets a tenth.
+const NICENESS: i32 = 10;
+
 /// Serves the operator's ports. Never returns but with an error: their end is that of the process.
 ///
 /// # Errors
 /// The system refuses what this takes.
 pub fn run(parts: Parts) -> io::Result<()> {
+    // On Linux that of this thread, and of those that it starts. An error would only cost requests time.
+    let _ = rustix::process::setpriority_process(None, NICENESS);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

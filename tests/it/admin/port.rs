@@ -355,3 +355,31 @@ fn readiness_goes_first_and_all_else_goes_on_for_a_while() {
     assert_eq!(gateway.wait_exit().code(), Some(0));
     assert!(begun.elapsed() >= Duration::from_millis(300));
 }
+
+#[test]
+fn the_port_gives_way_to_requests() {
+    let gateway = Gateway::start(&with_admin("[routes]", ""));
+    gateway.ask_admin(Request::get("/livez")).is(200);
+    let tasks = fs::read_dir(format!("/proc/{}/task", gateway.pid().as_raw_nonzero()));
+    let mut seen = Vec::new();
+    for task in tasks.expect("threads") {
+        let stat = fs::read_to_string(task.expect("a thread").path().join("stat"));
+        let stat = stat.expect("a thread's state");
+        // Its name, in parentheses, is the second field, its niceness the 19th.
+        let (name, rest) = stat
+            .split_once('(')
+            .expect("a name")
+            .1
+            .split_once(')')
+            .expect("its end");
+        let niceness = rest.split(' ').nth(17).expect("a niceness");
+        if ["admin", "worker"].contains(&name) {
+            seen.push((name.to_owned(), niceness.to_owned()));
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    let expected = [("admin", "10"), ("worker", "0")];
+    let expected = expected.map(|(name, niceness)| (name.to_owned(), niceness.to_owned()));
+    assert_eq!(seen, expected);
+}
