@@ -18,6 +18,7 @@ use super::socket::Port;
 use super::tail::tail;
 use super::view::View;
 use super::{answer, changes, guard, login};
+use crate::message::escapes::escaped;
 use crate::upstream::EndpointUrl;
 
 /// The paths of a port.
@@ -97,12 +98,7 @@ fn encoded_endpoint(path: &str) -> Option<String> {
         .split_once("/endpoints/")?;
     let (url, _) = rest.rsplit_once('/')?;
     EndpointUrl::parse(url).ok()?;
-    let encoded = url.bytes().map(|byte| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    Some(encoded.collect())
+    Some(escaped(url))
 }
 
 async fn no_such_method(request: Request) -> Problem {

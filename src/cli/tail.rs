@@ -5,7 +5,6 @@ mod door;
 mod events;
 mod show;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::has_colours;
 use crate::config;
+use crate::message::escapes::escaped;
 use crate::metrics::filter::Statuses;
 
 use door::{Door, Refused, Token};
@@ -80,14 +80,7 @@ impl Options {
                 before = '&';
                 target.push_str(name);
                 target.push('=');
-                for byte in value.bytes() {
-                    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                        target.push(char::from(byte));
-                    } else {
-                        // Writing to a string never fails.
-                        let _ = write!(target, "%{byte:02X}");
-                    }
-                }
+                target.push_str(&escaped(value));
             }
         }
         target
@@ -223,7 +216,7 @@ mod tests {
         options.slow = Some("200ms".to_owned());
         assert_eq!(
             options.target(),
-            "/api/v1/tail?route=/api/%C3%BC%20%26%20more&slow=200ms"
+            "/api/v1/tail?route=%2Fapi%2F%C3%BC%20%26%20more&slow=200ms"
         );
         assert!(status("5xx").is_ok() && status("404").is_ok() && status("ok").is_err());
         assert!(slow("200ms").is_ok() && slow("200").is_err());

@@ -6,12 +6,13 @@
 mod wrong;
 
 use std::env::VarError;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::problems::Problems;
 use super::source::At;
 use super::tree::Value;
+use crate::message::escapes::escaped;
+
 pub(super) use wrong::Wrong;
 
 /// Looks up a variable of the environment.
@@ -139,7 +140,7 @@ fn pieces_at(
         }
         let value = value(inside, own, environment, depth)?;
         if own.is_empty() && login.contains(&variable.start) {
-            put_encoded(&mut plain, &value);
+            plain.push_str(&escaped(&value));
         } else {
             plain.push_str(&value);
         }
@@ -231,17 +232,6 @@ fn value(
         (_, None) if is_own => Err(Wrong::InDefault(name)),
         (_, None) if depth == 0 && !own.is_empty() => Err(Wrong::Unknown(name, own.to_vec())),
         (_, None) => Err(Wrong::Unset(name)),
-    }
-}
-
-/// Appends what is to be read as nothing but user or password (RFC 3986 section 2.3).
-fn put_encoded(out: &mut String, value: &str) {
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a string never fails");
-        }
     }
 }
 

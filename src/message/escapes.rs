@@ -135,9 +135,43 @@ impl<I: Iterator<Item = u8>> Iterator for Decoded<I> {
     }
 }
 
+/// A text as a part of a URL that is read as nothing but itself: all but unreserved characters become
+/// escapes (RFC 3986 section 2.3).
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if is_unreserved(byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.extend(hex_digits(byte));
+        }
+    }
+    escaped
+}
+
+/// In upper case (RFC 3986 section 2.1).
+fn hex_digits(byte: u8) -> impl Iterator<Item = char> {
+    let digits = hex::digits(byte).into_iter();
+    digits.map(|digit| char::from(digit.to_ascii_uppercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_escaped_is_read_as_itself() {
+        for (text, expected) in [
+            ("a-Z.0_~", "a-Z.0_~"),
+            ("http://[::1]:80/", "http%3A%2F%2F%5B%3A%3A1%5D%3A80%2F"),
+            ("a b&=?#%\u{e4}", "a%20b%26%3D%3F%23%25%C3%A4"),
+        ] {
+            assert_eq!(escaped(text), expected);
+            assert_eq!(decoded(expected), text);
+        }
+    }
 
     fn decoded(path: &str) -> String {
         let bytes = Decoded::new(path.bytes()).bytes().collect();

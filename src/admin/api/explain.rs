@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
+use crate::message::escapes::escaped;
 use crate::pipeline::explain::{Explanation, Question};
 use crate::pipeline::snapshot::Snapshot;
 
@@ -125,19 +126,6 @@ fn send(snapshot: &Snapshot, key: &str, url: &mut String) -> Option<String> {
         let _ = write!(url, "{before}{parameter}={}", escaped(key));
     }
     field
-}
-
-/// A key as a query has it.
-fn escaped(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// A text without the key, as it is and as a query has it.
