@@ -80,7 +80,8 @@ async fn as_problem(answer: Response) -> Response {
     Problem::new(status, code, title, detail).into_response()
 }
 
-fn takes_gzip(fields: &HeaderMap) -> bool {
+/// Whether its sender takes gzip.
+pub(super) fn takes_gzip(fields: &HeaderMap) -> bool {
     let all = fields.get_all(header::ACCEPT_ENCODING).into_iter();
     let mut codings = all
         .filter_map(|it| it.to_str().ok())
@@ -155,6 +156,7 @@ mod tests {
             ("identity", false),
             ("gzip;q=0", false),
             ("gzip; q=0.000", false),
+            ("GZIP ; q=1", true),
             ("", false),
             ("x-gzip", false),
         ] {

@@ -30,7 +30,7 @@ pub use kinds::{
     TryOutcome,
 };
 pub use outcomes::{Outcome, OutcomeTotals, Outcomes};
-pub use route::{ClientKind, RouteRow, RouteTotals, Served};
+pub use route::{ClientKind, RouteCounts, RouteRow, RouteTotals, Served};
 pub use sample::{RouteReading, UpstreamReading};
 pub use sparse::SparseHistogram;
 pub use totals::{EndpointName, Totals, UpstreamTotals, WorkerTotals};

@@ -1,12 +1,13 @@
 //! What is counted of each route.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cell::{Counter, Gauge};
 use super::exemplar::{Exemplar, ExemplarTotals, Exemplars};
 use super::histogram::{Histogram, HistogramTotals};
 use super::movable::Movable;
-use super::rows::{Row, Total};
+use super::rows::{Row, Taken, Total};
 use super::status::{STATUSES, is_error, slot, status};
 use crate::words::{Word, words};
 
@@ -85,44 +86,131 @@ impl RouteRow {
         self.response_bytes.add(served.response_bytes);
     }
 
+    fn add_requests(&self, totals: &mut RequestTotals) {
+        let counts = totals.0.iter_mut().flatten();
+        for (total, count) in counts.zip(self.requests.iter().flatten()) {
+            *total += count.get();
+        }
+    }
+
     /// Keeps a request whose trace is recorded as an example of those that took as long.
     pub fn note_exemplar(&self, exemplar: Exemplar) {
         self.exemplars.note(exemplar);
     }
 }
 
-/// All workers' numbers of a route.
+/// All workers' numbers of a route, each added up when it is asked for: those of thousands of routes at once
+/// would be tens of megabytes.
+#[derive(Debug)]
+pub struct RouteCounts(pub(super) Taken<Arc<str>, RouteRow>);
+
+impl RouteCounts {
+    /// The route's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Requests that have ended.
+    #[must_use]
+    pub fn requests(&self) -> RequestTotals {
+        let mut all = self
+            .before()
+            .map_or_else(Default::default, |it| it.requests.clone());
+        self.0.rows().for_each(|row| row.add_requests(&mut all));
+        all
+    }
+
+    /// From heads of requests to the ends of their answers.
+    #[must_use]
+    pub fn duration(&self) -> HistogramTotals {
+        self.histogram(|it| &it.duration, |row| &row.duration)
+    }
+
+    /// What of it the gateway took.
+    #[must_use]
+    pub fn overhead(&self) -> HistogramTotals {
+        self.histogram(|it| &it.overhead, |row| &row.overhead)
+    }
+
+    /// Of [`RouteCounts::duration`].
+    #[must_use]
+    pub fn exemplars(&self) -> ExemplarTotals {
+        let mut all = ExemplarTotals::default();
+        self.0.rows().for_each(|row| row.exemplars.add_to(&mut all));
+        all
+    }
+
+    /// Requests that are being served.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.sum(|_| 0, |row| row.in_flight.get())
+    }
+
+    /// Of bodies of requests.
+    #[must_use]
+    pub fn request_bytes(&self) -> u64 {
+        self.sum(|it| it.request_bytes, |row| row.request_bytes.get())
+    }
+
+    /// Of bodies of answers.
+    #[must_use]
+    pub fn response_bytes(&self) -> u64 {
+        self.sum(|it| it.response_bytes, |row| row.response_bytes.get())
+    }
+
+    fn histogram(
+        &self,
+        before: impl Fn(&RouteTotals) -> &HistogramTotals,
+        of: impl Fn(&RouteRow) -> &Histogram,
+    ) -> HistogramTotals {
+        let mut all = self
+            .before()
+            .map_or_else(Default::default, |it| before(it).clone());
+        self.0.rows().for_each(|row| of(row).add_to(&mut all));
+        all
+    }
+
+    fn sum(&self, before: impl Fn(&RouteTotals) -> u64, of: impl Fn(&RouteRow) -> u64) -> u64 {
+        let before = self.before().map_or(0, before);
+        // A worker's gauge is never below zero, nor is their sum.
+        self.0.rows().map(of).fold(before, u64::wrapping_add)
+    }
+
+    fn before(&self) -> Option<&RouteTotals> {
+        self.0.before.as_deref()
+    }
+}
+
+/// All workers' numbers of a route, at one time.
 #[derive(Debug, Clone, Default)]
 pub struct RouteTotals {
-    requests: Requests,
+    requests: RequestTotals,
     /// From heads of requests to the ends of their answers.
     pub duration: HistogramTotals,
     /// What of it the gateway took.
     pub overhead: HistogramTotals,
-    /// Of `duration`.
-    pub exemplars: ExemplarTotals,
-    /// Requests that are being served.
-    pub in_flight: u64,
-    /// Of their bodies.
-    pub request_bytes: u64,
-    /// Of their answers' bodies.
-    pub response_bytes: u64,
+    /// Bytes of requests' bodies.
+    request_bytes: u64,
+    /// Bytes of answers' bodies.
+    response_bytes: u64,
 }
 
+/// How many requests have ended, by who has called and the status.
 #[derive(Debug, Clone)]
-struct Requests([[u64; STATUSES]; KINDS]);
+pub struct RequestTotals([[u64; STATUSES]; KINDS]);
 
-impl Default for Requests {
+impl Default for RequestTotals {
     fn default() -> Self {
         Self([[0; STATUSES]; KINDS])
     }
 }
 
-impl RouteTotals {
-    /// How many requests have ended, by who has called and the status; `None` is any other status. Those
-    /// of which there were none are left out.
-    pub fn requests(&self) -> impl Iterator<Item = (ClientKind, Option<u16>, u64)> {
-        let kinds = ClientKind::ALL.iter().zip(&self.requests.0);
+impl RequestTotals {
+    /// Each with who has called and the status; `None` is any other status. Those of which there were none
+    /// are left out.
+    pub fn iter(&self) -> impl Iterator<Item = (ClientKind, Option<u16>, u64)> {
+        let kinds = ClientKind::ALL.iter().zip(&self.0);
         let all = kinds.flat_map(|((_, kind), by_status)| {
             let others = (0..STATUSES).filter(|slot| status(*slot).is_none());
             let others = others.map(|slot| by_status[slot]).sum();
@@ -134,10 +222,18 @@ impl RouteTotals {
         all.filter(|(_, _, count)| *count > 0)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().flatten().sum()
+    }
+}
+
+impl RouteTotals {
     /// How many requests have ended.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.requests.0.iter().flatten().sum()
+        self.requests.count()
     }
 
     /// How many of them were answered with 500 or more.
@@ -157,8 +253,6 @@ impl RouteTotals {
         }
         self.duration.add(&other.duration);
         self.overhead.add(&other.overhead);
-        self.exemplars.add(&other.exemplars);
-        self.in_flight = self.in_flight.wrapping_add(other.in_flight);
         self.request_bytes += other.request_bytes;
         self.response_bytes += other.response_bytes;
     }
@@ -184,15 +278,9 @@ impl Row for RouteRow {
     type Totals = RouteTotals;
 
     fn add_to(&self, totals: &mut RouteTotals) {
-        let counts = totals.requests.0.iter_mut().flatten();
-        for (total, count) in counts.zip(self.requests.iter().flatten()) {
-            *total += count.get();
-        }
+        self.add_requests(&mut totals.requests);
         self.duration.add_to(&mut totals.duration);
         self.overhead.add_to(&mut totals.overhead);
-        self.exemplars.add_to(&mut totals.exemplars);
-        // Each worker's is never below zero, their sum neither.
-        totals.in_flight = totals.in_flight.wrapping_add(self.in_flight.get());
         totals.request_bytes += self.request_bytes.get();
         totals.response_bytes += self.response_bytes.get();
     }

@@ -21,14 +21,6 @@ pub(super) trait Row: Default {
     fn add_to(&self, totals: &mut Self::Totals);
 }
 
-fn taken<K: Clone, R: Row>(name: &K, entry: &Entry<R>) -> Taken<K, R> {
-    Taken {
-        name: name.clone(),
-        rows: entry.rows.clone(),
-        before: entry.before.clone(),
-    }
-}
-
 /// What rows add up to.
 pub(super) trait Total: Default + Clone + std::fmt::Debug {
     /// Adds another's.
@@ -100,18 +92,33 @@ impl<K: Ord, R: Row> State<K, R> {
 
 /// What a reader takes of an entry while it holds the lock, for workers wait for that; it adds up
 /// afterwards.
-struct Taken<K, R: Row> {
-    name: K,
+#[derive(Debug)]
+pub(super) struct Taken<K, R: Row> {
+    pub name: K,
     rows: Vec<(usize, Arc<R>)>,
-    before: Option<Arc<R::Totals>>,
+    /// What was counted before this process, if anything was.
+    pub before: Option<Arc<R::Totals>>,
+}
+
+impl<K: Clone, R: Row> Taken<K, R> {
+    fn of(name: &K, entry: &Entry<R>) -> Self {
+        Self {
+            name: name.clone(),
+            rows: entry.rows.clone(),
+            before: entry.before.clone(),
+        }
+    }
 }
 
 impl<K, R: Row> Taken<K, R> {
+    /// Those of the workers that have met it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &R> {
+        self.rows.iter().map(|(_, row)| &**row)
+    }
+
     fn totals(&self) -> R::Totals {
         let mut totals = self.before.as_deref().cloned().unwrap_or_default();
-        for (_, row) in &self.rows {
-            row.add_to(&mut totals);
-        }
+        self.rows().for_each(|row| row.add_to(&mut totals));
         totals
     }
 }
@@ -205,12 +212,17 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     where
         K: Borrow<Q>,
     {
-        let taken = {
-            let state = self.state();
-            let (name, entry) = state.entries.get_key_value(name)?;
-            taken(name, entry)
-        };
-        Some(taken.totals())
+        self.take_one(name).map(|it| it.totals())
+    }
+
+    /// Those of one name, for a reader that adds them up itself.
+    pub(super) fn take_one<Q: Ord + ?Sized>(&self, name: &Q) -> Option<Taken<K, R>>
+    where
+        K: Borrow<Q>,
+    {
+        let state = self.state();
+        let (name, entry) = state.entries.get_key_value(name)?;
+        Some(Taken::of(name, entry))
     }
 
     /// Shows the rows of each name of the configuration in force.
@@ -222,14 +234,21 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// Adds up all workers' rows, by name.
     pub(super) fn read(&self) -> BTreeMap<K, R::Totals> {
-        let all = self.take(|_| true).into_iter();
+        let all = self.take_all().into_iter();
         all.map(|it| (it.name.clone(), it.totals())).collect()
+    }
+
+    /// All of them by name, for a reader that adds them up itself.
+    pub(super) fn take_all(&self) -> Vec<Taken<K, R>> {
+        self.take(|_| true)
     }
 
     fn take(&self, wanted: impl Fn(&Entry<R>) -> bool) -> Vec<Taken<K, R>> {
         let state = self.state();
         let entries = state.entries.iter().filter(|(_, entry)| wanted(entry));
-        entries.map(|(name, entry)| taken(name, entry)).collect()
+        entries
+            .map(|(name, entry)| Taken::of(name, entry))
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State<K, R>> {

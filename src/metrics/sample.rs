@@ -7,7 +7,7 @@ use super::Metrics;
 use super::histogram::HistogramTotals;
 use super::kinds::{ClientOutcome, PolicyOutcome, TryOutcome};
 use super::outcomes::OutcomeTotals;
-use super::route::{RouteRow, RouteTotals};
+use super::route::{RouteCounts, RouteRow, RouteTotals};
 use super::rows::Row;
 use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
 use super::worker::UpstreamRow;
@@ -76,8 +76,8 @@ impl Metrics {
 
     /// What has been counted of a route, also before this process.
     #[must_use]
-    pub fn route(&self, name: &str) -> Option<RouteTotals> {
-        self.routes.read_one(name)
+    pub fn route(&self, name: &str) -> Option<RouteCounts> {
+        self.routes.take_one(name).map(RouteCounts)
     }
 
     /// The same of a client.

@@ -11,7 +11,7 @@ use super::kinds::{
     TryOutcome,
 };
 use super::outcomes::OutcomeTotals;
-use super::route::RouteTotals;
+use super::route::RouteCounts;
 use super::rows::{Row, Total};
 
 /// An endpoint, as metrics call it.
@@ -58,10 +58,10 @@ pub struct WorkerTotals {
 }
 
 /// What the gateway has counted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Totals {
-    /// By name; `""` are requests without a route.
-    pub routes: BTreeMap<Arc<str>, RouteTotals>,
+    /// In the order of their names; `""` are requests without a route.
+    pub routes: Vec<RouteCounts>,
     /// By name; `_other` are all that have no row of their own.
     pub clients: BTreeMap<Arc<str>, OutcomeTotals<ClientOutcome>>,
     /// By the name of the limit.
@@ -131,7 +131,12 @@ impl Metrics {
         let workers: Vec<_> = self.workers.read().into_values().collect();
         let all = self.read_workers();
         Totals {
-            routes: self.routes.read(),
+            routes: self
+                .routes
+                .take_all()
+                .into_iter()
+                .map(RouteCounts)
+                .collect(),
             clients: self.clients.read(),
             policies: self.policies.read(),
             upstreams: self.upstreams.read(),

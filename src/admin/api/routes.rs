@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::admin::history::{History, Rate};
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
+use crate::metrics::RouteCounts;
 use crate::pipeline::snapshot::Snapshot;
 use crate::route::Route;
 
@@ -100,10 +101,12 @@ fn key(sorted: &Sorted, field: usize) -> SortKey<'_> {
 fn item(view: &View, snapshot: &Snapshot, history: &History, sorted: &Sorted) -> Item {
     let Sorted { route, rate, .. } = sorted;
     let name = &*route.name;
-    let totals = view.metrics.route(name).unwrap_or_default();
+    let counts = view.metrics.route(name);
+    let counted = counts.as_ref().map(RouteCounts::requests);
+    let counted = counted.unwrap_or_default();
     let (took, gateway_p99_ms) = history.route_took(name);
     let mut codes = BTreeMap::new();
-    for (_, status, count) in totals.requests() {
+    for (_, status, count) in counted.iter() {
         let status = status.map_or_else(|| "other".to_owned(), |status| status.to_string());
         *codes.entry(status).or_default() += count;
     }
@@ -118,14 +121,14 @@ fn item(view: &View, snapshot: &Snapshot, history: &History, sorted: &Sorted) ->
             .map(|at| snapshot.upstreams[at].name.to_string()),
         protected: snapshot.access.protected.find(prefix, None).is_some(),
         limits: route.limits.iter().map(|it| it.name.to_string()).collect(),
-        requests: totals.count(),
+        requests: counted.count(),
         requests_per_second: rate.map_or(0.0, |rate| rounded(rate.per_second)),
         error_ratio: rate.and_then(|rate| rate.error_ratio),
         p50_ms: took.p50,
         p90_ms: took.p90,
         p99_ms: took.p99,
         gateway_p99_ms,
-        in_flight: totals.in_flight,
+        in_flight: counts.map_or(0, |it| it.in_flight()),
         codes,
         spark: history.route_rates(name, SPARK),
     }

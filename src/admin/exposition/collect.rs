@@ -11,7 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use crate::metrics::{RouteTotals, Totals};
+use crate::metrics::{RouteCounts, Totals};
 use crate::upstream::{AddressState, CircuitState};
 use crate::words::Word;
 
@@ -90,8 +90,8 @@ impl Scrape {
 
 impl Scrape {
     /// The routes, in the order in which they are written down.
-    pub(super) fn routes(&self) -> impl Iterator<Item = &RouteTotals> + Clone {
-        self.totals.routes.values()
+    pub(super) fn routes(&self) -> &[RouteCounts] {
+        &self.totals.routes
     }
 }
 
@@ -112,11 +112,11 @@ impl Scrape {
         let routes = &self.totals.routes;
         let help = "Requests that have ended, by route, who has called, and status";
         out.counters("tollgate_requests", help, |out| {
-            for (route, totals) in routes {
-                for (kind, status, count) in totals.requests() {
+            for route in routes {
+                for (kind, status, count) in route.requests().iter() {
                     let status = status.map_or_else(|| "other".to_owned(), |it| it.to_string());
                     let labels = Labels([
-                        ("route", route),
+                        ("route", route.name()),
                         ("client_kind", kind.word()),
                         ("status", &status),
                     ]);
@@ -128,35 +128,27 @@ impl Scrape {
         let help = "From a request's head to the end of its answer";
         out.durations("tollgate_request_duration", help, |out| {
             let mut routes = routes.iter();
-            routes.try_for_each(|(route, it)| {
-                durations(out, &Labels([("route", route)]), &it.duration)
-            })
+            routes.try_for_each(|it| durations(out, &of_route(it), &it.duration()))
         })?;
         let help = "What the gateway took of that itself: up to the answer's head, less what services took";
         out.durations("tollgate_gateway_overhead", help, |out| {
             let mut routes = routes.iter();
-            routes.try_for_each(|(route, it)| {
-                durations(out, &Labels([("route", route)]), &it.overhead)
-            })
+            routes.try_for_each(|it| durations(out, &of_route(it), &it.overhead()))
         })?;
         let help = "Requests that are being served";
         out.gauges("tollgate_requests_in_flight", help, |out| {
             let mut routes = routes.iter();
-            routes.try_for_each(|(route, it)| gauge(out, &Labels([("route", route)]), it.in_flight))
+            routes.try_for_each(|it| gauge(out, &of_route(it), it.in_flight()))
         })?;
         let help = "Bytes of requests' bodies, as they were received";
         out.counters("tollgate_request_body_bytes", help, |out| {
             let mut routes = routes.iter();
-            routes.try_for_each(|(route, it)| {
-                counter(out, &Labels([("route", route)]), it.request_bytes)
-            })
+            routes.try_for_each(|it| counter(out, &of_route(it), it.request_bytes()))
         })?;
         let help = "Bytes of answers' bodies, as they were sent";
         out.counters("tollgate_response_body_bytes", help, |out| {
             let mut routes = routes.iter();
-            routes.try_for_each(|(route, it)| {
-                counter(out, &Labels([("route", route)]), it.response_bytes)
-            })
+            routes.try_for_each(|it| counter(out, &of_route(it), it.response_bytes()))
         })
     }
 
@@ -391,4 +383,8 @@ impl EndpointNow {
     fn labels(&self) -> Labels<'_, 2> {
         Labels([("upstream", &self.upstream), ("endpoint", &self.address)])
     }
+}
+
+fn of_route(route: &RouteCounts) -> Labels<'_, 1> {
+    Labels([("route", route.name())])
 }

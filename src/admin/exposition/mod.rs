@@ -1,15 +1,15 @@
 //! What the gateway has counted, as Prometheus collects it: text 0.0.4, OpenMetrics 1.0 with exemplars, or
-//! protobuf with native histograms. Everything is read first, as values; `prometheus-client` writes them
-//! down and knows nothing else of the gateway.
+//! protobuf with native histograms. `prometheus-client` writes values down and knows nothing else of the
+//! gateway.
 
 mod collect;
-mod exemplars;
 mod labels;
 mod put;
 mod scrapes;
+mod sink;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -21,12 +21,14 @@ use prometheus_client::registry::Registry;
 
 use crate::pipeline::snapshot::Snapshot;
 
+use super::answer::takes_gzip;
 use super::problem::Problem;
 use super::view::View;
 
 use self::collect::Scrape;
 pub use self::scrapes::Scrapes;
 pub(super) use self::scrapes::finish;
+use self::sink::{Sink, WithExemplars};
 
 /// How what was counted is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,17 +87,33 @@ impl Format {
 /// Answers whoever collects metrics.
 pub(super) async fn metrics(State(view): State<Arc<View>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
+    // What is protobuf is there only as a whole, and is compressed as any answer is.
+    let is_packed = takes_gzip(&headers) && format != Format::Protobuf;
     let making = view.scrapes.turn().await;
-    match render(&view, format) {
-        Ok(body) => {
-            let content_type = [(header::CONTENT_TYPE, format.content_type())];
-            (content_type, Extension(making), body).into_response()
-        }
+    let to = if is_packed {
+        Sink::gzip()
+    } else {
+        Sink::Plain(view.scrapes.text(format))
+    };
+    let written = match render(&view, format, to) {
+        Ok(written) => written,
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Problem::new(status, "internal", "Internal error", error.to_string()).into_response()
+            let problem = Problem::new(status, "internal", "Internal error", error.to_string());
+            return problem.into_response();
         }
+    };
+    let mut fields = HeaderMap::new();
+    fields.insert(header::CONTENT_TYPE, format.content_type());
+    if is_packed {
+        let gzip = HeaderValue::from_static("gzip");
+        fields.insert(header::CONTENT_ENCODING, gzip);
+        let by = HeaderValue::from_static("accept-encoding");
+        fields.insert(header::VARY, by);
+        return (fields, Extension(making), written).into_response();
     }
+    let body = view.scrapes.whole(format, written);
+    (fields, Extension(making), body).into_response()
 }
 
 /// Names of the certificates that are shown, and when they expire, in seconds since 1970; of two for one
@@ -113,32 +131,31 @@ fn certificates(snapshot: &Snapshot) -> BTreeMap<String, i64> {
     all
 }
 
-/// Reads everything and writes it down.
-///
-/// # Errors
-/// There is no memory for it.
-pub(super) fn render(view: &View, format: Format) -> Result<Vec<u8>, fmt::Error> {
+/// Reads everything and writes it down; `to` is where a text goes.
+fn render(view: &View, format: Format, mut to: Sink) -> io::Result<Vec<u8>> {
     let mut registry = Registry::default();
     let scrape = Scrape::of(view);
-    let of_routes = exemplars::of(scrape.routes());
+    let exemplars = match format {
+        Format::OpenMetrics => sink::exemplars(scrape.routes()),
+        Format::Text | Format::Protobuf => Vec::new(),
+    };
     registry.register_collector(Box::new(scrape));
     let written = match format {
         Format::Text => {
-            let mut out = view.scrapes.text(format);
-            prometheus_text::encode(&mut out, &registry)?;
-            out.into_bytes()
+            prometheus_text::encode(&mut to, &registry).map_err(io::Error::other)?;
+            to.finish()?
         }
         Format::OpenMetrics => {
-            let mut out = view.scrapes.text(format);
-            text::encode(&mut out, &registry)?;
-            exemplars::add(out, &of_routes).into_bytes()
+            let mut to_lines = WithExemplars::new(&mut to, &exemplars);
+            text::encode(&mut to_lines, &registry).map_err(io::Error::other)?;
+            to.finish()?
         }
         Format::Protobuf => {
-            prometheus_protobuf::encode_to_vec(&registry).map_err(|_| fmt::Error)?
+            prometheus_protobuf::encode_to_vec(&registry).map_err(io::Error::other)?
         }
     };
     view.metrics.shown();
-    Ok(view.scrapes.whole(format, written))
+    Ok(written)
 }
 
 #[cfg(test)]

@@ -55,8 +55,7 @@ fn a_successor_goes_on_from_what_was_counted() {
     }
     assert_eq!(new.portions(), old.portions());
     count_all(&new);
-    let routes = new.read().routes;
-    assert_eq!(routes["n"].count(), 3);
+    assert_eq!(new.route("n").unwrap().requests().count(), 3);
 }
 
 #[test]
