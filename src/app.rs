@@ -186,7 +186,6 @@ fn log_problems(problems: &config::Problems) {
 }
 
 /// What `check` says of files that the gateway is to write.
-#[must_use]
 pub fn odd_files(settings: &Settings, snapshot: &Snapshot) -> Vec<Finding> {
     let log = access_target(settings).and_then(|target| {
         let error = target.check().err()?;
@@ -306,7 +305,6 @@ impl Gateway {
 }
 
 /// Whether an output is a terminal that is not told to have no colours.
-#[must_use]
 pub fn has_colours(output: &impl IsTerminal) -> bool {
     output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }

@@ -30,7 +30,6 @@ pub struct Attempt {
 
 impl Breaker {
     /// An open one, that opens again after `opens_at` failures in a row.
-    #[must_use]
     pub fn open(opens_at: u32) -> Self {
         Self {
             state: AtomicU64::new(u64::from(OPEN)),
@@ -39,7 +38,6 @@ impl Breaker {
     }
 
     /// Begins an attempt. `None` while it is open.
-    #[must_use]
     pub fn attempt(&self) -> Option<Attempt> {
         let (closing, failures) = split(self.state.load(Ordering::Relaxed));
         (failures != OPEN).then_some(Attempt { closing, failures })
@@ -81,14 +79,12 @@ impl Breaker {
     }
 
     /// Whether it is closed, and was not closed again since this attempt began.
-    #[must_use]
     pub fn is_current(&self, attempt: Attempt) -> bool {
         let (closing, failures) = split(self.state.load(Ordering::Relaxed));
         closing == attempt.closing && failures != OPEN
     }
 
     /// The failures in a row; `None` while it is open.
-    #[must_use]
     pub fn failures(&self) -> Option<u32> {
         let (_, failures) = split(self.state.load(Ordering::Relaxed));
         (failures != OPEN).then_some(failures)

@@ -14,7 +14,6 @@ thread_local! {
 }
 
 /// Makes an id. Ids are unique, not secret.
-#[must_use]
 pub fn make() -> MadeId {
     let bits = RANDOM
         .with_borrow_mut(|random| random.u128(..))

@@ -7,7 +7,6 @@ pub trait Word: Copy + PartialEq + 'static {
     const ALL: &'static [(&'static str, Self)];
 
     /// The word of a value.
-    #[must_use]
     fn word(self) -> &'static str {
         let mut all = Self::ALL.iter();
         all.find(|(_, value)| *value == self)

@@ -55,7 +55,6 @@ struct Wanted {
 
 impl Acme {
     /// Nothing is wanted yet. Gateways with the same Redis are a fleet.
-    #[must_use]
     pub fn new(redis: Option<RedisSettings>) -> Self {
         Self {
             redis,
@@ -66,7 +65,6 @@ impl Acme {
     }
 
     /// What workers look at for challenges.
-    #[must_use]
     pub fn challenges(&self) -> &Arc<Challenges> {
         &self.challenges
     }
@@ -121,7 +119,6 @@ impl Acme {
 
     /// Whether the certificate of a name ought to have been renewed by now: that it ends soon is then worth
     /// a word, and before then as it should be.
-    #[must_use]
     pub fn is_late(&self, name: &str, now: Timestamp) -> bool {
         self.shelf.is_late(name, system_time(now))
     }

@@ -40,7 +40,6 @@ pub struct AcmeSettings {
 
 impl AcmeSettings {
     /// What `check` says of the folder: that it cannot be used, or is open to others.
-    #[must_use]
     pub fn odd_folders(&self) -> Vec<String> {
         let folder = self.state_dir.display();
         let error = self.state().check().err();
@@ -60,7 +59,6 @@ pub struct FleetKey([u8; 32]);
 
 impl FleetKey {
     /// The key that is made of a secret.
-    #[must_use]
     pub fn of(secret: &Secret) -> Self {
         Self(secret.derive(&[b"acme in redis", b"AES-256-GCM", b"1"]))
     }

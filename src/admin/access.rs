@@ -49,7 +49,6 @@ pub struct Operator {
 
 impl Operator {
     /// What they may do.
-    #[must_use]
     pub fn grant(&self) -> Grant {
         match self.proof {
             Proof::Local | Proof::Token => Grant::Change,
@@ -58,7 +57,6 @@ impl Operator {
     }
 
     /// Where they connect from, for the log.
-    #[must_use]
     pub fn from(&self) -> String {
         self.address
             .map_or_else(|| "the Unix socket".to_owned(), |it| it.to_string())

@@ -27,7 +27,6 @@ pub struct Reason {
 }
 
 /// All that speaks against sending requests here; nothing if the gateway is ready.
-#[must_use]
 pub fn reasons(view: &View) -> Vec<Reason> {
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let mut reasons: Vec<_> = of_phase(view).into_iter().collect();

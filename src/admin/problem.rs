@@ -45,7 +45,6 @@ impl Problem {
     }
 
     /// The same, with one more member.
-    #[must_use]
     pub fn with(self, name: &'static str, value: serde_json::Value) -> Self {
         Self {
             more: Some(Box::new((name, value))),
@@ -54,7 +53,6 @@ impl Problem {
     }
 
     /// The same, to be tried again after so many seconds.
-    #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         Self {
             retry_after: Some(seconds),

@@ -27,13 +27,11 @@ pub struct Process {
 
 impl Process {
     /// Processor time, of the system for it as well.
-    #[must_use]
     pub fn cpu_time() -> Option<Duration> {
         Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
     }
 
     /// Asks the system.
-    #[must_use]
     pub fn look() -> Self {
         let mut process = Self {
             cpu: Self::cpu_time(),

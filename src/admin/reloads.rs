@@ -89,7 +89,6 @@ pub struct Done {
 
 impl Reloads {
     /// Of a gateway that has been started with this configuration.
-    #[must_use]
     pub fn new(written: Arc<Written>, odd: &[Finding], now: Timestamp) -> Self {
         let last = Last {
             outcome: Outcome::Started,
@@ -113,7 +112,6 @@ impl Reloads {
     }
 
     /// What is in force.
-    #[must_use]
     pub fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.state().in_force)
     }
@@ -125,7 +123,6 @@ impl Reloads {
     }
 
     /// How often one has been asked for. Files that were read before this last changed may be read anew since.
-    #[must_use]
     pub fn times_asked(&self) -> u64 {
         self.times_asked.load(Ordering::SeqCst)
     }
@@ -145,7 +142,6 @@ impl Reloads {
     }
 
     /// A reload begins; whoever has asked before hears of it.
-    #[must_use]
     pub fn begin(&self) -> Done {
         Done {
             waiting: mem::take(&mut self.state().waiting),

@@ -79,7 +79,6 @@ enum Why {
 
 impl Port {
     /// What a socket of it is called when it is handed over.
-    #[must_use]
     pub fn at(self, configured: &AdminListen) -> String {
         format!("{} {configured}", self.word())
     }
@@ -182,13 +181,11 @@ fn bind_for_owner(path: &Path) -> io::Result<UnixListener> {
 
 impl AdminSocket {
     /// What it is called when it is handed over.
-    #[must_use]
     pub fn name(&self) -> String {
         self.port.at(&self.configured)
     }
 
     /// Whether another process has it, too.
-    #[must_use]
     pub fn is_inherited(&self) -> bool {
         self.inherited
     }

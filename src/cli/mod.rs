@@ -134,7 +134,6 @@ enum Keys {
 }
 
 /// Does what the command line says.
-#[must_use]
 pub fn main() -> ExitCode {
     let line = match CommandLine::try_parse() {
         Ok(line) => line,

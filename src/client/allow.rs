@@ -16,7 +16,6 @@ pub enum AllowEntry {
 
 impl AllowEntry {
     /// Whether it names `client`.
-    #[must_use]
     pub fn names(&self, client: &Client) -> bool {
         match self {
             Self::Group(group) => client.groups().contains(group),
@@ -60,26 +59,22 @@ impl AllowList {
     }
 
     /// Whether it lets a client in.
-    #[must_use]
     pub fn admits(&self, client: &Client) -> bool {
         let word = self.members.get(client.place() / 64);
         word.is_some_and(|word| word >> (client.place() % 64) & 1 == 1)
     }
 
     /// The entry that lets a client in, for `explain`.
-    #[must_use]
     pub fn entry_of(&self, client: &Client) -> Option<&AllowEntry> {
         self.entries.iter().find(|entry| entry.names(client))
     }
 
     /// Whom it lets in, as they were written.
-    #[must_use]
     pub fn entries(&self) -> &[AllowEntry] {
         &self.entries
     }
 
     /// Why it keeps a client out of `place`, for the log.
-    #[must_use]
     pub fn reason(&self, place: &str) -> String {
         let entries: Vec<_> = self.entries.iter().map(ToString::to_string).collect();
         format!("{place} lets in {} only", entries.join(", "))

@@ -18,7 +18,6 @@ pub struct ApiKeyHash([u8; 32]);
 
 impl ApiKeyHash {
     /// Hashes a key as a client sent it.
-    #[must_use]
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
     }
@@ -40,7 +39,6 @@ impl ApiKeyHash {
     }
 
     /// The digest.
-    #[must_use]
     pub fn bytes(&self) -> [u8; 32] {
         self.0
     }
@@ -52,7 +50,6 @@ impl ApiKeyHash {
     }
 
     /// What the log calls the key.
-    #[must_use]
     pub fn id(&self) -> KeyId {
         let mut id = [0; 8];
         for (pair, byte) in id.chunks_exact_mut(2).zip(&self.0) {
@@ -69,7 +66,6 @@ pub struct KeyId([u8; 8]);
 
 impl KeyId {
     /// The digits.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -111,13 +107,11 @@ impl ApiKey {
     }
 
     /// The key itself, to be shown once to who will use it.
-    #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
     /// The digest that goes into the configuration.
-    #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
         ApiKeyHash::of(self.expose().as_bytes())
     }

@@ -34,7 +34,6 @@ pub struct Client {
 
 impl Client {
     /// A client of that name.
-    #[must_use]
     pub fn new(name: ClientName, policy: Option<Arc<Policy>>) -> Self {
         let subject = Subject::client(name.as_str());
         Self {
@@ -47,7 +46,6 @@ impl Client {
     }
 
     /// The same client in these groups, at its place among all clients.
-    #[must_use]
     pub fn in_groups(self, groups: Vec<String>, place: usize) -> Self {
         Self {
             groups: Arc::new(groups),
@@ -58,26 +56,22 @@ impl Client {
 
     /// The tier that it is of, which its limit is called by: no tier is called as the limit of those
     /// without one.
-    #[must_use]
     pub fn tier(&self) -> Option<&str> {
         let limit = &*self.policy.as_ref()?.name;
         (limit != Policy::IDENTIFIED).then_some(limit)
     }
 
     /// The groups that it is in.
-    #[must_use]
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
 
     /// Its place among all clients.
-    #[must_use]
     pub fn place(&self) -> usize {
         self.place
     }
 
     /// Under what its requests are counted.
-    #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
@@ -99,7 +93,6 @@ impl ClientName {
     }
 
     /// The name as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -190,7 +190,6 @@ pub enum KeyFault<'t> {
 
 impl<'t> KeyFault<'t> {
     /// The client whose key it is, outside of its lifetime. `None` also where there are two.
-    #[must_use]
     pub fn client(self) -> Option<&'t Client> {
         match self {
             Self::Several
@@ -248,7 +247,6 @@ impl KeyTableBuilder {
     }
 
     /// The finished table.
-    #[must_use]
     pub fn build(self) -> KeyTable {
         self.table
     }

@@ -52,19 +52,16 @@ impl CertificateFiles {
     }
 
     /// The pairs, in the order of the configuration.
-    #[must_use]
     pub fn pairs(&self) -> &[PairFiles] {
         &self.pairs
     }
 
     /// All files, and what they held when they were read.
-    #[must_use]
     pub fn files(&self) -> &ReadFiles {
         &self.read
     }
 
     /// The file of the authorities of clients.
-    #[must_use]
     pub fn authorities(&self) -> Option<&Path> {
         self.authorities.as_deref()
     }
@@ -144,7 +141,6 @@ impl PairFiles {
 
 impl CannotUse {
     /// What to do about it.
-    #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Unreadable { .. } => None,

@@ -71,7 +71,6 @@ fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
 }
 
 /// Whether this stands for standard input.
-#[must_use]
 pub fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }

@@ -38,7 +38,6 @@ pub enum Severity {
 
 impl Finding {
     /// A warning that is about no place in a file.
-    #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -52,7 +51,6 @@ impl Finding {
     }
 
     /// An error that is about no place in a file.
-    #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -61,7 +59,6 @@ impl Finding {
     }
 
     /// The same, of the clock or this machine.
-    #[must_use]
     pub fn passing(self) -> Self {
         Self {
             is_passing: true,

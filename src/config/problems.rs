@@ -126,25 +126,21 @@ impl Problems {
     }
 
     /// The files that were read: one of them has to change before all is well.
-    #[must_use]
     pub fn files(&self) -> &ReadFiles {
         &self.files
     }
 
     /// How the log of a gateway looks that these keep from starting, as far as the file says it.
-    #[must_use]
     pub fn log_format(&self) -> LogFormat {
         self.log_format
     }
 
     /// How many there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
     /// Whether nothing is wrong.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -181,7 +177,6 @@ impl Problems {
     }
 
     /// The problems as text for a reader, in the order of their places.
-    #[must_use]
     pub fn render(&self, colours: bool) -> String {
         let renderer = if colours {
             Renderer::styled()

@@ -10,7 +10,6 @@ use super::tables;
 pub(super) const KEY: &str = "$schema";
 
 /// The schema as text.
-#[must_use]
 pub fn schema() -> String {
     let mut definitions: Object<_, _> = tables()
         .iter()

@@ -81,7 +81,6 @@ pub enum AdminListen {
 
 impl AdminListen {
     /// Whether other machines can connect.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Tcp(address) if !address.ip().to_canonical().is_loopback())
     }

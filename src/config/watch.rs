@@ -48,7 +48,6 @@ struct Events {
 
 impl Watch {
     /// Watches `files` for content that differs from what was read.
-    #[must_use]
     pub fn start(files: ReadFiles) -> Self {
         let mut watch = Self {
             files,

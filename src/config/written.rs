@@ -33,7 +33,6 @@ pub struct WrittenLine {
 
 impl Written {
     /// What is in force, table by table.
-    #[must_use]
     pub fn shown_lines(&self) -> Vec<WrittenLine> {
         let mut all = Vec::new();
         flatten("", lines(&*self.0), &mut all);

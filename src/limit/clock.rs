@@ -21,7 +21,6 @@ enum Source {
 
 impl Clock {
     /// The machine's monotonic clock.
-    #[must_use]
     pub fn system() -> Self {
         Self(Source::System {
             start: Instant::now(),
@@ -29,7 +28,6 @@ impl Clock {
     }
 
     /// A clock that stands still until `hand` moves it.
-    #[must_use]
     pub fn manual(hand: &ManualClock) -> Self {
         Self(Source::Manual(hand.clone()))
     }

@@ -54,7 +54,6 @@ impl Outcome {
     }
 
     /// The decision of a request that is held to one limit.
-    #[must_use]
     pub fn only(&self) -> Option<Decision> {
         match self.decisions[..] {
             [decision] => decision,

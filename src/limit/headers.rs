@@ -60,7 +60,6 @@ pub fn put_fields<'p>(
 
 /// The value of `Retry-After` for a refused request: whole seconds, at least one, and never a
 /// moment too early.
-#[must_use]
 pub fn retry_after(decision: &Decision) -> u64 {
     whole_seconds(decision.retry_after).max(1)
 }

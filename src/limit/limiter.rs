@@ -26,7 +26,6 @@ pub struct LimitStore {
 impl LimitStore {
     /// Makes a store for at most `max_keys` counters in this process and, if there are settings
     /// for it, for counting in Redis. Nothing is connected yet.
-    #[must_use]
     pub fn new(max_keys: usize, redis: Option<&RedisSettings>, clock: Clock) -> Self {
         let memory = Arc::new(MemoryStore::new(max_keys, clock));
         let redis = redis.map(|settings| RedisStore::new(settings.clone(), Arc::clone(&memory)));
@@ -40,20 +39,17 @@ impl LimitStore {
 
     /// Ends counting in this process; nothing is decided here from now on. What Redis counts needs no
     /// such care, and is asked as before.
-    #[must_use]
     pub fn move_out(&self) -> Questions {
         self.moved.move_out(self.redis.is_none())
     }
 
     /// Decides what a process asks whose counters this one has taken over. `None`: it makes no sense.
     /// May wait, if the counters have moved on.
-    #[must_use]
     pub fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
         self.moved.answer(question)
     }
 
     /// How it is.
-    #[must_use]
     pub fn look(&self) -> StoreLook {
         StoreLook {
             counters: self.memory.counters(),
@@ -64,7 +60,6 @@ impl LimitStore {
 
     /// What is left of a limit for somebody; `None`: this process does not know. Counts nothing, and does
     /// not ask Redis.
-    #[must_use]
     pub fn quota(&self, check: &Check<'_>) -> Option<Quota> {
         let counted = self.memory.judge(check);
         // What nobody has asked for here may be used up where Redis, or another process, counts.
@@ -85,13 +80,11 @@ impl LimitStore {
 
     /// A worker's own access to the store. To be called within that worker's runtime, a
     /// `LocalRuntime`, where it starts connecting to Redis.
-    #[must_use]
     pub fn for_worker(&self) -> Limiter {
         self.counted_in(&Arc::default())
     }
 
     /// The same, with calls to Redis counted in `row`.
-    #[must_use]
     pub fn counted_in(&self, row: &Arc<WorkerRow>) -> Limiter {
         let redis = self.redis.as_ref();
         Limiter {
@@ -128,7 +121,6 @@ impl Limiter {
     }
 
     /// Whether it is Redis that should decide.
-    #[must_use]
     pub fn asks_redis(&self) -> bool {
         self.redis.is_some()
     }

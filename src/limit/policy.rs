@@ -38,7 +38,6 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// As the configuration calls it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FixedWindow => "fixed-window",
@@ -48,7 +47,6 @@ impl Algorithm {
     }
 
     /// What a full bucket holds, if it is one.
-    #[must_use]
     pub fn burst(self) -> Option<u64> {
         match self {
             Self::FixedWindow | Self::SlidingWindow => None,
@@ -70,7 +68,6 @@ pub struct Limit {
 impl Limit {
     /// Makes a limit of `requests` per `window`, counted in fixed windows. `None`: not from one to
     /// [`MAX_REQUESTS`], or not in whole seconds, from one to a year's.
-    #[must_use]
     pub fn new(requests: u64, window: Duration) -> Option<Self> {
         let requests = NonZeroU64::new(requests).filter(|n| n.get() <= MAX_REQUESTS)?;
         let window_seconds = NonZeroU64::new(window.as_secs())?;
@@ -88,7 +85,6 @@ impl Limit {
     }
 
     /// The same limit, counted in another way. `None`: more than [`Self::most_exact`].
-    #[must_use]
     pub fn counted_by(self, algorithm: Algorithm) -> Option<Self> {
         let limit = Self { algorithm, ..self };
         (limit.at_once() <= self.most_exact(algorithm)).then_some(limit)
@@ -96,7 +92,6 @@ impl Limit {
 
     /// The most that an algorithm counts exactly: requests in windows of this length, or a burst of
     /// tokens that come back at this rate. Half of what fits, for the script adds two of these.
-    #[must_use]
     pub fn most_exact(self, algorithm: Algorithm) -> u64 {
         let most = match algorithm {
             Algorithm::FixedWindow => MAX_REQUESTS,
@@ -107,25 +102,21 @@ impl Limit {
     }
 
     /// How many requests a window admits.
-    #[must_use]
     pub fn requests(self) -> u64 {
         self.requests.get()
     }
 
     /// How long a window lasts.
-    #[must_use]
     pub fn window(self) -> Duration {
         Duration::from_secs(self.window_seconds.get())
     }
 
     /// How it is counted.
-    #[must_use]
     pub fn algorithm(self) -> Algorithm {
         self.algorithm
     }
 
     /// The most that can be admitted at one moment.
-    #[must_use]
     pub fn at_once(self) -> u64 {
         match self.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => self.requests(),
@@ -237,7 +228,6 @@ impl Policy {
     }
 
     /// Whether it can refuse a request.
-    #[must_use]
     pub fn enforces(&self) -> bool {
         self.mode == Mode::Enforce
     }

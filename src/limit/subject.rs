@@ -29,7 +29,6 @@ pub struct Subject {
 
 /// What one caller has of addresses: an IPv4-mapped address and one of NAT64 are the IPv4 address in
 /// them, an IPv6 address is cut to its first `ipv6_prefix` bits.
-#[must_use]
 pub fn network(ip: IpAddr, ipv6_prefix: u8) -> IpAddr {
     match plain_address(ip) {
         IpAddr::V6(v6) => {
@@ -48,7 +47,6 @@ impl Subject {
     }
 
     /// The caller behind `ip`, by its [`network`].
-    #[must_use]
     pub fn address(ip: IpAddr, ipv6_prefix: u8) -> Self {
         Who::Address(network(ip, ipv6_prefix)).into()
     }
@@ -59,7 +57,6 @@ impl Subject {
     }
 
     /// Who it is.
-    #[must_use]
     pub fn who(&self) -> &Who {
         &self.who
     }

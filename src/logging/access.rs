@@ -30,7 +30,6 @@ pub struct AccessLines {
 
 impl AccessLines {
     /// Lines for `sink`, of which `None` switches the access log off, and for those who follow.
-    #[must_use]
     pub fn new(sink: Option<Arc<Sink>>, tap: Arc<Tap>) -> Self {
         Self {
             sink,
@@ -58,7 +57,6 @@ impl AccessLines {
 
     /// Whether anybody follows the lines.
     #[inline]
-    #[must_use]
     pub fn are_followed(&self) -> bool {
         self.tap.is_followed()
     }

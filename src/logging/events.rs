@@ -87,7 +87,6 @@ struct Kept {
 
 impl Events {
     /// All that are kept, the newest first.
-    #[must_use]
     pub fn newest(&self) -> Vec<Arc<Event>> {
         let kept = self.kept();
         let mut all: Vec<_> = kept.lines.iter().chain(&kept.marks).cloned().collect();
@@ -97,7 +96,6 @@ impl Events {
     }
 
     /// Those with a mark and a number beyond `after`, the oldest first.
-    #[must_use]
     pub fn marks_after(&self, after: u64) -> Vec<Arc<Event>> {
         let kept = self.kept();
         let new = kept.marks.iter().filter(|event| event.number > after);

@@ -38,7 +38,6 @@ macro_rules! members {
 
         impl Member {
             /// How it begins.
-            #[must_use]
             pub const fn start(self) -> Start {
                 match self {
                     $(Self::$member => start!(",", $name),)+
@@ -123,7 +122,6 @@ impl Members {
 
     /// Whether it has the member.
     #[inline]
-    #[must_use]
     pub const fn has(self, member: Member) -> bool {
         self.0 & 1 << member as u32 != 0
     }
@@ -167,7 +165,6 @@ pub struct Sample {
 
 impl Sample {
     /// A share above 0; `None` for all of them.
-    #[must_use]
     pub fn of(share: f64) -> Option<Self> {
         #[expect(clippy::cast_precision_loss, reason = "rounded")]
         let all = u64::MAX as f64;
@@ -185,13 +182,11 @@ impl Sample {
 
     /// Whether a line is written, by a random number.
     #[inline]
-    #[must_use]
     pub fn takes(&self, random: u64) -> bool {
         random < self.below
     }
 
     /// For how many requests a line stands.
-    #[must_use]
     pub fn weight(&self) -> &str {
         &self.weight
     }

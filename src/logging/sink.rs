@@ -103,13 +103,11 @@ impl Sink {
     }
 
     /// Since when lines have been lost, and why, if some were within the last minute.
-    #[must_use]
     pub fn lost_of_late(&self, now: Instant) -> Option<(Instant, String)> {
         self.counts.losses.of_late(now)
     }
 
     /// How many lines have been lost.
-    #[must_use]
     pub fn lost(&self) -> u64 {
         self.counts.losses.count()
     }

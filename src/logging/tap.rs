@@ -31,7 +31,6 @@ struct Follower {
 
 impl Tap {
     /// Follows the lines of requests that the filter takes, unless too many do already.
-    #[must_use]
     pub fn follow(self: &Arc<Self>, filter: Filter) -> Option<Following> {
         let (sender, lines) = channel(QUEUE);
         let follower = Arc::new(Follower {

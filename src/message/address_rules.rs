@@ -30,7 +30,6 @@ pub enum AddressRuling {
 
 impl AddressRuling {
     /// Why requests may not come in, if so; `of` stands before the keys of these rules.
-    #[must_use]
     pub fn refusal(&self, of: &str) -> Option<String> {
         match self {
             Self::Denied(network) => Some(format!("{network} is in {of}ip_deny")),
@@ -42,7 +41,6 @@ impl AddressRuling {
 
 impl AddressRules {
     /// Compiles rules; there are none if nobody is kept out.
-    #[must_use]
     pub fn new(allow: Vec<IpNet>, deny: Vec<IpNet>) -> Option<Self> {
         let some = !allow.is_empty() || !deny.is_empty();
         some.then(|| Self {
@@ -52,14 +50,12 @@ impl AddressRules {
     }
 
     /// Whether requests from `address` may come in.
-    #[must_use]
     pub fn admit(&self, address: IpAddr) -> bool {
         let address = plain_address(address);
         !self.deny.have(address) && (self.allow.written.is_empty() || self.allow.have(address))
     }
 
     /// What decides about `address`, for `explain`.
-    #[must_use]
     pub fn ruling(&self, address: IpAddr) -> AddressRuling {
         let address = plain_address(address);
         match (

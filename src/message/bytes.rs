@@ -86,7 +86,6 @@ const fn bit(class: Class, belongs: bool) -> u8 {
 impl Class {
     /// Whether a byte belongs to it.
     #[inline]
-    #[must_use]
     pub fn has(self, b: u8) -> bool {
         CLASSES[usize::from(b)] & self.0 != 0
     }
@@ -94,14 +93,12 @@ impl Class {
 
 /// Whether a name, of a client or of a request, is safe wherever it is written: 1 to 128 characters
 /// of `A-Za-z0-9._-`.
-#[must_use]
 pub fn is_safe_name(name: &[u8]) -> bool {
     (1..=128).contains(&name.len()) && name.iter().all(|b| SAFE.has(*b))
 }
 
 /// The number that these digits are; none is zero. `None` for other bytes and for what a counter
 /// cannot hold.
-#[must_use]
 pub fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0_u64, |number, b| match b {
         b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(b - b'0')),

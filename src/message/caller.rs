@@ -47,7 +47,6 @@ pub struct TlsPeer {
 
 impl TlsPeer {
     /// What the client has proved itself with.
-    #[must_use]
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.asked.as_ref()?.certificate()
     }
@@ -55,7 +54,6 @@ impl TlsPeer {
 
 impl<'c> Peer<'c> {
     /// A client that has connected from there.
-    #[must_use]
     pub fn new(from: SocketAddr, entry: Entry<'c>) -> Self {
         Self {
             address: from.ip(),
@@ -65,7 +63,6 @@ impl<'c> Peer<'c> {
     }
 
     /// What the URLs begin with that it asks for.
-    #[must_use]
     pub fn scheme(&self) -> Scheme {
         match self.entry {
             Entry::Plain | Entry::Redirecting => Scheme::Http,
@@ -74,7 +71,6 @@ impl<'c> Peer<'c> {
     }
 
     /// What was agreed upon, if it speaks TLS.
-    #[must_use]
     pub fn tls(&self) -> Option<&'c TlsPeer> {
         match self.entry {
             Entry::Plain | Entry::Redirecting => None,
@@ -84,13 +80,11 @@ impl<'c> Peer<'c> {
 }
 
 /// The caller's address. `trusts` says whose word is taken.
-#[must_use]
 pub fn caller(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
     walk(SocketAddr::new(peer, 0), fields, trusts).0.ip()
 }
 
 /// The same with the caller's port. It is 0 if a trusted proxy names the address alone, as most do.
-#[must_use]
 pub fn caller_with_port(
     peer: Peer,
     fields: &Fields,
@@ -102,7 +96,6 @@ pub fn caller_with_port(
 /// Whether that is who has called: false where a trusted proxy has said something that is no address,
 /// such as `unknown`. Its own address stands for the caller then, which is right for counting, and
 /// wrong for rules about who may come in.
-#[must_use]
 pub fn is_certain(peer: IpAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> bool {
     walk(SocketAddr::new(peer, 0), fields, trusts).1
 }
@@ -112,7 +105,6 @@ const NAT64: Ipv6Addr = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0);
 
 /// An address as rules and limits see it: an IPv4-mapped one and one of NAT64 (RFC 6052) are the IPv4
 /// address in them, for all IPv4 callers come from one network there.
-#[must_use]
 pub fn plain_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if v6.to_bits() >> 32 == NAT64.to_bits() >> 32 => {
@@ -144,7 +136,6 @@ fn walk(peer: SocketAddr, fields: &Fields, trusts: impl Fn(IpAddr) -> bool) -> (
 }
 
 /// An IPv4-mapped address as the IPv4 address that it is.
-#[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -61,7 +61,6 @@ pub struct CorsRules {
 
 impl Cors {
     /// Compiles rules.
-    #[must_use]
     pub fn new(rules: CorsRules) -> Self {
         let list = |items: Vec<String>| items.join(", ").into_boxed_str();
         let below = |origin: &String| {
@@ -86,19 +85,16 @@ impl Cors {
     }
 
     /// The origins whose pages may call; `None` is any.
-    #[must_use]
     pub fn origins(&self) -> Option<&[Box<str>]> {
         self.origins.as_deref()
     }
 
     /// Whether pages may send cookies.
-    #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.credentials
     }
 
     /// Whether pages of `origin` may call.
-    #[must_use]
     pub fn allows(&self, origin: &[u8]) -> bool {
         self.origins.as_deref().is_none_or(|origins| {
             let found = origins.binary_search_by(|own| own.as_bytes().cmp(origin));
@@ -107,7 +103,6 @@ impl Cors {
     }
 
     /// Whether the answer depends on the origin that asks.
-    #[must_use]
     pub fn varies(&self) -> bool {
         self.origins.is_some()
     }
@@ -197,14 +192,12 @@ fn put_list(
 }
 
 /// The origin of the page that sent a request, if it names one.
-#[must_use]
 pub fn origin(fields: &Fields) -> Option<&[u8]> {
     let mut origins = fields.get_all(KnownField::Origin);
     origins.next().filter(|_| origins.next().is_none())
 }
 
 /// The method that a preflight asks about, if the request is one.
-#[must_use]
 pub fn preflight_method(method: &Method, fields: &Fields) -> Option<Method> {
     if *method != Method::OPTIONS
         || !fields.has(KnownField::Origin)

@@ -8,7 +8,6 @@ use super::hex;
 pub const MARK: u8 = 1;
 
 /// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.
-#[must_use]
 pub const fn is_plain(b: u8) -> bool {
     is_unreserved(b)
         || matches!(
@@ -30,13 +29,11 @@ pub const fn is_plain(b: u8) -> bool {
 }
 
 /// Whether `b` means the same with and without an escape (RFC 3986 section 2.3).
-#[must_use]
 pub const fn is_unreserved(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
 }
 
 /// The byte that two hexadecimal digits at the start of `digits` stand for, if they are there.
-#[must_use]
 pub fn byte_of(digits: &[u8]) -> Option<u8> {
     hex::byte(*digits.first_chunk()?)
 }
@@ -137,7 +134,6 @@ impl<I: Iterator<Item = u8>> Iterator for Decoded<I> {
 
 /// A text as a part of a URL that is read as nothing but itself: all but unreserved characters become
 /// escapes (RFC 3986 section 2.3).
-#[must_use]
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -55,7 +55,6 @@ pub struct Edit<'a> {
 
 impl FieldRules {
     /// Rules that change something; `None` if these do not.
-    #[must_use]
     pub fn new(
         set: Vec<(HeaderName, Template)>,
         add: Vec<(HeaderName, Template)>,
@@ -70,7 +69,6 @@ impl FieldRules {
     }
 
     /// Whether a field that came under this name ends here.
-    #[must_use]
     pub fn drops(&self, name: &[u8]) -> bool {
         self.dropped()
             .any(|own| own.as_str().as_bytes().eq_ignore_ascii_case(name))
@@ -78,7 +76,6 @@ impl FieldRules {
 
     /// The same, where also a look-alike ends here: services that turn names into variables take
     /// `X_Env` for `X-Env`.
-    #[must_use]
     pub fn drops_alike(&self, name: &[u8]) -> bool {
         let plain = |b: &u8| {
             if b.is_ascii_alphanumeric() {
@@ -98,7 +95,6 @@ impl FieldRules {
     }
 
     /// What they do, for people: names alone, for a value may be a secret.
-    #[must_use]
     pub fn summary(&self) -> String {
         let put = |all: &[(HeaderName, Template)]| -> Vec<String> {
             all.iter().map(|(name, _)| name.to_string()).collect()

@@ -38,7 +38,6 @@ impl Span {
     }
 
     /// The bytes.
-    #[must_use]
     pub fn get(self, whole: &[u8]) -> &[u8] {
         whole
             .get(self.start as usize..self.end as usize)
@@ -61,7 +60,6 @@ pub struct FieldRef<'a> {
 
 impl<'a> FieldRef<'a> {
     /// The line that it came in, with its end, if that is how HTTP/1.1 would write it.
-    #[must_use]
     pub fn line(&self) -> Option<&'a [u8]> {
         let separated = self.line.get(self.name.len()..)?.starts_with(b": ");
         let whole = self.line.len() == self.name.len() + self.value.len() + 4;
@@ -103,7 +101,6 @@ impl Fields {
     }
 
     /// All fields, in their order.
-    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = FieldRef<'_>> + Clone {
         self.list.iter().map(|field| FieldRef {
             name: field.name.get(&self.bytes),
@@ -117,13 +114,11 @@ impl Fields {
     }
 
     /// The value of the first of that name.
-    #[must_use]
     pub fn get(&self, known: KnownField) -> Option<&[u8]> {
         self.get_all(known).next()
     }
 
     /// Whether there is one of that name.
-    #[must_use]
     pub fn has(&self, known: KnownField) -> bool {
         self.present & known.bit() != 0
     }
@@ -152,7 +147,6 @@ impl Fields {
     }
 
     /// Whether such a list has an item, in any letter case.
-    #[must_use]
     pub fn has_item(&self, known: KnownField, item: &[u8]) -> bool {
         self.list_items(known)
             .any(|other| other.eq_ignore_ascii_case(item))

@@ -56,7 +56,6 @@ pub struct Names {
 
 impl Names {
     /// Whether only the gateway says what is said under `name`.
-    #[must_use]
     pub fn is_own(&self, name: &[u8]) -> bool {
         same(name, self.client.as_ref())
             || same(name, self.request_id.as_ref())
@@ -80,7 +79,6 @@ impl Names {
     /// Whether a field may stand in a trailer section that is passed on. None that frames, routes,
     /// identifies, authenticates or forwards may arrive after that was decided upon (RFC 9110
     /// section 6.5.1).
-    #[must_use]
     pub fn passes_as_trailer(&self, field: FieldRef<'_>, receiver: Receiver) -> bool {
         match field.known {
             KnownField::Other => {
@@ -308,7 +306,6 @@ fn put_forwarded(
 
 /// How many hops a request may still make, if it says so and that is anything that this gateway
 /// has to heed: RFC 9110 section 7.6.2 leaves it to OPTIONS and TRACE.
-#[must_use]
 pub fn max_forwards(method: &Method, fields: &Fields) -> Option<u64> {
     if *method != Method::OPTIONS {
         return None;

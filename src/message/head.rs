@@ -41,20 +41,17 @@ impl RequestHead {
     }
 
     /// The request target as it came.
-    #[must_use]
     pub fn target(&self) -> &[u8] {
         self.target.get(self.fields.bytes())
     }
 
     /// The host that is asked for, with its port, unless the target names one; empty if it is not
     /// said. A protocol that says it in another place than `Host` notes it under that name.
-    #[must_use]
     pub fn host(&self) -> &[u8] {
         self.fields.get(KnownField::Host).unwrap_or_default()
     }
 
     /// Gives the storage back for the next head.
-    #[must_use]
     pub fn into_storage(self) -> HeadStorage {
         self.fields.into()
     }
@@ -75,7 +72,6 @@ pub enum Oddity {
 
 impl Oddity {
     /// As the log has it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BareLf => "a line ends with LF alone",
@@ -114,14 +110,12 @@ impl AnswerHead {
 
     /// The text after the status. Empty where the protocol has none, and where it is not ASCII: in
     /// which encoding it would be, nobody knows.
-    #[must_use]
     pub fn reason(&self) -> &[u8] {
         let reason = self.reason.get(self.fields.bytes());
         if reason.is_ascii() { reason } else { b"" }
     }
 
     /// Gives the storage back for the next head.
-    #[must_use]
     pub fn into_storage(self) -> HeadStorage {
         self.fields.into()
     }

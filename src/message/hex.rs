@@ -3,14 +3,12 @@
 use std::fmt;
 
 /// The byte that two digits of either case stand for.
-#[must_use]
 pub fn byte([high, low]: [u8; 2]) -> Option<u8> {
     let value = |digit| char::from(digit).to_digit(16);
     u8::try_from(value(high)? << 4 | value(low)?).ok()
 }
 
 /// The two digits of a byte, in lower case.
-#[must_use]
 pub fn digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     [

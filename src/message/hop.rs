@@ -21,7 +21,6 @@ pub struct ConnectionOptions<'a> {
 
 impl<'a> ConnectionOptions<'a> {
     /// Reads the options of a message.
-    #[must_use]
     pub fn of(fields: &'a Fields) -> Self {
         if !fields.has(KnownField::Connection) {
             return Self::default();
@@ -41,7 +40,6 @@ impl<'a> ConnectionOptions<'a> {
     }
 
     /// Whether `name` is named.
-    #[must_use]
     pub fn name(&self, name: &[u8]) -> bool {
         let is_named = if self.named.len() > FEW {
             self.named

@@ -7,7 +7,6 @@ use super::bytes::{HOST, number};
 
 /// Whether `host` names a host, with or without a port. An empty one does not: no route could be
 /// meant by it, and services read it differently.
-#[must_use]
 pub fn is_valid(host: &[u8]) -> bool {
     let (name, port) = split(host);
     let named = match name {
@@ -31,7 +30,6 @@ fn is_name(name: &[u8]) -> bool {
 }
 
 /// Splits a host from its port, if it has one. The brackets of an IPv6 address stay.
-#[must_use]
 pub fn split(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     let after_brackets = match host {
         [b'[', ..] => host.iter().rposition(|b| *b == b']').map_or(0, |at| at + 1),

@@ -91,13 +91,11 @@ impl KeySources {
     }
 
     /// The places, for a sentence: "the x-api-key field".
-    #[must_use]
     pub fn places(&self) -> &str {
         &self.places
     }
 
     /// The field that has a key, as a client would send it; `None`: no field does.
-    #[must_use]
     pub fn field(&self, header: &HeaderName, key: &str) -> Option<String> {
         if self.header {
             Some(format!("{header}: {key}"))
@@ -110,20 +108,17 @@ impl KeySources {
     }
 
     /// The parameter of the query that has a key, if one does.
-    #[must_use]
     pub fn parameter(&self) -> Option<&str> {
         self.queries.first().map(|name| &**name)
     }
 
     /// The value of `WWW-Authenticate` for a request without a key, or with a wrong one (RFC 6750
     /// section 3.1).
-    #[must_use]
     pub fn challenge(&self, has_wrong_key: bool) -> &str {
         &self.challenges[usize::from(has_wrong_key)]
     }
 
     /// The key that a request has.
-    #[must_use]
     pub fn find<'r>(
         &self,
         header: &HeaderName,
@@ -154,7 +149,6 @@ impl KeySources {
     }
 
     /// A query without the keys in it, if there are any.
-    #[must_use]
     pub fn query_without_keys(&self, query: &[u8]) -> Option<Vec<u8>> {
         if self.queries.is_empty() {
             return None;
@@ -170,7 +164,6 @@ impl KeySources {
 
     /// The value of a `Cookie` field without a session of the admin port and, unless services get them,
     /// without keys, if there are any in it.
-    #[must_use]
     pub fn cookie_for_service(&self, value: &[u8], forward_keys: bool) -> Option<Vec<u8>> {
         let keys: &[String] = if forward_keys { &[] } else { &self.cookies };
         let is_own = |pair: &[u8]| {
@@ -185,7 +178,6 @@ impl KeySources {
     }
 
     /// Whether the value of an `Authorization` field is a key.
-    #[must_use]
     pub fn takes_authorization(&self, value: &[u8]) -> bool {
         self.bearer && token(value).is_some()
     }

@@ -100,7 +100,6 @@ impl KnownField {
     }
 
     /// Whether it is meant for one hop in either direction (RFC 9110 section 7.6.1).
-    #[must_use]
     pub fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
@@ -114,7 +113,6 @@ impl KnownField {
     }
 
     /// Tells which field `name` is; letter case does not matter.
-    #[must_use]
     pub fn of(name: &[u8]) -> Self {
         if name.iter().all(|b| FIELD_NAME.has(*b)) {
             Self::of_plain(name)

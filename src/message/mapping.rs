@@ -29,7 +29,6 @@ impl PathMapping<'_> {
     }
 
     /// Whether all paths arrive as they came.
-    #[must_use]
     pub fn is_identity(&self) -> bool {
         let rest = self.public.strip_prefix(self.base());
         rest == Some(self.inserted)

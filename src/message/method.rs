@@ -38,7 +38,6 @@ const IDEMPOTENT: [&str; 29] = [
 ];
 
 /// Whether a request may be sent twice and does no more than one (RFC 9110 section 9.2.2).
-#[must_use]
 pub fn is_idempotent(method: &Method) -> bool {
     method.is_idempotent() || IDEMPOTENT.binary_search(&method.as_str()).is_ok()
 }

@@ -29,13 +29,11 @@ impl OwnUrls<'_> {
     ];
 
     /// Whether a field is one of these.
-    #[must_use]
     pub fn concern(known: KnownField) -> bool {
         Self::FIELDS.contains(&known)
     }
 
     /// Whether an answer has such a field.
-    #[must_use]
     pub fn are_in(fields: &Fields) -> bool {
         Self::FIELDS.iter().any(|known| fields.has(*known))
     }

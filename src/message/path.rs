@@ -130,52 +130,44 @@ impl<'a> RequestPath<'a> {
     }
 
     /// The canonical path; starts with `/`.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether it contains `%2F`, which a route may accept or refuse.
-    #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slashes != EncodedSlashes::None
     }
 
     /// Whether a `%2F` stands beside another slash, encoded or not: to services that decode it, that is
     /// a `//`. A route may accept or refuse it.
-    #[must_use]
     pub fn has_encoded_run(&self) -> bool {
         self.encoded_slashes == EncodedSlashes::InRun
     }
 
     /// Whether some service sees other slashes than those that are written as `/` or `%2F`, such as
     /// `%252F`, or a segment as empty that is not.
-    #[must_use]
     pub fn hides_slashes(&self) -> bool {
         !shows_its_slashes(&self.text)
     }
 
     /// Whether it contains an escaped control character, which a route may accept or refuse.
-    #[must_use]
     pub fn has_encoded_control(&self) -> bool {
         self.encoded_control
     }
 
     /// The path with all its slashes, if it had some in a row.
-    #[must_use]
     pub fn with_all_slashes(&self) -> Option<&str> {
         self.unmerged.as_deref()
     }
 
     /// Whether its escapes decode to UTF-8, however often they are decoded. A route may accept or
     /// refuse other paths.
-    #[must_use]
     pub fn is_utf8(&self) -> bool {
         self.utf8
     }
 
     /// What was done to make `path` canonical, for `explain`. Empty if it was canonical.
-    #[must_use]
     pub fn steps(path: &[u8]) -> Vec<&'static str> {
         let Ok(canonical) = RequestPath::parse(path) else {
             return Vec::new();

@@ -13,7 +13,6 @@ pub enum Scheme {
 
 impl Scheme {
     /// As URLs have it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -22,7 +21,6 @@ impl Scheme {
     }
 
     /// The port of URLs that name none.
-    #[must_use]
     pub fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -42,7 +40,6 @@ pub enum Version {
 
 impl Version {
     /// As the access log has it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http10 => "HTTP/1.0",
@@ -51,7 +48,6 @@ impl Version {
     }
 
     /// As `Via` has it (RFC 9110 section 7.6.3).
-    #[must_use]
     pub fn via(self) -> &'static str {
         match self {
             Self::Http10 => "1.0",
@@ -61,7 +57,6 @@ impl Version {
 
     /// Whether an interim answer (1xx) can be understood, and so `Expect` be meant (RFC 9110 section
     /// 15.2).
-    #[must_use]
     pub fn has_interim_answers(self) -> bool {
         match self {
             Self::Http10 => false,
@@ -70,7 +65,6 @@ impl Version {
     }
 
     /// Whether a body of unknown length can end without ending the connection.
-    #[must_use]
     pub fn has_chunks(self) -> bool {
         match self {
             Self::Http10 => false,
@@ -79,7 +73,6 @@ impl Version {
     }
 
     /// Whether `Upgrade` asks for anything (RFC 9110 section 7.8).
-    #[must_use]
     pub fn has_upgrade(self) -> bool {
         match self {
             Self::Http10 => false,
@@ -88,7 +81,6 @@ impl Version {
     }
 
     /// Whether a connection is kept unless something else is said (RFC 9112 section 9.3).
-    #[must_use]
     pub fn is_persistent(self) -> bool {
         match self {
             Self::Http10 => false,

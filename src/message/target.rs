@@ -90,7 +90,6 @@ impl<'a> RequestTarget<'a> {
 }
 
 /// A host without its port; the brackets of an IPv6 address stay.
-#[must_use]
 pub fn host_without_port(host: &[u8]) -> &[u8] {
     host::split(host).0
 }

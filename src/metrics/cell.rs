@@ -21,7 +21,6 @@ impl Counter {
     }
 
     /// The number.
-    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -51,7 +50,6 @@ impl Gauge {
     }
 
     /// The number.
-    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }

@@ -41,7 +41,6 @@ pub struct Facts<'f> {
 
 impl Filter {
     /// Whether a request is wanted.
-    #[must_use]
     pub fn takes(&self, facts: &Facts<'_>) -> bool {
         let is = |wanted: &Option<Box<str>>, has: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == has
@@ -72,7 +71,6 @@ pub enum Statuses {
 
 impl Statuses {
     /// Parses `404` or `5xx`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX"));
         if let Some(class) = digits {

@@ -196,13 +196,11 @@ impl Default for HistogramTotals {
 
 impl HistogramTotals {
     /// How many there are.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.cells.iter().sum()
     }
 
     /// All of them together, in seconds.
-    #[must_use]
     #[allow(clippy::cast_precision_loss)] // a double is what Prometheus reads
     pub fn sum_seconds(&self) -> f64 {
         self.sum_ns as f64 * 1e-9
@@ -224,7 +222,6 @@ impl HistogramTotals {
     }
 
     /// How many are no longer than 2^-14 s.
-    #[must_use]
     pub fn zero_count(&self) -> u64 {
         self.cells[0]
     }
@@ -247,7 +244,6 @@ impl HistogramTotals {
 
     /// The duration that this share of them does not exceed, as exact as the buckets are; between their
     /// bounds as if they were spread evenly on a logarithmic scale, as Prometheus has it.
-    #[must_use]
     #[allow(clippy::cast_precision_loss)] // 4.5 % are lost before
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let count = self.count();
@@ -288,7 +284,6 @@ impl HistogramTotals {
     }
 
     /// What has been counted since `earlier`, an earlier reading of the same.
-    #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
         for (own, earlier) in since.cells.iter_mut().zip(&*earlier.cells) {

@@ -100,7 +100,6 @@ outcomes! {
 
 impl OutcomeTotals<StoreOutcome> {
     /// How many calls Redis has been asked with: without a connection there is none.
-    #[must_use]
     pub fn made(&self) -> u64 {
         self.sum()
             .saturating_sub(self.of(StoreOutcome::Unavailable))

@@ -87,7 +87,6 @@ pub struct Names {
 
 impl Metrics {
     /// Counts nothing yet; `codes` are all words for why a request is refused.
-    #[must_use]
     pub fn new(codes: &'static [&'static str]) -> Self {
         Self {
             codes,
@@ -104,7 +103,6 @@ impl Metrics {
     }
 
     /// One more worker's access.
-    #[must_use]
     pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
         let mut next = self
             .next_worker

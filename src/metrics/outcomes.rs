@@ -87,7 +87,6 @@ impl<O: Outcome> fmt::Debug for OutcomeTotals<O> {
 
 impl<O: Outcome> OutcomeTotals<O> {
     /// How many there are of one.
-    #[must_use]
     pub fn of(&self, outcome: O) -> u64 {
         self.counts.get(outcome.place()).copied().unwrap_or(0)
     }
@@ -99,7 +98,6 @@ impl<O: Outcome> OutcomeTotals<O> {
     }
 
     /// How many there are of all.
-    #[must_use]
     pub fn sum(&self) -> u64 {
         self.counts.iter().sum()
     }

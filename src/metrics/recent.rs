@@ -34,7 +34,6 @@ pub struct Recent {
 
 impl Recent {
     /// What one more worker notes its requests with.
-    #[must_use]
     pub fn worker(&self) -> RecentOfWorker {
         let ring = Arc::<Ring>::default();
         lock(&self.workers).push(Arc::clone(&ring));
@@ -46,7 +45,6 @@ impl Recent {
     }
 
     /// Those that a filter takes, the newest first.
-    #[must_use]
     pub fn list(&self, filter: &Filter) -> Vec<Entry> {
         let rings = lock(&self.workers).clone();
         let all = rings.iter().flat_map(|ring| ring.copy());

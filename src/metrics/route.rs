@@ -106,13 +106,11 @@ pub struct RouteCounts(pub(super) Taken<Arc<str>, RouteRow>);
 
 impl RouteCounts {
     /// The route's name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
     /// Requests that have ended.
-    #[must_use]
     pub fn requests(&self) -> RequestTotals {
         let mut all = self
             .before()
@@ -122,19 +120,16 @@ impl RouteCounts {
     }
 
     /// From heads of requests to the ends of their answers.
-    #[must_use]
     pub fn duration(&self) -> HistogramTotals {
         self.histogram(|it| &it.duration, |row| &row.duration)
     }
 
     /// What of it the gateway took.
-    #[must_use]
     pub fn overhead(&self) -> HistogramTotals {
         self.histogram(|it| &it.overhead, |row| &row.overhead)
     }
 
     /// Of [`RouteCounts::duration`].
-    #[must_use]
     pub fn exemplars(&self) -> ExemplarTotals {
         let mut all = ExemplarTotals::default();
         self.0.rows().for_each(|row| row.exemplars.add_to(&mut all));
@@ -142,19 +137,16 @@ impl RouteCounts {
     }
 
     /// Requests that are being served.
-    #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.sum(|_| 0, |row| row.in_flight.get())
     }
 
     /// Of bodies of requests.
-    #[must_use]
     pub fn request_bytes(&self) -> u64 {
         self.sum(|it| it.request_bytes, |row| row.request_bytes.get())
     }
 
     /// Of bodies of answers.
-    #[must_use]
     pub fn response_bytes(&self) -> u64 {
         self.sum(|it| it.response_bytes, |row| row.response_bytes.get())
     }
@@ -223,7 +215,6 @@ impl RequestTotals {
     }
 
     /// How many there are.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.0.iter().flatten().sum()
     }
@@ -231,13 +222,11 @@ impl RequestTotals {
 
 impl RouteTotals {
     /// How many requests have ended.
-    #[must_use]
     pub fn count(&self) -> u64 {
         self.requests.count()
     }
 
     /// How many of them were answered with 500 or more.
-    #[must_use]
     pub fn errors(&self) -> u64 {
         let all = self.requests.0.iter().flat_map(|it| it.iter().enumerate());
         all.filter(|(slot, _)| is_error(*slot))

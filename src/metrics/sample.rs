@@ -21,14 +21,12 @@ pub struct RouteReading<'r>(&'r [Numbered<RouteRow>]);
 
 impl RouteReading<'_> {
     /// A number that is another one after each request: most routes rest most of the time.
-    #[must_use]
     pub fn stamp(&self) -> u64 {
         let stamps = self.0.iter().map(|(_, row)| row.stamp());
         stamps.fold(0, u64::wrapping_add)
     }
 
     /// All of it.
-    #[must_use]
     pub fn totals(&self) -> RouteTotals {
         sum(self.0)
     }
@@ -40,14 +38,12 @@ pub struct UpstreamReading<'r>(&'r [Numbered<UpstreamRow>]);
 
 impl UpstreamReading<'_> {
     /// A number that is another one after each answer.
-    #[must_use]
     pub fn stamp(&self) -> u64 {
         let stamps = self.0.iter().map(|(_, row)| row.duration.sum_ns());
         stamps.fold(0, u64::wrapping_add)
     }
 
     /// How long it took to the heads of its answers.
-    #[must_use]
     pub fn duration(&self) -> HistogramTotals {
         sum::<_, UpstreamTotals>(self.0).duration
     }
@@ -55,7 +51,6 @@ impl UpstreamReading<'_> {
 
 impl WorkerTotals {
     /// Why requests were refused, or ended without a whole answer, in the order of [`Metrics::codes`].
-    #[must_use]
     pub fn refused(&self) -> &[u64] {
         &self.refused
     }
@@ -63,31 +58,26 @@ impl WorkerTotals {
 
 impl Metrics {
     /// All words for why a request is refused, or ends without a whole answer.
-    #[must_use]
     pub fn codes(&self) -> &'static [&'static str] {
         self.codes
     }
 
     /// When the configuration in force was loaded, in milliseconds since 1970; 0: not known.
-    #[must_use]
     pub fn last_reload_success_ms(&self) -> u64 {
         self.reloads.last_success_ms.get()
     }
 
     /// What has been counted of a route, also before this process.
-    #[must_use]
     pub fn route(&self, name: &str) -> Option<RouteCounts> {
         self.routes.take_one(name).map(RouteCounts)
     }
 
     /// The same of a client.
-    #[must_use]
     pub fn client(&self, name: &str) -> Option<OutcomeTotals<ClientOutcome>> {
         self.clients.read_one(name)
     }
 
     /// The same of a limit.
-    #[must_use]
     pub fn policy(&self, name: &str) -> Option<OutcomeTotals<PolicyOutcome>> {
         self.policies.read_one(name)
     }

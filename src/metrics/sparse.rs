@@ -11,7 +11,6 @@ const _: () = assert!(CELLS <= 256);
 
 impl HistogramTotals {
     /// Keeps little of a histogram with few durations. What is beyond 2^32 in one cell is left out.
-    #[must_use]
     pub fn sparse(&self) -> SparseHistogram {
         let cells = (0..).zip(&*self.cells);
         let full = cells.filter(|(_, count)| **count > 0);

@@ -126,7 +126,6 @@ impl Total for UpstreamTotals {
 
 impl Metrics {
     /// Adds up what all workers have counted.
-    #[must_use]
     pub fn read(&self) -> Totals {
         let workers: Vec<_> = self.workers.read().into_values().collect();
         let all = self.read_workers();
@@ -150,7 +149,6 @@ impl Metrics {
     }
 
     /// What is counted by no name, of all workers together: little work, however many routes there are.
-    #[must_use]
     pub fn read_workers(&self) -> WorkerTotals {
         let mut all = self.before().workers.clone();
         for worker in self.workers.read().values() {
@@ -161,7 +159,6 @@ impl Metrics {
 
     /// Why requests were refused, or ended without a whole answer: every word for it, also those of
     /// which there were none.
-    #[must_use]
     pub fn refused(&self, all: &WorkerTotals) -> Vec<(&'static str, u64)> {
         let counts = all.refused.iter().copied().chain(std::iter::repeat(0));
         self.codes.iter().copied().zip(counts).collect()

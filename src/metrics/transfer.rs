@@ -72,7 +72,6 @@ impl Portion {
 
     /// A mark: the endpoint of this name has been drained for so long. A successor that does not know of it
     /// passes it over.
-    #[must_use]
     pub fn drained((name, for_time): (String, Duration)) -> Self {
         let millis = u64::try_from(for_time.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -83,7 +82,6 @@ impl Portion {
     }
 
     /// The name of the endpoint, and for how long it has been drained, if this is such a mark.
-    #[must_use]
     pub fn as_drained(&self) -> Option<(&str, Duration)> {
         let millis = self.numbers.first().copied().unwrap_or(0);
         let is_mark = self.family == Family::Drained as u8;
@@ -91,7 +89,6 @@ impl Portion {
     }
 
     /// As bytes, far fewer than 64 KiB.
-    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.family];
         let name = self.name.as_bytes();
@@ -108,7 +105,6 @@ impl Portion {
     }
 
     /// From its bytes. `None`: they make no sense.
-    #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (family, rest) = bytes.split_first()?;
         let (length, rest) = rest.split_first_chunk()?;
@@ -147,7 +143,6 @@ impl Portion {
 }
 
 /// What has been added to these portions since `earlier`.
-#[must_use]
 pub fn since(portions: Vec<Portion>, earlier: &[Portion]) -> Vec<Portion> {
     let earlier: BTreeMap<_, _> = earlier
         .iter()
@@ -167,7 +162,6 @@ pub fn since(portions: Vec<Portion>, earlier: &[Portion]) -> Vec<Portion> {
 
 impl Metrics {
     /// All that only grows.
-    #[must_use]
     pub fn portions(&self) -> Vec<Portion> {
         let mut all = vec![
             Portion {

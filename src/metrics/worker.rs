@@ -31,31 +31,26 @@ impl WorkerMetrics {
     }
 
     /// This worker's row of a route.
-    #[must_use]
     pub fn route(&self, name: &Arc<str>) -> Arc<RouteRow> {
         self.all.routes.row(self.number, Arc::clone(name))
     }
 
     /// This worker's row of a client.
-    #[must_use]
     pub fn client(&self, name: &str) -> Arc<Outcomes<ClientOutcome>> {
         self.all.clients.row(self.number, name.into())
     }
 
     /// This worker's row of a limit.
-    #[must_use]
     pub fn policy(&self, name: &Arc<str>) -> Arc<Outcomes<PolicyOutcome>> {
         self.all.policies.row(self.number, Arc::clone(name))
     }
 
     /// This worker's row of an upstream.
-    #[must_use]
     pub fn upstream(&self, name: &Arc<str>) -> Arc<UpstreamRow> {
         self.all.upstreams.row(self.number, Arc::clone(name))
     }
 
     /// This worker's row of an endpoint.
-    #[must_use]
     pub fn endpoint(&self, upstream: &Arc<str>, address: &str) -> Arc<Outcomes<TryOutcome>> {
         let name = EndpointName {
             upstream: Arc::clone(upstream),

@@ -100,7 +100,6 @@ pub struct Explanation {
 
 impl Explanation {
     /// The status of the answer; 200 if it is for a service to say.
-    #[must_use]
     pub fn status(&self) -> u16 {
         let refused = self.refused.as_ref().map(|refusal| refusal.status);
         refused.or(self.answers_with).unwrap_or(200)

@@ -24,7 +24,6 @@ pub enum Caller<'s> {
 
 impl<'s> Caller<'s> {
     /// The configured client, if it is one.
-    #[must_use]
     pub fn client(self) -> Option<&'s Client> {
         match self {
             Self::Anonymous(_) => None,

@@ -94,7 +94,6 @@ impl Measured {
 }
 
 /// The names of what is counted under a configuration.
-#[must_use]
 pub fn names(snapshot: &Snapshot) -> Names {
     let routes = snapshot.routes.routes().iter();
     let routes = routes.map(|route| Arc::clone(&route.name));

@@ -19,7 +19,6 @@ pub struct Admitted<'s> {
 
 impl<'s> Admitted<'s> {
     /// Who is calling.
-    #[must_use]
     pub fn caller(&self) -> Caller<'s> {
         self.caller
     }

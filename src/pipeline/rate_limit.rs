@@ -28,7 +28,6 @@ pub struct Permit<'s> {
 
 impl<'s> Permit<'s> {
     /// Who is calling.
-    #[must_use]
     pub fn caller(&self) -> Caller<'s> {
         self.caller
     }
@@ -43,7 +42,6 @@ pub struct Subjects<'s> {
 
 impl<'s> Subjects<'s> {
     /// Of a request from `address`.
-    #[must_use]
     pub fn new(limits: &Limits, caller: Caller<'s>, address: IpAddr) -> Self {
         Self {
             caller,
@@ -52,7 +50,6 @@ impl<'s> Subjects<'s> {
     }
 
     /// The caller's own limit, if there is one.
-    #[must_use]
     pub fn own_policy(&self, limits: &'s Limits) -> Option<&'s Policy> {
         match self.caller {
             Caller::Anonymous(_) => limits.anonymous.as_deref(),
@@ -61,7 +58,6 @@ impl<'s> Subjects<'s> {
     }
 
     /// All limits that a request by `route` is held to, with whom they count it for.
-    #[must_use]
     pub fn checks<'c>(
         &'c self,
         limits: &'s Limits,

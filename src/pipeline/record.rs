@@ -116,7 +116,6 @@ impl<'r> RequestId<'r> {
     }
 
     /// The id's characters.
-    #[must_use]
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Sent(id) => id,
@@ -125,7 +124,6 @@ impl<'r> RequestId<'r> {
     }
 
     /// The id as text; ids are ASCII.
-    #[must_use]
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8(self.bytes()).unwrap_or("")
     }
@@ -134,7 +132,6 @@ impl<'r> RequestId<'r> {
 impl<'r> Record<'r> {
     /// Begins the record of a request from `peer` that began at `begun`; without a request, of one
     /// that could not be read.
-    #[must_use]
     pub(super) fn begin(
         worker: &'r Worker,
         current: &'r Current,
@@ -180,20 +177,17 @@ impl<'r> Record<'r> {
     }
 
     /// What was understood of the request, if its head could be read.
-    #[must_use]
     pub(super) fn request(&self) -> Option<&'r Request<'r>> {
         self.request
     }
 
     /// What the route changes of the fields of answers, as far as the route is known.
-    #[must_use]
     pub(super) fn edit_of_answer(&self) -> Option<Edit<'_>> {
         let request = self.request?;
         request.edit(request.response_headers, self.request_id.bytes())
     }
 
     /// Whether the client's connection may go on after this request.
-    #[must_use]
     pub(super) fn goes_on(&self) -> bool {
         self.client_goes_on() && !self.worker.draining.get()
     }
@@ -205,7 +199,6 @@ impl<'r> Record<'r> {
     }
 
     /// What becomes of the client's connection after an answer that is whole.
-    #[must_use]
     pub(super) fn after(&self, goes_on: bool, client: &ClientSide<'_>) -> After {
         if goes_on {
             After::GoesOn
@@ -217,14 +210,12 @@ impl<'r> Record<'r> {
     }
 
     /// When the request began.
-    #[must_use]
     pub(super) fn begun(&self) -> Instant {
         self.begun
     }
 
     /// The time now. As long as the request waits for nothing it is the same time for all who ask,
     /// and costs one look at the clock, or none where it has only just begun.
-    #[must_use]
     pub(super) fn now(&self) -> Instant {
         let now = self.now.get().unwrap_or_else(Instant::now);
         self.now.set(Some(now));

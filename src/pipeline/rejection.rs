@@ -99,13 +99,11 @@ pub struct UsedUp {
 
 impl Rejection {
     /// The status of the answer.
-    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.telling().0
     }
 
     /// The stable name of the reason: in the problem, the log and the counters.
-    #[must_use]
     pub fn code(&self) -> &'static str {
         self.telling().2
     }
@@ -182,7 +180,6 @@ impl Rejection {
 
     /// The sentence that the client is told; `sources` says where it should send its key. Addresses
     /// and the system's errors are for the log.
-    #[must_use]
     pub fn detail(&self, sources: &KeySources) -> Cow<'static, str> {
         let detail = match self {
             Self::BadRequest(_)
@@ -251,7 +248,6 @@ impl Rejection {
     }
 
     /// What this request has done that others refused for the same reason have not.
-    #[must_use]
     pub fn particulars(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::BadRequest(detail)
@@ -264,7 +260,6 @@ impl Rejection {
     }
 
     /// The same for the log, which may have more.
-    #[must_use]
     pub fn logged(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Forbidden(why) | Self::IpForbidden(why) => Some(Cow::Borrowed(&**why)),
@@ -277,7 +272,6 @@ impl Rejection {
     }
 
     /// Whether nothing more can be understood, or is answered, on this connection.
-    #[must_use]
     pub fn closes(&self) -> bool {
         matches!(
             self,
@@ -317,7 +311,6 @@ impl Rejection {
     }
 
     /// The problem's JSON.
-    #[must_use]
     pub fn problem(&self, sources: &KeySources, request_id: &str) -> Vec<u8> {
         let (status, error, code) = self.telling();
         let mut problem = serde_json::json!({

@@ -68,7 +68,6 @@ pub enum Identity<'r> {
 
 impl<'r> Request<'r> {
     /// A request that `peer` has sent, of which nothing is understood yet.
-    #[must_use]
     pub fn new(snapshot: &'r Snapshot, head: &'r RequestHead, peer: &'r Peer<'r>) -> Self {
         Self {
             head,
@@ -97,7 +96,6 @@ impl<'r> Request<'r> {
     }
 
     /// What stands behind the question mark, but for keys.
-    #[must_use]
     pub fn query(&self) -> Option<&[u8]> {
         match &self.query_without_keys {
             None => self.target.and_then(|target| target.query),
@@ -106,13 +104,11 @@ impl<'r> Request<'r> {
     }
 
     /// What pages of other origins may do with it, and its fields.
-    #[must_use]
     pub fn cors(&self) -> Option<(&'r Cors, &'r Fields)> {
         self.cors.map(|cors| (cors, &self.head.fields))
     }
 
     /// What the route changes of the fields of a message, and what their values are made of.
-    #[must_use]
     pub fn edit<'a>(
         &'a self,
         rules: Option<&'a FieldRules>,
@@ -129,7 +125,6 @@ impl<'r> Request<'r> {
     }
 
     /// The client's name, if it is an identified one.
-    #[must_use]
     pub fn client_name(&self) -> Option<&'r str> {
         match self.identity? {
             Identity::Known(caller) => Some(caller.client()?.name.as_str()),
@@ -156,7 +151,6 @@ impl<'r> Request<'r> {
 
     /// The scheme and the host that the client has asked for, as far as whoever stands in front of
     /// the gateway is believed.
-    #[must_use]
     pub fn public_origin(&self) -> (&[u8], &[u8]) {
         let fields = &self.head.fields;
         let told = |known| fields.list_items(known).next().filter(|_| self.trusted);
@@ -170,7 +164,6 @@ impl<'r> Request<'r> {
     }
 
     /// Whether it is HEAD, to which no answer has a body.
-    #[must_use]
     pub fn is_head(&self) -> bool {
         self.head.method == Method::HEAD
     }

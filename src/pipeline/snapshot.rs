@@ -128,7 +128,6 @@ pub struct Limits {
 
 impl Limits {
     /// Whether answers report a limit, and the services' own reports give way to that.
-    #[must_use]
     pub fn are_reported(&self) -> bool {
         self.headers != LimitHeaders::Off
     }
@@ -143,7 +142,6 @@ impl Snapshot {
     }
 
     /// Whether clients find this host at `https`: a route names it, or a certificate is for it.
-    #[must_use]
     pub fn has_https(&self, host: &[u8]) -> bool {
         let Ok(name) = std::str::from_utf8(host_without_port(host)) else {
             return false;
@@ -154,7 +152,6 @@ impl Snapshot {
 
     /// Whether a request for this host may come on a connection that was made for another name: the
     /// same certificate is shown for both (RFC 9110 section 7.4), and the same is asked of the client.
-    #[must_use]
     pub fn fit(&self, connection: &TlsPeer, host: &[u8]) -> Fit {
         let (Some(tls), Ok(host)) = (&self.tls, std::str::from_utf8(host)) else {
             return Fit::Fits;
@@ -170,7 +167,6 @@ impl Snapshot {
     }
 
     /// Whether what `peer` says about who came before it is believed.
-    #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }

@@ -92,7 +92,6 @@ impl Current {
 
 impl Worker {
     /// A worker's share, at its start.
-    #[must_use]
     pub fn new(
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         limiter: Limiter,
@@ -124,7 +123,6 @@ impl Worker {
     }
 
     /// The snapshot by which a request that begins now is judged.
-    #[must_use]
     pub fn current(&self) -> Rc<Current> {
         self.take_newest();
         Rc::clone(&self.current.borrow())

@@ -92,13 +92,11 @@ impl RedirectTarget {
     }
 
     /// As it is configured.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The path, if it is one of the same host.
-    #[must_use]
     pub fn own_path(&self) -> Option<&str> {
         let path = self.text.split(['?', '#']).next();
         path.filter(|path| path.starts_with('/'))

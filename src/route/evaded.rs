@@ -15,7 +15,6 @@ use super::{Resolved, Route, RouteTable, slashes};
 
 impl RouteTable {
     /// Keeps routes that lead to the same service from taking each other's paths by their spelling.
-    #[must_use]
     pub fn guard_spellings(mut self, upstreams: &[Arc<Upstream>]) -> Self {
         self.spellings = Spellings::compile(self.routes(), upstreams);
         self
@@ -23,7 +22,6 @@ impl RouteTable {
 
     /// The route whose rules a request gets around that `taken` takes, because of how its path is
     /// spelled.
-    #[must_use]
     pub fn evaded(
         &self,
         host: &[u8],

@@ -35,7 +35,6 @@ struct Closed<'r> {
 
 impl RouteTable {
     /// Finds them, each route once.
-    #[must_use]
     pub fn exposed(
         &self,
         protected: &ProtectedPrefixes,

@@ -105,7 +105,6 @@ pub enum SentHost {
 
 impl Route {
     /// The upstream that its requests go to, if they do.
-    #[must_use]
     pub fn upstream(&self) -> Option<usize> {
         match self.action {
             Action::Forward(upstream) => Some(upstream),
@@ -114,7 +113,6 @@ impl Route {
     }
 
     /// How its paths are mapped to those of an endpoint with a path of its own.
-    #[must_use]
     pub fn mapping<'a>(&'a self, base: &'a str) -> PathMapping<'a> {
         let text = |prefix: &'a PathPrefix| prefix.before_slash();
         PathMapping {
@@ -129,7 +127,6 @@ impl Route {
     }
 
     /// The path as this route sends it on, before its prefix is taken off.
-    #[must_use]
     pub fn path_to_send<'p>(&self, path: &'p RequestPath<'_>) -> Cow<'p, str> {
         if self.merge_slashes {
             Cow::Borrowed(path.as_str())

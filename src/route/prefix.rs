@@ -55,19 +55,16 @@ impl PathPrefix {
     }
 
     /// The prefix as text: `/` or `/a/b`.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether its escapes decode to UTF-8.
-    #[must_use]
     pub fn is_utf8(&self) -> bool {
         RequestPath::parse(self.0.as_bytes()).is_ok_and(|path| path.is_utf8())
     }
 
     /// Whether `path` (a canonical path) is the prefix itself or lies below it.
-    #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         path.strip_prefix(self.before_slash())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

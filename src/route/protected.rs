@@ -34,7 +34,6 @@ pub struct ProtectedPrefixes {
 
 impl ProtectedPrefixes {
     /// Compiles the prefixes, and those below them that are `public`.
-    #[must_use]
     pub fn new(prefixes: Vec<ProtectedPrefix>, public: Vec<PathPrefix>) -> Self {
         let wide = |all: bool| {
             let places = prefixes.iter().enumerate();
@@ -52,7 +51,6 @@ impl ProtectedPrefixes {
 
     /// The entry that keeps anonymous callers from a request's path, if any does. With `keeps_slashes`
     /// the service gets repeated slashes as they came.
-    #[must_use]
     pub fn protects(
         &self,
         path: &RequestPath<'_>,
@@ -102,7 +100,6 @@ impl ProtectedPrefixes {
 
     /// The entry that keeps anonymous callers from `path` (a canonical path), if any does: the
     /// shortest of several. Without a `method`: one that does so whatever the method is.
-    #[must_use]
     pub fn find(&self, path: &str, method: Option<&Method>) -> Option<&ProtectedPrefix> {
         let lifted = self.public.lifted(path);
         self.wide
@@ -111,7 +108,6 @@ impl ProtectedPrefixes {
 
     /// The public prefix that lifts protection from `path`, if there is one, whether or not anything
     /// else protects it.
-    #[must_use]
     pub fn public(&self, path: &str) -> Option<&PathPrefix> {
         self.public.longest(path)
     }

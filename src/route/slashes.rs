@@ -18,7 +18,6 @@ const MARGIN: usize = 256;
 
 /// How many runs of slashes a service may see in a path, which with `keeps_slashes` gets them as they
 /// came.
-#[must_use]
 pub fn runs(path: &RequestPath<'_>, keeps_slashes: bool) -> usize {
     let [kept, decoded] = with_runs(path, keeps_slashes);
     let all = decoded.or(kept).unwrap_or_default();
@@ -38,7 +37,6 @@ fn with_runs<'p>(path: &'p RequestPath<'_>, keeps_slashes: bool) -> [Option<Cow<
 
 /// Whether what a service makes of the slashes in a path is not certain. With `keeps_slashes` it gets
 /// them as they came.
-#[must_use]
 pub fn are_uncertain(path: &RequestPath<'_>, keeps_slashes: bool) -> bool {
     path.has_encoded_run() || keeps_slashes && path.with_all_slashes().is_some()
 }

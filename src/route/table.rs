@@ -51,7 +51,6 @@ pub enum Resolved<'a> {
 
 impl<'a> Resolved<'a> {
     /// The route to take.
-    #[must_use]
     pub fn route(self) -> Option<&'a Arc<Route>> {
         match self {
             Self::Route(route) => Some(route),
@@ -60,7 +59,6 @@ impl<'a> Resolved<'a> {
     }
 
     /// The route that the log names.
-    #[must_use]
     pub fn named(self) -> Option<&'a Arc<Route>> {
         match self {
             Self::Route(route) => Some(route),
@@ -102,13 +100,11 @@ impl RouteTable {
     }
 
     /// All routes, in the order given.
-    #[must_use]
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
 
     /// Whether any route names this host, itself or by a wildcard.
-    #[must_use]
     pub fn names_host(&self, host: &[u8]) -> bool {
         let host = host_name(host);
         let names = self.routes.iter().flat_map(|route| &route.hosts);
@@ -121,7 +117,6 @@ impl RouteTable {
     /// If the longest prefix has no route for the host, the next shorter one is tried. If it has one
     /// for the host, but not for the method, the answer is 405: a shorter prefix is another resource,
     /// with other methods.
-    #[must_use]
     pub fn find(&self, host: &[u8], method: &Method, path: &str) -> Resolved<'_> {
         let Some(choices) = self.longest(host, path) else {
             return Resolved::NoRoute;
@@ -167,7 +162,6 @@ impl RouteTable {
     }
 
     /// The routes that [`RouteTable::find`] passed over for this request, the longest prefix first.
-    #[must_use]
     pub fn near_misses(&self, host: &[u8], method: &Method, path: &str) -> Vec<NearMiss<'_>> {
         let winner = match self.find(host, method, path) {
             Resolved::Route(route) => Some(route),

@@ -301,7 +301,6 @@ fn narrow(candidates: &[WidePrefix], depth: usize, next: u8) -> &[WidePrefix] {
 
 impl PathPrefix {
     /// Whether a service may read another prefix as this one.
-    #[must_use]
     pub fn is_read_as(&self, other: &Self) -> bool {
         same_reading(self.as_str(), other.as_str())
     }

@@ -51,7 +51,6 @@ pub(super) struct Accepting {
 
 impl Accepting {
     /// The same for a socket that listens there, of the addresses of the configuration.
-    #[must_use]
     pub(super) fn at(&self, on: &Listening, addresses: &[ListenAddress]) -> Self {
         let mut accepting = self.clone();
         let mut addresses = addresses.iter();

@@ -113,7 +113,6 @@ impl Connections {
     }
 
     /// How many there are.
-    #[must_use]
     pub(super) fn live(&self) -> usize {
         self.live.get()
     }

@@ -41,7 +41,6 @@ pub struct Room {
 
 impl Room {
     /// Room for so many connections.
-    #[must_use]
     pub fn new(size: usize) -> Self {
         Self {
             size,

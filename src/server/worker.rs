@@ -48,7 +48,6 @@ pub enum Phase {
 
 impl Phase {
     /// Whether the gateway is about to end.
-    #[must_use]
     pub fn is_ending(self) -> bool {
         matches!(self, Self::Draining | Self::Stopping)
     }

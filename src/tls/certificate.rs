@@ -118,19 +118,16 @@ impl Certificate {
     }
 
     /// Whether it was read from these very texts.
-    #[must_use]
     pub fn is_of(&self, cert: &str, key: &str) -> bool {
         self.digest == digest(cert, key)
     }
 
     /// Whether it was read from the same texts as another one.
-    #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 
     /// Whether a client that asks for this name, in lower case, finds it among those of the certificate.
-    #[must_use]
     pub fn is_for(&self, name: &str) -> bool {
         let parent = name.split_once('.').map(|(_, parent)| parent);
         self.names.iter().any(|own| match own.strip_prefix("*.") {
@@ -140,14 +137,12 @@ impl Certificate {
     }
 
     /// Whether no client is shown another one that comes later.
-    #[must_use]
     pub fn hides(&self, later: &Self) -> bool {
         let is_ours = |name: &String| self.names.contains(name);
         self.algorithm() == later.algorithm() && later.names.iter().all(is_ours)
     }
 
     /// The kind of its key, in words.
-    #[must_use]
     pub fn key_kind(&self) -> &'static str {
         match self.algorithm() {
             SignatureAlgorithm::RSA => "RSA",
@@ -158,7 +153,6 @@ impl Certificate {
 
     /// Whether it, or one that leads from it to its authority, expires soon or has expired: from two weeks
     /// before, or from when a third of its lifetime is left if that is less.
-    #[must_use]
     pub fn expiry(&self, now: Timestamp) -> Option<Expiry> {
         let (not_before, not_after) = match &self.ends_early {
             Some(issuer) => (issuer.not_before, issuer.not_after),

@@ -45,7 +45,6 @@ struct Shown {
 
 impl Challenges {
     /// The answer to a request for `path`, if it is for a challenge.
-    #[must_use]
     pub fn answer(&self, path: &[u8]) -> Option<String> {
         if !self.are_pending.load(Ordering::Relaxed) {
             return None;
@@ -58,7 +57,6 @@ impl Challenges {
     }
 
     /// The certificate that proves `name` to a client that offers nothing but [`ACME_TLS`].
-    #[must_use]
     pub fn certificate(&self, name: &str) -> Option<Arc<CertifiedKey>> {
         if !self.are_pending.load(Ordering::Relaxed) {
             return None;

@@ -70,7 +70,6 @@ impl Authorities {
     }
 
     /// Those that the platform trusts, looked up once for the process. `None` if it knows none.
-    #[must_use]
     pub fn of_platform() -> Option<Self> {
         static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
             let mut roots = RootCertStore::empty();
@@ -107,7 +106,6 @@ impl Authorities {
 impl ClientTls {
     /// Believes services that these authorities vouch for, without any all; and proves itself with a
     /// certificate where that is asked for.
-    #[must_use]
     pub fn new(authorities: Option<&Authorities>, certificate: Option<Arc<Certificate>>) -> Self {
         let made_from = MadeFrom {
             verifies: authorities.is_some(),
@@ -135,25 +133,21 @@ impl ClientTls {
     }
 
     /// Whether certificates of services are verified.
-    #[must_use]
     pub fn verifies(&self) -> bool {
         self.made_from.verifies
     }
 
     /// What services are shown that ask for it.
-    #[must_use]
     pub fn certificate(&self) -> Option<&Arc<Certificate>> {
         self.certificate.as_ref()
     }
 
     /// What handshakes go by, with sessions that all share who use this.
-    #[must_use]
     pub fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
 
     /// The same for servers that speak something else: the names of their protocols, if those have any.
-    #[must_use]
     pub fn speaking(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
@@ -161,7 +155,6 @@ impl ClientTls {
     }
 
     /// The same with a memory of its own for the sessions of one service.
-    #[must_use]
     pub fn with_own_sessions(&self) -> Arc<ClientConfig> {
         let mut config = ClientConfig::clone(&self.config);
         let sessions = Arc::new(ClientSessionMemoryCache::new(TICKETS));

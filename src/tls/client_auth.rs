@@ -84,7 +84,6 @@ impl ClientAuthorities {
     }
 
     /// Whether they are the same.
-    #[must_use]
     pub fn are(&self, others: &Self) -> bool {
         self.digest == others.digest
     }
@@ -182,7 +181,6 @@ pub struct ClientAuth {
 impl ClientAuth {
     /// Clients that ask for one of these names, or for any if there are none, are asked for a certificate of
     /// these authorities. Tickets of their sessions have keys that are derived from this secret.
-    #[must_use]
     pub fn new(
         mode: ClientAuthMode,
         names: Vec<String>,
@@ -199,13 +197,11 @@ impl ClientAuth {
     }
 
     /// What becomes of clients without a certificate.
-    #[must_use]
     pub fn mode(&self) -> ClientAuthMode {
         self.mode
     }
 
     /// The authorities of now.
-    #[must_use]
     pub fn authorities(&self) -> Arc<ClientAuthorities> {
         Arc::clone(&self.verifier().authorities)
     }
@@ -222,7 +218,6 @@ impl ClientAuth {
     }
 
     /// Whether clients are asked that ask for this name, or for none. `host` may have a port.
-    #[must_use]
     pub fn asks(&self, host: Option<&str>) -> bool {
         if self.names.is_empty() {
             return true;
@@ -239,7 +234,6 @@ impl ClientAuth {
     }
 
     /// What the client of a connection was asked, and has proved itself with.
-    #[must_use]
     pub fn asked(&self, certificate: Option<ClientCertificate>) -> AskedClient {
         AskedClient::new(self.verifier().id, certificate)
     }
@@ -255,7 +249,6 @@ impl ClientAuth {
     /// Says whether a request for `host` may come on a connection that was made for `sni`, on which the
     /// client was `asked`: it would be asked just the same for `host`, now. A certificate that another
     /// verifier has let in is verified anew, once.
-    #[must_use]
     pub fn fits(&self, asked: Option<&AskedClient>, sni: Option<&str>, host: &str) -> Fit {
         match (asked, self.asks(Some(host))) {
             (None, false) => Fit::Fits,
@@ -302,7 +295,6 @@ pub struct AskedClient {
 
 impl AskedClient {
     /// A client that this verifier has let in, with or without a certificate.
-    #[must_use]
     pub fn new(verifier: VerifierId, certificate: Option<ClientCertificate>) -> Self {
         Self {
             verifier: Cell::new(verifier),
@@ -311,7 +303,6 @@ impl AskedClient {
     }
 
     /// What it has proved itself with.
-    #[must_use]
     pub fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_ref()
     }

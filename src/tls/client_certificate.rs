@@ -26,7 +26,6 @@ pub enum CertificateIdentity {
 
 impl CertificateIdentity {
     /// A name as it is compared: in lower case, without a final dot.
-    #[must_use]
     pub fn dns_name(name: &str) -> Self {
         let name = name.strip_suffix('.').unwrap_or(name);
         Self::DnsName(name.to_ascii_lowercase().into())
@@ -55,7 +54,6 @@ pub struct ClientCertificate {
 
 impl ClientCertificate {
     /// The certificates of a handshake, the client's own first. `None` if there are none.
-    #[must_use]
     pub fn of(chain: &[CertificateDer<'static>]) -> Option<Self> {
         let own = chain.first()?;
         let identities = match X509Certificate::from_der(own) {
@@ -80,7 +78,6 @@ impl ClientCertificate {
     }
 
     /// All that the client can be known by.
-    #[must_use]
     pub fn identities(&self) -> &[CertificateIdentity] {
         &self.identities
     }

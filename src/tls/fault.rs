@@ -120,7 +120,6 @@ pub enum Fault {
 
 impl Fault {
     /// The file that it is about.
-    #[must_use]
     pub fn half(&self) -> Half {
         match self {
             Self::OtherForm(half, _)
@@ -151,7 +150,6 @@ impl Fault {
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::OtherForm(half, form) => form.remedy(*half),

@@ -95,7 +95,6 @@ const CONTEXT_0: u8 = 0xa0;
 
 impl Form {
     /// Tells the form of a file that is not UTF-8 by its first elements.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let has_pem = memchr::memmem::find(bytes, b"-----BEGIN ").is_some();
         match bytes {

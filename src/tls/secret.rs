@@ -12,13 +12,11 @@ pub struct Secret(Arc<Prk>);
 
 impl Secret {
     /// One that others know, too: whoever is given the same text derives the same keys.
-    #[must_use]
     pub fn shared(text: &str) -> Self {
         Self::new(text.as_bytes())
     }
 
     /// The one of this process, which nobody else ever knows.
-    #[must_use]
     pub fn of_process() -> Self {
         static RANDOM: LazyLock<Secret> = LazyLock::new(|| {
             let mut bytes = [0; 32];
@@ -37,7 +35,6 @@ impl Secret {
     ///
     /// # Panics
     /// If the key is longer than 255 times 32 bytes.
-    #[must_use]
     pub fn derive<const LENGTH: usize>(&self, purpose: &[&[u8]]) -> [u8; LENGTH] {
         // With their lengths, so that no two lists of words are the same info.
         let mut info = Vec::new();

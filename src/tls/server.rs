@@ -68,7 +68,6 @@ struct Certificates {
 impl ServerTls {
     /// TLS from this version on, with these certificates, and with session tickets under keys that are
     /// derived from this secret.
-    #[must_use]
     pub fn new(
         min_version: TlsVersion,
         secret: Secret,
@@ -90,7 +89,6 @@ impl ServerTls {
     }
 
     /// The same, and clients are asked for certificates.
-    #[must_use]
     pub fn with_client_auth(self, client_auth: Option<ClientAuth>) -> Self {
         Self {
             client_auth,
@@ -99,14 +97,12 @@ impl ServerTls {
     }
 
     /// What is asked of clients, if anything is.
-    #[must_use]
     pub fn client_auth(&self) -> Option<&ClientAuth> {
         self.client_auth.as_ref()
     }
 
     /// What a handshake goes by in which the client asks for this name and offers these protocols. An
     /// authority that looks at a challenge is asked for nothing, and gets no further.
-    #[must_use]
     pub fn handshake<'p>(
         &self,
         sni: Option<&str>,
@@ -136,7 +132,6 @@ impl ServerTls {
 
     /// Whether a request for `host` may come on a connection that was made for `sni`: the same certificate
     /// is for both (RFC 9110 section 7.4). A client that has asked for no name may ask for any.
-    #[must_use]
     pub fn same_certificate(&self, sni: Option<&str>, host: &str) -> bool {
         let Some(sni) = sni else { return true };
         let host = without_port(host);
@@ -154,7 +149,6 @@ impl ServerTls {
     }
 
     /// Whether there is a certificate for this name, itself or by a wildcard.
-    #[must_use]
     pub fn is_for(&self, name: &str) -> bool {
         let table = self.certificates.table();
         table.named(&name.to_ascii_lowercase()).is_some()
@@ -171,7 +165,6 @@ impl ServerTls {
     }
 
     /// The certificates for this name, in lower case: one for each kind of key that there is.
-    #[must_use]
     pub fn certificates_for(&self, name: &str) -> Vec<Arc<Certificate>> {
         self.certificates.table().group(Some(name)).to_vec()
     }
@@ -183,7 +176,6 @@ impl ServerTls {
     }
 
     /// All certificates, and where they come from.
-    #[must_use]
     pub fn certificates(&self) -> BTreeMap<Source, Arc<Certificate>> {
         self.certificates.table().all().clone()
     }

@@ -36,19 +36,16 @@ impl Flags {
     const RANDOM: u8 = 2;
 
     /// Whether the trace is recorded.
-    #[must_use]
     pub fn is_sampled(self) -> bool {
         self.0 & Self::SAMPLED != 0
     }
 
     /// The same with another word on whether it is recorded.
-    #[must_use]
     pub fn sampled(self, sampled: bool) -> Self {
         Self(self.0 & !Self::SAMPLED | u8::from(sampled))
     }
 
     /// As a number.
-    #[must_use]
     pub fn bits(self) -> u8 {
         self.0
     }
@@ -57,7 +54,6 @@ impl Flags {
 impl TraceParent {
     /// What the one valid `traceparent` of a request says; `None` if there is none, or another beside it.
     #[inline]
-    #[must_use]
     pub fn of(fields: &Fields) -> Option<Self> {
         if !fields.has(KnownField::TraceParent) {
             return None;
@@ -70,7 +66,6 @@ impl TraceParent {
     }
 
     /// Reads a value. A version above 00 is read as far as it is like 00 (section 3.2.4).
-    #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let (known, rest) = value.split_at_checked(LENGTH)?;
         let [v0, v1, b'-', ids @ .., b'-', f0, f1] = known else {
@@ -100,7 +95,6 @@ impl TraceParent {
     }
 
     /// The value that says so, in version 00.
-    #[must_use]
     pub fn value(&self) -> [u8; LENGTH] {
         let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
         value[3..35].copy_from_slice(&self.trace_id.digits());
@@ -112,7 +106,6 @@ impl TraceParent {
 
 /// Whether the values of `tracestate` are one valid list together (section 3.3.1). One that is not is not
 /// passed on at all.
-#[must_use]
 pub fn is_valid_state(fields: &Fields) -> bool {
     let mut members = 0;
     fields.list_items(KnownField::TraceState).all(|member| {

@@ -15,32 +15,27 @@ pub struct SpanId([u8; 8]);
 
 impl TraceId {
     /// A fresh one. All its bits are random.
-    #[must_use]
     pub fn random() -> Self {
         Self(fastrand::u128(1..).to_be_bytes())
     }
 
     /// Reads 32 digits in lower case, not all of them zero.
-    #[must_use]
     pub fn parse(digits: &[u8; 32]) -> Option<Self> {
         read(digits).map(Self)
     }
 
     /// The 56 bits that samplers agree to take for random.
-    #[must_use]
     pub fn randomness(self) -> u64 {
         let low = self.0.last_chunk().copied().unwrap_or_default();
         u64::from_be_bytes(low) & (u64::MAX >> 8)
     }
 
     /// Its bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
     /// Its digits.
-    #[must_use]
     pub fn digits(self) -> [u8; 32] {
         let mut digits = [0; 32];
         put(&mut digits, &self.0);
@@ -50,25 +45,21 @@ impl TraceId {
 
 impl SpanId {
     /// A fresh one.
-    #[must_use]
     pub fn random() -> Self {
         Self(fastrand::u64(1..).to_be_bytes())
     }
 
     /// Reads 16 digits in lower case, not all of them zero.
-    #[must_use]
     pub fn parse(digits: &[u8; 16]) -> Option<Self> {
         read(digits).map(Self)
     }
 
     /// Its bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; 8] {
         &self.0
     }
 
     /// Its digits.
-    #[must_use]
     pub fn digits(self) -> [u8; 16] {
         let mut digits = [0; 16];
         put(&mut digits, &self.0);

@@ -17,7 +17,6 @@ pub struct Sampler {
 
 impl Sampler {
     /// Takes a share from 0 to 1.
-    #[must_use]
     pub fn new(share: f64) -> Self {
         #[expect(
             clippy::cast_precision_loss,
@@ -30,13 +29,11 @@ impl Sampler {
     }
 
     /// Whether one with this number is recorded.
-    #[must_use]
     pub fn takes(self, randomness: u64) -> bool {
         randomness >= self.threshold
     }
 
     /// Whether one is recorded whose id says nothing.
-    #[must_use]
     pub fn draws(self) -> bool {
         self.takes(fastrand::u64(..RANGE))
     }

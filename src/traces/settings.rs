@@ -59,7 +59,6 @@ const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Ex
 
 impl Collector {
     /// The path that spans are sent to. OTLP's own is appended to that of the endpoint, unless it ends so.
-    #[must_use]
     pub fn path(&self) -> String {
         let base = self.base_path.trim_end_matches('/');
         match self.protocol {
@@ -70,7 +69,6 @@ impl Collector {
     }
 
     /// Where it is, for the log.
-    #[must_use]
     pub fn url(&self) -> String {
         let (scheme, base) = (self.scheme.as_str(), &self.base_path);
         format!("{scheme}://{}{base}", self.authority)

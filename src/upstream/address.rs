@@ -68,7 +68,6 @@ impl Address {
     }
 
     /// What the last checks say of it.
-    #[must_use]
     pub fn check(&self) -> Check {
         match self.check.load(Relaxed) {
             up if up == Check::Up as u8 => Check::Up,
@@ -191,7 +190,6 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// Whether it is this process or machine that fails, and not the service.
-    #[must_use]
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Shortage(_) => true,
@@ -201,7 +199,6 @@ impl ConnectError {
     }
 
     /// What it says about the endpoint; nothing, if it is this process or machine that fails.
-    #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         match self {
             _ if self.is_ours() => None,

@@ -98,19 +98,16 @@ impl Candidates {
     }
 
     /// The upstream.
-    #[must_use]
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
     }
 
     /// The endpoint that a candidate is an address of.
-    #[must_use]
     pub fn endpoint(&self, candidate: &Candidate) -> &Endpoint {
         &self.upstream.endpoints[candidate.endpoint]
     }
 
     /// This worker's connections to that endpoint.
-    #[must_use]
     pub fn pool(&self, candidate: &Candidate) -> &Pool {
         &self.pools[candidate.endpoint]
     }

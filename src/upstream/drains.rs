@@ -21,7 +21,6 @@ impl Drains {
     }
 
     /// The names of those that are drained now, and for how long they have been.
-    #[must_use]
     pub fn drained(&self) -> Vec<(String, Duration)> {
         let now = Instant::now();
         let upstreams = self.0.borrow();

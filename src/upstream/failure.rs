@@ -31,20 +31,17 @@ pub enum Failure {
 
 impl Failure {
     /// Whether it counts however short ago a try has succeeded: nothing listens there any more.
-    #[must_use]
     pub fn is_clear(self) -> bool {
         matches!(self, Self::Refused)
     }
 
     /// Whether the endpoint may still be of use, so that at most half of an upstream's endpoints may
     /// be left out for such a reason: if all answer late, or refuse, leaving them out helps nobody.
-    #[must_use]
     pub fn is_of_load(self) -> bool {
         matches!(self, Self::TimedOut | Self::Status(_) | Self::Impatient)
     }
 
     /// What the try is counted as.
-    #[must_use]
     pub fn counted(self) -> TryOutcome {
         match self {
             Self::Refused => TryOutcome::Refused,
@@ -59,7 +56,6 @@ impl Failure {
     }
 
     /// What the log calls it.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Refused => "refused",

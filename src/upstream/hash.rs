@@ -11,7 +11,6 @@ const TABLE: usize = 65_537;
 pub(super) const FEW: usize = 64;
 
 /// The hash of a text. It is the same in all versions, for instances must agree.
-#[must_use]
 pub fn hash(text: &[u8]) -> u64 {
     // FNV-1a, and then mixed, for it hardly changes the upper bits.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -66,7 +66,6 @@ pub struct EndpointLook {
 
 impl Upstream {
     /// How full it is.
-    #[must_use]
     pub fn occupancy(&self) -> Occupancy {
         self.state.capacity.occupancy()
     }
@@ -75,7 +74,6 @@ impl Upstream {
 impl Upstream {
     /// Whether a request has anywhere to go. A circuit that has been open for its time may close with the
     /// next request; a name that has not been looked up may have addresses.
-    #[must_use]
     pub fn is_usable(&self, now: Instant) -> bool {
         let takes = self.endpoints.iter().filter(|one| one.takes_requests());
         let mut endpoints = takes.map(|one| (one.state.in_use(), one.state.unresolved()));
@@ -89,19 +87,16 @@ impl Upstream {
 
 impl Endpoint {
     /// Whether it may be given requests: neither the configuration nor an operator is against it.
-    #[must_use]
     pub fn takes_requests(&self) -> bool {
         self.weight > 0 && !self.state.is_drained()
     }
 
     /// Drains it, or lets it take requests again; what is in flight goes on. Says whether that is a change.
-    #[must_use]
     pub fn set_drained(&self, drained: bool) -> bool {
         self.state.set_drained(drained.then(Instant::now))
     }
 
     /// How it is.
-    #[must_use]
     pub fn look(&self, now: Instant) -> EndpointLook {
         let in_use = self.state.in_use();
         let drained = match self.state.drained_since() {

@@ -85,7 +85,6 @@ pub struct Upstream {
 
 impl Upstream {
     /// An upstream of which nothing is known yet.
-    #[must_use]
     pub fn new(name: &str, endpoints: Vec<Endpoint>, rules: Rules) -> Self {
         Self {
             name: name.into(),
@@ -114,7 +113,6 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint of which nothing is known, and of which nobody learns anything until it has
     /// joined a [`Registry`]. With `https` it needs `tls`.
-    #[must_use]
     pub fn new(url: EndpointUrl, tls: Option<EndpointTls>) -> Self {
         let state = EndpointState::new(&url.host, url.port, Arc::default(), Arc::default());
         Self {

@@ -261,7 +261,6 @@ fn has_place(place: usize, count: usize, nth: impl Fn(usize) -> usize) -> bool {
 impl Upstream {
     /// The endpoint that a text of this hash belongs to while all are well. None where that depends on
     /// what a name resolves to.
-    #[must_use]
     pub fn hashed(&self, hash: u64) -> Option<&Endpoint> {
         let takes_any = |one: &&Endpoint| one.takes_requests() && !one.backup;
         let all: Vec<&Endpoint> = self.endpoints.iter().filter(takes_any).collect();

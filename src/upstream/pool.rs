@@ -123,7 +123,6 @@ impl Link {
 
 impl Pool {
     /// An empty pool.
-    #[must_use]
     pub fn new(endpoint: &Endpoint, upstream: &Arc<str>, metrics: &Rc<WorkerMetrics>) -> Self {
         let mut newest = endpoint.state.follow();
         newest.mark_changed();

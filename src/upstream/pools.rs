@@ -30,7 +30,6 @@ pub struct Pools {
 
 impl Pools {
     /// None yet; what comes of tries is counted in `metrics`.
-    #[must_use]
     pub fn new(metrics: Rc<WorkerMetrics>) -> Self {
         Self {
             metrics,
@@ -39,7 +38,6 @@ impl Pools {
     }
 
     /// The candidates of these upstreams, in their order; pools of other endpoints are dropped.
-    #[must_use]
     pub fn of(&self, upstreams: &[Arc<Upstream>]) -> Vec<Candidates> {
         let announces = |one: &Arc<Upstream>| one.rules.proxy_protocol.is_some();
         self.announces.set(upstreams.iter().any(announces));

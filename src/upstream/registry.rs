@@ -66,14 +66,12 @@ impl Registry {
     }
 
     /// Which endpoints operators have drained.
-    #[must_use]
     pub fn drains(&self) -> Drains {
         Drains::new(self.upstreams.subscribe())
     }
 
     /// What looks names up and checks endpoints, for a thread of its own; ends when this registry is
     /// dropped.
-    #[must_use]
     pub fn control(&self) -> Control {
         Control::new(self.upstreams.subscribe(), Arc::clone(&self.wake))
     }

@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::EndpointUrl;
 
 /// Whether both may be answered by one service, whatever their paths.
-#[must_use]
 pub fn may_be_same_service(one: &EndpointUrl, other: &EndpointUrl) -> bool {
     one.port == other.port && may_be_same_host(&Host::of(one), &Host::of(other))
 }

@@ -11,7 +11,6 @@ impl Statuses {
     const LAST: u16 = 599;
 
     /// A set of these.
-    #[must_use]
     pub fn of(statuses: &[u16]) -> Self {
         let mut set = Self::default();
         for status in statuses {
@@ -29,7 +28,6 @@ impl Statuses {
     }
 
     /// Whether the set has this one.
-    #[must_use]
     pub fn has(&self, status: StatusCode) -> bool {
         let bit = usize::from(status.as_u16().wrapping_sub(Self::FIRST));
         self.0

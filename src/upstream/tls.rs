@@ -93,7 +93,6 @@ impl EndpointTls {
 
 impl TlsError {
     /// What the service says by an alert.
-    #[must_use]
     pub fn refused(alert: AlertDescription) -> Self {
         Self::Handshake(Error::AlertReceived(alert).into())
     }
@@ -105,7 +104,6 @@ impl TlsError {
     }
 
     /// What kind of failure it is.
-    #[must_use]
     pub fn fault(&self) -> TlsFault {
         use CertificateError as C;
         let error = match self {
@@ -130,7 +128,6 @@ impl TlsError {
 
 impl TlsFault {
     /// What the log calls it.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Expired => "tls_certificate_expired",

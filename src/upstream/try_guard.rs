@@ -41,7 +41,6 @@ impl Try {
     }
 
     /// Where it goes.
-    #[must_use]
     pub fn candidate(&self) -> &Rc<Candidate> {
         &self.candidate
     }
@@ -85,13 +84,11 @@ impl Try {
     }
 
     /// Whether it is the probe of an open circuit.
-    #[must_use]
     pub fn is_probe(&self) -> bool {
         matches!(self.ticket, Ticket::Probe(_))
     }
 
     /// Whether a client that leaves after this time has waited for longer than it should have to.
-    #[must_use]
     pub fn tries_patience(&self, waited: Duration) -> bool {
         let average = self.candidate.pool.address.load.average();
         waited >= average.map_or(PATIENCE, |it| PATIENCE.max(it * TIMES_AVERAGE))

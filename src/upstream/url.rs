@@ -55,7 +55,6 @@ impl EndpointUrl {
 
     /// The endpoint as a `Host` field names it: `host:port`, or `host` alone for the scheme's own
     /// port.
-    #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }

@@ -38,13 +38,11 @@ pub enum Piece<'p> {
 
 impl Body {
     /// The body of a request, of which nothing has been taken yet.
-    #[must_use]
     pub fn of_request(length: BodyLength) -> Self {
         Self::new(length, ChunkDecoder::default)
     }
 
     /// The body of an answer, of which nothing has been taken yet.
-    #[must_use]
     pub fn of_answer(length: BodyLength) -> Self {
         Self::new(length, ChunkDecoder::of_answer)
     }
@@ -63,7 +61,6 @@ impl Body {
     }
 
     /// Whether the body has ended.
-    #[must_use]
     pub fn is_finished(&self) -> bool {
         matches!(self.rest, Rest::Nothing)
     }
@@ -119,7 +116,6 @@ impl Body {
     }
 
     /// Notes that the stream has ended; `false` if the body has not, and so is not whole.
-    #[must_use]
     pub fn end_of_stream(&mut self) -> bool {
         if matches!(self.rest, Rest::UntilClose) {
             self.rest = Rest::Nothing;

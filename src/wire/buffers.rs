@@ -54,7 +54,6 @@ impl Buffers {
     }
 
     /// An empty buffer of at least [`SMALL`] bytes.
-    #[must_use]
     pub fn take(&self) -> Vec<u8> {
         let mut spare = self.spare.borrow_mut();
         match spare.small.pop() {
@@ -78,7 +77,6 @@ impl Buffers {
     }
 
     /// Storage for a head, with no bytes in it.
-    #[must_use]
     pub fn take_head(&self) -> HeadStorage {
         self.spare.borrow_mut().heads.pop().unwrap_or_default()
     }

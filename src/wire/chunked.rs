@@ -110,7 +110,6 @@ pub enum ChunkError {
 
 impl ChunkDecoder {
     /// A decoder for what a service sends.
-    #[must_use]
     pub fn of_answer() -> Self {
         Self {
             of_answer: true,

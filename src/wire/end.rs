@@ -76,13 +76,11 @@ impl End<'_> {
     }
 
     /// Whether the body has been taken to its end.
-    #[must_use]
     pub fn is_taken(&self) -> bool {
         ask!(self.is_taken())
     }
 
     /// Whether something has come after what was taken.
-    #[must_use]
     pub fn has_more(&self) -> bool {
         ask!(self.has_more())
     }
@@ -93,19 +91,16 @@ impl End<'_> {
     }
 
     /// Whether so much lies ahead that waiting does not tell how the other side has ended.
-    #[must_use]
     pub fn is_full(&self) -> bool {
         ask!(self.is_full())
     }
 
     /// How the other side has ended, if it has, behind what it has sent before.
-    #[must_use]
     pub fn ended(&self) -> Option<Ended> {
         ask!(self.ended())
     }
 
     /// How a body of this length is framed when it is sent here.
-    #[must_use]
     pub fn framing(&self, length: BodyLength) -> BodyLength {
         ask!(self.framing(length))
     }
@@ -136,7 +131,6 @@ impl End<'_> {
     }
 
     /// Whether the other side has got a part of a message and not all of it.
-    #[must_use]
     pub fn is_within_message(&self) -> bool {
         ask!(self.is_within_message())
     }
@@ -158,7 +152,6 @@ impl End<'_> {
     }
 
     /// How many bytes the other side gets at once, at most.
-    #[must_use]
     pub fn segment(&self) -> u32 {
         ask!(self.segment())
     }

@@ -117,7 +117,6 @@ fn content_length(value: &[u8]) -> Result<u64, FramingError> {
 
 /// Whether the connection may live on after the message (RFC 9112 section 9.3). Not if it has a
 /// transfer coding and a version that knows none (section 6.1).
-#[must_use]
 pub fn keeps_alive(version: Version, fields: &Fields) -> bool {
     if !version.has_chunks() && fields.has(KnownField::TransferEncoding) {
         return false;

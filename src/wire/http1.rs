@@ -53,7 +53,6 @@ pub struct Http1<'c> {
 
 impl<'c> Http1<'c> {
     /// Uses a connection whose other side speaks `version`, between two messages.
-    #[must_use]
     pub fn new(connection: &'c mut Connection, buffers: &'c Buffers, version: Version) -> Self {
         connection.take_moved();
         Self {

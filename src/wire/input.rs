@@ -17,13 +17,11 @@ pub struct Input {
 
 impl Input {
     /// The bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.start == self.bytes.len()
     }

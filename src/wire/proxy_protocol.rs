@@ -66,7 +66,6 @@ pub fn read(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
 }
 
 /// Whether a request seems to begin with a header, wherever leading empty lines have been read past.
-#[must_use]
 pub fn seems_begun(bytes: &[u8]) -> bool {
     let v2 = [&SIGNATURE[..], &SIGNATURE[4..]];
     let v1: [&[u8]; 2] = [b"PROXY TCP", b"PROXY UNKNOWN"];

@@ -21,7 +21,6 @@ pub struct HeadScanner {
 
 impl HeadScanner {
     /// A scanner for what services send, which takes a bare LF for the end of a line.
-    #[must_use]
     pub fn of_answer() -> Self {
         Self {
             takes_bare_lf: true,
@@ -102,7 +101,6 @@ fn no_token(bytes: &[u8]) -> &'static str {
 }
 
 /// How many bytes of empty lines stand before a request line; they are to be read past.
-#[must_use]
 pub fn leading_blank(bytes: &[u8]) -> usize {
     bytes
         .chunks_exact(2)

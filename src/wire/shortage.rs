@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 /// Whether an error says so.
-#[must_use]
 pub fn is_shortage(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -16,7 +15,6 @@ pub fn is_shortage(error: &io::Error) -> bool {
 }
 
 /// Such an error in words, with the limit that was reached and how to raise it.
-#[must_use]
 pub fn in_words(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::MFILE) => {

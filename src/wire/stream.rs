@@ -69,7 +69,6 @@ pub struct Moved {
 
 impl Moved {
     /// Whether there were any.
-    #[must_use]
     pub fn any(self) -> bool {
         self.received > 0 || self.sent > 0
     }
@@ -88,7 +87,6 @@ pub enum GivenUp {
 
 impl Connection {
     /// A connection that has just been made.
-    #[must_use]
     pub fn new(socket: TcpStream) -> Self {
         Self::over(Stream::Plain(socket))
     }
@@ -105,7 +103,6 @@ impl Connection {
     }
 
     /// What the URLs begin with that are asked for through it.
-    #[must_use]
     pub fn scheme(&self) -> Scheme {
         match self.stream {
             Stream::Plain(_) => Scheme::Http,
@@ -130,7 +127,6 @@ impl Connection {
     }
 
     /// What was read but not yet used.
-    #[must_use]
     pub fn input(&self) -> &Input {
         &self.input
     }
@@ -236,7 +232,6 @@ impl Connection {
     }
 
     /// How many bytes a segment to the peer has, at most.
-    #[must_use]
     pub fn segment(&self) -> u32 {
         SockRef::from(self.stream.socket())
             .tcp_mss()
@@ -261,7 +256,6 @@ impl Connection {
 
     /// Whether a message has been begun and not ended. Whatever were written now would be read as
     /// a part of it.
-    #[must_use]
     pub fn is_within_message(&self) -> bool {
         self.within_message
     }
@@ -286,7 +280,6 @@ impl Connection {
 
     /// How the peer has ended, if it has: asked of the kernel, which also knows it when there is
     /// still something to be read before the end.
-    #[must_use]
     pub fn ended(&self) -> Option<Ended> {
         self.stream.ended()
     }

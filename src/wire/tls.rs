@@ -381,7 +381,6 @@ fn invalid(error: Error) -> io::Error {
 }
 
 /// The alert of the peer that is the reason of an error.
-#[must_use]
 pub fn alert_in(error: &io::Error) -> Option<AlertDescription> {
     match error.get_ref()?.downcast_ref()? {
         Error::AlertReceived(alert) => Some(*alert),

@@ -49,7 +49,6 @@ impl fmt::Display for Change {
 
 /// What differs between what has been served and what is served now, and, of what takes a restart,
 /// between what the program was started with and what is written now; in the order of the log.
-#[must_use]
 pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change> {
     let (started, served, now) = (&started.0, &served.0, &now.0);
     let public = public::compare(served, now).into_iter();

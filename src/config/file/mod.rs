@@ -145,13 +145,11 @@ pub struct Written(pub(super) Box<File>);
 
 impl Written {
     /// Whether there is any route.
-    #[must_use]
     pub fn has_routes(&self) -> bool {
         self.0.all_routes().next().is_some()
     }
 
     /// How many limits there are.
-    #[must_use]
     pub fn limits(&self) -> usize {
         let limits = &self.0.limits;
         let own = [limits.anonymous.is_some(), limits.identified.is_some()];
@@ -160,7 +158,6 @@ impl Written {
     }
 
     /// Whether a variable that names Redis is empty, so that there is none.
-    #[must_use]
     pub fn has_empty_redis(&self) -> bool {
         self.0.limits.redis.as_ref().is_some_and(RedisKeys::is_off)
     }

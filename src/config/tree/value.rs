@@ -66,7 +66,6 @@ pub enum Format {
 
 impl Format {
     /// The format of a file: JSON or YAML if it is called so, otherwise TOML.
-    #[must_use]
     pub fn of(path: &Path) -> Self {
         let extension = path.extension().map(OsStr::to_ascii_lowercase);
         match extension.as_deref().and_then(OsStr::to_str) {
@@ -77,7 +76,6 @@ impl Format {
     }
 
     /// What a text looks like, by its first line that says something.
-    #[must_use]
     pub fn guess(text: &str) -> Option<Self> {
         let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
         let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));

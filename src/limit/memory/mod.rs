@@ -55,7 +55,6 @@ struct Place {
 
 impl MemoryStore {
     /// Makes an empty store for at most `max_keys` counters.
-    #[must_use]
     pub fn new(max_keys: usize, clock: Clock) -> Self {
         let wanted = (max_keys / MIN_PER_SHARD).clamp(1, MAX_SHARDS);
         let shards = 1 << wanted.ilog2();
@@ -90,7 +89,6 @@ impl MemoryStore {
     }
 
     /// Decides one request under all its limits, and counts it if none refuses it.
-    #[must_use]
     pub fn decide(&self, checks: &[Check<'_>], cost: NonZeroU32) -> Outcome {
         self.decide_share(checks, cost, NonZeroU32::MIN)
     }
@@ -101,7 +99,6 @@ impl MemoryStore {
     }
 
     /// How many counters it holds, those included that are over and not yet swept.
-    #[must_use]
     pub fn counters(&self) -> usize {
         let shards = 0..self.shards.len();
         shards.map(|shard| self.lock(shard).len()).sum()

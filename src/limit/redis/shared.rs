@@ -25,7 +25,6 @@ pub struct SharedRedis {
 impl SharedRedis {
     /// Starts connecting; to be called within a `LocalRuntime`. The connection is kept until what is
     /// returned beside it is dropped.
-    #[must_use]
     pub fn start(settings: RedisSettings) -> (Rc<Self>, JoinSet<()>) {
         let link = Link::new();
         let shared = Rc::new(Self { settings, link });
@@ -35,7 +34,6 @@ impl SharedRedis {
     }
 
     /// The key of a thing that is nobody's counter: all with the same `tag` are in one place.
-    #[must_use]
     pub fn key(&self, tag: &str, name: &str) -> String {
         format!("{}:{{{tag}}}:{name}", self.settings.key_prefix)
     }

@@ -95,7 +95,6 @@ impl RedisTarget {
     }
 
     /// What Redis is shown that asks for it.
-    #[must_use]
     pub fn certificate(&self) -> Option<&Arc<Certificate>> {
         self.tls.as_ref()?.certificate()
     }

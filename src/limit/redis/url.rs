@@ -134,19 +134,16 @@ impl RedisUrl {
     }
 
     /// Whether the URL goes over TLS.
-    #[must_use]
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }
 
     /// Whether it has a user or a password.
-    #[must_use]
     pub fn has_login(&self) -> bool {
         self.login.username().is_some() || self.login.password().is_some()
     }
 
     /// The same with another login. An empty password is none, and then there is no user either.
-    #[must_use]
     pub fn with_login(mut self, username: Option<&str>, password: &str) -> Self {
         if password.is_empty() {
             return self;

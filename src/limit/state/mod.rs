@@ -121,7 +121,6 @@ impl StateFile {
     }
 
     /// What another process needs to write the file in this one's place.
-    #[must_use]
     pub fn lock(&self) -> BorrowedFd<'_> {
         self.lock.as_fd()
     }
@@ -142,7 +141,6 @@ impl StateFile {
     }
 
     /// Since when copies cannot be written, and why, if the last one could not.
-    #[must_use]
     pub fn failing(&self) -> Option<(Instant, String)> {
         self.failing_now().clone()
     }
@@ -152,7 +150,6 @@ impl StateFile {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -69,13 +69,11 @@ pub struct Entry {
 
 impl Entry {
     /// As much of a text as is kept.
-    #[must_use]
     pub fn cut(text: &str) -> Box<str> {
         text[..text.floor_char_boundary(LONGEST)].into()
     }
 
     /// The same for bytes, which need not be UTF-8.
-    #[must_use]
     pub fn cut_bytes(bytes: &[u8]) -> Box<str> {
         let beginning = &bytes[..bytes.len().min(LONGEST)];
         Self::cut(&String::from_utf8_lossy(beginning))

@@ -8,7 +8,6 @@ use super::{
 
 impl Explanation {
     /// As `tollgate explain` prints it.
-    #[must_use]
     pub fn text(&self) -> String {
         text(self)
     }

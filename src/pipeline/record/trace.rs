@@ -84,14 +84,12 @@ impl Trace<'_> {
 
 impl<'r> Record<'r> {
     /// The trace that the request belongs to. Where there are no traces, the one that its caller names.
-    #[must_use]
     pub(in crate::pipeline) fn trace_id(&self) -> Option<TraceId> {
         let came = || TraceParent::of(&self.request?.head.fields).map(|came| came.trace_id);
         self.trace.as_ref().map(|trace| trace.id).or_else(came)
     }
 
     /// Whether its trace is recorded.
-    #[must_use]
     pub(in crate::pipeline) fn is_sampled(&self) -> bool {
         self.trace
             .as_ref()
@@ -99,7 +97,6 @@ impl<'r> Record<'r> {
     }
 
     /// What the service is told with the try that is under way.
-    #[must_use]
     pub(in crate::pipeline) fn told_trace(&self) -> Option<ToldTrace> {
         let trace = self.trace.as_ref()?;
         let mut parent_id = None;

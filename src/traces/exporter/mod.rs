@@ -97,26 +97,22 @@ impl Traces {
     }
 
     /// Whether spans were dropped within so much time.
-    #[must_use]
     pub fn drops_within(&self, time: Duration, now: Instant) -> bool {
         let last = *self.last_dropped();
         last.is_some_and(|last| now.saturating_duration_since(last) < time)
     }
 
     /// How many spans were recorded.
-    #[must_use]
     pub fn sampled(&self) -> u64 {
         self.sampled.load(Relaxed)
     }
 
     /// How many of them the collector has taken.
-    #[must_use]
     pub fn exported(&self) -> u64 {
         self.exported.load(Relaxed)
     }
 
     /// How many of them are lost: there was no room, or no collector that took them.
-    #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -132,7 +128,6 @@ impl Traces {
     }
 
     /// What a thread is to export with; from now on [`Traces::finish`] waits for it.
-    #[must_use]
     pub fn exporter(self: &Arc<Self>) -> Exporter {
         self.note_running(true);
         Exporter(Arc::clone(self))

@@ -84,7 +84,6 @@ impl Connection {
     }
 
     /// What was agreed upon with the peer, if TLS is spoken.
-    #[must_use]
     pub fn agreed(&self) -> Option<Agreed<'_>> {
         match &self.stream {
             Stream::Plain(_) => None,
@@ -93,7 +92,6 @@ impl Connection {
     }
 
     /// Whether a part of a record has come, of which nothing can be read before the rest has.
-    #[must_use]
     pub fn is_within_record(&self) -> bool {
         match &self.stream {
             Stream::Plain(_) => false,
