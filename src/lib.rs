@@ -30,11 +30,13 @@ pub mod upstream;
 
 pub mod breaker;
 mod grpc;
+mod lock;
 pub mod logging;
 pub mod message;
 pub mod metrics;
 mod protobuf;
 pub mod request_id;
+mod seldom;
 pub mod tls;
 pub mod traces;
 pub mod wire;

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use http::header::{HOST, RETRY_AFTER};
@@ -20,6 +20,8 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::lock::lock;
 
 use super::issued::system_time;
 
@@ -52,14 +54,7 @@ impl Client {
     /// Before when the authority wants no more requests, if its last refusal said so (RFC 8555 section
     /// 6.6).
     pub(super) fn come_again(&self) -> Option<SystemTime> {
-        *self.lock()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<SystemTime>> {
-        // One value: there is nothing that a panic could leave half done.
-        self.come_again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.come_again)
     }
 
     fn note(&self, answer: &Response<Bytes>) {
@@ -68,7 +63,7 @@ impl Client {
         }
         let said = answer.headers().get(RETRY_AFTER);
         let said = said.and_then(|value| value.to_str().ok());
-        *self.lock() = said.and_then(|text| time_of(text, SystemTime::now()));
+        *lock(&self.come_again) = said.and_then(|text| time_of(text, SystemTime::now()));
     }
 
     async fn ask(&self, request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, Failure> {

@@ -2,9 +2,10 @@
 //! brings a new certificate, on different threads: both go through here, so that neither is lost.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use crate::lock::lock;
 use crate::tls::{ServerTls, Source};
 
 use super::issued::Issued;
@@ -36,14 +37,14 @@ struct Shown {
 impl Shelf {
     /// Forgets what there is for other names than these, and takes nothing for others from now on.
     pub(super) fn want(&self, names: &[String]) {
-        let mut content = self.lock();
+        let mut content = lock(&self.0);
         content.issued.retain(|name, _| names.contains(name));
         names.clone_into(&mut content.wanted);
     }
 
     /// Shows what there is by `tls` from now on.
     pub(super) fn show_by(&self, tls: Option<Arc<ServerTls>>) {
-        let mut content = self.lock();
+        let mut content = lock(&self.0);
         if let Some(tls) = &tls {
             for (name, Shown { issued, .. }) in &content.issued {
                 tls.install(Source::Acme(name.clone()), issued.certificate.clone());
@@ -55,7 +56,7 @@ impl Shelf {
     /// Shows a certificate that `directory` has issued, in the place of the one that there was for its name.
     /// Its order may have begun when the name was still wanted.
     pub(super) fn put(&self, name: &str, directory: &str, issued: Issued) {
-        let mut content = self.lock();
+        let mut content = lock(&self.0);
         if !content.wanted.iter().any(|wanted| wanted == name) {
             return;
         }
@@ -76,7 +77,7 @@ impl Shelf {
         directory: &str,
         all: impl Iterator<Item = (&'n String, Option<SystemTime>)>,
     ) {
-        let mut content = self.lock();
+        let mut content = lock(&self.0);
         for (name, renewal) in all {
             let shown = content.issued.get_mut(name);
             if let Some(shown) = shown.filter(|shown| shown.directory == directory) {
@@ -87,22 +88,17 @@ impl Shelf {
 
     /// Whether the certificate of a name ought to have been renewed by now.
     pub(super) fn is_late(&self, name: &str, now: SystemTime) -> bool {
-        let content = self.lock();
+        let content = lock(&self.0);
         let shown = content.issued.get(name);
         shown.is_none_or(|shown| is_late(shown.issued.validity(), shown.renewal, now))
     }
 
     /// The certificate of a name, if it is of that directory.
     pub(super) fn of(&self, name: &str, directory: &str) -> Option<Arc<Issued>> {
-        let content = self.lock();
+        let content = lock(&self.0);
         let shown = content.issued.get(name);
         let shown = shown.filter(|shown| shown.directory == directory)?;
         Some(Arc::clone(&shown.issued))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Content> {
-        // After a panic in between, a certificate may not be shown until it is renewed; none is wrong.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

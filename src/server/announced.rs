@@ -41,7 +41,7 @@ pub(super) async fn client_of(
         }
         Ok(None) => None,
         Err(why) => {
-            if room.malformed_headers.is_due() {
+            if room.malformed_headers.is_due(Instant::now()) {
                 let (why, proxy) = (why.to_string(), proxy.ip());
                 tracing::warn!(
                     %proxy,

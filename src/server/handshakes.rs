@@ -2,13 +2,14 @@
 //! the log, once in ten seconds at most. A client that leaves, or is too slow, is a matter of every day.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rustls::{Error, PeerIncompatible};
 
 use crate::metrics::HandshakeOutcome;
 use crate::wire::tls::HandshakeError;
 
-use super::seldom::Seldom;
+use crate::seldom::Seldom;
 
 /// How a handshake has ended.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub(super) struct Handshakes {
     gave_way: AtomicU64,
     not_tls: AtomicU64,
     failed: AtomicU64,
-    seldom: Seldom,
+    seldom: Seldom<10>,
 }
 
 impl Handshakes {
@@ -67,7 +68,7 @@ impl Handshakes {
         if !matches!(outcome, Outcome::Done) {
             tracing::debug!(?outcome, "a TLS handshake was not finished");
         }
-        let Some(last) = why.filter(|_| self.seldom.is_due()) else {
+        let Some(last) = why.filter(|_| self.seldom.is_due(Instant::now())) else {
             return;
         };
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);

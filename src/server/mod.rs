@@ -11,7 +11,6 @@ mod inherited;
 mod listen;
 mod room;
 mod secured;
-mod seldom;
 mod shares;
 mod worker;
 

@@ -3,14 +3,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::handshakes::Handshakes;
-use super::seldom::Seldom;
 use super::shares::Shares;
+use crate::seldom::Seldom;
 
 /// For how long a connection has to have been idle to give way: workers do not know of each other's,
 /// and one that was accepted just now, whose request is on its way, should not be the first.
@@ -30,9 +30,9 @@ pub struct Room {
     free: Arc<Semaphore>,
     /// Changes whenever somebody wants a place, from connections that are idle for so long.
     wanted: watch::Sender<Duration>,
-    crowded: Seldom,
+    crowded: Seldom<10>,
     /// What trusted proxies send in the place of PROXY protocol headers.
-    pub(super) malformed_headers: Seldom,
+    pub(super) malformed_headers: Seldom<10>,
     /// What has become of those of TLS.
     pub(super) handshakes: Handshakes,
     /// What each address has.
@@ -77,7 +77,7 @@ impl Room {
     }
 
     fn log(&self) {
-        if self.crowded.is_due() {
+        if self.crowded.is_due(Instant::now()) {
             tracing::warn!(
                 connections = self.size,
                 "there is no room for more connections: the longest idle ones are closed, and new ones wait while none is idle"

@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
-use super::seldom::Seldom;
+use crate::lock::lock;
+use crate::seldom::Seldom;
 
 /// Locks are held for less than a microsecond, but workers should not meet at one all the same.
 const SHARDS: usize = 16;
@@ -18,7 +20,7 @@ const SHARDS: usize = 16;
 pub(super) struct Shares {
     open: [Mutex<HashMap<IpAddr, u32>>; SHARDS],
     hasher: RandomState,
-    crowded: Seldom,
+    crowded: Seldom<10>,
 }
 
 /// One connection of an address.
@@ -49,12 +51,11 @@ impl Shares {
     fn shard(&self, address: IpAddr) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
         let hash = self.hasher.hash_one(address);
         let shard = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
-        let open = self.open[shard].lock();
-        open.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open[shard])
     }
 
     fn log(&self, address: IpAddr, most: u32) {
-        if self.crowded.is_due() {
+        if self.crowded.is_due(Instant::now()) {
             tracing::warn!(
                 %address,
                 max_connections_per_ip = most,

@@ -5,12 +5,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
+
+use crate::lock::lock;
 
 use super::provider::provider;
 
@@ -50,7 +52,7 @@ impl Challenges {
             return None;
         }
         let token = path.strip_prefix(WELL_KNOWN)?;
-        let by_name = self.lock();
+        let by_name = lock(&self.by_name);
         let mut all = by_name.values().map(|shown| &shown.challenge);
         let found = all.find(|challenge| challenge.token.as_bytes() == token)?;
         Some(found.key_authorization.clone())
@@ -61,13 +63,13 @@ impl Challenges {
         if !self.are_pending.load(Ordering::Relaxed) {
             return None;
         }
-        Some(Arc::clone(&self.lock().get(name)?.certificate))
+        Some(Arc::clone(&lock(&self.by_name).get(name)?.certificate))
     }
 
     /// Shows a challenge from now on.
     pub fn show(&self, name: &str, challenge: Challenge) -> Result<(), rcgen::Error> {
         let shown = Shown::new(name, challenge, false)?;
-        let mut by_name = self.lock();
+        let mut by_name = lock(&self.by_name);
         by_name.insert(name.to_owned(), shown);
         self.note_pending(&by_name);
         Ok(())
@@ -75,14 +77,14 @@ impl Challenges {
 
     /// Shows the challenge of a name no longer.
     pub fn hide(&self, name: &str) {
-        let mut by_name = self.lock();
+        let mut by_name = lock(&self.by_name);
         by_name.remove(name);
         self.note_pending(&by_name);
     }
 
     /// Shows none of those that are ordered here any longer.
     pub fn hide_ours(&self) {
-        let mut by_name = self.lock();
+        let mut by_name = lock(&self.by_name);
         by_name.retain(|_, shown| shown.is_foreign);
         self.note_pending(&by_name);
     }
@@ -91,7 +93,7 @@ impl Challenges {
     pub fn follow(&self, foreign: Vec<(String, Challenge)>) {
         let mut new = Vec::new();
         {
-            let mut by_name = self.lock();
+            let mut by_name = lock(&self.by_name);
             by_name.retain(|name, shown| {
                 let is_still = |(other, challenge): &(String, Challenge)| {
                     other == name && *challenge == shown.challenge
@@ -108,7 +110,7 @@ impl Challenges {
         // A key is made for each, which takes too long to be done while workers wait for the lock.
         for (name, challenge) in new {
             if let Ok(shown) = Shown::new(&name, challenge, true) {
-                let mut by_name = self.lock();
+                let mut by_name = lock(&self.by_name);
                 by_name.entry(name).or_insert(shown);
                 self.note_pending(&by_name);
             }
@@ -119,16 +121,11 @@ impl Challenges {
         self.are_pending
             .store(!by_name.is_empty(), Ordering::Relaxed);
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Shown>> {
-        // Each change is one operation on the map, which is whole even after a panic.
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Challenges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.lock().keys()).finish()
+        f.debug_set().entries(lock(&self.by_name).keys()).finish()
     }
 }
 

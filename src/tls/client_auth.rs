@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -15,6 +15,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
+use crate::lock::read;
 use crate::message::host;
 use crate::words::{Word, words};
 
@@ -269,8 +270,7 @@ impl ClientAuth {
     }
 
     pub(super) fn verifier(&self) -> Arc<Verifier> {
-        let verifier = self.verifier.read();
-        Arc::clone(&verifier.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&read(&self.verifier))
     }
 }
 

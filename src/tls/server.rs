@@ -2,7 +2,7 @@
 //! certificates once; whoever has a new certificate puts another table in its place.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
@@ -12,6 +12,7 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
+use crate::lock::read;
 use crate::words::words;
 
 use super::certificate::Certificate;
@@ -183,8 +184,7 @@ impl ServerTls {
 
 impl Certificates {
     fn table(&self) -> Arc<Table> {
-        let table = self.table.read();
-        Arc::clone(&table.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&read(&self.table))
     }
 }
 

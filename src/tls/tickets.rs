@@ -2,11 +2,13 @@
 //! section 4.6.1, RFC 5077). All that is in one is encrypted under a key that all workers and, with a
 //! shared secret, all gateways of a fleet derive from that secret and the time: nothing is exchanged.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use rustls::server::ProducesTickets;
+
+use crate::lock::{read, write};
 
 use super::secret::Secret;
 
@@ -62,14 +64,12 @@ impl Tickets {
     /// The keys of now.
     fn keys(&self) -> Arc<Keys> {
         let period = (self.clock)() / u64::from(PERIOD_SECONDS);
-        let keys = self.keys.read();
-        let keys = Arc::clone(&keys.unwrap_or_else(PoisonError::into_inner));
+        let keys = Arc::clone(&read(&self.keys));
         if keys.period == period {
             return keys;
         }
         let keys = Arc::new(Keys::of(period, &self.secret, &self.clients));
-        let mut place = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        *place = Arc::clone(&keys);
+        *write(&self.keys) = Arc::clone(&keys);
         keys
     }
 }

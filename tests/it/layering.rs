@@ -25,6 +25,8 @@ const LAYERS: [&[&str]; 9] = [
         "grpc",
         "protobuf",
         "words",
+        "seldom",
+        "lock",
     ],
 ];
 

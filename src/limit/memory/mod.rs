@@ -13,7 +13,9 @@ pub(super) use shard::Entry;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 use self::shard::Shard;
 use super::algorithm::{Counter, Judgement, judge};
@@ -137,9 +139,7 @@ impl MemoryStore {
     }
 
     fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        // A panic elsewhere cannot leave a counter half written that matters more than going on.
-        let Locked(shard) = &self.shards[shard];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[shard].0)
     }
 
     /// Keeps a counter, in its slot if it has one. A counter of nothing takes no room.

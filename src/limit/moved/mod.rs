@@ -8,9 +8,11 @@
 mod text;
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, oneshot};
+
+use crate::lock::lock;
 
 use super::{Check, MemoryStore, Outcome};
 
@@ -71,7 +73,7 @@ impl Moved {
     /// Lets requests ask from now on, and, if this process counts, ends counting in it.
     pub(super) fn move_out(self: &Arc<Self>, counts_here: bool) -> Questions {
         let (asks, asked) = mpsc::channel(WAITING);
-        *self.asks.lock().unwrap_or_else(PoisonError::into_inner) = Some(asks);
+        *lock(&self.asks) = Some(asks);
         if counts_here {
             self.memory.set_moved(true);
         }
@@ -128,8 +130,7 @@ impl Moved {
     }
 
     fn asks(&self) -> Option<mpsc::Sender<Question>> {
-        let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
-        asks.clone()
+        lock(&self.asks).clone()
     }
 }
 

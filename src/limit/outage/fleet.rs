@@ -6,14 +6,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
 use crate::limit::clock::millis;
 use crate::limit::redis::{Connection, FleetSize, Heartbeat, Link, heartbeat};
+use crate::lock::lock;
 
 /// The time between two heartbeats.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -86,7 +87,7 @@ impl Fleet {
     /// How long it is until the next heartbeat. `None`: it is time, and this worker's turn.
     fn pause(&self) -> Option<Duration> {
         let now = Instant::now();
-        let mut next = self.next();
+        let mut next = lock(&self.next);
         if *next > now {
             return Some(*next - now);
         }
@@ -116,7 +117,7 @@ impl Fleet {
         self.is_denied.store(false, Ordering::Relaxed);
         if is_new {
             self.instances.fetch_max(instances, Ordering::Relaxed);
-            let mut next = self.next();
+            let mut next = lock(&self.next);
             *next = (*next).min(Instant::now() + FIRST_INTERVAL);
         } else {
             self.instances.store(instances, Ordering::Relaxed);
@@ -134,10 +135,6 @@ impl Fleet {
                  +zremrangebyscore +pexpire"
             );
         }
-    }
-
-    fn next(&self) -> MutexGuard<'_, Instant> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,13 +2,14 @@
 //! has it again, and one more if the reason becomes another.
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::Fleet;
 use crate::limit::clock::millis;
 use crate::limit::redis::CallError;
 use crate::limit::{OnFailure, RedisSettings};
+use crate::lock::lock;
 
 /// How many workers are without Redis, and what has been logged of it.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ struct OutageState {
 impl OutageLog {
     /// How many workers are without Redis, and since when some are.
     pub(in crate::limit) fn outage(&self) -> (usize, Option<Instant>) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.0);
         (known.workers_without, known.since)
     }
 }
@@ -83,7 +84,7 @@ impl<'a> WorkerLog<'a> {
 
     /// It is without Redis.
     pub(in crate::limit) fn lost(&self, cause: &CallError) {
-        let mut known = self.known();
+        let mut known = lock(&self.log.0);
         known.workers_without += usize::from(!self.without.replace(true));
         known.since.get_or_insert_with(Instant::now);
         let trouble = Trouble::from(cause);
@@ -108,7 +109,7 @@ impl<'a> WorkerLog<'a> {
 
     /// It has a connection.
     pub(in crate::limit) fn healed(&self) {
-        let mut known = self.known();
+        let mut known = lock(&self.log.0);
         known.workers_without -= usize::from(self.without.replace(false));
         let first = !std::mem::replace(&mut known.answered, true);
         if known.workers_without > 0 {
@@ -122,14 +123,10 @@ impl<'a> WorkerLog<'a> {
             tracing::info!(%redis, "redis answers");
         }
     }
-
-    fn known(&self) -> MutexGuard<'a, OutageState> {
-        self.log.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for WorkerLog<'_> {
     fn drop(&mut self) {
-        self.known().workers_without -= usize::from(self.without.get());
+        lock(&self.log.0).workers_without -= usize::from(self.without.get());
     }
 }

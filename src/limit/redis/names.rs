@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tokio::sync::watch;
+
+use crate::lock::lock;
 
 /// What came of a lookup; shared by all who have waited for it. The addresses have no port.
 type Answer = Result<Vec<SocketAddr>, Arc<io::Error>>;
@@ -50,10 +52,7 @@ impl Names {
     }
 
     fn ask(&self, host: &str) -> io::Result<watch::Receiver<Option<Answer>>> {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = lock(&self.under_way);
         under_way.retain(|_, answer| answer.borrow().is_none() && answer.has_changed().is_ok());
         if let Some(answer) = under_way.get(host) {
             return Ok(answer.clone());

@@ -18,10 +18,12 @@ use std::io::{self, BufReader, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
+
+use crate::lock::lock;
 
 use super::clock::millis;
 use super::{LimitStore, MemoryStore};
@@ -127,26 +129,17 @@ impl StateFile {
 
     /// Writes nothing from now on, until told otherwise. Waits for a copy that is being written.
     pub fn rest(&self) {
-        *self.rests() = true;
+        *lock(&self.rests) = true;
     }
 
     /// Writes again.
     pub fn resume(&self) {
-        *self.rests() = false;
-    }
-
-    fn rests(&self) -> MutexGuard<'_, bool> {
-        // A panic while a copy was written leaves the flag as it is.
-        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.rests) = false;
     }
 
     /// Since when copies cannot be written, and why, if the last one could not.
     pub fn failing(&self) -> Option<(Instant, String)> {
-        self.failing_now().clone()
-    }
-
-    fn failing_now(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.failing).clone()
     }
 
     /// Where it is.
@@ -179,12 +172,12 @@ impl StateFile {
     }
 
     fn save_at(&self, store: &MemoryStore, now: SystemTime) -> Result<usize, StateError> {
-        let rests = self.rests();
+        let rests = lock(&self.rests);
         if *rests {
             return Ok(0);
         }
         let saved = self.write(store, now);
-        let mut failing = self.failing_now();
+        let mut failing = lock(&self.failing);
         match &saved {
             Ok(_) => *failing = None,
             Err(error) => {

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::super::CallError;
 use super::super::url::HostPort;
 use crate::limit::clock::millis;
+use crate::lock::lock;
 
 /// How often the log says that a node replies with errors. Some calls may go well in between: one
 /// that is refused needs no memory.
@@ -33,7 +34,7 @@ impl Nodes {
     /// A call was answered with an error.
     pub(super) fn refused(&self, node: &HostPort, cause: &CallError) {
         let now = Instant::now();
-        let mut troubled = self.lock();
+        let mut troubled = lock(&self.0);
         let lately = |logged: &Instant| now.duration_since(*logged) < LOG_INTERVAL;
         if !troubled.refusals.get(node).is_some_and(lately) {
             troubled.refusals.retain(|_, logged| lately(logged));
@@ -44,17 +45,13 @@ impl Nodes {
 
     /// A worker has a connection to the node.
     pub(super) fn found(&self, node: &HostPort) {
-        let mut troubled = self.lock();
+        let mut troubled = lock(&self.0);
         if !troubled.lost.contains_key(node)
             && let Some(since) = troubled.logged.remove(node)
         {
             let outage_ms = millis(since.elapsed());
             tracing::info!(event = "redis_back", %node, outage_ms, "a node of redis answers again");
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Troubled> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,7 +65,7 @@ pub(super) struct Loss {
 impl Loss {
     /// Notes it, and logs it if no other worker has.
     pub(super) fn begin(nodes: &Arc<Nodes>, node: &HostPort, cause: &CallError) -> Self {
-        let mut troubled = nodes.lock();
+        let mut troubled = lock(&nodes.0);
         *troubled.lost.entry(node.clone()).or_default() += 1;
         if let Entry::Vacant(logged) = troubled.logged.entry(node.clone()) {
             logged.insert(Instant::now());
@@ -83,7 +80,7 @@ impl Loss {
 
 impl Drop for Loss {
     fn drop(&mut self) {
-        let lost = &mut self.nodes.lock().lost;
+        let lost = &mut lock(&self.nodes.0).lost;
         if let Some(workers) = lost.get_mut(&self.node) {
             *workers -= 1;
         }
