@@ -1,8 +1,9 @@
 //! One client connection: heads are read from it, one after another, and each is put through the
 //! pipeline. Between two requests it holds no buffer and costs little.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -177,6 +178,7 @@ impl Client<'_> {
             let (connection, alarm) = (&mut self.connection, &mut self.alarm);
             let read = poll_fn(|cx| match connection.poll_fill(cx, buffers) {
                 Poll::Pending => {
+                    connection.input_mut().shrink(buffers);
                     let due = *due.get_or_insert_with(|| Instant::now() + header_timeout);
                     alarm.poll_due(cx, due).map(|()| None)
                 }
@@ -254,9 +256,12 @@ impl Client<'_> {
         self.connection.rest(&self.worker.buffers);
     }
 
-    /// Ends the connection so that what was sent last arrives, whatever the client sends.
+    /// Ends the connection so that what was sent last arrives, whatever the client sends. It gives way as
+    /// one that rests does.
     async fn linger(mut self) {
         let (connection, buffers) = (&mut self.connection, &self.worker.buffers);
+        let guard = self.guard;
+        guard.set_idle(Some(Instant::now()));
         let read_to_end = async {
             poll_fn(|cx| connection.poll_finish(cx, buffers)).await?;
             loop {
@@ -266,8 +271,16 @@ impl Client<'_> {
                 }
             }
         };
+        let given_way = async {
+            let mut read_to_end = pin!(read_to_end);
+            poll_fn(|cx| match read_to_end.as_mut().poll(cx) {
+                Poll::Pending if guard.gives_way(cx) => Poll::Ready(Ok(())),
+                read => read,
+            })
+            .await
+        };
         // Whether it worked or not: there is nothing more that can be done.
-        let _ = self.alarm.limit(LINGER, read_to_end).await;
+        let _ = self.alarm.limit(LINGER, given_way).await;
         self.connection.input_mut().consume(usize::MAX);
         self.connection.rest(buffers);
     }

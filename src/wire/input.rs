@@ -65,7 +65,7 @@ impl Input {
     }
 
     /// Holds a few bytes in no more memory than they need, for a peer that may never send the rest.
-    pub(super) fn shrink(&mut self, buffers: &Buffers) {
+    pub fn shrink(&mut self, buffers: &Buffers) {
         let bytes = self.bytes();
         if self.bytes.capacity() >= SMALL && bytes.len() < SMALL / 4 {
             let few = bytes.to_vec();
@@ -90,8 +90,10 @@ impl Input {
 
     /// Makes room for a read: a full buffer doubles, so that a large body is read in large pieces.
     pub(super) fn reserve(&mut self, buffers: &Buffers) {
-        if self.bytes.capacity() == 0 {
-            self.bytes = buffers.take();
+        if self.bytes.capacity() < SMALL {
+            let few = std::mem::replace(&mut self.bytes, buffers.take());
+            self.bytes.extend_from_slice(&few[self.start..]);
+            self.start = 0;
         }
         self.compact();
         let spare = self.bytes.capacity() - self.bytes.len();

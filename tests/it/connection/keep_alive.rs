@@ -130,6 +130,26 @@ fn a_request_whose_end_is_not_known_is_read_on_after_its_answer() {
 }
 
 #[test]
+fn a_refused_client_that_stays_gives_way() {
+    // The first is refused and keeps its side open; it would be read from for five seconds.
+    let refused = [
+        "GET /api/inventory/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n",
+    ];
+    let shop = Shop::with("[server]\nmax_connections = 1\nheader_timeout = \"200ms\"");
+    for head in refused.into_iter().chain(["GET /"]) {
+        let mut first = shop.gateway.connect();
+        first.send(head);
+        assert!(first.answer().status >= 400);
+        let mut second = shop.gateway.connect();
+        second.patience(Duration::from_secs(3));
+        let last = Request::get("/api/inventory/x").field("Connection", "close");
+        second.ask(&last).is(200);
+        first.is_closed();
+    }
+}
+
+#[test]
 fn connections_beyond_the_bound_wait_while_all_others_are_busy() {
     let shop = Shop::with("[server]\nmax_connections = 4\nworkers = 2");
     let mut first: Vec<_> = (0..4).map(|_| shop.gateway.connect()).collect();
