@@ -228,7 +228,10 @@ async fn start_and_serve(
         keeper,
     } = started??;
     let done = gateway.serve(claimed, admin, predecessor, reloader, signals);
-    let done = done.await;
+    let (heir, done) = match done.await {
+        Ok(heir) => (heir, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let last_files = apart("end", move || {
         if let Some(keeper) = keeper {
             keeper.finish();
@@ -238,6 +241,10 @@ async fn start_and_serve(
         }
         gateway.traces.finish(LAST_SPANS);
         gateway.report_lost_lines(true);
+        // Some lines and spans may have been lost only now.
+        if let Some(mut heir) = heir {
+            heir.give_rest(&gateway.metrics);
+        }
     });
     let last_files = tokio::time::timeout(LAST_FILES, last_files);
     if let Some(Err(_)) = signals.unless_stopped(last_files).await {

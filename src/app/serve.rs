@@ -63,7 +63,8 @@ struct Drain {
 }
 
 impl Gateway {
-    /// Starts the threads, serves until a signal says to stop or a successor serves, and drains.
+    /// Starts the threads, serves until a signal says to stop or a successor serves, and drains. Returns
+    /// the successor, if there is one.
     pub(super) async fn serve(
         &self,
         claimed: Claimed,
@@ -71,7 +72,7 @@ impl Gateway {
         predecessor: Option<Predecessor>,
         reloader: Reloader,
         signals: &mut Signals,
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<Heir>, StartError> {
         let threads = self.start(reloader, &admin)?;
         let workers = threads.workers.len();
         let mut running = Running {
@@ -90,11 +91,11 @@ impl Gateway {
             workers,
         };
         let done = running.live(signals).await;
-        if let Some(heir) = &running.heir {
+        if let Some(heir) = &mut running.heir {
             heir.give_rest(&self.metrics);
         }
         running.leave_operators().await;
-        done
+        done.map(|()| running.heir)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::admin::{self, AdminSocket, ClaimError, Given, Port, Reloads};
 use crate::config::{AccessLog, AdminListen, Finding, Loaded, Settings, Written};
 use crate::limit::{Clock, LimitStore, StateFile};
 use crate::logging::{OperatorLog, Sink, Target};
-use crate::metrics::{Metrics, ReloadOutcome};
+use crate::metrics::{Dropped, Metrics, ReloadOutcome};
 use crate::pipeline::codes::CODES;
 use crate::pipeline::names;
 use crate::pipeline::snapshot::Snapshot;
@@ -60,7 +60,8 @@ impl Started {
         } = loaded;
         log_start(&file, &settings, &snapshot, &written);
         log_lints(&lints);
-        let (access_log, pretty_access) = open_access_log(&settings)?;
+        let metrics = Arc::new(Metrics::new(CODES));
+        let (access_log, pretty_access) = open_access_log(&settings, &metrics.dropped)?;
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         let store = Arc::new(store);
         let state = open_state(&settings, &store, predecessor.as_mut())?;
@@ -73,10 +74,9 @@ impl Started {
         registry.join(&mut snapshot.upstreams);
         let acme = Arc::new(Acme::new(settings.redis.clone()));
         snapshot.join_acme(&acme);
-        let metrics = Arc::new(Metrics::new(CODES));
         metrics.keep(names(&snapshot));
         metrics.note_reload(ReloadOutcome::Ok, now_ms());
-        let traces = Arc::<Traces>::default();
+        let traces = Arc::new(Traces::new(Arc::clone(&metrics.dropped.spans)));
         traces.apply(snapshot.traces.as_ref());
         let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
@@ -233,12 +233,15 @@ fn claim_all(
 }
 
 /// The access log, if there is one, and whether its lines are for people.
-fn open_access_log(settings: &Settings) -> Result<(Option<Arc<Sink>>, bool), StartError> {
+fn open_access_log(
+    settings: &Settings,
+    dropped: &Dropped,
+) -> Result<(Option<Arc<Sink>>, bool), StartError> {
     let Some(target) = access_target(settings) else {
         return Ok((None, false));
     };
     let pretty = target == Target::Stdout && is_pretty(settings.log_format, &io::stdout());
-    match Sink::start(target.clone()) {
+    match Sink::start(target.clone(), Arc::clone(&dropped.lines)) {
         Ok(sink) => Ok((Some(sink), pretty)),
         Err(error) => Err(StartError::AccessLog { target, error }),
     }

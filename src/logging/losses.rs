@@ -2,7 +2,7 @@
 //! once a minute at most, and when lines are written again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a loss that goes on is told, at most, and how long one counts as late.
@@ -11,7 +11,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// The lines that a log has lost.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    lost: AtomicU64,
+    lost: Arc<AtomicU64>,
     /// The last attempt to write failed.
     failing: AtomicBool,
     last: Mutex<Option<Loss>>,
@@ -46,6 +46,14 @@ pub(super) enum News {
 }
 
 impl Losses {
+    /// Counts lost lines there.
+    pub(super) fn counted_in(lost: Arc<AtomicU64>) -> Self {
+        Self {
+            lost,
+            ..Self::default()
+        }
+    }
+
     /// How many lines have been lost.
     pub(super) fn count(&self) -> u64 {
         self.lost.load(Relaxed)

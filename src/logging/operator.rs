@@ -74,7 +74,7 @@ impl LogLevel {
 /// # Errors
 /// When no thread can be started.
 pub fn start_operator_log(level: Level, pretty: bool, colours: bool) -> io::Result<OperatorLog> {
-    let sink = Sink::start(Target::Stderr)?;
+    let sink = Sink::start(Target::Stderr, Arc::default())?;
     let events = Arc::<Events>::default();
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)

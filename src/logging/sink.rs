@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,14 +47,17 @@ enum Batch {
 }
 
 impl Sink {
-    /// Opens the target and starts the thread.
+    /// Opens the target and starts the thread, which counts in `lost` the lines that it cannot write.
     ///
     /// # Errors
     /// When the file cannot be opened or no thread can be started.
-    pub fn start(target: Target) -> io::Result<Arc<Self>> {
+    pub fn start(target: Target, lost: Arc<AtomicU64>) -> io::Result<Arc<Self>> {
         let output = target.open()?;
         let (queue, batches) = sync_channel(QUEUE);
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(Counts {
+            losses: Losses::counted_in(lost),
+            ..Counts::default()
+        });
         let writer = Writer {
             target: target.clone(),
             output,
@@ -105,11 +108,6 @@ impl Sink {
     /// Since when lines have been lost, and why, if some were within the last minute.
     pub fn lost_of_late(&self, now: Instant) -> Option<(Instant, String)> {
         self.counts.losses.of_late(now)
-    }
-
-    /// How many lines have been lost.
-    pub fn lost(&self) -> u64 {
-        self.counts.losses.count()
     }
 
     /// Waits until what was handed over is written, at most `patience`. For a log that goes on.
@@ -254,7 +252,7 @@ mod tests {
             folder.path().join("access.log"),
             folder.path().join("access.log.1"),
         );
-        let sink = Sink::start(Target::File(path.clone())).unwrap();
+        let sink = Sink::start(Target::File(path.clone()), Arc::default()).unwrap();
         sink.write(b"one\n".to_vec());
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_time().build().unwrap();
@@ -266,15 +264,16 @@ mod tests {
         sink.finish(Duration::from_secs(10));
         assert_eq!(std::fs::read(&old).unwrap(), b"one\n");
         assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
-        assert_eq!(sink.lost(), 0);
+        assert_eq!(sink.lost_of_late(Instant::now()), None);
     }
 
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
-        let sink = Sink::start(Target::File("/dev/full".into())).unwrap();
+        let lost = Arc::<AtomicU64>::default();
+        let sink = Sink::start(Target::File("/dev/full".into()), Arc::clone(&lost)).unwrap();
         sink.write(b"a\nb\n".to_vec());
         sink.finish(Duration::from_secs(10));
-        assert_eq!(sink.lost(), 2);
+        assert_eq!(lost.load(Ordering::Relaxed), 2);
         let (_, why) = sink.lost_of_late(Instant::now()).unwrap();
         assert!(why.contains("No space left"), "{why}");
     }

@@ -6,6 +6,7 @@
 //! Some requests of late are kept as they were, too (`recent.rs`).
 
 mod cell;
+mod dropped;
 mod exemplar;
 pub mod filter;
 mod histogram;
@@ -23,6 +24,7 @@ mod transfer;
 mod worker;
 
 pub use cell::{Counter, Gauge};
+pub use dropped::{Dropped, DroppedTotals};
 pub use exemplar::{BUCKETS as EXEMPLARS_A_ROUTE, Exemplar};
 pub use histogram::{CLASSIC_BOUNDS, Histogram, HistogramTotals, SCHEMA, ZERO_THRESHOLD};
 pub use kinds::{
@@ -61,6 +63,8 @@ pub struct Metrics {
     workers: Rows<usize, WorkerRow>,
     next_worker: Mutex<usize>,
     reloads: Reloads,
+    /// What could not be written down.
+    pub dropped: Dropped,
     before: Mutex<Before>,
 }
 
@@ -98,6 +102,7 @@ impl Metrics {
             workers: Rows::of_any(),
             next_worker: Mutex::default(),
             reloads: Reloads::default(),
+            dropped: Dropped::default(),
             before: Mutex::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Metrics;
+use super::dropped::DroppedTotals;
 use super::histogram::HistogramTotals;
 use super::kinds::{
     ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,
@@ -80,6 +81,8 @@ pub struct Totals {
     pub reloads: OutcomeTotals<ReloadOutcome>,
     /// When the configuration in force was loaded, in milliseconds since 1970.
     pub last_reload_success_ms: u64,
+    /// What could not be written down.
+    pub dropped: DroppedTotals,
 }
 
 /// What was counted by no name before this process.
@@ -87,6 +90,7 @@ pub struct Totals {
 pub(super) struct Before {
     pub workers: WorkerTotals,
     pub reloads: OutcomeTotals<ReloadOutcome>,
+    pub dropped: DroppedTotals,
     /// The process before this one counts the same things at the same places.
     pub is_alike: bool,
 }
@@ -145,6 +149,7 @@ impl Metrics {
             all,
             reloads: self.read_reloads(),
             last_reload_success_ms: self.reloads.last_success_ms.get(),
+            dropped: self.read_dropped(),
         }
     }
 

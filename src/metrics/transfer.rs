@@ -53,6 +53,7 @@ enum Family {
     Endpoint = b'e',
     Worker = b'w',
     Reloads = b'l',
+    Dropped = b'D',
     /// What is counted at which place.
     Places = b'P',
     /// An endpoint that an operator has drained: a mark.
@@ -171,6 +172,7 @@ impl Metrics {
             },
             Portion::of(Family::Worker, "", self.read_workers()),
             Portion::of(Family::Reloads, "", self.read_reloads()),
+            Portion::of(Family::Dropped, "", self.read_dropped()),
         ];
         all.extend(named(Family::Route, &self.routes));
         all.extend(named(Family::Client, &self.clients));
@@ -193,6 +195,7 @@ impl Metrics {
         const ENDPOINT: u8 = Family::Endpoint as u8;
         const WORKER: u8 = Family::Worker as u8;
         const RELOADS: u8 = Family::Reloads as u8;
+        const DROPPED: u8 = Family::Dropped as u8;
         const PLACES: u8 = Family::Places as u8;
         let name = || Arc::from(portion.name.as_str());
         if portion.family == PLACES {
@@ -216,6 +219,7 @@ impl Metrics {
             }
             WORKER => self.before().workers.add(&portion.totals()),
             RELOADS => self.before().reloads.add(&portion.totals()),
+            DROPPED => self.before().dropped.add(&portion.totals()),
             // A mark, or of another version, which counts something more.
             _ => {}
         }

@@ -135,6 +135,7 @@ pub(super) fn look(view: &View) -> Status {
         certificates: endings(view, wall),
         now: wall,
     };
+    let dropped = view.metrics.read_dropped();
     let age = wall.duration_since(view.started);
     Status {
         version: crate::VERSION,
@@ -153,8 +154,8 @@ pub(super) fn look(view: &View) -> Status {
             upstream: all.services + all.tls_services,
         },
         viewers: view.live.viewers(),
-        access_log_lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),
-        spans_dropped: view.traces.dropped(),
+        access_log_lines_dropped: dropped.lines,
+        spans_dropped: dropped.spans,
     }
 }
 

@@ -31,8 +31,6 @@ pub(super) struct Scrape {
     certificates: BTreeMap<String, i64>,
     /// Whether Redis is there, if there should be one, and how many gateways share it.
     redis: Option<(bool, u32)>,
-    lines_dropped: u64,
-    spans_dropped: u64,
     process: Process,
 }
 
@@ -81,8 +79,6 @@ impl Scrape {
             redis: store
                 .redis
                 .map(|redis| (redis.away_since.is_none(), redis.instances)),
-            lines_dropped: view.access_log.as_ref().map_or(0, |log| log.lost()),
-            spans_dropped: view.traces.dropped(),
             process: Process::look(),
         }
     }
@@ -310,10 +306,10 @@ impl Scrape {
         out.counter(
             "tollgate_access_log_lines_dropped",
             help,
-            self.lines_dropped,
+            self.totals.dropped.lines,
         )?;
         let help = "Spans of traces that could not be exported";
-        out.counter("tollgate_spans_dropped", help, self.spans_dropped)
+        out.counter("tollgate_spans_dropped", help, self.totals.dropped.spans)
     }
 
     #[allow(clippy::cast_precision_loss)] // doubles are what Prometheus reads

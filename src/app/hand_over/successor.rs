@@ -66,9 +66,11 @@ pub(in crate::app) struct Heir {
 }
 
 impl Heir {
-    /// Gives it what has been counted since it serves.
-    pub(in crate::app) fn give_rest(&self, metrics: &Metrics) {
-        let rest = since(metrics.portions(), &self.given);
+    /// Gives it what has been counted since it got the last of that.
+    pub(in crate::app) fn give_rest(&mut self, metrics: &Metrics) {
+        let now = metrics.portions();
+        let rest = since(now.clone(), &self.given);
+        self.given = now;
         if let Err(lost) = self.channel.send_totals(&rest) {
             tracing::warn!(error = %lost, "the successor does not get what was counted here last");
         }

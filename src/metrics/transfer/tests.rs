@@ -1,5 +1,7 @@
 //! Tests of sums that move to a successor.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::*;
 use crate::metrics::{
     ClientOutcome, Names, PolicyOutcome, ReloadOutcome, RetryOutcome, Served, TryOutcome,
@@ -36,6 +38,8 @@ fn count_all(metrics: &Arc<Metrics>) {
     worker.row.requests.increment();
     worker.row.clients.up();
     metrics.note_reload(ReloadOutcome::Refused, 1);
+    metrics.dropped.lines.fetch_add(11, Relaxed);
+    metrics.dropped.spans.fetch_add(13, Relaxed);
 }
 
 #[test]
@@ -56,6 +60,8 @@ fn a_successor_goes_on_from_what_was_counted() {
     assert_eq!(new.portions(), old.portions());
     count_all(&new);
     assert_eq!(new.route("n").unwrap().requests().count(), 3);
+    let dropped = new.read().dropped;
+    assert_eq!((dropped.lines, dropped.spans), (33, 39));
 }
 
 #[test]

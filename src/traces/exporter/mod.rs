@@ -43,7 +43,7 @@ pub struct Traces {
     queue: Queue,
     sampled: AtomicU64,
     exported: AtomicU64,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
     /// When the last of these was.
     last_dropped: Mutex<Option<Instant>>,
     /// Tells this process from others of the same name.
@@ -54,23 +54,22 @@ pub struct Traces {
     runs: (Mutex<bool>, Condvar),
 }
 
-impl Default for Traces {
-    fn default() -> Self {
+impl Traces {
+    /// None yet; `dropped` counts the spans that are lost.
+    pub fn new(dropped: Arc<AtomicU64>) -> Self {
         Self {
             settings: watch::Sender::new(None),
             queue: Queue::default(),
             sampled: AtomicU64::new(0),
             exported: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            dropped,
             last_dropped: Mutex::default(),
             instance: TraceId::random().to_string(),
             end: watch::Sender::new(None),
             runs: (Mutex::new(false), Condvar::new()),
         }
     }
-}
 
-impl Traces {
     /// Goes by these settings from now on.
     pub fn apply(&self, settings: Option<&Arc<TraceSettings>>) {
         self.settings.send_replace(settings.cloned());
@@ -113,7 +112,7 @@ impl Traces {
     }
 
     /// How many of them are lost: there was no room, or no collector that took them.
-    pub fn dropped(&self) -> u64 {
+    fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
 
@@ -350,7 +349,7 @@ mod tests {
 
     #[test]
     fn the_end_waits_for_an_exporter_whose_thread_has_not_begun() {
-        let traces = Arc::<Traces>::default();
+        let traces = Arc::new(Traces::new(Arc::default()));
         let exporter = traces.exporter();
         traces.record(2, b"ab");
         let ending = thread::spawn({
