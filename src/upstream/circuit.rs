@@ -23,6 +23,11 @@ const QUIET: Duration = Duration::from_millis(250);
 const LONGEST_COOL_DOWN: Duration = Duration::from_mins(2);
 /// The pause between two probes while no endpoint of the upstream can be used.
 const COOL_DOWN_OF_ALL: Duration = Duration::from_secs(5);
+/// How long tries may fail before an address whose checks fail, too, is taken to serve no more; and how
+/// often one try finds out whether it does again.
+const TRIAL: Duration = Duration::from_secs(1);
+/// How exactly the moment of the last success is noted.
+const GRAIN: Duration = Duration::from_millis(25);
 /// Probes are told apart by number, also those that hold their lease until the same millisecond.
 const NUMBER_BITS: u32 = 16;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
@@ -33,6 +38,10 @@ pub(super) struct Circuit {
     breaker: Breaker,
     /// When a try last succeeded, about.
     succeeded: AtomicU64,
+    /// When the first try failed after that.
+    failing_since: AtomicU64,
+    /// When the last try began that was to find out whether it serves again.
+    trial: AtomicU64,
     /// When it opened, or the last probe ended.
     waits_since: AtomicU64,
     /// How long it waits before a probe, in milliseconds.
@@ -75,6 +84,8 @@ impl Default for Circuit {
         Self {
             breaker,
             succeeded: AtomicU64::new(0),
+            failing_since: AtomicU64::new(0),
+            trial: AtomicU64::new(0),
             waits_since: AtomicU64::new(0),
             cool_down: AtomicU64::new(0),
             lease: AtomicU64::new(0),
@@ -106,9 +117,42 @@ impl Circuit {
         self.lease.load(Relaxed) >> NUMBER_BITS > millis(now)
     }
 
-    /// Whether tries succeed: none has failed since the last success, and there was one.
-    pub(super) fn serves(&self) -> bool {
-        self.succeeded.load(Relaxed) != 0 && self.breaker.failures() == Some(0)
+    /// Whether tries succeed: one has, and they have not been failing for a second since.
+    pub(super) fn serves(&self, now: Instant) -> bool {
+        let failing = self.failing_since.load(Relaxed);
+        self.has_served() && (self.is_before_success(failing) || !has_passed(failing, now))
+    }
+
+    /// Whether one try is due that finds out whether it serves again, as it has before.
+    pub(super) fn is_trial_due(&self, now: Instant) -> bool {
+        self.has_served() && has_passed(self.trial.load(Relaxed), now)
+    }
+
+    /// Begins that try, unless another has.
+    pub(super) fn begin_trial(&self, now: Instant) -> bool {
+        let last = self.trial.load(Relaxed);
+        let begin = || {
+            self.trial
+                .compare_exchange(last, millis(now), Relaxed, Relaxed)
+        };
+        self.has_served() && has_passed(last, now) && begin().is_ok()
+    }
+
+    fn has_served(&self) -> bool {
+        self.succeeded.load(Relaxed) != 0
+    }
+
+    /// Whether a try has succeeded since a failure, as exactly as that is noted.
+    fn is_before_success(&self, failure: u64) -> bool {
+        failure <= self.succeeded.load(Relaxed) + whole_millis(GRAIN)
+    }
+
+    fn note_failure(&self, why: Failure, now: Instant) {
+        let is_first = self.is_before_success(self.failing_since.load(Relaxed));
+        // A client that leaves may have had reasons of its own.
+        if is_first && why != Failure::Impatient {
+            self.failing_since.store(millis(now), Relaxed);
+        }
     }
 
     /// How long until a probe is due. With `all_open` nothing else of the upstream can be used.
@@ -181,14 +225,14 @@ impl Circuit {
         let now = millis(now);
         // Not each time: workers share the cache line.
         let then = self.succeeded.load(Relaxed);
-        if then == 0 || then + whole_millis(QUIET) / 10 < now {
+        if then == 0 || then + whole_millis(GRAIN) < now {
             self.succeeded.store(now, Relaxed);
         }
     }
 
     /// Notes that a try has failed though no failure opens the circuit, for that is off.
-    pub(super) fn failed_unguarded(&self) {
-        self.succeeded.store(0, Relaxed);
+    pub(super) fn failed_unguarded(&self, why: Failure, now: Instant) {
+        self.note_failure(why, now);
     }
 
     /// Closes it. Says how long it was open, and why.
@@ -246,6 +290,7 @@ impl Circuit {
         if !self.breaker.is_current(attempt) {
             return false;
         }
+        self.note_failure(why, now);
         let quiet = match self.succeeded.load(Relaxed) {
             0 => true,
             at => at + whole_millis(QUIET) <= millis(now),
@@ -287,6 +332,11 @@ impl Circuit {
     fn words(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Failure)>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a second has passed since a moment.
+fn has_passed(since: u64, now: Instant) -> bool {
+    since + whole_millis(TRIAL) <= millis(now)
 }
 
 #[cfg(test)]

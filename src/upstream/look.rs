@@ -2,6 +2,7 @@
 //! Takes a lock for each endpoint, and looks at nothing that a request would wait for.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::{Address, Check};
@@ -80,8 +81,15 @@ impl Upstream {
         endpoints.any(|(in_use, unresolved)| {
             let mut addresses = in_use.iter();
             (in_use.is_empty() && unresolved.is_none())
-                || addresses.any(|(address, _)| address.is_usable(now))
+                || addresses.any(|(address, _)| self.can_use(address, now))
         })
+    }
+
+    /// How its endpoints are, each with the endpoint.
+    pub fn looks(&self, now: Instant) -> impl Iterator<Item = (&Endpoint, EndpointLook)> {
+        let used_though_down = self.used_though_down(now);
+        let endpoints = self.endpoints.iter();
+        endpoints.map(move |one| (one, one.look(&used_though_down, now)))
     }
 }
 
@@ -96,8 +104,7 @@ impl Endpoint {
         self.state.set_drained(drained.then(Instant::now))
     }
 
-    /// How it is.
-    pub fn look(&self, now: Instant) -> EndpointLook {
+    fn look(&self, used_though_down: &[Arc<Address>], now: Instant) -> EndpointLook {
         let in_use = self.state.in_use();
         let drained = match self.state.drained_since() {
             Some(since) => Some((since, "drained by an operator")),
@@ -106,7 +113,11 @@ impl Endpoint {
         EndpointLook {
             addresses: in_use
                 .iter()
-                .map(|(address, _)| address.look(drained, now))
+                .map(|(address, _)| {
+                    let mut used = used_though_down.iter();
+                    let is_used = used.any(|one| Arc::ptr_eq(one, address));
+                    address.look(drained, is_used, now)
+                })
                 .collect(),
             unresolved: self.state.unresolved(),
         }
@@ -114,13 +125,12 @@ impl Endpoint {
 }
 
 impl Address {
-    fn is_usable(&self, now: Instant) -> bool {
-        let circuit = &self.circuit;
-        self.check() != Check::Down
-            && (!circuit.is_open() || circuit.until_probe(false, now).is_zero())
-    }
-
-    fn look(&self, drained: Option<(Instant, &str)>, now: Instant) -> AddressLook {
+    fn look(
+        &self,
+        drained: Option<(Instant, &str)>,
+        is_used_though_down: bool,
+        now: Instant,
+    ) -> AddressLook {
         let opened = self.circuit.opened();
         let circuit = match &opened {
             None => CircuitState::Closed,
@@ -133,7 +143,14 @@ impl Address {
         } else if self.check() == Check::Down {
             let (since, why) = self.went_down().unzip();
             let why = why.map(|why| format!("checks fail: {why}"));
-            (AddressState::Down, since, why)
+            if is_used_though_down {
+                let why = why.map(|why| {
+                    format!("{why}; it answers requests, and gets them while no other endpoint can be used")
+                });
+                (AddressState::Up, None, why)
+            } else {
+                (AddressState::Down, since, why)
+            }
         } else if let Some((since, why)) = opened {
             let state = if circuit == CircuitState::HalfOpen {
                 AddressState::HalfOpen
@@ -167,13 +184,10 @@ mod tests {
     #[test]
     fn an_address_is_up_until_checks_or_requests_fail() {
         let upstream = upstream("up", "http://127.0.0.1:81");
-        let [endpoint] = &upstream.endpoints[..] else {
-            panic!("one endpoint");
-        };
         let address = upstream.addresses().next().unwrap();
         let now = Instant::now();
         let look = || {
-            let mut look = endpoint.look(now + 3 * SECOND);
+            let (_, mut look) = upstream.looks(now + 3 * SECOND).next().unwrap();
             assert_eq!((look.addresses.len(), look.unresolved), (1, None));
             let look = look.addresses.remove(0);
             (look.state, look.since, look.why)
@@ -196,11 +210,12 @@ mod tests {
         let upstream = upstream("up", "http://up.test");
         let endpoint = &upstream.endpoints[0];
         let now = Instant::now();
-        let before = endpoint.look(now);
+        let look = || upstream.looks(now).next().unwrap().1;
+        let before = look();
         assert_eq!((before.addresses.len(), before.unresolved), (0, None));
         let error = std::io::Error::other("no such name");
         endpoint.state.settle(&Err(std::sync::Arc::new(error)), now);
-        let look = endpoint.look(now);
+        let look = look();
         assert_eq!(look.unresolved.as_deref(), Some("no such name"));
     }
 }

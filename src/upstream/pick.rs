@@ -83,6 +83,9 @@ impl Candidates {
             // It has just been opened.
             usable.retain(|nth| usize::from(*nth) != chosen);
         }
+        if let Some(trial) = self.trial(list, asked) {
+            return Ok(trial);
+        }
         let addresses = list.all.iter().map(|one| &one.pool.address);
         Err(upstream.why_none(addresses, asked.now))
     }
@@ -111,6 +114,17 @@ impl Candidates {
             Some(Try::new(one, ticket))
         };
         list.all.iter().find_map(probe)
+    }
+
+    /// Lets the request find out whether one of the addresses serves again, whose checks fail.
+    fn trial(&self, list: &List, asked: &Asked<'_>) -> Option<Try> {
+        let is_due = |one: &&std::rc::Rc<Candidate>| {
+            let (upstream, address) = (&self.upstream, &one.pool.address);
+            upstream.wants_trial(address, asked.tried, asked.now)
+                && address.circuit.begin_trial(asked.now)
+        };
+        let one = list.all.iter().find(is_due)?;
+        Some(Try::new(one, self.ticket(one)?))
     }
 
     /// Chooses one of `count`, which `nth` has the places of.

@@ -68,7 +68,8 @@ pub(super) struct Best {
 pub struct Outlook<'a> {
     /// The endpoints that it may be sent to, never none.
     pub endpoints: Vec<&'a Endpoint>,
-    /// It would find out whether the endpoint, whose circuit is open, can be used again.
+    /// It would find out whether the endpoint can be used again, whose circuit is open, or whose checks
+    /// fail.
     pub is_probe: bool,
 }
 
@@ -112,7 +113,7 @@ impl Upstream {
             None => Check::Up,
         };
         match check {
-            Check::Down => address.circuit.serves().then_some(Class::Serving),
+            Check::Down => address.circuit.serves(now).then_some(Class::Serving),
             _ if one.is_missing || address.is_spared(now) => Some(Class::Spared),
             Check::Up => Some(Class::Well),
             Check::Unknown => Some(Class::Unchecked),
@@ -140,6 +141,50 @@ impl Upstream {
         let is_due = |at| address.circuit.until_probe(all_open, at).is_zero();
         let waited = || now.checked_sub(PATIENCE).is_some_and(is_due);
         is_due(now) && (repeatable || all_open || waited())
+    }
+
+    /// Whether it is due that one request finds out whether an address serves again, whose checks fail as
+    /// its requests did. Asked where nothing else can be used.
+    pub(super) fn wants_trial(
+        &self,
+        address: &Arc<Address>,
+        tried: &[Arc<Address>],
+        now: Instant,
+    ) -> bool {
+        let was_tried = tried.iter().any(|it| Arc::ptr_eq(it, address));
+        !was_tried && !self.is_open(address) && address.circuit.is_trial_due(now)
+    }
+
+    /// Whether a request could be sent to an address, were there no better one.
+    pub(super) fn can_use(&self, address: &Arc<Address>, now: Instant) -> bool {
+        let standing = Standing {
+            address,
+            is_backup: false,
+            is_missing: false,
+        };
+        let is_probed =
+            || address.check() != Check::Down && address.circuit.until_probe(false, now).is_zero();
+        self.class(standing, now).is_some() || self.is_open(address) && is_probed()
+    }
+
+    /// The addresses that get requests though their checks fail: no other can be used.
+    pub(super) fn used_though_down(&self, now: Instant) -> Vec<Arc<Address>> {
+        let all = self.in_use();
+        let Best { places, .. } = self.best(standings(&all), &[], now);
+        let best = places.iter().map(|place| &all[usize::from(*place)].1);
+        let down = best.filter(|one| self.rules.health.is_some() && one.check() == Check::Down);
+        down.map(Arc::clone).collect()
+    }
+
+    /// All addresses that may take requests, with their endpoints, and whether their names lack them now.
+    fn in_use(&self) -> Vec<(&Endpoint, Arc<Address>, bool)> {
+        let mut all = Vec::new();
+        for endpoint in self.endpoints.iter().filter(|one| one.takes_requests()) {
+            let in_use = endpoint.state.in_use().into_iter();
+            all.extend(in_use.map(|(address, missing)| (endpoint, address, missing)));
+        }
+        all.sort_by_key(|(endpoint, _, missing)| endpoint.backup || *missing);
+        all
     }
 
     /// Why none of the addresses can be used.
@@ -178,23 +223,17 @@ impl Upstream {
     /// # Errors
     /// When it would be sent nowhere.
     pub fn outlook(&self, repeatable: bool, now: Instant) -> Result<Outlook<'_>, NoEndpoint> {
-        let mut all = Vec::new();
-        for endpoint in self.endpoints.iter().filter(|one| one.takes_requests()) {
-            let in_use = endpoint.state.in_use().into_iter();
-            all.extend(in_use.map(|(address, missing)| (endpoint, address, missing)));
-        }
-        all.sort_by_key(|(endpoint, _, missing)| endpoint.backup || *missing);
-        let standings = all.iter().map(|(endpoint, address, missing)| Standing {
-            address,
-            is_backup: endpoint.backup,
-            is_missing: *missing,
-        });
-        let Best { places, all_well } = self.best(standings, &[], now);
+        let all = self.in_use();
+        let Best { places, all_well } = self.best(standings(&all), &[], now);
         let asked = (places.is_empty(), repeatable);
         let probe = |(_, address, _): &&(_, Arc<Address>, _)| {
             !all_well && self.wants_probe(address, asked, &[], now)
         };
-        if let Some((endpoint, ..)) = all.iter().find(probe) {
+        let trial = |(_, address, _): &&(_, Arc<Address>, _)| {
+            places.is_empty() && self.wants_trial(address, &[], now)
+        };
+        let probe = all.iter().find(probe);
+        if let Some((endpoint, ..)) = probe.or_else(|| all.iter().find(trial)) {
             return Ok(Outlook {
                 endpoints: vec![endpoint],
                 is_probe: true,
@@ -218,6 +257,14 @@ impl Upstream {
             is_probe: false,
         })
     }
+}
+
+fn standings<'a>(all: &'a [(&Endpoint, Arc<Address>, bool)]) -> impl Iterator<Item = Standing<'a>> {
+    all.iter().map(|(endpoint, address, missing)| Standing {
+        address,
+        is_backup: endpoint.backup,
+        is_missing: *missing,
+    })
 }
 
 impl Endpoint {

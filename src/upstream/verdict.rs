@@ -46,7 +46,7 @@ impl Upstream {
             self.note_time(None, now);
         }
         let Some(rules) = &self.rules.breaker else {
-            address.circuit.failed_unguarded();
+            address.circuit.failed_unguarded(why, now);
             return;
         };
         if let Ticket::Probe(lease) = attempt.ticket {

@@ -213,9 +213,8 @@ fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
     let trouble = |upstream: &Arc<Upstream>| {
         let (mut all, mut out) = (0, 0);
         let (mut first, mut last) = (None, None);
-        let used = upstream.endpoints.iter().filter(|one| one.takes_requests());
-        for endpoint in used {
-            let look = endpoint.look(now);
+        let looks = upstream.looks(now);
+        for (_, look) in looks.filter(|(one, _)| one.takes_requests()) {
             if look.addresses.is_empty() && look.unresolved.is_some() {
                 (all, out) = (all + 1, out + 1);
             }

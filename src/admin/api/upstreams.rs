@@ -12,7 +12,7 @@ use crate::admin::problem::Problem;
 use crate::admin::time::Time;
 use crate::admin::view::View;
 use crate::metrics::EndpointName;
-use crate::upstream::{AddressLook, Balance, Endpoint, Upstream};
+use crate::upstream::{AddressLook, Balance, Endpoint, EndpointLook, Upstream};
 use crate::words::Word;
 
 use super::asked::{Asked, Listed, SortKey};
@@ -99,8 +99,7 @@ fn key<'k>(sorted: &'k Sorted<'_>, field: usize) -> SortKey<'k> {
 }
 
 fn out(upstream: &Upstream, now: Instant) -> u32 {
-    let looks = upstream.endpoints.iter().map(|it| it.look(now));
-    let out = looks.map(|look| {
+    let out = upstream.looks(now).map(|(_, look)| {
         let out = look.addresses.iter().filter(|it| it.state.is_out());
         u32::try_from(out.count()).unwrap_or(u32::MAX) + u32::from(look.addresses.is_empty())
     });
@@ -132,9 +131,9 @@ fn item(history: &History, upstream: &Upstream, now: Instant) -> Item {
     let (rate, took) = history.upstream(&upstream.name).unzip();
     let took = took.unwrap_or(Took::NONE);
     let occupancy = upstream.occupancy();
-    let endpoints = upstream.endpoints.iter();
-    let endpoints: Vec<_> = endpoints
-        .flat_map(|endpoint| endpoint_items(history, upstream, endpoint, now))
+    let looks = upstream.looks(now);
+    let endpoints: Vec<_> = looks
+        .flat_map(|look| endpoint_items(history, upstream, look))
         .collect();
     Item {
         name: upstream.name.to_string(),
@@ -160,10 +159,8 @@ fn balance(balance: &Balance) -> &'static str {
 fn endpoint_items(
     history: &History,
     upstream: &Upstream,
-    endpoint: &Endpoint,
-    now: Instant,
+    (endpoint, look): (&Endpoint, EndpointLook),
 ) -> Vec<EndpointItem> {
-    let look = endpoint.look(now);
     let nothing = EndpointItem {
         url: endpoint.url.to_string(),
         address: None,

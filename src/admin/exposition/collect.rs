@@ -50,8 +50,8 @@ impl Scrape {
         let now = Instant::now();
         let mut endpoints = Vec::new();
         for upstream in &snapshot.upstreams {
-            for endpoint in &upstream.endpoints {
-                for address in endpoint.look(now).addresses {
+            for (_, look) in upstream.looks(now) {
+                for address in look.addresses {
                     endpoints.push(EndpointNow {
                         upstream: Arc::clone(&upstream.name),
                         address: address.socket.to_string(),

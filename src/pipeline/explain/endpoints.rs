@@ -10,7 +10,9 @@ use crate::pipeline::hashed_by;
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::Request;
 use crate::route::Route;
-use crate::upstream::{AddressLook, AddressState, Balance, Endpoint, HashBy, Upstream};
+use crate::upstream::{
+    AddressLook, AddressState, Balance, Endpoint, EndpointLook, HashBy, Upstream,
+};
 use crate::words::Word;
 
 use super::Explanation;
@@ -41,14 +43,14 @@ pub(super) fn tell_endpoints(
     client: Option<&str>,
 ) -> Option<Rejection> {
     let now = Instant::now();
-    let line = |endpoint: &Endpoint| EndpointLine {
+    let line = |(endpoint, look): (&Endpoint, EndpointLook)| EndpointLine {
         url: endpoint.url.to_string(),
         weight: endpoint.weight,
         backup: endpoint.backup,
         verify: endpoint.tls.as_ref().map(|tls| tls.tls.verifies()),
-        trouble: trouble(endpoint, now),
+        trouble: trouble(endpoint, look),
     };
-    told.endpoints = upstream.endpoints.iter().map(line).collect();
+    told.endpoints = upstream.looks(now).map(line).collect();
     // It is sent without a body here.
     let outlook = match upstream.outlook(is_idempotent(&request.head.method), now) {
         Ok(outlook) => outlook,
@@ -57,7 +59,7 @@ pub(super) fn tell_endpoints(
     let mut picked = outlook.endpoints.first().copied();
     told.picks = match (&outlook.endpoints[..], picked) {
         ([only], _) if outlook.is_probe => Some(format!(
-            "{}: its circuit is open, and this finds out whether it can be used again",
+            "{}: this finds out whether it can be used again",
             only.url
         )),
         ([_], _) if upstream.endpoints.len() == 1 => None,
@@ -102,13 +104,12 @@ pub(super) fn tell_endpoints(
     None
 }
 
-/// What keeps requests from an endpoint, but for its weight.
-fn trouble(endpoint: &Endpoint, now: Instant) -> Option<String> {
+/// What keeps requests from an endpoint, or should, but for its weight.
+fn trouble(endpoint: &Endpoint, look: EndpointLook) -> Option<String> {
     if endpoint.weight == 0 {
         return None;
     }
-    let look = endpoint.look(now);
-    let is_well = |one: &AddressLook| one.state == AddressState::Up;
+    let is_well = |one: &AddressLook| one.state == AddressState::Up && one.why.is_none();
     if look.addresses.iter().any(is_well) {
         return None;
     }

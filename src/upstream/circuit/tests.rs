@@ -176,13 +176,27 @@ fn while_all_are_open_each_is_probed_every_five_seconds() {
 }
 
 #[test]
-fn it_serves_while_its_last_try_succeeded() {
-    let (circuit, now) = (Circuit::default(), Instant::now());
-    assert!(!circuit.serves(), "nothing was tried yet");
-    circuit.succeeded(circuit.enter().unwrap(), now);
-    assert!(circuit.serves());
-    circuit.fail(Failure::TimedOut, now);
-    assert!(!circuit.serves());
+fn it_serves_until_tries_have_failed_for_a_second() {
+    let (circuit, begun) = (Circuit::default(), Instant::now());
+    let at = |millis| begun + Duration::from_millis(millis);
+    assert!(!circuit.serves(at(0)), "nothing was tried yet");
+    assert!(!circuit.begin_trial(at(0)), "it never served");
+    circuit.succeeded(circuit.enter().unwrap(), at(0));
+    assert!(circuit.serves(at(60_000)));
+    circuit.fail(Failure::Impatient, at(60_000));
+    assert!(circuit.serves(at(62_000)), "that is no verdict");
+    circuit.succeeded(circuit.enter().unwrap(), at(62_000));
+    circuit.fail(Failure::TimedOut, at(70_000));
+    assert!(circuit.serves(at(70_999)));
+    circuit.fail(Failure::TimedOut, at(70_999));
+    assert!(!circuit.serves(at(71_000)));
+    // One try a second finds out whether it is back.
+    for (millis, expected) in [(71_000, true), (71_999, false), (72_000, true)] {
+        assert_eq!(circuit.is_trial_due(at(millis)), expected, "{millis}");
+        assert_eq!(circuit.begin_trial(at(millis)), expected, "{millis}");
+    }
+    circuit.succeeded(circuit.enter().unwrap(), at(72_000));
+    assert!(circuit.serves(at(72_000)));
 }
 
 #[test]

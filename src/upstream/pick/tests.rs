@@ -5,7 +5,7 @@ use crate::upstream::address::Check;
 use crate::upstream::failure::Failure;
 use crate::upstream::pools::Pools;
 use crate::upstream::rules::{HashBy, HealthCall, HealthRules, Rules};
-use crate::upstream::{Endpoint, EndpointUrl, Unready, Upstream};
+use crate::upstream::{AddressState, Endpoint, EndpointUrl, Unready, Upstream};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -45,6 +45,10 @@ impl Service {
 fn serve(peer: &mut Peer, health: &AtomicU16) -> Result<(), crate::support::Gone> {
     loop {
         let request = peer.request()?;
+        if request.target == "/busy" {
+            peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        }
         if !is_check(&request) {
             peer.reply(&request, b"")?;
             continue;
@@ -216,16 +220,39 @@ fn with_all_endpoints_down_requests_are_refused() {
 fn checks_alone_do_not_take_out_the_last_endpoint_that_serves() {
     for breaker in ["", "breaker = \"off\""] {
         let service = Service::start(200);
-        let gateway = gateway(&[&service.upstream], &format!("{OFTEN}\n{breaker}"));
+        let rules =
+            format!("{OFTEN}\nretry = \"off\"\n{breaker}\n[admin]\nlisten = \"127.0.0.1:0\"");
+        let gateway = gateway(&[&service.upstream], &rules);
         ask(&gateway, 1);
         service.becomes(500);
         gateway.wait_log("it to be down", |line| says(line, "is down", &service));
+        ask(&gateway, 5);
+        // Nor does the operator hear anything else.
+        gateway.ask_admin(Request::get("/readyz")).is(200);
+        let metrics = gateway.ask_admin(Request::get("/metrics"));
+        let up = format!(
+            "tollgate_endpoint_up{{upstream=\"up\",endpoint=\"{}\"}} 1",
+            service.upstream.address()
+        );
+        assert!(metrics.text().contains(&up), "{}", metrics.text());
+        let upstreams = gateway.admin_json("/api/v1/upstreams");
+        let endpoint = &upstreams["items"][0]["endpoints"][0];
+        let why = endpoint["why"].as_str().expect("what the checks say");
+        assert!(
+            why.starts_with("checks fail: status_500; it answers"),
+            "{why}"
+        );
+        assert_eq!(endpoint["state"], "up");
+
+        // One failure of the service's own is no reason either.
+        gateway.ask(&Request::get("/busy")).is(503);
+        std::thread::sleep(Duration::from_millis(1100));
         ask(&gateway, 5);
     }
 }
 
 #[test]
-fn a_request_that_fails_ends_the_use_of_an_endpoint_that_is_down() {
+fn requests_that_fail_for_a_second_end_the_use_of_an_endpoint_that_is_down() {
     let health = Arc::new(AtomicU16::new(200));
     let status = Arc::clone(&health);
     let upstream = Upstream::start(move |peer| {
@@ -243,7 +270,12 @@ fn a_request_that_fails_ends_the_use_of_an_endpoint_that_is_down() {
     gateway
         .ask(&Request::get("/x"))
         .is_refusal(502, "upstream_reset");
-    let refused = gateway.ask(&Request::get("/x"));
+    let begun = Instant::now();
+    let refused = eventually("a refusal", || {
+        let response = gateway.ask(&Request::get("/x"));
+        (response.status == 503).then_some(response)
+    });
+    assert!(begun.elapsed() >= Duration::from_millis(900));
     refused.is_refusal(503, "no_healthy_endpoint");
 }
 

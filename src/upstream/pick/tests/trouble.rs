@@ -123,8 +123,37 @@ fn checks_alone_do_not_take_out_the_last_that_serves() {
         candidates.check(endpoint, Check::Down, now);
     }
     assert_eq!(candidates.picks(10, now), [10, 0]);
-    candidates.fail(0, Failure::Reset, now);
-    assert!(candidates.pick(&asked(now)).is_err());
+    let state = |now| {
+        let looks = candidates.upstream.looks(now);
+        let mut addresses = looks.flat_map(|(_, look)| look.addresses);
+        let states = [(); 2].map(|()| addresses.next().unwrap().state);
+        (states, candidates.upstream.is_usable(now))
+    };
+    let (up, down) = (AddressState::Up, AddressState::Down);
+    assert_eq!(state(now), ([up, down], true));
+
+    // A single failure is not enough; then one request a second finds out whether it is back.
+    let fails = now + SECOND;
+    candidates.fail(0, Failure::Reset, fails);
+    assert_eq!(candidates.picks(10, fails), [10, 0]);
+    let gone = fails + SECOND;
+    assert_eq!(state(gone), ([down, down], false));
+    for now in [gone, gone + SECOND] {
+        let outlook = candidates.upstream.outlook(true, now).unwrap();
+        assert!(outlook.is_probe && outlook.endpoints.len() == 1);
+        let trial = candidates.pick(&asked(now)).unwrap();
+        assert_eq!(trial.candidate().endpoint, 0);
+        assert!(candidates.pick(&asked(now)).is_err(), "one at a time");
+        assert!(candidates.upstream.outlook(true, now).is_err());
+        let upstream = &candidates.upstream;
+        if now == gone {
+            upstream.failed(&trial, Failure::Reset, now);
+        } else {
+            upstream.answered(&trial, Some(SECOND), false, now);
+        }
+    }
+    assert_eq!(candidates.picks(10, gone + SECOND), [10, 0]);
+    assert_eq!(state(gone + SECOND), ([up, down], true));
 }
 
 #[test]
