@@ -12,11 +12,12 @@ pub(super) struct Draft {
     pub protected: Vec<Protected>,
     /// Prefixes under a protected one that are open to everyone.
     pub public: Vec<String>,
-    /// The routes that want no key: their prefixes and names.
-    pub open: Vec<(String, String)>,
     pub server: Vec<Pair>,
     pub redis: Vec<Pair>,
     pub routes: Vec<Route>,
+    /// Routes in the place of those that keep callers out and cannot be taken over: they refuse what
+    /// another route would take.
+    pub refusals: Vec<Route>,
     pub upstreams: Vec<Upstream>,
     pub tiers: Vec<Limit>,
     pub policies: Vec<Limit>,
@@ -34,7 +35,7 @@ pub(super) struct Protected {
 }
 
 /// A route with what stands under its prefix.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Route {
     pub name: String,
     pub prefix: String,
@@ -43,6 +44,8 @@ pub(super) struct Route {
     pub pairs: Vec<Pair>,
     /// The policies that hold for it.
     pub limits: Vec<String>,
+    /// Whether anonymous callers are kept out. In the text the protected prefixes say so.
+    pub wants_key: bool,
 }
 
 /// An upstream with keys of its own.

@@ -64,6 +64,13 @@ pub(super) fn consumers(
     for consumer in entries(document, "consumers") {
         let was = called(consumer);
         let place = format!("consumer {was}");
+        if let Some(plugin) = plugins.closing_consumer(consumer) {
+            notes.left_out(
+                &place,
+                format!("the whole consumer, for more would be open to it without `{plugin}`"),
+            );
+            continue;
+        }
         let referring = |list: &'static str| {
             entries(document, list).filter(|entry| {
                 entry
@@ -75,20 +82,19 @@ pub(super) fn consumers(
         for credential in
             entries(consumer, "keyauth_credentials").chain(referring("keyauth_credentials"))
         {
-            if let Some(key) = text(credential, "key") {
-                keys.push(ApiKeyHash::of(key.as_bytes()));
-            }
             if number(credential, "ttl").is_some_and(|ttl| ttl > 0) {
                 notes.left_out(
                     &place,
-                    "the `ttl` of a key; write `expires_at` beside its hash",
+                    "a key with a `ttl`, for it would not expire; add its hash with `expires_at`",
                 );
+            } else if let Some(key) = text(credential, "key") {
+                keys.push(ApiKeyHash::of(key.as_bytes()));
             }
         }
         let groups = entries(consumer, "acls").chain(referring("acls"));
         let groups = groups
             .filter_map(|acl| text(acl, "group"))
-            .map(valid_name)
+            .map(group_name)
             .collect();
         for other in consumer
             .as_object()
@@ -124,12 +130,6 @@ pub(super) fn consumers(
     }
 }
 
-/// Whether `key-auth` keeps anonymous callers out. With `anonymous` whoever has no key is let in as
-/// somebody else; here as an anonymous caller.
-pub(super) fn protects(plugin: &Plugin<'_>) -> bool {
-    plugin.config.get("anonymous").is_none_or(Value::is_null)
-}
-
 /// What `acl` asks of a route, or what is to be said behind its name.
 pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static str> {
     let mut allow = strings(plugin.config, "allow");
@@ -142,7 +142,7 @@ pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static
     }
     let groups: Vec<String> = allow
         .iter()
-        .map(|group| format!("group:{}", valid_name(group)))
+        .map(|group| format!("group:{}", group_name(group)))
         .collect();
     route.pairs.push(("allow", list(&groups)));
     Ok(())
@@ -165,4 +165,15 @@ pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Vec<Pair> {
     written
         .map(|(key, networks)| (key, list(&networks)))
         .collect()
+}
+
+/// A valid name for a group. Two groups never get the same one.
+fn group_name(group: &str) -> String {
+    let name = valid_name(group);
+    if name == group {
+        return name;
+    }
+    let digest = ApiKeyHash::of(group.as_bytes()).to_string();
+    let digits = digest.rsplit(':').next().unwrap_or_default();
+    format!("{name:.100}-{digits:.16}")
 }

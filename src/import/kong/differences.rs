@@ -1,28 +1,7 @@
-//! What comes of the routes together: exceptions from protection, and where Kong would choose another
-//! route.
+//! Where Kong would choose another route.
 
 use crate::import::Notes;
 use crate::import::draft::{Draft, Route};
-
-/// Opens what Kong has open under a protected prefix, where that can be said by prefixes.
-pub(super) fn exceptions(draft: &mut Draft, notes: &mut Notes) {
-    for (prefix, name) in std::mem::take(&mut draft.open) {
-        let covers = |outer: &str, inner: &str| goes_on(outer, inner) || outer == inner;
-        let covered = draft
-            .protected
-            .iter()
-            .any(|entry| covers(&entry.prefix, &prefix));
-        let within = draft
-            .protected
-            .iter()
-            .any(|entry| covers(&prefix, &entry.prefix));
-        if covered && within {
-            notes.differs(&format!("route {name}"), "wants a key here, too, as another route of its prefix does: protection goes by path and method");
-        } else if covered && !draft.public.contains(&prefix) {
-            draft.public.push(prefix);
-        }
-    }
-}
 
 /// Says where routes are told apart in another way.
 pub(super) fn differences(draft: &Draft, notes: &mut Notes) {
@@ -57,7 +36,7 @@ pub(super) fn differences(draft: &Draft, notes: &mut Notes) {
 }
 
 /// Whether a prefix lies under another one.
-fn goes_on(outer: &str, inner: &str) -> bool {
+pub(super) fn goes_on(outer: &str, inner: &str) -> bool {
     let rest = inner.strip_prefix(outer.trim_end_matches('/'));
     outer != inner && rest.is_some_and(|rest| rest.starts_with('/'))
 }

@@ -2,6 +2,7 @@
 //! or by reference. A route that would lose a rule of access is left out rather than opened.
 
 mod access;
+mod closed;
 mod differences;
 mod limits;
 mod plugins;
@@ -77,8 +78,10 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
     access::key_names(&plugins, &mut draft, &mut notes);
     access::consumers(&document, &plugins, &mut draft, &mut notes);
     routes::routes(&document, &plugins, &mut draft, &mut notes);
+    closed::refuse(&mut draft, &mut notes);
     draft.drop_unused_upstreams();
-    differences::exceptions(&mut draft, &mut notes);
+    closed::exceptions(&mut draft, &mut notes);
+    closed::longer_segments(&draft, &mut notes);
     differences::differences(&draft, &mut notes);
     let toml = draft.to_toml(COMMENT);
     Ok(notes.with(toml))

@@ -69,6 +69,70 @@ impl<'k> Plugins<'k> {
         found
     }
 
+    /// The names of those that keep callers from a route.
+    pub(super) fn closing(&self, route: &'k Value, service: Option<&'k Value>) -> Vec<&'k str> {
+        let plugins = self.for_route(route, service).into_iter();
+        let closing = plugins.filter(|plugin| match plugin.name {
+            "key-auth" => self.protects(plugin),
+            name => keeps_out(name),
+        });
+        let mut names: Vec<&str> = closing.map(|plugin| plugin.name).collect();
+        names.extend(self.closing_some(route, service));
+        names
+    }
+
+    /// The name of one that keeps some consumers from a route, or from its service.
+    pub(super) fn closing_some(
+        &self,
+        route: &'k Value,
+        service: Option<&'k Value>,
+    ) -> Option<&'k str> {
+        let is_for = |plugin: &&Value| {
+            let refers_to = |kind: &str, entity: Option<&Value>| {
+                let reference = plugin.get(kind).filter(|reference| !reference.is_null());
+                reference.is_none_or(|it| entity.is_some_and(|entity| refers(it, entity)))
+            };
+            let is_set = |kind: &str| plugin.get(kind).is_some_and(|it| !it.is_null());
+            is_combined(plugin)
+                && (is_set("route") || is_set("service"))
+                && flag(plugin, "enabled", true)
+                && refers_to("route", Some(route))
+                && refers_to("service", service)
+        };
+        entries(self.document, "plugins")
+            .filter(is_for)
+            .filter_map(|plugin| plugin.get("name")?.as_str())
+            .find(|name| keeps_out(name))
+    }
+
+    /// The name of one that keeps a consumer, or consumers of a group, from everything.
+    pub(super) fn closing_consumer(&self, consumer: &'k Value) -> Option<&'k str> {
+        let groups = entries(consumer, "groups").next().is_some();
+        let of_groups = entries(self.document, "plugins").filter(move |plugin| {
+            let is_set = |kind: &str| plugin.get(kind).is_some_and(|it| !it.is_null());
+            groups && is_set("consumer_group") && !is_set("route") && !is_set("service")
+        });
+        let of_groups = of_groups.filter_map(|plugin| Self::plugin(plugin, ""));
+        let own = self.for_consumer(consumer).into_iter();
+        own.chain(of_groups)
+            .map(|plugin| plugin.name)
+            .find(|name| keeps_out(name))
+    }
+
+    /// Whether `key-auth` keeps anonymous callers out. With `anonymous` whoever has no key is let in as
+    /// that consumer, unless there is a plugin that keeps it out; here as an anonymous caller.
+    pub(super) fn protects(&self, plugin: &Plugin<'k>) -> bool {
+        let anonymous = plugin.config.get("anonymous").filter(|it| !it.is_null());
+        anonymous.is_none_or(|reference| {
+            let mut consumers = entries(self.document, "consumers");
+            let consumer = consumers.find(|consumer| refers(reference, consumer));
+            consumer.is_some_and(|consumer| {
+                let plugins = self.for_consumer(consumer);
+                plugins.iter().any(|plugin| keeps_out(plugin.name))
+            })
+        })
+    }
+
     /// Those of a consumer alone.
     pub(super) fn for_consumer(&self, consumer: &'k Value) -> Vec<Plugin<'k>> {
         self.of_entity("consumer", consumer)
@@ -123,17 +187,8 @@ impl<'k> Plugins<'k> {
 
     /// Those at the top that hold for a combination, such as a consumer on a route.
     pub(super) fn combined(&self) -> impl Iterator<Item = &'k str> {
-        let scopes = ["service", "route", "consumer", "consumer_group"];
         entries(self.document, "plugins")
-            .filter(move |plugin| {
-                let set = scopes
-                    .iter()
-                    .filter(|scope| plugin.get(**scope).is_some_and(|value| !value.is_null()));
-                set.count() > 1
-                    || plugin
-                        .get("consumer_group")
-                        .is_some_and(|value| !value.is_null())
-            })
+            .filter(|plugin| is_combined(plugin))
             .filter_map(|plugin| plugin.get("name")?.as_str())
     }
 
@@ -147,6 +202,18 @@ impl<'k> Plugins<'k> {
             owner,
         })
     }
+}
+
+/// Whether a plugin holds for a combination, such as a consumer on a route, or for a group.
+fn is_combined(plugin: &Value) -> bool {
+    let is_set = |scope: &&str| plugin.get(*scope).is_some_and(|value| !value.is_null());
+    let scopes = ["service", "route", "consumer", "consumer_group"];
+    scopes.iter().filter(|scope| is_set(scope)).count() > 1 || is_set(&"consumer_group")
+}
+
+/// Whether a plugin keeps callers out.
+pub(super) fn keeps_out(name: &str) -> bool {
+    ACCESS.contains(&name) || name == "request-termination"
 }
 
 /// What a plugin is called in notes.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::access::{acl, ip_restriction, protects};
+use super::access::{acl, ip_restriction};
+use super::closed::{clash, is_host, keeps_out, refusal};
 use super::plugins::{ACCESS, Plugins, place};
 use super::upstreams::upstream;
 use super::{called, entries, flag, limits, refers, strings, text, transform};
@@ -34,24 +35,22 @@ pub(super) fn routes(
             notes.differs(called(service), "is not enabled, and was left out");
             continue;
         }
-        let routes: Vec<&Value> = nested.chain(referring).collect();
-        let upstream = match upstream(document, service, draft, notes) {
-            Ok(upstream) => upstream,
-            Err(why) => {
-                for route in routes {
-                    notes.left_out(&format!("route {}", called(route)), why.clone());
-                }
-                continue;
-            }
-        };
-        for route in routes {
-            one(route, Some(service), &upstream, plugins, draft, notes);
+        let upstream = upstream(document, service, draft, notes);
+        for route in nested.chain(referring) {
+            one(
+                route,
+                Some(service),
+                upstream.as_deref(),
+                plugins,
+                draft,
+                notes,
+            );
         }
     }
     for route in
         entries(document, "routes").filter(|route| route.get("service").is_none_or(Value::is_null))
     {
-        one(route, None, &[], plugins, draft, notes);
+        one(route, None, Ok(&[]), plugins, draft, notes);
     }
 }
 
@@ -59,24 +58,50 @@ pub(super) fn routes(
 fn one(
     route: &Value,
     service: Option<&Value>,
-    upstream: &[Pair],
+    upstream: Result<&[Pair], &String>,
     plugins: &Plugins<'_>,
     draft: &mut Draft,
     notes: &mut Notes,
 ) {
     let name = called(route);
     let at = format!("route {name}");
+    let closed_by = plugins.closing(route, service);
+    let refused = |path: &String| refusal(route, path, closed_by == ["key-auth"]);
+    let made = upstream
+        .map_err(Clone::clone)
+        .and_then(|upstream| read(route, service, upstream, plugins, draft, notes));
+    let lost = match made {
+        Ok(made) => add(route, &made, draft, notes),
+        Err(why) => {
+            notes.left_out(&at, why);
+            paths(route)
+        }
+    };
+    if !closed_by.is_empty() {
+        draft.refusals.extend(lost.iter().map(refused));
+    }
+}
+
+/// What a route becomes, but for its paths, or why it is left out.
+fn read(
+    route: &Value,
+    service: Option<&Value>,
+    upstream: &[Pair],
+    plugins: &Plugins<'_>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<Route, String> {
     if let Some(why) = unknown_match(route) {
-        notes.left_out(&at, why);
-        return;
+        return Err(why);
     }
     let mut made = Route {
-        name: String::new(),
+        name: called(route).to_owned(),
         prefix: String::new(),
         hosts: strings(route, "hosts"),
         methods: strings(route, "methods"),
         pairs: upstream.to_vec(),
         limits: Vec::new(),
+        wants_key: false,
     };
     if !flag(route, "strip_path", true) {
         made.pairs.push(("strip_prefix", "false".to_owned()));
@@ -88,45 +113,32 @@ fn one(
             made.pairs.push(("host", quoted("preserve")));
         }
     }
-    let mut protected = false;
+    let opens = |plugin: &str, why: &str| {
+        format!("the whole route, for it would be open to more callers without `{plugin}`{why}")
+    };
+    if let Some(plugin) = plugins.closing_some(route, service) {
+        return Err(opens(
+            plugin,
+            " of a consumer or a group, which has no counterpart",
+        ));
+    }
     for plugin in plugins.for_route(route, service) {
-        let place = format!("{at}: {}", place(&plugin));
-        let lost = match plugin.name {
-            "key-auth" => {
-                protected |= protects(&plugin);
-                Ok(())
+        let place = format!("route {}: {}", made.name, place(&plugin));
+        match plugin.name {
+            "key-auth" => made.wants_key |= plugins.protects(&plugin),
+            "acl" => acl(&plugin, &mut made).map_err(|why| opens(plugin.name, why))?,
+            "ip-restriction" => made.pairs.extend(ip_restriction(&plugin)),
+            name if ACCESS.contains(&name) => {
+                return Err(opens(name, ", which has no counterpart"));
             }
-            "acl" => acl(&plugin, &mut made),
-            "ip-restriction" => {
-                made.pairs.extend(ip_restriction(&plugin));
-                Ok(())
-            }
-            name if ACCESS.contains(&name) => Err(", which has no counterpart"),
-            _ => {
-                other(&plugin, &mut made, draft, notes, &place);
-                Ok(())
-            }
-        };
-        if let Err(why) = lost {
-            notes.left_out(
-                &at,
-                format!(
-                    "the whole route, for it would be open to more callers without `{}`{why}",
-                    plugin.name
-                ),
-            );
-            return;
+            _ => other(&plugin, &mut made, draft, notes, &place),
         }
     }
-    if made
-        .pairs
-        .iter()
-        .all(|(key, _)| !matches!(*key, "upstream" | "respond"))
-    {
-        notes.left_out(&at, "it has no service");
-        return;
+    let leads_somewhere = |(key, _): &Pair| matches!(*key, "upstream" | "respond");
+    if !made.pairs.iter().any(leads_somewhere) {
+        return Err("it has no service".to_owned());
     }
-    add(route, &made, protected, name, draft, notes);
+    Ok(made)
 }
 
 /// A plugin that keeps nobody out.
@@ -185,76 +197,67 @@ fn unknown_match(route: &Value) -> Option<String> {
     None
 }
 
-/// Puts a route into the draft, once for each of its paths.
-fn add(
-    route: &Value,
-    made: &Route,
-    protected: bool,
-    name: &str,
-    draft: &mut Draft,
-    notes: &mut Notes,
-) {
-    let at = format!("route {name}");
+/// The paths of a route; without any it takes all.
+fn paths(route: &Value) -> Vec<String> {
     let mut paths = strings(route, "paths");
     if paths.is_empty() {
         paths.push("/".to_owned());
     }
+    paths
+}
+
+/// Puts a route into the draft, once for each of its paths; returns those that it could not take.
+fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec<String> {
+    let at = format!("route {}", made.name);
+    let mut lost = Vec::new();
     let mut hosts = made.hosts.clone();
-    hosts.retain(|host| {
-        let good = !host.trim_start_matches("*.").contains('*');
-        if !good {
-            notes.left_out(&at, format!("the host `{host}`: a `*` stands in front"));
-        }
-        good
-    });
+    for host in hosts.extract_if(.., |host| !is_host(host)) {
+        notes.left_out(&at, format!("the host `{host}`: a `*` stands in front"));
+        lost = paths(route);
+    }
     if hosts.is_empty() && !made.hosts.is_empty() {
-        return;
+        return lost;
     }
     if hosts.iter().any(|host| host.starts_with("*.")) {
         notes.differs(&at, "`*.` takes one label in front, not several");
     }
-    for path in paths {
+    for path in paths(route) {
         // Before version 3 of the format a path with such signs was one, without `~`.
         if path.contains(['~', '^', '$', '(', '[', '{', '\\', '+', '*', '?', '|']) {
             notes.left_out(
                 &at,
                 format!("the regular expression `{path}`: paths are prefixes here"),
             );
+            lost.push(path);
             continue;
         }
-        let prefix = canonical(&path);
-        let taken = |other: &Route| {
-            other.prefix == prefix && other.hosts == hosts && other.methods == made.methods
+        let mut one = Route {
+            prefix: canonical(&path),
+            hosts: hosts.clone(),
+            ..made.clone()
         };
-        if let Some(other) = draft.routes.iter().find(|other| taken(other)) {
+        if let Some(other) = draft.routes.iter().find(|other| clash(other, &one)) {
             notes.left_out(
                 &at,
                 format!("`{path}`: the route {} takes the same requests", other.name),
             );
+            if !keeps_out(other) {
+                lost.push(path);
+            }
             continue;
         }
-        if protected {
+        if one.wants_key {
             let entry = Protected {
-                prefix: prefix.clone(),
-                methods: made.methods.clone(),
+                prefix: one.prefix.clone(),
+                methods: one.methods.clone(),
             };
             if !draft.protected.contains(&entry) {
                 draft.protected.push(entry);
             }
         }
-        if !protected {
-            draft.open.push((prefix.clone(), name.to_owned()));
-        }
-        let name = free_name(name, |name| {
-            draft.routes.iter().any(|other| other.name == name)
-        });
-        draft.routes.push(Route {
-            name,
-            prefix,
-            hosts: hosts.clone(),
-            methods: made.methods.clone(),
-            pairs: made.pairs.clone(),
-            limits: made.limits.clone(),
-        });
+        let taken = |name: &str| draft.routes.iter().any(|other| other.name == name);
+        one.name = free_name(&one.name, taken);
+        draft.routes.push(one);
     }
+    lost
 }

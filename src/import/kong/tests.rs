@@ -1,5 +1,7 @@
 use super::*;
 
+mod closed;
+
 fn import(text: &str) -> Imported {
     let source = Source {
         name: "kong.yml",

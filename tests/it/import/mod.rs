@@ -1,5 +1,7 @@
 //! `tollgate import`: what is printed where, how it exits, and that the result serves.
 
+mod kong;
+
 use std::path::Path;
 
 use crate::support::{Finished, tollgate};
