@@ -37,6 +37,7 @@ pub mod metrics;
 mod protobuf;
 pub mod request_id;
 mod seldom;
+pub mod shortage;
 pub mod tls;
 pub mod traces;
 pub mod wire;

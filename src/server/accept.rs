@@ -16,7 +16,7 @@ use tokio::task::spawn_local;
 use crate::limit::network;
 use crate::message::caller::{Entry, Peer, TlsPeer, canonical};
 use crate::pipeline::{Worker, boxed_cold};
-use crate::wire::shortage::{in_words, is_shortage};
+use crate::shortage::{in_words, is_shortage};
 use crate::wire::stream::Connection;
 
 use super::address::{ListenAddress, Serves};

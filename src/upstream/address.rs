@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::wire::shortage::{in_words, is_shortage};
+use crate::shortage::{in_words, is_shortage};
 
 use super::check_failure::CheckFailure;
 use super::circuit::Circuit;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::wire::shortage::is_shortage;
+use crate::shortage::is_shortage;
 
 use super::address::{Address, ConnectError};
 use super::state::EndpointState;

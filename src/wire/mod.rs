@@ -16,7 +16,6 @@ mod lines;
 pub mod proxy_protocol;
 mod repair;
 pub mod scan;
-pub mod shortage;
 pub mod sink;
 pub mod stream;
 pub mod tls;

@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 9] = [
         "traces",
         "grpc",
         "protobuf",
+        "shortage",
         "words",
         "seldom",
         "lock",
