@@ -1,7 +1,9 @@
 //! What the process or the machine runs short of when a file or a socket is to be opened. That is not
 //! the other side's fault, and others may give it back in a moment.
 
+use std::fs::File;
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -28,6 +30,23 @@ pub fn in_words(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Asks the system's resolver for the addresses of a name, with no port; blocks as long as that takes.
+///
+/// # Errors
+/// There is none, or none can be found out.
+pub fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let found = (name, 0).to_socket_addrs().map_err(behind_lookup)?;
+    Ok(found.collect())
+}
+
+/// The shortage behind a failed lookup, if that is what it is: the system's resolver says of files that it
+/// cannot open that nobody knows the name. Errors that are not of lookups stay what they are.
+pub fn behind_lookup(error: io::Error) -> io::Error {
+    let is_of_lookup = error.raw_os_error().is_none();
+    let lacking = is_of_lookup.then(|| File::open("/").err()).flatten();
+    lacking.filter(is_shortage).unwrap_or(error)
 }
 
 #[cfg(test)]

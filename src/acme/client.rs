@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::lock::lock;
+use crate::shortage::behind_lookup;
 
 use super::issued::system_time;
 
@@ -107,7 +108,7 @@ async fn exchange(
     let (host, port) = address(request.uri())?;
     let name = ServerName::try_from(host.clone()).map_err(|_| ClientError::NotHttps)?;
     let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await;
-    let stream = stream.map_err(ClientError::Unreachable)?;
+    let stream = stream.map_err(|error| ClientError::Unreachable(behind_lookup(error)))?;
     let stream = TlsConnector::from(trust).connect(name, stream).await;
     let stream = stream.map_err(ClientError::Tls)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

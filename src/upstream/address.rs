@@ -162,7 +162,7 @@ impl Address {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The resolver has no answer, and had none before.
-    #[error("its name cannot be resolved: {0}")]
+    #[error("its name cannot be resolved: {}", in_words(.0))]
     Resolve(#[source] Arc<io::Error>),
     /// The last address that was tried does not take connections.
     #[error("cannot connect to {address}: {source}")]

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use super::addresses::Answer;
 use super::checks::{Checks, FirstRound, Token};
 use super::state::{EndpointState, LOOKUP_PATIENCE};
 use super::{Endpoint, Upstream};
+use crate::shortage::{in_words, look_up};
 
 /// How often endpoints are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ impl Control {
         Self {
             upstreams,
             wake,
-            lookup: Arc::new(|name| Ok((name, 0).to_socket_addrs()?.collect())),
+            lookup: Arc::new(look_up),
             names: HashMap::new(),
         }
     }
@@ -84,7 +85,7 @@ impl Control {
         let mut lookups = JoinSet::new();
         loop {
             for name in self.due(Instant::now()) {
-                lookups.spawn(look_up(name, Arc::clone(&self.lookup)));
+                lookups.spawn(on_a_thread(name, Arc::clone(&self.lookup)));
             }
             checks.follow(&self.upstreams.borrow(), token.as_ref());
             token = token.filter(|_| !self.all_are_settled());
@@ -161,7 +162,12 @@ impl Control {
             known.is_running = false;
             match answer {
                 Err(error) if !known.is_failing => {
-                    tracing::warn!(name, %error, "a name cannot be resolved; addresses found before stay in use");
+                    let error = in_words(error);
+                    tracing::warn!(
+                        name,
+                        error,
+                        "a name cannot be resolved; addresses found before stay in use"
+                    );
                 }
                 Ok(_) if known.is_failing => tracing::info!(name, "a name is resolved again"),
                 _ => {}
@@ -187,7 +193,7 @@ fn checked(upstreams: &[Arc<Upstream>]) -> impl Iterator<Item = &Endpoint> {
 }
 
 /// Looks a name up on a thread of its own. An answer without an address is a failure.
-async fn look_up(name: Box<str>, lookup: Lookup) -> (Box<str>, Answer) {
+async fn on_a_thread(name: Box<str>, lookup: Lookup) -> (Box<str>, Answer) {
     let (send, answer) = oneshot::channel();
     let asked = name.clone();
     let spawned = thread::Builder::new().name("lookup".into()).spawn(move || {

@@ -4,11 +4,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tokio::sync::watch;
+
+use crate::shortage::look_up;
 
 use crate::lock::lock;
 
@@ -27,7 +29,7 @@ pub(super) struct Names {
 impl Default for Names {
     fn default() -> Self {
         Self {
-            lookup: |name| Ok((name, 0).to_socket_addrs()?.collect()),
+            lookup: look_up,
             under_way: Mutex::default(),
         }
     }

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
 use crate::message::protocol::Scheme;
+use crate::shortage::behind_lookup;
 use crate::traces::settings::{Collector, Protocol};
 
 /// A connection that is ready for a request.
@@ -36,7 +37,7 @@ impl Connection {
     /// Connects to a collector.
     pub(super) async fn open(to: &Collector) -> Result<Self, Failure> {
         let stream = TcpStream::connect((&*to.host, to.port)).await;
-        let stream = stream.map_err(Failure::Unreachable)?;
+        let stream = stream.map_err(|error| Failure::Unreachable(behind_lookup(error)))?;
         // An error only costs time.
         let _ = stream.set_nodelay(true);
         let stream: Box<dyn Stream> = match (to.scheme, &to.trust) {

@@ -35,18 +35,36 @@ fn an_upstream_that_does_not_listen_gets_502_at_once() {
 #[test]
 fn a_shortage_of_files_is_not_the_services_fault() {
     let shop = Shop::open();
-    let mut client = shop.gateway.connect();
+    is_told_as_a_shortage(&shop.gateway, "/api/inventory/x");
+}
+
+/// The system's resolver says of a shortage that nobody knows the name.
+#[test]
+fn a_shortage_of_files_is_not_taken_for_a_name_that_nobody_knows() {
+    let upstream = Upstream::echo();
+    let url = upstream.url().replace("127.0.0.1", "localhost");
+    let gateway = Gateway::start(&format!("[routes]\n\"/a\" = \"{url}\""));
+    is_told_as_a_shortage(&gateway, "/a");
+    let limit = "may have 7 files and sockets open";
+    gateway.wait_log("the lookup", |line| {
+        line["name"] == "localhost" && line["error"].as_str().is_some_and(|e| e.contains(limit))
+    });
+}
+
+/// Fails unless a request for which no file is left says so.
+fn is_told_as_a_shortage(gateway: &Gateway, target: &str) {
+    let mut client = gateway.connect();
     client.ask(&Request::get("/health")).is(200);
     // What is open stays open; nothing more can be.
-    shop.gateway.limit_files(7);
-    let response = client.ask(&Request::get("/api/inventory/x"));
+    gateway.limit_files(7);
+    let response = client.ask(&Request::get(target));
     response.is_refusal(503, "overloaded");
     assert_eq!(response.fields.one("retry-after"), Some("1"));
     let limit = "may have 7 files and sockets open";
-    shop.gateway.wait_log("the shortage", |line| {
+    gateway.wait_log("the shortage", |line| {
         line["level"] == "ERROR" && line["error"].as_str().is_some_and(|e| e.contains(limit))
     });
-    let lines = shop.gateway.access_log(1);
+    let lines = gateway.access_log(1);
     let detail = lines[0]["detail"].as_str();
     assert!(
         detail.is_some_and(|told| told.contains(limit)),

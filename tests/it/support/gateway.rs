@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, Response};
 use super::request::Request;
+use super::successors::has_all_runtimes;
 use super::wait::{PATIENCE, eventually};
 
 pub(super) const TOLLGATE: &str = env!("CARGO_BIN_EXE_tollgate");
@@ -178,8 +179,12 @@ impl Gateway {
         kill_process(self.pid(), signal).expect("signal the gateway");
     }
 
-    /// Lets the running gateway have no more than that many files and sockets open at once.
+    /// Lets the running gateway have no more than that many files and sockets open at once, from the
+    /// moment on in which all its threads have what they need to run.
     pub(crate) fn limit_files(&self, files: u64) {
+        eventually("the runtimes of all threads", || {
+            has_all_runtimes(self.pid()).then_some(())
+        });
         let limit = Rlimit {
             current: Some(files),
             maximum: Some(files),

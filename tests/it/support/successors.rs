@@ -125,6 +125,21 @@ pub(crate) fn open_files(pid: Pid) -> Vec<String> {
     all
 }
 
+/// Whether each thread of a gateway that has a runtime has made it. Those that serve nobody may be late.
+pub(super) fn has_all_runtimes(pid: Pid) -> bool {
+    let folder = format!("/proc/{}/task", pid.as_raw_nonzero());
+    let tasks = std::fs::read_dir(folder).expect("the threads of a process");
+    let name = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+    };
+    let names: Vec<_> = tasks.filter_map(name).collect();
+    let of = |kind| names.iter().filter(|name| name.trim() == kind).count();
+    let threads = ["worker", "control", "acme", "traces", "admin"].map(of);
+    let files = open_files(pid);
+    let runtimes = files.iter().filter(|it| it.contains("[eventfd]")).count();
+    threads.iter().all(|count| *count > 0) && runtimes > threads.iter().sum()
+}
+
 /// The inodes of the sockets among [`open_files`].
 pub(crate) fn sockets(files: &[String]) -> BTreeSet<&str> {
     let sockets = files.iter().filter(|file| file.starts_with("socket:"));
