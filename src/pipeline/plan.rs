@@ -75,15 +75,26 @@ pub(super) fn plan<'p>(
 }
 
 /// What becomes of a request while the worker cannot keep up: it is refused before anything is done
-/// for it. `None`: it goes its ordinary way, for it asks about the gateway itself, or is refused
-/// anyway.
-pub(super) fn shed<'p>(request: &mut Request<'p>, snapshot: &Snapshot) -> Option<Plan<'p>> {
+/// for it, with the fields that its route asks for. `None`: it goes its ordinary way, for it asks about
+/// the gateway itself or what a page may send, or is refused anyway.
+pub(super) fn shed<'p>(request: &mut Request<'p>, snapshot: &'p Snapshot) -> Option<Plan<'p>> {
     let head = request.head;
     let target = RequestTarget::parse(head.target(), &head.method).ok()?;
     if asks_about_gateway(&target, &head.method, snapshot).is_some() {
         return None;
     }
     request.body = head.body.ok()?;
+    request.host = target.authority.unwrap_or(request.host);
+    if target.path != b"*" {
+        request.path = Some(RequestPath::parse(target.path).ok()?);
+    }
+    // A page whose preflight is refused cannot read that the gateway has no room.
+    if is_preflight(request, snapshot).ok()? {
+        return None;
+    }
+    if let Some(route) = find(request, snapshot, &head.method).and_then(Resolved::route) {
+        request.note_rules(route);
+    }
     Some(Plan::Refuse(Rejection::Overloaded))
 }
 

@@ -16,18 +16,19 @@ const RESPOND: &str = "[[route]]\nprefix = \"/a\"\nrespond = { body = \"here\" }
 const FLOOD: usize = 400;
 const EACH: usize = 60;
 
-/// Opens connections that all ask at once, many times; the answers, as they came.
-fn flood(gateway: &Gateway) -> String {
-    let requests = Request::get("/a").bytes().repeat(EACH);
+/// Opens connections that all ask these at once, many times; the answers, as they came.
+fn flood(gateway: &Gateway, requests: &[Request]) -> String {
+    let all: Vec<_> = requests.iter().flat_map(Request::bytes).collect();
+    let all = all.repeat(EACH / requests.len());
     let mut open: Vec<_> = (0..FLOOD)
         .map(|_| TcpStream::connect(gateway.address()).expect("the gateway listens"))
         .collect();
     for stream in &mut open {
-        stream.write_all(&requests).expect("it is short");
+        stream.write_all(&all).expect("it is short");
     }
     let mut answers = Vec::new();
     for mut stream in open {
-        let last = Request::get("/a").field("Connection", "close").bytes();
+        let last = requests[0].clone().field("Connection", "close").bytes();
         let _ = stream.write_all(&last);
         stream.read_to_end(&mut answers).expect("all are answered");
     }
@@ -45,7 +46,7 @@ fn a_worker_that_cannot_keep_up_refuses_at_once() {
                 client.ask(&Request::get("/health")).is(200);
             }
         });
-        let answers = flood(&gateway);
+        let answers = flood(&gateway, &[Request::get("/a")]);
         ended.store(true, Ordering::Relaxed);
         healthy.join().expect("the health check is answered");
         answers
@@ -72,6 +73,58 @@ fn a_worker_that_cannot_keep_up_refuses_at_once() {
         .and_then(|rest| rest.split(';').next());
     let left: usize = left.and_then(|n| n.parse().ok()).expect("a number");
     assert_eq!(left, 1_000_000 - served - 1);
+}
+
+/// A page that may call can read that there is no room, and what a route says of answers holds for
+/// that one, too. A preflight that is refused would keep the page from both.
+#[test]
+fn what_is_refused_at_once_has_the_fields_of_its_route() {
+    let respond = "respond = { body = \"here\" }";
+    let gateway = Gateway::start(&format!(
+        "[server]\nworkers = 1\n[access.cors]\norigins = [\"https://app.test\"]\n\
+         [[route]]\nprefix = \"/a\"\n{respond}\ncors = {{ origins = [\"https://page.test\"] }}\n\
+         response_headers = {{ set = {{ x-of = \"a\" }} }}\n\
+         [[route]]\nprefix = \"/off\"\n{respond}\ncors = \"off\"\n",
+    ));
+    let from = |origin, target| Request::get(target).field("Origin", origin);
+    let preflight = Request::new("OPTIONS", "/a").field("Origin", "https://page.test");
+    let told = [
+        (
+            from("https://page.test", "/a"),
+            Some("https://page.test"),
+            true,
+        ),
+        (from("https://app.test", "/a"), None, true),
+        (from("https://app.test", "/off"), None, false),
+        (
+            from("https://app.test", "/b"),
+            Some("https://app.test"),
+            false,
+        ),
+        (
+            preflight.field("Access-Control-Request-Method", "PUT"),
+            Some("https://page.test"),
+            true,
+        ),
+    ];
+    let requests: Vec<_> = told.iter().map(|(request, ..)| request.clone()).collect();
+    let answers = flood(&gateway, &requests);
+    let answers = answers.split("HTTP/1.1 ").skip(1);
+    // The last one of each connection is the first one again.
+    let kinds = (0..=EACH).map(|nth| nth % told.len()).cycle();
+    let mut refused = [0; 5];
+    for (answer, kind) in answers.zip(kinds) {
+        refused[kind] += usize::from(answer.starts_with("503 "));
+        let (_, origin, is_of_a) = told[kind];
+        let lines = || answer.lines();
+        let allowed = "Access-Control-Allow-Origin: ";
+        let found: Vec<_> = lines().filter_map(|it| it.strip_prefix(allowed)).collect();
+        assert_eq!(found, Vec::from_iter(origin), "{kind}: {answer}");
+        let has = lines().any(|line| line == "x-of: a");
+        assert_eq!(has, is_of_a, "{kind}: {answer}");
+    }
+    assert!(refused[..4].iter().all(|count| *count > 0), "{refused:?}");
+    assert_eq!(refused[4], 0);
 }
 
 #[test]
