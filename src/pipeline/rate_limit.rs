@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::limit::{By, Check, Policy, Subject, Verdict};
+use crate::limit::{By, Check, Outcome, Policy, Subject, Verdict};
 use crate::route::Route;
 
 use super::boxed_cold;
@@ -103,8 +103,7 @@ pub(super) async fn limit_invalid_keys<'s>(
     };
     let subject = &Subject::address(request.address, limits.ipv6_prefix);
     let check = Check { policy, subject };
-    let limiter = &record.worker.limiter;
-    let outcome = limiter.decide(&[check], NonZeroU32::MIN).await;
+    let outcome = decide(&[check], NonZeroU32::MIN, record).await;
     record.note_decisions(Some(policy), &[], &outcome.decisions);
     let report = Report::of(Some(policy), &[], &outcome.decisions);
     record.report.set(report);
@@ -146,9 +145,7 @@ pub(super) async fn rate_limit<'s>(
         return Ok(Permit { caller });
     }
     let cost = route.map_or(NonZeroU32::MIN, |route| route.cost);
-    let begun = record.now();
-    let outcome = record.worker.limiter.decide(&checks, cost).await;
-    record.limit_time.set(Some(record.now() - begun));
+    let outcome = decide(&checks, cost, record).await;
     let of_route: &[Arc<Policy>] = route.map_or(&[], |route| &route.limits);
     let own = subjects.own_policy(limits);
     record.note_decisions(own, of_route, &outcome.decisions);
@@ -163,4 +160,13 @@ pub(super) async fn rate_limit<'s>(
     record.uncounted.set(policies(own, of_route).nth(uncounted));
     let name = Arc::clone(&checks[uncounted].policy.name);
     Err(Rejection::LimiterUnavailable(name))
+}
+
+/// Asks the limiter, and notes how long it took: a wrong key in a cookie is counted beside the request.
+async fn decide(checks: &[Check<'_>], cost: NonZeroU32, record: &Record<'_>) -> Outcome {
+    let begun = record.now();
+    let outcome = record.worker.limiter.decide(checks, cost).await;
+    let before = record.limit_time.get().unwrap_or_default();
+    record.limit_time.set(Some(before + (record.now() - begun)));
+    outcome
 }

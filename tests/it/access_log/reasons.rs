@@ -80,6 +80,31 @@ fn what_redis_takes_is_not_the_services() {
     assert_eq!(lines[2]["limit_source"], "memory");
 }
 
+/// Wrong keys are counted, too, and a cookie's on top of the request.
+#[test]
+fn what_redis_takes_for_a_wrong_key_is_told() {
+    let redis = Redis::start();
+    let config = format!(
+        "[limits]\ninvalid_keys = {{ requests = 100, per = \"1h\" }}\n\
+         [limits.redis]\nurl = \"{}\"\ndeadline = \"400ms\"\n[server]\nworkers = 1",
+        redis.url()
+    );
+    let sources = "[access]\nkey_sources = [\"header\", \"cookie:key\"]";
+    for (field, status) in [("x-api-key", 401), ("cookie", 200)] {
+        let upstream = Upstream::echo();
+        let routes = format!("[routes]\n\"/a\" = \"{}\"", upstream.url());
+        let gateway = Gateway::start(&format!("{routes}\n{sources}\n{config}"));
+        redis.pause();
+        gateway
+            .ask(&Request::get("/a").field(field, "key=wrong"))
+            .is(status);
+        redis.resume();
+        let line = &gateway.finish()[0];
+        let took = line["limit_ms"].as_f64();
+        assert!(took.is_some_and(|ms| ms >= 400.0), "{line}");
+    }
+}
+
 #[test]
 fn what_an_upload_takes_is_not_the_services() {
     const PAUSE: Duration = Duration::from_millis(400);
