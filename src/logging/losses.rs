@@ -61,8 +61,12 @@ impl Losses {
 
     /// Notes that lines could not be written; there may be none that is lost for good yet.
     pub(super) fn lose(&self, lines: &[u8], why: &str, now: Instant) {
+        self.lose_count(line_count(lines), why, now);
+    }
+
+    /// The same for so many lines.
+    pub(super) fn lose_count(&self, lines: u64, why: &str, now: Instant) {
         self.failing.store(true, Relaxed);
-        let lines = memchr::memchr_iter(b'\n', lines).count() as u64;
         if lines == 0 {
             return;
         }
@@ -116,6 +120,11 @@ impl Losses {
         let why = lock(&self.last).as_ref().map(|last| last.why.clone());
         Some(News::Lost(more, why.unwrap_or_default()))
     }
+}
+
+/// How many lines end in a text.
+pub(super) fn line_count(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

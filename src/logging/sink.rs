@@ -3,29 +3,38 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 use std::mem;
-use std::sync::Arc;
+use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::Target;
-use super::losses::{Losses, News};
+use super::losses::{Losses, News, line_count};
+use crate::lock::lock;
 
 /// How many batches may wait for the disk; a batch is at most a few dozen KiB.
 const QUEUE: usize = 128;
 /// How long to wait for a reader whose pipe is full and does not block.
 const FULL_PIPE: Duration = Duration::from_millis(5);
+/// As much as a pipe takes in one step, whole or not at all (`PIPE_BUF`, pipe(7)).
+const PIPE_STEP: usize = 4096;
 /// Why lines are lost that have not come to the disk.
 const FULL_QUEUE: &str = "it takes lines too slowly";
+/// Why lines are lost that still wait at the end.
+const NO_READER: &str = "it had not taken them when the program ended";
 
 /// The handle to a sink's thread; shared by all who write to it.
 #[derive(Debug)]
 pub struct Sink {
     queue: SyncSender<Batch>,
+    /// The other end, which the thread holds while there is nothing in it.
+    waiting: Arc<Mutex<Receiver<Batch>>>,
     target: Target,
     counts: Arc<Counts>,
 }
@@ -35,6 +44,10 @@ struct Counts {
     losses: Losses,
     reopen: AtomicBool,
     finished: AtomicBool,
+    /// How many lines the thread has taken and not written yet.
+    taken: AtomicU64,
+    /// Nobody waits any more until the rest is written: it is counted as lost.
+    given_up: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -54,21 +67,25 @@ impl Sink {
     pub fn start(target: Target, lost: Arc<AtomicU64>) -> io::Result<Arc<Self>> {
         let output = target.open()?;
         let (queue, batches) = sync_channel(QUEUE);
+        let waiting = Arc::new(Mutex::new(batches));
         let counts = Arc::new(Counts {
             losses: Losses::counted_in(lost),
             ..Counts::default()
         });
         let writer = Writer {
             target: target.clone(),
+            is_pipe: is_pipe(&output),
             output,
             lines: Lines::default(),
             counts: Arc::clone(&counts),
         };
+        let batches = Arc::clone(&waiting);
         thread::Builder::new()
             .name("log".into())
             .spawn(move || writer.run(&batches))?;
         Ok(Arc::new(Self {
             queue,
+            waiting,
             target,
             counts,
         }))
@@ -119,7 +136,8 @@ impl Sink {
     }
 
     /// Waits until what was handed over is written, at most `patience`: a reader that has stopped
-    /// reading our standard output must not keep the program from ending.
+    /// reading our standard output must not keep the program from ending. What is not written by then
+    /// counts as lost.
     pub fn finish(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut asked = false;
@@ -127,6 +145,27 @@ impl Sink {
             asked = asked || self.queue.try_send(Batch::Finish).is_ok();
             thread::sleep(Duration::from_millis(1));
         }
+        if !self.counts.finished.load(Ordering::Acquire) {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&self) {
+        self.counts.given_up.store(true, Ordering::Release);
+        let mut lost = self.counts.taken.load(Ordering::Acquire);
+        let waiting = match self.waiting.try_lock() {
+            Ok(waiting) => Some(waiting),
+            Err(TryLockError::Poisoned(waiting)) => Some(waiting.into_inner()),
+            // The thread waits for lines, so there are none.
+            Err(TryLockError::WouldBlock) => None,
+        };
+        for batch in waiting.iter().flat_map(|waiting| waiting.try_iter()) {
+            if let Batch::Lines(lines) = batch {
+                lost += line_count(&lines);
+            }
+        }
+        let now = Instant::now();
+        self.counts.losses.lose_count(lost, NO_READER, now);
     }
 }
 
@@ -134,18 +173,21 @@ impl Sink {
 struct Writer {
     target: Target,
     output: File,
+    is_pipe: bool,
     lines: Lines,
     counts: Arc<Counts>,
 }
 
 impl Writer {
-    fn run(mut self, batches: &Receiver<Batch>) {
-        for batch in batches {
+    fn run(mut self, batches: &Mutex<Receiver<Batch>>) {
+        loop {
+            let batch = lock(batches).recv();
+            let Ok(batch) = batch else { break };
             if self.counts.reopen.swap(false, Ordering::AcqRel) {
                 self.reopen();
             }
             match batch {
-                Batch::Lines(lines) => self.write(lines),
+                Batch::Lines(lines) => self.write_all(lines),
                 Batch::Wake => {}
                 // Whoever waited may have given up.
                 Batch::Mark(reached) => drop(reached.send(())),
@@ -156,6 +198,25 @@ impl Writer {
         let unfinished = mem::take(&mut self.lines.unfinished);
         self.lose(&unfinished, "it ends within a line");
         self.counts.finished.store(true, Ordering::Release);
+    }
+
+    /// Writes a batch. To a pipe it goes in steps that are taken whole or not at all, so that it is known
+    /// which lines its reader has, should that one stop.
+    fn write_all(&mut self, lines: Vec<u8>) {
+        let taken = &Arc::clone(&self.counts).taken;
+        taken.store(line_count(&lines), Ordering::Release);
+        if self.is_pipe {
+            for step in steps(&lines) {
+                self.write(step.to_vec());
+                if self.counts.given_up.load(Ordering::Acquire) {
+                    return;
+                }
+                taken.fetch_sub(line_count(step), Ordering::AcqRel);
+            }
+        } else {
+            self.write(lines);
+            taken.store(0, Ordering::Release);
+        }
     }
 
     fn write(&mut self, lines: Vec<u8>) {
@@ -181,6 +242,7 @@ impl Writer {
         match self.target.open() {
             Ok(output) => {
                 tracing::info!(%file, "the log was opened anew");
+                self.is_pipe = is_pipe(&output);
                 self.output = output;
                 // Its beginning is in the old file.
                 let unfinished = mem::take(&mut self.lines.unfinished);
@@ -191,6 +253,21 @@ impl Writer {
             }
         }
     }
+}
+
+fn is_pipe(output: &File) -> bool {
+    output.metadata().is_ok_and(|it| it.file_type().is_fifo())
+}
+
+/// Whole lines, as many as go into a pipe in one step; a longer one alone.
+fn steps(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        let most = &lines[..lines.len().min(PIPE_STEP)];
+        let end = memchr::memrchr(b'\n', most).or_else(|| memchr::memchr(b'\n', lines));
+        let (step, rest) = lines.split_at(end.map_or(lines.len(), |end| end + 1));
+        lines = rest;
+        (!step.is_empty()).then_some(step)
+    })
 }
 
 /// Writes lines whole or not at all, as far as that is possible.
@@ -242,101 +319,4 @@ fn write_some(text: &[u8], output: &mut impl Write) -> (usize, Option<io::Error>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_reach_the_file_and_a_renamed_file_is_left_behind_on_reopen() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, old) = (
-            folder.path().join("access.log"),
-            folder.path().join("access.log.1"),
-        );
-        let sink = Sink::start(Target::File(path.clone()), Arc::default()).unwrap();
-        sink.write(b"one\n".to_vec());
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_time().build().unwrap();
-        runtime.block_on(sink.written(Duration::from_secs(10)));
-        assert_eq!(std::fs::read(&path).unwrap(), b"one\n");
-        std::fs::rename(&path, &old).unwrap();
-        sink.reopen();
-        sink.write(b"two\n".to_vec());
-        sink.finish(Duration::from_secs(10));
-        assert_eq!(std::fs::read(&old).unwrap(), b"one\n");
-        assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
-        assert_eq!(sink.lost_of_late(Instant::now()), None);
-    }
-
-    #[test]
-    fn lines_that_cannot_be_written_are_counted() {
-        let lost = Arc::<AtomicU64>::default();
-        let sink = Sink::start(Target::File("/dev/full".into()), Arc::clone(&lost)).unwrap();
-        sink.write(b"a\nb\n".to_vec());
-        sink.finish(Duration::from_secs(10));
-        assert_eq!(lost.load(Ordering::Relaxed), 2);
-        let (_, why) = sink.lost_of_late(Instant::now()).unwrap();
-        assert!(why.contains("No space left"), "{why}");
-    }
-
-    /// A disk with room for so many bytes.
-    struct Disk(Vec<u8>, usize);
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let room = bytes.len().min(self.1 - self.0.len());
-            self.0.extend_from_slice(&bytes[..room]);
-            match room {
-                0 => Err(ErrorKind::StorageFull.into()),
-                room => Ok(room),
-            }
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn each_line_is_written_whole_or_lost_wherever_the_disk_is_full() {
-        let batches = ["one\ntwo\n", "three\n", "four\nfive\nsix\n"];
-        let all = batches.concat().lines().count();
-        for room in 0..30 {
-            let (mut lines, mut disk) = (Lines::default(), Disk(Vec::new(), room));
-            let mut lost = 0;
-            for batch in batches {
-                let (gone, error) = lines.write(batch.into(), &mut disk);
-                assert!(gone.is_empty() || error.is_some());
-                assert!(gone.is_empty() || gone.ends_with(b"\n"));
-                lost += gone.split_inclusive(|b| *b == b'\n').count();
-            }
-            let torn = String::from_utf8(disk.0.clone()).unwrap();
-            let whole = torn.matches('\n').count();
-            let unfinished = usize::from(!lines.unfinished.is_empty());
-            assert_eq!(whole + lost + unfinished, all, "{room}: {torn:?}");
-            // There is room again: the line that was begun is finished first.
-            disk.1 = 1000;
-            let (gone, error) = lines.write(b"last\n".into(), &mut disk);
-            assert!(gone.is_empty() && error.is_none());
-            let text = String::from_utf8(disk.0).unwrap();
-            let known = |line: &str| batches.concat().lines().chain(["last"]).any(|l| l == line);
-            assert!(text.lines().all(known), "{room}: {text:?}");
-            assert_eq!(text.lines().count() + lost, all + 1, "{room}: {text:?}");
-        }
-    }
-
-    #[test]
-    fn a_pipe_that_does_not_block_is_waited_for() {
-        let (mut reader, writer) = io::pipe().unwrap();
-        rustix::io::ioctl_fionbio(&writer, true).unwrap();
-        let text = b"a line of a log\n".repeat(100_000);
-        let copy = text.clone();
-        let writing = thread::spawn(move || {
-            let mut writer = File::from(std::os::fd::OwnedFd::from(writer));
-            Lines::default().write(copy, &mut writer)
-        });
-        let mut read = Vec::new();
-        io::Read::read_to_end(&mut reader, &mut read).unwrap();
-        assert!(writing.join().unwrap().0.is_empty());
-        assert_eq!(read, text);
-    }
-}
+mod tests;
