@@ -4,8 +4,10 @@ decoder of protobuf, promtool, and a real Prometheus that asks what the dashboar
     python3 tests/metrics/check.py target/debug/tollgate
 """
 
+import http.client
 import http.server
 import json
+import math
 import re
 import subprocess
 import sys
@@ -37,6 +39,10 @@ limits = ["few"]
 name = "open"
 prefix = "/open"
 respond = {{ status = 200, body = "hello" }}
+[[route]]
+name = "slow"
+prefix = "/slow"
+upstream = "http://127.0.0.1:{PORTS['service']}"
 [upstreams.orders]
 endpoints = ["http://127.0.0.1:{PORTS['service']}", "http://127.0.0.1:1"]
 [access]
@@ -63,17 +69,20 @@ QUIET = {
     "Starts",
     "Circuits",
     "Further tries",
-    "Clients over their limits",
 }
+# How long the slow route takes, how many ask it at once, and how often each.
+SLOW_SECONDS, SLOW_CLIENTS, SLOW_REQUESTS = 0.3, 4, 30
 
 
 class Service(http.server.BaseHTTPRequestHandler):
-    """Answers 200, and 500 to what ends in 7."""
+    """Answers 200, and 500 to what ends in 7; `/slowly` after a time that is always the same."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         body = b"x" * 100
+        if self.path.endswith("/slowly"):
+            time.sleep(SLOW_SECONDS)
         self.send_response(500 if self.path.endswith("7") else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -213,39 +222,79 @@ def prometheus(path, port="prometheus", **query):
     return answer["data"]
 
 
-def queries():
+def queries(interval="20s", route=".*"):
     """What the dashboard asks: a panel's title and a query with its variables filled in."""
     board = json.loads((ROOT / "dashboards" / "grafana.json").read_text())
     asked = [(panel["title"], target["expr"]) for panel in board["panels"] for target in panel.get("targets", [])]
     asked += [(one["name"], one["expr"]) for one in board["annotations"]["list"]]
     for title, query in asked:
-        query = query.replace("$__rate_interval", "20s").replace("$job", "tollgate")
-        query = query.replace("$instance", ".*").replace("$route", ".*")
+        query = query.replace("$__rate_interval", interval).replace("$job", "tollgate")
+        query = query.replace("$instance", ".*").replace("$route", route)
         assert "$" not in query, query
         yield title, query
 
 
-def check_queries():
+def check_queries(port):
     """Each of the dashboard's queries is one, and has something to show where there is something."""
     asked = empty = 0
     for title, query in queries():
         asked += 1
-        data = prometheus("/api/v1/query", query=query)
+        data = prometheus("/api/v1/query", port, query=query)
         if data["result"]:
             continue
         empty += 1
         assert title in QUIET, f"{title} shows nothing: {query}"
+    if unknown := QUIET - {title for title, _ in queries()}:
+        raise SystemExit(f"the dashboard has no {', '.join(unknown)}")
     board = json.loads((ROOT / "dashboards" / "grafana.json").read_text())
     for variable in board["templating"]["list"]:
         found = re.fullmatch(r"label_values\((\w+)(?:\{.*\})?, (\w+)\)", variable.get("definition", ""))
         if variable["type"] == "query":
-            series = prometheus("/api/v1/series", **{"match[]": found[1]})
+            series = prometheus("/api/v1/series", port, **{"match[]": found[1]})
             # What has no route has the label `route=""`, which to Prometheus is none.
             assert any(found[2] in one for one in series), variable["name"]
-    print(f"dashboard: {asked} queries, {empty} of them empty where nothing was to be shown")
-    native = 'histogram_quantile(0.99, sum(rate(tollgate_request_duration_seconds{job="tollgate"}[20s])))'
-    until("native histograms", lambda: prometheus("/api/v1/query", "native", query=native)["result"])
-    print("native histograms: collected")
+    print(f"dashboard, {port}: {asked} queries, {empty} of them empty where nothing was to be shown")
+
+
+def ask_slow():
+    """Requests that the service takes a known time for; how long clients wait for them, in order."""
+    took = []
+
+    def client():
+        connection = http.client.HTTPConnection("127.0.0.1", PORTS["gateway"], timeout=10)
+        for _ in range(SLOW_REQUESTS):
+            begun = time.monotonic()
+            connection.request("GET", "/slow/slowly")
+            answer = connection.getresponse()
+            assert answer.status == 200 and answer.read()
+            took.append(time.monotonic() - begun)
+        connection.close()
+
+    clients = [threading.Thread(target=client) for _ in range(SLOW_CLIENTS)]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    assert len(took) == SLOW_CLIENTS * SLOW_REQUESTS
+    return sorted(took)
+
+
+def check_percentiles():
+    """The dashboard's p99 is that of clients: within a bucket, which is 9 % with native histograms."""
+    took = ask_slow()
+    true = took[math.ceil(len(took) * 0.99) - 1]
+    assert took[0] >= SLOW_SECONDS, took[0]
+    counted = {
+        "native": 'histogram_count(tollgate_request_duration_seconds{route="slow"})',
+        "prometheus": 'tollgate_request_duration_seconds_count{route="slow"}',
+    }
+    (query,) = [query for title, query in queries("5m", "slow") if title == "p99"]
+    for port, (least, most) in {"native": (true / 1.09, true * 1.09), "prometheus": (0.25, 1.0)}.items():
+        asked = lambda query: float(prometheus("/api/v1/query", port, query=query)["result"][0]["value"][1])
+        until("the slow requests", lambda: asked(counted[port]) == len(took))
+        told = asked(query)
+        assert least <= told <= most, f"{port}: the p99 is {true:.3f} s, and is said to be {told:.3f}"
+        print(f"percentiles, {port}: the p99 of clients is {true:.3f} s, the dashboard's {told:.3f}")
 
 
 def check_docs():
@@ -286,7 +335,7 @@ def main():
         start("redis-server", "--port", str(PORTS["redis"]), "--save", "", "--bind", "127.0.0.1"),
         start(str(program), "run", "-c", str(where / "tollgate.toml")),
         start("prometheus", *options("prometheus")),
-        # One that collects native histograms leaves out the buckets that the dashboard asks for.
+        # One that collects native histograms leaves out the buckets.
         start("prometheus", *options("native"), "--enable-feature=native-histograms"),
     ]
     stop = threading.Event()
@@ -298,15 +347,21 @@ def main():
         promtool("check", "rules", "alerts.yml")
         promtool("test", "rules", "alerts_test.yml")
         up = 'sum(rate(tollgate_requests_total{job="tollgate"}[20s])) > 0'
-        until("Prometheus", lambda: prometheus("/api/v1/query", query=up)["result"])
+        for port in ("prometheus", "native"):
+            until("Prometheus", lambda: prometheus("/api/v1/query", port, query=up)["result"])
         limited = 'sum(rate(tollgate_rejections_total{code="rate_limited"}[20s])) > 0'
         until("refusals", lambda: prometheus("/api/v1/query", query=limited)["result"])
         check_formats()
-        check_queries()
+        for port in ("prometheus", "native"):
+            check_queries(port)
+            firing = prometheus("/api/v1/rules", port)["groups"][0]["rules"]
+            assert all(rule["health"] == "ok" for rule in firing), firing
+            print(f"alerts, {port}: {len(firing)} evaluated")
         check_docs()
-        firing = prometheus("/api/v1/rules")["groups"][0]["rules"]
-        assert all(rule["health"] == "ok" for rule in firing), firing
-        print(f"alerts: {len(firing)} evaluated")
+        # It would make the clients' own times long.
+        stop.set()
+        loading.join(20)
+        check_percentiles()
     except BaseException:
         log.flush()
         print((where / "log").read_text()[-3000:], file=sys.stderr)
