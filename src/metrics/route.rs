@@ -86,6 +86,12 @@ impl RouteRow {
         self.response_bytes.add(served.response_bytes);
     }
 
+    fn errors(&self) -> u64 {
+        let by_kind = self.requests.iter();
+        let errors = by_kind.flat_map(errors);
+        errors.map(Counter::get).sum()
+    }
+
     fn add_requests(&self, totals: &mut RequestTotals) {
         let counts = totals.0.iter_mut().flatten();
         for (total, count) in counts.zip(self.requests.iter().flatten()) {
@@ -117,6 +123,11 @@ impl RouteCounts {
             .map_or_else(Default::default, |it| it.requests.clone());
         self.0.rows().for_each(|row| row.add_requests(&mut all));
         all
+    }
+
+    /// How many of them were answered with 500 or more.
+    pub fn errors(&self) -> u64 {
+        self.sum(RouteTotals::errors, RouteRow::errors)
     }
 
     /// From heads of requests to the ends of their answers.
@@ -228,10 +239,8 @@ impl RouteTotals {
 
     /// How many of them were answered with 500 or more.
     pub fn errors(&self) -> u64 {
-        let all = self.requests.0.iter().flat_map(|it| it.iter().enumerate());
-        all.filter(|(slot, _)| is_error(*slot))
-            .map(|(_, count)| count)
-            .sum()
+        let by_kind = self.requests.0.iter();
+        by_kind.flat_map(errors).sum()
     }
 
     /// Adds another's.
@@ -245,6 +254,13 @@ impl RouteTotals {
         self.request_bytes += other.request_bytes;
         self.response_bytes += other.response_bytes;
     }
+}
+
+/// Those of all statuses that are 500 or more.
+fn errors<T>(by_status: &[T; STATUSES]) -> impl Iterator<Item = &T> {
+    let all = by_status.iter().enumerate();
+    all.filter(|(slot, _)| is_error(*slot))
+        .map(|(_, count)| count)
 }
 
 impl Total for RouteTotals {

@@ -121,6 +121,11 @@ impl Scrape {
             }
             Ok(())
         })?;
+        let help = "Requests that were answered with 500 or more, whether or not that status is registered";
+        out.counters("tollgate_request_errors", help, |out| {
+            let mut routes = routes.iter();
+            routes.try_for_each(|it| counter(out, &of_route(it), it.errors()))
+        })?;
         let help = "From a request's head to the end of its answer";
         out.durations("tollgate_request_duration", help, |out| {
             let mut routes = routes.iter();

@@ -2,7 +2,7 @@
 
 use crate::support::{Gateway, Request, Upstream};
 
-use super::{as_many_as, start};
+use super::{as_many_as, counted, start};
 
 /// A service that answers with the status that it is asked for.
 fn asked_for() -> Upstream {
@@ -59,4 +59,26 @@ fn what_clients_and_services_choose_makes_no_series_and_takes_no_memory() {
     assert!(more <= 100, "{more} more series");
     let more = gateway.memory().saturating_sub(memory);
     assert!(more <= 5 << 20, "{more} bytes more");
+}
+
+#[test]
+fn a_status_that_is_not_registered_is_another_one_and_still_an_error_from_500_on() {
+    let service = asked_for();
+    let gateway = start(&format!(
+        "[routes]\n\"/odd\" = \"{}\"\n[upstream_defaults]\nbreaker = \"off\"\nretry = \"off\"",
+        service.url()
+    ));
+    let mut client = gateway.connect();
+    for status in [299, 423, 508, 520] {
+        let request = Request::get(&format!("/odd/{status}"));
+        client.ask(&request).is(status);
+    }
+    let scrape = counted(&gateway, 4.0);
+    for (status, count) in [("423", 1.0), ("508", 1.0), ("other", 2.0)] {
+        let label = format!("status=\"{status}\"");
+        let found = scrape.sum("tollgate_requests_total", &[&label]);
+        assert_eq!(found, count, "{status}");
+    }
+    let errors = scrape.get("tollgate_request_errors_total{route=\"/odd\"}");
+    assert_eq!(errors, 2.0, "508 and 520");
 }
