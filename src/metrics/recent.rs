@@ -1,6 +1,6 @@
 //! The requests of late, so that an operator can look at some of each kind: at most one in 10 ms of each
 //! kind and worker, and how many like it came meanwhile. So a flood of refusals neither costs nor pushes
-//! the one request out that a service has failed.
+//! the one request out that a service has failed, nor a flood of a service's 500s its one 502.
 //!
 //! A worker decides by numbers of its own, and takes the lock of its ring only for a request that is
 //! kept; a reader takes it to copy what there is.
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::filter::{Filter, SLOW};
+use super::status::slot;
 
 /// For so long after a request no other of its kind is kept.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -25,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
 /// How many requests are kept of each kind.
 const KEPT: usize = 32;
+/// The same of each status that a service answers with. Fewer, because a service may send them all.
+const KEPT_OF_STATUS: usize = 16;
 
 /// The requests of late, of all workers.
 #[derive(Debug, Default)]
@@ -99,9 +102,29 @@ pub struct RecentOfWorker {
     slowest: Cell<Option<(Duration, Instant)>>,
 }
 
+/// What requests have in common.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    /// As it is shown.
+    name: &'static str,
+    /// Of errors of services: where the status is counted. So there are no more kinds than statuses that are
+    /// registered, and two for all others.
+    status: Option<usize>,
+}
+
+impl Key {
+    fn named(name: &'static str) -> Self {
+        Self { name, status: None }
+    }
+
+    fn is(self, other: Self) -> bool {
+        self.status == other.status && (ptr::eq(self.name, other.name) || self.name == other.name)
+    }
+}
+
 #[derive(Debug)]
 struct Kind {
-    name: &'static str,
+    key: Key,
     /// When the next one may be kept.
     next: Instant,
     more: Arc<AtomicU32>,
@@ -125,82 +148,84 @@ impl RecentOfWorker {
     /// that it is given.
     #[inline]
     pub fn note(&self, seen: &Seen, entry: impl FnOnce(&'static str) -> Entry) {
-        let (kind, replaces) = self.kind(seen);
+        let (key, replaces) = self.key(seen);
         let mut kinds = self.kinds.borrow_mut();
-        let place = kinds
-            .iter()
-            .position(|it| ptr::eq(it.name, kind) || it.name == kind);
+        let place = kinds.iter().position(|it| it.key.is(key));
         if let Some(known) = place.and_then(|place| kinds.get_mut(place))
             && seen.now < known.next
-            && kind != SLOWEST
+            && key.name != SLOWEST
         {
             let more = known.more.load(Ordering::Relaxed);
             known.more.store(more.saturating_add(1), Ordering::Relaxed);
             return;
         }
-        self.keep(&mut kinds, place, seen.now, replaces, entry(kind));
+        let place = place.unwrap_or_else(|| self.add(&mut kinds, key, seen.now));
+        if let Some(kind) = kinds.get_mut(place) {
+            kind.next = seen.now + PAUSE;
+            self.keep(key, place, replaces, entry(key.name));
+        }
     }
 
     /// The kind of a request, and whether it takes the place of the last one of that kind.
     #[inline]
-    fn kind(&self, seen: &Seen) -> (&'static str, bool) {
-        match (seen.code, seen.status) {
-            (Some(code), _) => return (code, false),
-            (None, 500..) => return ("5xx", false),
-            (None, 400..) => return ("4xx", false),
-            (None, _) if seen.took >= SLOW => return ("slow", false),
-            (None, _) => {}
-        }
+    fn key(&self, seen: &Seen) -> (Key, bool) {
+        let name = match (seen.code, seen.status) {
+            (Some(code), _) => code,
+            (None, status @ 400..) => {
+                let name = if status >= 500 { "5xx" } else { "4xx" };
+                let status = Some(slot(status));
+                return (Key { name, status }, false);
+            }
+            (None, _) if seen.took >= SLOW => "slow",
+            (None, _) => return self.good(seen),
+        };
+        (Key::named(name), false)
+    }
+
+    /// The same of one that is neither an error nor slow.
+    #[inline]
+    fn good(&self, seen: &Seen) -> (Key, bool) {
         match self.slowest.get() {
             Some((slowest, next)) if seen.now < next => {
                 if seen.took <= slowest {
-                    return ("ok", false);
+                    return (Key::named("ok"), false);
                 }
                 self.slowest.set(Some((seen.took, next)));
-                (SLOWEST, true)
+                (Key::named(SLOWEST), true)
             }
             _ => {
                 self.slowest.set(Some((seen.took, seen.now + SECOND)));
-                (SLOWEST, false)
+                (Key::named(SLOWEST), false)
             }
         }
     }
 
+    /// Makes room for one kind more, and says where.
     #[cold]
-    fn keep(
-        &self,
-        kinds: &mut Vec<Kind>,
-        place: Option<usize>,
-        now: Instant,
-        replaces: bool,
-        entry: Entry,
-    ) {
-        let name = entry.kind;
+    fn add(&self, kinds: &mut Vec<Kind>, key: Key, next: Instant) -> usize {
+        let more = Arc::<AtomicU32>::default();
+        lock(&self.ring.kinds).push(Kept {
+            entries: VecDeque::new(),
+            more: Arc::clone(&more),
+        });
+        kinds.push(Kind { key, next, more });
+        kinds.len() - 1
+    }
+
+    #[cold]
+    fn keep(&self, key: Key, place: usize, replaces: bool, entry: Entry) {
+        let most = key.status.map_or(KEPT, |_| KEPT_OF_STATUS);
         let entry = Arc::new(entry);
         let mut ring = lock(&self.ring.kinds);
-        let place = place.unwrap_or_else(|| {
-            let more = Arc::<AtomicU32>::default();
-            ring.push(Kept {
-                entries: VecDeque::new(),
-                more: Arc::clone(&more),
-            });
-            kinds.push(Kind {
-                name,
-                next: now,
-                more,
-            });
-            kinds.len() - 1
-        });
-        let (Some(kind), Some(kept)) = (kinds.get_mut(place), ring.get_mut(place)) else {
+        let Some(kept) = ring.get_mut(place) else {
             return;
         };
-        kind.next = now + PAUSE;
         let more = kept.more.swap(0, Ordering::Relaxed);
         let given_up = match kept.entries.back_mut() {
             Some(_) if replaces => kept.entries.pop_back(),
             Some(last) => {
                 last.1 = more;
-                (kept.entries.len() >= KEPT)
+                (kept.entries.len() >= most)
                     .then(|| kept.entries.pop_front())
                     .flatten()
             }

@@ -124,15 +124,37 @@ fn the_number_of_those_that_came_after_the_newest_can_be_read_at_once() {
 }
 
 #[test]
-fn answers_of_services_are_kept_by_their_class() {
+fn errors_of_services_are_kept_by_status_and_shown_by_class() {
     let bench = Bench::new();
-    for status in [400, 404, 500, 503] {
+    for status in [400, 404, 404, 500, 503] {
         bench.ends(MS, status, None, MS);
     }
     assert_eq!(
         bench.kinds(),
-        BTreeMap::from([("4xx", (1, 1)), ("5xx", (1, 1))])
+        BTreeMap::from([("4xx", (2, 1)), ("5xx", (2, 0))])
     );
+}
+
+#[test]
+fn a_flood_of_a_services_own_errors_does_not_push_another_one_out() {
+    let bench = Bench::new();
+    bench.ends(Duration::ZERO, 502, None, MS);
+    for nth in 0..1000 {
+        bench.ends(nth * 10 * MS, 500, None, MS);
+    }
+    let list = bench.recent.list(&Filter::default());
+    let count = |status| list.iter().filter(|it| it.status == status).count();
+    assert_eq!((count(502), count(500)), (1, KEPT_OF_STATUS));
+}
+
+#[test]
+fn a_service_with_all_statuses_makes_a_bounded_number_of_kinds() {
+    let bench = Bench::new();
+    for nth in 0..20_000_u16 {
+        bench.ends(u32::from(nth) * 10 * MS, 400 + nth % 600, None, MS);
+    }
+    let kept = bench.recent.list(&Filter::default()).len();
+    assert!(kept <= 43 * KEPT_OF_STATUS, "{kept}");
 }
 
 #[test]
