@@ -75,8 +75,9 @@ impl Asked {
 
     /// Refuses what is left, where these are known.
     pub(super) fn nothing_else(&self, known: &[&str]) -> Result<(), Problem> {
-        match self.0.len() {
-            0 => Ok(()),
+        match (self.0.len(), known) {
+            (0, _) => Ok(()),
+            (_, []) => Err(Problem::bad_request("There are no parameters here.")),
             _ => Err(Problem::bad_request(format!(
                 "There is a parameter that is not known here. Known: {}.",
                 known.join(", ")

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::admin::assessment::{Assessment, Ending, Loss, RedisAway, ShownTo, Situation, Trouble};
 use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
+use crate::admin::problem::Problem;
 use crate::admin::process::Process;
 use crate::admin::reloads::Outcome;
 use crate::admin::time::Time;
@@ -21,6 +22,7 @@ use crate::server::Phase;
 use crate::tls::Source;
 use crate::upstream::{AddressState, Upstream};
 
+use super::asked::Asked;
 use super::config::InForceNow;
 
 /// For how long spans that were dropped are told of.
@@ -100,8 +102,12 @@ struct Connections {
 }
 
 /// How the gateway is.
-pub(super) async fn status(State(view): State<Arc<View>>) -> Json<Status> {
-    Json(look(&view))
+pub(super) async fn status(
+    State(view): State<Arc<View>>,
+    asked: Asked,
+) -> Result<Json<Status>, Problem> {
+    asked.nothing_else(&[])?;
+    Ok(Json(look(&view)))
 }
 
 /// Looks at everything that a status says.

@@ -15,6 +15,7 @@ use crate::admin::problem::Problem;
 use crate::admin::view::View;
 use crate::logging::Event;
 
+use super::asked::Asked;
 use super::history::ChartMark;
 use super::status::{self, Status, rounded};
 use super::upstreams;
@@ -35,7 +36,11 @@ struct Shown {
 }
 
 /// Frames until the end of the process, or until the viewer does not take them.
-pub(super) async fn stream(State(view): State<Arc<View>>) -> Result<Response, Problem> {
+pub(super) async fn stream(
+    State(view): State<Arc<View>>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    asked.nothing_else(&[])?;
     let frames = view.live.watch().ok_or_else(|| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
