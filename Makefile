@@ -1,7 +1,7 @@
 # Each target is one command that a newcomer may want. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tls test browser-test metrics-test screenshots fmt lint doc deny package fuzz bench bench-idle bench-stream sim
+.PHONY: help demo demo-tls test browser-test metrics-test bars screenshots fmt lint doc deny package fuzz bench bench-idle bench-stream sim
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ browser-test: ## what a page in headless Chromium can do and read; skipped, loud
 
 metrics-test: ## metrics in Prometheus, its parsers and promtool; skipped, loudly, without them
 	@exec scripts/metrics-test.sh
+
+# Release, for so many requests would take a debug build minutes.
+bars: ## the tests of counts, names and spans with the numbers that are promised: 100,000 requests, 30 s without a collector
+	TOLLGATE_COUNTED=100000 TOLLGATE_DISTINCT=100000 TOLLGATE_AWAY_SECONDS=30 \
+	cargo test --release --locked --test it -- metrics:: traces::outage
 
 screenshots: ## the pictures of the dashboard in docs/, after MINUTES (5) of traffic; needs chromium
 	@scripts/needs.sh chromium chromedriver python3

@@ -1,8 +1,8 @@
 //! Nothing that a client or a service chooses becomes a series.
 
-use crate::support::{Gateway, Request, Upstream};
+use crate::support::{Gateway, Request, Upstream, as_many_as};
 
-use super::{as_many_as, counted, start};
+use super::{counted, start};
 
 /// A service that answers with the status that it is asked for.
 fn asked_for() -> Upstream {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::{Gateway, KEY, Request, Upstream, eventually, hash_of};
+use crate::support::{Gateway, KEY, Request, Upstream, as_many_as, eventually, hash_of};
 
-use super::{as_many_as, counted, start};
+use super::{counted, start};
 
 const CONNECTIONS: usize = 8;
 

@@ -17,12 +17,6 @@ fn start(config: &str) -> Gateway {
     Gateway::start(&with_admin(config, ""))
 }
 
-/// As many as the variable says, for a run by hand, or `usual`.
-fn as_many_as(variable: &str, usual: usize) -> usize {
-    let asked = std::env::var(variable).ok();
-    asked.map_or(usual, |text| text.parse().expect("a number"))
-}
-
 /// A scrape in which that many requests are counted: one is when it has ended, a moment after its client
 /// has the answer.
 fn counted(gateway: &Gateway, requests: f64) -> Scrape {

@@ -42,4 +42,4 @@ pub(crate) use silent::Silent;
 pub(crate) use successors::{open_files, sockets, wait_gone};
 pub(crate) use table::each;
 pub(crate) use upstream::Upstream;
-pub(crate) use wait::{PATIENCE, eventually, eventually_within, noise, settled};
+pub(crate) use wait::{PATIENCE, as_many_as, eventually, eventually_within, noise, settled};

@@ -1,4 +1,4 @@
-//! Waiting with a deadline, and bytes to send.
+//! Waiting with a deadline, how much is sent, and bytes to send.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -40,6 +40,12 @@ pub(crate) fn settled(counter: &AtomicUsize) -> usize {
         last = now;
         stands.then_some(now)
     })
+}
+
+/// As many as the variable says, which `make bars` sets, or `usual`.
+pub(crate) fn as_many_as(variable: &str, usual: usize) -> usize {
+    let asked = std::env::var(variable).ok();
+    asked.map_or(usual, |text| text.parse().expect("a number"))
 }
 
 /// Bytes without a pattern that a mistake could reproduce; the same ones for the same length.

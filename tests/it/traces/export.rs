@@ -13,7 +13,7 @@ use crate::support::tls::{Authority, provider};
 use crate::support::{Gateway, Request, Shop, Silent, eventually, with_admin};
 
 /// Ends the gateway, and says how many spans were exported and dropped.
-fn end(mut shop: Shop) -> (u64, u64) {
+pub(super) fn end(mut shop: Shop) -> (u64, u64) {
     shop.gateway.signal(rustix::process::Signal::TERM);
     shop.gateway.wait_exit();
     shop.gateway.wait_log_end();

@@ -1,6 +1,7 @@
 //! Traces: which trace a request belongs to, what its spans say, and how they get to a collector.
 
 mod export;
+mod outage;
 mod propagation;
 mod sampling;
 mod spans;
