@@ -1,15 +1,19 @@
 //! Problems are shown and logged with lines of the file. Lines that may hold a secret are not: those
-//! below `clients`, those of a kind that is one, those with credentials in a URL, and those with a value
-//! at an unknown key that may be one. Of a file that cannot be parsed, no line is shown.
+//! below `clients`, those of a kind that is one, those with credentials in a URL or with a header field
+//! and its value, and those with a value that may be one at an unknown key, or in the place of something
+//! else. Of a file that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
 use super::source::{At, Sources};
 use super::tree::Value;
 
-/// Hides all that stands below `clients`, and credentials in URLs and queries wherever they stand.
+/// Hides all that stands below `clients`, and credentials in URLs, queries and header fields wherever they
+/// stand.
 pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
+    let is_secret =
+        |text: &str| has_credentials(text) || has_secret_query(text) || has_named_value(text);
     tree.each(&mut |text, span| {
-        if text.is_some_and(|text| has_credentials(text) || has_secret_query(text)) {
+        if text.is_some_and(is_secret) {
             sources.hide(span);
         }
     });
@@ -24,8 +28,32 @@ pub(super) fn hide(written: &At<Value>, sources: &mut Sources) {
     written.each(&mut |_, span| sources.hide(span));
 }
 
+/// Hides what is wrong at a key: the whole of it where a secret belongs or is near, else what stands in
+/// tables, where none belongs.
+pub(super) fn hide_wrong(path: &str, written: &At<Value>, sources: &mut Sources) {
+    // What is no name of a field may be a field and its value.
+    let is_field = || path.contains("header") && !is_word(&written.value);
+    if is_private(path) || path == "limits.redis.url" || is_field() {
+        hide(written, sources);
+    } else {
+        hide_tables(written, sources);
+    }
+}
+
+/// Whether what nobody knows at a key may be a secret, whatever it looks like: it is a client's, for Redis,
+/// or a header field with its value.
+pub(super) fn is_private(path: &str) -> bool {
+    path.starts_with("clients") || path == "limits.redis" || path.ends_with("_headers")
+}
+
+/// Whether a value is a word without blanks and signs.
+fn is_word(value: &Value) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    matches!(value, Value::Text(text) if text.bytes().all(is_plain))
+}
+
 /// Hides what stands in tables, in a place where none belongs.
-pub(super) fn hide_tables(written: &At<Value>, sources: &mut Sources) {
+fn hide_tables(written: &At<Value>, sources: &mut Sources) {
     let mut is_own = has_tables(&written.value);
     if is_own {
         written.each(&mut |_, span| {
@@ -58,6 +86,26 @@ pub(super) fn has_secret_query(text: &str) -> bool {
         .split('&')
         .filter_map(|it| Some(it.split_once('=')?.0));
     names.any(sounds_secret)
+}
+
+/// Whether a text is a name with a value behind it that may be a secret: a header field as it is sent, or
+/// something that sounds like one.
+fn has_named_value(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("bearer ") || lower.contains("basic ") {
+        return true;
+    }
+    let end = text.find(|c: char| c.is_whitespace() || matches!(c, ':' | '='));
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_field = rest.starts_with(": ") || rest.starts_with(":\t");
+    // A client in a list of those who may.
+    let is_client = name == "client";
+    let has_value = rest.len() > 1 && !rest.starts_with("://");
+    has_value
+        && !name.is_empty()
+        && name.bytes().all(is_name)
+        && (is_field || sounds_secret(name) && !is_client)
 }
 
 fn sounds_secret(name: &str) -> bool {

@@ -125,6 +125,11 @@ impl Problems {
         self.origins.push((span, origin));
     }
 
+    /// Whether a value, or a part of it, comes from the environment.
+    pub(super) fn is_from_environment(&self, span: Span) -> bool {
+        self.origins.iter().any(|(origin, _)| origin.holds(span))
+    }
+
     /// The files that were read: one of them has to change before all is well.
     pub fn files(&self) -> &ReadFiles {
         &self.files

@@ -42,6 +42,8 @@ pub(in crate::config) enum Wrong {
     Kind,
     /// It is of the right kind; what is wrong with it is said.
     Text(String),
+    /// It is this in a string.
+    Quoted(String),
     /// The problem has been reported already.
     Reported,
 }
@@ -49,7 +51,7 @@ pub(in crate::config) enum Wrong {
 impl Wrong {
     /// It is a string, and should be this.
     pub(in crate::config) fn without_quotes(meant: impl Display) -> Self {
-        Self::Text(format!("write `{meant}`, without quotes"))
+        Self::Quoted(meant.to_string())
     }
 }
 
@@ -89,8 +91,12 @@ fn report<K: Kind>(path: &str, written: &At<Value>, wrong: Wrong, problems: &mut
         (Wrong::Reported, _) | (_, Value::Broken) => return,
         (Wrong::Kind, value) => format!("this is {}", value.noun()),
         (Wrong::Text(text), _) => text,
+        (Wrong::Quoted(_), _) if problems.is_from_environment(written.span) => {
+            "numbers, `true` and `false` cannot come from a variable".to_owned()
+        }
+        (Wrong::Quoted(meant), _) => format!("write `{meant}`, without quotes"),
     };
-    private::hide_tables(written, &mut problems.sources);
+    private::hide_wrong(path, written, &mut problems.sources);
     let takes = K::form().takes;
     let message = if path.is_empty() {
         format!("the file must be {takes}")

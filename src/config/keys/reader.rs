@@ -94,7 +94,7 @@ impl Reader {
                 known().find(|key| keys.split(' ').any(|it| it == *key))
             });
             // What may be a secret is not shown, whatever its key was meant to be.
-            let is_private = self.path.starts_with("clients") || self.path == "limits.redis";
+            let is_private = private::is_private(&self.path);
             if is_private && meant.is_none()
                 || meant.is_some_and(holds_secrets)
                 || private::may_be_secret(&key.value, &written.value)

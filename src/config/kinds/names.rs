@@ -81,7 +81,7 @@ impl Text for KeySource {
         match (kind, name) {
             ("header", "") => Ok(Self::Header),
             ("bearer", "") => Ok(Self::Bearer),
-            ("header", name) => Err(format!(
+            ("header", name) if is_token => Err(format!(
                 "write \"header\", and `api_key_header = \"{name}\"`"
             )),
             ("query" | "cookie", "") => Err(format!("write \"{kind}:NAME\"")),

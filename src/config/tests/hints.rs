@@ -84,6 +84,8 @@ fn values_that_are_written_otherwise() {
         [limits]\npolicies = { a = "9/day" } => write `{ requests = 9, per = "1d" }`
         [limits]\nanonymous = true => this is true or false
         [limits]\nanonymous = { requests = "600", per = "1m" } => write `600`, without quotes
+        [limits]\nanonymous = { requests = "${HOURLY:-600}", per = "1m" } => numbers, `true` and `false` cannot come from a variable
+        [server]\nwatch = "${WATCH:-no}" => numbers, `true` and `false` cannot come from a variable
         [limits]\nanonymous = { requests = "0", per = "1m" } => this is a string
         [server]\nworkers = " 4" => write `4`, without quotes
         [log]\nsample_ok = "10%" => write `0.1`, without quotes

@@ -136,6 +136,86 @@ fn secrets_at_keys_that_nobody_knows() {
 }
 
 #[test]
+fn secrets_of_header_fields_however_they_are_written() {
+    for key in ["request_headers", "response_headers"] {
+        for value in [
+            "[\"authorization: Bearer hunter2\"]",
+            "[\"x-hunter2\", \"x\"]",
+            "\"authorization: Bearer hunter2\"",
+            "\"hunter\\\\hunter2\"",
+            "7 # hunter2",
+            "{ set = [\"authorization: Bearer hunter2\"] }",
+            "{ set = \"x hunter2\" }",
+            "{ add = [\"x-key: hunter2\"] }",
+            "{ remove = [\"authorization: Bearer hunter2\"] }",
+            "{ remove = [\"x-key:hunter2\"] }",
+            "{ remove = [\"x-a: hunter2\"] }",
+            "{ remove = \"Cookie sid=hunter2\" }",
+            "{ remove = { authorization = \"Bearer hunter2\" } }",
+            "[{ name = \"authorization\", value = \"Bearer hunter2\" }]",
+            "{ authorization = \"Bearer hunter2\" }",
+            "{ x = \"hunter\", y = \"s3cr\" }",
+            "{ sett = [\"x: hunter2\"] }",
+        ] {
+            let keys = format!("{key} = {value}\n");
+            let upstream = "upstream = \"http://h\"\n";
+            assert_hidden(&format!("[routes.\"/a\"]\n{upstream}{keys}"), Format::Toml);
+            assert_hidden(
+                &format!("[[route]]\nprefix = \"/a\"\n{upstream}{keys}"),
+                Format::Toml,
+            );
+        }
+    }
+    let json = r#"{"routes": {"/a": {"upstream": "http://h", "request_headers": ["authorization: Bearer hunter2"]}}}"#;
+    assert_hidden(json, Format::Json);
+    let yaml = "routes:\n  /a:\n    upstream: http://h\n    request_headers:\n      - \"authorization: Bearer hunter2\"\n";
+    assert_hidden(yaml, Format::Yaml);
+}
+
+#[test]
+fn secrets_in_the_place_of_something_else() {
+    for text in [
+        "[limits]\nredis = \"hunter2\"\n",
+        "[limits]\nredis = [\"hunter2\"]\n",
+        "[limits]\nredis = \"redis://:hunter2@h\"\n",
+        "[limits.redis]\nurl = \"hunter2\"\n",
+        "[limits.redis]\nurl = [\"redis://h\", \"hunter2\"]\n",
+        "[limits.redis]\nurl = [[\"hunter2\"]]\n",
+        "[limits.redis]\nurl = \"redis://h?password=hunter2\"\n",
+        "[access]\napi_key_header = \"X-Key: hunter2\"\n",
+        "[access]\napi_key_header = \"X-Key hunter2\"\n",
+        "[access]\nclient_header = \"x: hunter2\"\n",
+        "[access]\nkey_sources = [\"header: hunter2\"]\n",
+        "[access]\nkey_sources = [\"X-Key=hunter2\"]\n",
+        "[access]\nprotected = [\"/a?api_key=hunter2\"]\n",
+        "[access.cors]\norigins = \"https://a.test\"\nheaders = [\"Authorization: Bearer hunter2\"]\n",
+        "[admin]\ntoken = \"Bearer hunter2\"\n",
+        "[upstreams.u]\nendpoints = \"http://h\"\nbalance = \"hash\"\nhash_by = \"header: hunter2\"\n",
+        "[upstreams.u]\nendpoints = [\"Authorization: Bearer hunter2\"]\n",
+    ] {
+        assert_hidden(text, Format::Toml);
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_shown() {
+    for (text, shown) in [
+        (
+            "[routes.\"/a\"]\nupstream = \"http://h\"\nallow = [\"client:a b\"]\n",
+            "allow = [",
+        ),
+        ("[access]\nprotected = [\"api\"]\n", "protected = ["),
+        (
+            "[limits.redis]\nurl = \"redis://h\"\ndeadline = \"1h\"\n",
+            "deadline = \"1h\"",
+        ),
+    ] {
+        let said = complaints(text);
+        assert!(said.contains(shown), "{said}");
+    }
+}
+
+#[test]
 fn secrets_beside_a_problem_on_the_one_line_of_a_file() {
     let text = r#"{"lisen": 1, "routes": {"/a": "http://u:s3cr@h"}, "clients": {"x": {"keys": ["s3cr", {"hash": "s3cr"}], "key": "s3cr"}, "y": "s3cr"}, "access": {"api_keys": {"x": "s3cr"}}, "limits": {"redis": {"url": "redis://:s3cr@h", "password": "s3cr"}}}"#;
     assert_hidden(text, Format::Json);
