@@ -50,6 +50,10 @@ impl Upstream {
             return;
         };
         if let Ticket::Probe(lease) = attempt.ticket {
+            if why == Failure::Impatient {
+                // No verdict: the lease is free once the try is dropped, and the next may begin.
+                return;
+            }
             let another_serves = self.addresses().any(|one| !one.circuit.is_open());
             address.circuit.probe_failed(lease, another_serves, now);
             let (upstream, endpoint) = (&self.name, address.socket);

@@ -16,7 +16,7 @@ use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
 use crate::message::sink::Persistence;
-use crate::upstream::{Endpoint, Link, TlsError};
+use crate::upstream::{Endpoint, Link, TlsError, Try};
 use crate::wire::end::End;
 use crate::wire::framing::{AnswerBody, answer_body};
 use crate::wire::head::AnswerError;
@@ -44,6 +44,7 @@ const MAX_INTERIM: u8 = 64;
 )]
 pub(super) struct Attempt<'a, 'r> {
     forward: &'a Forward<'a, 'r>,
+    current: &'a Try,
     service: End<'a>,
     up: Pass<'a, 'r>,
     /// When it began.
@@ -78,21 +79,25 @@ pub(super) struct Attempt<'a, 'r> {
 }
 
 impl<'a, 'r> Attempt<'a, 'r> {
-    /// Starts to send a request to `endpoint`; what is kept has been taken of it from the client.
+    /// Starts to send a request where a try goes; what is kept has been taken of it from the client.
     pub(super) fn start(
         forward: &'a Forward<'a, 'r>,
-        endpoint: &Endpoint,
+        current: &'a Try,
         kept: &'a Kept<'a>,
         link: &'a mut Link,
     ) -> Self {
         let record = forward.record;
         forward.note_attempt(&link.pool);
         let mut service = link.end(&record.worker.buffers);
-        service.send_head(&forward.head_for(endpoint), forward.request.body);
+        service.send_head(
+            &forward.head_for(forward.endpoint(current)),
+            forward.request.body,
+        );
         let up = Pass::new(record, Receiver::Service);
         let now = record.now();
         Self {
             forward,
+            current,
             service,
             up: up.after(kept, forward.route.body_limit),
             started: now,

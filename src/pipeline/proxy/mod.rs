@@ -111,7 +111,7 @@ async fn exchange<'f, 'r>(
     };
     loop {
         let (endpoint, reused) = (forward.endpoint(current), link.reused);
-        let mut attempt = Attempt::start(forward, endpoint, kept, &mut link);
+        let mut attempt = Attempt::start(forward, current, kept, &mut link);
         let begun = {
             // In a block, for the future needs no place for it while the answer is relayed.
             let head = match attempt.head(client).await {

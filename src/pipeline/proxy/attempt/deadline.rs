@@ -127,7 +127,12 @@ impl Attempt<'_, '_> {
         let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
         let about_client = if self.half_closed {
             let since = self.looked.max(progress);
-            Some((since + HALF_CLOSED, Deadline::HalfClosed))
+            let patience = if self.answering {
+                HALF_CLOSED
+            } else {
+                self.current.half_closed_patience(HALF_CLOSED)
+            };
+            Some((since + patience, Deadline::HalfClosed))
         } else {
             let looks = client.is_full();
             looks.then(|| (self.looked + LOOK, Deadline::Look))

@@ -49,6 +49,30 @@ fn a_request_that_can_be_repeated_is_the_probe() {
 }
 
 #[test]
+fn a_probe_whose_client_leaves_is_no_verdict() {
+    let (candidates, now) = (balanced(&[1, 1], Balance::LeastRequests), Instant::now());
+    candidates.refuse(0, now);
+    let due = now + 30 * SECOND;
+    for _ in 0..20 {
+        let probe = candidates.pick(&asked(due)).unwrap();
+        assert!(probe.is_probe());
+        assert!(!candidates.pick(&asked(due)).unwrap().is_probe());
+        candidates.upstream.failed(&probe, Failure::Impatient, due);
+    }
+    let probe = candidates.pick(&asked(due)).unwrap();
+    let hurry = |average| {
+        if let Some(average) = average {
+            candidates.address(0).load.note_time(average);
+        }
+        probe.half_closed_patience(5 * SECOND)
+    };
+    assert_eq!(hurry(None), SECOND / 2);
+    assert_eq!(hurry(Some(SECOND)), 2 * SECOND);
+    let other = candidates.pick(&asked(due)).unwrap();
+    assert_eq!(other.half_closed_patience(5 * SECOND), 5 * SECOND);
+}
+
+#[test]
 fn at_most_half_are_left_out_for_their_load() {
     let now = Instant::now();
     for (count, expected) in [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)] {
