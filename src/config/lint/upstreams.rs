@@ -99,7 +99,7 @@ fn place(url: &EndpointUrl) -> (&str, u16) {
     (url.host.strip_suffix('.').unwrap_or(&url.host), url.port)
 }
 
-/// Finds tries that may take longer than all tries of a route together.
+/// Finds tries, and connecting, that may take longer than all tries of a route together.
 fn try_timeouts(file: &File, lints: &mut Lints) {
     let by_name = file.upstreams.good();
     let by_name: HashMap<&str, _> = by_name
@@ -113,16 +113,20 @@ fn try_timeouts(file: &File, lints: &mut Lints) {
             None => None,
         };
         let Some(rules) = rules else { continue };
-        if let Some(longest) = rules.try_timeout.0
-            && longest > *keys.timeout
-            && seen.insert(rules.try_timeout.span)
-        {
-            let text = format!(
-                "`try_timeout` is longer than the `timeout` of the route `{}`, which ends a request after {}",
-                prefix.as_str(),
-                keys.timeout.text()
-            );
-            lints.add(rules.try_timeout.span, text);
+        for (key, span) in not_default(rules) {
+            let longest = match key {
+                "try_timeout" => rules.try_timeout.0,
+                "connect_timeout" => Some(*rules.connect_timeout),
+                _ => None,
+            };
+            if longest.is_some_and(|it| it > *keys.timeout) && seen.insert(span) {
+                let text = format!(
+                    "`{key}` is longer than the `timeout` of the route `{}`, which ends a request after {}",
+                    prefix.as_str(),
+                    keys.timeout.text()
+                );
+                lints.add(span, text);
+            }
         }
     }
 }

@@ -137,6 +137,7 @@ fn rules_without_effect_are_odd() {
         max_waiting = 5 => tollgate.toml:3:15: `max_waiting` has no effect without `max_requests`: no request has to wait
         max_requests = 5\nqueue_timeout = "2s" => tollgate.toml:4:17: `queue_timeout` has no effect without `max_waiting`: no request may wait
         try_timeout = "31s" => tollgate.toml:3:15: `try_timeout` is longer than the `timeout` of the route `/a`, which ends a request after 30s
+        connect_timeout = "31s" => tollgate.toml:3:19: `connect_timeout` is longer than the `timeout` of the route `/a`, which ends a request after 30s
         "#,
     ) {
         assert_eq!(odd("", &lines), [expected]);
@@ -147,7 +148,8 @@ fn rules_without_effect_are_odd() {
             "",
             "max_requests = \"adaptive\"\nmax_waiting = 5\nqueue_timeout = \"2s\"",
         ),
-        ("", "try_timeout = \"30s\""),
+        ("", "try_timeout = \"30s\"\nconnect_timeout = \"30s\""),
+        ("timeout = \"1s\"", ""),
         ("timeout = \"1m\"", "try_timeout = \"31s\""),
         ("", "health = { interval = \"1s\" }"),
     ] {

@@ -340,8 +340,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
             }
             let now = self.forward.record.now();
             self.sent = Some(now);
-            if self.uploaded && self.forward.first_sent.get().is_none() {
-                self.forward.first_sent.set(Some(now));
+            if self.uploaded && self.forward.counts_since.get().is_none() {
+                self.forward.counts_since.set(Some(now));
             }
         }
         let is_read = self.sent.is_none() && self.up.reads;

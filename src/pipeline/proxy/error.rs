@@ -156,6 +156,7 @@ impl AttemptError {
             Cause::Ended => Some(Failure::Reset),
             Cause::Refused(error) => Some(Failure::Tls(error.fault())),
             Cause::Invalid(_) => Some(Failure::Invalid),
+            Cause::TimedOut(..) if self.phase == Phase::Connect => Some(Failure::NoConnection),
             // Within an answer it may be the client that takes its time.
             Cause::TimedOut(..) if self.phase != Phase::Body => Some(Failure::TimedOut),
             // A client should not wait for ever to be asked (RFC 9110 section 10.1.1): many services never
@@ -172,9 +173,13 @@ impl AttemptError {
     }
 
     /// Whether the endpoint had the time that it may take. A try that follows on another has what that
-    /// has left.
+    /// has left, and connecting takes its part: half is enough where all tries have their time together.
     pub(super) fn had_its_time(&self) -> bool {
-        !matches!(self.cause, Cause::TimedOut(_, patience) if self.waited < patience)
+        match self.cause {
+            Cause::TimedOut(TimeOut::All, all) => self.waited >= all / 2,
+            Cause::TimedOut(_, patience) => self.waited >= patience,
+            _ => true,
+        }
     }
 
     /// What happened, for the log. A client that has left, or is refused, has its own words there.
@@ -202,6 +207,7 @@ impl AttemptError {
             (Cause::TimedOut(which, time), phase) => {
                 let key = which.key();
                 match (phase, which) {
+                    (Phase::Connect, _) => format!("no connection within {key} = {time:?}"),
                     (Phase::Body, _) => {
                         format!(
                             "nothing moved within {key} = {time:?}, in the middle of the answer"

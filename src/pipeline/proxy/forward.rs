@@ -51,8 +51,9 @@ pub(super) struct Forward<'f, 'r> {
     pub body_is_read: bool,
     /// What a connection to the service begins with, if it is to say whose it is.
     pub announced: Option<Rc<Announcement>>,
-    /// When all of the request had been sent to a service for the first time.
-    pub first_sent: Cell<Option<Instant>>,
+    /// From when on the route's time counts for all tries: all of the request was at hand before the first,
+    /// or has been sent to a service.
+    pub counts_since: Cell<Option<Instant>>,
 }
 
 impl<'f, 'r> Forward<'f, 'r> {
@@ -78,7 +79,7 @@ impl<'f, 'r> Forward<'f, 'r> {
             websocket: asks_for_websocket(request),
             body_is_read: body_is_read(request),
             announced: announced(upstream, request, record, from),
-            first_sent: Cell::new(None),
+            counts_since: Cell::new(None),
         }
     }
 
@@ -130,16 +131,16 @@ impl<'f, 'r> Forward<'f, 'r> {
         }
     }
 
-    /// Connects. What follows on another try has what that has left: all together have the route's
-    /// time.
+    /// Connects. All tries together have the route's time, connecting included, from when all of the
+    /// request is at hand.
     async fn connect_in_time(&self, candidate: &Candidate) -> Result<Link, AttemptError> {
         let pool = self.candidates.pool(candidate);
         let (announced, buffers) = (self.announced.clone(), &self.record.worker.buffers);
         let connecting = pool.connect(&candidate.pool, self.upstream, announced, buffers);
         let patience = self.route.timeout;
-        let connected = match self.first_sent.get() {
+        let connected = match self.counts_since.get() {
             None => Ok(connecting.await),
-            Some(sent) => timeout_at((sent + patience).into(), connecting).await,
+            Some(since) => timeout_at((since + patience).into(), connecting).await,
         };
         match connected {
             Ok(connected) => connected.map_err(|error| self.unreachable(error)),

@@ -40,7 +40,7 @@ async fn wait(
 ) -> Result<Place, AttemptError> {
     let begun = forward.record.now();
     let (until, mut watch) = (begun + rules.queue_timeout, Watch::new(begun));
-    poll_fn(|cx| {
+    let waited = poll_fn(|cx| {
         if let Poll::Ready(place) = turn.poll_place(cx) {
             return Poll::Ready(Ok(place));
         }
@@ -59,8 +59,10 @@ async fn wait(
                 return Poll::Ready(Err(failed(Cause::ClientLeft, forward, begun)));
             }
         }
-    })
-    .await
+    });
+    let place = waited.await;
+    forward.record.waits();
+    place
 }
 
 /// A client that waits, and may leave.

@@ -35,8 +35,6 @@ pub(super) struct Tries<'f, 'r> {
     forward: &'f Forward<'f, 'r>,
     kept: &'f Kept<'f>,
     hash: u64,
-    /// All of it was at hand when it began.
-    was_whole: bool,
     tried: SmallVec<[Arc<Address>; 2]>,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
@@ -48,12 +46,15 @@ impl<'f, 'r> Tries<'f, 'r> {
         kept: &'f Kept<'f>,
         place: Option<Place>,
     ) -> Self {
-        forward.candidates.count(forward.record.now());
+        let now = forward.record.now();
+        forward.candidates.count(now);
+        if kept.is_whole() {
+            forward.counts_since.set(Some(now));
+        }
         Self {
             forward,
             kept,
             hash: forward.hash(),
-            was_whole: kept.is_whole(),
             tried: SmallVec::new(),
             place,
         }
@@ -71,6 +72,7 @@ impl<'f, 'r> Tries<'f, 'r> {
     pub(super) async fn first_of_unresolved(&self) -> Result<Try, Rejection> {
         let (forward, record) = (self.forward, self.forward.record);
         let patience = forward.upstream.rules.connect_timeout;
+        let patience = patience.min(forward.route.timeout);
         let resolved = timeout(patience, forward.candidates.resolve()).await;
         let error = match resolved.unwrap_or(Err(ConnectError::TimedOut(patience))) {
             Ok(()) => return self.pick().map_err(Into::into),
@@ -239,12 +241,10 @@ impl<'f, 'r> Tries<'f, 'r> {
     fn another(&self, rules: &RetryRules) -> Option<Try> {
         let (forward, now) = (self.forward, self.forward.record.now());
         let pause = self.longest_pause();
-        let begun = || self.was_whole.then(|| forward.record.begun());
-        let since = forward.first_sent.get().or_else(begun);
         let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
         if self.tried.len() > rules.attempts as usize
             || self.kept.len() > rules.body
-            || since.is_some_and(is_late)
+            || forward.counts_since.get().is_some_and(is_late)
         {
             return None;
         }

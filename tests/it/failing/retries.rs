@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{answering, failing, gateway};
-use crate::support::{Gone, Peer, Request, Upstream};
+use crate::support::{Gateway, Gone, Peer, Request, Silent, Upstream};
 
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\nX-Own: yes\r\n\r\nbusy";
 
@@ -311,4 +311,27 @@ fn chunks_and_trailers_are_sent_again() {
         let expected = if line["method"] == "PUT" { 8 } else { 0 };
         assert_eq!(line["bytes_in"], json!(expected), "{line}");
     }
+}
+
+/// The first endpoint takes no connection, the second never answers.
+#[test]
+fn connecting_counts_towards_the_routes_time() {
+    let takes_none = Silent::on(([127, 0, 0, 1], 0).into());
+    let hangs = failing(Peer::wait_closed);
+    let gateway = Gateway::start(&format!(
+        "[server]\nworkers = 1\n[routes]\n\"/\" = {{ upstream = \"up\", timeout = \"2s\" }}\n\
+         [upstreams.up]\nendpoints = [\"http://{}\", {{ url = \"{}\", backup = true }}]\n\
+         connect_timeout = \"1s\"",
+        takes_none.address(),
+        hangs.url()
+    ));
+    let begun = Instant::now();
+    let refused = gateway.ask(&Request::get("/x"));
+    let took = begun.elapsed();
+    refused.is_refusal(504, "upstream_timeout");
+    let bounds = Duration::from_millis(1900)..Duration::from_millis(2700);
+    assert!(bounds.contains(&took), "{took:?}");
+    let line = gateway.finish().remove(0);
+    assert_eq!(line["attempts"], 2, "{line}");
+    assert_eq!(line["tries"][0]["reason"], "no_connection", "{line}");
 }

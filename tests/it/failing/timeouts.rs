@@ -44,6 +44,13 @@ fn each_says_which_it_was() {
     );
     assert_eq!(detail, "no connection within connect_timeout = 200ms");
 
+    // The route's time counts while connecting, too.
+    let detail = detail_of(
+        gateway(&url, ", timeout = \"200ms\"", "connect_timeout = \"20s\""),
+        &Request::get("/x"),
+    );
+    assert_eq!(detail, "no connection within timeout = 200ms");
+
     let swallows = failing(Peer::wait_closed);
     let of_head =
         |route, rules| detail_of(gateway(&swallows.url(), route, rules), &Request::get("/x"));

@@ -149,7 +149,11 @@ impl Attempt<'_, '_> {
                 Deadline::Service(which, patience),
             )
         };
-        let of_all = due(TimeOut::All, forward.first_sent.get().unwrap_or(sent), all);
+        let of_all = due(
+            TimeOut::All,
+            forward.counts_since.get().unwrap_or(sent),
+            all,
+        );
         let of_try = forward.upstream.rules.try_timeout;
         match of_try.map(|patience| due(TimeOut::Try, sent, patience)) {
             Some(of_try) if of_try.0 < of_all.0 => of_try,
