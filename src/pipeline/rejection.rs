@@ -111,6 +111,7 @@ impl Rejection {
     /// Status, short message and code. Without a wildcard: a new reason has to be told, too.
     fn telling(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
+        const UNAVAILABLE: &str = "Service temporarily unavailable";
         match self {
             Self::BadRequest(_) => (S::BAD_REQUEST, "Bad request", "bad_request"),
             Self::AmbiguousPath(_) => (S::BAD_REQUEST, "Ambiguous path", "ambiguous_path"),
@@ -144,26 +145,14 @@ impl Rejection {
             Self::UpstreamTls => (S::BAD_GATEWAY, "Bad gateway", "upstream_tls"),
             Self::UpstreamReset => (S::BAD_GATEWAY, "Bad gateway", "upstream_reset"),
             Self::UpstreamInvalid => (S::BAD_GATEWAY, "Bad gateway", "upstream_invalid"),
-            Self::LimiterUnavailable(_) => (
-                S::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable",
-                "limiter_unavailable",
-            ),
-            Self::Overloaded => (
-                S::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable",
-                "overloaded",
-            ),
-            Self::CircuitOpen { .. } => (
-                S::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable",
-                "circuit_open",
-            ),
-            Self::NoHealthyEndpoint(_) => (
-                S::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable",
-                "no_healthy_endpoint",
-            ),
+            Self::LimiterUnavailable(_) => {
+                (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "limiter_unavailable")
+            }
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "overloaded"),
+            Self::CircuitOpen { .. } => (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "circuit_open"),
+            Self::NoHealthyEndpoint(_) => {
+                (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "no_healthy_endpoint")
+            }
             Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "Upstream timed out", "upstream_timeout"),
             Self::Misdirected { .. } => (
                 S::MISDIRECTED_REQUEST,
@@ -188,19 +177,17 @@ impl Rejection {
             | Self::NotImplemented(_)
             | Self::VersionNotSupported(_) => return self.particulars().unwrap_or_default(),
             Self::BodyTooLarge { limit } => {
-                return format!("A request body may have {limit} bytes here.").into();
+                let limit = size_text(*limit);
+                return format!("The body must not exceed {limit} on this route.").into();
             }
             Self::InvalidApiKey => {
-                return format!(
-                    "The API key in {} is not one that is accepted.",
-                    sources.places()
-                )
-                .into();
+                let places = sources.places();
+                return format!("The API key in {places} is not one that is accepted.").into();
             }
             Self::ApiKeyRequired => {
+                let places = sources.places();
                 return format!(
-                    "This path is for identified clients; send an API key in {}.",
-                    sources.places()
+                    "This path is for identified clients; send an API key in {places}."
                 )
                 .into();
             }
@@ -384,6 +371,17 @@ impl From<FramingError> for Rejection {
 impl From<ChunkError> for Rejection {
     fn from(why: ChunkError) -> Self {
         Self::BadRequest(why.to_string().into())
+    }
+}
+
+/// A size in the largest unit that it has whole.
+fn size_text(bytes: u64) -> String {
+    match (bytes, bytes.trailing_zeros()) {
+        (1, _) => "1 byte".to_owned(),
+        (0, _) | (_, ..10) => format!("{bytes} bytes"),
+        (_, ..20) => format!("{} KiB", bytes >> 10),
+        (_, ..30) => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
     }
 }
 
