@@ -1,8 +1,6 @@
 //! Which bytes may stand where. All classes share one table, so that judging a byte is one look-up
 //! in memory that is always warm.
 
-use super::escapes::is_plain;
-
 /// A set of bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Class(u8);
@@ -16,10 +14,14 @@ pub const VISIBLE: Class = Class(1 << 2);
 /// What the name of a host has: unreserved and sub-delims (RFC 3986 section 3.2.2). No percent sign:
 /// an encoded host could be read in two ways.
 pub const HOST: Class = Class(1 << 3);
-/// What a segment of a path has without an escape.
+/// What a segment of a path has without an escape: `pchar` but for the `%` of escapes (RFC 3986 section 3.3).
 pub const SEGMENT: Class = Class(1 << 4);
+/// The same and the slash.
+pub const PATH: Class = Class(1 << 5);
+/// What means the same with and without an escape (RFC 3986 section 2.3).
+pub const UNRESERVED: Class = Class(1 << 6);
 /// What may stand in a header field, a log line, a file's name and a counter's key alike.
-const SAFE: Class = Class(1 << 5);
+const SAFE: Class = Class(1 << 7);
 
 static CLASSES: [u8; 256] = {
     let mut table = [0; 256];
@@ -35,48 +37,27 @@ static CLASSES: [u8; 256] = {
 
 const fn classes_of(b: u8) -> u8 {
     let word = b.is_ascii_alphanumeric();
-    let token = word
-        || matches!(
-            b,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        );
-    let host = word
-        || matches!(
-            b,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        );
-    bit(TOKEN, token)
+    let unreserved = word || is_one_of(b, b"-._~");
+    let host = unreserved || is_one_of(b, b"!$&'()*+,;=");
+    let segment = host || is_one_of(b, b":@");
+    bit(TOKEN, word || is_one_of(b, b"!#$%&'*+-.^_`|~"))
         | bit(FIELD_NAME, word || b == b'-')
         | bit(VISIBLE, b.is_ascii_graphic() || b >= 0x80)
         | bit(HOST, host)
-        | bit(SEGMENT, is_plain(b) && b != b'/')
-        | bit(SAFE, word || matches!(b, b'.' | b'_' | b'-'))
+        | bit(SEGMENT, segment)
+        | bit(PATH, segment || b == b'/')
+        | bit(UNRESERVED, unreserved)
+        | bit(SAFE, word || is_one_of(b, b"._-"))
+}
+
+const fn is_one_of(b: u8, mut set: &[u8]) -> bool {
+    while let [first, rest @ ..] = set {
+        if *first == b {
+            return true;
+        }
+        set = rest;
+    }
+    false
 }
 
 const fn bit(class: Class, belongs: bool) -> u8 {

@@ -1,44 +1,19 @@
 //! Percent-escapes of a path (RFC 3986 sections 2.1 and 3.3): which bytes need one, and how paths
 //! are decoded, once or repeatedly. The canonical path and the protected prefixes use it.
 
+use super::bytes::UNRESERVED;
 use super::hex;
 
 /// A control character that marks places in texts that are compared; `lenient::fold` keeps it. A
 /// canonical path has it only as an escape, and [`Decoded::bytes`] makes a blank of that.
 pub const MARK: u8 = 1;
 
-/// Whether `b` may stand in a path as it is: `pchar` but for the `%` of escapes, and the slash.
-pub const fn is_plain(b: u8) -> bool {
-    is_unreserved(b)
-        || matches!(
-            b,
-            b'!' | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-                | b':'
-                | b'@'
-                | b'/'
-        )
-}
-
-/// Whether `b` means the same with and without an escape (RFC 3986 section 2.3).
-pub const fn is_unreserved(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
-}
-
 /// The byte that two hexadecimal digits at the start of `digits` stand for, if they are there.
 pub fn byte_of(digits: &[u8]) -> Option<u8> {
     hex::byte(*digits.first_chunk()?)
 }
 
-/// Appends `byte` as an escape with upper-case digits.
+/// Appends `byte` as an escape with upper-case digits (RFC 3986 section 2.1).
 pub fn push_escape(out: &mut String, byte: u8) {
     out.push('%');
     for digit in hex::digits(byte) {
@@ -137,20 +112,13 @@ impl<I: Iterator<Item = u8>> Iterator for Decoded<I> {
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if is_unreserved(byte) {
+        if UNRESERVED.has(byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push('%');
-            escaped.extend(hex_digits(byte));
+            push_escape(&mut escaped, byte);
         }
     }
     escaped
-}
-
-/// In upper case (RFC 3986 section 2.1).
-fn hex_digits(byte: u8) -> impl Iterator<Item = char> {
-    let digits = hex::digits(byte).into_iter();
-    digits.map(|digit| char::from(digit.to_ascii_uppercase()))
 }
 
 #[cfg(test)]

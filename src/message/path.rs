@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::bytes::SEGMENT;
-use super::escapes::{Decoded, byte_of, is_plain, is_unreserved, push_escape};
+use super::bytes::{PATH, SEGMENT, UNRESERVED};
+use super::escapes::{Decoded, byte_of, push_escape};
 use super::lenient::{self, Charset};
 
 mod slashes;
@@ -178,14 +178,14 @@ impl<'a> RequestPath<'a> {
         let mut steps = Vec::new();
         let upper = |escape: &[u8]| escape.iter().any(u8::is_ascii_lowercase);
         let escapes = || path.windows(3).filter(|window| window[0] == b'%');
-        let unreserved = |escape: &[u8]| byte_of(&escape[1..]).is_some_and(is_unreserved);
+        let unreserved = |escape: &[u8]| byte_of(&escape[1..]).is_some_and(|b| UNRESERVED.has(b));
         if escapes().any(unreserved) {
             steps.push("decoded unreserved characters");
         }
         if escapes().any(|escape| !unreserved(escape) && upper(&escape[1..])) {
             steps.push("escapes in upper case");
         }
-        if path.iter().any(|b| *b != b'%' && !is_plain(*b)) {
+        if path.iter().any(|b| *b != b'%' && !PATH.has(*b)) {
             steps.push("escaped what a path cannot have");
         }
         if normal.contains("//") {
@@ -235,7 +235,7 @@ fn is_settled(digits: &[u8]) -> bool {
     !(high.is_ascii_lowercase() || low.is_ascii_lowercase())
         && byte_of(digits).is_some_and(|byte| {
             let hides = matches!(byte, b'%' | b'/' | b';' | b'\\' | 0x7f..);
-            byte >= b' ' && !is_unreserved(byte) && !hides
+            byte >= b' ' && !UNRESERVED.has(byte) && !hides
         })
 }
 
@@ -259,7 +259,7 @@ fn normalize(path: &[u8]) -> Result<String, AmbiguousPath> {
             0..=0x1f | 0x7f if !is_escape => return Err(AmbiguousPath::Control),
             _ => {}
         }
-        if is_unreserved(byte) || (!is_escape && is_plain(byte)) {
+        if UNRESERVED.has(byte) || (!is_escape && PATH.has(byte)) {
             out.push(char::from(byte));
         } else {
             push_escape(&mut out, byte);

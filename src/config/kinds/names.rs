@@ -4,8 +4,7 @@ use http::{HeaderName, Method};
 
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{Shown, Text};
-use crate::message::bytes::{TOKEN, is_safe_name};
-use crate::message::escapes::is_unreserved;
+use crate::message::bytes::{TOKEN, UNRESERVED, is_safe_name};
 use crate::message::host;
 use crate::message::key_sources::KeySource;
 use crate::message::known_field::KnownField;
@@ -76,7 +75,7 @@ impl Text for KeySource {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').unwrap_or((text, ""));
-        let is_plain = name.bytes().all(is_unreserved);
+        let is_plain = name.bytes().all(|b| UNRESERVED.has(b));
         let is_token = name.bytes().all(|b| TOKEN.has(b));
         match (kind, name) {
             ("header", "") => Ok(Self::Header),
