@@ -1,10 +1,11 @@
 //! How families and their samples are written down, in the words of `prometheus-client`.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, MetricEncoder, NativeHistogram, NativeHistogramBuckets,
-    NoLabelSet,
+    DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NativeHistogram,
+    NativeHistogramBuckets, NoLabelSet,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
@@ -26,74 +27,67 @@ impl Out<'_, '_> {
         put(&mut self.0.encode_descriptor(name, help, unit, kind)?)
     }
 
-    /// A counter, whose name gets `_total`.
-    pub(super) fn counters(
+    /// Counters with their labels. The name gets `_total`.
+    pub(super) fn counters<L: EncodeLabelSet>(
         &mut self,
         name: &str,
         help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+        counts: impl IntoIterator<Item = (L, u64)>,
     ) -> fmt::Result {
-        self.family(name, help, None, MetricType::Counter, put)
+        self.family(name, help, None, MetricType::Counter, |out| {
+            let mut counts = counts.into_iter();
+            counts.try_for_each(|(labels, count)| counter(&mut out.encode_family(&labels)?, count))
+        })
     }
 
-    pub(super) fn gauges(
+    /// Gauges with their labels.
+    pub(super) fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+        values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        self.family(name, help, None, MetricType::Gauge, put)
+        self.family(name, help, None, MetricType::Gauge, |out| {
+            let mut values = values.into_iter();
+            values.try_for_each(|(labels, value)| out.encode_family(&labels)?.encode_gauge(&value))
+        })
     }
 
-    /// Durations, whose name gets `_seconds`.
-    pub(super) fn durations(
+    /// Durations with their labels. The name gets `_seconds`.
+    pub(super) fn durations<L: EncodeLabelSet, T: Borrow<HistogramTotals>>(
         &mut self,
         name: &str,
         help: &str,
-        put: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+        all: impl IntoIterator<Item = (L, T)>,
     ) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
-        self.family(name, help, unit, MetricType::Histogram, put)
+        self.family(name, help, unit, MetricType::Histogram, |out| {
+            let mut all = all.into_iter();
+            all.try_for_each(|(labels, totals)| {
+                durations(&mut out.encode_family(&labels)?, totals.borrow())
+            })
+        })
     }
 
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counters(name, help, |out| put_counter(out, value))
+    /// A counter. Its name gets `_total`.
+    pub(super) fn counter(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
+        self.family(name, help, None, MetricType::Counter, |out| {
+            counter(out, count)
+        })
     }
 
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.gauges(name, help, |out| out.encode_gauge(&value))
+        self.family(name, help, None, MetricType::Gauge, |out| {
+            out.encode_gauge(&value)
+        })
     }
 }
 
-fn put_counter(out: &mut MetricEncoder<'_>, value: u64) -> fmt::Result {
-    out.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+pub(super) fn counter(out: &mut MetricEncoder<'_>, count: u64) -> fmt::Result {
+    out.encode_counter::<NoLabelSet, u64, f64>(&count, None)
 }
 
-pub(super) fn counter(
-    out: &mut MetricEncoder<'_>,
-    labels: &impl EncodeLabelSet,
-    value: u64,
-) -> fmt::Result {
-    put_counter(&mut out.encode_family(labels)?, value)
-}
-
-pub(super) fn gauge(
-    out: &mut MetricEncoder<'_>,
-    labels: &impl EncodeLabelSet,
-    value: u64,
-) -> fmt::Result {
-    out.encode_family(labels)?.encode_gauge(&value)
-}
-
-pub(super) fn durations(
-    out: &mut MetricEncoder<'_>,
-    labels: &impl EncodeLabelSet,
-    totals: &HistogramTotals,
-) -> fmt::Result {
-    put_durations(&mut out.encode_family(labels)?, totals)
-}
-
-pub(super) fn put_durations(out: &mut MetricEncoder<'_>, totals: &HistogramTotals) -> fmt::Result {
+pub(super) fn durations(out: &mut MetricEncoder<'_>, totals: &HistogramTotals) -> fmt::Result {
     let classic: Vec<_> = totals.classic().collect();
     let (mut spans, mut deltas) = (Vec::<(i32, u32)>::new(), Vec::new());
     let (mut next, mut before) = (0, 0);
