@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::row::{Row, Total};
+
 /// A number that grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -53,4 +55,33 @@ impl Gauge {
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
+}
+
+impl Total for u64 {
+    fn add(&mut self, other: &u64) {
+        *self = self.wrapping_add(*other);
+    }
+}
+
+impl Row for Counter {
+    type Totals = u64;
+
+    fn add_to(&self, totals: &mut u64) {
+        totals.add(&self.get());
+    }
+
+    fn each(totals: &mut u64, each: &mut dyn FnMut(&mut u64)) {
+        each(totals);
+    }
+}
+
+/// It stays behind when counters move.
+impl Row for Gauge {
+    type Totals = u64;
+
+    fn add_to(&self, totals: &mut u64) {
+        totals.add(&self.get());
+    }
+
+    fn each(_: &mut u64, _: &mut dyn FnMut(&mut u64)) {}
 }

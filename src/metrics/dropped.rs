@@ -5,37 +5,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Metrics;
-use super::movable::Movable;
+use super::row::{Row, Total, numbers};
 
-/// The counters, which are shared with those who drop.
-#[derive(Debug, Default)]
-pub struct Dropped {
-    /// Lines of the access log.
-    pub lines: Arc<AtomicU64>,
-    /// Spans of traces.
-    pub spans: Arc<AtomicU64>,
-}
+numbers! {
+    /// The counters, which are shared with those who drop.
+    pub struct Dropped;
 
-/// The same as numbers.
-#[derive(Debug, Clone, Default)]
-pub struct DroppedTotals {
-    /// Lines of the access log that could not be written.
-    pub lines: u64,
-    /// Spans of traces that could not be exported.
-    pub spans: u64,
-}
+    /// The same as numbers.
+    pub struct DroppedTotals;
 
-impl DroppedTotals {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.lines += other.lines;
-        self.spans += other.spans;
+    {
+        /// Lines of the access log that could not be written.
+        pub lines: Arc<AtomicU64>,
+        /// Spans of traces that could not be exported.
+        pub spans: Arc<AtomicU64>,
     }
 }
 
-impl Movable for DroppedTotals {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        each(&mut self.lines);
-        each(&mut self.spans);
+impl Row for Arc<AtomicU64> {
+    type Totals = u64;
+
+    fn add_to(&self, totals: &mut u64) {
+        totals.add(&self.load(Relaxed));
+    }
+
+    fn each(totals: &mut u64, each: &mut dyn FnMut(&mut u64)) {
+        each(totals);
     }
 }
 
@@ -43,10 +38,7 @@ impl Metrics {
     /// How much could not be written down, here and in processes before this one.
     pub fn read_dropped(&self) -> DroppedTotals {
         let mut dropped = self.before().dropped.clone();
-        dropped.add(&DroppedTotals {
-            lines: self.dropped.lines.load(Relaxed),
-            spans: self.dropped.spans.load(Relaxed),
-        });
+        self.dropped.add_to(&mut dropped);
         dropped
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::cell::Counter;
+use super::row::{Row, Total};
 
 /// Buckets for each doubling: two to the power of the schema.
 pub const SCHEMA: i32 = 3;
@@ -168,13 +169,21 @@ impl Histogram {
     pub(super) fn sum_ns(&self) -> u64 {
         self.sum_ns.get()
     }
+}
 
-    /// Adds what it has counted.
-    pub(super) fn add_to(&self, totals: &mut HistogramTotals) {
+impl Row for Histogram {
+    type Totals = HistogramTotals;
+
+    fn add_to(&self, totals: &mut HistogramTotals) {
         for (total, cell) in totals.cells.iter_mut().zip(&self.cells) {
             *total += cell.get();
         }
         totals.sum_ns = totals.sum_ns.wrapping_add(self.sum_ns.get());
+    }
+
+    fn each(totals: &mut HistogramTotals, each: &mut dyn FnMut(&mut u64)) {
+        each(&mut totals.sum_ns);
+        totals.cells.iter_mut().for_each(each);
     }
 }
 
@@ -270,19 +279,6 @@ impl HistogramTotals {
         Some(Duration::from_secs_f64(bound(last)))
     }
 
-    /// Adds what another has counted.
-    pub fn add(&mut self, other: &Self) {
-        for (own, other) in self.cells.iter_mut().zip(&*other.cells) {
-            *own += other;
-        }
-        self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
-    }
-
-    /// Its numbers: the sum, then those of its cells.
-    pub(super) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut u64> {
-        std::iter::once(&mut self.sum_ns).chain(self.cells.iter_mut())
-    }
-
     /// What has been counted since `earlier`, an earlier reading of the same.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
@@ -291,6 +287,15 @@ impl HistogramTotals {
         }
         since.sum_ns = since.sum_ns.wrapping_sub(earlier.sum_ns);
         since
+    }
+}
+
+impl Total for HistogramTotals {
+    fn add(&mut self, other: &Self) {
+        for (own, other) in self.cells.iter_mut().zip(&*other.cells) {
+            *own += other;
+        }
+        self.sum_ns = self.sum_ns.wrapping_add(other.sum_ns);
     }
 }
 

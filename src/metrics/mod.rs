@@ -11,10 +11,10 @@ mod exemplar;
 pub mod filter;
 mod histogram;
 mod kinds;
-mod movable;
 mod outcomes;
 pub mod recent;
 mod route;
+mod row;
 mod rows;
 mod sample;
 mod sparse;
@@ -33,11 +33,14 @@ pub use kinds::{
 };
 pub use outcomes::{Outcome, OutcomeTotals, Outcomes};
 pub use route::{ClientKind, RouteCounts, RouteRow, RouteTotals, Served};
+pub use row::{Row, Total};
 pub use sample::{RouteReading, UpstreamReading};
 pub use sparse::SparseHistogram;
-pub use totals::{EndpointName, Totals, UpstreamTotals, WorkerTotals};
+pub use totals::Totals;
 pub use transfer::{Portion, since};
-pub use worker::{UpstreamRow, WorkerMetrics, WorkerRow};
+pub use worker::{
+    EndpointName, UpstreamRow, UpstreamTotals, WorkerMetrics, WorkerRow, WorkerTotals,
+};
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::words::Word;
 
 use super::cell::Counter;
-use super::rows::{Row, Total};
+use super::row::{Row, Total};
 
 /// A word's place among all of its enum.
 pub trait Outcome: Word + fmt::Debug {
@@ -46,6 +46,10 @@ impl<O: Outcome> Row for Outcomes<O> {
         for (total, count) in totals.counts.iter_mut().zip(&self.counts) {
             *total += count.get();
         }
+    }
+
+    fn each(totals: &mut Self::Totals, each: &mut dyn FnMut(&mut u64)) {
+        totals.counts.iter_mut().for_each(each);
     }
 }
 
@@ -101,24 +105,13 @@ impl<O: Outcome> OutcomeTotals<O> {
     pub fn sum(&self) -> u64 {
         self.counts.iter().sum()
     }
-
-    /// Adds another's.
-    pub fn add(&mut self, other: &Self) {
-        for (own, other) in self.counts.iter_mut().zip(&other.counts) {
-            *own += other;
-        }
-    }
 }
 
 impl<O: Outcome> Total for OutcomeTotals<O> {
     fn add(&mut self, other: &Self) {
-        OutcomeTotals::add(self, other);
-    }
-}
-
-impl<O> OutcomeTotals<O> {
-    pub(super) fn counts_mut(&mut self) -> &mut [u64] {
-        &mut self.counts
+        for (own, other) in self.counts.iter_mut().zip(&other.counts) {
+            *own += other;
+        }
     }
 }
 

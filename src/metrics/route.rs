@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::cell::{Counter, Gauge};
 use super::exemplar::{Exemplar, ExemplarTotals, Exemplars};
 use super::histogram::{Histogram, HistogramTotals};
-use super::movable::Movable;
-use super::rows::{Row, Taken, Total};
+use super::row::{Row, Total, numbers};
+use super::rows::Taken;
 use super::status::{STATUSES, is_error, slot, status};
 use crate::words::{Word, words};
 
@@ -27,18 +27,35 @@ words! {
 
 const KINDS: usize = ClientKind::ALL.len();
 
-/// One worker's numbers of a route.
-#[derive(Debug)]
-pub struct RouteRow {
-    requests: [[Counter; STATUSES]; KINDS],
-    duration: Histogram,
-    overhead: Histogram,
-    exemplars: Exemplars,
-    /// Requests that are being served.
-    pub in_flight: Gauge,
-    request_bytes: Counter,
-    response_bytes: Counter,
+numbers! {
+    /// One worker's numbers of a route.
+    pub struct RouteRow;
+
+    /// All workers' numbers of a route, at one time.
+    pub struct RouteTotals;
+
+    {
+        requests: Requests,
+        /// From heads of requests to the ends of their answers.
+        pub duration: Histogram,
+        /// What of it the gateway took.
+        pub overhead: Histogram,
+        /// Bytes of requests' bodies.
+        request_bytes: Counter,
+        /// Bytes of answers' bodies.
+        response_bytes: Counter,
+    }
+
+    beside {
+        exemplars: Exemplars,
+        /// Requests that are being served.
+        pub in_flight: Gauge,
+    }
 }
+
+/// Requests that have ended, by who has called and the status.
+#[derive(Debug)]
+struct Requests([[Counter; STATUSES]; KINDS]);
 
 /// What there is to count of a request that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +74,11 @@ pub struct Served {
     pub response_bytes: u64,
 }
 
-impl Default for RouteRow {
+impl Default for Requests {
     fn default() -> Self {
-        Self {
-            requests: std::array::from_fn(|_| std::array::from_fn(|_| Counter::default())),
-            duration: Histogram::default(),
-            overhead: Histogram::default(),
-            exemplars: Exemplars::default(),
-            in_flight: Gauge::default(),
-            request_bytes: Counter::default(),
-            response_bytes: Counter::default(),
-        }
+        Self(std::array::from_fn(|_| {
+            std::array::from_fn(|_| Counter::default())
+        }))
     }
 }
 
@@ -79,7 +90,7 @@ impl RouteRow {
 
     /// Counts a request. Called by the one thread that owns the row.
     pub fn note(&self, served: &Served) {
-        self.requests[served.kind as usize][slot(served.status)].increment();
+        self.requests.0[served.kind as usize][slot(served.status)].increment();
         self.duration.note(served.duration);
         self.overhead.note(served.overhead);
         self.request_bytes.add(served.request_bytes);
@@ -87,16 +98,9 @@ impl RouteRow {
     }
 
     fn errors(&self) -> u64 {
-        let by_kind = self.requests.iter();
+        let by_kind = self.requests.0.iter();
         let errors = by_kind.flat_map(errors);
         errors.map(Counter::get).sum()
-    }
-
-    fn add_requests(&self, totals: &mut RequestTotals) {
-        let counts = totals.0.iter_mut().flatten();
-        for (total, count) in counts.zip(self.requests.iter().flatten()) {
-            *total += count.get();
-        }
     }
 
     /// Keeps a request whose trace is recorded as an example of those that took as long.
@@ -121,7 +125,7 @@ impl RouteCounts {
         let mut all = self
             .before()
             .map_or_else(Default::default, |it| it.requests.clone());
-        self.0.rows().for_each(|row| row.add_requests(&mut all));
+        self.0.rows().for_each(|row| row.requests.add_to(&mut all));
         all
     }
 
@@ -185,20 +189,6 @@ impl RouteCounts {
     }
 }
 
-/// All workers' numbers of a route, at one time.
-#[derive(Debug, Clone, Default)]
-pub struct RouteTotals {
-    requests: RequestTotals,
-    /// From heads of requests to the ends of their answers.
-    pub duration: HistogramTotals,
-    /// What of it the gateway took.
-    pub overhead: HistogramTotals,
-    /// Bytes of requests' bodies.
-    request_bytes: u64,
-    /// Bytes of answers' bodies.
-    response_bytes: u64,
-}
-
 /// How many requests have ended, by who has called and the status.
 #[derive(Debug, Clone)]
 pub struct RequestTotals([[u64; STATUSES]; KINDS]);
@@ -242,17 +232,29 @@ impl RouteTotals {
         let by_kind = self.requests.0.iter();
         by_kind.flat_map(errors).sum()
     }
+}
 
-    /// Adds another's.
-    pub fn add(&mut self, other: &Self) {
-        let own = self.requests.0.iter_mut().flatten();
-        for (own, other) in own.zip(other.requests.0.iter().flatten()) {
+impl Row for Requests {
+    type Totals = RequestTotals;
+
+    fn add_to(&self, totals: &mut RequestTotals) {
+        let counts = totals.0.iter_mut().flatten();
+        for (total, count) in counts.zip(self.0.iter().flatten()) {
+            *total += count.get();
+        }
+    }
+
+    fn each(totals: &mut RequestTotals, each: &mut dyn FnMut(&mut u64)) {
+        totals.0.iter_mut().flatten().for_each(each);
+    }
+}
+
+impl Total for RequestTotals {
+    fn add(&mut self, other: &Self) {
+        let own = self.0.iter_mut().flatten();
+        for (own, other) in own.zip(other.0.iter().flatten()) {
             *own += other;
         }
-        self.duration.add(&other.duration);
-        self.overhead.add(&other.overhead);
-        self.request_bytes += other.request_bytes;
-        self.response_bytes += other.response_bytes;
     }
 }
 
@@ -261,32 +263,4 @@ fn errors<T>(by_status: &[T; STATUSES]) -> impl Iterator<Item = &T> {
     let all = by_status.iter().enumerate();
     all.filter(|(slot, _)| is_error(*slot))
         .map(|(_, count)| count)
-}
-
-impl Total for RouteTotals {
-    fn add(&mut self, other: &Self) {
-        RouteTotals::add(self, other);
-    }
-}
-
-impl Movable for RouteTotals {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        self.requests.0.iter_mut().flatten().for_each(&mut *each);
-        self.duration.each(each);
-        self.overhead.each(each);
-        each(&mut self.request_bytes);
-        each(&mut self.response_bytes);
-    }
-}
-
-impl Row for RouteRow {
-    type Totals = RouteTotals;
-
-    fn add_to(&self, totals: &mut RouteTotals) {
-        self.add_requests(&mut totals.requests);
-        self.duration.add_to(&mut totals.duration);
-        self.overhead.add_to(&mut totals.overhead);
-        totals.request_bytes += self.request_bytes.get();
-        totals.response_bytes += self.response_bytes.get();
-    }
 }

@@ -7,25 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::row::{Row, Total};
+
 /// How often those that nobody holds are looked for, at most: while there are new ones.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 /// How long one that nobody holds waits to be shown once more.
 const UNSHOWN: Duration = Duration::from_mins(10);
-
-/// One worker's numbers of one thing.
-pub(super) trait Row: Default {
-    /// Those of all workers.
-    type Totals: Total;
-
-    /// Adds them.
-    fn add_to(&self, totals: &mut Self::Totals);
-}
-
-/// What rows add up to.
-pub(super) trait Total: Default + Clone + std::fmt::Debug {
-    /// Adds another's.
-    fn add(&mut self, other: &Self);
-}
 
 /// The rows of all workers, by name.
 #[derive(Debug)]
@@ -261,45 +248,28 @@ mod tests {
     use super::*;
     use crate::metrics::cell::Counter;
 
-    #[derive(Debug, Default)]
-    struct One(Counter);
-
-    impl Total for u64 {
-        fn add(&mut self, other: &u64) {
-            *self += other;
-        }
-    }
-
-    impl Row for One {
-        type Totals = u64;
-
-        fn add_to(&self, totals: &mut u64) {
-            *totals += self.0.get();
-        }
-    }
-
     fn names(names: &[&'static str]) -> BTreeSet<&'static str> {
         names.iter().copied().collect()
     }
 
     #[test]
     fn workers_add_up_and_reloads_keep_what_they_have_counted() {
-        let rows = Rows::<_, One>::of_known();
+        let rows = Rows::<_, Counter>::of_known();
         rows.keep(names(&["a", "b"]));
-        rows.row(0, "a").0.add(1);
-        rows.row(1, "a").0.add(2);
+        rows.row(0, "a").add(1);
+        rows.row(1, "a").add(2);
         rows.keep(names(&["a"]));
-        rows.row(0, "a").0.add(4);
+        rows.row(0, "a").add(4);
         assert_eq!(rows.read(), [("a", 7)].into());
     }
 
     #[test]
     fn what_a_reload_takes_away_is_shown_once_more() {
-        let rows = Rows::<_, One>::of_known();
+        let rows = Rows::<_, Counter>::of_known();
         rows.keep(names(&["a", "b"]));
         let row = rows.row(0, "b");
         rows.keep(names(&["a"]));
-        row.0.add(1);
+        row.add(1);
         assert_eq!(
             rows.read(),
             [("b", 1)].into(),
@@ -307,15 +277,15 @@ mod tests {
         );
         rows.shown();
         assert_eq!(rows.read(), [].into());
-        rows.row(0, "b").0.add(1);
+        rows.row(0, "b").add(1);
         assert_eq!(rows.read(), [].into(), "a request that began before");
     }
 
     #[test]
     fn what_comes_back_in_time_goes_on() {
-        let rows = Rows::<_, One>::of_known();
+        let rows = Rows::<_, Counter>::of_known();
         rows.keep(names(&["a"]));
-        rows.row(0, "a").0.add(1);
+        rows.row(0, "a").add(1);
         rows.keep(names(&[]));
         rows.keep(names(&["a"]));
         rows.shown();
@@ -325,9 +295,9 @@ mod tests {
 
     #[test]
     fn of_any_names_those_stay_that_are_held() {
-        let rows = Rows::<_, One>::of_any();
+        let rows = Rows::<_, Counter>::of_any();
         let held = rows.row(0, "a");
-        rows.row(0, "b").0.add(1);
+        rows.row(0, "b").add(1);
         for _ in 0..2 {
             rows.shown();
         }
@@ -342,15 +312,15 @@ mod tests {
     #[test]
     fn of_any_names_those_that_nobody_holds_do_not_pile_up_where_nobody_asks() {
         const MINUTE: Duration = Duration::from_mins(1);
-        let (rows, begun) = (Rows::<u32, One>::of_any(), Instant::now());
+        let (rows, begun) = (Rows::<u32, Counter>::of_any(), Instant::now());
         let held = rows.row_at(0, 0, begun);
         let len = || rows.state().entries.len();
         // Each minute a name has another address.
         for minute in 1..=1440 {
-            rows.row_at(0, minute, begun + minute * MINUTE).0.add(1);
+            rows.row_at(0, minute, begun + minute * MINUTE).add(1);
             assert!(len() <= 14, "{} after {minute} minutes", len());
         }
-        held.0.add(7);
+        held.add(7);
         let left = rows.read();
         assert_eq!(left[&0], 7);
         // Those that went last are still there to be shown once more.

@@ -8,9 +8,8 @@ use super::histogram::HistogramTotals;
 use super::kinds::{ClientOutcome, PolicyOutcome, TryOutcome};
 use super::outcomes::OutcomeTotals;
 use super::route::{RouteCounts, RouteRow, RouteTotals};
-use super::rows::Row;
-use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
-use super::worker::UpstreamRow;
+use super::row::Row;
+use super::worker::{EndpointName, UpstreamRow, UpstreamTotals, WorkerTotals};
 
 /// One worker's row, with its number.
 type Numbered<R> = (usize, Arc<R>);

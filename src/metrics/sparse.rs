@@ -32,7 +32,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::Histogram;
+    use crate::metrics::{Histogram, Row as _};
 
     #[test]
     fn what_is_kept_sparsely_has_the_same_quantiles() {

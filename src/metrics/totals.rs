@@ -6,57 +6,11 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Metrics;
 use super::dropped::DroppedTotals;
-use super::histogram::HistogramTotals;
-use super::kinds::{
-    ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,
-    TryOutcome,
-};
+use super::kinds::{ClientOutcome, PolicyOutcome, ReloadOutcome, TryOutcome};
 use super::outcomes::OutcomeTotals;
 use super::route::RouteCounts;
-use super::rows::{Row, Total};
-
-/// An endpoint, as metrics call it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EndpointName {
-    /// Its upstream.
-    pub upstream: Arc<str>,
-    /// An IP address and a port.
-    pub address: Arc<str>,
-}
-
-/// What all workers count of an upstream.
-#[derive(Debug, Clone, Default)]
-pub struct UpstreamTotals {
-    /// From the end of what endpoints were sent to their answers' heads.
-    pub duration: HistogramTotals,
-    /// Further tries.
-    pub retries: OutcomeTotals<RetryOutcome>,
-}
-
-/// What is counted by no name, of one worker or of all.
-#[derive(Debug, Clone, Default)]
-pub struct WorkerTotals {
-    /// By the place of the code.
-    pub(super) refused: Vec<u64>,
-    /// Requests that have ended.
-    pub requests: u64,
-    /// Requests that are being served.
-    pub in_flight: u64,
-    /// Connections of clients.
-    pub clients: u64,
-    /// Those of them that speak TLS.
-    pub tls_clients: u64,
-    /// Connections to services, without TLS.
-    pub services: u64,
-    /// The same with TLS.
-    pub tls_services: u64,
-    /// Handshakes of clients.
-    pub handshakes: OutcomeTotals<HandshakeOutcome>,
-    /// Calls to Redis.
-    pub store_calls: OutcomeTotals<StoreOutcome>,
-    /// How long those took that were answered.
-    pub store_duration: HistogramTotals,
-}
+use super::row::{Row, Total};
+use super::worker::{EndpointName, UpstreamTotals, WorkerTotals};
 
 /// What the gateway has counted.
 #[derive(Debug, Default)]
@@ -93,39 +47,6 @@ pub(super) struct Before {
     pub dropped: DroppedTotals,
     /// The process before this one counts the same things at the same places.
     pub is_alike: bool,
-}
-
-impl WorkerTotals {
-    /// Adds another's.
-    pub fn add(&mut self, other: &Self) {
-        self.refused
-            .resize(self.refused.len().max(other.refused.len()), 0);
-        for (own, other) in self.refused.iter_mut().zip(&other.refused) {
-            *own += other;
-        }
-        self.requests += other.requests;
-        self.in_flight += other.in_flight;
-        self.clients += other.clients;
-        self.tls_clients += other.tls_clients;
-        self.services += other.services;
-        self.tls_services += other.tls_services;
-        self.handshakes.add(&other.handshakes);
-        self.store_calls.add(&other.store_calls);
-        self.store_duration.add(&other.store_duration);
-    }
-}
-
-impl Total for WorkerTotals {
-    fn add(&mut self, other: &Self) {
-        WorkerTotals::add(self, other);
-    }
-}
-
-impl Total for UpstreamTotals {
-    fn add(&mut self, other: &Self) {
-        self.duration.add(&other.duration);
-        self.retries.add(&other.retries);
-    }
 }
 
 impl Metrics {

@@ -11,23 +11,25 @@
 //! version begins at zero.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::Metrics;
-use super::histogram::{CLASSIC_BOUNDS, HistogramTotals};
+use super::dropped::Dropped;
+use super::histogram::CLASSIC_BOUNDS;
 use super::kinds::{
     ClientOutcome, HandshakeOutcome, PolicyOutcome, ReloadOutcome, RetryOutcome, StoreOutcome,
     TryOutcome,
 };
-use super::movable::Movable;
-use super::outcomes::{Outcome, OutcomeTotals};
+use super::outcomes::Outcomes;
 use super::route::ClientKind;
-use super::rows::{Row, Rows};
+use super::row::{Row, Total as _};
+use super::rows::Rows;
 use super::status::REGISTERED;
-use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
+use super::worker::{EndpointName, WorkerRow};
 use crate::message::hex::Hex;
 use crate::words::Word;
 
@@ -61,9 +63,9 @@ enum Family {
 }
 
 impl Portion {
-    fn of<T: Movable>(family: Family, name: impl Into<String>, mut totals: T) -> Self {
+    fn of<R: Row>(family: Family, name: impl Into<String>, mut totals: R::Totals) -> Self {
         let mut numbers = Vec::new();
-        totals.each(&mut |number| numbers.push(*number));
+        R::each(&mut totals, &mut |number| numbers.push(*number));
         Self {
             family: family as u8,
             name: name.into(),
@@ -135,10 +137,12 @@ impl Portion {
     }
 
     /// The totals.
-    fn totals<T: Movable>(&self) -> T {
+    fn totals<R: Row>(&self) -> R::Totals {
         let mut numbers = self.numbers.iter();
-        let mut totals = T::default();
-        totals.each(&mut |number| *number = numbers.next().copied().unwrap_or(0));
+        let mut totals = R::Totals::default();
+        R::each(&mut totals, &mut |number| {
+            *number = numbers.next().copied().unwrap_or(0);
+        });
         totals
     }
 }
@@ -170,19 +174,15 @@ impl Metrics {
                 name: self.places(),
                 numbers: Vec::new(),
             },
-            Portion::of(Family::Worker, "", self.read_workers()),
-            Portion::of(Family::Reloads, "", self.read_reloads()),
-            Portion::of(Family::Dropped, "", self.read_dropped()),
+            Portion::of::<WorkerRow>(Family::Worker, "", self.read_workers()),
+            Portion::of::<Outcomes<ReloadOutcome>>(Family::Reloads, "", self.read_reloads()),
+            Portion::of::<Dropped>(Family::Dropped, "", self.read_dropped()),
         ];
         all.extend(named(Family::Route, &self.routes));
         all.extend(named(Family::Client, &self.clients));
         all.extend(named(Family::Policy, &self.policies));
         all.extend(named(Family::Upstream, &self.upstreams));
-        let endpoints = self.endpoints.read().into_iter();
-        all.extend(endpoints.map(|(name, totals)| {
-            let name = format!("{}{PARTED_BY}{}", name.upstream, name.address);
-            Portion::of(Family::Endpoint, name, totals)
-        }));
+        all.extend(named(Family::Endpoint, &self.endpoints));
         all
     }
 
@@ -206,20 +206,23 @@ impl Metrics {
             return;
         }
         match portion.family {
-            ROUTE => self.routes.add_before(name(), &portion.totals()),
-            CLIENT => self.clients.add_before(name(), &portion.totals()),
-            POLICY => self.policies.add_before(name(), &portion.totals()),
-            UPSTREAM => self.upstreams.add_before(name(), &portion.totals()),
+            ROUTE => add(&self.routes, portion, name()),
+            CLIENT => add(&self.clients, portion, name()),
+            POLICY => add(&self.policies, portion, name()),
+            UPSTREAM => add(&self.upstreams, portion, name()),
             ENDPOINT => {
                 if let Some((upstream, address)) = portion.name.split_once(PARTED_BY) {
                     let (upstream, address) = (upstream.into(), address.into());
                     let name = EndpointName { upstream, address };
-                    self.endpoints.add_before(name, &portion.totals());
+                    add(&self.endpoints, portion, name);
                 }
             }
-            WORKER => self.before().workers.add(&portion.totals()),
-            RELOADS => self.before().reloads.add(&portion.totals()),
-            DROPPED => self.before().dropped.add(&portion.totals()),
+            WORKER => self.before().workers.add(&portion.totals::<WorkerRow>()),
+            RELOADS => {
+                let reloads = portion.totals::<Outcomes<ReloadOutcome>>();
+                self.before().reloads.add(&reloads);
+            }
+            DROPPED => self.before().dropped.add(&portion.totals::<Dropped>()),
             // A mark, or of another version, which counts something more.
             _ => {}
         }
@@ -264,44 +267,22 @@ fn words<W: Word>() -> Vec<&'static str> {
     W::ALL.iter().map(|(word, _)| *word).collect()
 }
 
-fn named<R: Row<Totals: Movable>>(
+fn named<K: Ord + Clone + ToString, R: Row>(
     family: Family,
-    rows: &Rows<Arc<str>, R>,
+    rows: &Rows<K, R>,
 ) -> impl Iterator<Item = Portion> {
     let totals = rows.read().into_iter();
-    totals.map(move |(name, totals)| Portion::of(family, &*name, totals))
+    totals.map(move |(name, totals)| Portion::of::<R>(family, name.to_string(), totals))
 }
 
-impl<O: Outcome> Movable for OutcomeTotals<O> {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        self.counts_mut().iter_mut().for_each(each);
-    }
+fn add<K: Ord + Clone, R: Row>(rows: &Rows<K, R>, portion: &Portion, name: K) {
+    rows.add_before(name, &portion.totals::<R>());
 }
 
-impl Movable for UpstreamTotals {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        self.duration.each(each);
-        self.retries.each(each);
-    }
-}
-
-impl Movable for HistogramTotals {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        self.numbers_mut().for_each(each);
-    }
-}
-
-/// How many codes may be moved: more than there are.
-const CODES: usize = 64;
-
-impl Movable for WorkerTotals {
-    fn each(&mut self, each: &mut dyn FnMut(&mut u64)) {
-        self.refused.resize(CODES.max(self.refused.len()), 0);
-        self.refused.iter_mut().take(CODES).for_each(&mut *each);
-        each(&mut self.requests);
-        self.handshakes.each(each);
-        self.store_calls.each(each);
-        self.store_duration.each(each);
+/// As portions have it.
+impl fmt::Display for EndpointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{PARTED_BY}{}", self.upstream, self.address)
     }
 }
 

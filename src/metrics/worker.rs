@@ -10,8 +10,7 @@ use super::kinds::{
 };
 use super::outcomes::Outcomes;
 use super::route::RouteRow;
-use super::rows::Row;
-use super::totals::{EndpointName, UpstreamTotals, WorkerTotals};
+use super::row::{Row, Total, numbers};
 
 /// One worker's numbers, and its access to the rows of names that it meets. Getting a row takes a lock:
 /// it is done once for each name and configuration.
@@ -26,7 +25,7 @@ pub struct WorkerMetrics {
 impl WorkerMetrics {
     pub(super) fn new(all: Arc<Metrics>, number: usize, row: Arc<WorkerRow>) -> Self {
         let zeros = || all.codes.iter().map(|_| Counter::default()).collect();
-        row.refused.get_or_init(zeros);
+        row.refused.0.get_or_init(zeros);
         Self { all, number, row }
     }
 
@@ -62,7 +61,7 @@ impl WorkerMetrics {
     /// Counts a request that was refused, or ended without a whole answer.
     pub fn note_refused(&self, code: &str) {
         let place = self.all.codes.iter().position(|it| *it == code);
-        let counters = self.row.refused.get();
+        let counters = self.row.refused.0.get();
         if let (Some(place), Some(counters)) = (place, counters) {
             counters[place].increment();
         }
@@ -76,68 +75,86 @@ impl Default for WorkerMetrics {
     }
 }
 
-/// What one worker counts by no name.
-#[derive(Debug, Default)]
-pub struct WorkerRow {
-    /// By the place of the code.
-    refused: OnceLock<Box<[Counter]>>,
-    /// Requests that have ended.
-    pub requests: Counter,
-    /// Requests that are being served.
-    pub in_flight: Gauge,
-    /// Connections of clients.
-    pub clients: Gauge,
-    /// Those of them that speak TLS.
-    pub tls_clients: Gauge,
-    /// Connections to services, without TLS.
-    pub services: Gauge,
-    /// The same with TLS.
-    pub tls_services: Gauge,
-    /// Handshakes of clients.
-    pub handshakes: Outcomes<HandshakeOutcome>,
-    /// Calls to Redis.
-    pub store_calls: Outcomes<StoreOutcome>,
-    /// How long those took that were answered.
-    pub store_duration: Histogram,
-}
+numbers! {
+    /// What one worker counts by no name.
+    pub struct WorkerRow;
 
-impl Row for WorkerRow {
-    type Totals = WorkerTotals;
+    /// What is counted by no name, of one worker or of all.
+    pub struct WorkerTotals;
 
-    fn add_to(&self, totals: &mut WorkerTotals) {
-        let refused = self.refused.get().map_or(&[][..], |counters| counters);
-        totals
-            .refused
-            .resize(refused.len().max(totals.refused.len()), 0);
-        for (total, counter) in totals.refused.iter_mut().zip(refused) {
-            *total += counter.get();
-        }
-        totals.requests += self.requests.get();
-        totals.in_flight += self.in_flight.get();
-        totals.clients += self.clients.get();
-        totals.tls_clients += self.tls_clients.get();
-        totals.services += self.services.get();
-        totals.tls_services += self.tls_services.get();
-        self.handshakes.add_to(&mut totals.handshakes);
-        self.store_calls.add_to(&mut totals.store_calls);
-        self.store_duration.add_to(&mut totals.store_duration);
+    {
+        pub(super) refused: Refused,
+        /// Requests that have ended.
+        pub requests: Counter,
+        /// Requests that are being served.
+        pub in_flight: Gauge,
+        /// Connections of clients.
+        pub clients: Gauge,
+        /// Those of them that speak TLS.
+        pub tls_clients: Gauge,
+        /// Connections to services, without TLS.
+        pub services: Gauge,
+        /// The same with TLS.
+        pub tls_services: Gauge,
+        /// Handshakes of clients.
+        pub handshakes: Outcomes<HandshakeOutcome>,
+        /// Calls to Redis.
+        pub store_calls: Outcomes<StoreOutcome>,
+        /// How long those took that were answered.
+        pub store_duration: Histogram,
     }
 }
 
-/// What one worker counts of an upstream.
-#[derive(Debug, Default)]
-pub struct UpstreamRow {
-    /// From the end of what an endpoint was sent to its answer's head.
-    pub duration: Histogram,
-    /// Further tries.
-    pub retries: Outcomes<RetryOutcome>,
+numbers! {
+    /// What one worker counts of an upstream.
+    pub struct UpstreamRow;
+
+    /// What all workers count of an upstream.
+    pub struct UpstreamTotals;
+
+    {
+        /// From the end of what an endpoint was sent to its answer's head.
+        pub duration: Histogram,
+        /// Further tries.
+        pub retries: Outcomes<RetryOutcome>,
+    }
 }
 
-impl Row for UpstreamRow {
-    type Totals = UpstreamTotals;
+/// An endpoint, as metrics call it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EndpointName {
+    /// Its upstream.
+    pub upstream: Arc<str>,
+    /// An IP address and a port.
+    pub address: Arc<str>,
+}
 
-    fn add_to(&self, totals: &mut UpstreamTotals) {
-        self.duration.add_to(&mut totals.duration);
-        self.retries.add_to(&mut totals.retries);
+/// Why requests were refused, by the place of the code.
+#[derive(Debug, Default)]
+pub(super) struct Refused(OnceLock<Box<[Counter]>>);
+
+/// How many codes may be moved: more than there are.
+const MAX_CODES: usize = 64;
+
+impl Row for Refused {
+    type Totals = Vec<u64>;
+
+    fn add_to(&self, totals: &mut Vec<u64>) {
+        let counters = self.0.get().into_iter().flatten();
+        totals.add(&counters.map(Counter::get).collect());
+    }
+
+    fn each(totals: &mut Vec<u64>, each: &mut dyn FnMut(&mut u64)) {
+        totals.resize(MAX_CODES.max(totals.len()), 0);
+        totals.iter_mut().take(MAX_CODES).for_each(each);
+    }
+}
+
+impl Total for Vec<u64> {
+    fn add(&mut self, other: &Self) {
+        self.resize(self.len().max(other.len()), 0);
+        for (own, other) in self.iter_mut().zip(other) {
+            *own += other;
+        }
     }
 }

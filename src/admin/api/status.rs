@@ -17,7 +17,7 @@ use crate::admin::reloads::Outcome;
 use crate::admin::time::Time;
 use crate::admin::view::View;
 use crate::limit::StoreLook;
-use crate::metrics::WorkerTotals;
+use crate::metrics::{Total as _, WorkerTotals};
 use crate::server::Phase;
 use crate::tls::Source;
 use crate::upstream::{AddressState, Upstream};

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::metrics::{
-    ClientOutcome, EndpointName, HistogramTotals, Metrics, OutcomeTotals, RouteReading, TryOutcome,
-    WorkerTotals,
+    ClientOutcome, EndpointName, HistogramTotals, Metrics, OutcomeTotals, RouteReading, Total as _,
+    TryOutcome, WorkerTotals,
 };
 
 use self::lately::{Counted, Timed};
