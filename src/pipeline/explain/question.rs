@@ -32,61 +32,46 @@ impl Question<'_> {
     /// # Errors
     /// The question makes no sense, for this reason.
     pub fn answer(self, snapshot: &Snapshot) -> Result<Explanation, String> {
-        answer(snapshot, self)
-    }
-}
-
-fn answer(snapshot: &Snapshot, question: Question<'_>) -> Result<Explanation, String> {
-    let client = match question.client {
-        None => None,
-        Some(name) => {
-            let client = snapshot
-                .access
-                .clients
-                .iter()
-                .find(|client| client.name.as_str() == name);
-            Some(
-                client
-                    .ok_or_else(|| format!("there is no client `{name}` in the configuration"))?,
-            )
+        let find = |name: &str| {
+            let mut clients = snapshot.access.clients.iter();
+            let client = clients.find(|client| client.name.as_str() == name);
+            client.ok_or_else(|| format!("there is no client `{name}` in the configuration"))
+        };
+        let client = self.client.map(find).transpose()?;
+        if let Some(client) = client {
+            let certificates = &snapshot.access.certificates;
+            let agreed = certificates.agree(self.certificate.as_ref(), client);
+            agreed.map_err(|fault| {
+                format!("`--client` and `--certificate` do not agree: {fault}; with both, the gateway would answer 401")
+            })?;
         }
-    };
-    if let Some(client) = client {
-        let certificates = &snapshot.access.certificates;
-        let agreed = certificates.agree(question.certificate.as_ref(), client);
-        agreed.map_err(|fault| {
-            format!("`--client` and `--certificate` do not agree: {fault}; with both, the gateway would answer 401")
-        })?;
+        // Other malformed fields are asked about on purpose. This one is not shown: it may hold a key.
+        let is_assignment = |header: &String| header.contains('=') && !header.contains(':');
+        if self.headers.iter().any(is_assignment) {
+            return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
+        }
+        let head = head(&self).into_bytes();
+        let tls = connection(snapshot, self.url, self.certificate)?;
+        let entry = tls.as_ref().map_or(Entry::Plain, Entry::Tls);
+        let explained = explain(
+            snapshot,
+            head,
+            Peer {
+                address: self.from,
+                // Nobody says from which.
+                port: 0,
+                entry,
+            },
+            client,
+        );
+        // What could not be read as a request is told as it was asked.
+        let mut told = explained.map_err(|error| error.to_string())?;
+        if told.method.is_empty() {
+            self.method.clone_into(&mut told.method);
+            self.url.clone_into(&mut told.target);
+        }
+        Ok(told)
     }
-    // Other malformed fields are asked about on purpose. This one is not shown: it may hold a key.
-    let is_assignment = |header: &String| header.contains('=') && !header.contains(':');
-    if question.headers.iter().any(is_assignment) {
-        return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
-    }
-    let head = head(&question).into_bytes();
-    let Question {
-        method, url, from, ..
-    } = question;
-    let tls = connection(snapshot, url, question.certificate)?;
-    let entry = tls.as_ref().map_or(Entry::Plain, Entry::Tls);
-    let explained = explain(
-        snapshot,
-        head,
-        Peer {
-            address: from,
-            // Nobody says from which.
-            port: 0,
-            entry,
-        },
-        client,
-    );
-    // What could not be read as a request is told as it was asked.
-    let mut told = explained.map_err(|error| error.to_string())?;
-    if told.method.is_empty() {
-        method.clone_into(&mut told.method);
-        url.clone_into(&mut told.target);
-    }
-    Ok(told)
 }
 
 /// The connection with TLS that the request would come on, if it asks for `https`.

@@ -109,6 +109,17 @@ impl Cause {
 }
 
 impl AttemptError {
+    /// That of an attempt that has not come to a connection.
+    pub(super) fn unconnected(cause: Cause, waited: Duration) -> Self {
+        Self {
+            phase: Phase::Connect,
+            sent: Sent::Nothing,
+            waited,
+            client_was_slow: false,
+            cause,
+        }
+    }
+
     /// Whether it says nothing of the service, nor of the client.
     pub(super) fn is_of_neither(&self) -> bool {
         match &self.cause {
