@@ -21,3 +21,15 @@ impl<const SECONDS: u64> Seldom<SECONDS> {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_due_once_in_its_interval() {
+        let (line, now) = (Seldom::<10>::default(), Instant::now());
+        let due = [0, 1, 9, 10, 11, 20].map(|at| line.is_due(now + Duration::from_secs(at)));
+        assert_eq!(due, [true, false, false, true, false, true]);
+    }
+}

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::sync::watch;
 
 use crate::client::{ApiKeyHash, MAX_KEY};
+use crate::lock::lock;
 use crate::pipeline::snapshot::{Operators, Snapshot};
 use crate::words::words;
 
@@ -213,12 +214,6 @@ fn bearer(field: &[u8]) -> Option<&[u8]> {
     scheme
         .eq_ignore_ascii_case(b"bearer ")
         .then(|| token.trim_ascii())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

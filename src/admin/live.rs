@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use hyper::body::{Body, Bytes, Frame};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::lock::lock;
 use crate::metrics::Metrics;
 
 use super::history::History;
@@ -49,23 +50,23 @@ impl Default for Live {
 impl Live {
     /// What was counted, second by second.
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.history)
     }
 
     /// How many watch.
     pub(super) fn viewers(&self) -> usize {
-        let viewers = self.watching();
+        let viewers = lock(&self.viewers);
         viewers.iter().filter(|it| !it.is_closed()).count()
     }
 
     /// The part of one processor that the process took in the last second.
     pub(super) fn cpu_ratio(&self) -> Option<f64> {
-        self.processor().ratio
+        lock(&self.processor).ratio
     }
 
     /// The frames from now on, as the body of an answer; `None`: as many watch as may.
     pub(super) fn watch(&self) -> Option<Frames> {
-        let mut viewers = self.watching();
+        let mut viewers = lock(&self.viewers);
         viewers.retain(|viewer| !viewer.is_closed());
         if viewers.len() >= MOST_VIEWERS {
             return None;
@@ -80,23 +81,12 @@ impl Live {
 
     /// Gives a frame to all who watch.
     pub(super) fn show(&self, frame: &Bytes) {
-        self.watching()
-            .retain(|viewer| viewer.try_send(frame.clone()).is_ok());
-    }
-
-    fn watching(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Bytes>>> {
-        self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn processor(&self) -> MutexGuard<'_, Processor> {
-        self.processor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.viewers).retain(|viewer| viewer.try_send(frame.clone()).is_ok());
     }
 
     /// Lets all go who watch.
     pub(super) fn end(&self) {
-        self.watching().clear();
+        lock(&self.viewers).clear();
     }
 
     /// Looks at what has been counted by now.
@@ -106,7 +96,7 @@ impl Live {
         let Some(cpu) = Process::cpu_time() else {
             return;
         };
-        let mut processor = self.processor();
+        let mut processor = lock(&self.processor);
         if let Some((then, before)) = processor.before.replace((now, cpu)) {
             let passed = now.saturating_duration_since(then).as_secs_f64();
             let took = cpu.saturating_sub(before).as_secs_f64();

@@ -5,13 +5,14 @@
 use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::{Change, Finding, Problems, Written};
+use crate::lock::lock;
 
 /// How many findings are kept of a file.
 const MOST_FINDINGS: usize = 100;
@@ -113,7 +114,7 @@ impl Reloads {
 
     /// What is in force.
     pub fn in_force(&self) -> Arc<InForce> {
-        Arc::clone(&self.state().in_force)
+        Arc::clone(&lock(&self.state).in_force)
     }
 
     /// Asks for a reload.
@@ -131,7 +132,7 @@ impl Reloads {
     /// read the file before.
     pub fn ask_and_hear(&self) -> oneshot::Receiver<Arc<InForce>> {
         let (tells, outcome) = oneshot::channel();
-        self.state().waiting.push(tells);
+        lock(&self.state).waiting.push(tells);
         self.ask();
         outcome
     }
@@ -144,7 +145,7 @@ impl Reloads {
     /// A reload begins; whoever has asked before hears of it.
     pub fn begin(&self) -> Done {
         Done {
-            waiting: mem::take(&mut self.state().waiting),
+            waiting: mem::take(&mut lock(&self.state).waiting),
         }
     }
 
@@ -198,15 +199,11 @@ impl Reloads {
 
     fn end(&self, done: Done, in_force: InForce) {
         let in_force = Arc::new(in_force);
-        self.state().in_force = Arc::clone(&in_force);
+        lock(&self.state).in_force = Arc::clone(&in_force);
         for waiting in done.waiting {
             // They may not wait any more.
             let _ = waiting.send(Arc::clone(&in_force));
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -12,6 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::lock::lock;
 use crate::words::{Word, words};
 
 /// How many lines without a mark are kept.
@@ -88,7 +89,7 @@ struct Kept {
 impl Events {
     /// All that are kept, the newest first.
     pub fn newest(&self) -> Vec<Arc<Event>> {
-        let kept = self.kept();
+        let kept = lock(&self.0);
         let mut all: Vec<_> = kept.lines.iter().chain(&kept.marks).cloned().collect();
         drop(kept);
         all.sort_unstable_by_key(|event| std::cmp::Reverse(event.number));
@@ -97,13 +98,13 @@ impl Events {
 
     /// Those with a mark and a number beyond `after`, the oldest first.
     pub fn marks_after(&self, after: u64) -> Vec<Arc<Event>> {
-        let kept = self.kept();
+        let kept = lock(&self.0);
         let new = kept.marks.iter().filter(|event| event.number > after);
         new.cloned().collect()
     }
 
     fn add(&self, level: Level, said: Said) {
-        let mut kept = self.kept();
+        let mut kept = lock(&self.0);
         kept.count += 1;
         let event = Arc::new(Event {
             number: kept.count,
@@ -121,10 +122,6 @@ impl Events {
             list.pop_front();
         }
         list.push_back(event);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,10 +147,10 @@ struct Said {
 }
 
 impl Said {
-    fn put(&mut self, field: &Field, value: impl Into<Json>) {
-        self.bytes += field.name().len() + size_of::<Json>();
+    fn put(&mut self, name: &'static str, value: impl Into<Json>) {
+        self.bytes += name.len() + size_of::<Json>();
         if self.bytes < MAX_FIELDS {
-            self.fields.push((field.name(), value.into()));
+            self.fields.push((name, value.into()));
         }
     }
 
@@ -177,22 +174,21 @@ impl Said {
     }
 }
 
+/// Writes the methods of a [`Visit`] for numbers and truth values, which `put` takes.
+macro_rules! visit_numbers {
+    () => {
+        visit_numbers!(record_i64: i64, record_u64: u64, record_f64: f64, record_bool: bool);
+    };
+    ($($method:ident: $kind:ty),+) => {$(
+        fn $method(&mut self, field: &Field, value: $kind) {
+            self.put(field.name(), value);
+        }
+    )+};
+}
+pub(super) use visit_numbers;
+
 impl Visit for Said {
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
-    }
+    visit_numbers!();
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put_text(field, &value);

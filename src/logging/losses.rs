@@ -2,8 +2,10 @@
 //! once a minute at most, and when lines are written again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// How often a loss that goes on is told, at most, and how long one counts as late.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -125,10 +127,6 @@ impl Losses {
 /// How many lines end in a text.
 pub(super) fn line_count(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -18,7 +18,9 @@ use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload::{self, Handle};
 
-use super::events::{EventLayer, Events};
+use crate::lock::lock;
+
+use super::events::{EventLayer, Events, visit_numbers};
 use super::{Sink, Target};
 
 /// The operator's log.
@@ -53,7 +55,7 @@ impl LogLevel {
     /// Has lines of this level and more severe ones from now on. Returns the level before, with which `say`
     /// is called to write a line of INFO about it: the log has that line whatever the levels are.
     pub fn set(&self, level: Level, say: impl FnOnce(Level)) -> Level {
-        let mut current = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.level);
         let before = *current;
         // Of levels, the one with more lines is the greater one.
         self.filter(before.max(level).max(Level::INFO));
@@ -144,21 +146,7 @@ impl Members {
 }
 
 impl Visit for Members {
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field.name(), value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), value);
-    }
+    visit_numbers!();
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put(field.name(), value);

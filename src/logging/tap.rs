@@ -2,11 +2,12 @@
 //! looks at one number. A follower that falls behind loses lines, and hears how many; it holds up nothing.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::lock::lock;
 use crate::metrics::filter::{Facts, Filter};
 
 /// How many may follow at once.
@@ -38,7 +39,7 @@ impl Tap {
             lines: sender,
             lost: AtomicU64::new(0),
         });
-        let mut followers = self.lock();
+        let mut followers = lock(&self.followers);
         if followers.len() >= MOST_FOLLOWERS {
             return None;
         }
@@ -61,7 +62,7 @@ impl Tap {
     /// Hands a line to those who want it; `put` makes it, without its line break.
     pub(super) fn offer(&self, facts: &Facts<'_>, put: impl FnOnce(&mut Vec<u8>)) {
         let wanting: Vec<_> = {
-            let followers = self.lock();
+            let followers = lock(&self.followers);
             let wanting = followers.iter().filter(|it| it.filter.takes(facts));
             wanting.cloned().collect()
         };
@@ -82,12 +83,6 @@ impl Tap {
                 room.send(Arc::clone(line));
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Follower>>> {
-        self.followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,7 +137,7 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        let mut followers = self.tap.lock();
+        let mut followers = lock(&self.tap.followers);
         followers.retain(|it| !Arc::ptr_eq(it, &self.follower));
         self.tap.number.store(followers.len(), Ordering::Relaxed);
     }

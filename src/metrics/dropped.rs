@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::lock::lock;
+
 use super::Metrics;
 use super::row::{Row, Total, numbers};
 
@@ -37,7 +39,7 @@ impl Row for Arc<AtomicU64> {
 impl Metrics {
     /// How much could not be written down, here and in processes before this one.
     pub fn read_dropped(&self) -> DroppedTotals {
-        let mut dropped = self.before().dropped.clone();
+        let mut dropped = lock(&self.before).dropped.clone();
         self.dropped.add_to(&mut dropped);
         dropped
     }

@@ -1,8 +1,10 @@
 //! Exemplars: for each classic bucket of a route the last request in it whose trace is recorded, so that
 //! one gets from a slow bucket to a trace of it. Behind a lock, which only such a request and a reader take.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
+
+use crate::lock::lock;
 
 use super::histogram::CLASSIC_BOUNDS;
 
@@ -30,16 +32,11 @@ pub struct ExemplarTotals(Option<Box<[Option<Exemplar>; BUCKETS]>>);
 
 impl Exemplars {
     pub(super) fn note(&self, exemplar: Exemplar) {
-        self.lock().note(exemplar);
+        lock(&self.0).note(exemplar);
     }
 
     pub(super) fn add_to(&self, totals: &mut ExemplarTotals) {
-        totals.add(&self.lock());
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ExemplarTotals> {
-        // One value is put in the place of another.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        totals.add(&lock(&self.0));
     }
 }
 

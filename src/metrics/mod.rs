@@ -43,7 +43,9 @@ pub use worker::{
 };
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 use self::rows::Rows;
 use self::totals::Before;
@@ -112,10 +114,7 @@ impl Metrics {
 
     /// One more worker's access.
     pub fn worker(self: &Arc<Self>) -> WorkerMetrics {
-        let mut next = self
-            .next_worker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut next = lock(&self.next_worker);
         let number = *next;
         *next += 1;
         let row = self.workers.row(number, number);

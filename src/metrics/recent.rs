@@ -14,8 +14,10 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 use super::filter::{Filter, SLOW};
 use super::status::slot;
@@ -240,10 +242,6 @@ impl RecentOfWorker {
 
 /// The kind of the slowest request of each second.
 const SLOWEST: &str = "slowest";
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[cfg(test)]
 mod tests;

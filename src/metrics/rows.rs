@@ -4,8 +4,10 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 use super::row::{Row, Total};
 
@@ -135,7 +137,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     }
 
     fn row_at(&self, worker: usize, name: K, now: Instant) -> Arc<R> {
-        let mut state = self.state();
+        let mut state = lock(&self.0);
         if state.known.is_none() && !state.entries.contains_key(&name) {
             state.forget_unheld(now);
         }
@@ -158,7 +160,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// Notes which names the configuration has now.
     pub(super) fn keep(&self, names: BTreeSet<K>) {
-        let mut state = self.state();
+        let mut state = lock(&self.0);
         // What was gone before is not waited for any longer: perhaps nobody scrapes.
         state
             .entries
@@ -172,7 +174,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// Notes that everything has been shown: what is gone need not be shown again.
     pub(super) fn shown(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.0);
         let (of_any, now) = (state.known.is_none(), Instant::now());
         state.entries.retain(|_, entry| {
             let was_gone = entry.gone.is_some();
@@ -185,7 +187,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// Adds what was counted before this process.
     pub(super) fn add_before(&self, name: K, before: &R::Totals) {
-        let mut state = self.state();
+        let mut state = lock(&self.0);
         let is_known = |known: &BTreeSet<K>| known.contains(&name);
         if state.known.as_ref().is_none_or(is_known) {
             let entry = state.entries.entry(name);
@@ -207,7 +209,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     where
         K: Borrow<Q>,
     {
-        let state = self.state();
+        let state = lock(&self.0);
         let (name, entry) = state.entries.get_key_value(name)?;
         Some(Taken::of(name, entry))
     }
@@ -231,15 +233,11 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     }
 
     fn take(&self, wanted: impl Fn(&Entry<R>) -> bool) -> Vec<Taken<K, R>> {
-        let state = self.state();
+        let state = lock(&self.0);
         let entries = state.entries.iter().filter(|(_, entry)| wanted(entry));
         entries
             .map(|(name, entry)| Taken::of(name, entry))
             .collect()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<K, R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -314,7 +312,7 @@ mod tests {
         const MINUTE: Duration = Duration::from_mins(1);
         let (rows, begun) = (Rows::<u32, Counter>::of_any(), Instant::now());
         let held = rows.row_at(0, 0, begun);
-        let len = || rows.state().entries.len();
+        let len = || lock(&rows.0).entries.len();
         // Each minute a name has another address.
         for minute in 1..=1440 {
             rows.row_at(0, minute, begun + minute * MINUTE).add(1);

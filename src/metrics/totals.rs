@@ -2,7 +2,9 @@
 //! them, because a counter must not go back when one gateway hands over to the next.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use crate::lock::lock;
 
 use super::Metrics;
 use super::dropped::DroppedTotals;
@@ -76,7 +78,7 @@ impl Metrics {
 
     /// What is counted by no name, of all workers together: little work, however many routes there are.
     pub fn read_workers(&self) -> WorkerTotals {
-        let mut all = self.before().workers.clone();
+        let mut all = lock(&self.before).workers.clone();
         for worker in self.workers.read().values() {
             all.add(worker);
         }
@@ -91,12 +93,8 @@ impl Metrics {
     }
 
     pub(super) fn read_reloads(&self) -> OutcomeTotals<ReloadOutcome> {
-        let mut reloads = self.before().reloads.clone();
+        let mut reloads = lock(&self.before).reloads.clone();
         self.reloads.outcomes.add_to(&mut reloads);
         reloads
-    }
-
-    pub(super) fn before(&self) -> MutexGuard<'_, Before> {
-        self.before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,6 +30,7 @@ use super::row::{Row, Total as _};
 use super::rows::Rows;
 use super::status::REGISTERED;
 use super::worker::{EndpointName, WorkerRow};
+use crate::lock::lock;
 use crate::message::hex::Hex;
 use crate::words::Word;
 
@@ -200,9 +201,9 @@ impl Metrics {
         let name = || Arc::from(portion.name.as_str());
         if portion.family == PLACES {
             let is_alike = portion.name == self.places();
-            self.before().is_alike = is_alike;
+            lock(&self.before).is_alike = is_alike;
         }
-        if !self.before().is_alike {
+        if !lock(&self.before).is_alike {
             return;
         }
         match portion.family {
@@ -217,12 +218,14 @@ impl Metrics {
                     add(&self.endpoints, portion, name);
                 }
             }
-            WORKER => self.before().workers.add(&portion.totals::<WorkerRow>()),
+            WORKER => lock(&self.before)
+                .workers
+                .add(&portion.totals::<WorkerRow>()),
             RELOADS => {
                 let reloads = portion.totals::<Outcomes<ReloadOutcome>>();
-                self.before().reloads.add(&reloads);
+                lock(&self.before).reloads.add(&reloads);
             }
-            DROPPED => self.before().dropped.add(&portion.totals::<Dropped>()),
+            DROPPED => lock(&self.before).dropped.add(&portion.totals::<Dropped>()),
             // A mark, or of another version, which counts something more.
             _ => {}
         }

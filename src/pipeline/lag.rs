@@ -11,6 +11,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::seldom::Seldom;
+
 /// How often there is a probe.
 const INTERVAL: Duration = Duration::from_millis(25);
 /// A worker that lags by more than this is behind.
@@ -21,8 +23,6 @@ const OVERLOADED: Duration = Duration::from_millis(100);
 const LONGEST_STEP: Duration = Duration::from_millis(10);
 /// For how long clients are not blamed for slowness after the worker was behind.
 const BLAMELESS: Duration = Duration::from_secs(1);
-/// How often the log says so, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What one worker knows of its lag.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Lag {
     /// When it was last found to be behind, be it for a pause.
     last_behind: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
-    logged: Cell<Option<Instant>>,
+    log: Seldom<10>,
 }
 
 impl Default for Lag {
@@ -54,7 +54,7 @@ impl Default for Lag {
             seen: Cell::new(now),
             last_behind: Cell::default(),
             waker: RefCell::default(),
-            logged: Cell::default(),
+            log: Seldom::default(),
         }
     }
 }
@@ -67,8 +67,10 @@ impl Lag {
         }
         self.look(now);
         let refuses = self.behind.get().is_some_and(|time| time >= OVERLOADED);
-        if refuses {
-            self.log(now);
+        if refuses && self.log.is_due(now) {
+            tracing::warn!(
+                "a worker lags by more than 50 ms: new requests get 503 (`overloaded`) until it has caught up"
+            );
         }
         refuses
     }
@@ -137,16 +139,6 @@ impl Lag {
             Some(behind) => Some(behind + step),
             None => waited.checked_sub(BEHIND).filter(|over| !over.is_zero()),
         });
-    }
-
-    fn log(&self, now: Instant) {
-        let logged = self.logged.get();
-        if logged.is_none_or(|then| now.saturating_duration_since(then) >= LOG_INTERVAL) {
-            self.logged.set(Some(now));
-            tracing::warn!(
-                "a worker lags by more than 50 ms: new requests get 503 (`overloaded`) until it has caught up"
-            );
-        }
     }
 }
 

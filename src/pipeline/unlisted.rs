@@ -5,7 +5,9 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// How many peers are remembered, and logged, as long as the process runs.
 const MOST: usize = 64;
@@ -42,7 +44,7 @@ impl Met {
 impl UnlistedProxies {
     /// Whether the peer is new, and there is room for it.
     fn add(&self, peer: IpAddr) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         all.len() < MOST && all.insert(peer)
     }
 }

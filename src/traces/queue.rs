@@ -6,10 +6,12 @@
 //! spans where neither the bounds nor the end of the process see them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::lock::lock;
 
 /// So many spans make a batch (the default of OpenTelemetry's batch processor).
 pub(super) const BATCH: usize = 512;
@@ -48,7 +50,7 @@ struct State {
 impl Queue {
     /// Takes encoded spans if there is room for them.
     pub(super) fn offer(&self, spans: usize, bytes: &[u8]) -> bool {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let has_room = state.spans + spans <= MAX_SPANS && state.bytes + bytes.len() <= MAX_BYTES;
         if state.closed || !has_room {
             return false;
@@ -76,7 +78,7 @@ impl Queue {
 
     /// When the next batch is due; `None` if there is none.
     pub(super) fn due(&self) -> Option<Instant> {
-        let state = self.lock();
+        let state = lock(&self.state);
         let first = state.batches.front()?;
         let since = state.since.unwrap_or_else(Instant::now);
         Some(match first.spans {
@@ -87,7 +89,7 @@ impl Queue {
 
     /// The oldest batch, full or not.
     pub(super) fn take(&self) -> Option<Batch> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let batch = state.batches.pop_front()?;
         state.spans -= batch.spans;
         state.bytes -= batch.bytes.len();
@@ -96,12 +98,7 @@ impl Queue {
 
     /// Takes nothing more.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is whole before anything could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state).closed = true;
     }
 }
 

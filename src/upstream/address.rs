@@ -6,9 +6,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::lock::lock;
 use crate::shortage::{in_words, is_shortage};
 
 use super::check_failure::CheckFailure;
@@ -83,7 +84,7 @@ impl Address {
             self.came_back(now);
         }
         if check != before {
-            *self.down() = why.map(|why| (now, why));
+            *lock(&self.down) = why.map(|why| (now, why));
         }
         self.check.store(check as u8, Relaxed);
         before
@@ -91,11 +92,7 @@ impl Address {
 
     /// When and why checks have taken it out, if they have.
     pub(super) fn went_down(&self) -> Option<(Instant, CheckFailure)> {
-        *self.down()
-    }
-
-    fn down(&self) -> MutexGuard<'_, Option<(Instant, CheckFailure)>> {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.down)
     }
 
     /// Notes that it takes requests again.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::metrics::UpstreamRow;
+use crate::seldom::Seldom;
 
 use super::address::ConnectError;
 use super::hash::{Table, hash};
@@ -14,9 +15,6 @@ use super::moment::millis;
 use super::pool::{AddressPool, Pool};
 use super::usable::Standing;
 use super::{Endpoint, RetryRules, Upstream};
-
-/// How often the log says that an upstream cannot be reached, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One upstream, for one worker.
 #[derive(Debug)]
@@ -30,8 +28,8 @@ pub struct Candidates {
     seen: Cell<u32>,
     list: RefCell<Rc<List>>,
     counted: Cell<Counted>,
-    /// When the log last said that the upstream cannot be reached.
-    logged: Cell<Option<Instant>>,
+    /// Of connections that could not be made.
+    pub(crate) unreachable_log: Seldom<1>,
 }
 
 /// The requests of a second that the budget does not know of yet.
@@ -91,7 +89,7 @@ impl Candidates {
                 until: now,
                 requests: 0,
             }),
-            logged: Cell::new(None),
+            unreachable_log: Seldom::default(),
         };
         candidates.make_list();
         candidates
@@ -110,17 +108,6 @@ impl Candidates {
     /// This worker's connections to that endpoint.
     pub fn pool(&self, candidate: &Candidate) -> &Pool {
         &self.pools[candidate.endpoint]
-    }
-
-    /// Whether the log should say that the upstream cannot be reached: once a second is enough,
-    /// however many requests that concerns.
-    pub fn should_log(&self, now: Instant) -> bool {
-        let lately = |logged: Instant| now.saturating_duration_since(logged) < LOG_INTERVAL;
-        let should = !self.logged.get().is_some_and(lately);
-        if should {
-            self.logged.set(Some(now));
-        }
-        should
     }
 
     /// Waits for the first address of an upstream that has none yet.

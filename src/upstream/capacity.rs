@@ -6,22 +6,26 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use crate::lock::lock;
+use crate::seldom::Seldom;
+
 use super::gradient::Gradient;
 use super::rules::{CapacityRules, MaxRequests};
 
-/// How often the log says that requests are refused, at most.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
-
 /// The places of an upstream; they outlive reloads.
 #[derive(Debug, Default)]
-pub struct Capacity(Mutex<Places>);
+pub struct Capacity {
+    places: Mutex<Places>,
+    /// Of requests that are refused.
+    pub(crate) refusals_log: Seldom<10>,
+}
 
 #[derive(Debug)]
 struct Places {
@@ -34,7 +38,6 @@ struct Places {
     waiting: BTreeMap<u64, oneshot::Sender<Place>>,
     /// What the number of places follows from, if that is not fixed.
     gradient: Option<Gradient>,
-    logged: Option<Instant>,
 }
 
 /// How full an upstream is.
@@ -79,7 +82,6 @@ impl Default for Places {
             arrived: 0,
             waiting: BTreeMap::new(),
             gradient: None,
-            logged: None,
         }
     }
 }
@@ -87,7 +89,7 @@ impl Default for Places {
 impl Capacity {
     /// Takes a place, or a turn unless `max_waiting` requests wait already.
     pub fn enter(self: &Arc<Self>, max_waiting: usize) -> Entry {
-        let mut places = self.lock();
+        let mut places = lock(&self.places);
         if places.taken < places.limit {
             places.taken += 1;
             return Entry::Place(Place(Arc::clone(self)));
@@ -133,7 +135,7 @@ impl Capacity {
 
     /// How full it is.
     pub fn occupancy(&self) -> Occupancy {
-        let places = self.lock();
+        let places = lock(&self.places);
         Occupancy {
             limit: (places.limit < usize::MAX).then_some(places.limit),
             taken: places.taken,
@@ -143,23 +145,12 @@ impl Capacity {
 
     /// How many places there are.
     pub fn limit(&self) -> usize {
-        self.lock().limit
-    }
-
-    /// Whether the log should say that requests are refused: once in a while is enough.
-    pub fn should_log(&self, now: Instant) -> bool {
-        let logged = &mut self.lock().logged;
-        let lately = |then: Instant| now.saturating_duration_since(then) < LOG_INTERVAL;
-        let should = !logged.is_some_and(lately);
-        if should {
-            *logged = Some(now);
-        }
-        should
+        lock(&self.places).limit
     }
 
     /// Changes something, and hands out the places that are free then.
     fn change(self: &Arc<Self>, change: impl FnOnce(&mut Places)) {
-        let mut places = self.lock();
+        let mut places = lock(&self.places);
         change(&mut places);
         let admitted = places.admit();
         drop(places);
@@ -168,10 +159,6 @@ impl Capacity {
             // can be in that state at once than there are workers.
             let _ = next.send(Place(Arc::clone(self)));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -206,7 +193,7 @@ impl Drop for Place {
 impl Drop for Turn {
     fn drop(&mut self) {
         // A place that has come meanwhile goes with the receiver, once nothing is locked any more.
-        let waited = self.capacity.lock().waiting.remove(&self.number);
+        let waited = lock(&self.capacity.places).waiting.remove(&self.number);
         drop(waited);
     }
 }

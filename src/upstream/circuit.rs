@@ -7,11 +7,12 @@
 //! Only tries count that have begun since the last change. Nothing here is locked but the words for
 //! the log.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering, Ordering::Relaxed, fence};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::breaker::{Attempt, Breaker};
+use crate::lock::lock;
 
 use super::failure::Failure;
 use super::moment::{millis, whole_millis};
@@ -109,7 +110,7 @@ impl Circuit {
 
     /// When and why it opened, if it is open.
     pub(super) fn opened(&self) -> Option<(Instant, Failure)> {
-        self.is_open().then(|| *self.words()).flatten()
+        self.is_open().then(|| *lock(&self.opened)).flatten()
     }
 
     /// Whether a probe is under way.
@@ -240,7 +241,7 @@ impl Circuit {
         if !self.is_open() {
             return None;
         }
-        let opened = self.words().take();
+        let opened = lock(&self.opened).take();
         self.succeeded.store(millis(now), Relaxed);
         self.end_lease();
         self.ended_whole();
@@ -306,7 +307,7 @@ impl Circuit {
                 self.waits_since.store(millis(now), Relaxed);
                 self.end_lease();
                 self.ended_whole();
-                *self.words() = Some((now, why));
+                *lock(&self.opened) = Some((now, why));
                 fence(Ordering::Release);
             }
             opens
@@ -327,10 +328,6 @@ impl Circuit {
         }
         self.waits_since.store(millis(now), Relaxed);
         self.free(lease);
-    }
-
-    fn words(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Failure)>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

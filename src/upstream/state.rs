@@ -5,11 +5,14 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
+
+use crate::lock::lock;
+use crate::seldom::Seldom;
 
 use super::address::{Address, Check, ConnectError};
 use super::addresses::{Addresses, Answer, LOOKUP_PAUSE};
@@ -21,9 +24,6 @@ const DNS_TTL: Duration = Duration::from_millis(9_500);
 
 /// How long a connection waits for a lookup if there are addresses without it.
 pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_millis(250);
-
-/// How often the log says that an endpoint's answers are not as HTTP asks for, at most.
-const ODD_LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What the process knows of an endpoint.
 pub struct EndpointState {
@@ -40,8 +40,8 @@ pub struct EndpointState {
     family: AtomicU8,
     /// Since when an operator has drained it, perhaps before this process began.
     drained_since: Mutex<Option<Instant>>,
-    /// When the log last said that an answer is not as HTTP asks for.
-    odd_logged: Mutex<Option<Instant>>,
+    /// Of answers that are not as HTTP asks for.
+    pub(crate) odd_log: Seldom<60>,
     wake: Arc<Notify>,
     upstream: Arc<UpstreamState>,
 }
@@ -64,7 +64,7 @@ impl EndpointState {
             used: AtomicBool::new(false),
             family: AtomicU8::new(0),
             drained_since: Mutex::default(),
-            odd_logged: Mutex::default(),
+            odd_log: Seldom::default(),
             wake,
             upstream,
         }
@@ -100,22 +100,17 @@ impl EndpointState {
 
     /// Since when an operator has drained it: it takes no new requests.
     pub(super) fn drained_since(&self) -> Option<Instant> {
-        *self.drained()
+        *lock(&self.drained_since)
     }
 
     /// Whether an operator has drained it.
     pub(super) fn is_drained(&self) -> bool {
-        self.drained().is_some()
-    }
-
-    fn drained(&self) -> MutexGuard<'_, Option<Instant>> {
-        let drained = self.drained_since.lock();
-        drained.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.drained_since).is_some()
     }
 
     /// Drains it from that moment on, or lets it take requests again; says whether that is a change.
     pub(super) fn set_drained(&self, since: Option<Instant>) -> bool {
-        let mut drained = self.drained();
+        let mut drained = lock(&self.drained_since);
         if drained.is_some() == since.is_some() {
             return false;
         }
@@ -238,20 +233,6 @@ impl EndpointState {
         }
     }
 
-    /// Whether the log should say that an answer is not as HTTP asks for: once a minute is enough.
-    pub fn should_log_odd(&self, now: Instant) -> bool {
-        let mut logged = self
-            .odd_logged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let lately = |then: Instant| now.saturating_duration_since(then) < ODD_LOG_INTERVAL;
-        let should = !logged.is_some_and(lately);
-        if should {
-            *logged = Some(now);
-        }
-        should
-    }
-
     fn want_lookup(&self) {
         if self.is_name && !self.lookup_wanted.swap(true, Relaxed) {
             self.wake.notify_one();
@@ -297,14 +278,6 @@ mod tests {
         assert!(state.needs_lookup(SECOND));
         state.settle(&Ok(ips(&["10.0.0.1"])), Instant::now());
         assert!(!state.needs_lookup(SECOND), "it has been answered");
-    }
-
-    #[test]
-    fn odd_answers_are_logged_once_a_minute() {
-        let state = EndpointState::new("10.0.0.1", 81, Arc::default(), Arc::default());
-        let now = Instant::now();
-        let logged = [0, 1, 59, 60, 61, 119, 120].map(|at| state.should_log_odd(now + at * SECOND));
-        assert_eq!(logged, [true, false, false, true, false, false, true]);
     }
 
     #[test]

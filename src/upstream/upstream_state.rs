@@ -3,7 +3,9 @@
 //! how much there is to do.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 use super::budget::Budget;
 use super::capacity::Capacity;
@@ -55,6 +57,6 @@ impl UpstreamState {
     }
 
     pub(super) fn opening(&self) -> MutexGuard<'_, ()> {
-        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.opening)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
+
+use crate::lock::lock;
 
 use super::Format;
 
@@ -135,7 +137,7 @@ pub(in crate::admin) async fn finish(mut answer: Response) -> Response {
 
 impl Unread {
     fn add(self: &Arc<Self>, text: Bytes, now: Instant) -> Reading {
-        let mut answers = self.lock();
+        let mut answers = lock(&self.answers);
         while answers.bytes() + text.len() > self.most_bytes && answers.give_one_up() {}
         let (number, left) = (answers.next, text.len());
         answers.next += 1;
@@ -156,7 +158,7 @@ impl Unread {
 
     /// The next part of an answer; `None` if it was given up, or its time is over.
     fn take(&self, number: u64, now: Instant) -> Option<Bytes> {
-        let mut answers = self.lock();
+        let mut answers = lock(&self.answers);
         let answer = answers.by_number.get_mut(&number)?;
         if now.saturating_duration_since(answer.begun) > LONGEST {
             return None;
@@ -166,11 +168,6 @@ impl Unread {
         answer.taken += part.len();
         answer.moved = now;
         Some(part)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Answers> {
-        // Each change is whole before anything could panic.
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,7 +218,7 @@ impl hyper::body::Body for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.unread.lock().by_number.remove(&self.number);
+        lock(&self.unread.answers).by_number.remove(&self.number);
     }
 }
 
@@ -246,9 +243,9 @@ mod tests {
         }
         let read = to_bytes(unread.pop().unwrap(), 100).await.unwrap();
         assert_eq!(read, "metrics");
-        assert_eq!(scrapes.unread.lock().by_number.len(), 99);
+        assert_eq!(lock(&scrapes.unread.answers).by_number.len(), 99);
         drop(unread);
-        assert_eq!(scrapes.unread.lock().by_number.len(), 0);
+        assert_eq!(lock(&scrapes.unread.answers).by_number.len(), 0);
         let empty = made(&scrapes, "").await.into_body();
         assert_eq!(to_bytes(empty, 100).await.unwrap(), "");
     }
@@ -293,7 +290,7 @@ mod tests {
         let three = unread.add(text(), now + 3 * SECOND);
         assert_eq!(unread.take(two.number, now), None);
         assert_eq!(unread.take(one.number, now), Some(vec![0].into()));
-        assert_eq!(unread.lock().bytes(), 2 * (PART + 1));
+        assert_eq!(lock(&unread.answers).bytes(), 2 * (PART + 1));
         // One alone may be as large as it is.
         let large = unread.add(vec![0; 10 * PART].into(), now + 4 * SECOND);
         for gone in [&one, &three] {
@@ -301,7 +298,7 @@ mod tests {
         }
         assert!(unread.take(large.number, now).is_some());
         drop((one, two, three, large));
-        assert_eq!(unread.lock().bytes(), 0);
+        assert_eq!(lock(&unread.answers).bytes(), 0);
     }
 
     #[test]

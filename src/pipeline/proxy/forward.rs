@@ -1,6 +1,7 @@
 //! A request as it is passed on, whichever connection takes it.
 
 use std::cell::Cell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ use super::super::hashed_by;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
 use super::super::request::Request;
-use super::error::{AttemptError, Cause, Phase, Sent, TimeOut};
+use super::error::{AttemptError, Cause, TimeOut};
 use super::kept::Kept;
 
 /// A request that is passed on.
@@ -144,32 +145,37 @@ impl<'f, 'r> Forward<'f, 'r> {
         };
         match connected {
             Ok(connected) => connected.map_err(|error| self.unreachable(error)),
-            Err(_) => Err(not_connected(Cause::TimedOut(TimeOut::All, patience))),
+            Err(_) => Err(AttemptError::unconnected(
+                Cause::TimedOut(TimeOut::All, patience),
+                Duration::ZERO,
+            )),
         }
     }
 
     /// Logs that no connection could be made.
     pub(super) fn unreachable(&self, error: ConnectError) -> AttemptError {
-        if self.candidates.should_log(Instant::now()) {
-            let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
-            let trace_id = self.record.trace_id().map(tracing::field::display);
-            if error.is_ours() {
-                tracing::error!(%upstream, %error, request_id, trace_id, "there is no room for another connection");
-            } else {
-                tracing::warn!(%upstream, %error, request_id, trace_id, "an upstream cannot be reached");
-            }
-        }
-        not_connected(Cause::Connect(error))
+        self.log_unreachable(&error, error.is_ours());
+        AttemptError::unconnected(Cause::Connect(error), Duration::ZERO)
     }
 
     /// Logs that the service refused TLS where its answer should have come, as TLS 1.3 lets it.
     pub(super) fn refused(&self, error: TlsError) -> Cause {
-        if self.candidates.should_log(Instant::now()) {
-            let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
-            let trace_id = self.record.trace_id().map(tracing::field::display);
+        self.log_unreachable(&error, false);
+        Cause::Refused(error)
+    }
+
+    /// Once a second is enough, however many requests that concerns.
+    fn log_unreachable(&self, error: &dyn fmt::Display, is_ours: bool) {
+        if !self.candidates.unreachable_log.is_due(Instant::now()) {
+            return;
+        }
+        let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
+        let trace_id = self.record.trace_id().map(tracing::field::display);
+        if is_ours {
+            tracing::error!(%upstream, %error, request_id, trace_id, "there is no room for another connection");
+        } else {
             tracing::warn!(%upstream, %error, request_id, trace_id, "an upstream cannot be reached");
         }
-        Cause::Refused(error)
     }
 
     /// The request's method.
@@ -181,7 +187,7 @@ impl<'f, 'r> Forward<'f, 'r> {
     pub(super) fn log_odd(&self, odd: Option<Oddity>) {
         // The first endpoint keeps the time for the whole upstream.
         if let (Some(odd), Some(endpoint)) = (odd, self.upstream.endpoints.first())
-            && endpoint.state.should_log_odd(Instant::now())
+            && endpoint.state.odd_log.is_due(Instant::now())
         {
             let (upstream, request_id) = (&self.upstream.name, self.record.request_id.text());
             let trace_id = self.record.trace_id().map(tracing::field::display);
@@ -241,16 +247,6 @@ impl<'f, 'r> Forward<'f, 'r> {
             forward: self,
             endpoint,
         }
-    }
-}
-
-fn not_connected(cause: Cause) -> AttemptError {
-    AttemptError {
-        phase: Phase::Connect,
-        sent: Sent::Nothing,
-        waited: Duration::ZERO,
-        client_was_slow: false,
-        cause,
     }
 }
 

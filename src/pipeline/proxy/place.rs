@@ -12,7 +12,7 @@ use crate::wire::stream::Ended;
 use super::super::boxed_cold;
 use super::super::client_side::ClientSide;
 use super::attempt::{HALF_CLOSED, LOOK};
-use super::error::{AttemptError, Cause, Phase, Sent};
+use super::error::{AttemptError, Cause};
 use super::forward::Forward;
 
 /// Takes a place, or waits for one.
@@ -119,7 +119,7 @@ impl Watch {
 fn refused(forward: &Forward<'_, '_>, then: &str) -> AttemptError {
     let (upstream, capacity) = (&forward.upstream.name, &forward.upstream.state.capacity);
     let (now, max_requests) = (forward.record.now(), capacity.limit());
-    if capacity.should_log(now) {
+    if capacity.refusals_log.is_due(now) {
         tracing::warn!(%upstream, max_requests, "an upstream has as many requests in flight as it may have: more get 503 (`overloaded`)");
     }
     let why = format!("`{upstream}` has max_requests = {max_requests} in flight{then}");
@@ -127,11 +127,5 @@ fn refused(forward: &Forward<'_, '_>, then: &str) -> AttemptError {
 }
 
 fn failed(cause: Cause, forward: &Forward<'_, '_>, begun: Instant) -> AttemptError {
-    AttemptError {
-        phase: Phase::Connect,
-        sent: Sent::Nothing,
-        waited: forward.record.now().saturating_duration_since(begun),
-        client_was_slow: false,
-        cause,
-    }
+    AttemptError::unconnected(cause, forward.record.now().saturating_duration_since(begun))
 }

@@ -12,12 +12,14 @@ mod retry_info;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
+
+use crate::lock::lock;
 
 use super::ids::TraceId;
 use super::otlp::{self, Partial};
@@ -86,18 +88,13 @@ impl Traces {
     fn drop_spans(&self, spans: usize) {
         if spans > 0 {
             count(&self.dropped, spans);
-            *self.last_dropped() = Some(Instant::now());
+            *lock(&self.last_dropped) = Some(Instant::now());
         }
-    }
-
-    fn last_dropped(&self) -> MutexGuard<'_, Option<Instant>> {
-        let last = self.last_dropped.lock();
-        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether spans were dropped within so much time.
     pub fn drops_within(&self, time: Duration, now: Instant) -> bool {
-        let last = *self.last_dropped();
+        let last = *lock(&self.last_dropped);
         last.is_some_and(|last| now.saturating_duration_since(last) < time)
     }
 
@@ -120,7 +117,7 @@ impl Traces {
     pub fn finish(&self, patience: Duration) {
         self.end.send_replace(Some(Instant::now() + patience));
         let (runs, told) = &self.runs;
-        let runs = runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = lock(runs);
         // The thread itself ends in time, save when the system lets it wait.
         let waited = told.wait_timeout_while(runs, patience * 2, |runs| *runs);
         drop(waited);
@@ -134,7 +131,7 @@ impl Traces {
 
     fn note_running(&self, running: bool) {
         let (runs, told) = &self.runs;
-        *runs.lock().unwrap_or_else(PoisonError::into_inner) = running;
+        *lock(runs) = running;
         told.notify_all();
     }
 }

@@ -56,7 +56,7 @@ fn there_are_so_many_places() {
     let three = place(&capacity);
     assert!(is_full(&capacity));
     drop((two, three));
-    assert_eq!(capacity.lock().taken, 0);
+    assert_eq!(lock(&capacity.places).taken, 0);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn those_who_wait_are_served_in_order() {
         assert!(later.iter_mut().all(|turn| come(turn).is_none()));
         drop(come(&mut turns[nth]).expect("it is its turn"));
     }
-    assert_eq!(capacity.lock().taken, 0);
+    assert_eq!(lock(&capacity.places).taken, 0);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_turn_that_is_given_up_as_it_comes_goes_to_the_next() {
     assert!(come(&mut next).is_none(), "the second has it");
     drop(left);
     assert!(come(&mut next).is_some());
-    assert_eq!(capacity.lock().taken, 0);
+    assert_eq!(lock(&capacity.places).taken, 0);
 }
 
 #[test]
@@ -141,13 +141,6 @@ fn an_adaptive_number_is_kept_over_reloads() {
     set(&capacity, 7);
     capacity.note_time(None, now);
     assert_eq!(capacity.limit(), 7, "times do not change a fixed number");
-}
-
-#[test]
-fn the_log_says_it_once_in_a_while() {
-    let (capacity, now) = (of(1), Instant::now());
-    let logged = [0, 1, 9, 10, 11, 20].map(|at| capacity.should_log(now + Duration::from_secs(at)));
-    assert_eq!(logged, [true, false, false, true, false, true]);
 }
 
 /// Workers take places, hold them over a turn of their runtime, wait, and give up waiting at
@@ -200,6 +193,6 @@ fn workers_share_places() {
         }
     });
     assert_eq!(most.into_inner(), PLACES);
-    let places = capacity.lock();
+    let places = lock(&capacity.places);
     assert_eq!((places.taken, places.waiting.len()), (0, 0));
 }

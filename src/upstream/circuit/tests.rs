@@ -33,7 +33,7 @@ fn failures_in_a_row_open_it() {
         assert_eq!(circuit.fail(Failure::TimedOut, now), expected);
     }
     assert!(circuit.is_open());
-    assert_eq!(*circuit.words(), Some((now, Failure::TimedOut)));
+    assert_eq!(*lock(&circuit.opened), Some((now, Failure::TimedOut)));
 }
 
 #[test]
