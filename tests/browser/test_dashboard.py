@@ -5,12 +5,14 @@ can be used in light, in dark, on a phone, by eight tabs, and by those who have 
 import hashlib
 import json
 import pathlib
+import re
 import signal
 import sys
 import tempfile
 import threading
 import time
 
+from keyboard import hidden, keyboard
 from loading import charts, loading
 from page import Endpoint, ask, is_live, see, text_of
 from support import HASH, KEY, Browser, Gateway, Quiet, check, wait_for
@@ -109,12 +111,25 @@ def numbers(browser, gateway, page):
     # A client on a busy machine may take a while to see what has come.
     near = measured[1] == "ms" and 0.91 * 1000 * SLEEP <= float(measured[0]) <= 1.09 * took["/slow"]
     check("p99 of a slow service is within 9 % of the client's", near, (slow, took["/slow"]))
+    split(browser)
     see(browser, "#clients")
     app = wait_for("clients", lambda: cells(browser, "#clients", "app"))
     check("requests of the client", (app["Requests"], app["Limited"]) == ("58", "8"), app)
     check("its quota", app["Quota"].startswith("50 of 50 used, 0 left"), app["Quota"])
     check("its key", app["Keys"].startswith(HASH[:8]) and HASH[:9] not in app["Keys"], app["Keys"])
     load(browser, gateway)
+
+
+def split(browser):
+    """The time is split: at its highest, a second of slow requests alone, the service's takes as long as they do."""
+    charts = browser.sync("return [...document.querySelectorAll('#charts .plot')].map((plot) => plot.getAttribute('aria-label'))")
+    for part in ("the gateway", "services"):
+        (label,) = [label for label in charts if label.startswith(f"Where it goes: {part},")]
+        found = re.findall(r"(p\d\d): now .*?, at most ([\d.,]+) (ms|s)\b", label)
+        check(f"p50, p90 and p99 of {part}", [name for name, _, _ in found] == ["p50", "p90", "p99"], label)
+        if part == "services":
+            highest = [float(number.replace(",", "")) * (1000 if unit == "s" else 1) for _, number, unit in found]
+            check("are those of the slow service", min(highest) >= 0.91 * 1000 * SLEEP, label)
 
 
 def load(browser, gateway):
@@ -272,15 +287,6 @@ def looks(browser, page):
     browser.devtools("Emulation.clearDeviceMetricsOverride")
 
 
-def keyboard(browser, page):
-    browser.go(page)
-    browser.press("\ue004")
-    told = browser.sync("return document.activeElement.textContent")
-    check("the first stop is the link past the head", told.startswith("Skip"), told)
-    seen = browser.sync("const box = document.activeElement.getBoundingClientRect(); return box.top >= 0 && box.height > 0")
-    check("and can be seen", seen, seen)
-
-
 def tabs(browser, page):
     first = browser.windows()[0]
     for _ in range(7):
@@ -319,6 +325,7 @@ def whole(browser, program, folder):
         reload(browser, gateway, folder)
         looks(browser, page)
         keyboard(browser, page)
+        hidden(browser, gateway, page)
         tabs(browser, page)
         # Whatever has been read is gone from it.
         heard = complaints(browser)

@@ -45,6 +45,8 @@ pub(super) struct Item {
     p50_ms: Option<f32>,
     p90_ms: Option<f32>,
     p99_ms: Option<f32>,
+    gateway_p50_ms: Option<f32>,
+    gateway_p90_ms: Option<f32>,
     gateway_p99_ms: Option<f32>,
     in_flight: u64,
     /// By status.
@@ -104,7 +106,7 @@ fn item(view: &View, snapshot: &Snapshot, history: &History, sorted: &Sorted) ->
     let counts = view.metrics.route(name);
     let counted = counts.as_ref().map(RouteCounts::requests);
     let counted = counted.unwrap_or_default();
-    let (took, gateway_p99_ms) = history.route_took(name);
+    let (took, gateway) = history.route_took(name);
     let mut codes = BTreeMap::new();
     for (_, status, count) in counted.iter() {
         let status = status.map_or_else(|| "other".to_owned(), |status| status.to_string());
@@ -127,7 +129,9 @@ fn item(view: &View, snapshot: &Snapshot, history: &History, sorted: &Sorted) ->
         p50_ms: took.p50,
         p90_ms: took.p90,
         p99_ms: took.p99,
-        gateway_p99_ms,
+        gateway_p50_ms: gateway.p50,
+        gateway_p90_ms: gateway.p90,
+        gateway_p99_ms: gateway.p99,
         in_flight: counts.map_or(0, |it| it.in_flight()),
         codes,
         spark: history.route_rates(name, SPARK),

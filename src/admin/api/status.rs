@@ -58,7 +58,11 @@ struct Now {
     p50_ms: Option<f32>,
     p90_ms: Option<f32>,
     p99_ms: Option<f32>,
+    gateway_p50_ms: Option<f32>,
+    gateway_p90_ms: Option<f32>,
     gateway_p99_ms: Option<f32>,
+    service_p50_ms: Option<f32>,
+    service_p90_ms: Option<f32>,
     service_p99_ms: Option<f32>,
     refused_per_second: f64,
 }
@@ -298,8 +302,12 @@ impl Now {
             p50_ms: present.took.p50,
             p90_ms: present.took.p90,
             p99_ms: present.took.p99,
-            gateway_p99_ms: present.gateway_p99_ms,
-            service_p99_ms: present.service_p99_ms,
+            gateway_p50_ms: present.gateway.p50,
+            gateway_p90_ms: present.gateway.p90,
+            gateway_p99_ms: present.gateway.p99,
+            service_p50_ms: present.service.p50,
+            service_p90_ms: present.service.p90,
+            service_p99_ms: present.service.p99,
             refused_per_second: rounded(present.refused_per_second),
         }
     }

@@ -8,10 +8,12 @@ mod lately;
 mod points;
 mod present;
 mod shown;
+mod took;
 
 pub(super) use lately::Rate;
 pub(super) use points::Row;
-pub(super) use present::{Present, Took};
+pub(super) use present::Present;
+pub(super) use took::Took;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +25,8 @@ use crate::metrics::{
 };
 
 use self::lately::{Counted, Timed};
-use self::points::{KEPT, Millis, Point, Points, Second};
+use self::points::{KEPT, Point, Points, Second};
+use self::took::Millis;
 
 /// How many routes have points of their own; of others there is the present alone.
 const MOST_ROUTES: usize = 1000;
@@ -132,11 +135,9 @@ impl History {
             errors: routes.errors,
             refused: codes.iter().fold(0, |sum, more| sum.saturating_add(*more)),
             in_flight: u32::try_from(workers.in_flight).unwrap_or(u32::MAX),
-            p50: Millis::of(&routes.duration, 0.5),
-            p90: Millis::of(&routes.duration, 0.9),
-            p99: Millis::of(&routes.duration, 0.99),
-            gateway_p99: Millis::of(&routes.overhead, 0.99),
-            service_p99: Millis::of(&service, 0.99),
+            took: Took::of(&routes.duration),
+            gateway: Took::of(&routes.overhead),
+            service: Took::of(&service),
             codes,
         });
     }

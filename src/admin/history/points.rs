@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::metrics::HistogramTotals;
+use super::took::{Millis, Took, rounded};
 
 /// How many seconds are kept.
 pub(super) const KEPT: usize = 15 * 60;
@@ -21,11 +21,9 @@ pub(super) struct Second {
     pub errors: u32,
     pub refused: u32,
     pub in_flight: u32,
-    pub p50: Millis,
-    pub p90: Millis,
-    pub p99: Millis,
-    pub gateway_p99: Millis,
-    pub service_p99: Millis,
+    pub took: Took,
+    pub gateway: Took,
+    pub service: Took,
     /// By the place of the code.
     pub codes: Box<[u32]>,
 }
@@ -59,77 +57,41 @@ impl Second {
             Some(self.rate(self.errors)),
             Some(self.rate(self.refused)),
             Some(self.in_flight),
-            self.p50.shown(),
-            self.p90.shown(),
-            self.p99.shown(),
-            self.gateway_p99.shown(),
-            self.service_p99.shown(),
+            self.took.p50,
+            self.took.p90,
+            self.took.p99,
+            self.gateway.p99,
+            self.service.p99,
+            self.gateway.p50,
+            self.gateway.p90,
+            self.service.p50,
+            self.service.p90,
         )
     }
 
     /// As a point of the chart of one route.
     pub(super) fn row_of_route(&self, point: Point) -> Row {
         let (requests, errors) = (self.rate(point.requests), self.rate(point.errors));
-        let p99 = point.p99.shown();
-        Row(
-            self.ended(),
-            requests,
-            Some(errors),
-            None,
-            None,
-            None,
-            None,
-            p99,
-            None,
-            None,
-        )
+        Row {
+            2: Some(errors),
+            7: point.p99.shown(),
+            ..Row::of(self.ended(), requests)
+        }
     }
 
     /// As a point of the chart of one code, by its place.
     pub(super) fn row_of_code(&self, place: usize) -> Row {
         let refused = self.rate(self.codes.get(place).copied().unwrap_or(0));
-        let refused_too = Some(refused);
-        Row(
-            self.ended(),
-            refused,
-            None,
-            refused_too,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-        )
+        Row {
+            3: Some(refused),
+            ..Row::of(self.ended(), refused)
+        }
     }
 
     /// How many requests of a route there were each second.
     pub(super) fn rate_of(&self, point: Point) -> f32 {
         self.rate(point.requests)
     }
-}
-
-/// A duration in milliseconds; not a number if there was none.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Millis(f32);
-
-impl Millis {
-    pub(super) const NONE: Self = Self(f32::NAN);
-
-    /// That which this share does not exceed.
-    pub(super) fn of(durations: &HistogramTotals, share: f64) -> Self {
-        let seconds = durations.quantile(share).map(|it| it.as_secs_f32());
-        seconds.map_or(Self::NONE, |seconds| Self(seconds * 1000.0))
-    }
-
-    pub(super) fn shown(self) -> Option<f32> {
-        self.0.is_finite().then(|| rounded(self.0))
-    }
-}
-
-/// With three digits behind the point; of milliseconds that is a microsecond.
-fn rounded(value: f32) -> f32 {
-    (value * 1000.0).round() / 1000.0
 }
 
 /// A route's second.
@@ -186,7 +148,8 @@ impl Points {
 }
 
 /// A point as it is shown: the time in seconds since 1970; requests, errors and refusals a second; requests
-/// in flight; p50, p90, p99, the gateway's p99 and the services', in milliseconds. What is not known is null.
+/// in flight; p50, p90, p99, the gateway's p99 and the services', the gateway's p50 and p90, the services', in
+/// milliseconds. What is not known is null.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(in crate::admin) struct Row(
     f64,
@@ -199,9 +162,19 @@ pub(in crate::admin) struct Row(
     Option<f32>,
     Option<f32>,
     Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
 );
 
 impl Row {
+    /// So many requests a second at that time, and nothing else is known.
+    #[rustfmt::skip]
+    fn of(time: f64, requests: f32) -> Self {
+        Self(time, requests, None, None, None, None, None, None, None, None, None, None, None, None)
+    }
+
     /// Its time, in seconds since 1970.
     pub(in crate::admin) fn time(&self) -> f64 {
         self.0
@@ -258,25 +231,33 @@ mod tests {
             errors: 1,
             refused: 0,
             in_flight: 3,
-            p50: Millis(1.234_56),
-            p90: Millis::NONE,
-            p99: Millis::NONE,
-            gateway_p99: Millis::NONE,
-            service_p99: Millis::NONE,
+            took: Took {
+                p50: Some(1.235),
+                ..Took::NONE
+            },
+            gateway: Took {
+                p50: Some(0.25),
+                p99: Some(0.5),
+                ..Took::NONE
+            },
+            service: Took {
+                p90: Some(7.0),
+                ..Took::NONE
+            },
             codes: [0, 4].into(),
         };
         let json = |row: Row| serde_json::to_string(&row).unwrap();
         assert_eq!(
             json(second.row()),
-            "[1700000000.25,3.5,0.5,0.0,3,1.235,null,null,null,null]"
+            "[1700000000.25,3.5,0.5,0.0,3,1.235,null,null,0.5,null,0.25,null,null,7.0]"
         );
         assert_eq!(
             json(second.row_of_route(point(2))),
-            "[1700000000.25,1.0,0.0,null,null,null,null,null,null,null]"
+            "[1700000000.25,1.0,0.0,null,null,null,null,null,null,null,null,null,null,null]"
         );
         assert_eq!(
             json(second.row_of_code(1)),
-            "[1700000000.25,2.0,null,2.0,null,null,null,null,null,null]"
+            "[1700000000.25,2.0,null,2.0,null,null,null,null,null,null,null,null,null,null]"
         );
     }
 }

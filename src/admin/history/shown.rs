@@ -7,7 +7,8 @@ use crate::metrics::EndpointName;
 use super::History;
 use super::lately::{Counted, Rate, SECONDS, Timed};
 use super::points::{Points, Row, Second};
-use super::present::{Present, Took};
+use super::present::Present;
+use super::took::Took;
 
 impl History {
     /// How long the present is.
@@ -36,15 +37,15 @@ impl History {
             refused[0] += u64::from(second.refused);
         }
         let (number, passed) = (self.number, self.present_time());
-        let p99 = |timed: &Timed| Took::of(&timed.sum(number)).p99;
+        let took = |timed: &Timed| Took::of(&timed.sum(number));
         Present {
             requests: Rate::of(requests, passed),
             refused_per_second: Rate::of(refused, passed).per_second,
-            took: Took::of(&self.all.duration.sum(number)),
-            gateway_p99_ms: p99(&self.all.overhead),
-            service_p99_ms: p99(&self.all.service),
+            took: took(&self.all.duration),
+            gateway: took(&self.all.overhead),
+            service: took(&self.all.service),
             store_calls: self.rate(&self.all.store_calls),
-            store_p99_ms: p99(&self.all.store_duration),
+            store_p99_ms: took(&self.all.store_duration).p99,
         }
     }
 
@@ -68,13 +69,13 @@ impl History {
         self.routes.get(name).map_or(0, |it| it.counted.total())
     }
 
-    /// How long requests of a route have taken lately, and the gateway's p99.
-    pub(in crate::admin) fn route_took(&self, name: &str) -> (Took, Option<f32>) {
+    /// How long requests of a route have taken lately, and what the gateway took of that itself.
+    pub(in crate::admin) fn route_took(&self, name: &str) -> (Took, Took) {
         let Some(route) = self.routes.get(name) else {
-            return (Took::NONE, None);
+            return (Took::NONE, Took::NONE);
         };
-        let gateway = Took::of(&route.overhead.sum(self.number));
-        (Took::of(&route.duration.sum(self.number)), gateway.p99)
+        let took = |timed: &Timed| Took::of(&timed.sum(self.number));
+        (took(&route.duration), took(&route.overhead))
     }
 
     /// Requests of a route in each of the last seconds, the oldest first; `None` if it has no points.

@@ -1,6 +1,6 @@
 // The charts, what happened meanwhile, and refusals by code. Points come with the history once and then one a
 // second with the frames. With a filter the gateway is asked for what it keeps of that code or route.
-import { byId, h, keyed, text } from "./dom.js";
+import { attribute, byId, h, keyed, text } from "./dom.js";
 import { count, ms, rate, words } from "./format.js";
 import { get, Problem } from "./api.js";
 import { BAD, Chart, WINDOW } from "./chart.js";
@@ -28,22 +28,22 @@ const CHARTS = [
     title: "In flight", format: count, tick: (value) => (Number.isInteger(value) ? count(value) : ""),
     series: [{ label: "requests", colour: "violet", fill: true, column: 4, fold: "highest" }],
   },
-  {
-    title: "Time to answer", format: ms, tick: axisMs, log: true,
-    series: [
-      { label: "p50", colour: "blue", dash: [2, 2], column: 5, fold: "highest" },
-      { label: "p90", colour: "violet", dash: [6, 3], column: 6, fold: "highest" },
-      { label: "p99", colour: "amber", width: 2, column: 7, fold: "highest" },
-    ],
-  },
-  {
-    title: "Where the time goes: p99", format: ms, tick: axisMs, log: true,
-    series: [
-      { label: "gateway", colour: "green", width: 2, column: 8, fold: "highest" },
-      { label: "service", colour: "amber", dash: [6, 3], column: 9, fold: "highest" },
-    ],
-  },
+  percentiles("Time to answer", [5, 6, 7]),
+  percentiles("Where it goes: the gateway", [10, 11, 8]),
+  percentiles("Where it goes: services", [12, 13, 9]),
 ];
+
+/** A chart of the columns that have p50, p90 and p99. */
+function percentiles(title, [p50, p90, p99]) {
+  return {
+    title, format: ms, tick: axisMs, log: true,
+    series: [
+      { label: "p50", colour: "blue", dash: [2, 2], column: p50, fold: "highest" },
+      { label: "p90", colour: "violet", dash: [6, 3], column: p90, fold: "highest" },
+      { label: "p99", colour: "amber", width: 2, column: p99, fold: "highest" },
+    ],
+  };
+}
 
 const charts = CHARTS.map((spec) => new Chart(spec));
 let points = [];
@@ -64,7 +64,10 @@ export function startTraffic() {
     codeList,
   );
   byId("charts").append(...charts.map((chart) => chart.element), refusals);
-  onFilter(loadHistory);
+  onFilter(() => {
+    markChosen();
+    loadHistory();
+  });
 }
 
 /** Asks for the 15 minutes anew: at the start, after a pause, and while a filter is in force. */
@@ -165,9 +168,15 @@ function showCodes(rejections) {
     text(sum, count(total));
     text(second, perSecond(now));
     meter.firstElementChild.style.width = `${Math.max(1, (100 * total) / most)}%`;
-    const pressed = String(filters().code === code);
-    if (element.firstElementChild.getAttribute("aria-pressed") !== pressed) element.firstElementChild.setAttribute("aria-pressed", pressed);
   });
+  markChosen();
+}
+
+/** Tells which code is chosen at once, and not with the next frame. */
+function markChosen() {
+  for (const button of codeList.querySelectorAll(".code-row")) {
+    attribute(button, "aria-pressed", String(button.firstElementChild.textContent === filters().code));
+  }
 }
 
 function makeCode([code]) {
