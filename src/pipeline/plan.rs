@@ -119,23 +119,7 @@ fn steps<'p>(
     purpose: Purpose<'p>,
 ) -> Result<Plan<'p>, Rejection> {
     let head = request.head;
-    request.body = head.body?;
-    // Many frameworks write methods in upper case before they look at them.
-    let is = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
-    if is(&Method::CONNECT) || is(&Method::TRACE) {
-        return Err(Rejection::NotImplemented(
-            "CONNECT and TRACE are not passed on.".into(),
-        ));
-    }
-    let target = RequestTarget::parse(head.target(), &head.method)
-        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
-    request.target = Some(target);
-    if let Some(query) = target.query {
-        let without = snapshot.access.names.key_sources.query_without_keys(query);
-        request.query_without_keys = without.map(Vec::into_boxed_slice);
-    }
-    // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
-    request.host = target.authority.unwrap_or(request.host);
+    let target = read_target(request, snapshot)?;
     if let Some(plan) = asks_about_gateway(&target, &head.method, snapshot) {
         return Ok(plan);
     }
@@ -143,15 +127,8 @@ fn steps<'p>(
     if target.path != b"*" {
         request.path = Some(RequestPath::parse(target.path)?);
     }
-    match request.peer.entry {
-        Entry::Plain => {}
-        Entry::Redirecting if snapshot.has_https(request.host) => return Ok(Plan::ToHttps),
-        Entry::Redirecting => return Err(Rejection::NoRoute),
-        Entry::Tls(tls) => match snapshot.fit(tls, request.host) {
-            Fit::Fits => {}
-            Fit::OtherHost => return Err(Rejection::Misdirected { outdated: false }),
-            Fit::Outdated => return Err(Rejection::Misdirected { outdated: true }),
-        },
+    if is_redirected(request, snapshot)? {
+        return Ok(Plan::ToHttps);
     }
     if is_preflight(request, snapshot)? {
         return Ok(Plan::Preflight);
@@ -182,24 +159,69 @@ fn steps<'p>(
         Some(Identity::InvalidKey(_)) => Rejection::InvalidApiKey,
         _ => rejection,
     })?;
-
     // A route has limits of its own and a cost, so it is known before the request is counted.
     let then = match resolve(found, &snapshot.routes, request.host, &head.method, path) {
         Ok(route) => {
             request.route = Some(route);
-            match check(route, path, request.body) {
-                Ok(()) if max_forwards(&head.method, &head.fields) == Some(0) => Then::LastHop,
-                Ok(()) => match &route.action {
-                    Action::Forward(upstream) => Then::Forward(route, *upstream),
-                    Action::Redirect(redirect) => Then::Redirect(route, redirect),
-                    Action::Respond(answer) => Then::Respond(answer),
-                },
-                Err(rejection) => Then::Refuse(rejection),
-            }
+            then(request, route, path)
         }
         Err(rejection) => Then::Refuse(rejection),
     };
     Ok(Plan::Count(admitted, then))
+}
+
+/// Reads how long the request's body is and what it asks for, and notes that.
+fn read_target<'p>(
+    request: &mut Request<'p>,
+    snapshot: &Snapshot,
+) -> Result<RequestTarget<'p>, Rejection> {
+    let head = request.head;
+    request.body = head.body?;
+    // Many frameworks write methods in upper case before they look at them.
+    let is = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
+    if is(&Method::CONNECT) || is(&Method::TRACE) {
+        return Err(Rejection::NotImplemented(
+            "CONNECT and TRACE are not passed on.".into(),
+        ));
+    }
+    let target = RequestTarget::parse(head.target(), &head.method)
+        .map_err(|why| Rejection::BadRequest(why.to_string().into()))?;
+    request.target = Some(target);
+    if let Some(query) = target.query {
+        let without = snapshot.access.names.key_sources.query_without_keys(query);
+        request.query_without_keys = without.map(Vec::into_boxed_slice);
+    }
+    // RFC 9112 section 3.2.2: what the target says counts, and the Host field is ignored.
+    request.host = target.authority.unwrap_or(request.host);
+    Ok(target)
+}
+
+/// Whether the client is sent to the same URL with `https`.
+fn is_redirected(request: &Request<'_>, snapshot: &Snapshot) -> Result<bool, Rejection> {
+    match request.peer.entry {
+        Entry::Plain => Ok(false),
+        Entry::Redirecting if snapshot.has_https(request.host) => Ok(true),
+        Entry::Redirecting => Err(Rejection::NoRoute),
+        Entry::Tls(tls) => match snapshot.fit(tls, request.host) {
+            Fit::Fits => Ok(false),
+            Fit::OtherHost => Err(Rejection::Misdirected { outdated: false }),
+            Fit::Outdated => Err(Rejection::Misdirected { outdated: true }),
+        },
+    }
+}
+
+/// What is to become of a request of this route, unless a limit refuses it.
+fn then<'p>(request: &Request<'p>, route: &'p Route, path: &RequestPath) -> Then<'p> {
+    let head = request.head;
+    match check(route, path, request.body) {
+        Ok(()) if max_forwards(&head.method, &head.fields) == Some(0) => Then::LastHop,
+        Ok(()) => match &route.action {
+            Action::Forward(upstream) => Then::Forward(route, *upstream),
+            Action::Redirect(redirect) => Then::Redirect(route, redirect),
+            Action::Respond(answer) => Then::Respond(answer),
+        },
+        Err(rejection) => Then::Refuse(rejection),
+    }
 }
 
 /// Finds out who is calling, and notes it. With a wrong key that stands in a cookie alone the caller is
