@@ -1,110 +1,87 @@
 //! An explanation as people read it: a line for each stage.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::{
-    AllowLine, AskedLine, CertificateLine, EndpointLine, Explanation, LimitLine, RouteLine,
+    AllowLine, AskedLine, CertificateLine, EndpointLine, Explanation, LimitLine, NearMissLine,
+    Refusal, RouteLine,
 };
+
+/// Lines so far.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    /// A line of this name for each text.
+    fn put<T: Display>(&mut self, name: &str, texts: impl IntoIterator<Item = T>) {
+        for text in texts {
+            let _ = writeln!(self.0, "{name:<12}{text}");
+        }
+    }
+}
 
 impl Explanation {
     /// As `tollgate explain` prints it.
     pub fn text(&self) -> String {
-        text(self)
-    }
-}
-
-fn text(told: &Explanation) -> String {
-    let mut out = String::new();
-    let mut line = |name: &str, text: &str| {
-        let _ = writeln!(out, "{name:<12}{text}");
-    };
-    line("request", &format!("{} {}", told.method, told.target));
-    for text in certificate_texts(told) {
-        line("certificate", &text);
-    }
-    if let Some(asked) = &told.client_certificate {
-        line("asks for", &asked_text(asked));
-    }
-    if let Some(path) = &told.path {
-        let how = if told.path_steps.is_empty() {
-            "as it came".to_owned()
-        } else {
-            told.path_steps.join(", ")
-        };
-        line("path", &format!("{path} ({how})"));
-    }
-    if let Some(kind) = told.client_kind {
-        line("client", &client_text(told, kind));
-    }
-    if let Some(fault) = &told.key_fault {
-        line("key", fault);
-    }
-    if let Some(ruling) = &told.address {
-        line("address", &format!("{} {ruling}", told.ip));
-    }
-    if let Some(protection) = protection(told) {
-        line("protection", &protection);
-    }
-    for list in &told.allow {
-        line("allow", &allow_text(list));
-    }
-    if let Some(cors) = &told.cors {
-        line("cors", cors);
-    }
-    for limit in &told.limits {
-        line("limit", &limit_text(limit));
-    }
-    if let Some(route) = &told.route {
-        route_lines(route, &mut line);
-    }
-    for miss in &told.near_misses {
-        line(
-            "passed over",
-            &format!(
-                "{}{}: {}",
-                miss.prefix,
-                conditions(&miss.hosts, &miss.methods),
-                miss.why
-            ),
-        );
-    }
-    if let Some(url) = &told.sends {
-        line("sends", &format!("{} {url}", told.method));
-    }
-    let is_odd = |one: &EndpointLine| one.verify == Some(false) || one.trouble.is_some();
-    if told.picks.is_some() || told.sends.is_none() || told.endpoints.iter().any(is_odd) {
-        for endpoint in &told.endpoints {
-            line("endpoint", &endpoint_text(endpoint));
+        let mut lines = Lines::default();
+        lines.put("request", [format!("{} {}", self.method, self.target)]);
+        lines.put("certificate", certificate_texts(self));
+        lines.put("asks for", self.client_certificate.as_ref().map(asked_text));
+        lines.put("path", self.path.as_ref().map(|path| path_text(self, path)));
+        let client = self.client_kind.map(|kind| client_text(self, kind));
+        lines.put("client", client);
+        lines.put("key", &self.key_fault);
+        let address = self.address.as_ref();
+        let address = address.map(|ruling| format!("{} {ruling}", self.ip));
+        lines.put("address", address);
+        lines.put("protection", protection(self));
+        lines.put("allow", self.allow.iter().map(allow_text));
+        lines.put("cors", &self.cors);
+        lines.put("limit", self.limits.iter().map(limit_text));
+        if let Some(route) = &self.route {
+            put_route(&mut lines, route);
         }
+        lines.put("passed over", self.near_misses.iter().map(near_miss_text));
+        let sends = self.sends.as_ref();
+        lines.put("sends", sends.map(|url| format!("{} {url}", self.method)));
+        let is_odd = |one: &EndpointLine| one.verify == Some(false) || one.trouble.is_some();
+        if self.picks.is_some() || self.sends.is_none() || self.endpoints.iter().any(is_odd) {
+            lines.put("endpoint", self.endpoints.iter().map(endpoint_text));
+        }
+        lines.put("picks", &self.picks);
+        lines.put("announces", &self.announces);
+        lines.put("answers", &self.answers);
+        lines.put("refused", self.refused.as_ref().map(refusal_text));
+        lines.0
     }
-    if let Some(picks) = &told.picks {
-        line("picks", picks);
-    }
-    if let Some(announces) = &told.announces {
-        line("announces", announces);
-    }
-    if let Some(own) = &told.answers {
-        line("answers", own);
-    }
-    if let Some(refused) = &told.refused {
-        line(
-            "refused",
-            &format!("{} {}: {}", refused.status, refused.code, refused.detail),
-        );
-    }
-    out
 }
 
-fn client_text(told: &Explanation, kind: &str) -> String {
-    match &told.client {
-        Some(name) => format!("{name} ({kind}) from {}", told.ip),
-        None => format!("{kind} from {}", told.ip),
+fn path_text(explanation: &Explanation, path: &str) -> String {
+    match &explanation.path_steps[..] {
+        [] => format!("{path} (as it came)"),
+        steps => format!("{path} ({})", steps.join(", ")),
+    }
+}
+
+fn near_miss_text(miss: &NearMissLine) -> String {
+    let conditions = conditions(&miss.hosts, &miss.methods);
+    format!("{}{conditions}: {}", miss.prefix, miss.why)
+}
+
+fn refusal_text(refused: &Refusal) -> String {
+    format!("{} {}: {}", refused.status, refused.code, refused.detail)
+}
+
+fn client_text(explanation: &Explanation, kind: &str) -> String {
+    match &explanation.client {
+        Some(name) => format!("{name} ({kind}) from {}", explanation.ip),
+        None => format!("{kind} from {}", explanation.ip),
     }
 }
 
 /// Which certificates there are for a request with TLS.
-fn certificate_texts(told: &Explanation) -> Vec<String> {
-    let Some(certificates) = &told.certificates else {
+fn certificate_texts(explanation: &Explanation) -> Vec<String> {
+    let Some(certificates) = &explanation.certificates else {
         return Vec::new();
     };
     if certificates.is_empty() {
@@ -114,7 +91,11 @@ fn certificate_texts(told: &Explanation) -> Vec<String> {
         let names = it.names.join(", ");
         let mut text = format!("{names}; {}, until {}", it.key, it.not_after);
         if !it.fits {
-            let _ = write!(text, ": clients refuse it, it is not for {}", told.host);
+            let _ = write!(
+                text,
+                ": clients refuse it, it is not for {}",
+                explanation.host
+            );
         }
         text
     };
@@ -150,18 +131,23 @@ fn endpoint_text(endpoint: &EndpointLine) -> String {
 }
 
 /// What protects the path, if the request came so far that this matters.
-fn protection(told: &Explanation) -> Option<String> {
-    told.path.as_ref()?;
-    let refused = told.refused.as_ref().map(|refusal| refusal.code);
-    told.client_kind
+fn protection(explanation: &Explanation) -> Option<String> {
+    explanation.path.as_ref()?;
+    let refused = explanation.refused.as_ref().map(|refusal| refusal.code);
+    explanation
+        .client_kind
         .filter(|_| refused != Some("invalid_api_key"))?;
-    let mut lists = told.allow.iter().map(|list| &list.of);
+    let mut lists = explanation.allow.iter().map(|list| &list.of);
     let of_route = lists.find(|of| of.starts_with("the route "));
-    Some(match (&told.protected_by, of_route, &told.public_by) {
-        (Some(place), ..) | (None, Some(place), _) => format!("{place} is for identified clients"),
-        (None, None, Some(public)) => format!("none: {public} is public"),
-        (None, None, None) => "none: the path is public".to_owned(),
-    })
+    Some(
+        match (&explanation.protected_by, of_route, &explanation.public_by) {
+            (Some(place), ..) | (None, Some(place), _) => {
+                format!("{place} is for identified clients")
+            }
+            (None, None, Some(public)) => format!("none: {public} is public"),
+            (None, None, None) => "none: the path is public".to_owned(),
+        },
+    )
 }
 
 fn allow_text(list: &AllowLine) -> String {
@@ -171,20 +157,16 @@ fn allow_text(list: &AllowLine) -> String {
     }
 }
 
-fn route_lines(route: &RouteLine, line: &mut dyn FnMut(&str, &str)) {
+fn put_route(lines: &mut Lines, route: &RouteLine) {
     let upstream = route.upstream.iter();
     let leads: String = upstream.flat_map(|name| [" to ", name]).collect();
     let conditions = conditions(&route.hosts, &route.methods);
-    line(
-        "route",
-        &format!("{}{conditions}{leads}: {}", route.prefix, route.why),
-    );
+    let text = format!("{}{conditions}{leads}: {}", route.prefix, route.why);
+    lines.put("route", [text]);
     if route.name != route.prefix {
-        line("name", &route.name);
+        lines.put("name", [&route.name]);
     }
-    for change in &route.changes {
-        line("changes", change);
-    }
+    lines.put("changes", &route.changes);
 }
 
 fn limit_text(limit: &LimitLine) -> String {
