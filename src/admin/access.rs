@@ -159,8 +159,8 @@ impl Doorkeeper {
     }
 
     /// Lets the log say how many wrong tokens it has no line of. To be called now and then.
-    pub(super) fn tell_wrong(&self, now: Instant) {
-        lock(&self.tries).tell_rest(now);
+    pub(super) fn log_wrong_tries(&self, now: Instant) {
+        lock(&self.tries).log_rest(now);
     }
 
     /// Begins a session for a token that was right, and is by what is in force now; returns its id. A reload

@@ -2,7 +2,7 @@
 //! function of a few values, so that `/api/v1/status`, the page and `/readyz` say the same.
 
 mod certificates;
-mod words;
+mod display;
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::health::Reason;
 use super::time::Time;
 
 pub(super) use certificates::{Ending, ShownTo};
-use words::{grouped, percent, rate, span};
+use display::{grouped, percent, rate, span};
 
 /// From this share of errors on there is a warning.
 const WARNING_RATIO: f64 = 0.01;

@@ -122,13 +122,13 @@ pub(super) async fn readyz_by_token(
     readiness(&view, operator.is_some())
 }
 
-fn readiness(view: &View, tells_reasons: bool) -> impl IntoResponse + use<> {
+fn readiness(view: &View, with_reasons: bool) -> impl IntoResponse + use<> {
     let reasons = reasons(view);
     let (code, status) = if reasons.is_empty() {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    let reasons = tells_reasons.then_some(reasons);
+    let reasons = with_reasons.then_some(reasons);
     (code, Json(Readiness { status, reasons }))
 }

@@ -131,8 +131,8 @@ impl Reloads {
     /// Asks for a reload, and hears what came of it. One that has begun already does not count: it may have
     /// read the file before.
     pub fn ask_and_hear(&self) -> oneshot::Receiver<Arc<InForce>> {
-        let (tells, outcome) = oneshot::channel();
-        lock(&self.state).waiting.push(tells);
+        let (sender, outcome) = oneshot::channel();
+        lock(&self.state).waiting.push(sender);
         self.ask();
         outcome
     }

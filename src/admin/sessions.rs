@@ -12,7 +12,7 @@ pub(super) use crate::message::key_sources::ADMIN_COOKIE as COOKIE;
 /// How long a session lasts.
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
 /// How many there are at once for a token; its oldest gives way.
-const MOST: usize = 64;
+const MAX_SESSIONS: usize = 64;
 
 /// All sessions, the oldest first.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Sessions {
         let id = ApiKey::generate()?;
         self.0.retain(|session| session.ends > now);
         let of_token = |session: &Session| session.token == token;
-        if self.0.iter().filter(|it| of_token(it)).count() >= MOST
+        if self.0.iter().filter(|it| of_token(it)).count() >= MAX_SESSIONS
             && let Some(oldest) = self.0.iter().position(of_token)
         {
             self.0.remove(oldest);
@@ -94,17 +94,17 @@ mod tests {
         assert_eq!(sessions.token_of(&second, now), None);
         let other = ApiKeyHash::of(b"other token");
         let of_other = sessions.open(other, now).unwrap();
-        for _ in 0..MOST {
+        for _ in 0..MAX_SESSIONS {
             sessions.open(token, now).unwrap();
         }
         assert_eq!(
             (sessions.0.len(), sessions.token_of(&first, now)),
-            (MOST + 1, None)
+            (MAX_SESSIONS + 1, None)
         );
         assert_eq!(sessions.token_of(&of_other, now), Some(other));
         sessions.keep(|it| it == token);
         assert_eq!(sessions.token_of(&of_other, now), None);
-        assert_eq!(sessions.0.len(), MOST);
+        assert_eq!(sessions.0.len(), MAX_SESSIONS);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) async fn run(view: Arc<View>) {
             () = leaves(&mut presence) => break,
             _ = ticks.tick() => {}
         }
-        view.doorkeeper.tell_wrong(std::time::Instant::now());
+        view.doorkeeper.log_wrong_tries(std::time::Instant::now());
         view.live.look(&view.metrics);
         let marks = view.events.marks_after(shown);
         shown = marks.last().map_or(shown, |last| last.number);

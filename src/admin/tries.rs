@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// How many wrong tokens an address may try in a minute until it is told to wait.
-const MOST: u32 = 10;
+const MAX_TRIES: u32 = 10;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How many addresses are known at once; what comes from others meanwhile counts as from one.
 const MOST_ADDRESSES: usize = 1024;
@@ -44,21 +44,21 @@ struct Lines {
 impl WrongTries {
     /// Notes a wrong try. Returns how long to wait if there were too many.
     pub(super) fn note(&mut self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        self.tell_rest(now);
+        self.log_rest(now);
         let tries = self.of(address.map(network), now);
         tries.count = tries.count.saturating_add(1);
         let count = tries.count;
         let ends = MINUTE.saturating_sub(now.saturating_duration_since(tries.begun));
-        let is_news = count == 1 || count == MOST + 1;
+        let is_news = count == 1 || count == MAX_TRIES + 1;
         if self.lines.has_one_for(is_news, now) {
             let from = address.map(|it| it.to_string());
             tracing::warn!(tries = count, from, "a wrong token on the admin port");
         }
-        (count > MOST).then_some(ends)
+        (count > MAX_TRIES).then_some(ends)
     }
 
     /// Lets the log say how many tries of the last minute it has no line of, once that is over.
-    pub(super) fn tell_rest(&mut self, now: Instant) {
+    pub(super) fn log_rest(&mut self, now: Instant) {
         if let Some(tries) = self.lines.take_untold(now) {
             tracing::warn!(tries, "more wrong tokens on the admin port within a minute");
         }
@@ -144,7 +144,7 @@ mod tests {
         let now = Instant::now();
         let mut tries = WrongTries::default();
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|it| it.parse().ok());
-        for _ in 0..MOST {
+        for _ in 0..MAX_TRIES {
             assert_eq!(tries.note(one, now), None);
         }
         assert_eq!(tries.note(one, now + MINUTE / 2), Some(MINUTE / 2));
@@ -156,7 +156,7 @@ mod tests {
     fn all_addresses_of_an_ipv6_network_are_one() {
         let now = Instant::now();
         let mut tries = WrongTries::default();
-        for n in 0..MOST {
+        for n in 0..MAX_TRIES {
             let address = format!("2001:db8:0:1:{n:x}::1").parse().ok();
             assert_eq!(tries.note(address, now), None);
         }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(tries.note(same, now), Some(MINUTE));
         assert_eq!(tries.note(other, now), None);
         // IPv4 addresses in IPv6 are those addresses.
-        for n in 0..=MOST {
+        for n in 0..=MAX_TRIES {
             let address = format!("::ffff:192.0.2.{n}").parse().ok();
             assert_eq!(tries.note(address, now), None);
         }
@@ -174,7 +174,7 @@ mod tests {
     fn many_addresses_take_no_more_room_and_free_nobody_of_waiting() {
         let now = Instant::now();
         let mut tries = WrongTries::default();
-        for _ in 0..=MOST {
+        for _ in 0..=MAX_TRIES {
             tries.note(Some(address(0)), now);
         }
         for n in 1..5000 {

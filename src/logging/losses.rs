@@ -1,4 +1,4 @@
-//! What a log has lost: how many lines, since when and why, and when the operator is told: at once, then
+//! What a log has lost: how many lines, since when and why, and when the operator's log says so: at once, then
 //! once a minute at most, and when lines are written again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::lock::lock;
 
-/// How often a loss that goes on is told, at most, and how long one counts as late.
+/// How often a loss that goes on is logged, at most, and how long one counts as late.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// The lines that a log has lost.
@@ -17,7 +17,7 @@ pub(super) struct Losses {
     /// The last attempt to write failed.
     failing: AtomicBool,
     last: Mutex<Option<Loss>>,
-    told: Mutex<Told>,
+    reported: Mutex<Reported>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,9 +28,9 @@ struct Loss {
     why: String,
 }
 
-/// What the operator has been told.
+/// What the operator's log has said.
 #[derive(Debug, Default)]
-struct Told {
+struct Reported {
     /// Of how many lines.
     lost: u64,
     at: Option<Instant>,
@@ -38,7 +38,7 @@ struct Told {
     is_open: bool,
 }
 
-/// What the operator is to be told.
+/// What the operator's log is to say.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// So many lines are lost, and why.
@@ -103,18 +103,18 @@ impl Losses {
 
     /// What there is to tell the operator, if anything; at the `end` all that is left.
     pub(super) fn news(&self, end: bool, now: Instant) -> Option<News> {
-        let mut told = lock(&self.told);
+        let mut reported = lock(&self.reported);
         let count = self.count();
-        let more = count - told.lost;
+        let more = count - reported.lost;
         let is_time = |at: Instant| now.saturating_duration_since(at) >= INTERVAL;
-        if told.is_open && !self.failing.load(Relaxed) {
-            (told.lost, told.is_open) = (count, false);
+        if reported.is_open && !self.failing.load(Relaxed) {
+            (reported.lost, reported.is_open) = (count, false);
             return Some(News::Again(more));
         }
-        if more == 0 || !(end || told.at.is_none_or(is_time)) {
+        if more == 0 || !(end || reported.at.is_none_or(is_time)) {
             return None;
         }
-        *told = Told {
+        *reported = Reported {
             lost: count,
             at: Some(now),
             is_open: true,

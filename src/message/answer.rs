@@ -46,7 +46,7 @@ pub fn put_answer(
     sink.status(head.status, head.reason());
     let options = ConnectionOptions::of(&head.fields);
     // HEAD and 304 tell the length of a body that is not sent; 204 and 1xx have none to tell.
-    let mut tells_length = body == BodyLength::None
+    let mut has_length = body == BodyLength::None
         && head.status != StatusCode::NO_CONTENT
         && !head.status.is_informational()
         && has_one_length(&head.fields);
@@ -56,7 +56,7 @@ pub fn put_answer(
     let mut dated = false;
     for field in head.fields.iter() {
         let passes = match field.known {
-            KnownField::ContentLength => std::mem::take(&mut tells_length),
+            KnownField::ContentLength => std::mem::take(&mut has_length),
             KnownField::RateLimit | KnownField::RateLimitPolicy | KnownField::XRateLimit => {
                 !answer.reports_limit
             }

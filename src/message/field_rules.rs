@@ -35,7 +35,7 @@ pub enum Part {
 
 /// What values are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct Variables<'a> {
     /// The client's name, if it is an identified one.
     pub client: Option<&'a str>,
     /// The address that the request comes from.
@@ -50,7 +50,7 @@ pub struct Edit<'a> {
     /// The rules.
     pub rules: &'a FieldRules,
     /// What the values are made of.
-    pub told: Told<'a>,
+    pub variables: Variables<'a>,
 }
 
 impl FieldRules {
@@ -115,8 +115,8 @@ impl Edit<'_> {
     /// Puts the fields that are set and added, but for those that `but` names.
     pub fn put_but(&self, sink: &mut impl FieldSink, but: impl Fn(&HeaderName) -> bool) {
         for (name, value) in self.rules.set.iter().chain(&self.rules.add) {
-            if value.has_all(&self.told) && !but(name) {
-                sink.composed(name.as_ref(), |out| value.put(out, &self.told));
+            if value.has_all(&self.variables) && !but(name) {
+                sink.composed(name.as_ref(), |out| value.put(out, &self.variables));
             }
         }
     }
@@ -128,17 +128,17 @@ impl Edit<'_> {
 }
 
 impl Template {
-    fn has_all(&self, told: &Told<'_>) -> bool {
-        told.client.is_some() || !self.0.contains(&Part::Client)
+    fn has_all(&self, variables: &Variables<'_>) -> bool {
+        variables.client.is_some() || !self.0.contains(&Part::Client)
     }
 
-    fn put(&self, out: &mut Vec<u8>, told: &Told<'_>) {
+    fn put(&self, out: &mut Vec<u8>, variables: &Variables<'_>) {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Client => out.extend_from_slice(told.client.unwrap_or("").as_bytes()),
-                Part::Address => put_address(out, told.address),
-                Part::RequestId => out.extend_from_slice(told.request_id),
+                Part::Client => out.extend_from_slice(variables.client.unwrap_or("").as_bytes()),
+                Part::Address => put_address(out, variables.address),
+                Part::RequestId => out.extend_from_slice(variables.request_id),
             }
         }
     }
@@ -175,14 +175,14 @@ mod tests {
     use crate::message::sink::List;
 
     fn put(client: Option<&str>) -> Vec<String> {
-        let told = Told {
+        let variables = Variables {
             client,
             address: IpAddr::from([192, 0, 2, 7]),
             request_id: b"r1",
         };
         let rules = &example();
         let mut sink = List::default();
-        Edit { rules, told }.put(&mut sink);
+        Edit { rules, variables }.put(&mut sink);
         let line = |(name, value)| format!("{name}: {value}");
         sink.0.into_iter().map(line).collect()
     }

@@ -152,12 +152,12 @@ pub struct Forwarding<'a> {
     /// By which protocol the request came.
     pub version: Version,
     /// The trace that it belongs to, where the gateway says so; otherwise what came goes on as it is.
-    pub trace: Option<ToldTrace>,
+    pub trace: Option<ForwardedTrace>,
 }
 
-/// What a service is told of the trace that a request belongs to.
+/// What goes on to a service of the trace that a request belongs to.
 #[derive(Debug, Clone, Copy)]
-pub struct ToldTrace {
+pub struct ForwardedTrace {
     /// The value of `traceparent`.
     pub parent: [u8; 55],
     /// Whether the `tracestate` that came goes on.

@@ -1,8 +1,9 @@
-//! What would become of a request: its head is read as the gateway reads it, and the plan is told
-//! that the gateway would carry out.
+//! What would become of a request: its head is read as the gateway reads it, and the plan is
+//! described that the gateway would carry out.
 
 mod certificate;
 mod endpoints;
+mod limits;
 mod question;
 mod routes;
 mod text;
@@ -10,6 +11,7 @@ mod who;
 
 pub use certificate::{AskedLine, CertificateLine};
 pub use endpoints::EndpointLine;
+pub use limits::LimitLine;
 pub use question::Question;
 pub use routes::{NearMissLine, RouteLine};
 pub use who::AllowLine;
@@ -18,7 +20,6 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::client::Client;
-use crate::limit::{Check, Subject, Who};
 use crate::message::caller::Peer;
 use crate::message::cors;
 use crate::message::fields::HeadStorage;
@@ -27,13 +28,13 @@ use crate::message::path::RequestPath;
 use crate::message::target::host_without_port;
 use crate::wire::head::read_request;
 use crate::wire::scan::HeadScanner;
-use crate::words::Word;
 
-use self::endpoints::tell_endpoints;
-use self::routes::tell_route;
+use self::endpoints::describe_endpoints;
+use self::limits::{describe_limit_of_invalid_keys, describe_limits};
+use self::routes::describe_route;
 use super::identify::Caller;
 use super::plan::{Plan, Purpose, Then, plan};
-use super::rate_limit::Subjects;
+use super::protect::Admitted;
 use super::rejection::Rejection;
 use super::request::{Identity, Request};
 use super::snapshot::Snapshot;
@@ -62,7 +63,7 @@ pub struct Explanation {
     pub client: Option<String>,
     /// `anonymous`, `identified` or `invalid`.
     pub client_kind: Option<&'static str>,
-    /// Why the key that was sent is not accepted; the client is not told.
+    /// Why the key that was sent is not accepted; the client does not learn it.
     pub key_fault: Option<String>,
     /// Where the request comes from.
     pub ip: String,
@@ -112,35 +113,14 @@ impl Explanation {
     }
 }
 
-/// A limit that the request would count against.
-#[derive(Debug, Serialize)]
-pub struct LimitLine {
-    /// The limit's name.
-    pub policy: String,
-    /// How many requests a window admits.
-    pub requests: u64,
-    /// How long a window lasts.
-    pub per_seconds: u64,
-    /// `fixed-window`, `sliding-window` or `token-bucket`.
-    pub algorithm: &'static str,
-    /// What a full bucket holds, if it is one.
-    pub burst: Option<u64>,
-    /// Who is counted: `client mobile-app`, `ip 192.0.2.7`, or everybody on `route /api/search`.
-    pub by: String,
-    /// `enforce`, or `shadow`: it never refuses.
-    pub mode: &'static str,
-    /// As how many requests this one counts.
-    pub cost: u32,
-}
-
-/// A refusal, as the client would be told.
+/// A refusal, as the client would get it.
 #[derive(Debug, Serialize)]
 pub struct Refusal {
     /// The answer's status.
     pub status: u16,
     /// The stable name of the reason.
     pub code: &'static str,
-    /// The sentence that the client is told.
+    /// The sentence that the client gets.
     pub detail: String,
 }
 
@@ -155,7 +135,7 @@ pub fn explain(
     peer: Peer<'_>,
     as_client: Option<&Client>,
 ) -> Result<Explanation, NotOneHead> {
-    let mut told = Explanation {
+    let mut explanation = Explanation {
         ip: peer.address.to_canonical().to_string(),
         ..Explanation::default()
     };
@@ -165,17 +145,17 @@ pub fn explain(
         Ok(end) if end != Some(bytes.len()) => return Err(NotOneHead),
         Ok(_) => match read_request(HeadStorage::from(bytes), limits) {
             Err(error) => Some(error.into()),
-            Ok(head) => tell(&mut told, snapshot, &head, peer, as_client),
+            Ok(head) => describe(&mut explanation, snapshot, &head, peer, as_client),
         },
     };
-    told.refused = rejection.map(|rejection: Rejection| Refusal {
+    explanation.refused = rejection.map(|rejection: Rejection| Refusal {
         status: rejection.status().as_u16(),
         code: rejection.code(),
         detail: rejection
             .detail(&snapshot.access.names.key_sources)
             .into_owned(),
     });
-    Ok(told)
+    Ok(explanation)
 }
 
 /// What was to be explained is not the head of one request.
@@ -183,9 +163,9 @@ pub fn explain(
 #[error("a request has no empty line before its end")]
 pub struct NotOneHead;
 
-/// Tells of the plan that the gateway makes; returns the refusal that it comes to, if it does.
-fn tell(
-    told: &mut Explanation,
+/// Describes the plan that the gateway makes; returns the refusal that it comes to, if it does.
+fn describe(
+    explanation: &mut Explanation,
     snapshot: &Snapshot,
     head: &RequestHead,
     peer: Peer<'_>,
@@ -193,65 +173,73 @@ fn tell(
 ) -> Option<Rejection> {
     let mut request = Request::new(snapshot, head, &peer);
     let plan = plan(&mut request, snapshot, Purpose::Explain(as_client));
-    told.method = head.method.to_string();
-    told.target = target_without_keys(&request);
-    told.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
-    certificate::tell(told, snapshot, peer);
-    told.ip = request.address.to_canonical().to_string();
+    explanation.method = head.method.to_string();
+    explanation.target = target_without_keys(&request);
+    explanation.host = String::from_utf8_lossy(host_without_port(request.host)).into_owned();
+    certificate::describe(explanation, snapshot, peer);
+    explanation.ip = request.address.to_canonical().to_string();
     if let (Some(path), Some(target)) = (&request.path, request.target) {
-        told.path = Some(path.as_str().to_owned());
-        told.path_steps = RequestPath::steps(target.path);
+        explanation.path = Some(path.as_str().to_owned());
+        explanation.path_steps = RequestPath::steps(target.path);
     }
-    tell_caller(told, snapshot, &request, matches!(plan, Plan::Count(..)));
-    told.address = who::address(snapshot, &request);
-    told.cors = cors_of(&request);
-    let (admitted, then) = match plan {
+    describe_caller(
+        explanation,
+        snapshot,
+        &request,
+        matches!(plan, Plan::Count(..)),
+    );
+    explanation.address = who::address(snapshot, &request);
+    explanation.cors = cors_of(&request);
+    match plan {
         Plan::Preflight => {
-            told.answer(StatusCode::NO_CONTENT, "a preflight, which no service gets");
-            tell_route(told, snapshot, &request);
-            return None;
+            explanation.answer(StatusCode::NO_CONTENT, "a preflight, which no service gets");
+            describe_route(explanation, snapshot, &request);
         }
         Plan::ToHttps => {
-            told.answer(StatusCode::PERMANENT_REDIRECT, "the same URL with https");
-            return None;
+            explanation.answer(StatusCode::PERMANENT_REDIRECT, "the same URL with https");
         }
-        Plan::Health => {
-            told.answer(StatusCode::OK, "the gateway's own health check");
-            return None;
-        }
+        Plan::Health => explanation.answer(StatusCode::OK, "the gateway's own health check"),
         Plan::Challenge(_) => {
             let what = "an answer to a certificate authority's challenge";
-            told.answer(StatusCode::OK, what);
-            return None;
+            explanation.answer(StatusCode::OK, what);
         }
         Plan::Refuse(rejection) => {
             if matches!(rejection, Rejection::InvalidApiKey) {
-                tell_limit_of_invalid_keys(told, snapshot, &request);
+                describe_limit_of_invalid_keys(explanation, snapshot, &request);
             }
             return Some(rejection);
         }
-        Plan::Count(admitted, then) => (admitted, then),
-    };
-    if let Some(Identity::InvalidKey(_)) = request.identity {
-        tell_limit_of_invalid_keys(told, snapshot, &request);
+        Plan::Count(admitted, then) => {
+            if let Some(Identity::InvalidKey(_)) = request.identity {
+                describe_limit_of_invalid_keys(explanation, snapshot, &request);
+            }
+            describe_limits(explanation, snapshot, &request, &admitted);
+            describe_route(explanation, snapshot, &request);
+            return describe_then(explanation, snapshot, &request, &admitted, then);
+        }
     }
-    let route = request.route.map(|route| &**route);
-    let subjects = Subjects::new(&snapshot.limits, admitted.caller(), request.address);
-    let checks = subjects.checks(&snapshot.limits, route);
-    let cost = route.map_or(1, |route| route.cost.get());
-    let lines = checks.iter().map(|check| limit_line(check, cost));
-    told.limits.extend(lines);
-    tell_route(told, snapshot, &request);
+    None
+}
+
+/// Describes what becomes of a request that no limit refuses; returns the refusal that it comes to, if it
+/// does.
+fn describe_then(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    admitted: &Admitted<'_>,
+    then: Then<'_>,
+) -> Option<Rejection> {
     match then {
         Then::Refuse(rejection) => return Some(rejection),
         Then::LastHop => {
-            told.answer(StatusCode::OK, "Max-Forwards is 0, so it goes no further");
+            explanation.answer(StatusCode::OK, "Max-Forwards is 0, so it goes no further");
         }
         Then::Forward(route, upstream) => {
             let client = admitted.caller().client();
             let client = client.map(|client| client.name.as_str());
             let upstream = &snapshot.upstreams[upstream];
-            return tell_endpoints(told, upstream, &request, route, client);
+            return describe_endpoints(explanation, upstream, request, route, client);
         }
         Then::Redirect(route, redirect) => {
             let mut text = b"it is at ".to_vec();
@@ -261,44 +249,40 @@ fn tell(
                     .to
                     .put(&mut text, &route.prefix, path.as_str(), query);
             }
-            told.answer(redirect.status, &String::from_utf8_lossy(&text));
+            explanation.answer(redirect.status, &String::from_utf8_lossy(&text));
         }
         Then::Respond(fixed) => {
             let text = format!("the route's own answer, {} bytes", fixed.body.len());
-            told.answer(fixed.status, &text);
+            explanation.answer(fixed.status, &text);
         }
     }
     None
 }
 
-/// Tells who is calling and what protects the path. `counts`: it was not refused for its key or what is protected.
-fn tell_caller(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>, counts: bool) {
-    told.client_kind = request.identity.map(|identity| match identity {
+/// Describes who is calling and what protects the path. `counts`: it was not refused for its key or what is protected.
+fn describe_caller(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    counts: bool,
+) {
+    explanation.client_kind = request.identity.map(|identity| match identity {
         Identity::InvalidKey(_) => "invalid",
         Identity::Known(Caller::Anonymous(_)) => "anonymous",
         Identity::Known(Caller::Identified(_)) => "identified",
     });
     if let Some(Identity::InvalidKey(fault)) = request.identity {
-        told.client = fault.client().map(|client| client.name.as_str().to_owned());
-        told.key_fault = Some(fault.to_string());
+        explanation.client = fault.client().map(|client| client.name.as_str().to_owned());
+        explanation.key_fault = Some(fault.to_string());
     }
     if let Some(Identity::Known(caller)) = request.identity {
         let client = caller.client();
-        told.client = client.map(|client| client.name.as_str().to_owned());
-        who::tell_protection(told, snapshot, request, client);
+        explanation.client = client.map(|client| client.name.as_str().to_owned());
+        who::describe_protection(explanation, snapshot, request, client);
     } else if counts {
-        who::tell_protection(told, snapshot, request, None);
+        who::describe_protection(explanation, snapshot, request, None);
         let anonymous = ", in a cookie: where nothing is protected the caller is anonymous";
-        told.key_fault = told.key_fault.take().map(|fault| fault + anonymous);
-    }
-}
-
-/// Tells of the limit that a request with a wrong key counts against.
-fn tell_limit_of_invalid_keys(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {
-    let limits = &snapshot.limits;
-    if let Some(policy) = &limits.invalid_keys {
-        let subject = &Subject::address(request.address, limits.ipv6_prefix);
-        told.limits.push(limit_line(&Check { policy, subject }, 1));
+        explanation.key_fault = explanation.key_fault.take().map(|fault| fault + anonymous);
     }
 }
 
@@ -335,22 +319,4 @@ fn cors_of(request: &Request<'_>) -> Option<String> {
         ""
     };
     Some(text + credentials)
-}
-
-fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
-    let policy = check.policy;
-    LimitLine {
-        policy: policy.name.to_string(),
-        requests: policy.limit.requests(),
-        per_seconds: policy.limit.window().as_secs(),
-        algorithm: policy.limit.algorithm().as_str(),
-        burst: policy.limit.algorithm().burst(),
-        by: match check.subject.who() {
-            Who::Client(name) => format!("client {name}"),
-            Who::Address(ip) => format!("ip {ip}"),
-            Who::Route(name) => format!("route {name}"),
-        },
-        mode: policy.mode.word(),
-        cost,
-    }
 }

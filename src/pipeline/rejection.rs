@@ -100,16 +100,16 @@ pub struct UsedUp {
 impl Rejection {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
-        self.telling().0
+        self.kind().0
     }
 
     /// The stable name of the reason: in the problem, the log and the counters.
     pub fn code(&self) -> &'static str {
-        self.telling().2
+        self.kind().2
     }
 
-    /// Status, short message and code. Without a wildcard: a new reason has to be told, too.
-    fn telling(&self) -> (StatusCode, &'static str, &'static str) {
+    /// Status, title and code. No wildcard arm: a new variant must not compile without a status.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
         const UNAVAILABLE: &str = "Service temporarily unavailable";
         match self {
@@ -167,7 +167,7 @@ impl Rejection {
         }
     }
 
-    /// The sentence that the client is told; `sources` says where it should send its key. Addresses
+    /// The sentence that the client gets; `sources` says where it should send its key. Addresses
     /// and the system's errors are for the log.
     pub fn detail(&self, sources: &KeySources) -> Cow<'static, str> {
         let detail = match self {
@@ -299,13 +299,13 @@ impl Rejection {
 
     /// The problem's JSON.
     pub fn problem(&self, sources: &KeySources, request_id: &str) -> Vec<u8> {
-        let (status, error, code) = self.telling();
+        let (status, title, code) = self.kind();
         let mut problem = serde_json::json!({
             "type": format!("urn:tollgate:problem:{code}"),
-            "title": error,
+            "title": title,
             "status": status.as_u16(),
             "detail": self.detail(sources),
-            "error": error,
+            "error": title,
             "code": code,
             "request_id": request_id,
         });

@@ -9,7 +9,7 @@ use crate::client::{KeyFault, KeyId};
 use crate::message::body::BodyLength;
 use crate::message::caller::{Peer, caller};
 use crate::message::cors::Cors;
-use crate::message::field_rules::{Edit, FieldRules, Told};
+use crate::message::field_rules::{Edit, FieldRules, Variables};
 use crate::message::fields::Fields;
 use crate::message::head::RequestHead;
 use crate::message::host;
@@ -116,7 +116,7 @@ impl<'r> Request<'r> {
     ) -> Option<Edit<'a>> {
         rules.map(|rules| Edit {
             rules,
-            told: Told {
+            variables: Variables {
                 client: self.client_name(),
                 address: self.address,
                 request_id,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 
 /// How many peers are remembered, and logged, as long as the process runs.
-const MOST: usize = 64;
+const MAX_PEERS: usize = 64;
 
 /// The peers that were logged, for all workers.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Met {
     /// Notes a peer that is not trusted and says for whom it asks.
     pub(super) fn note(&self, peer: IpAddr) {
         let mut here = self.here.borrow_mut();
-        if here.len() < MOST && here.insert(peer) && self.all.add(peer) {
+        if here.len() < MAX_PEERS && here.insert(peer) && self.all.add(peer) {
             tracing::warn!(
                 %peer,
                 "X-Forwarded-For is ignored, for its sender is not trusted: if that is a proxy, everyone behind it shares one limit until `server.trusted_proxies` names it"
@@ -45,7 +45,7 @@ impl UnlistedProxies {
     /// Whether the peer is new, and there is room for it.
     fn add(&self, peer: IpAddr) -> bool {
         let mut all = lock(&self.0);
-        all.len() < MOST && all.insert(peer)
+        all.len() < MAX_PEERS && all.insert(peer)
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
         let all = UnlistedProxies::default();
         let peer = |nth: u32| IpAddr::from(nth.to_be_bytes());
         let new = (0..100).filter(|nth| all.add(peer(*nth)));
-        assert_eq!(new.count(), MOST);
+        assert_eq!(new.count(), MAX_PEERS);
         assert!((0..200).all(|nth| !all.add(peer(nth))));
     }
 }

@@ -68,14 +68,14 @@ impl Control {
     async fn work(self, first_round: impl FnOnce()) {
         let (checks, round) = (Checks::default(), FirstRound::of(&self.upstreams.borrow()));
         let token = round.token();
-        let told = async {
+        let checked = async {
             round.over().await;
             first_round();
             std::future::pending::<()>().await;
         };
         tokio::select! {
             () = self.follow(checks, token) => {}
-            () = told => {}
+            () = checked => {}
         }
     }
 

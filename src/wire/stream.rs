@@ -354,18 +354,18 @@ impl Stream {
     fn ended(&self) -> Option<Ended> {
         let mut asked = [PollFd::new(self.socket(), PollFlags::RDHUP)];
         let at_once = Timespec::default();
-        let told = match poll(&mut asked, Some(&at_once)) {
+        let events = match poll(&mut asked, Some(&at_once)) {
             Ok(_) => asked[0].revents(),
             Err(_) => PollFlags::empty(),
         };
-        if told.intersects(PollFlags::HUP | PollFlags::ERR) {
+        if events.intersects(PollFlags::HUP | PollFlags::ERR) {
             return Some(Ended::Both);
         }
         let ended = match self {
             Self::Plain(_) => false,
             Self::Tls(tls) => tls.peer_has_ended(),
         };
-        (ended || told.contains(PollFlags::RDHUP)).then_some(Ended::Sending)
+        (ended || events.contains(PollFlags::RDHUP)).then_some(Ended::Sending)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::admin::problem::Problem;
 /// Items of a list, where nothing else is said.
 const USUAL: usize = 100;
 /// The most that are shown at once.
-const MOST: usize = 1000;
+const MAX_ITEMS: usize = 1000;
 
 /// The parameters of a query.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Asked {
 
     /// The part of a list whose items can be sorted by these fields; `more` are other parameters that it knows.
     pub(super) fn part(mut self, fields: &[&str], more: &[&str]) -> Result<Part, Problem> {
-        let limit = self.number("limit", 1..=MOST)?.unwrap_or(USUAL);
+        let limit = self.number("limit", 1..=MAX_ITEMS)?.unwrap_or(USUAL);
         let cursor = self.number("cursor", 0..=usize::MAX)?.unwrap_or(0);
         let q = self.take("q").map(|q| q.to_lowercase());
         let sort = self.take("sort");

@@ -27,7 +27,7 @@ pub(super) struct InForceNow {
 
 /// The same with what it says.
 #[derive(Serialize)]
-pub(super) struct Told {
+pub(super) struct ConfigAnswer {
     #[serde(flatten)]
     loaded: InForceNow,
     text: Vec<WrittenLine>,
@@ -50,7 +50,7 @@ impl InForceNow {
 pub(super) async fn config(
     State(view): State<Arc<View>>,
     mut asked: Asked,
-) -> Result<Json<Told>, Problem> {
+) -> Result<Json<ConfigAnswer>, Problem> {
     let q = asked.take("q").map(|q| q.to_lowercase());
     asked.nothing_else(&["q"])?;
     let mut text = view.reloads.in_force().written.shown_lines();
@@ -61,5 +61,5 @@ pub(super) async fn config(
         });
     }
     let loaded = InForceNow::look(&view);
-    Ok(Json(Told { loaded, text }))
+    Ok(Json(ConfigAnswer { loaded, text }))
 }

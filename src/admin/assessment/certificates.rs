@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::admin::time::Time;
 use crate::tls::Expiry;
 
-use super::words::span;
+use super::display::span;
 use super::{Finding, State};
 
 /// Who is shown a certificate.
@@ -31,12 +31,12 @@ impl Ending {
         let Expiry {
             at, has_expired, ..
         } = self.expiry;
-        let told = match &self.shown_to {
+        let text = match &self.shown_to {
             ShownTo::Clients => self.expiry.to_string(),
             ShownTo::Upstream(upstream) => format!("for `{upstream}`, {}", self.expiry),
             ShownTo::Redis => format!("for Redis, {}", self.expiry),
         };
-        let (first, rest) = told.split_at(told.ceil_char_boundary(1));
+        let (first, rest) = text.split_at(text.ceil_char_boundary(1));
         Finding {
             code: "certificate_ends",
             severity: if has_expired {
@@ -77,10 +77,10 @@ impl Ending {
 /// The part of the sentence for all of them: that which ends first, and how many more.
 pub(super) fn in_sentence(endings: &[Ending], now: Timestamp) -> Option<String> {
     let first = endings.iter().min_by_key(|it| it.expiry.at)?;
-    let told = first.in_words(now);
+    let text = first.in_words(now);
     Some(match endings.len() - 1 {
-        0 => told,
-        more => format!("{told} (and {more} more)"),
+        0 => text,
+        more => format!("{text} (and {more} more)"),
     })
 }
 

@@ -122,16 +122,20 @@ fn situations_are_told_in_one_sentence() {
          "0 req/s; the certificate for Redis ended 40 h ago", State::Critical, &["certificate_ends"]),
     ];
     for (situation, sentence, state, codes) in table {
-        let told = situation.assess();
-        assert_eq!(told.sentence, sentence);
-        let found: Vec<_> = told.reasons.iter().map(|reason| reason.code).collect();
-        assert_eq!((told.state, &found[..]), (state, codes), "{sentence}");
+        let assessment = situation.assess();
+        assert_eq!(assessment.sentence, sentence);
+        let found: Vec<_> = assessment
+            .reasons
+            .iter()
+            .map(|reason| reason.code)
+            .collect();
+        assert_eq!((assessment.state, &found[..]), (state, codes), "{sentence}");
     }
 }
 
 #[test]
 fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
-    let told = |ending: Ending| {
+    let finding = |ending: Ending| {
         let certificates = vec![ending];
         let found = Situation {
             certificates,
@@ -140,13 +144,13 @@ fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
         .assess();
         (found.reasons[0].text.clone(), found.reasons[0].since)
     };
-    let (text, since) = told(ends("a.test", 24));
+    let (text, since) = finding(ends("a.test", 24));
     assert_eq!(
         text,
         "The certificate for `a.test`, `other.test` expires soon, at 2026-02-01T12:10:00Z."
     );
     assert!(since.is_none());
-    let (text, since) = told(Ending {
+    let (text, since) = finding(Ending {
         shown_to: ShownTo::Upstream("orders".to_owned()),
         ..ends("a.test", -1)
     });
@@ -158,7 +162,7 @@ fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
     assert_eq!(since.unwrap().to_string(), "2026-01-31T11:10:00.000Z");
     let mut of_chain = ends("a.test", 24);
     of_chain.expiry.issuer = Some("CN=Below".to_owned());
-    let (text, _) = told(of_chain);
+    let (text, _) = finding(of_chain);
     assert!(
         text.starts_with("`CN=Below` in the chain of the certificate for"),
         "{text}"
@@ -171,10 +175,10 @@ fn a_finding_says_since_when() {
         redis: Some(away(42, OnFailure::Local, 3)),
         ..quiet()
     };
-    let told = situation.assess();
-    let since = told.reasons[0].since.unwrap().to_string();
+    let assessment = situation.assess();
+    let since = assessment.reasons[0].since.unwrap().to_string();
     assert_eq!(since, "2026-01-31T12:09:18.000Z");
-    let json = serde_json::to_value(&told.reasons[0]).unwrap();
+    let json = serde_json::to_value(&assessment.reasons[0]).unwrap();
     assert_eq!(json["severity"], "warning");
     assert_eq!(json["text"], "Redis does not answer: counting here.");
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::caller::Entry;
-use crate::message::field_rules::{self, Told};
+use crate::message::field_rules::{self, Variables};
 use crate::message::fields::fields;
 use crate::message::sink::List;
 
@@ -88,13 +88,13 @@ const OWN: [&str; 7] = [
 fn a_route_sets_adds_and_removes_before_what_only_the_gateway_says() {
     let lines = "X-Env: a\r\nX-Id: b\r\nx_debug: c\r\nAccept: d\r\nConnection: x-env\r\n";
     let rules = &field_rules::example();
-    let told = Told {
+    let variables = Variables {
         client: Some("app"),
         address: IpAddr::from([203, 0, 113, 9]),
         request_id: b"r1",
     };
     let got = sent_by(&names(OddFieldNames::Pass), lines, |to| {
-        to.edit = Some(Edit { rules, told });
+        to.edit = Some(Edit { rules, variables });
     });
     let own = [
         "x-id: b",
@@ -327,8 +327,8 @@ proptest! {
     }
 }
 
-fn told(keeps_state: bool) -> ToldTrace {
-    ToldTrace {
+fn forwarded(keeps_state: bool) -> ForwardedTrace {
+    ForwardedTrace {
         parent: [b'p'; 55],
         keeps_state,
     }
@@ -350,9 +350,15 @@ fn a_trace_goes_on_as_it_came_or_as_the_gateway_has_it() {
     ];
     assert_eq!(traces(lines, |_| {}), as_it_came);
     let own = format!("traceparent: {}", "p".repeat(55));
-    let keeps = traces(lines, |to| to.trace = Some(told(true)));
+    let keeps = traces(lines, |to| to.trace = Some(forwarded(true)));
     assert_eq!(keeps, ["tracestate: b=1", "tracestate: c=2", &own]);
-    assert_eq!(traces(lines, |to| to.trace = Some(told(false))), [&*own]);
+    assert_eq!(
+        traces(lines, |to| to.trace = Some(forwarded(false))),
+        [&*own]
+    );
     let named = format!("Connection: traceparent\r\n{lines}");
-    assert_eq!(traces(&named, |to| to.trace = Some(told(false))), [&*own]);
+    assert_eq!(
+        traces(&named, |to| to.trace = Some(forwarded(false))),
+        [&*own]
+    );
 }

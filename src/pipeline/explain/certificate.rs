@@ -31,11 +31,11 @@ pub struct AskedLine {
     pub identities: Option<Vec<String>>,
 }
 
-/// Tells what both sides show in the handshake, if the request comes with TLS.
-pub(super) fn tell(told: &mut Explanation, snapshot: &Snapshot, peer: Peer<'_>) {
+/// Describes what both sides show in the handshake, if the request comes with TLS.
+pub(super) fn describe(explanation: &mut Explanation, snapshot: &Snapshot, peer: Peer<'_>) {
     if peer.tls().is_some() {
-        told.certificates = Some(certificates(snapshot, &told.host));
-        told.client_certificate = asked(snapshot, peer);
+        explanation.certificates = Some(certificates(snapshot, &explanation.host));
+        explanation.client_certificate = asked(snapshot, peer);
     }
 }
 

@@ -34,9 +34,9 @@ pub struct EndpointLine {
     pub trouble: Option<String>,
 }
 
-/// Tells where the request would be sent; returns the refusal if no endpoint takes any.
-pub(super) fn tell_endpoints(
-    told: &mut Explanation,
+/// Describes where the request would be sent; returns the refusal if no endpoint takes any.
+pub(super) fn describe_endpoints(
+    explanation: &mut Explanation,
     upstream: &Upstream,
     request: &Request<'_>,
     route: &Route,
@@ -50,14 +50,14 @@ pub(super) fn tell_endpoints(
         verify: endpoint.tls.as_ref().map(|tls| tls.tls.verifies()),
         trouble: trouble(endpoint, look),
     };
-    told.endpoints = upstream.looks(now).map(line).collect();
+    explanation.endpoints = upstream.looks(now).map(line).collect();
     // It is sent without a body here.
     let outlook = match upstream.outlook(is_idempotent(&request.head.method), now) {
         Ok(outlook) => outlook,
         Err(why) => return Some(why.into()),
     };
     let mut picked = outlook.endpoints.first().copied();
-    told.picks = match (&outlook.endpoints[..], picked) {
+    explanation.picks = match (&outlook.endpoints[..], picked) {
         ([only], _) if outlook.is_probe => Some(format!(
             "{}: this finds out whether it can be used again",
             only.url
@@ -96,11 +96,11 @@ pub(super) fn tell_endpoints(
             }
         }),
     };
-    told.announces = upstream.rules.proxy_protocol.map(|version| {
+    explanation.announces = upstream.rules.proxy_protocol.map(|version| {
         let (client, version) = (request.address, version.word());
         format!("{client} as the client, in a PROXY protocol header ({version})")
     });
-    told.sends = picked.map(|endpoint| sent_to(endpoint, request, route));
+    explanation.sends = picked.map(|endpoint| sent_to(endpoint, request, route));
     None
 }
 

@@ -64,13 +64,13 @@ impl Question<'_> {
             },
             client,
         );
-        // What could not be read as a request is told as it was asked.
-        let mut told = explained.map_err(|error| error.to_string())?;
-        if told.method.is_empty() {
-            self.method.clone_into(&mut told.method);
-            self.url.clone_into(&mut told.target);
+        // What could not be read as a request is shown as it was asked.
+        let mut explanation = explained.map_err(|error| error.to_string())?;
+        if explanation.method.is_empty() {
+            self.method.clone_into(&mut explanation.method);
+            self.url.clone_into(&mut explanation.target);
         }
-        Ok(told)
+        Ok(explanation)
     }
 }
 

@@ -40,15 +40,19 @@ pub struct NearMissLine {
     pub why: &'static str,
 }
 
-/// Tells which route wins, and what else could have been meant.
-pub(super) fn tell_route(told: &mut Explanation, snapshot: &Snapshot, request: &Request<'_>) {
+/// Describes which route wins, and what else could have been meant.
+pub(super) fn describe_route(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+) {
     let Some(path) = &request.path else { return };
     let method = &request.head.method;
     let near = snapshot
         .routes
         .near_misses(request.host, method, path.as_str());
-    told.near_misses = near.iter().map(near_miss).collect();
-    told.route = request.route.map(|route| RouteLine {
+    explanation.near_misses = near.iter().map(near_miss).collect();
+    explanation.route = request.route.map(|route| RouteLine {
         prefix: route.prefix.as_str().to_owned(),
         hosts: route.hosts.clone(),
         methods: methods(route),

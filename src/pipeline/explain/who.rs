@@ -22,9 +22,9 @@ pub struct AllowLine {
     pub by: Option<String>,
 }
 
-/// Tells what protects the path, and whom that lets in.
-pub(super) fn tell_protection(
-    told: &mut Explanation,
+/// Describes what protects the path, and whom that lets in.
+pub(super) fn describe_protection(
+    explanation: &mut Explanation,
     snapshot: &Snapshot,
     request: &Request<'_>,
     client: Option<&Client>,
@@ -36,16 +36,16 @@ pub(super) fn tell_protection(
     let route = route(snapshot, request, method);
     let keeps_slashes = route.is_some_and(|route| !route.merge_slashes);
     let found = protected.protects(path, method, keeps_slashes);
-    told.protected_by = found.map(|entry| entry.prefix.as_str().to_owned());
+    explanation.protected_by = found.map(|entry| entry.prefix.as_str().to_owned());
     if found.is_none() {
-        told.public_by = protected
+        explanation.public_by = protected
             .public(path.as_str())
             .map(|prefix| prefix.as_str().to_owned());
     }
     let mut add = |of: String, list: usize| {
         let line = allow_line(of, snapshot, list, client);
-        if told.allow.iter().all(|known| known.of != line.of) {
-            told.allow.push(line);
+        if explanation.allow.iter().all(|known| known.of != line.of) {
+            explanation.allow.push(line);
         }
     };
     protected.find_restricted(path, method, keeps_slashes, |entry, list| {

@@ -280,7 +280,7 @@ impl PutHead for ServiceHead<'_, '_> {
                 Persistence::Ends
             },
             version: request.head.version,
-            trace: forward.record.told_trace(),
+            trace: forward.record.forwarded_trace(),
         };
         put_request(
             sink,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 
-use crate::message::forward::ToldTrace;
+use crate::message::forward::ForwardedTrace;
 use crate::traces::{Flags, SpanId, TraceId, TraceParent, TraceSettings, is_valid_state};
 use crate::upstream::Endpoint;
 
@@ -96,19 +96,19 @@ impl<'r> Record<'r> {
             .is_some_and(|trace| trace.flags.is_sampled())
     }
 
-    /// What the service is told with the try that is under way.
-    pub(in crate::pipeline) fn told_trace(&self) -> Option<ToldTrace> {
+    /// What goes to the service with the try that is under way.
+    pub(in crate::pipeline) fn forwarded_trace(&self) -> Option<ForwardedTrace> {
         let trace = self.trace.as_ref()?;
         let mut parent_id = None;
         self.note_try(|current| parent_id = Some(current.id));
-        let told = TraceParent {
+        let sent = TraceParent {
             trace_id: trace.id,
             // A trace that is not recorded has no spans, and yet each hop has an id of its own.
             parent_id: parent_id.unwrap_or_else(SpanId::random),
             flags: trace.flags,
         };
-        Some(ToldTrace {
-            parent: told.value(),
+        Some(ForwardedTrace {
+            parent: sent.value(),
             keeps_state: trace.keeps_state,
         })
     }

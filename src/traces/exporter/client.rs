@@ -16,7 +16,7 @@ use crate::traces::otlp::{self, Partial};
 use crate::traces::settings::{Collector, Protocol, TraceSettings};
 
 /// The largest answer that is read; one that says all has a few hundred bytes.
-const MOST: usize = 64 << 10;
+const MAX_ANSWER: usize = 64 << 10;
 
 /// Asks one collector.
 pub(super) struct Client {
@@ -85,7 +85,7 @@ fn request(to: &Collector, message: &Bytes) -> Result<Request<Full<Bytes>>, Fail
 
 async fn read(from: &Collector, answer: Response<Incoming>) -> Result<Partial, Failure> {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, MOST).collect().await;
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
     let body = body.map_err(|_| Failure::Answer)?;
     if !head.status.is_success() {
         return Err(Failure::Status {

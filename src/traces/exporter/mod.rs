@@ -116,10 +116,10 @@ impl Traces {
     /// Sends the last spans, for no longer than that; what is left then is dropped.
     pub fn finish(&self, patience: Duration) {
         self.end.send_replace(Some(Instant::now() + patience));
-        let (runs, told) = &self.runs;
+        let (runs, changed) = &self.runs;
         let runs = lock(runs);
         // The thread itself ends in time, save when the system lets it wait.
-        let waited = told.wait_timeout_while(runs, patience * 2, |runs| *runs);
+        let waited = changed.wait_timeout_while(runs, patience * 2, |runs| *runs);
         drop(waited);
     }
 
@@ -130,9 +130,9 @@ impl Traces {
     }
 
     fn note_running(&self, running: bool) {
-        let (runs, told) = &self.runs;
+        let (runs, changed) = &self.runs;
         *lock(runs) = running;
-        told.notify_all();
+        changed.notify_all();
     }
 }
 

@@ -29,7 +29,7 @@ const METHOD: &str = "/grpc.health.v1.Health/Check";
 const HTTP2: &[u8] = b"h2";
 
 /// The longest body that is read; one that says all has seven bytes.
-const MOST: usize = 4 * 1024;
+const MAX_MESSAGE: usize = 4 * 1024;
 /// So much of it may come before it is read, in bytes.
 const WINDOW: u32 = 8 * 1024;
 /// The longest head, in bytes.
@@ -134,7 +134,7 @@ async fn exchange(
     let mut body = Vec::new();
     while let Some(piece) = pieces.data().await {
         body.extend_from_slice(&piece?);
-        if body.len() > MOST {
+        if body.len() > MAX_MESSAGE {
             let trailers = None;
             return Ok(Answer {
                 head,
@@ -168,7 +168,7 @@ fn verdict(target: &Target, answer: &Answer) -> Result<(), CheckFailure> {
     let status = Status::of(&head.headers, answer.trailers.as_ref());
     let failure = match status {
         _ if !grpc::is_grpc(&head.headers) => GrpcFailure::NotGrpc,
-        _ if answer.body.len() > MOST => GrpcFailure::TooLarge,
+        _ if answer.body.len() > MAX_MESSAGE => GrpcFailure::TooLarge,
         None => GrpcFailure::NoStatus,
         Some(Status { code: 0, .. }) => {
             let message = grpc::only_message(&answer.body).ok_or(Failure::Invalid)?;

@@ -17,7 +17,7 @@ use crate::wire::stream::Connection;
 use crate::wire::tls::alert_in;
 
 /// So much is read in all. Whole answers have a few hundred bytes.
-const MOST: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// A connection that a check is made on.
 pub(super) struct Stream<'c> {
@@ -60,7 +60,7 @@ impl Watch {
             // A frame begins with its length, of three bytes, and none may have 64 KiB: this is text, such
             // as an answer in HTTP/1.1.
             Some(1..) if before == 0 => GrpcFailure::NoHttp2,
-            _ if before + bytes.len() > MOST => GrpcFailure::TooLarge,
+            _ if before + bytes.len() > MAX_ANSWER => GrpcFailure::TooLarge,
             _ => return Ok(()),
         };
         self.fault.set(Some(fault.into()));

@@ -4,7 +4,7 @@
 use rustls::server::Acceptor;
 
 /// A larger hello is no hello: browsers' have less than 2 KiB.
-const MOST: usize = 16 * 1024;
+const MAX_HELLO: usize = 16 * 1024;
 
 /// The first message of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(in crate::wire) fn read_hello(records: &[u8]) -> Result<Option<Hello>, Hello
 }
 
 fn wait_for_more(records: &[u8]) -> Result<Option<Hello>, HelloError> {
-    if records.len() < MOST {
+    if records.len() < MAX_HELLO {
         Ok(None)
     } else {
         Err(HelloError::TooLarge)
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(read_hello(&server), Err(HelloError::Malformed));
         // 40,000 bytes, in a message of which each record is whole.
         let mut endless = vec![22, 3, 1, 0, 4, 1, 0, 0x9c, 0x40];
-        while endless.len() < MOST {
+        while endless.len() < MAX_HELLO {
             endless.extend_from_slice(&[22, 3, 1, 0, 200]);
             endless.extend_from_slice(&[0; 200]);
         }
