@@ -129,11 +129,11 @@ impl Reloader {
                 return Err(problems.files().clone());
             }
         };
-        if self.served.has_routes() && !loaded.written.has_routes() {
+        if let Some((what, file)) = loaded.written.emptied(&self.served) {
             // A disk that was full, or a writer that died, leaves an empty file, which has no problem.
-            let file = self.file.display();
-            tracing::error!(event = "reload_refused", %file, "not reloaded: there are no routes in it; what was served is served on");
-            let why = Finding::error(format!("there are no routes in {file}"));
+            let file = file.unwrap_or(&self.file).display();
+            tracing::error!(event = "reload_refused", %file, "not reloaded: there are no {what} in it; what was served is served on");
+            let why = Finding::error(format!("there are no {what} in {file}"));
             self.reloads.refused_with(done, why);
             return Err(loaded.files);
         }

@@ -153,6 +153,13 @@ fn unused(file: &File, lints: &mut Lints) {
         let text = "`GET /health` is answered by the gateway itself, and never gets to this route";
         lints.add(route.prefix.span, text);
     }
+    for named in file.named().filter(|named| named.entries == 0) {
+        let what = named.what;
+        let text = format!(
+            "there are no {what} in this file, and a gateway that has read some from one does not take it at a reload"
+        );
+        lints.add(named.span, text);
+    }
     if file.all_routes().next().is_none() {
         let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
         lints.0.push((None, Finding::warning(text)));

@@ -24,6 +24,7 @@ pub(super) use upstreams::{
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::keys::{Kind, List, Map, table};
 use super::kinds::{InFile, Name};
@@ -85,17 +86,47 @@ pub(in crate::config) struct WrittenRoute<'f> {
     pub in_map: bool,
 }
 
+/// A file that the configuration names.
+pub(in crate::config) struct NamedFile<'f> {
+    /// What stands in it.
+    pub what: &'static str,
+    /// Where it is named.
+    pub span: Span,
+    pub path: &'f Path,
+    /// How many there are.
+    pub entries: usize,
+}
+
 impl File {
     /// Takes in what stands in the files that it names.
     pub(in crate::config) fn with_files(mut self) -> Self {
         if let Some(file) = &mut self.routes_file.value {
+            file.entries = file.content.0.len();
             self.routes.value.0.append(&mut file.content.0);
         }
         if let Some(file) = &mut self.clients_file.value {
             let clients = &mut file.content.clients.value;
+            file.entries = clients.0.len();
             self.clients.value.0.append(&mut clients.0);
         }
         self
+    }
+
+    /// The files that it names for a part of its entries.
+    pub(in crate::config) fn named(&self) -> impl Iterator<Item = NamedFile<'_>> {
+        let routes = self.routes_file.written().map(|file| NamedFile {
+            what: "routes",
+            span: file.span,
+            path: &file.value.path,
+            entries: file.value.entries,
+        });
+        let clients = self.clients_file.written().map(|file| NamedFile {
+            what: "clients",
+            span: file.span,
+            path: &file.value.path,
+            entries: file.value.entries,
+        });
+        routes.into_iter().chain(clients)
     }
 
     /// All routes whose keys are there.
@@ -144,9 +175,17 @@ impl File {
 pub struct Written(pub(super) Box<File>);
 
 impl Written {
-    /// Whether there is any route.
-    pub fn has_routes(&self) -> bool {
-        self.0.all_routes().next().is_some()
+    /// What a configuration before this one had and this one has none of, and in which of the files that
+    /// it names; the main file has no routes if that is none. Nobody empties a file and leaves it named.
+    pub fn emptied(&self, before: &Self) -> Option<(&'static str, Option<&Path>)> {
+        let has_routes = |it: &Self| it.0.all_routes().next().is_some();
+        if has_routes(before) && !has_routes(self) {
+            return Some(("routes", None));
+        }
+        let had = |what| before.0.named().any(|it| it.what == what && it.entries > 0);
+        let mut named = self.0.named();
+        let file = named.find(|file| file.entries == 0 && had(file.what))?;
+        Some((file.what, Some(file.path)))
     }
 
     /// How many limits there are.

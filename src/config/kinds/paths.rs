@@ -15,8 +15,10 @@ pub(in crate::config) struct FilePath(pub PathBuf);
 
 /// The path of a file, and the part of the configuration that stands in it.
 pub(in crate::config) struct InFile<T> {
-    path: PathBuf,
+    pub path: PathBuf,
     pub content: T,
+    /// How many entries were in it, once they have been taken out.
+    pub entries: usize,
 }
 
 /// The path of a file in PEM, and the text in it or why there is none. What is wrong with it is reported
@@ -41,7 +43,11 @@ impl<T: Kind> Kind for InFile<T> {
         let tree = reading.tree(&path.to_string_lossy(), &text, Format::of(&path));
         let content = tree.and_then(|mut tree| read_at::<T>(&mut tree, "", reading));
         let content = content.ok_or(Wrong::Reported)?.value;
-        Ok(Self { path, content })
+        Ok(Self {
+            path,
+            content,
+            entries: 0,
+        })
     }
 
     fn shown(&self) -> Shown {
