@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::client::ClientName;
 use crate::logging::Member;
 use crate::pipeline::snapshot::Snapshot;
+use crate::route::SentHost;
 
 use super::file::{ClientKeys, File, LimitKeys, LimitsKeys, LogKeys};
 use super::finding::Finding;
@@ -42,6 +43,7 @@ pub(super) fn lint(
     protection::protection(file, &mut lints);
     exposed::exposed(file, snapshot, &mut lints);
     unused(file, &mut lints);
+    sent_hosts(file, &mut lints);
     for (name, client) in file.clients.good() {
         keys(name, client, now, &mut lints);
     }
@@ -163,6 +165,18 @@ fn unused(file: &File, lints: &mut Lints) {
     if file.all_routes().next().is_none() {
         let text = "there are no routes: every request is answered with 404, and a gateway that has some does not take this file at a reload";
         lints.0.push((None, Finding::warning(text)));
+    }
+}
+
+/// Finds routes that say what a service gets as `Host`, most likely in the place of whom they are for.
+fn sent_hosts(file: &File, lints: &mut Lints) {
+    for (_, keys) in file.good_routes().filter(|(_, keys)| keys.hosts.is_empty()) {
+        if let Some(SentHost::Name(name)) = &keys.host.value {
+            let text = format!(
+                "the route takes requests for any host, and its service gets `{name}` for each: only for this name? write `hosts`; if services are to get it, it can stand in their upstream"
+            );
+            lints.add(keys.host.span, text);
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(in crate::config) trait Text: Sized {
     const IN_A_LIST: Option<&str> = None;
     /// What to write instead of a number, which stands for `N`.
     const FOR_NUMBER: Option<&str> = None;
+    /// What to say of a list.
+    const FOR_LIST: Option<&str> = None;
     /// The regular expression that all of them match.
     const PATTERN: &str = "";
     /// Whether the lines that it stands on are never shown.
@@ -81,6 +83,9 @@ impl<T: Text> Kind for T {
             (Value::Integer(number), Some(instead)) => {
                 let instead = instead.replace('N', &number.to_string());
                 Err(Wrong::Text(format!("write \"{instead}\"")))
+            }
+            (Value::List(_), _) if let Some(text) = T::FOR_LIST => {
+                Err(Wrong::Text(text.to_owned()))
             }
             _ => Err(Wrong::Kind),
         }

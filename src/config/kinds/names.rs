@@ -255,6 +255,8 @@ pub(in crate::config) fn covers(own: &str, name: &str) -> bool {
 
 impl Text for SentHost {
     const NOUN: &str = "\"preserve\", \"endpoint\" or the name of a host";
+    const FOR_LIST: Option<&str> =
+        Some("this is a list: the names that a route is for stand in its `hosts`");
 
     fn parse(text: &str) -> Result<Self, String> {
         match text {

@@ -99,6 +99,8 @@ fn values_that_are_written_otherwise() {
         [access]\ncors = ["https://app.example.com"] => write `{ origins = ["https://app.example.com"] }`
         [access]\ncors = "*" => write `{ origins = ["*"] }`
         [access]\ncors = [1] => this is a list
+        [routes]\n"/a" = { upstream = "http://h", host = "a.test" } => only for this name? write `hosts`
+        [routes]\n"/a" = { upstream = "http://h", host = ["a.test"] } => stand in its `hosts`
         listen = 80 => write "0.0.0.0:80"
         listen = [80, "127.0.0.1:81"] => write "0.0.0.0:80"
         listen = 65536 => this is a whole number
