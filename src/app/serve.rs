@@ -204,7 +204,8 @@ impl Running<'_> {
         addresses.dedup();
         for (nth, address) in addresses.into_iter().enumerate() {
             let event = (nth == 0).then_some("started");
-            tracing::info!(event, %address, "listening");
+            let connections = (nth == 0).then_some(self.threads.connections);
+            tracing::info!(event, %address, connections, "listening");
         }
         self.sockets = listeners.all;
         Ok(())

@@ -30,6 +30,8 @@ pub(super) struct Threads {
     pub ready: mpsc::Receiver<()>,
     /// Hears of each thread that has ended.
     pub ended: mpsc::Receiver<Ended>,
+    /// How many connections of clients fit.
+    pub connections: usize,
     /// How many connections the drain has cut.
     pub cut: Arc<AtomicUsize>,
     /// Who answers on the operator's ports.
@@ -51,7 +53,8 @@ impl Gateway {
         let (is_ready, ready) = mpsc::channel(self.settings.workers + 1);
         // Nobody looks when the gateway ends for another reason; threads must not wait then.
         let (has_ended, ended) = mpsc::channel(self.settings.workers + 4);
-        let room = Arc::new(Room::new(self.max_connections()));
+        let connections = self.max_connections();
+        let room = Arc::new(Room::new(connections));
         let unlisted_proxies = Arc::new(UnlistedProxies::default());
         let cut = Arc::<AtomicUsize>::default();
         let (mut workers, mut to_listen) = (Vec::new(), Vec::new());
@@ -113,6 +116,7 @@ impl Gateway {
             listeners: to_listen,
             ready,
             ended,
+            connections,
             cut,
             presence,
             operators,

@@ -91,7 +91,8 @@ fn nothing_starts_on_a_bad_file() {
 fn the_start_says_what_is_served() {
     let config = "[routes]\n\"/a\" = \"http://h:1\"\n\"/b\" = \"http://h:2\"\n\"/c\" = \"http://h:1\"\n\
         [clients.x]\n[limits]\nanonymous = { requests = 1, per = \"1s\" }\n\
-        tiers.gold = { requests = 2, per = \"1s\" }\n[limits.redis]\nurl = \"${NO_SUCH_REDIS:-}\"\n";
+        tiers.gold = { requests = 2, per = \"1s\" }\n[limits.redis]\nurl = \"${NO_SUCH_REDIS:-}\"\n\
+        [server]\nmax_connections = 12\n";
     let gateway = Gateway::start(config);
     let line = gateway.wait_log("the start", |line| line["message"] == "starting");
     let counts = ["routes", "upstreams", "clients", "limits"].map(|member| line[member].as_u64());
@@ -105,6 +106,17 @@ fn the_start_says_what_is_served() {
     let counters = "in this process (`limits.redis.url` is empty)";
     assert_eq!(line["counters"], counters);
     assert_eq!(gateway.log()[0], line, "it comes first");
+    let line = gateway.wait_log("it to listen", |line| line["message"] == "listening");
+    assert_eq!(line["connections"], 12, "{line}");
+}
+
+#[test]
+fn the_start_says_how_many_connections_fit() {
+    let gateway = Gateway::start_under("ulimit -n 500", "[routes]\n");
+    let line = gateway.wait_log("it to listen", |line| line["message"] == "listening");
+    let fit = line["connections"].as_u64();
+    // Each may need one to a service, and others need some.
+    assert!(fit.is_some_and(|fit| (1..250).contains(&fit)), "{line}");
 }
 
 #[test]
