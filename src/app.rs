@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
@@ -95,20 +96,40 @@ pub enum StartError {
     },
 }
 
-/// Runs the gateway that `file` describes, until it is told to stop. What it ends of is logged.
-///
-/// # Errors
-/// There is not even a log.
-pub fn run(file: &Path) -> io::Result<ExitCode> {
-    let begun = Begun {
-        file: file.to_owned(),
-        program: Program::running(),
-        sockets: sockets_of_systemd(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(live(begun))
+/// A process that is to serve, and takes the signals already.
+pub struct Process {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Process {
+    /// Takes the signals. To be called first of all: one that nobody has asked for yet ends the process.
+    ///
+    /// # Errors
+    /// The system does not let us.
+    pub fn begin() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let signals = {
+            let _within = runtime.enter();
+            Signals::take()?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Runs the gateway that `file` describes, until it is told to stop. What it ends of is logged.
+    ///
+    /// # Errors
+    /// There is not even a log.
+    pub fn run(self, file: &Path) -> io::Result<ExitCode> {
+        let begun = Begun {
+            file: file.to_owned(),
+            program: Program::running(),
+            sockets: sockets_of_systemd(),
+        };
+        self.runtime.block_on(live(begun, self.signals))
+    }
 }
 
 /// What is found out before there is another thread.
@@ -118,9 +139,7 @@ struct Begun {
     sockets: Result<Vec<Inherited>, TakeOverError>,
 }
 
-async fn live(begun: Begun) -> io::Result<ExitCode> {
-    // First of all: a signal that nobody has asked for yet ends the process.
-    let mut signals = Signals::take()?;
+async fn live(begun: Begun, mut signals: Signals) -> io::Result<ExitCode> {
     let path = begun.file.clone();
     let load = apart("load", move || {
         let met = Predecessor::meet();

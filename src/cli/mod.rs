@@ -11,6 +11,7 @@ mod run;
 mod tail;
 mod usage;
 
+use std::env;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::app::Process;
 use crate::config;
 
 const EXAMPLES: &str = "\
@@ -135,6 +137,8 @@ enum Keys {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
+    // First of all: a signal that nobody has asked for yet ends the process.
+    let process = run::is_meant(env::args_os()).then(Process::begin);
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(wrong) => {
@@ -147,7 +151,7 @@ pub fn main() -> ExitCode {
     };
     let file = line.config.file();
     match line.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(file),
+        Command::Run => run::run(process.unwrap_or_else(Process::begin), file),
         Command::Check(options) => check::run(file, &options),
         Command::Explain(asked) => {
             let question = explain::Asked {
