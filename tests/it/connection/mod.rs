@@ -12,6 +12,7 @@ mod leftovers;
 mod names;
 mod overload;
 mod pool;
+mod resting;
 mod slow;
 mod streaming;
 mod unreachable;
