@@ -73,7 +73,7 @@ table! {
         /// stream, and tunnels do not count.
         min_body_rate: Number<0, 1_000_000> = Number(240);
         /// How long all goes on as before when the gateway is told to stop, but for `/readyz` of the admin
-        /// port: time for a load balancer to notice, an hour at most. A second signal ends it.
+        /// port: time for a load balancer to notice, at most `1h`. A second signal ends it.
         drain_delay: Delay<3_600_000> = Delay(Duration::ZERO), restart;
         /// How long requests in flight may take when the gateway stops.
         drain_timeout: Duration = Duration::from_secs(30), restart;

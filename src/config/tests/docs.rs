@@ -106,33 +106,78 @@ fn the_tables_are_those_of_the_declared_keys() {
     assert_up_to_date("docs/configuration.md", &page);
 }
 
-/// Both ends of every range of numbers on the page are taken, and what is just beyond is not.
+/// Both ends of every range on the page are taken, and what is just beyond is not: of numbers, and of
+/// sizes and durations, whose ends stand in what is said of them.
 #[test]
 fn documented_ranges_are_those_that_are_taken() {
-    let mut checked = 0;
+    let (mut numbers, mut others) = (0, 0);
     for (path, row) in rows() {
-        let cells: Vec<_> = row.split(" | ").collect();
-        let ([key, takes, ..], true) = (&cells[..], row.contains("| a number from ")) else {
+        let cells: Vec<_> = row.splitn(4, " | ").collect();
+        let [key, takes, _, about] = cells[..] else {
             continue;
         };
         let key = key.trim_matches(['|', '`', ' ']);
-        let range = takes.strip_prefix("a number from ").unwrap();
-        let (least, most) = range.split_once(" to ").unwrap();
-        let most = most.trim_end_matches(", or `\"off\"`");
-        let (least, most): (i128, i128) = (least.parse().unwrap(), most.parse().unwrap());
-        let is_taken = |number: i128| {
-            let said = read(&with(path, key, number)).map_err(|problems| problems.to_string());
-            said.err()
-                .is_none_or(|said| !said.contains("takes a number"))
+        let is_taken = |value: &str| {
+            let said = read(&with(path, key, value)).map_err(|problems| problems.to_string());
+            let refusal = format!("{key}` takes ");
+            said.err().is_none_or(|said| !said.contains(&refusal))
         };
-        assert!(is_taken(least) && is_taken(most), "{path} {key}: {row}");
-        assert!(
-            !is_taken(least - 1) && !is_taken(most + 1),
-            "{path} {key}: {row}"
-        );
-        checked += 1;
+        let (good, bad) = if let Some((_, range)) = takes.split_once("a number from ") {
+            numbers += 1;
+            let (least, rest) = range.split_once(" to ").unwrap();
+            let most = rest.split(',').next().unwrap();
+            let beyond: [i128; 2] = [least, most].map(|end| end.parse().unwrap());
+            let beyond = [beyond[0] - 1, beyond[1] + 1].map(|number| number.to_string());
+            (vec![least.to_owned(), most.to_owned()], beyond.to_vec())
+        } else if takes.contains("a size") || takes.contains("a duration") {
+            let Some(ends) = ends(about) else { continue };
+            others += 1;
+            let quoted = |end: String| format!("\"{end}\"");
+            let (least, most) = ends;
+            let beyond = [least.map(|end| next(end, false)), Some(next(most, true))];
+            let both = least.into_iter().chain([most]).map(str::to_owned);
+            (
+                both.map(quoted).collect(),
+                beyond.into_iter().flatten().map(quoted).collect(),
+            )
+        } else {
+            continue;
+        };
+        let wrong: Vec<_> = good.iter().filter(|value| !is_taken(value)).collect();
+        assert!(wrong.is_empty(), "{path} {key}: {wrong:?} of {row}");
+        let wrong: Vec<_> = bad.iter().filter(|value| is_taken(value)).collect();
+        assert!(wrong.is_empty(), "{path} {key}: {wrong:?} of {row}");
     }
-    assert!(checked > 8, "the page has ranges");
+    assert!(numbers > 20 && others > 2, "{numbers} and {others} ranges");
+}
+
+/// The ends of a range of sizes or durations, the lower one if it is said: "from `1KiB` to `16MiB`",
+/// "at most `10s`".
+fn ends(about: &str) -> Option<(Option<&str>, &str)> {
+    let quoted = |text: &'static str| {
+        let (_, rest) = about.split_once(text)?;
+        rest.split_once('`').map(|(end, _)| (end, rest))
+    };
+    if let Some((least, rest)) = quoted("from `") {
+        let (_, most) = rest.split_once("` to `")?;
+        return Some((Some(least), most.split_once('`')?.0));
+    }
+    quoted("at most `").map(|(most, _)| (None, most))
+}
+
+/// The size or duration just beyond the end of a range.
+fn next(end: &str, up: bool) -> String {
+    let (number, unit) = end.split_at(end.find(|c: char| !c.is_ascii_digit()).unwrap());
+    let (factor, unit) = match unit {
+        "KiB" => (1 << 10, "B"),
+        "MiB" => (1 << 20, "B"),
+        "s" => (1000, "ms"),
+        "h" => (3_600_000, "ms"),
+        unit => panic!("{unit}"),
+    };
+    let number = number.parse::<u64>().unwrap() * factor;
+    let number = if up { number + 1 } else { number - 1 };
+    format!("{number}{unit}")
 }
 
 /// The rows of all tables, each with the path of its table.
@@ -144,8 +189,8 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// A configuration with a number in that place.
-fn with(path: &str, key: &str, number: i128) -> String {
+/// A configuration with that value in that place.
+fn with(path: &str, key: &str, value: &str) -> String {
     let beside = match path {
         "route" => "prefix = \"/x\"\nupstream = \"http://x\"\n",
         "upstreams.NAME" => "endpoints = \"http://x\"\n",
@@ -160,7 +205,7 @@ fn with(path: &str, key: &str, number: i128) -> String {
         "route" => "[[route]]\n".to_owned(),
         path => format!("[{path}]\n"),
     };
-    format!("{table}{beside}{key} = {number}\n")
+    format!("{table}{beside}{key} = {value}\n")
 }
 
 fn table(keys: &[Key]) -> String {
