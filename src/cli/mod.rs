@@ -22,6 +22,7 @@ use clap_complete::Shell;
 
 use crate::app::Process;
 use crate::config;
+use crate::message::own_keys;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -202,8 +203,9 @@ fn fail(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes to standard error. If that is closed, there is nobody to tell.
+/// Writes to standard error, without keys. If that is closed, there is nobody to tell.
 fn complain(text: &str) {
+    let text = own_keys::hidden(text);
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 

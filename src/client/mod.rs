@@ -17,6 +17,7 @@ use smol_str::SmolStr;
 
 use crate::limit::{Policy, Subject};
 use crate::message::bytes::is_safe_name;
+use crate::message::own_keys;
 
 /// A configured caller. Downstream learns its name; counters and log lines carry it.
 #[derive(Debug, Clone)]
@@ -85,10 +86,12 @@ pub struct ClientName(SmolStr);
 impl ClientName {
     /// Parses a name as it stands in the configuration.
     pub fn parse(text: &str) -> Result<Self, InvalidClientName> {
-        if is_safe_name(text.as_bytes()) {
+        if own_keys::find(text.as_bytes()).is_some() {
+            Err(InvalidClientName::Key)
+        } else if is_safe_name(text.as_bytes()) {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidClientName)
+            Err(InvalidClientName::Characters)
         }
     }
 
@@ -98,10 +101,16 @@ impl ClientName {
     }
 }
 
-/// A client's name that could not stand in a header or a counter's key.
+/// Why a text cannot be a client's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -")]
-pub struct InvalidClientName;
+pub enum InvalidClientName {
+    /// It could not stand in a header or a counter's key.
+    #[error("a client's name has 1 to 128 characters of A-Z a-z 0-9 . _ -")]
+    Characters,
+    /// It would show a key to everybody.
+    #[error("this is a key, not a name: treat it as leaked")]
+    Key,
+}
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +133,10 @@ mod tests {
             "a/b",
             too_long.as_str(),
         ] {
-            assert_eq!(ClientName::parse(name), Err(InvalidClientName), "{name}");
+            let error = ClientName::parse(name).unwrap_err();
+            assert_eq!(error, InvalidClientName::Characters, "{name}");
         }
+        let key = format!("tg_{}", "7".repeat(64));
+        assert_eq!(ClientName::parse(&key), Err(InvalidClientName::Key));
     }
 }

@@ -1,10 +1,13 @@
 //! Credentials in URLs, and in what is meant to be one.
 
+use crate::message::own_keys;
+
 /// How messages say where user and password stand.
 const USER_OF_A_URL: &str = "[user:password@]";
 
-/// A message in which nothing is quoted that has credentials in it.
+/// A message in which nothing is quoted that has credentials in it, and no key can be read.
 pub(super) fn without_credentials(message: String) -> String {
+    let message = own_keys::hidden(message).into_owned();
     // What the message itself explains is no secret.
     if !has_credentials(&message.replace(USER_OF_A_URL, "")) {
         return message;

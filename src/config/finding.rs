@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::source::{Sources, Span};
+use crate::message::own_keys;
 
 /// What is wrong, or odd, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,14 +38,14 @@ pub enum Severity {
 }
 
 impl Finding {
-    /// A warning that is about no place in a file.
+    /// A warning that is about no place in a file. No key can be read in it.
     pub fn warning(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             file: None,
             line: None,
             column: None,
-            message: message.into(),
+            message: own_keys::hidden(message.into()).into_owned(),
             help: None,
             is_passing: false,
         }

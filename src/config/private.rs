@@ -1,17 +1,22 @@
 //! Problems are shown and logged with lines of the file. Lines that may hold a secret are not: those
 //! below `clients`, those of a kind that is one, those with credentials in a URL or with a header field
 //! and its value, and those with a value that may be one at an unknown key, or in the place of something
-//! else. Of a file that cannot be parsed, no line is shown.
+//! else, and those with a key as `tollgate keys new` makes them. Of a file that cannot be parsed, no line is shown.
 
 use super::credentials::has_credentials;
 use super::source::{At, Sources};
 use super::tree::Value;
+use crate::message::own_keys;
 
 /// Hides all that stands below `clients`, and credentials in URLs, queries and header fields wherever they
 /// stand.
 pub(super) fn hide_secrets(tree: &At<Value>, sources: &mut Sources) {
-    let is_secret =
-        |text: &str| has_credentials(text) || has_secret_query(text) || has_named_value(text);
+    let is_secret = |text: &str| {
+        has_credentials(text)
+            || has_secret_query(text)
+            || has_named_value(text)
+            || own_keys::find(text.as_bytes()).is_some()
+    };
     tree.each(&mut |text, span| {
         if text.is_some_and(is_secret) {
             sources.hide(span);

@@ -62,7 +62,7 @@ impl Problem {
 
     /// Another place that is part of the problem.
     pub(super) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.also.push((span, label.into()));
+        self.also.push((span, without_credentials(label.into())));
         self
     }
 

@@ -6,6 +6,8 @@ use std::ops::{Deref, Range};
 
 use memchr::memchr_iter;
 
+use crate::message::own_keys;
+
 /// Which of the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SourceId(usize);
@@ -137,12 +139,12 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// Takes a source in.
+    /// Takes a source in. Lines with a key in them are not shown.
     pub(super) fn add(&mut self, name: &str, text: &str) -> SourceId {
         self.list.push(Source {
             name: name.to_owned(),
             text: text.to_owned(),
-            hidden: Vec::new(),
+            hidden: own_keys::find_all(text.as_bytes()).collect(),
         });
         SourceId(self.list.len() - 1)
     }

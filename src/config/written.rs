@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::file::Written;
 use super::keys::{Line, Shown, join, lines};
+use crate::message::own_keys;
 
 /// How many lines are shown of a configuration.
 const MOST: usize = 5000;
@@ -52,9 +53,9 @@ fn flatten(table: &str, lines: Vec<Line>, all: &mut Vec<WrittenLine>) {
             _ if line.is_default && is_named => {}
             Shown::None => {}
             shown if all.len() < MOST => all.push(WrittenLine {
-                table: table.to_owned(),
-                key: line.key.into_owned(),
-                value: shown.to_string(),
+                table: own_keys::hidden(table).into_owned(),
+                key: own_keys::hidden(line.key).into_owned(),
+                value: own_keys::hidden(shown.to_string()).into_owned(),
                 default: line.is_default,
             }),
             _ => {}

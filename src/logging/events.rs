@@ -13,6 +13,7 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::lock::lock;
+use crate::message::own_keys;
 use crate::words::{Word, words};
 
 /// How many lines without a mark are kept.
@@ -199,7 +200,7 @@ impl Visit for Said {
     }
 }
 
-/// The text of a value, or what fits of it and a sign that something is missing.
+/// The text of a value without keys, or what fits of it and a sign that something is missing.
 fn cut(value: &dyn fmt::Display, room: usize) -> String {
     let mut text = Cut {
         text: String::new(),
@@ -209,7 +210,7 @@ fn cut(value: &dyn fmt::Display, room: usize) -> String {
     if write!(text, "{value}").is_err() {
         text.text.push_str(CUT);
     }
-    text.text
+    own_keys::hidden(text.text).into_owned()
 }
 
 struct Cut {

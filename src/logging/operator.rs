@@ -22,6 +22,7 @@ use crate::lock::lock;
 
 use super::events::{EventLayer, Events, visit_numbers};
 use super::{Sink, Target};
+use crate::message::own_keys;
 
 /// The operator's log.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// One event's text, handed over when the event ends.
+/// One event's text, handed over without keys when the event ends.
 struct Line<'a> {
     sink: &'a Sink,
     text: Vec<u8>,
@@ -189,6 +190,7 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
+        own_keys::hide(&mut self.text);
         if !self.text.is_empty() {
             self.sink.write(mem::take(&mut self.text));
         }

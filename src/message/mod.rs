@@ -22,6 +22,7 @@ pub mod lenient;
 pub(crate) mod lenient_servers;
 pub mod mapping;
 pub mod method;
+pub mod own_keys;
 pub mod own_urls;
 pub mod path;
 #[cfg(test)]

@@ -174,6 +174,14 @@ fn a_new_key_comes_with_the_line_that_lets_it_in() {
     let another = tollgate(&["keys", "new", "mobile-app"]);
     assert!(!another.stdout.contains(hash), "the same key twice");
     assert_eq!(tollgate(&["keys", "new", "not a name"]).code, Some(2));
+    let done = tollgate(&["keys", "new", key]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.stdout.is_empty(), "{done:?}");
+    assert!(
+        done.stderr.contains("this is a key, not a name"),
+        "{done:?}"
+    );
+    assert!(!done.stderr.contains(key), "{done:?}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::file::{File, Written};
 use super::keys::{Kind, Line, Shown, lines};
+use crate::message::own_keys;
 use public::name_of;
 
 /// One thing that differs between two configurations.
@@ -41,6 +42,14 @@ pub enum ChangeKind {
     NeedsRestart,
 }
 
+impl Change {
+    /// A change in whose text no key can be read.
+    fn new(kind: ChangeKind, text: String) -> Self {
+        let text = own_keys::hidden(text).into_owned();
+        Self { kind, text }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -60,7 +69,7 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
         .chain(addresses::trusted(served, now))
         .chain(listeners::compare(started, now))
         .chain(wider)
-        .map(|(kind, text)| Change { kind, text })
+        .map(|(kind, text)| Change::new(kind, text))
         .collect();
     let now = shown(now);
     for (before, kind) in [
@@ -141,7 +150,7 @@ impl Place {
         };
         text.push_str(&what.to_string());
         text.push_str(end);
-        Change { kind, text }
+        Change::new(kind, text)
     }
 }
 

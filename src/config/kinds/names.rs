@@ -2,9 +2,9 @@
 
 use http::{HeaderName, Method};
 
-use crate::client::{AllowEntry, ApiKeyHash, ClientName};
+use crate::client::{AllowEntry, ApiKeyHash, ClientName, InvalidClientName};
 use crate::config::keys::{Shown, Text};
-use crate::message::bytes::{TOKEN, UNRESERVED, is_safe_name};
+use crate::message::bytes::{TOKEN, UNRESERVED};
 use crate::message::host;
 use crate::message::key_sources::KeySource;
 use crate::message::known_field::KnownField;
@@ -23,14 +23,22 @@ impl Text for Name {
     const PATTERN: &str = NAME;
 
     fn parse(text: &str) -> Result<Self, String> {
-        if is_safe_name(text.as_bytes()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned())
+        check_name(text).map(|()| Self(text.to_owned()))
     }
 
     fn text(&self) -> String {
         self.0.clone()
+    }
+}
+
+/// Whether a text may be a name.
+fn check_name(text: &str) -> Result<(), String> {
+    match ClientName::parse(text) {
+        Ok(_) => Ok(()),
+        Err(InvalidClientName::Characters) => {
+            Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned())
+        }
+        Err(error @ InvalidClientName::Key) => Err(error.to_string()),
     }
 }
 
@@ -54,12 +62,15 @@ impl Text for AllowEntry {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (kind, name) = text.split_once(':').unwrap_or(("", text));
-        let is_name = is_safe_name(name.as_bytes());
+        let checked = check_name(name);
+        let is_name = checked.is_ok();
         match kind {
             "group" if is_name => Ok(Self::Group(name.to_owned())),
             "client" if is_name => Ok(Self::Client(name.to_owned())),
-            _ if !is_name => Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned()),
-            _ => Err(format!("write \"group:{name}\" or \"client:{name}\"")),
+            _ => Err(match checked {
+                Err(why) => why,
+                Ok(()) => format!("write \"group:{name}\" or \"client:{name}\""),
+            }),
         }
     }
 
@@ -284,6 +295,11 @@ impl Text for Method {
 
     fn parse(text: &str) -> Result<Self, String> {
         let upper = text.to_ascii_uppercase();
+        if ["*", "ALL", "ANY"].contains(&&*upper) {
+            return Err(
+                "leave `methods` out: any method is taken; in `cors`, write \"*\"".to_owned(),
+            );
+        }
         match Self::from_bytes(text.as_bytes()) {
             Ok(Self::CONNECT | Self::TRACE) => Err("CONNECT and TRACE are always refused".into()),
             Ok(method) if text == upper => Ok(method),

@@ -26,7 +26,7 @@ protected = ["api", "/api/", "/a//b", "/a/../b", "/a?b"]
 prefix = "/b"
 upstream = "http://localhost:4002"
 hosts = ["a.*.com", "example.com:80"]
-methods = ["get", "TRACE", "GET,PUT"]
+methods = ["get", "TRACE", "GET,PUT", "*", "all", "Any"]
 "#,
         r#"
 2:14 "api": `access.protected` takes a path prefix such as "/api/orders": it must start with `/`: write `/api`
@@ -39,6 +39,9 @@ methods = ["get", "TRACE", "GET,PUT"]
 7:12 "get": `route.methods` takes a method such as "GET": write `GET`: methods are case-sensitive
 7:19 "TRACE": `route.methods` takes a method such as "GET": CONNECT and TRACE are always refused
 7:28 "GET,PUT": `route.methods` takes a method such as "GET": a method is one word
+7:39 "*": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"
+7:44 "all": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"
+7:51 "Any": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"
 "#,
     );
 }

@@ -290,3 +290,63 @@ error: this is not TOML
 ",
     );
 }
+
+/// A key as `tollgate keys new` makes them, wherever somebody has put one.
+#[test]
+fn keys_of_our_own_anywhere() {
+    let digits = "70129031".repeat(8);
+    let key = format!("tg_{digits}");
+    for text in [
+        "[clients]\nKEY = \"mobile\"\n",
+        "[clients.KEY]\nkeys = []\n",
+        "[clients.x]\nKEY = 1\n",
+        "[clients.x]\nkeys = [\"KEY\"]\n",
+        "[clients.x]\ntier = \"KEY\"\n",
+        "[clients.x]\ntier = \"a\" # KEY\n",
+        "[access]\napi_key_header = \"x-api-key: KEY\"\n",
+        "[access]\nprotected = [\"KEY\"]\n",
+        "[access]\nprotected = [{ prefix = \"/\", allow = [\"client:KEY\"] }]\n",
+        "[access]\nprotected = [{ prefix = \"/\", allow = [\"KEY\"] }]\n",
+        "[routes]\n\"/a\" = \"http://h?x=KEY\"\n",
+        "[routes]\n\"/a\" = \"KEY\"\n",
+        "[routes]\nKEY = \"http://h\"\n",
+        "[upstreams.KEY]\nendpoints = \"http://h\"\n",
+        "[server]\nKEY = 1\n",
+        "KEY = [\n",
+        "listen = \"${KEY}\"\n",
+    ] {
+        let read = read(&text.replace("KEY", &key));
+        let problems = read.expect_err(text);
+        let mut said = format!("{problems} {problems:?} {}", problems.render(true));
+        said.extend(
+            problems
+                .findings()
+                .map(|it| serde_json::json!(it).to_string()),
+        );
+        assert!(!said.contains("70129031"), "{text}: {said}");
+    }
+    let said = complaints(&format!("[clients.{key}]\nkeys = []\n"));
+    assert!(
+        said.contains("this is a key, not a name: treat it as leaked"),
+        "{said}"
+    );
+}
+
+#[test]
+fn keys_of_our_own_in_a_good_file() {
+    let config = |digits: &str| {
+        let key = format!("tg_{}", digits.repeat(8));
+        let set = format!("request_headers = {{ set = {{ x = \"{key}\" }} }}");
+        let route = format!("[routes.\"/{key}\"]\nupstream = \"http://h/{key}\"\n{set}\n");
+        good(&format!(
+            "{route}[limits]\nstate_file = \"/{key}\"\n[clients.x]\n"
+        ))
+    };
+    let (old, new) = (config("70129031"), config("70129032"));
+    let mut said = reload(&old, &new).join("\n") + &oddities(&new).concat();
+    for line in new.written.shown_lines() {
+        said += &serde_json::json!(line).to_string();
+    }
+    assert!(said.contains("tg_..."), "{said}");
+    assert!(!said.contains("7012903"), "{said}");
+}

@@ -1,11 +1,12 @@
 //! What a request turns out to have been: for its line, for what is counted, and for who looks on.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::client::Client;
 use crate::limit::Policy;
-use crate::message::path::RequestPath;
+use crate::message::own_keys;
 use crate::message::target::host_without_port;
 use crate::pipeline::codes;
 use crate::pipeline::identify::Caller;
@@ -18,9 +19,10 @@ use super::Record;
 const CLIENT_CLOSED: u16 = 499;
 
 impl<'r> Record<'r> {
-    /// The canonical path, if there is one.
-    pub(super) fn path(&self) -> Option<&'r RequestPath<'r>> {
-        self.request.and_then(|request| request.path.as_ref())
+    /// The canonical path, if there is one; a key that somebody has put into it cannot be read.
+    pub(super) fn shown_path(&self) -> Option<Cow<'r, str>> {
+        let path = self.request?.path.as_ref()?;
+        Some(own_keys::hidden(path.as_str()))
     }
 
     /// The client, as far as there is one, and how far it is known.

@@ -22,7 +22,7 @@ impl Record<'_> {
             ip: self.address(),
             method: method.map(Entry::cut),
             host: self.host().map(Entry::cut_bytes),
-            path: self.path().map(|path| Entry::cut(path.as_str())),
+            path: self.shown_path().map(|path| Entry::cut(&path)),
             route: self.route().map(|route| route.name.clone()),
             upstream: self.upstream.get().map(|upstream| upstream.name.clone()),
             endpoint: self.endpoint.borrow().as_deref().map(Into::into),

@@ -7,7 +7,6 @@ use crate::client::KeyId;
 use crate::logging::{Member, Members, start};
 use crate::message::caller::put_address;
 use crate::message::known_field::KnownField;
-use crate::message::path::RequestPath;
 use crate::words::Word;
 
 use super::super::identify::Caller;
@@ -81,7 +80,10 @@ impl Record<'_> {
             Some(request?.head.method.as_str().as_bytes())
         });
         line.word(Member::Host, || self.host());
-        line.word(Member::Path, || Some(self.path()?.as_str().as_bytes()));
+        if line.has(Member::Path) {
+            let path = self.shown_path();
+            line.word(Member::Path, || path.as_deref().map(str::as_bytes));
+        }
         line.word(Member::Route, || Some(self.route()?.name.as_bytes()));
     }
 
@@ -165,7 +167,8 @@ impl Record<'_> {
         let method = request.map_or("-", |request| request.head.method.as_str());
         let method = json::shortened(method);
         // A canonical path has no control characters that a terminal would obey.
-        let path = json::shortened(self.path().map_or("-", RequestPath::as_str));
+        let path = self.shown_path();
+        let path = json::shortened(path.as_deref().unwrap_or("-"));
         let client = match request.and_then(|request| request.identity) {
             Some(Identity::Known(Caller::Identified(client))) => client.name.as_str(),
             Some(Identity::Known(Caller::Anonymous(_))) => "anonymous",

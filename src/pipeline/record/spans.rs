@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use crate::message::caller::put_address;
 use crate::message::host;
 use crate::message::known_field::KnownField;
+use crate::message::own_keys;
 use crate::metrics::Exemplar;
 use crate::traces::{Kind, Span};
 
@@ -100,8 +101,12 @@ impl<'r> Record<'r> {
             }
         }
         span.text("url.scheme", request.peer.scheme().as_str());
-        let sent = || request.target.map(|target| text(target.path));
-        let path = self.path().map(|path| path.as_str().into()).or_else(sent);
+        let sent = || {
+            request
+                .target
+                .map(|target| own_keys::hidden(text(target.path)))
+        };
+        let path = self.shown_path().or_else(sent);
         span.text_if("url.path", path);
         put_server(span, request);
         span.text("client.address", address(request.address));
@@ -156,6 +161,7 @@ impl<'r> Record<'r> {
         if let Some(route) = request.route {
             request.put_path(&mut full, route.mapping(&url.base_path));
         }
+        own_keys::hide(&mut full);
         span.text("url.full", text(&full).into_owned());
         span.text("server.address", &*url.host);
         span.number("server.port", url.port);

@@ -42,6 +42,22 @@ fn a_renamed_log_is_left_behind_on_sigusr1() {
     assert_eq!(text.lines().count(), 2, "{text}");
 }
 
+/// A key that somebody has put into a URL or a file is of no use to who reads the logs.
+#[test]
+fn a_key_in_a_path_or_a_file_is_not_logged() {
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream, "access.log");
+    let key = format!("tg_{}", "70129031".repeat(8));
+    gateway.ask(&Request::get(&format!("/a/{key}/b"))).is(200);
+    assert_eq!(gateway.access_log(1)[0]["path"], "/a/tg_.../b");
+    gateway.rewrite(&format!("[clients]\n{key} = \"mobile\"\n"));
+    gateway.signal(Signal::HUP);
+    gateway.wait_log("the refusal", |line| line["level"] == "ERROR");
+    let log = gateway.log_text();
+    assert!(log.contains("this is a key, not a name"), "{log}");
+    assert!(!log.contains("70129031"), "{log}");
+}
+
 #[test]
 fn a_full_disk_holds_up_no_request_and_is_reported() {
     let upstream = Upstream::echo();
