@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::config;
-use crate::import::{self, ImportError, Imported, Source};
+use crate::import::{self, ImportError, Imported, KeysAre, Source};
 
 /// Whose configuration.
 #[derive(Debug, Subcommand)]
@@ -18,6 +18,9 @@ pub(super) enum Import {
         /// routes.json, then protectedRoutes.js and the API keys in JSON where there are some
         #[arg(required = true, num_args = 1..=3, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// In keys that are pairs of strings: whether the keys are the names or the values
+        #[arg(long, value_name = "SIDE")]
+        keys_are: Option<Side>,
         #[command(flatten)]
         how: How,
     },
@@ -30,6 +33,14 @@ pub(super) enum Import {
     },
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Side {
+    /// `{ "KEY": "client" }`
+    Names,
+    /// `{ "client": "KEY" }`
+    Values,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct How {
     /// Print what can be taken over, also if something is left out
@@ -40,7 +51,11 @@ pub(super) struct How {
 /// Runs the command.
 pub(super) fn run(import: &Import) -> ExitCode {
     match import {
-        Import::Node { files, how } => node(files).map(|imported| finish(&imported, how)),
+        Import::Node {
+            files,
+            keys_are,
+            how,
+        } => node(files, *keys_are).map(|imported| finish(&imported, how)),
         Import::Kong { file, how } => kong(file).map(|imported| finish(&imported, how)),
     }
     .unwrap_or_else(|problem| super::fail(&problem))
@@ -55,7 +70,7 @@ fn kong(file: &Path) -> Result<Imported, String> {
     import::kong(source).map_err(|error| error.to_string())
 }
 
-fn node(files: &[PathBuf]) -> Result<Imported, String> {
+fn node(files: &[PathBuf], keys_are: Option<Side>) -> Result<Imported, String> {
     let mut read = files
         .iter()
         .map(|file| read(file))
@@ -72,10 +87,18 @@ fn node(files: &[PathBuf]) -> Result<Imported, String> {
         let expected = "expected routes.json, protectedRoutes.js and one file of keys";
         return Err(format!("{name} is one too many: {expected}"));
     }
+    if keys_are.is_some() && keys.is_empty() {
+        return Err("`--keys-are` is of a file of keys, and none is named".to_owned());
+    }
+    let keys_are = keys_are.map(|side| match side {
+        Side::Names => KeysAre::Names,
+        Side::Values => KeysAre::Values,
+    });
     import::node(
         source(&routes),
         scripts.first().map(source),
         keys.first().map(source),
+        keys_are,
     )
     .map_err(|error: ImportError| error.to_string())
 }

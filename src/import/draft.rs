@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use crate::client::ApiKeyHash;
 
 /// A configuration.
@@ -68,9 +70,23 @@ pub(super) struct Client {
     pub name: String,
     /// What it was called, where that is no valid name here.
     pub was: Option<String>,
-    pub keys: Vec<ApiKeyHash>,
+    pub keys: Vec<Key>,
     pub groups: Vec<String>,
     pub tier: Option<String>,
+}
+
+/// A key of a client.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub hash: ApiKeyHash,
+    pub lifetime: Lifetime,
+}
+
+/// From when, and until when, a key is accepted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lifetime {
+    pub not_before: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Draft {
@@ -175,8 +191,8 @@ impl Client {
         if let Some(was) = &self.was {
             let _ = writeln!(out, "# was {}", quoted(was));
         }
-        let keys: Vec<String> = self.keys.iter().map(ApiKeyHash::to_string).collect();
-        let _ = writeln!(out, "keys = {}", list(&keys));
+        let keys: Vec<String> = self.keys.iter().map(Key::to_toml).collect();
+        let _ = writeln!(out, "keys = [{}]", keys.join(", "));
         if !self.groups.is_empty() {
             let _ = writeln!(out, "groups = {}", list(&self.groups));
         }
@@ -184,6 +200,32 @@ impl Client {
             let _ = writeln!(out, "tier = {}", quoted(tier));
         }
         out
+    }
+}
+
+impl Key {
+    /// A key that is accepted at any time.
+    pub(super) fn of(key: &str) -> Self {
+        Self {
+            hash: ApiKeyHash::of(key.as_bytes()),
+            lifetime: Lifetime::default(),
+        }
+    }
+
+    fn to_toml(&self) -> String {
+        let hash = quoted(&self.hash.to_string());
+        let Lifetime {
+            not_before,
+            expires_at,
+        } = self.lifetime;
+        if not_before.is_none() && expires_at.is_none() {
+            return hash;
+        }
+        let mut pairs = vec![("hash", hash)];
+        for (name, time) in [("not_before", not_before), ("expires_at", expires_at)] {
+            pairs.extend(time.map(|time| (name, quoted(&time.to_string()))));
+        }
+        inline(&pairs)
     }
 }
 

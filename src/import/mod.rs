@@ -7,7 +7,7 @@ mod kong;
 mod node;
 
 pub use kong::kong;
-pub use node::node;
+pub use node::{KeysAre, node};
 
 use std::io;
 use std::path::Path;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::plugins::{Plugin, Plugins, place};
 use super::{called, entries, flag, limits, number, refers, strings, text};
 use crate::client::ApiKeyHash;
-use crate::import::draft::{Client, Draft, Pair, Route, list, quoted};
+use crate::import::draft::{Client, Draft, Key, Pair, Route, list, quoted};
 use crate::import::{Notes, free_name, valid_name};
 
 /// Says where keys are sent: of all `key-auth` together, for it is one place here.
@@ -88,7 +88,7 @@ pub(super) fn consumers(
                     "a key with a `ttl`, for it would not expire; add its hash with `expires_at`",
                 );
             } else if let Some(key) = text(credential, "key") {
-                keys.push(ApiKeyHash::of(key.as_bytes()));
+                keys.push(Key::of(key));
             }
         }
         let groups = entries(consumer, "acls").chain(referring("acls"));

@@ -1,14 +1,18 @@
 //! From the Node gateway: `routes.json`, `protectedRoutes.js` and API keys in JSON.
 
+mod key_members;
+mod key_sides;
 mod keys;
+mod protected;
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+pub use self::key_sides::KeysAre;
 use self::keys::read_keys;
-use super::draft::{Draft, Protected, Route, quoted};
-use super::javascript::literal_list;
+use self::protected::read_protected;
+use super::draft::{Draft, Route, quoted};
 use super::{ImportError, Imported, Notes, Source};
 use crate::config::Format;
 
@@ -24,7 +28,8 @@ const UPSTREAM: [&str; 5] = ["upstream", "target", "to", "service", "url"];
 /// In milliseconds: what is longer was not meant.
 const LONGEST_TIMEOUT: u64 = 24 * 60 * 60 * 1000;
 
-/// Reads the gateway's files, of which only the routes have to be there.
+/// Reads the gateway's files, of which only the routes have to be there. `keys_are` says what the keys
+/// are in a file of keys that pairs strings.
 ///
 /// # Errors
 /// A file that is not what its name says. What stands in a file and has no counterpart is a note.
@@ -32,23 +37,16 @@ pub fn node(
     routes: Source<'_>,
     protected: Option<Source<'_>>,
     keys: Option<Source<'_>>,
+    keys_are: Option<KeysAre>,
 ) -> Result<Imported, ImportError> {
     let mut notes = Notes::default();
     let mut draft = Draft::default();
     read_routes(routes, &mut draft, &mut notes)?;
     if let Some(source) = protected {
-        let list = literal_list(source.text)
-            .map_err(|wrong| ImportError::unexpected(source.name, wrong.to_string()))?;
-        draft.protected = list
-            .iter()
-            .map(|prefix| Protected {
-                prefix: canonical(prefix),
-                methods: Vec::new(),
-            })
-            .collect();
+        read_protected(source, &mut draft, &mut notes)?;
     }
     if let Some(source) = keys {
-        read_keys(source, &mut draft, &mut notes)?;
+        read_keys(source, keys_are, &mut draft, &mut notes)?;
     }
     let toml = draft.to_toml(COMMENT);
     Ok(notes.with(toml))
@@ -194,7 +192,6 @@ pub(super) fn canonical(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ApiKeyHash;
 
     fn import(routes: &str, protected: Option<&str>, keys: Option<&str>) -> Imported {
         let source = |name, text| Source { name, text };
@@ -202,6 +199,7 @@ mod tests {
             source("routes.json", routes),
             protected.map(|text| source("protectedRoutes.js", text)),
             keys.map(|text| source("keys.json", text)),
+            None,
         );
         imported.expect("files that can be read").good()
     }
@@ -287,47 +285,6 @@ mod tests {
                 "routes.json: `/b`, which stands beside `routes`",
                 "routes.json: `port`, which stands beside `routes`",
             ]
-        );
-    }
-
-    #[test]
-    fn keys_are_hashed_whatever_the_file_looks_like() {
-        for keys in [
-            r#"{ "demo-key-mobile-app": "mobile-app" }"#,
-            r#"{ "mobile-app": "demo-key-mobile-app" }"#,
-            r#"{ "demo-key-mobile-app": { "client": "mobile-app" } }"#,
-            r#"{ "mobile-app": { "apiKey": "demo-key-mobile-app" } }"#,
-            r#"{ "mobile-app": ["demo-key-mobile-app"] }"#,
-            r#"{ "clients": [{ "name": "mobile-app", "key": "demo-key-mobile-app" }] }"#,
-        ] {
-            let imported = import("{}", Some("module.exports = ['/api/orders/']"), Some(keys));
-            let hash = ApiKeyHash::of(b"demo-key-mobile-app");
-            let client = format!("[clients.mobile-app]\nkeys = [\"{hash}\"]\n");
-            assert!(imported.toml.contains(&client), "{keys}: {}", imported.toml);
-            assert!(!imported.toml.contains("demo-key"), "{}", imported.toml);
-            assert!(
-                imported
-                    .toml
-                    .contains("protected = [\n    \"/api/orders\",\n]")
-            );
-        }
-    }
-
-    #[test]
-    fn two_keys_of_a_client_are_one_client_and_names_become_valid() {
-        let keys = r#"{ "k1": "Mobile App", "k2": "Mobile App", "k3": "Mobile/App" }"#;
-        let imported = import("{}", None, Some(keys));
-        let hash = |key: &[u8]| ApiKeyHash::of(key).to_string();
-        let clients = format!(
-            "[clients.Mobile-App]\n# was \"Mobile App\"\nkeys = [\"{}\", \"{}\"]\n\n[clients.Mobile-App-2]\n# was \"Mobile/App\"\nkeys = [\"{}\"]\n",
-            hash(b"k1"),
-            hash(b"k2"),
-            hash(b"k3"),
-        );
-        assert!(imported.toml.contains(&clients), "{}", imported.toml);
-        assert!(
-            imported.differs.is_empty(),
-            "a client with two keys leaves no doubt"
         );
     }
 }

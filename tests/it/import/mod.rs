@@ -75,3 +75,35 @@ fn a_script_that_would_have_to_be_run_is_refused() {
         "{done:?}"
     );
 }
+
+#[test]
+fn a_list_that_is_added_to_is_refused() {
+    let script = "const x = [\"/api/orders\"];\nx.push(\"/api/admin\");\nmodule.exports = x;";
+    let files = [("routes.json", "{}"), ("protectedRoutes.js", script)];
+    for args in [&["node"][..], &["node", "--partial"]] {
+        let done = import(&files, args);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+        assert!(
+            done.stderr.contains("protectedRoutes.js: line 2: "),
+            "{done:?}"
+        );
+    }
+}
+
+#[test]
+fn which_side_the_keys_are_can_be_said() {
+    let files = [
+        ("routes.json", "{}"),
+        ("keys.json", r#"{ "mobile-app": "correct-horse-key" }"#),
+    ];
+    let done = import(&files, &["node"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+    assert!(done.stderr.contains("--keys-are values"), "{done:?}");
+
+    let done = import(&files, &["node", "--keys-are", "values"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("[clients.mobile-app]"), "{done:?}");
+
+    let done = import(&files[..1], &["node", "--keys-are", "values"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+}
