@@ -62,6 +62,8 @@ pub(super) struct Upstream {
 pub(super) struct Limit {
     pub name: String,
     pub pairs: Vec<Pair>,
+    /// The address of what it was made from: what has one address is one counter.
+    pub of: usize,
 }
 
 /// A client.

@@ -96,26 +96,6 @@ pub(super) fn consumers(
             .filter_map(|acl| text(acl, "group"))
             .map(group_name)
             .collect();
-        for other in consumer
-            .as_object()
-            .into_iter()
-            .flat_map(serde_json::Map::keys)
-        {
-            let has_counterpart = matches!(
-                other.as_str(),
-                "username"
-                    | "custom_id"
-                    | "id"
-                    | "tags"
-                    | "created_at"
-                    | "keyauth_credentials"
-                    | "acls"
-                    | "plugins"
-            );
-            if !has_counterpart {
-                notes.left_out(&place, format!("`{other}` has no counterpart"));
-            }
-        }
         let name = free_name(was, |name| {
             draft.clients.iter().any(|client| client.name == name)
         });

@@ -121,7 +121,7 @@ pub(super) fn clash(one: &Route, other: &Route) -> bool {
 /// A route that answers in the place of one which cannot be taken over; `path` may be a regular
 /// expression. With `wants_key` a key is all that this one asked for.
 pub(super) fn refusal(route: &Value, path: &str, wants_key: bool) -> Route {
-    let mut hosts = strings(route, "hosts");
+    let mut hosts = hosts(route);
     // One that cannot be said here stands for all.
     if !hosts.iter().all(|host| is_host(host)) {
         hosts.clear();
@@ -160,9 +160,23 @@ pub(super) fn longer_segments(draft: &Draft, notes: &mut Notes) {
     }
 }
 
+/// The hosts of a route, each once.
+pub(super) fn hosts(route: &Value) -> Vec<String> {
+    let mut hosts: Vec<String> = Vec::new();
+    for host in strings(route, "hosts") {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
 /// Whether a host can be said here: a name, or `*.` and a name.
 pub(super) fn is_host(host: &str) -> bool {
-    !host.strip_prefix("*.").unwrap_or(host).contains('*')
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// Whether a route has rules that keep callers out.

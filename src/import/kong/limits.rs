@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::plugins::{Plugin, place};
 use super::{number, text};
 use crate::import::draft::{Draft, Limit, Pair, quoted};
-use crate::import::{Notes, valid_name};
+use crate::import::{Notes, free_name};
 
 const WINDOWS: [(&str, &str); 6] = [
     ("second", "1s"),
@@ -24,7 +24,13 @@ pub(super) fn policies(plugin: &Plugin<'_>, draft: &mut Draft, notes: &mut Notes
     let by = match text(plugin.config, "limit_by").unwrap_or("consumer") {
         "consumer" | "credential" => "client",
         "ip" => "ip",
-        "service" if !plugin.owner.is_empty() => "route",
+        "service" if !plugin.owner.is_empty() => {
+            notes.differs(
+                &place,
+                "each route counts by itself, not all of a service together",
+            );
+            "route"
+        }
         other => {
             notes.left_out(&place, format!("a limit by `{other}`"));
             return Vec::new();
@@ -36,20 +42,28 @@ pub(super) fn policies(plugin: &Plugin<'_>, draft: &mut Draft, notes: &mut Notes
     } else {
         plugin.owner
     };
+    let of = plugin.address();
     let mut names = Vec::new();
-    for (window, pairs) in windows(plugin.config) {
-        let name = format!("{}-{window}", valid_name(owner));
-        if !draft.policies.iter().any(|policy| policy.name == name) {
-            let mut pairs = pairs;
-            pairs.push(("by", quoted(by)));
-            draft.policies.push(Limit {
-                name: name.clone(),
-                pairs,
-            });
+    for (window, mut pairs) in windows(plugin.config) {
+        pairs.push(("by", quoted(by)));
+        let mut own = draft.policies.iter();
+        if let Some(policy) = own.find(|policy| policy.of == of && policy.pairs == pairs) {
+            names.push(policy.name.clone());
+            continue;
         }
-        names.push(name);
+        let name = limit_name(owner, window, draft);
+        names.push(name.clone());
+        draft.policies.push(Limit { name, pairs, of });
     }
     names
+}
+
+/// A name that no other tier or policy has.
+fn limit_name(owner: &str, window: &str, draft: &Draft) -> String {
+    free_name(&format!("{owner}-{window}"), |name| {
+        let mut limits = draft.tiers.iter().chain(&draft.policies);
+        limits.any(|limit| limit.name == name)
+    })
 }
 
 /// The tier that a consumer's own `rate-limiting` becomes.
@@ -82,10 +96,11 @@ pub(super) fn tier(
                 place,
                 "its limit holds beside those of routes, not instead of them",
             );
-            let name = format!("{client}-{window}");
+            let name = limit_name(client, window, draft);
             draft.tiers.push(Limit {
                 name: name.clone(),
                 pairs,
+                of: plugin.address(),
             });
             tier = Some(name);
         }

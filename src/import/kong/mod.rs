@@ -4,6 +4,7 @@
 mod access;
 mod closed;
 mod differences;
+mod known;
 mod limits;
 mod plugins;
 mod routes;
@@ -31,7 +32,7 @@ const SAID_ONLY: [&str; 7] = [
     "_konnect",
 ];
 
-const TAKEN: [&str; 7] = [
+const TAKEN: [&str; 8] = [
     "services",
     "routes",
     "consumers",
@@ -39,6 +40,7 @@ const TAKEN: [&str; 7] = [
     "acls",
     "plugins",
     "upstreams",
+    "targets",
 ];
 
 const COMMENT: &str = "\
@@ -75,6 +77,7 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
 
     let mut draft = Draft::default();
     let plugins = Plugins::of(&document);
+    known::unknown(&document, &plugins.all(), &mut notes);
     access::key_names(&plugins, &mut draft, &mut notes);
     access::consumers(&document, &plugins, &mut draft, &mut notes);
     routes::routes(&document, &plugins, &mut draft, &mut notes);

@@ -31,9 +31,29 @@ pub(super) const ACCESS: [&str; 18] = [
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plugin<'k> {
     pub name: &'k str,
+    /// All of it.
+    pub whole: &'k Value,
     pub config: &'k Value,
     /// Whose it is: the name of a service, route or consumer; empty if it is global.
     pub owner: &'k str,
+}
+
+impl Plugin<'_> {
+    /// Where it stands in memory, which tells it from every other one.
+    pub(super) fn address(&self) -> usize {
+        std::ptr::from_ref(self.whole).addr()
+    }
+
+    /// Whether it keeps callers out.
+    pub(super) fn keeps_out(&self) -> bool {
+        let answers_all = self.name == "request-termination" && self.trigger().is_none();
+        ACCESS.contains(&self.name) || answers_all
+    }
+
+    /// The field or parameter that a request must have for `request-termination` to answer it.
+    pub(super) fn trigger(&self) -> Option<&str> {
+        self.config.get("trigger")?.as_str()
+    }
 }
 
 /// All that stand at the top of the file.
@@ -74,7 +94,7 @@ impl<'k> Plugins<'k> {
         let plugins = self.for_route(route, service).into_iter();
         let closing = plugins.filter(|plugin| match plugin.name {
             "key-auth" => self.protects(plugin),
-            name => keeps_out(name),
+            _ => plugin.keeps_out(),
         });
         let mut names: Vec<&str> = closing.map(|plugin| plugin.name).collect();
         names.extend(self.closing_some(route, service));
@@ -101,8 +121,9 @@ impl<'k> Plugins<'k> {
         };
         entries(self.document, "plugins")
             .filter(is_for)
-            .filter_map(|plugin| plugin.get("name")?.as_str())
-            .find(|name| keeps_out(name))
+            .filter_map(|plugin| Self::plugin(plugin, ""))
+            .find(Plugin::keeps_out)
+            .map(|plugin| plugin.name)
     }
 
     /// The name of one that keeps a consumer, or consumers of a group, from everything.
@@ -114,9 +135,8 @@ impl<'k> Plugins<'k> {
         });
         let of_groups = of_groups.filter_map(|plugin| Self::plugin(plugin, ""));
         let own = self.for_consumer(consumer).into_iter();
-        own.chain(of_groups)
-            .map(|plugin| plugin.name)
-            .find(|name| keeps_out(name))
+        let found = own.chain(of_groups).find(Plugin::keeps_out);
+        found.map(|plugin| plugin.name)
     }
 
     /// Whether `key-auth` keeps anonymous callers out. With `anonymous` whoever has no key is let in as
@@ -128,7 +148,7 @@ impl<'k> Plugins<'k> {
             let consumer = consumers.find(|consumer| refers(reference, consumer));
             consumer.is_some_and(|consumer| {
                 let plugins = self.for_consumer(consumer);
-                plugins.iter().any(|plugin| keeps_out(plugin.name))
+                plugins.iter().any(Plugin::keeps_out)
             })
         })
     }
@@ -140,8 +160,20 @@ impl<'k> Plugins<'k> {
 
     /// Everything called so, wherever it stands.
     pub(super) fn called(&self, name: &str) -> Vec<Plugin<'k>> {
+        let mut all = self.all();
+        all.retain(|plugin| plugin.name == name);
+        all
+    }
+
+    /// Every plugin that is enabled, wherever it stands, but for those of a combination.
+    pub(super) fn all(&self) -> Vec<Plugin<'k>> {
         let mut all = self.global();
-        for (list, kind) in [("services", "service"), ("routes", "route")] {
+        let kinds = [
+            ("services", "service"),
+            ("routes", "route"),
+            ("consumers", "consumer"),
+        ];
+        for (list, kind) in kinds {
             for entity in entries(self.document, list) {
                 all.extend(self.of_entity(kind, entity));
                 for route in entries(entity, "routes") {
@@ -149,7 +181,6 @@ impl<'k> Plugins<'k> {
                 }
             }
         }
-        all.retain(|plugin| plugin.name == name);
         all
     }
 
@@ -198,6 +229,7 @@ impl<'k> Plugins<'k> {
         }
         Some(Plugin {
             name: plugin.get("name")?.as_str()?,
+            whole: plugin,
             config: plugin.get("config").unwrap_or(&Value::Null),
             owner,
         })
@@ -209,11 +241,6 @@ fn is_combined(plugin: &Value) -> bool {
     let is_set = |scope: &&str| plugin.get(*scope).is_some_and(|value| !value.is_null());
     let scopes = ["service", "route", "consumer", "consumer_group"];
     scopes.iter().filter(|scope| is_set(scope)).count() > 1 || is_set(&"consumer_group")
-}
-
-/// Whether a plugin keeps callers out.
-pub(super) fn keeps_out(name: &str) -> bool {
-    ACCESS.contains(&name) || name == "request-termination"
 }
 
 /// What a plugin is called in notes.

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::access::{acl, ip_restriction};
-use super::closed::{clash, is_host, keeps_out, refusal};
+use super::closed::{clash, hosts, is_host, keeps_out, refusal};
 use super::plugins::{ACCESS, Plugins, place};
 use super::upstreams::upstream;
 use super::{called, entries, flag, limits, refers, strings, text, transform};
 use crate::import::draft::{Draft, Pair, Protected, Route, quoted};
 use crate::import::node::canonical;
 use crate::import::{Notes, free_name};
+use crate::route::{InvalidPrefix, PathPrefix};
 
 /// Reads all routes: those within services and those that refer to one.
 pub(super) fn routes(
@@ -94,10 +95,11 @@ fn read(
     if let Some(why) = unknown_match(route) {
         return Err(why);
     }
+    schemes(route, notes);
     let mut made = Route {
         name: called(route).to_owned(),
         prefix: String::new(),
-        hosts: strings(route, "hosts"),
+        hosts: hosts(route),
         methods: strings(route, "methods"),
         pairs: upstream.to_vec(),
         limits: Vec::new(),
@@ -155,6 +157,10 @@ fn other(
         "request-transformer" => transform::headers(plugin, "request_headers", made, notes),
         "response-transformer" => transform::headers(plugin, "response_headers", made, notes),
         "request-size-limiting" => made.pairs.push(transform::body_limit(plugin)),
+        "request-termination" if plugin.trigger().is_some() => notes.left_out(
+            place,
+            "`trigger`: a route answers all requests or none; it goes without",
+        ),
         "request-termination" => {
             let answers_itself =
                 |key: &str| matches!(key, "upstream" | "host" | "strip_prefix" | "timeout");
@@ -197,6 +203,24 @@ fn unknown_match(route: &Value) -> Option<String> {
     None
 }
 
+/// Says which protocols a route is not for, or for which others: here it answers at every address.
+fn schemes(route: &Value, notes: &mut Notes) {
+    let at = format!("route {}", called(route));
+    let protocols = strings(route, "protocols");
+    if protocols.is_empty() {
+        return;
+    }
+    for (scheme, how) in [("http", "without"), ("https", "with")] {
+        if !protocols.iter().any(|protocol| protocol == scheme) {
+            notes.left_out(&at, format!("`protocols` has no `{scheme}`: requests {how} TLS are answered, too, where `listen` has such an address"));
+        }
+    }
+    let is_other = |protocol: &&String| !matches!(protocol.as_str(), "http" | "https");
+    for other in protocols.iter().filter(is_other) {
+        notes.left_out(&at, format!("`protocols` has `{other}`"));
+    }
+}
+
 /// The paths of a route; without any it takes all.
 fn paths(route: &Value) -> Vec<String> {
     let mut paths = strings(route, "paths");
@@ -212,7 +236,8 @@ fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec
     let mut lost = Vec::new();
     let mut hosts = made.hosts.clone();
     for host in hosts.extract_if(.., |host| !is_host(host)) {
-        notes.left_out(&at, format!("the host `{host}`: a `*` stands in front"));
+        let what = "a host is a name, or `*.` and a name, without a port";
+        notes.left_out(&at, format!("the host `{host}`: {what}"));
         lost = paths(route);
     }
     if hosts.is_empty() && !made.hosts.is_empty() {
@@ -231,8 +256,16 @@ fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec
             lost.push(path);
             continue;
         }
+        let prefix = match prefix(&path) {
+            Ok(prefix) => prefix,
+            Err(why) => {
+                notes.left_out(&at, format!("`{path}`: {why}"));
+                lost.push(path);
+                continue;
+            }
+        };
         let mut one = Route {
-            prefix: canonical(&path),
+            prefix,
             hosts: hosts.clone(),
             ..made.clone()
         };
@@ -260,4 +293,13 @@ fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec
         draft.routes.push(one);
     }
     lost
+}
+
+/// A path of Kong's as a prefix here: paths are compared in their canonical form, there as here.
+fn prefix(path: &str) -> Result<String, InvalidPrefix> {
+    let prefix = match PathPrefix::parse(&canonical(path)) {
+        Err(InvalidPrefix::NotCanonical { right }) => PathPrefix::parse(&right)?,
+        parsed => parsed?,
+    };
+    Ok(prefix.as_str().to_owned())
 }

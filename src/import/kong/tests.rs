@@ -1,8 +1,9 @@
 use super::*;
 
 mod closed;
+mod names;
 
-fn import(text: &str) -> Imported {
+pub(super) fn import(text: &str) -> Imported {
     let source = Source {
         name: "kong.yml",
         text,

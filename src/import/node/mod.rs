@@ -137,6 +137,9 @@ fn read_route(
                     notes.left_out(&format!("{file}: {prefix}"), format!("`{name}` {why}"));
                 }
             }
+            // Whether services get their own name as `Host`, or the one that the client asked for.
+            ("changeOrigin", Value::Bool(true)) => made.pairs.push(("host", quoted("endpoint"))),
+            ("changeOrigin", Value::Bool(false)) => {}
             // Their proxy puts this in the place of the prefix.
             ("rewritePrefix" | "prefixRewrite", Value::String(to)) => rewrite(&mut made, to),
             _ => notes.left_out(
@@ -273,6 +276,18 @@ mod tests {
             let routes = format!(r#"{{ "/a": {{ "upstream": "http://a", {keys} }} }}"#);
             let imported = import(&routes, None, None);
             assert_eq!(imported.left_out, [format!("routes.json: /a: {why}")]);
+        }
+    }
+
+    #[test]
+    fn which_host_services_are_asked_for_is_taken_over() {
+        for (change, line) in [("true", "host = \"endpoint\"\n"), ("false", "")] {
+            let routes =
+                format!(r#"{{ "/a": {{ "target": "http://a", "changeOrigin": {change} }} }}"#);
+            let imported = import(&routes, None, None);
+            let route = format!("upstream = \"http://a\"\n{line}");
+            assert!(imported.toml.ends_with(&route), "{}", imported.toml);
+            assert_eq!(imported.left_out, Vec::<String>::new());
         }
     }
 
