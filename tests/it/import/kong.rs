@@ -1,15 +1,20 @@
 //! What Kong's file becomes is served: requests get what they got from Kong.
 
-use crate::support::{Gateway, Request, Upstream, each};
+use std::collections::HashMap;
 
-/// A gateway on what a file of Kong's becomes.
-fn serve(kong: &str) -> Gateway {
+use crate::support::{Finished, Gateway, Request, Upstream, each};
+
+const MOBILE: &str = "secret-mobile-key";
+const OTHER: &str = "secret-other-key";
+
+/// What a file of Kong's becomes; no key stands in it.
+fn imported(kong: &str) -> Finished {
     let done = super::import(&[("kong.yml", kong)], &["kong", "--partial"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    for secret in ["secret-mobile-key", "secret-other-key"] {
+    for secret in [MOBILE, OTHER] {
         assert!(!done.stdout.contains(secret) && !done.stderr.contains(secret));
     }
-    Gateway::start(&done.stdout)
+    done
 }
 
 /// An open route on one host lies under a closed one on another; one closed by a plugin without a
@@ -17,7 +22,7 @@ fn serve(kong: &str) -> Gateway {
 #[test]
 fn nothing_opens_by_itself() {
     let (closed, open) = (Upstream::echo(), Upstream::echo());
-    let gateway = serve(&format!(
+    let done = imported(&format!(
         r"
 services:
 - name: closed
@@ -41,7 +46,8 @@ consumers:
         closed = closed.url(),
         open = open.url(),
     ));
-    let key = Some("secret-mobile-key");
+    let gateway = Gateway::start(&done.stdout);
+    let key = Some(MOBILE);
     let rows = [
         ("a.test", "/api/x", None, 401),
         ("a.test", "/api/x", key, 200),
@@ -65,4 +71,152 @@ consumers:
         let seen = [closed.take(), open.take()].concat();
         assert_eq!(seen.len(), usize::from(*status == 200), "{seen:?}");
     });
+}
+
+/// What Kong makes of a request, as far as this file goes: its status, and the path that the service is
+/// asked for.
+struct Kong {
+    /// How many requests of each caller the limit of the fourth service has let through.
+    limited: HashMap<Option<&'static str>, u32>,
+}
+
+/// One request: the number of a route, a method, what follows the route's path, a host, a key.
+type Ask = (
+    usize,
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+);
+
+impl Kong {
+    fn answer(&mut self, (n, method, rest, host, key): Ask) -> (u16, Option<String>) {
+        let (service, route) = ((n - 1) / 4, (n - 1) % 4);
+        let refused = |status| (status, None);
+        if n == 3 && host != "api.example.com" || n == 4 && host != "a.example.org" {
+            return refused(404);
+        }
+        if n == 9 && !matches!(method, "GET" | "POST") {
+            return refused(405);
+        }
+        let (wants_key, wants_partner) = ([2, 4, 5].contains(&service), [2, 5].contains(&service));
+        if wants_key && !matches!(key, Some(MOBILE | OTHER)) {
+            return refused(401);
+        }
+        if wants_partner && key != Some(MOBILE) {
+            return refused(403);
+        }
+        if service == 9 {
+            return refused(503);
+        }
+        if service == 3 {
+            let count = self.limited.entry(key).or_default();
+            *count += 1;
+            if *count > 5 {
+                return refused(429);
+            }
+        }
+        let base = if service % 2 == 1 {
+            format!("/base{service}")
+        } else {
+            String::new()
+        };
+        // Every fifth route keeps its prefix.
+        let prefix = if n % 5 == 0 {
+            format!("/s{service}/r{route}")
+        } else {
+            String::new()
+        };
+        match format!("{base}{prefix}{rest}") {
+            path if path.starts_with('/') => (200, Some(path)),
+            path => (200, Some(format!("/{path}"))),
+        }
+    }
+}
+
+/// Requests for each of the 40 routes but the two regular expressions, with all keys.
+fn requests() -> impl Iterator<Item = Ask> {
+    let turns = [
+        ("GET", "", "api.example.com"),
+        ("POST", "/x/y?q=1", "a.example.org"),
+        ("DELETE", "/", "other.test"),
+    ];
+    let keys = [None, Some(MOBILE), Some(OTHER), Some("wrong")];
+    let routes = (1..=40).filter(|n| ![7, 23].contains(n));
+    // A wrong key is refused everywhere here, as the documentation says.
+    let is_same = |(n, method, _, _, key): &Ask| {
+        let wants_key = [2, 4, 5].contains(&((n - 1) / 4));
+        *key != Some("wrong") || wants_key && (*n != 9 || *method != "DELETE")
+    };
+    let all = routes.flat_map(move |n| {
+        turns.into_iter().flat_map(move |(method, rest, host)| {
+            keys.into_iter()
+                .map(move |key| (n, method, rest, host, key))
+        })
+    });
+    all.filter(is_same)
+}
+
+#[test]
+fn requests_get_what_they_got_from_kong() {
+    let services: Vec<Upstream> = (0..10).map(|_| Upstream::echo()).collect();
+    let mut file = include_str!("kong40.yml").to_owned();
+    for (n, service) in services.iter().enumerate() {
+        file = file.replace(&format!("http://svc{n}"), &service.url());
+    }
+    let done = imported(&file);
+    let left_out = done
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("left out: "));
+    let unknown = |n| {
+        format!("route r{n}: my-unknown-plugin of svc8: has no counterpart; the route goes without")
+    };
+    assert_eq!(
+        left_out.collect::<Vec<_>>(),
+        [
+            r"route r7: the regular expression `~/s1/r2/\d+$`: paths are prefixes here",
+            r"route r23: the regular expression `~/s5/r2/\d+$`: paths are prefixes here",
+            &unknown(33),
+            &unknown(34),
+            &unknown(35),
+            &unknown(36),
+        ]
+    );
+
+    let gateway = Gateway::start(&done.stdout);
+    let mut kong = Kong {
+        limited: HashMap::new(),
+    };
+    let mut statuses = Vec::new();
+    each(requests(), |ask| {
+        let (n, method, rest, host, key) = *ask;
+        let (service, route) = ((n - 1) / 4, (n - 1) % 4);
+        let target = format!("/s{service}/r{route}{rest}");
+        let mut request = Request::new(method, &target)
+            .host(host)
+            .field("x-debug", "1");
+        if let Some(key) = key {
+            request = request.field("apikey", key);
+        }
+        let answer = gateway.ask(&request);
+        let mut seen = services[service].take();
+        let got = (answer.status, seen.first().map(|seen| seen.target.clone()));
+        assert_eq!(got, kong.answer(*ask), "{answer:?}");
+        statuses.push(answer.status);
+        let Some(seen) = seen.pop() else { return };
+        let address = services[service].address().to_string();
+        let sent_to = if n == 11 { host } else { &address };
+        assert_eq!(seen.fields.one("host"), Some(sent_to));
+        // Its transformers are for the eighth service alone.
+        let env = (service == 7).then_some("prod");
+        assert_eq!(
+            (seen.fields.one("x-env"), seen.fields.has("x-debug")),
+            (env, service != 7)
+        );
+    });
+    assert!(statuses.len() > 200, "{} requests", statuses.len());
+    statuses.sort_unstable();
+    statuses.dedup();
+    assert_eq!(statuses, [200, 401, 403, 404, 405, 429, 503]);
 }
