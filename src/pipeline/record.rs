@@ -8,6 +8,7 @@ mod own_time;
 mod spans;
 mod trace;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
@@ -90,7 +91,7 @@ pub(super) struct FailedTry {
     /// The address that it went to, as text.
     pub endpoint: Rc<str>,
     /// A word.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     pub took: Duration,
 }
 

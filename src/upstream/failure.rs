@@ -1,5 +1,6 @@
 //! How a try can fail, as far as that says something about its endpoint.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::StatusCode;
@@ -56,32 +57,24 @@ impl Failure {
     }
 
     /// What the log calls it.
-    pub fn word(self) -> &'static str {
-        match self {
+    pub fn word(self) -> Cow<'static, str> {
+        let word = match self {
             Self::Refused => "refused",
             Self::NoConnection => "no_connection",
             Self::Tls(fault) => fault.word(),
             Self::Reset => "reset",
             Self::TimedOut => "timeout",
             Self::Invalid => "invalid",
-            Self::Status(status) => match status.as_u16() {
-                502 => "status_502",
-                503 => "status_503",
-                504 => "status_504",
-                500 => "status_500",
-                _ => "status",
-            },
+            Self::Status(status) => return format!("status_{}", status.as_u16()).into(),
             Self::Impatient => "client_left",
-        }
+        };
+        word.into()
     }
 }
 
-/// As [`Failure::word`] has it, with whichever status it was.
+/// As [`Failure::word`] has it.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "status_{}", status.as_u16()),
-            other => f.write_str(other.word()),
-        }
+        f.write_str(&self.word())
     }
 }

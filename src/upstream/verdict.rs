@@ -57,7 +57,7 @@ impl Upstream {
             let another_serves = self.addresses().any(|one| !one.circuit.is_open());
             address.circuit.probe_failed(lease, another_serves, now);
             let (upstream, endpoint) = (&self.name, address.socket);
-            tracing::debug!(%upstream, %endpoint, reason = why.word(), "a probe of an open circuit has failed");
+            tracing::debug!(%upstream, %endpoint, reason = &*why.word(), "a probe of an open circuit has failed");
             return;
         }
         let opening = self.state.opening();
@@ -68,7 +68,7 @@ impl Upstream {
         if opened {
             self.state.note_trouble();
             let (upstream, endpoint) = (&self.name, address.socket);
-            tracing::warn!(event = "circuit_opened", %upstream, %endpoint, reason = why.word(), "a circuit has opened: the endpoint gets no requests but probes");
+            tracing::warn!(event = "circuit_opened", %upstream, %endpoint, reason = &*why.word(), "a circuit has opened: the endpoint gets no requests but probes");
         }
     }
 
@@ -130,6 +130,6 @@ impl Upstream {
         address.came_back(now);
         let (upstream, endpoint) = (&self.name, address.socket);
         let open_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(event = "circuit_closed", %upstream, %endpoint, reason = why.word(), open_ms, "a circuit has closed: the endpoint answers again");
+        tracing::info!(event = "circuit_closed", %upstream, %endpoint, reason = &*why.word(), open_ms, "a circuit has closed: the endpoint answers again");
     }
 }

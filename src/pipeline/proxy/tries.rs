@@ -3,6 +3,7 @@
 //! was sent), time, and a place in the upstream's budget. Where one of these is missing, the client
 //! gets what the service has said.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,11 +145,11 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     /// Notes that the kept connection of a try had died: that is no failure of the endpoint.
     pub(super) fn note_stale(&self, current: &Try, waited: Duration) {
-        self.log(current, "stale", waited);
+        self.log(current, "stale".into(), waited);
     }
 
-    fn log(&self, failed: &Try, reason: &'static str, took: Duration) {
-        self.forward.record.try_failed(reason);
+    fn log(&self, failed: &Try, reason: Cow<'static, str>, took: Duration) {
+        self.forward.record.try_failed(reason.clone());
         self.forward.record.tries.borrow_mut().push(FailedTry {
             endpoint: Rc::clone(&failed.candidate().pool.text),
             reason,

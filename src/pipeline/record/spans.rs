@@ -184,7 +184,7 @@ impl<'r> Record<'r> {
         // The last one ends as the request does.
         let last = || self.code_or_gone().filter(|_| noted.ended.is_none());
         let error = status.map(Cow::Owned);
-        let error = error.or_else(|| noted.error.or_else(last).map(Cow::Borrowed));
+        let error = error.or_else(|| noted.error.clone().or_else(|| last().map(Cow::Borrowed)));
         span.failed = error.is_some();
         span.text_if("error.type", error);
         span.text_if("tollgate.upstream", self.upstream.get().map(|it| &*it.name));

@@ -1,6 +1,7 @@
 //! The trace that a request belongs to: found or begun with the request, told to the service with each try.
 //! Only of one that is recorded more is noted; what that becomes is in `spans.rs`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
@@ -48,7 +49,7 @@ pub(super) struct NotedTry<'r> {
     /// Of the answer that has come.
     pub status: Option<StatusCode>,
     /// Why it has failed.
-    pub error: Option<&'static str>,
+    pub error: Option<Cow<'static, str>>,
 }
 
 impl Trace<'_> {
@@ -143,7 +144,7 @@ impl<'r> Record<'r> {
 
     /// Notes that the try has failed.
     #[inline]
-    pub(in crate::pipeline) fn try_failed(&self, why: &'static str) {
+    pub(in crate::pipeline) fn try_failed(&self, why: Cow<'static, str>) {
         self.note_try(|current| {
             current.ended = Some(self.now());
             current.error = Some(why);

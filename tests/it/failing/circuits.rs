@@ -321,6 +321,19 @@ fn circuits_outlive_a_reload() {
 }
 
 #[test]
+fn whichever_status_it_is_is_said() {
+    let busy = answering("HTTP/1.1 429 Busy\r\nContent-Length: 0\r\n\r\n");
+    let rules = "retry.statuses = [429]\nbreaker.statuses = [429]";
+    let gateway = gateway(&[&busy], rules);
+    eventually("the circuit to open", || {
+        (gateway.ask(&Request::get("/x")).status == 503).then_some(())
+    });
+    gateway.wait_log("the circuit", |line| line["reason"] == "status_429");
+    let line = gateway.finish().remove(0);
+    assert_eq!(line["tries"][0]["reason"], "status_429", "{line}");
+}
+
+#[test]
 fn statuses_leave_half_of_the_endpoints_in() {
     let busy = [(); 2].map(|()| answering("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"));
     let gateway = gateway(&busy.each_ref(), "retry = \"off\"");
