@@ -28,6 +28,9 @@ use super::state::EndpointState;
 use super::tls::EndpointTls;
 use super::{Endpoint, Upstream};
 
+/// How long the kernel is asked about each connection after one had died unnoticed.
+const SUSPECTED_FOR: Duration = Duration::from_secs(10);
+
 /// One worker's connections to one endpoint.
 #[derive(Debug)]
 pub struct Pool {
@@ -54,6 +57,8 @@ pub struct AddressPool {
     /// What handshakes go by, with the sessions of this worker with this address alone: their memory has a
     /// lock, for which nobody ever waits so, and no other server is shown a ticket that it cannot read.
     tls: Option<Arc<ClientConfig>>,
+    /// Until when the kernel is always asked, for a connection has died unnoticed.
+    suspected_until: Cell<Option<Instant>>,
     /// The endpoint's name no longer has this address.
     gone: Cell<bool>,
     /// Whether any request has asked for a connection since the last sweep.
@@ -256,9 +261,15 @@ impl AddressPool {
             address,
             idle: RefCell::default(),
             by_client: RefCell::default(),
+            suspected_until: Cell::new(None),
             gone: Cell::new(false),
             used: Cell::new(false),
         }
+    }
+
+    /// Notes that a connection had died unnoticed, or broke as soon as it was used.
+    pub(super) fn suspect(&self, now: Instant) {
+        self.suspected_until.set(Some(now + SUSPECTED_FOR));
     }
 
     fn close(&self) {
@@ -270,7 +281,7 @@ impl AddressPool {
     /// An idle connection that is not known to be dead, and begins with this, or with nothing.
     ///
     /// With `ask_kernel` the kernel is asked as well: worth a system call for a request that could
-    /// not be sent a second time.
+    /// not be sent a second time, or where another has lately met one that was dead.
     pub fn take(
         self: &Rc<Self>,
         announced: Option<&Rc<Announcement>>,
@@ -278,6 +289,8 @@ impl AddressPool {
         now: Instant,
     ) -> Option<Link> {
         self.used.set(true);
+        let suspected = self.suspected_until.get();
+        let ask_kernel = ask_kernel || suspected.is_some_and(|until| now < until);
         loop {
             let mut one = match announced {
                 None => self.idle.borrow_mut().pop()?,

@@ -120,10 +120,11 @@ async fn exchange<'f, 'r>(
                 Err(error)
                     if reused
                         && kept.has_all()
-                        && error.is_of_stale_connection(forward.is_repeatable(kept)) =>
+                        && error.is_of_stale_connection(forward.is_repeatable(kept))
+                        && tries.may_send_again(&error) =>
                 {
                     drop(attempt);
-                    tries.note_stale(current, error.waited);
+                    tries.note_stale(current, &error);
                     record.begin_try(endpoint);
                     link = forward.connect(current).await?;
                     continue;

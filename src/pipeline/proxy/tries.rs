@@ -24,7 +24,7 @@ use super::super::client_side::ClientSide;
 use super::super::record::FailedTry;
 use super::super::rejection::Rejection;
 use super::attempt::Attempt;
-use super::error::{AttemptError, Cause, Phase};
+use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
 use super::kept::Kept;
 
@@ -39,6 +39,8 @@ pub(super) struct Tries<'f, 'r> {
     kept: &'f Kept<'f>,
     hash: u64,
     tried: SmallVec<[Arc<Address>; 2]>,
+    /// How often it was sent again on a new connection to the same address.
+    sent_again: usize,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
 }
@@ -59,6 +61,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             kept,
             hash: forward.hash(),
             tried: SmallVec::new(),
+            sent_again: 0,
             place,
         }
     }
@@ -145,9 +148,31 @@ impl<'f, 'r> Tries<'f, 'r> {
         self.log(failed, why.word(), waited);
     }
 
-    /// Notes that the kept connection of a try had died: that is no failure of the endpoint.
-    pub(super) fn note_stale(&self, current: &Try, waited: Duration) {
-        self.log(current, "stale".into(), waited);
+    /// Whether the request may be sent again on a new connection, for a kept one has broken. Where nothing
+    /// was sent that costs the service nothing. Else it may have been read, and is a retry like any other:
+    /// a service may break all its connections so. Where there are no retries, it has the usual budget.
+    pub(super) fn may_send_again(&self, error: &AttemptError) -> bool {
+        if error.sent == Sent::Nothing {
+            return true;
+        }
+        let (forward, usual) = (self.forward, RetryRules::default());
+        let rules = self.rules().unwrap_or(&usual);
+        self.has_tries_left(rules) && forward.candidates.may_retry(rules, forward.record.now())
+    }
+
+    /// Notes that the kept connection of a try had died, or has broken: that is no failure of the endpoint.
+    pub(super) fn note_stale(&mut self, current: &Try, error: &AttemptError) {
+        if error.sent == Sent::Nothing {
+            return self.log(current, "stale".into(), error.waited);
+        }
+        self.note_retry(RetryOutcome::Failed);
+        self.sent_again += 1;
+        current.was_broken(self.forward.record.now());
+        self.log(current, Failure::Reset.word(), error.waited);
+    }
+
+    fn has_tries_left(&self, rules: &RetryRules) -> bool {
+        self.tried.len() + self.sent_again <= rules.attempts as usize
     }
 
     fn log(&self, failed: &Try, reason: Cow<'static, str>, took: Duration) {
@@ -225,7 +250,7 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     /// Counts what has come of a try, if it was not the first.
     fn note_retry(&self, outcome: RetryOutcome) {
-        if !self.tried.is_empty() {
+        if !self.tried.is_empty() || self.sent_again > 0 {
             self.forward.candidates.row.retries.note(outcome);
         }
     }
@@ -245,7 +270,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let (forward, now) = (self.forward, self.forward.record.now());
         let pause = self.longest_pause();
         let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
-        if self.tried.len() > rules.attempts as usize
+        if !self.has_tries_left(rules)
             || self.kept.len() > rules.body
             || forward.counts_since.get().is_some_and(is_late)
         {

@@ -265,7 +265,9 @@ fn a_new_connection_in_place_of_a_dead_one_says_it_again() {
         peer.reset();
         Err(Gone)
     });
-    let gateway = gateway(&service, "proxy_protocol = \"v2\"\nbreaker = \"off\"");
+    let budget = "retry.budget = { percent = 100, per_second = 100 }";
+    let rules = format!("proxy_protocol = \"v2\"\nbreaker = \"off\"\n{budget}");
+    let gateway = gateway(&service, &rules);
     let mut client = gateway.connect();
     for _ in 0..20 {
         assert_eq!(said(&mut client, &Request::get("/a")), ends(&client));

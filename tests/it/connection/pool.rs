@@ -34,7 +34,9 @@ fn a_connection_that_the_upstream_closed_costs_no_error() {
 
 #[test]
 fn a_get_survives_a_connection_that_dies_under_it() {
-    let shop = Shop::selling(dies_on_its_second_request(), "");
+    // More than the usual budget for retries has room for.
+    let rules = "[upstream_defaults]\nretry.budget = { percent = 100, per_second = 100 }";
+    let shop = Shop::selling(dies_on_its_second_request(), rules);
     let mut client = shop.gateway.connect();
     for method in ["GET", "PUT", "PROPFIND", "REPORT", "SEARCH"] {
         for _ in 0..4 {

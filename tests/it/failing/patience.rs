@@ -2,12 +2,12 @@
 //! endpoint, but not about one that had nothing to answer yet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{failing, gateway};
-use crate::support::{Client, Ending, Gateway, Peer, Request, Upstream, eventually};
+use crate::support::{Client, Ending, Gateway, Gone, Peer, Request, Upstream, eventually};
 
 /// Longer than a client is expected to wait.
 const LONG: Duration = Duration::from_millis(1_100);
@@ -146,4 +146,75 @@ fn an_endpoint_that_swallows_requests_does_not_look_idle() {
         client.ask(&Request::get("/x")).is(200);
     }
     assert!(bad.take().is_empty(), "it was picked again at once");
+}
+
+/// A client whose request the service has got, unless it was refused.
+fn hanging_probe(gateway: &Gateway, service: &Upstream) -> Option<Client> {
+    let mut client = gateway.connect();
+    client.send(Request::get("/hang").bytes());
+    client.patience(Duration::from_millis(10));
+    eventually("a probe or a refusal", || {
+        if client.some().is_ok() {
+            return Some(false);
+        }
+        (!service.take().is_empty()).then_some(true)
+    })
+    .then(|| {
+        client.patience(Duration::from_secs(10));
+        client
+    })
+}
+
+/// One after another each is the probe, and vanishes in a way of its own.
+#[test]
+fn probes_that_vanish_hold_nobody_up() {
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (now, max) = (Arc::clone(&open), Arc::clone(&most));
+    let service = Upstream::start(move |peer| {
+        loop {
+            let request = peer.request()?;
+            match request.target.as_str() {
+                "/reset" => return Err(Gone),
+                "/hang" => {
+                    // The one before may have been given up a moment ago.
+                    let begun = Instant::now();
+                    while now.load(Relaxed) > 0 && begun.elapsed() < Duration::from_millis(900) {
+                        sleep(Duration::from_millis(5));
+                    }
+                    max.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
+                    peer.wait_closed();
+                    now.fetch_sub(1, Relaxed);
+                    return Err(Gone);
+                }
+                _ => peer.reply(&request, b"")?,
+            }
+        }
+    });
+    let rules = "retry = \"off\"\nbreaker = { failures = 1, cool_down = \"300ms\" }";
+    let gateway = gateway(&[&service], rules);
+    gateway.ask(&Request::get("/x")).is(200);
+    eventually("the circuit to open", || {
+        let response = gateway.ask(&Request::get("/reset"));
+        (response.status == 503).then_some(())
+    });
+    service.take();
+    for nth in 0..20 {
+        let mut client = eventually("a probe", || hanging_probe(&gateway, &service));
+        if nth == 5 {
+            // For so long that it would be a failure, were it not a probe.
+            sleep(Duration::from_millis(1100));
+        }
+        match nth % 3 {
+            0 => client.reset(),
+            1 => drop(client),
+            _ => client.half_close().is_closed(),
+        }
+    }
+    let vanished = Instant::now();
+    eventually("the circuit to close", || {
+        (gateway.ask(&Request::get("/x")).status == 200).then_some(())
+    });
+    let took = vanished.elapsed();
+    assert!(took < Duration::from_millis(1300), "{took:?}");
+    assert_eq!(most.load(Relaxed), 1, "probes at once");
 }
