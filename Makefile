@@ -75,6 +75,10 @@ bench-tls: bench-build ## TLS beside nginx and HAProxy: requests, handshakes, me
 	@scripts/needs.sh haproxy openssl wrk
 	@python3 bench/tls.py
 
+bench-bars: bench-build ## failures for a minute each, and 20 hand-overs under load: half an hour
+	@SECONDS=60 python3 bench/failing.py
+	HAND_OVERS=20 cargo test --locked --test it hand_over::load -- --nocapture
+
 bench-failing: bench-build ## services that are killed, hang, reset, answer 503 or crawl, under load
 	@python3 bench/failing.py
 
@@ -92,7 +96,7 @@ sim: ## model what 1,000 gateways ask of Redis Cluster; SIM="--name value ..." a
 	cargo rustc --locked --quiet --example fleet -- -C opt-level=3 -C debug-assertions=off
 	@"$${CARGO_TARGET_DIR:-target}"/debug/examples/fleet $(SIM)
 
-.PHONY: bench-failing bench-fleet bench-slow bench-keys bench-limits bench-observe bench-peers bench-build sim
+.PHONY: bench-bars bench-failing bench-fleet bench-slow bench-keys bench-limits bench-observe bench-peers bench-build sim
 bench-peers:
 	@bench/peers.sh
 
