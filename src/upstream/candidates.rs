@@ -65,6 +65,8 @@ pub(super) struct List {
     /// How many take requests while all is well.
     pub(super) regular: usize,
     pub(super) heaviest: f32,
+    /// All have the same weight.
+    pub(super) is_even: bool,
     /// How far each has come to its next turn.
     pub(super) turns: RefCell<Vec<f32>>,
     /// Of those that take requests while all is well.
@@ -198,10 +200,13 @@ impl Candidates {
         all.sort_by_key(|one| !one.is_regular());
         let regular = all.iter().filter(|one| one.is_regular()).count();
         let weights = all.iter().map(|one| one.weight);
+        let lightest = weights.clone().fold(f32::INFINITY, f32::min);
+        let heaviest = weights.fold(0.0, f32::max);
         let start = |one: &Rc<Candidate>| one.weight * fastrand::f32();
         self.list.replace(Rc::new(List {
             regular,
-            heaviest: weights.fold(0.0, f32::max),
+            heaviest,
+            is_even: lightest >= heaviest,
             turns: RefCell::new(all.iter().map(start).collect()),
             table: OnceCell::new(),
             all,

@@ -19,6 +19,8 @@ use super::{Endpoint, Upstream};
 const ALL_OF: usize = 8;
 /// How often two of many are drawn, at most, until a weight lets one be taken.
 const DRAWS: usize = 16;
+/// The load up to which an address may be drawn by weight alone.
+const NEXT_TO_NOTHING: f32 = 1.0;
 /// How much more than its share an address may have in flight where requests are hashed.
 const BOUNDED: f32 = 1.25;
 /// But so many it always may: the few requests of a quiet hour stay where they belong.
@@ -132,20 +134,28 @@ impl Candidates {
         &self,
         list: &List,
         count: usize,
-        nth: impl Fn(usize) -> usize,
+        nth: impl Fn(usize) -> usize + Copy,
         asked: &Asked<'_>,
     ) -> usize {
         let now = asked.now;
         match &self.upstream.rules.balance {
             _ if count == 1 => nth(0),
-            Balance::LeastRequests if count <= ALL_OF => self.least(list, (0..count).map(nth), now),
+            Balance::LeastRequests if count <= ALL_OF => {
+                let places = (0..count).map(nth);
+                let best = self.least(list, places.clone(), now);
+                if list.is_even && self.upstream.rules.slow_start.is_none() {
+                    return best;
+                }
+                self.or_lighter(list, best, self.draw_of_few(list, places, now), now)
+            }
             Balance::LeastRequests => {
-                let first = self.draw(list, count, None, &nth, now);
-                let second = self.draw(list, count, Some(first), &nth, now);
-                self.least(list, [first, second].into_iter().map(nth), now)
+                let first = self.draw(list, count, None, nth, now);
+                let second = self.draw(list, count, Some(first), nth, now);
+                let best = self.least(list, [first, second].into_iter().map(nth), now);
+                self.or_lighter(list, best, nth(first), now)
             }
             Balance::RoundRobin => self.turn(list, (0..count).map(nth), now),
-            Balance::Hash(_) => self.hashed(list, count, &nth, asked),
+            Balance::Hash(_) => self.hashed(list, count, nth, asked),
         }
     }
 
@@ -176,6 +186,39 @@ impl Candidates {
             }
         }
         best
+    }
+
+    /// The one that was drawn by weight, if it is lighter than the best and has next to nothing to do; else
+    /// the best. A whole request is much for a light one, so it would get none before the others are full:
+    /// with few requests shares follow weights so, and with many the fewest requests decide.
+    fn or_lighter(&self, list: &List, best: usize, drawn: usize, now: Instant) -> usize {
+        let [best_one, drawn_one] = [best, drawn].map(|place| &list.all[place]);
+        let is_lighter = self.weight(drawn_one, now) < self.weight(best_one, now);
+        if is_lighter && drawn_one.pool.address.load.get(now) <= NEXT_TO_NOTHING {
+            drawn
+        } else {
+            best
+        }
+    }
+
+    /// Draws one of a few by weight.
+    fn draw_of_few(
+        &self,
+        list: &List,
+        places: impl Iterator<Item = usize> + Clone,
+        now: Instant,
+    ) -> usize {
+        let weights = places.map(|place| (place, self.weight(&list.all[place], now)));
+        let sum: f32 = weights.clone().map(|(_, weight)| weight).sum();
+        let (mut left, mut drawn) = (fastrand::f32() * sum, 0);
+        for (place, weight) in weights {
+            drawn = place;
+            left -= weight;
+            if left < 0.0 {
+                break;
+            }
+        }
+        drawn
     }
 
     /// Draws one of many by weight, but for one that has been drawn.

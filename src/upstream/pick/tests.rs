@@ -127,6 +127,32 @@ fn the_least_loaded_is_picked() {
     assert_eq!(candidates.address(2).load.in_flight(), 0);
 }
 
+/// With as many requests in flight as there are clients, all of which take as long.
+#[test]
+fn shares_follow_weights_however_many_clients_there_are() {
+    let now = Instant::now();
+    for (weights, light) in [(vec![9, 1], 1), ([vec![9; 10], vec![1; 10]].concat(), 10)] {
+        for clients in [1, 2, 4, 8, 16, 32, 64] {
+            let candidates = balanced(&weights, Balance::LeastRequests);
+            let (mut in_flight, mut to_light) = (std::collections::VecDeque::new(), 0);
+            for _ in 0..20_000 {
+                if in_flight.len() == clients {
+                    in_flight.pop_front();
+                }
+                let one = candidates.pick(&asked(now)).unwrap();
+                to_light += usize::from(one.candidate().endpoint >= weights.len() - light);
+                in_flight.push_back(one);
+            }
+            let share = f64::from(u32::try_from(to_light).unwrap()) / 20_000.0;
+            assert!(
+                (share - 0.1).abs() <= 0.02,
+                "{share} for {clients} clients of {} endpoints",
+                weights.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn of_many_two_are_compared() {
     let (candidates, now) = (balanced(&[1; 100], Balance::LeastRequests), Instant::now());

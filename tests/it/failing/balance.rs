@@ -17,9 +17,13 @@ fn weights_are_shares() {
         }
         let [heavy, light] = services.each_ref().map(|one| one.take().len());
         assert_eq!(heavy + light, 200);
-        // One request at a time: the less loaded for its weight is always the heavy one.
-        let least = if balance == "round-robin" { 178 } else { 200 };
-        assert!(heavy >= least, "{balance}: {heavy} of 200");
+        // Turns are exact for each worker; a draw is wide of the mark once in a million.
+        let shares = if balance == "round-robin" {
+            178..=182
+        } else {
+            158..=197
+        };
+        assert!(shares.contains(&heavy), "{balance}: {heavy} of 200");
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{answering, failing, gateway};
-use crate::support::{
-    Client, Ending, Gateway, Gone, Peer, Request, Response, Upstream, eventually,
-};
+use crate::support::{Ending, Gateway, Gone, Peer, Request, Response, Upstream, eventually};
 
 #[test]
 fn an_open_circuit_answers_for_the_service() {
