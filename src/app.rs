@@ -37,7 +37,7 @@ use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
 use crate::traces::Traces;
-use crate::upstream::Drains;
+use crate::upstream::{Circuits, Drains};
 
 pub use hand_over::TakeOverError;
 
@@ -300,6 +300,7 @@ struct Gateway {
     state: Option<Arc<StateFile>>,
     acme: Arc<Acme>,
     drains: Drains,
+    circuits: Circuits,
     reloads: Arc<Reloads>,
     traces: Arc<Traces>,
     /// Who has logged in to the admin port.

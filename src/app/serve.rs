@@ -163,6 +163,7 @@ impl Running<'_> {
         let totals = Totals {
             metrics: Arc::clone(&self.gateway.metrics),
             drains: self.gateway.drains.clone(),
+            circuits: self.gateway.circuits.clone(),
         };
         self.take_over = Some(predecessor.take_over(&taken, store, totals)?);
         Ok(())

@@ -107,6 +107,7 @@ impl Started {
             state,
             acme,
             drains: reloader.registry.drains(),
+            circuits: reloader.registry.circuits(),
             reloads,
             traces,
             doorkeeper: Arc::clone(&reloader.doorkeeper),

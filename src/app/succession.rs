@@ -64,6 +64,7 @@ impl Succession {
                 store: gateway.store.clone(),
                 metrics: Arc::clone(&gateway.metrics),
                 drains: gateway.drains.clone(),
+                circuits: gateway.circuits.clone(),
                 presence: presence.clone(),
                 ready_within: READY_WITHIN,
             })

@@ -61,6 +61,8 @@ enum Family {
     Places = b'P',
     /// An endpoint that an operator has drained: a mark.
     Drained = b'd',
+    /// How an address has served: a mark.
+    Circuit = b'b',
 }
 
 impl Portion {
@@ -90,6 +92,22 @@ impl Portion {
         let millis = self.numbers.first().copied().unwrap_or(0);
         let is_mark = self.family == Family::Drained as u8;
         is_mark.then(|| (&*self.name, Duration::from_millis(millis)))
+    }
+
+    /// A mark: how the address of this name has served. A successor that does not know of it passes it over.
+    pub fn circuit((name, standing): (String, [u64; 6])) -> Self {
+        Self {
+            family: Family::Circuit as u8,
+            name,
+            numbers: standing.into(),
+        }
+    }
+
+    /// The name of the address, and how it has served, if this is such a mark.
+    pub fn as_circuit(&self) -> Option<(&str, [u64; 6])> {
+        let number = |at| self.numbers.get(at).copied().unwrap_or(0);
+        let is_mark = self.family == Family::Circuit as u8;
+        is_mark.then(|| (&*self.name, std::array::from_fn(number)))
     }
 
     /// As bytes, far fewer than 64 KiB.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{Endpoint, Upstream};
 
 /// What parts an endpoint's name. It stands in no name of the configuration.
-const PARTED_BY: char = '\n';
+pub(super) const PARTED_BY: char = '\n';
 
 /// The endpoints of the configuration in force, of which some may be drained.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Drains {
 }
 
 /// What is known of an endpoint is by its upstream, host and port.
-fn name(upstream: &Upstream, endpoint: &Endpoint) -> String {
+pub(super) fn name(upstream: &Upstream, endpoint: &Endpoint) -> String {
     let (name, url) = (&upstream.name, &endpoint.url);
     format!("{name}{PARTED_BY}{}{PARTED_BY}{}", url.host, url.port)
 }

@@ -56,6 +56,35 @@ impl Failure {
         }
     }
 
+    /// A number for it: a status is its own. What was wrong with TLS is lost.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Self::Refused => 1,
+            Self::NoConnection | Self::Tls(_) => 2,
+            Self::Reset => 3,
+            Self::TimedOut => 4,
+            Self::Invalid => 5,
+            Self::Impatient => 6,
+            Self::Status(status) => status.as_u16().into(),
+        }
+    }
+
+    /// What has this number.
+    pub(super) fn of_number(number: u64) -> Self {
+        match number {
+            1 => Self::Refused,
+            3 => Self::Reset,
+            4 => Self::TimedOut,
+            5 => Self::Invalid,
+            6 => Self::Impatient,
+            other => {
+                let status = u16::try_from(other).ok();
+                let status = status.and_then(|it| StatusCode::from_u16(it).ok());
+                status.map_or(Self::NoConnection, Self::Status)
+            }
+        }
+    }
+
     /// What the log calls it.
     pub fn word(self) -> Cow<'static, str> {
         let word = match self {

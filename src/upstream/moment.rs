@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// From when moments are counted. The first of them may have been taken a while before it is counted.
+/// From when moments are counted. The first of them may have been
+/// taken a while before it is counted, or in the process before this one.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();
-    now.checked_sub(Duration::from_mins(1)).unwrap_or(now)
+    now.checked_sub(Duration::from_mins(5)).unwrap_or(now)
 });
 
 /// Milliseconds since the beginning. Never 0, so that 0 can stand for "not".

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 
+use super::circuits::Circuits;
 use super::control::Control;
 use super::drains::Drains;
 use super::state::EndpointState;
@@ -63,6 +64,11 @@ impl Registry {
             }
             *known = upstreams.to_vec();
         });
+    }
+
+    /// How addresses have served.
+    pub fn circuits(&self) -> Circuits {
+        Circuits::new(self.upstreams.subscribe())
     }
 
     /// Which endpoints operators have drained.

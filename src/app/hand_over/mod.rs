@@ -17,6 +17,7 @@
 //!                                          <--   has them
 //!   refuses changes of endpoints from here
 //!   which endpoints are drained             -->  drains them
+//!   how addresses have served               -->  their circuits are open or closed as they were
 //!   "serve"                                 -->  accepts, counts, writes the file
 //!   closes its sockets, drains
 //!   what its connections still ask          -->  decides and counts it

@@ -20,7 +20,7 @@ use crate::admin::Given;
 use crate::limit::LimitStore;
 use crate::metrics::{Metrics, Portion};
 use crate::server::Inherited;
-use crate::upstream::Drains;
+use crate::upstream::{Circuits, Drains};
 
 /// How long the first messages may take, which are there before this process is.
 const FIRST_MESSAGES: Duration = Duration::from_secs(10);
@@ -42,6 +42,7 @@ pub(in crate::app) struct Predecessor {
 pub(in crate::app) struct Totals {
     pub metrics: Arc<Metrics>,
     pub drains: Drains,
+    pub circuits: Circuits,
 }
 
 /// A hand-over that this process has begun to take.
@@ -222,9 +223,12 @@ impl Totals {
         let Some(portion) = Portion::from_bytes(&message.text) else {
             return;
         };
-        match portion.as_drained() {
-            Some((name, for_time)) => self.drains.drain(name, for_time),
-            None => self.metrics.take_in(&portion),
+        if let Some((name, for_time)) = portion.as_drained() {
+            self.drains.drain(name, for_time);
+        } else if let Some((name, standing)) = portion.as_circuit() {
+            self.circuits.resume(name, &standing);
+        } else {
+            self.metrics.take_in(&portion);
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::admin::{AdminSocket, Presence};
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
 use crate::server::Listener;
-use crate::upstream::Drains;
+use crate::upstream::{Circuits, Drains};
 
 /// How long it may take for the counters, while requests wait.
 const COUNTERS_WITHIN: Duration = Duration::from_secs(10);
@@ -41,6 +41,7 @@ pub(in crate::app) struct Offer {
     pub store: Arc<LimitStore>,
     pub metrics: Arc<Metrics>,
     pub drains: Drains,
+    pub circuits: Circuits,
     pub presence: watch::Sender<Presence>,
     /// How long the successor may take until it could serve.
     pub ready_within: Duration,
@@ -198,6 +199,8 @@ impl Offer {
         // As late as can be: from here on an operator changes nothing.
         let no_changes = NoChanges::begin(&self.presence);
         news.extend(self.drains.drained().into_iter().map(Portion::drained));
+        let standings = self.circuits.standings().into_iter();
+        news.extend(standings.map(Portion::circuit));
         channel.send_totals(&news)?;
         let totals = now;
         // Before it serves: from then on nothing may be done to sockets that it has.
@@ -294,6 +297,7 @@ mod tests {
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
             metrics: Arc::new(Metrics::new(&[])),
             drains: Registry::default().drains(),
+            circuits: Registry::default().circuits(),
             presence: presence.clone(),
             ready_within: Duration::from_millis(300),
         })

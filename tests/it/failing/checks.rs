@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::gateway;
-use crate::support::{Gateway, Peer, Request, Seen, Upstream, eventually, folder_with};
+use crate::support::{Gateway, Peer, Request, Seen, Upstream, eventually, folder_with, wait_gone};
 
 /// The status of a check that is never answered.
 const SILENT: u16 = 0;
@@ -247,6 +247,21 @@ fn checks_alone_do_not_take_out_the_last_endpoint_that_serves() {
         // One failure of the service's own is no reason either.
         gateway.ask(&Request::get("/busy")).is(503);
         std::thread::sleep(Duration::from_millis(1100));
+        ask(&gateway, 5);
+    }
+}
+
+#[test]
+fn an_endpoint_that_serves_though_its_checks_fail_serves_after_a_hand_over() {
+    let service = Service::start(200);
+    let mut gateway = gateway(&[&service.upstream], OFTEN);
+    ask(&gateway, 1);
+    service.becomes(500);
+    gateway.wait_log("it to be down", |line| says(line, "is down", &service));
+    for _ in 0..2 {
+        let old = gateway.hand_over();
+        ask(&gateway, 5);
+        wait_gone(old);
         ask(&gateway, 5);
     }
 }

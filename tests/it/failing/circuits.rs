@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{answering, failing, gateway};
-use crate::support::{Ending, Gateway, Gone, Peer, Request, Response, Upstream, eventually};
+use crate::support::{
+    Ending, Gateway, Gone, Peer, Request, Response, Upstream, eventually, wait_gone,
+};
 
 #[test]
 fn an_open_circuit_answers_for_the_service() {
@@ -335,4 +337,34 @@ fn an_answer_of_ambiguous_length_opens_it() {
     gateway
         .ask(&Request::get("/x"))
         .is_refusal(503, "circuit_open");
+}
+
+#[test]
+fn an_open_circuit_is_open_after_a_hand_over() {
+    let bad = answering("HTTP/1.1 500 -\r\nContent-Length: 0\r\n\r\n");
+    let rules =
+        "retry = \"off\"\nbreaker = { statuses = [500] }\n[admin]\nlisten = \"127.0.0.1:0\"";
+    let mut gateway = gateway(&[&bad], rules);
+    for _ in 0..3 {
+        gateway.ask(&Request::get("/x")).is(500);
+    }
+    gateway
+        .ask(&Request::get("/x"))
+        .is_refusal(503, "circuit_open");
+    let since = |gateway: &Gateway| {
+        let upstreams = gateway.admin_json("/api/v1/upstreams");
+        let endpoint = &upstreams["items"][0]["endpoints"][0];
+        assert_ne!(endpoint["circuit"], "closed", "{endpoint}");
+        endpoint["since"].as_str().expect("a time").to_owned()
+    };
+    let opened = since(&gateway);
+    let old = gateway.hand_over();
+    let line = gateway.wait_log("the circuit", |line| {
+        line["message"] == "a circuit is open, as it was before"
+    });
+    assert_eq!(line["event"], "circuit_opened");
+    assert_eq!(line["reason"], "status_500");
+    // To the minute: the time of day is made of how long ago it was.
+    assert_eq!(since(&gateway)[..16], opened[..16]);
+    wait_gone(old);
 }
