@@ -16,6 +16,7 @@ mod start;
 mod succession;
 mod threads;
 
+use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -286,6 +287,14 @@ async fn apart<T: Send + 'static>(
         why: "it ran into a bug".into(),
     };
     result.await.map_err(bug)
+}
+
+/// What this comes to; without it nothing, ever: for a branch of `select!`.
+async fn if_any<F: Future>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What is served, and what its threads share.

@@ -2,7 +2,6 @@
 //! and is valid; until then the one before it is shown on. That one expires soon is logged once a day.
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::{CannotUse, CertificateFiles, Watch};
 use crate::tls::{Certificate, ClientAuthorities, ServerTls, Source};
+
+use super::if_any;
 
 /// For so long a pair may be unfit before that is logged: whoever replaces two files may do so one after
 /// the other.
@@ -73,16 +74,10 @@ impl Certificates {
 
     /// Waits until there is something to be done. May be dropped and called again at any time.
     pub(super) async fn due(&mut self) -> Due {
-        let look_again = self.look_again();
-        let look_again = async {
-            match look_again {
-                Some(then) => sleep_until(then).await,
-                None => pending().await,
-            }
-        };
+        let look_again = self.look_again().map(sleep_until);
         tokio::select! {
             () = self.watch.changed() => Due::Look,
-            () = look_again => Due::Look,
+            () = if_any(look_again) => Due::Look,
             () = sleep_until(self.next_day) => Due::Day,
         }
     }
@@ -246,12 +241,4 @@ pub(super) fn log_authorities(files: &CertificateFiles, authorities: &ClientAuth
         authorities = authorities.subjects().collect::<Vec<_>>().join("; "),
         "authorities of clients replaced"
     );
-}
-
-/// Waits until there is something to be done with certificates; for ever if there are none.
-pub(super) async fn due(certificates: &mut Option<Certificates>) -> Due {
-    match certificates {
-        Some(certificates) => certificates.due().await,
-        None => pending().await,
-    }
 }

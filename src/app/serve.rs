@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::admin::{AdminSocket, Presence};
 use crate::server::{Claimed, Listener, Phase};
@@ -14,9 +14,9 @@ use super::hand_over::{HandOverError, Heard, Heir, Predecessor, TakeOver, Totals
 use super::notify::{State, notify};
 use super::reload::Reloader;
 use super::signals::Signals;
-use super::succession::{Succession, done, refuse};
+use super::succession::{Succession, refuse};
 use super::threads::{Ended, Threads, WORKER};
-use super::{Gateway, StartError};
+use super::{Gateway, StartError, if_any};
 
 /// How often lost log lines are looked for.
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
@@ -106,23 +106,23 @@ impl Running<'_> {
             let until = self.drain.as_ref().map(|drain| drain.until);
             tokio::select! {
                 Some(()) = self.threads.ready.recv() => self.one_is_ready().await?,
-                heard = heard(&mut self.take_over) => self.hear(heard).await?,
+                heard = if_any(self.take_over.as_mut().map(TakeOver::heard)) => self.hear(heard).await?,
                 () = signals.stop.asked() => if self.stop() {
                     return Ok(());
                 },
                 Some(ended) = self.threads.ended.recv() => self.note_end(ended)?,
-                () = sleep_until(until) => {
+                () = if_any(until.map(sleep_until)) => {
                     if self.workers > 0 {
                         let running = self.workers;
                         tracing::warn!(running, "workers do not end; ending without them");
                     }
                     return Ok(());
                 }
-                () = sleep_until(self.leaving) => self.begin_drain(false),
+                () = if_any(self.leaving.map(sleep_until)) => self.begin_drain(false),
                 _ = signals.reload.recv() => self.reload(),
                 _ = signals.reopen.recv() => self.reopen_access_log(),
                 _ = signals.hand_over.recv(), if !self.is_starting() => self.hand_over(),
-                done = done(&mut self.succession) => self.end_succession(done),
+                done = if_any(self.succession.as_mut().map(Succession::done)) => self.end_succession(done),
                 _ = lost_lines.tick() => self.gateway.report_lost_lines(false),
             }
         }
@@ -348,20 +348,5 @@ impl Running<'_> {
         if let Some(succession) = &mut self.succession {
             succession.reopen = true;
         }
-    }
-}
-
-async fn heard(take_over: &mut Option<TakeOver>) -> Heard {
-    match take_over {
-        Some(take_over) => take_over.heard().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until then; for ever if there is no such time.
-async fn sleep_until(then: Option<Instant>) {
-    match then {
-        Some(then) => tokio::time::sleep_until(then).await,
-        None => std::future::pending().await,
     }
 }

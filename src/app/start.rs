@@ -28,7 +28,7 @@ use super::{Begun, Gateway, StartError, is_pretty};
 
 /// A gateway that is ready to serve.
 pub(super) struct Started {
-    pub gateway: Gateway,
+    pub gateway: Arc<Gateway>,
     pub claimed: Claimed,
     pub admin: Vec<AdminSocket>,
     pub predecessor: Option<Predecessor>,
@@ -78,44 +78,34 @@ impl Started {
         metrics.note_reload(ReloadOutcome::Ok, now_ms());
         let traces = Arc::new(Traces::new(Arc::clone(&metrics.dropped.spans)));
         traces.apply(snapshot.traces.as_ref());
-        let snapshots = watch::Sender::new(Arc::new(snapshot));
         let written = Arc::new(written);
-        let reloads = Arc::new(Reloads::new(Arc::clone(&written), &lints, Timestamp::now()));
-        let reloader = Reloader {
-            file: file.clone(),
-            files,
-            certificates,
-            watches: settings.watch,
-            started: Arc::clone(&written),
-            redis: settings.redis.as_ref().map(|it| it.target.clone()),
-            served: written,
-            snapshots: snapshots.clone(),
-            registry,
-            acme: Arc::clone(&acme),
-            reloads: Arc::clone(&reloads),
-            metrics: Arc::clone(&metrics),
-            traces: Arc::clone(&traces),
-            doorkeeper: Arc::default(),
-        };
-        let gateway = Gateway {
+        let gateway = Arc::new(Gateway {
             file,
             program,
             settings,
-            snapshots,
+            snapshots: watch::Sender::new(Arc::new(snapshot)),
             store,
             metrics,
             state,
             acme,
-            drains: reloader.registry.drains(),
-            circuits: reloader.registry.circuits(),
-            reloads,
+            drains: registry.drains(),
+            circuits: registry.circuits(),
+            reloads: Arc::new(Reloads::new(Arc::clone(&written), &lints, Timestamp::now())),
             traces,
-            doorkeeper: Arc::clone(&reloader.doorkeeper),
+            doorkeeper: Arc::default(),
             access_log,
             operator_log,
             pretty_access,
             tap: Arc::default(),
             recent: Arc::default(),
+        });
+        let reloader = Reloader {
+            gateway: Arc::clone(&gateway),
+            files,
+            certificates,
+            started: Arc::clone(&written),
+            served: written,
+            registry,
         };
         Ok(Self {
             gateway,

@@ -79,6 +79,11 @@ impl Succession {
         })
     }
 
+    /// Waits for the end.
+    pub(super) async fn done(&mut self) -> Result<Heir, HandOverError> {
+        self.under_way.done().await
+    }
+
     /// Gives up, for this process is to stop.
     pub(super) fn give_up(&mut self) {
         self.stop = true;
@@ -125,14 +130,6 @@ fn reason_against(process: u32, file: &Path) -> Option<&'static str> {
     }
     config::is_stdin(file)
         .then_some("the configuration came from standard input, which cannot be read again")
-}
-
-/// Waits for the end of a hand-over; for ever if there is none.
-pub(super) async fn done(succession: &mut Option<Succession>) -> Result<Heir, HandOverError> {
-    match succession {
-        Some(succession) => succession.under_way.done().await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]
