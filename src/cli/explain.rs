@@ -1,56 +1,60 @@
 //! `tollgate explain`: what would become of a request, and why.
 
-use std::net::IpAddr;
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
+
 use crate::acme::Acme;
-use crate::config;
 use crate::pipeline::explain::{Explanation, Question};
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::{ClientCertificate, Fault, Form, Half};
 
 /// What the user asks about.
-#[derive(Debug)]
-pub(super) struct Asked<'q> {
-    pub method: &'q str,
-    /// A path with its query, or a whole URL.
-    pub url: &'q str,
-    /// The client as which to ask, instead of by one of its keys.
-    pub client: Option<&'q str>,
-    /// The certificate that it shows.
-    pub certificate: Option<&'q Path>,
-    /// Header fields, as `NAME: VALUE`.
-    pub headers: &'q [String],
-    pub from: IpAddr,
-    pub json: bool,
-    /// The status that is wanted.
-    pub expect: Option<u16>,
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The method, such as GET
+    method: String,
+    /// A path with its query, or a whole URL
+    url: String,
+    /// Ask as this client, without one of its keys
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// Ask as a client that shows this certificate, a file in PEM
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// A header field of the request; may be repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The address that the request comes from
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    from: IpAddr,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    /// Exit with 1 if the status would be another; what gets to a service counts as 200
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    expect: Option<u16>,
 }
 
 /// Runs the command.
-pub(super) fn run(file: &Path, asked: &Asked<'_>) -> ExitCode {
-    let snapshot = match config::load(file, &config::environment) {
-        Ok(loaded) => {
-            let mut snapshot = loaded.snapshot;
-            // With the certificates that have been issued, if they may be read.
-            snapshot.join_acme(&Acme::new(None));
-            snapshot
-        }
-        Err(problems) => {
-            super::complain(&problems.to_string());
-            return ExitCode::FAILURE;
-        }
+pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
+    let mut snapshot = match super::load(file) {
+        Ok(loaded) => loaded.snapshot,
+        Err(code) => return code,
     };
-    match answer(&snapshot, asked) {
+    // With the certificates that have been issued, if they may be read.
+    snapshot.join_acme(&Acme::new(None));
+    match answer(&snapshot, options) {
         Ok(explanation) => {
-            let text = if asked.json {
+            let text = if options.json {
                 json(&explanation)
             } else {
                 explanation.text()
             };
             let printed = super::print(&text);
-            match asked.expect {
+            match options.expect {
                 Some(wanted) if wanted != explanation.status() => {
                     let status = explanation.status();
                     super::fail(&format!("{wanted} was expected, and it would be {status}"))
@@ -65,14 +69,15 @@ pub(super) fn run(file: &Path, asked: &Asked<'_>) -> ExitCode {
     }
 }
 
-fn answer(snapshot: &Snapshot, asked: &Asked<'_>) -> Result<Explanation, String> {
+fn answer(snapshot: &Snapshot, options: &Options) -> Result<Explanation, String> {
+    let certificate = options.certificate.as_deref().map(certificate);
     let question = Question {
-        method: asked.method,
-        url: asked.url,
-        client: asked.client,
-        certificate: asked.certificate.map(certificate).transpose()?,
-        headers: asked.headers,
-        from: asked.from,
+        method: &options.method,
+        url: &options.url,
+        client: options.client.as_deref(),
+        certificate: certificate.transpose()?,
+        headers: &options.headers,
+        from: options.from,
     };
     question.answer(snapshot)
 }

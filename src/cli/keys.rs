@@ -10,16 +10,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::client::{ApiKeyHash, MAX_KEY};
-use crate::config::{self, ListedClient};
+use crate::config::ListedClient;
 
 /// Prints all clients with their keys.
 pub(super) fn list(file: &Path, as_json: bool) -> ExitCode {
-    let loaded = match config::load(file, &config::environment) {
+    let loaded = match super::load(file) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            super::complain(&problems.to_string());
-            return ExitCode::FAILURE;
-        }
+        Err(code) => return code,
     };
     let clients: Vec<_> = loaded.clients(Timestamp::now()).collect();
     super::print(&if as_json {

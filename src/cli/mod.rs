@@ -13,7 +13,6 @@ mod usage;
 
 use std::env;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,7 +20,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::app::Process;
-use crate::config;
+use crate::config::{self, Loaded};
 use crate::message::own_keys;
 
 const EXAMPLES: &str = "\
@@ -76,7 +75,7 @@ enum Command {
     /// Check the configuration, and warn of what is odd in it
     Check(check::Options),
     /// Tell what would become of a request, and why; nothing is sent or counted
-    Explain(Explain),
+    Explain(explain::Options),
     /// Follow the requests of a running gateway as it answers them
     Tail(tail::Options),
     /// Make keys for clients, list those that there are, and hash them
@@ -94,32 +93,6 @@ enum Command {
     /// Make a configuration from another gateway's
     #[command(subcommand)]
     Import(import::Import),
-}
-
-#[derive(Debug, Args)]
-struct Explain {
-    /// The method, such as GET
-    method: String,
-    /// A path with its query, or a whole URL
-    url: String,
-    /// Ask as this client, without one of its keys
-    #[arg(long, value_name = "NAME")]
-    client: Option<String>,
-    /// Ask as a client that shows this certificate, a file in PEM
-    #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// A header field of the request; may be repeated
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-    /// The address that the request comes from
-    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST.into())]
-    from: IpAddr,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
-    /// Exit with 1 if the status would be another; what gets to a service counts as 200
-    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
-    expect: Option<u16>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,19 +127,7 @@ pub fn main() -> ExitCode {
     match line.command.unwrap_or(Command::Run) {
         Command::Run => run::run(process.unwrap_or_else(Process::begin), file),
         Command::Check(options) => check::run(file, &options),
-        Command::Explain(asked) => {
-            let question = explain::Asked {
-                method: &asked.method,
-                url: &asked.url,
-                client: asked.client.as_deref(),
-                certificate: asked.certificate.as_deref(),
-                headers: &asked.headers,
-                from: asked.from,
-                json: asked.json,
-                expect: asked.expect,
-            };
-            explain::run(file, &question)
-        }
+        Command::Explain(options) => explain::run(file, &options),
         Command::Tail(options) => tail::run(file, &options),
         Command::Keys(Keys::New(options)) => new_key::run(&line.config, &options),
         Command::Keys(Keys::List { json }) => keys::list(file, json),
@@ -180,6 +141,14 @@ pub fn main() -> ExitCode {
         Command::Man => print_bytes(&manual::page(CommandLine::command())),
         Command::Import(import) => import::run(&import),
     }
+}
+
+/// Reads the configuration, or says what is wrong with it.
+fn load(file: &Path) -> Result<Loaded, ExitCode> {
+    config::load(file, &config::environment).map_err(|problems| {
+        complain(&problems.to_string());
+        ExitCode::FAILURE
+    })
 }
 
 /// Prints a command's result. Whoever reads it may stop before its end (`tollgate ... | head`),

@@ -99,10 +99,10 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 
 /// A duration as a user would write it, in the largest unit that it has whole.
 pub(super) fn duration_text(duration: Duration) -> String {
-    written(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        &TIMES,
-    )
+    match u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) {
+        0 => "0s".to_owned(),
+        milliseconds => written(milliseconds, &TIMES),
+    }
 }
 
 /// A size as a user would write it, in the largest unit that it has whole.

@@ -15,6 +15,10 @@ use crate::metrics::{HandshakeOutcome, WorkerRow};
 /// How many give way at once, at most: as many as an eighth, so that those who come next find room.
 const MAX_GIVING_WAY: usize = 32;
 
+/// How long a client may still send a request, or take for its handshake, after the drain has begun. One
+/// that is about to send a request when the connection is closed could not know whether it was read.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// One worker's connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -159,6 +163,12 @@ impl ConnectionGuard {
     /// When the drain began, if it has.
     pub(super) fn drain_began(&self) -> Option<Instant> {
         self.connections.drain_began.get()
+    }
+
+    /// The end of a wait since then that is due at `due`: sooner, once the drain has begun.
+    pub(super) fn due(&self, due: Instant, since: Instant) -> Instant {
+        let began = self.drain_began();
+        began.map_or(due, |began| due.min(began.max(since) + LAST_CALL))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Idle) -> T) -> T {

@@ -23,15 +23,12 @@ use crate::wire::stream::Connection;
 
 use super::connections::ConnectionGuard;
 
-/// How long a resting connection may still send a request after the drain has begun. A client that
-/// is about to send one when the connection is closed could not know whether it was read.
-const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long a client that has been told that the connection ends is read from. Closing before it
 /// has read the last answer would reset the connection and lose the answer. How much is no matter:
 /// nothing of it is kept.
 const LINGER: Duration = Duration::from_secs(5);
 /// How many bytes of empty lines before a request are read past (RFC 9112 section 2.2).
-const MOST_BLANK: usize = 16;
+const MAX_BLANK: usize = 16;
 
 /// Serves the connection to its end.
 pub(super) async fn serve(
@@ -155,7 +152,7 @@ impl Client<'_> {
             let input = self.connection.input_mut();
             // Wherever the reads happen to cut, and not for ever.
             let more = leading_blank(input.bytes());
-            if more > 0 && blank <= MOST_BLANK {
+            if more > 0 && blank <= MAX_BLANK {
                 blank += more;
                 input.consume(more);
                 scanner = HeadScanner::default();
@@ -213,8 +210,7 @@ impl Client<'_> {
                 let since = *record_since.get_or_insert_with(Instant::now);
                 due = due.min(since + snapshot.header_timeout);
             }
-            let began = self.guard.drain_began();
-            let due = began.map_or(due, |began| due.min(began.max(since) + LAST_CALL));
+            let due = self.guard.due(due, since);
             self.alarm.poll_due(cx, due).map(|()| false)
         })
         .await

@@ -7,9 +7,9 @@ use std::time::Instant;
 use rustls::{Error, PeerIncompatible};
 
 use crate::metrics::HandshakeOutcome;
-use crate::wire::tls::HandshakeError;
-
 use crate::seldom::Seldom;
+use crate::wire::tls::HandshakeError;
+use crate::words::Word;
 
 /// How a handshake has ended.
 #[derive(Debug)]
@@ -44,41 +44,35 @@ impl Outcome {
 /// All handshakes of the process since the last line about them.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes {
-    done: AtomicU64,
-    left: AtomicU64,
-    timed_out: AtomicU64,
-    gave_way: AtomicU64,
-    not_tls: AtomicU64,
-    failed: AtomicU64,
+    /// By the places of their outcomes.
+    counts: [AtomicU64; <HandshakeOutcome as Word>::ALL.len()],
     seldom: Seldom<10>,
 }
 
 impl Handshakes {
     /// Counts one.
     pub(super) fn note(&self, outcome: &Outcome) {
-        let (count, why) = match outcome {
-            Outcome::Done => (&self.done, None),
-            Outcome::Left => (&self.left, None),
-            Outcome::TimedOut => (&self.timed_out, None),
-            Outcome::GaveWay => (&self.gave_way, Some("others needed its place")),
-            Outcome::NotTls => (&self.not_tls, Some("the client does not speak TLS")),
-            Outcome::Failed(why) => (&self.failed, Some(&**why)),
+        let why = match outcome {
+            Outcome::Done | Outcome::Left | Outcome::TimedOut => None,
+            Outcome::GaveWay => Some("others needed its place"),
+            Outcome::NotTls => Some("the client does not speak TLS"),
+            Outcome::Failed(why) => Some(&**why),
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        self.counts[outcome.counted() as usize].fetch_add(1, Ordering::Relaxed);
         if !matches!(outcome, Outcome::Done) {
             tracing::debug!(?outcome, "a TLS handshake was not finished");
         }
         let Some(last) = why.filter(|_| self.seldom.is_due(Instant::now())) else {
             return;
         };
-        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
+        let take = |of: HandshakeOutcome| self.counts[of as usize].swap(0, Ordering::Relaxed);
         tracing::info!(
-            failed = take(&self.failed),
-            not_tls = take(&self.not_tls),
-            gave_way = take(&self.gave_way),
-            timed_out = take(&self.timed_out),
-            left = take(&self.left),
-            done = take(&self.done),
+            failed = take(HandshakeOutcome::Failed),
+            not_tls = take(HandshakeOutcome::NotTls),
+            gave_way = take(HandshakeOutcome::GaveWay),
+            timed_out = take(HandshakeOutcome::TimedOut),
+            left = take(HandshakeOutcome::Left),
+            done = take(HandshakeOutcome::Done),
             last,
             "TLS handshakes of clients have failed"
         );

@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -23,10 +23,8 @@ use super::connections::ConnectionGuard;
 use super::handshakes::Outcome;
 use super::room::Room;
 
-/// How long a handshake may still take once the drain has begun.
-const LAST_CALL: Duration = Duration::from_secs(1);
 /// How many handshakes of a worker may be under way. One takes a few KiB.
-const MOST: usize = 1024;
+const MAX_HANDSHAKES: usize = 1024;
 
 /// The handshakes of a worker that are under way.
 #[derive(Debug, Default)]
@@ -66,24 +64,14 @@ pub(super) async fn secure(
     };
     let secured = shake_hands(connection, worker, &mut patience).await;
     guard.set_idle(None);
-    match secured {
-        Ok(secured) => {
-            let not_tls = matches!(secured, Secured::NotTls(_));
-            let outcome = if not_tls {
-                Outcome::NotTls
-            } else {
-                Outcome::Done
-            };
-            guard.note_handshake(outcome.counted());
-            room.handshakes.note(&outcome);
-            secured
-        }
-        Err(outcome) => {
-            guard.note_handshake(outcome.counted());
-            room.handshakes.note(&outcome);
-            Secured::No
-        }
-    }
+    let (outcome, secured) = match secured {
+        Ok(secured @ Secured::NotTls(_)) => (Outcome::NotTls, secured),
+        Ok(secured) => (Outcome::Done, secured),
+        Err(outcome) => (outcome, Secured::No),
+    };
+    guard.note_handshake(outcome.counted());
+    room.handshakes.note(&outcome);
+    secured
 }
 
 async fn shake_hands(
@@ -161,10 +149,7 @@ impl Patience<'_> {
             if ended.as_mut().poll(cx).is_ready() || self.guard.gives_way(cx) {
                 return Poll::Ready(Err(Outcome::GaveWay));
             }
-            let began = self.guard.drain_began();
-            let due = began.map_or(self.due, |began| {
-                self.due.min(began.max(self.begun) + LAST_CALL)
-            });
+            let due = self.guard.due(self.due, self.begun);
             let due = self.alarm.poll_due(cx, due);
             due.map(|()| Err(Outcome::TimedOut))
         })
@@ -185,7 +170,7 @@ impl UnderWay {
         self.next.set(number + 1);
         let mut all = self.all.borrow_mut();
         all.insert(number, Rc::clone(&gives_way));
-        if all.len() > MOST
+        if all.len() > MAX_HANDSHAKES
             && let Some((_, oldest)) = all.pop_first()
         {
             oldest.notify_one();

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::client::ApiKeyHash;
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{Delay, FieldName, HostName, Share, Size, port_alone};
+use crate::config::kinds::{FieldName, HostName, Share, Size, Within, port_alone};
 use crate::config::settings::{AccessLog, AdminListen, LogFormat};
 use crate::logging::Member;
 use crate::message::forward::OddFieldNames;
@@ -74,7 +74,7 @@ table! {
         min_body_rate: Number<0, 1_000_000> = Number(240);
         /// How long all goes on as before when the gateway is told to stop, but for `/readyz` of the admin
         /// port: time for a load balancer to notice, at most `1h`. A second signal ends it.
-        drain_delay: Delay<3_600_000> = Delay(Duration::ZERO), restart;
+        drain_delay: Within<0, 3_600_000, 1> = Within(Duration::ZERO), restart;
         /// How long requests in flight may take when the gateway stops.
         drain_timeout: Duration = Duration::from_secs(30), restart;
         /// Reload when a file has changed and stayed the same for a second.

@@ -16,12 +16,10 @@ mod values;
 pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::{FieldValue, SecretFieldText};
-pub(super) use names::{FieldName, HostName, KeyPrefix, Name, covers};
+pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
 pub(super) use otherwise::{limit_in_words, origins_alone, port_alone};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;
 pub(super) use upstreams::{GrpcCheck, HealthPath, StatusRange};
-pub(super) use values::{
-    Delay, FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within,
-};
+pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

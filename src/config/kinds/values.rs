@@ -35,34 +35,8 @@ impl Text for Duration {
     }
 }
 
-/// How long something waits, up to so many milliseconds; `0s`: not at all.
-#[derive(Clone, Copy)]
-pub(in crate::config) struct Delay<const MOST: u64>(pub Duration);
-
-impl<const MOST: u64> Text for Delay<MOST> {
-    const NOUN: &str = Duration::NOUN;
-    const EXAMPLE: &str = "10s";
-    const PATTERN: &str = Duration::PATTERN;
-    const FOR_NUMBER: Option<&str> = Duration::FOR_NUMBER;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let delay = units::duration_or_none(text)?;
-        let most = Duration::from_millis(MOST);
-        if delay > most {
-            return Err(format!("at most `{}`", most.text()));
-        }
-        Ok(Self(delay))
-    }
-
-    fn text(&self) -> String {
-        if self.0.is_zero() {
-            return "0s".to_owned();
-        }
-        self.0.text()
-    }
-}
-
-/// A duration within bounds, and a multiple of a step, all in milliseconds.
+/// A duration within bounds, and a multiple of a step, all in milliseconds. Only with 0 for the least
+/// there may be none, `0s`.
 #[derive(Clone, Copy)]
 pub(in crate::config) struct Within<const LEAST: u64, const MOST: u64, const STEP: u64>(
     pub Duration,
@@ -70,12 +44,15 @@ pub(in crate::config) struct Within<const LEAST: u64, const MOST: u64, const STE
 
 impl<const LEAST: u64, const MOST: u64, const STEP: u64> Text for Within<LEAST, MOST, STEP> {
     const NOUN: &str = Duration::NOUN;
-    const EXAMPLE: &str = "1s";
+    const EXAMPLE: &str = if LEAST == 0 { "10s" } else { "1s" };
     const PATTERN: &str = Duration::PATTERN;
     const FOR_NUMBER: Option<&str> = Duration::FOR_NUMBER;
 
     fn parse(text: &str) -> Result<Self, String> {
-        let duration = units::duration(text)?;
+        let duration = match LEAST {
+            0 => units::duration_or_none(text)?,
+            _ => units::duration(text)?,
+        };
         let written = |milliseconds| Duration::from_millis(milliseconds).text();
         match u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) {
             long if long > MOST => Err(format!("at most `{}`", written(MOST))),
