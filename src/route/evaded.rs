@@ -36,9 +36,7 @@ impl RouteTable {
                 // It was looked at, and another route won.
                 return None;
             }
-            let mut routes = self.routes().iter();
-            let from = routes.position(|one| Arc::ptr_eq(one, taken))?;
-            let is_pair = self.spellings.pairs.contains(&(from, place));
+            let is_pair = self.spellings.pairs.contains(&(taken.place, place));
             match self.find(host, method, other.prefix.as_str()) {
                 Resolved::Route(winner) => {
                     let wins = Arc::ptr_eq(winner, other) && is_pair;

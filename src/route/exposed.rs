@@ -8,8 +8,8 @@ use http::Method;
 
 use crate::upstream::{EndpointUrl, Upstream};
 
-use super::spellings::mount;
-use super::{ProtectedPrefixes, Resolved, Route, RouteTable, SentHost};
+use super::spellings::{endpoints, mount};
+use super::{ProtectedPrefixes, Route, RouteTable, SentHost};
 
 /// A route that leads to what is protected elsewhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -102,13 +102,8 @@ impl RouteTable {
         let host = host.replacen('*', "any", 1);
         // A route for some methods alone takes no others.
         let other = Method::from_bytes(b"*").ok()?;
-        match self.find(host.as_bytes(), method.unwrap_or(&other), path) {
-            Resolved::Route(found) => {
-                let mut routes = self.routes().iter();
-                routes.position(|one| Arc::ptr_eq(one, found))
-            }
-            Resolved::MethodNotAllowed { .. } | Resolved::NoRoute => None,
-        }
+        let found = self.find(host.as_bytes(), method.unwrap_or(&other), path);
+        found.route().map(|route| route.place)
     }
 }
 
@@ -117,11 +112,7 @@ fn urls<'u>(
     route: &Route,
     upstreams: &'u [Arc<Upstream>],
 ) -> impl Iterator<Item = &'u EndpointUrl> + use<'u> {
-    let upstream = route.upstream().and_then(|place| upstreams.get(place));
-    let endpoints = upstream
-        .into_iter()
-        .flat_map(|upstream| &upstream.endpoints);
-    endpoints.map(|endpoint| &endpoint.url)
+    endpoints(route, upstreams).iter().map(|one| &one.url)
 }
 
 /// A path of `route`, which leads to `own` at a service, that arrives where one that is protected does.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::upstream::{EndpointUrl, Upstream, may_be_same_service};
+use crate::upstream::{Endpoint, EndpointUrl, Upstream, may_be_same_service};
 
 use super::wide::{WidePrefixes, same_reading};
 use super::{Action, EncodedControls, EncodedSlash, PathEncoding, PathPrefix, Route};
@@ -106,23 +106,24 @@ fn same_handlers(taker: &Route, route: &Route, upstreams: &[Arc<Upstream>]) -> b
         .segments()
         .skip(taker.prefix.segments().count());
     let below: String = below.flat_map(|segment| ["/", segment]).collect();
-    let endpoints = |route: &Route| {
-        let upstream = route
-            .upstream()
-            .and_then(|upstream| upstreams.get(upstream));
-        upstream.map(|one| &one.endpoints[..]).unwrap_or_default()
-    };
     if route.upstream().is_none() {
         return taker.upstream().is_some();
     }
-    endpoints(taker).iter().any(|one| {
+    endpoints(taker, upstreams).iter().any(|one| {
         let sent = format!("{}{below}", mount(taker, &one.url, &taker.prefix));
         let same = |other: &EndpointUrl| {
             may_be_same_service(&one.url, other)
                 && same_reading(&sent, &mount(route, other, &route.prefix))
         };
-        endpoints(route).iter().any(|other| same(&other.url))
+        let mut others = endpoints(route, upstreams).iter();
+        others.any(|other| same(&other.url))
     })
+}
+
+/// Where a route leads.
+pub(super) fn endpoints<'u>(route: &Route, upstreams: &'u [Arc<Upstream>]) -> &'u [Endpoint] {
+    let upstream = route.upstream().and_then(|place| upstreams.get(place));
+    upstream.map(|one| &one.endpoints[..]).unwrap_or_default()
 }
 
 /// The path at a service that a path of a route, which has the form of a prefix, arrives at.

@@ -163,10 +163,7 @@ impl RouteTable {
 
     /// The routes that [`RouteTable::find`] passed over for this request, the longest prefix first.
     pub fn near_misses(&self, host: &[u8], method: &Method, path: &str) -> Vec<NearMiss<'_>> {
-        let winner = match self.find(host, method, path) {
-            Resolved::Route(route) => Some(route),
-            Resolved::MethodNotAllowed { .. } | Resolved::NoRoute => None,
-        };
+        let winner = self.find(host, method, path).route();
         near_misses(&self.routes, winner, host_name(host), method, path)
     }
 }
