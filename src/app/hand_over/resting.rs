@@ -5,49 +5,35 @@ use tokio::sync::watch;
 use crate::admin::Presence;
 use crate::limit::StateFile;
 
-/// A state file that is not written; again from the end of this on, unless it is kept so.
-pub(super) struct Resting<'f>(Option<&'f StateFile>);
+/// Something that is undone at the end of this, unless it is kept.
+pub(super) struct UndoUnlessKept<F: FnOnce()>(Option<F>);
 
-impl<'f> Resting<'f> {
-    pub(super) fn begin(file: &'f StateFile) -> Self {
-        file.rest();
-        Self(Some(file))
-    }
-
+impl<F: FnOnce()> UndoUnlessKept<F> {
     pub(super) fn keep(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Resting<'_> {
+impl<F: FnOnce()> Drop for UndoUnlessKept<F> {
     fn drop(&mut self) {
-        if let Some(file) = self.0 {
-            file.resume();
+        if let Some(undo) = self.0.take() {
+            undo();
         }
     }
 }
 
-/// Operators change nothing; again from the end of this on, unless it is kept so.
-pub(super) struct NoChanges<'p>(Option<&'p watch::Sender<Presence>>);
-
-impl<'p> NoChanges<'p> {
-    /// Waits for a change that is being made.
-    pub(super) fn begin(presence: &'p watch::Sender<Presence>) -> Self {
-        set(presence, Presence::Here, Presence::HandingOver);
-        Self(Some(presence))
-    }
-
-    pub(super) fn keep(mut self) {
-        self.0 = None;
-    }
+/// Ceases to write a state file.
+pub(super) fn rest(file: &StateFile) -> UndoUnlessKept<impl FnOnce()> {
+    file.rest();
+    UndoUnlessKept(Some(|| file.resume()))
 }
 
-impl Drop for NoChanges<'_> {
-    fn drop(&mut self) {
-        if let Some(presence) = self.0 {
-            set(presence, Presence::HandingOver, Presence::Here);
-        }
-    }
+/// Keeps operators from changing anything. Waits for a change that is being made.
+pub(super) fn refuse_changes(presence: &watch::Sender<Presence>) -> UndoUnlessKept<impl FnOnce()> {
+    set(presence, Presence::Here, Presence::HandingOver);
+    UndoUnlessKept(Some(|| {
+        set(presence, Presence::HandingOver, Presence::Here)
+    }))
 }
 
 /// The process may end meanwhile, which stays so.
@@ -68,14 +54,14 @@ mod tests {
     #[test]
     fn operators_change_things_again_unless_a_successor_serves_or_the_process_ends() {
         let presence = watch::Sender::new(Presence::Here);
-        let no_changes = NoChanges::begin(&presence);
+        let no_changes = refuse_changes(&presence);
         assert_eq!(*presence.borrow(), Presence::HandingOver);
         drop(no_changes);
         assert_eq!(*presence.borrow(), Presence::Here);
-        NoChanges::begin(&presence).keep();
+        refuse_changes(&presence).keep();
         assert_eq!(*presence.borrow(), Presence::HandingOver);
         presence.send_replace(Presence::Ended);
-        drop(NoChanges::begin(&presence));
+        drop(refuse_changes(&presence));
         assert_eq!(*presence.borrow(), Presence::Ended);
     }
 }

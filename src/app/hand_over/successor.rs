@@ -18,7 +18,7 @@ use super::VERSION;
 use super::channel::{Channel, Kind, Lost};
 use super::predecessor::socket_text;
 use super::program::Program;
-use super::resting::{NoChanges, Resting};
+use super::resting::{refuse_changes, rest};
 use crate::admin::{AdminSocket, Presence};
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
@@ -186,7 +186,7 @@ impl Offer {
         let totals = self.metrics.portions();
         channel.send_totals(&totals)?;
 
-        let file = self.state.as_deref().map(Resting::begin);
+        let file = self.state.as_deref().map(rest);
         let questions = self.store.move_out();
         channel.set_patience(COUNTERS_WITHIN)?;
         let given = self.store.give(|some| channel.send_counters(some));
@@ -197,7 +197,7 @@ impl Offer {
         let now = self.metrics.portions();
         let mut news = since(now.clone(), &totals);
         // As late as can be: from here on an operator changes nothing.
-        let no_changes = NoChanges::begin(&self.presence);
+        let no_changes = refuse_changes(&self.presence);
         news.extend(self.drains.drained().into_iter().map(Portion::drained));
         let standings = self.circuits.standings().into_iter();
         news.extend(standings.map(Portion::circuit));

@@ -148,7 +148,7 @@ fn check_key(key: &KeyKeys, seen: &mut HashMap<ApiKeyHash, Span>, problems: &mut
 /// Lists of clients that may come in: one for each different list that is written.
 pub(super) struct AllowLists<'c> {
     clients: &'c [Client],
-    compiled: Vec<AllowList>,
+    pub compiled: Vec<AllowList>,
     places: HashMap<Vec<AllowEntry>, usize>,
 }
 
@@ -174,10 +174,5 @@ impl<'c> AllowLists<'c> {
             lists.len() - 1
         });
         Some(*place)
-    }
-
-    /// All of them.
-    pub(super) fn into_lists(self) -> Vec<AllowList> {
-        self.compiled
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn compile(
     let tls = tls::compile(file, running.tls, now, problems);
     let server = &file.server;
     let protected = file.protected(|keys| allow.place(&keys.allow));
-    let allow = allow.into_lists();
+    let allow = allow.compiled;
     let snapshot = Snapshot {
         access: Access {
             keys: clients.keys,
