@@ -35,6 +35,7 @@ pub mod logging;
 pub mod message;
 pub mod metrics;
 mod protobuf;
+mod redacted;
 pub mod request_id;
 mod seldom;
 pub mod shortage;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::store::StateDir;
+use crate::redacted::redacted;
 use crate::tls::{ClientTls, Secret};
 use crate::words::words;
 
@@ -68,11 +69,7 @@ impl FleetKey {
     }
 }
 
-impl fmt::Debug for FleetKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FleetKey")
-    }
-}
+redacted! { FleetKey }
 
 impl fmt::Debug for AcmeSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderName, Method, StatusCode, Uri, header};
 
+use crate::message::host;
 use crate::message::target::host_without_port;
 
 use super::access::{Operator, Proof};
@@ -149,11 +150,8 @@ fn is_known(host: &str, local: Option<IpAddr>, names: &[Box<str>]) -> bool {
             || local == Some(address)
             || names.iter().any(|it| **it == *name);
     }
-    let is = |known: &str| match known.strip_prefix("*.") {
-        Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest == parent),
-        None => known == name,
-    };
-    name == "localhost" || names.iter().any(|known| is(known))
+    let mut names = names.iter();
+    name == "localhost" || names.any(|known| host::covers(known, name.as_bytes()))
 }
 
 /// Refuses what a page of another origin begins, but for following a link to here.

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::message::hex::{self, Hex};
+use crate::redacted::redacted;
 
 /// No key has more characters. What is longer is refused before it is hashed, for hashing what a
 /// stranger sends costs time by its length.
@@ -83,11 +84,7 @@ impl fmt::Display for ApiKeyHash {
     }
 }
 
-impl fmt::Debug for ApiKeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKeyHash(..)")
-    }
-}
+redacted! { ApiKeyHash ApiKey }
 
 /// A text that is not a key's digest. It may be a key, so it is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -114,12 +111,6 @@ impl ApiKey {
     /// The digest that goes into the configuration.
     pub fn hash(&self) -> ApiKeyHash {
         ApiKeyHash::of(self.expose().as_bytes())
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(..)")
     }
 }
 

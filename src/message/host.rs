@@ -44,6 +44,16 @@ pub fn split(host: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Whether a name, which may have a wildcard for its first label, is for a host. Letter case does not
+/// matter.
+pub fn covers(own: &str, host: &[u8]) -> bool {
+    let Some(parent) = own.strip_prefix("*.") else {
+        return host.eq_ignore_ascii_case(own.as_bytes());
+    };
+    let dot = host.iter().position(|b| *b == b'.');
+    dot.is_some_and(|dot| host[dot + 1..].eq_ignore_ascii_case(parent.as_bytes()))
+}
+
 fn is_port(port: &[u8]) -> bool {
     // `host:` is a host and an empty port (RFC 3986 section 3.2.3).
     port.len() <= 5 && number(port).is_some_and(|port| u16::try_from(port).is_ok())

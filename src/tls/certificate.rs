@@ -10,6 +10,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureAlgorithm};
 use sha2::{Digest as _, Sha256};
 
+use crate::message::host;
+
 use super::chain::{EndsEarly, Purpose, read_chain};
 use super::fault::Fault;
 use super::form::Half;
@@ -129,11 +131,8 @@ impl Certificate {
 
     /// Whether a client that asks for this name, in lower case, finds it among those of the certificate.
     pub fn is_for(&self, name: &str) -> bool {
-        let parent = name.split_once('.').map(|(_, parent)| parent);
-        self.names.iter().any(|own| match own.strip_prefix("*.") {
-            Some(own) => parent == Some(own),
-            None => own == name,
-        })
+        let mut names = self.names.iter();
+        names.any(|own| host::covers(own, name.as_bytes()))
     }
 
     /// Whether no client is shown another one that comes later.

@@ -11,7 +11,6 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
 
 use super::fault::Fault;
-use super::form::Half;
 use super::pem::Sections;
 
 /// Which side of a connection shows a certificate.
@@ -58,14 +57,8 @@ pub(super) fn read_chain(
     now: Timestamp,
     faults: &mut Vec<Fault>,
 ) -> Option<Chain> {
-    let sections = Sections::read(text, Half::Cert);
-    let sections = sections.map_err(|fault| faults.push(fault)).ok()?;
-    let certificates = sections.certificates;
-    if certificates.is_empty() {
-        faults.push(Fault::NoCertificate(sections.first));
-        return None;
-    }
-    check_chain(certificates, purpose, now, faults)
+    let certificates = Sections::certificates(text).map_err(|fault| faults.push(fault));
+    check_chain(certificates.ok()?, purpose, now, faults)
 }
 
 fn check_chain(

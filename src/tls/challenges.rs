@@ -159,12 +159,10 @@ fn certificate_for(name: &str, key_authorization: &str) -> Result<CertifiedKey, 
 
 #[cfg(test)]
 mod tests {
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{
-        ClientConfig, ClientConnection, DigitallySignedStruct, ServerConnection, SignatureScheme,
-    };
+    use rustls::pki_types::CertificateDer;
+    use rustls::{ClientConfig, ClientConnection, ServerConnection};
 
+    use super::super::verify::AnyCertificate;
     use super::super::{Certificate, Purpose, Secret, ServerTls, Source, TlsVersion};
     use super::*;
 
@@ -227,7 +225,7 @@ mod tests {
             .with_safe_default_protocol_versions()
             .unwrap();
         let config = config.dangerous();
-        let config = config.with_custom_certificate_verifier(Arc::new(Anything));
+        let config = config.with_custom_certificate_verifier(Arc::new(AnyCertificate));
         let mut config = config.with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
         let name = "A.test".try_into().unwrap();
@@ -245,45 +243,6 @@ mod tests {
         }
         assert_eq!(client.alpn_protocol(), Some(protocols[0]));
         Some(client.peer_certificates().unwrap()[0].clone())
-    }
-
-    #[derive(Debug)]
-    struct Anything;
-
-    impl ServerCertVerifier for Anything {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, rustls::Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, rustls::Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            let algorithms = provider().signature_verification_algorithms;
-            algorithms.supported_schemes()
-        }
     }
 
     #[test]

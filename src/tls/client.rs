@@ -13,7 +13,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::certificate::Certificate;
 use super::fault::Fault;
-use super::form::Half;
 use super::pem::Sections;
 use super::provider::provider;
 use super::verify::{AnyCertificate, Listed};
@@ -54,18 +53,15 @@ impl Authorities {
     /// # Errors
     /// What is wrong with the text.
     pub fn read(text: &str) -> Result<Self, Fault> {
-        let sections = Sections::read(text, Half::Cert)?;
-        if sections.certificates.is_empty() {
-            return Err(Fault::NoCertificate(sections.first));
-        }
+        let certificates = Sections::certificates(text)?;
         let mut roots = RootCertStore::empty();
-        for (at, certificate) in sections.certificates.iter().enumerate() {
+        for (at, certificate) in certificates.iter().enumerate() {
             let added = roots.add(certificate.clone());
             added.map_err(|_| Fault::Damaged(at + 1))?;
         }
         Ok(Self {
             roots: Arc::new(roots),
-            listed: Some(Arc::new(sections.certificates)),
+            listed: Some(Arc::new(certificates)),
         })
     }
 

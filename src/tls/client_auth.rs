@@ -2,7 +2,6 @@
 //! was verified belongs to the verifier that did so: a connection and a ticket of one are no proof to another.
 
 use std::cell::Cell;
-use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use jiff::Timestamp;
@@ -15,14 +14,14 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
-use crate::lock::read;
+use crate::lock::{read, write};
 use crate::message::host;
+use crate::redacted::redacted;
 use crate::words::{Word, words};
 
 use super::chain::timestamp;
 use super::client_certificate::ClientCertificate;
 use super::fault::Fault;
-use super::form::Half;
 use super::pem::Sections;
 use super::provider::provider;
 use super::secret::Secret;
@@ -53,13 +52,10 @@ impl ClientAuthorities {
     /// # Errors
     /// What is wrong with the text.
     pub fn read(text: &str) -> Result<Self, Fault> {
-        let sections = Sections::read(text, Half::Cert)?;
-        if sections.certificates.is_empty() {
-            return Err(Fault::NoCertificate(sections.first));
-        }
+        let certificates = Sections::certificates(text)?;
         let (mut roots, mut all) = (RootCertStore::empty(), Vec::new());
         let mut digest = Sha256::new();
-        for (at, der) in sections.certificates.iter().enumerate() {
+        for (at, der) in certificates.iter().enumerate() {
             let damaged = Fault::Damaged(at + 1);
             let Ok(([], certificate)) = X509Certificate::from_der(der) else {
                 return Err(damaged);
@@ -116,11 +112,7 @@ fn may_sign(certificate: &X509Certificate<'_>) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct VerifierId([u8; 32]);
 
-impl fmt::Debug for VerifierId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("VerifierId(..)")
-    }
-}
+redacted! { VerifierId }
 
 /// What certificates of clients are verified by.
 #[derive(Debug)]
@@ -210,12 +202,7 @@ impl ClientAuth {
     /// Believes these authorities from now on, and no others.
     pub fn install(&self, authorities: ClientAuthorities) {
         let verifier = Verifier::new(self.mode, Arc::new(authorities), &self.secret);
-        let mut place = self.verifier.write();
-        let place = place.as_deref_mut().unwrap_or_else(|poisoned| {
-            // Nothing is half done in it: it is one pointer.
-            poisoned.get_mut()
-        });
-        *place = Arc::new(verifier);
+        *write(&self.verifier) = Arc::new(verifier);
     }
 
     /// Whether clients are asked that ask for this name, or for none. `host` may have a port.
@@ -226,12 +213,7 @@ impl ClientAuth {
         let Some(host) = host else { return false };
         let (name, _) = host::split(host.as_bytes());
         let name = name.strip_suffix(b".").unwrap_or(name);
-        let dot = name.iter().position(|b| *b == b'.');
-        let parent = dot.map(|dot| &name[dot + 1..]);
-        self.names.iter().any(|own| match own.strip_prefix("*.") {
-            Some(own) => parent.is_some_and(|it| it.eq_ignore_ascii_case(own.as_bytes())),
-            None => name.eq_ignore_ascii_case(own.as_bytes()),
-        })
+        self.names.iter().any(|own| host::covers(own, name))
     }
 
     /// What the client of a connection was asked, and has proved itself with.

@@ -9,8 +9,9 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::message::hex::Hex;
+
 use super::fault::Fault;
-use super::form::Half;
 use super::pem::Sections;
 
 /// One thing that a client can be known by.
@@ -35,10 +36,7 @@ impl CertificateIdentity {
 impl fmt::Display for CertificateIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PublicKey(digest) => {
-                f.write_str("spki-sha256:")?;
-                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Self::PublicKey(digest) => write!(f, "spki-sha256:{}", Hex(digest)),
             Self::DnsName(name) => write!(f, "san-dns:{name}"),
             Self::Uri(uri) => write!(f, "san-uri:{uri}"),
         }
@@ -72,9 +70,8 @@ impl ClientCertificate {
     /// # Errors
     /// What is wrong with the text.
     pub fn read(text: &str) -> Result<Self, Fault> {
-        let sections = Sections::read(text, Half::Cert)?;
-        let none = Fault::NoCertificate(sections.first);
-        Self::of(&sections.certificates).ok_or(none)
+        let chain = Sections::certificates(text)?;
+        Ok(Self::of(&chain).expect("there is one at least"))
     }
 
     /// All that the client can be known by.

@@ -4,8 +4,7 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::fault::Fault;
-use super::form::Form;
-use super::form::Half;
+use super::form::{Form, Half};
 
 /// How a section begins.
 const BEGIN: &str = "-----BEGIN ";
@@ -24,6 +23,15 @@ pub(super) struct Sections {
 }
 
 impl Sections {
+    /// Reads the certificates of a text, of which there is one at least.
+    pub(super) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, Fault> {
+        let sections = Self::read(text, Half::Cert)?;
+        if sections.certificates.is_empty() {
+            return Err(Fault::NoCertificate(sections.first));
+        }
+        Ok(sections.certificates)
+    }
+
     /// Reads all sections of a text that is to hold this half of a pair.
     pub(super) fn read(text: &str, half: Half) -> Result<Self, Fault> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);

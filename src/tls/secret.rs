@@ -1,10 +1,11 @@
 //! What keys are derived from that a fleet has in common, or that this process has alone. A key for one
 //! purpose says nothing about those for others.
 
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+
+use crate::redacted::redacted;
 
 /// A secret with enough entropy. Its `Debug` does not show it.
 #[derive(Clone)]
@@ -52,11 +53,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(...)")
-    }
-}
+redacted! { Secret }
 
 struct Length(usize);
 

@@ -12,7 +12,8 @@ use rustls::server::{
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 
-use crate::lock::read;
+use crate::lock::{read, write};
+use crate::message::host;
 use crate::words::words;
 
 use super::certificate::Certificate;
@@ -135,7 +136,8 @@ impl ServerTls {
     /// is for both (RFC 9110 section 7.4). A client that has asked for no name may ask for any.
     pub fn same_certificate(&self, sni: Option<&str>, host: &str) -> bool {
         let Some(sni) = sni else { return true };
-        let host = without_port(host);
+        let (name, _) = host::split(host.as_bytes());
+        let host = &host[..name.len()];
         if host.eq_ignore_ascii_case(sni) {
             return true;
         }
@@ -157,11 +159,7 @@ impl ServerTls {
 
     /// Shows this certificate from now on, in the place of the one from the same source.
     pub fn install(&self, source: Source, certificate: Certificate) {
-        let mut table = self.certificates.table.write();
-        let table = table.as_deref_mut().unwrap_or_else(|poisoned| {
-            // Nothing is half done in it: it is one pointer.
-            poisoned.get_mut()
-        });
+        let mut table = write(&self.certificates.table);
         *table = Arc::new(table.with(source, certificate));
     }
 
@@ -231,12 +229,4 @@ fn config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = tickets;
     config
-}
-
-/// The host of a `Host` field or of an authority.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
 }

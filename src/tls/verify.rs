@@ -12,6 +12,34 @@ use x509_parser::prelude::FromDer;
 
 use super::provider::provider;
 
+/// The methods of a verifier that leave signatures to another one, which is this field.
+macro_rules! signatures_by {
+    ($verifier:ident) => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            own: &CertificateDer<'_>,
+            signed: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, Error> {
+            self.$verifier.verify_tls12_signature(message, own, signed)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            own: &CertificateDer<'_>,
+            signed: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, Error> {
+            self.$verifier.verify_tls13_signature(message, own, signed)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+            self.$verifier.supported_verify_schemes()
+        }
+    };
+}
+pub(super) use signatures_by;
+
 /// Believes those that an authority of a list has signed, and also one that stands in the list itself,
 /// whoever has signed it: webpki takes no authority for a server, and who signs for himself makes one, as
 /// `openssl req -x509` does.
@@ -52,27 +80,7 @@ impl ServerCertVerifier for Listed {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        own: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls12_signature(message, own, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        own: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls13_signature(message, own, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
-    }
+    signatures_by!(webpki);
 }
 
 fn verify_time(own: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {

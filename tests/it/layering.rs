@@ -27,6 +27,7 @@ const LAYERS: [&[&str]; 9] = [
         "shortage",
         "words",
         "seldom",
+        "redacted",
         "lock",
     ],
 ];

@@ -3,11 +3,10 @@
 //! served here. AES-256-GCM under a key that is derived from the configured secret; where a thing is
 //! stored is part of what is proven, so that nothing can be put in the place of another.
 
-use std::fmt;
-
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 
 use crate::acme::settings::FleetKey;
+use crate::redacted::redacted;
 
 /// The key of a fleet, ready for use. Its `Debug` does not show it.
 pub(super) struct Sealer(RandomizedNonceKey);
@@ -42,11 +41,7 @@ impl Sealer {
     }
 }
 
-impl fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealer")
-    }
-}
+redacted! { Sealer }
 
 #[cfg(test)]
 mod tests {

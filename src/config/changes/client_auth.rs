@@ -2,7 +2,8 @@
 
 use super::ChangeKind;
 use crate::config::file::{ClientAuthKeys, File};
-use crate::config::kinds::{HostName, covers};
+use crate::config::kinds::HostName;
+use crate::message::host;
 use crate::tls::ClientAuthMode;
 
 /// Where clients come in now without a certificate, and did not before.
@@ -21,7 +22,11 @@ pub(super) fn compare(served: &File, now: &File) -> Option<(ChangeKind, String)>
             format!("clients need a certificate at {names} only, before at all names")
         }
         Some(new) => {
-            let is_gone = |name: &&HostName| !new.names.iter().any(|it| covers(&it.0, &name.0));
+            let is_gone = |name: &&HostName| {
+                !new.names
+                    .iter()
+                    .any(|it| host::covers(&it.0, name.0.as_bytes()))
+            };
             let names = old.names.iter().map(|it| &it.value);
             let gone: Vec<_> = names.filter(is_gone).collect();
             if gone.is_empty() {

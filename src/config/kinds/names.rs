@@ -255,15 +255,6 @@ impl Text for HostName {
     }
 }
 
-/// Whether a name of a host, perhaps with a wildcard, is all that another is.
-pub(in crate::config) fn covers(own: &str, name: &str) -> bool {
-    let parent = name.split_once('.').map(|(_, parent)| parent);
-    own == name
-        || own
-            .strip_prefix("*.")
-            .is_some_and(|own| parent == Some(own))
-}
-
 impl Text for SentHost {
     const NOUN: &str = "\"preserve\", \"endpoint\" or the name of a host";
     const FOR_LIST: Option<&str> =

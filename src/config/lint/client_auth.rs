@@ -3,8 +3,8 @@
 
 use super::Lints;
 use crate::config::file::File;
-use crate::config::kinds::covers;
 use crate::config::suggest::closest;
+use crate::message::host;
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::Source;
 
@@ -28,7 +28,9 @@ pub(super) fn client_auth(file: &File, snapshot: &Snapshot, lints: &mut Lints) {
     for name in keys.names.iter() {
         let own = name.0.as_str();
         // Either may have a wildcard.
-        let is_it = |other: &&str| covers(own, other) || covers(other, own);
+        let is_it = |other: &&str| {
+            host::covers(own, other.as_bytes()) || host::covers(other, own.as_bytes())
+        };
         if known.iter().any(is_it) {
             continue;
         }
