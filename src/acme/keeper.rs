@@ -124,17 +124,16 @@ impl Keeper {
         }
         self.note_shown();
         let now = SystemTime::now();
-        if now >= self.rests_until && (self.has_due(now) || self.has_unshared()) {
+        let has_due = self.names.values().any(|name| name.is_due(now));
+        if now >= self.rests_until && (has_due || self.has_unshared()) {
             match self.order_all(wanted).await {
                 Ok(()) => self.troubles = 0,
                 Err(error) => self.note_trouble(&error),
             }
         }
         self.ask_for_window().await;
-        let renewals = self
-            .names
-            .iter()
-            .map(|(name, state)| (name, state.renewal()));
+        let names = self.names.iter();
+        let renewals = names.map(|(name, state)| (name, state.renewal()));
         self.shelf.are_renewed(&self.settings.directory, renewals);
         fleet_pause.unwrap_or_else(|| self.pause(SystemTime::now()))
     }
@@ -168,8 +167,12 @@ impl Keeper {
         self.shelf.put(name, &self.settings.directory, issued);
     }
 
-    fn has_due(&self, now: SystemTime) -> bool {
-        self.names.values().any(|name| name.is_due(now))
+    /// Stores a certificate that is used already.
+    fn store(&self, name: &str, issued: &Issued) {
+        if let Err(error) = self.state.put_certificate(name, issued) {
+            let error = error.to_string();
+            tracing::error!(name, error, "a certificate is used, but cannot be stored");
+        }
     }
 
     /// This gateway cannot order: its disk, its way to the authority, the account.

@@ -67,10 +67,7 @@ impl Keeper {
         if ours.is_some_and(|ours| begins(&ours) > begins(&issued)) {
             return;
         }
-        if let Err(error) = self.state.put_certificate(name, &issued) {
-            let error = error.to_string();
-            tracing::error!(name, error, "a certificate is used, but cannot be stored");
-        }
+        self.store(name, &issued);
         let until = issued.certificate.not_after;
         tracing::info!(event = "certificate", name, %until, "certificate taken over from the fleet");
         self.put(name, issued);

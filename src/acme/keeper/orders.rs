@@ -152,10 +152,7 @@ impl Keeper {
         state.shows(Some(&issued));
         // First of all it is used: whatever fails then, it need not be ordered again by this process.
         self.put(name, issued.clone());
-        if let Err(error) = self.state.put_certificate(name, &issued) {
-            let error = error.to_string();
-            tracing::error!(name, error, "a certificate is used, but cannot be stored");
-        }
+        self.store(name, &issued);
         let until = issued.certificate.not_after;
         let renewal = self.names.get(name).and_then(Name::renewal);
         let renewal = renewal.map(|at| tracing::field::display(logged(at)));
