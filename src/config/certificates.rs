@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::disk::{self, ReadFiles, Unreadable};
+use super::disk::{self, Holds, ReadFiles, Unreadable};
 use super::file::{CertificateKeys, File};
 use super::source::At;
 use crate::tls::{Certificate, ClientAuthorities, Fault, Half, Purpose};
@@ -79,7 +79,7 @@ impl CertificateFiles {
 }
 
 fn authorities_in(path: &Path, files: &mut ReadFiles) -> Result<ClientAuthorities, CannotUse> {
-    let text = files.read_certificate(path, disk::read);
+    let text = files.read(path, Holds::Certificate, disk::read);
     let text = text.map_err(|why| CannotUse::new(path, Half::Cert, why))?;
     ClientAuthorities::read(&text).map_err(|fault| CannotUse::Unfit {
         file: path.to_owned(),
@@ -115,7 +115,7 @@ impl PairFiles {
     fn read(&self, files: &mut ReadFiles, now: Timestamp) -> PairRead {
         let mut wrong = Vec::new();
         let mut text = |path: &Path, half| {
-            let text = files.read_certificate(path, disk::read);
+            let text = files.read(path, Holds::Certificate, disk::read);
             text.map_err(|why| wrong.push(CannotUse::new(path, half, why)))
                 .ok()
         };

@@ -106,6 +106,17 @@ struct ReadFile {
     digest: Option<[u8; 32]>,
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Keys of the configuration.
+    Keys,
+    /// Something in PEM that is read anew with the configuration alone.
+    Pem,
+    /// A certificate that is served, its key, or authorities of clients.
+    Certificate,
+}
+
 /// What shows that a file is another one or was written to, without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -128,53 +139,33 @@ impl ReadFiles {
     pub(super) fn read(
         &mut self,
         path: &Path,
+        holds: Holds,
         disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
     ) -> Result<String, Unreadable> {
         let stamp = Stamp::of(path);
-        let text = disk(path);
+        let text = match fs::metadata(path) {
+            // Whoever opens a pipe may wait for ever.
+            Ok(it) if holds != Holds::Keys && !it.is_file() && !it.is_dir() => {
+                Err(Unreadable::NotRegular)
+            }
+            // Why it cannot be read is seen when it is.
+            _ => disk(path),
+        };
         let digest = text.as_ref().ok().map(|text| Sha256::digest(text).into());
         self.list.push(ReadFile {
             path: path.to_owned(),
-            of_certificate: false,
+            of_certificate: holds == Holds::Certificate,
             stamp,
             digest,
         });
         text
     }
 
-    /// The same for a file in PEM. It has to be a regular one: whoever opens a pipe may wait for ever.
-    pub(super) fn read_pem(
-        &mut self,
-        path: &Path,
-        disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
-    ) -> Result<String, Unreadable> {
-        self.read(path, |path| match fs::metadata(path) {
-            Ok(it) if !it.is_file() && !it.is_dir() => Err(Unreadable::NotRegular),
-            // Why it cannot be read is seen when it is.
-            _ => disk(path),
-        })
-    }
-
-    /// The same for a file of a certificate that is served.
-    pub(super) fn read_certificate(
-        &mut self,
-        path: &Path,
-        disk: impl FnOnce(&Path) -> Result<String, Unreadable>,
-    ) -> Result<String, Unreadable> {
-        let text = self.read_pem(path, disk);
-        if let Some(file) = self.list.last_mut() {
-            file.of_certificate = true;
-        }
-        text
-    }
-
     /// Takes out those of certificates, which are watched apart once they are served.
     pub(super) fn take_certificates(&mut self) -> Self {
+        let certificates = self.list.extract_if(.., |file| file.of_certificate);
         Self {
-            list: self
-                .list
-                .extract_if(.., |file| file.of_certificate)
-                .collect(),
+            list: certificates.collect(),
         }
     }
 
@@ -187,14 +178,8 @@ impl ReadFiles {
 
     /// Whether the files hold the same.
     pub(super) fn hold_the_same(&self, other: &Self) -> bool {
-        let content = |files: &Self| {
-            files
-                .list
-                .iter()
-                .map(|file| file.digest)
-                .collect::<Vec<_>>()
-        };
-        content(self) == content(other)
+        let own = self.list.iter().map(|file| file.digest);
+        own.eq(other.list.iter().map(|file| file.digest))
     }
 }
 
@@ -207,9 +192,8 @@ impl ReadFile {
             Some(stamp) if !stamp.is_regular => self.digest,
             Some(stamp) if self.stamp == Some(stamp) && stamp.is_reliable() => self.digest,
             Some(_) => {
-                let bytes = File::open(&self.path)
-                    .ok()
-                    .and_then(|file| all_of(file).ok());
+                let bytes = File::open(&self.path).map_err(Unreadable::from);
+                let bytes = bytes.and_then(all_of).ok();
                 bytes.map(|bytes| Sha256::digest(bytes).into())
             }
         };
@@ -255,7 +239,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
         let mut files = ReadFiles::default();
-        let _ = files.read(&pipe, |_| Ok("given once".to_owned()));
+        let _ = files.read(&pipe, Holds::Keys, |_| Ok("given once".to_owned()));
         assert!(files.again().hold_the_same(&files));
         fs::remove_file(&pipe).unwrap();
         assert!(!files.again().hold_the_same(&files));

@@ -34,6 +34,7 @@ mod written;
 
 pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead, ReadAgain};
 pub use changes::{Change, ChangeKind, changes};
+use disk::Holds;
 pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
 pub use file::Written;
@@ -127,7 +128,7 @@ pub fn load_again(
     let (name, text) = if is_stdin {
         ("<stdin>".into(), disk::read_stdin())
     } else {
-        (path.to_string_lossy(), reading.file(path))
+        (path.to_string_lossy(), reading.file(path, Holds::Keys))
     };
     let text = match text {
         Ok(text) => text,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::disk::Unreadable;
+use super::disk::{Holds, Unreadable};
 use super::expand::Environment;
 use super::private;
 use super::problems::{Problem, Problems};
@@ -46,23 +46,13 @@ impl<'r> Reading<'r> {
     }
 
     /// Reads a file.
-    pub(super) fn file(&mut self, path: &Path) -> Result<String, Unreadable> {
-        self.problems.files.read(path, self.files)
-    }
-
-    /// Reads a file in PEM.
-    pub(super) fn pem_file(&mut self, path: &Path) -> Result<String, Unreadable> {
-        self.problems.files.read_pem(path, self.files)
-    }
-
-    /// Reads a file of a certificate that is served.
-    pub(super) fn certificate_file(&mut self, path: &Path) -> Result<String, Unreadable> {
-        self.problems.files.read_certificate(path, self.files)
+    pub(super) fn file(&mut self, path: &Path, holds: Holds) -> Result<String, Unreadable> {
+        self.problems.files.read(path, holds, self.files)
     }
 
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.
     pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
-        let read = self.file(path);
+        let read = self.file(path, Holds::Keys);
         read.map_err(|error| {
             let message = format!("cannot read `{}`: {error}", path.display());
             self.problems

@@ -162,6 +162,7 @@ mod tests {
     use rustls::pki_types::CertificateDer;
     use rustls::{ClientConfig, ClientConnection, ServerConnection};
 
+    use super::super::tests::exchange;
     use super::super::verify::AnyCertificate;
     use super::super::{Certificate, Purpose, Secret, ServerTls, Source, TlsVersion};
     use super::*;
@@ -231,16 +232,7 @@ mod tests {
         let name = "A.test".try_into().unwrap();
         let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
         let mut server = ServerConnection::new(tls.handshake(None, []).config).unwrap();
-        while client.is_handshaking() {
-            let mut bytes = Vec::new();
-            client.write_tls(&mut bytes).unwrap();
-            server.read_tls(&mut &bytes[..]).unwrap();
-            server.process_new_packets().ok()?;
-            bytes.clear();
-            server.write_tls(&mut bytes).unwrap();
-            client.read_tls(&mut &bytes[..]).unwrap();
-            client.process_new_packets().ok()?;
-        }
+        exchange(&mut client, &mut server).ok()?;
         assert_eq!(client.alpn_protocol(), Some(protocols[0]));
         Some(client.peer_certificates().unwrap()[0].clone())
     }

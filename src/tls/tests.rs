@@ -11,6 +11,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
 
+use rustls::{ClientConnection, ServerConnection};
+
 use super::*;
 
 /// A certificate and its key, in PEM.
@@ -65,6 +67,31 @@ fn chain() -> [Pair; 3] {
         key: leaf_key.serialize_pem(),
     };
     [leaf, below_pair, root_pair]
+}
+
+/// Takes a handshake to its end; an error is that of the end which notices first.
+pub(super) fn exchange(
+    client: &mut ClientConnection,
+    server: &mut ServerConnection,
+) -> Result<(), rustls::Error> {
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        client.write_tls(&mut up).unwrap();
+        let mut read = &up[..];
+        while !read.is_empty() {
+            server.read_tls(&mut read).unwrap();
+            server.process_new_packets()?;
+        }
+        up.clear();
+        server.write_tls(&mut down).unwrap();
+        let mut read = &down[..];
+        while !read.is_empty() {
+            client.read_tls(&mut read).unwrap();
+            client.process_new_packets()?;
+        }
+        down.clear();
+    }
+    Ok(())
 }
 
 fn read(cert: &str, key: &str) -> Result<Certificate, Vec<Fault>> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::disk::Unreadable;
+use crate::config::disk::{Holds, Unreadable};
 use crate::config::keys::{Form, Kind, Shown, Wrong, read_at};
 use crate::config::private;
 use crate::config::reading::Reading;
@@ -83,7 +83,7 @@ impl Kind for ReloadedPem {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let path = path_of_pem(written, path, reading)?;
-        let text = reading.pem_file(&path);
+        let text = reading.file(&path, Holds::Pem);
         Ok(Self(PemFile { path, text }))
     }
 
@@ -99,7 +99,7 @@ impl Kind for PemFile {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         let path = path_of_pem(written, path, reading)?;
-        let text = reading.certificate_file(&path);
+        let text = reading.file(&path, Holds::Certificate);
         Ok(Self { path, text })
     }
 

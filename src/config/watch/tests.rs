@@ -17,7 +17,7 @@ fn folder() -> TempDir {
 
 fn watch(file: &Path) -> Watch {
     let mut files = ReadFiles::default();
-    let _ = files.read(file, disk::read);
+    let _ = files.read(file, disk::Holds::Keys, disk::read);
     Watch::start(files)
 }
 

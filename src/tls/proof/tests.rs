@@ -14,6 +14,7 @@ use rustls::{
 };
 
 use super::*;
+use crate::tls::tests::exchange;
 use crate::tls::{
     Certificate, ClientAuth, ClientAuthMode, ClientAuthorities, Purpose, Secret, ServerTls, Source,
     TlsVersion, provider,
@@ -90,23 +91,7 @@ fn shake(client: &Arc<ClientConfig>, tls: &ServerTls) -> Result<(HandshakeKind, 
     let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
     let config = tls.handshake(Some("a.test"), []).config;
     let mut server = ServerConnection::new(config).unwrap();
-    let (mut up, mut down) = (Vec::new(), Vec::new());
-    for _ in 0..4 {
-        client.write_tls(&mut up).unwrap();
-        let mut read = &up[..];
-        while !read.is_empty() {
-            server.read_tls(&mut read).unwrap();
-            server.process_new_packets()?;
-        }
-        up.clear();
-        server.write_tls(&mut down).unwrap();
-        let mut read = &down[..];
-        while !read.is_empty() {
-            client.read_tls(&mut read).unwrap();
-            client.process_new_packets()?;
-        }
-        down.clear();
-    }
+    exchange(&mut client, &mut server)?;
     let certificates = server.peer_certificates().unwrap_or_default().len();
     Ok((server.handshake_kind().unwrap(), certificates))
 }

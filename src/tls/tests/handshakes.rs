@@ -6,10 +6,7 @@ use rustls::crypto::aws_lc_rs::cipher_suite;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, PeerIncompatible, RootCertStore,
-    ServerConnection,
-};
+use rustls::{ClientConfig, HandshakeKind, PeerIncompatible, RootCertStore};
 
 use super::*;
 
@@ -50,23 +47,7 @@ fn try_to_shake(
     let name = ServerName::try_from(name).unwrap();
     let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
     let mut server = ServerConnection::new(tls.handshake(None, []).config).unwrap();
-    let (mut up, mut down) = (Vec::new(), Vec::new());
-    for _ in 0..4 {
-        client.write_tls(&mut up).unwrap();
-        let mut read = &up[..];
-        while !read.is_empty() {
-            server.read_tls(&mut read).unwrap();
-            server.process_new_packets()?;
-        }
-        up.clear();
-        server.write_tls(&mut down).unwrap();
-        let mut read = &down[..];
-        while !read.is_empty() {
-            client.read_tls(&mut read).unwrap();
-            client.process_new_packets()?;
-        }
-        down.clear();
-    }
+    exchange(&mut client, &mut server)?;
     assert!(!client.is_handshaking() && !server.is_handshaking());
     Ok(Shaken { client, server })
 }
