@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: u64 = 10 * 24 * 3600;
 
 /// The largest answer. A chain of certificates has a few kilobytes.
-const MOST: usize = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// Asks a certificate authority; cheap to clone.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ async fn exchange(
     *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
     let answer = async {
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, MOST).collect().await;
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
         let body = body.map_err(ClientError::Body)?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     };

@@ -21,11 +21,11 @@ struct Content {
     /// The names of the configuration.
     wanted: Vec<String>,
     /// By their names, which are wanted.
-    issued: BTreeMap<String, Shown>,
+    issued: BTreeMap<String, Entry>,
 }
 
 #[derive(Debug)]
-struct Shown {
+struct Entry {
     issued: Arc<Issued>,
     /// The directory of the authority. Whoever changes it gets certificates of the new one; those of the old
     /// one are shown until they are there.
@@ -46,7 +46,7 @@ impl Shelf {
     pub(super) fn show_by(&self, tls: Option<Arc<ServerTls>>) {
         let mut content = lock(&self.0);
         if let Some(tls) = &tls {
-            for (name, Shown { issued, .. }) in &content.issued {
+            for (name, Entry { issued, .. }) in &content.issued {
                 tls.install(Source::Acme(name.clone()), issued.certificate.clone());
             }
         }
@@ -63,7 +63,7 @@ impl Shelf {
         if let Some(tls) = &content.tls {
             tls.install(Source::Acme(name.to_owned()), issued.certificate.clone());
         }
-        let shown = Shown {
+        let shown = Entry {
             issued: Arc::new(issued),
             directory: directory.to_owned(),
             renewal: None,

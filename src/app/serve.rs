@@ -294,7 +294,7 @@ impl Running<'_> {
                 if self.drain.is_none() {
                     self.begin_drain(true);
                 }
-                succession.tell(heir.pid);
+                succession.pass_on(heir.pid);
                 self.heir = Some(heir);
             }
             Err(_) if succession.stop => {

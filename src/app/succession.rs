@@ -106,7 +106,7 @@ impl Succession {
 
     /// Tells the successor, which serves now, what was asked of the old gateway meanwhile. To be called when
     /// the old one refuses to reload: what it has answered till then is known here.
-    pub(super) fn tell(&self, successor: u32) {
+    pub(super) fn pass_on(&self, successor: u32) {
         let pid = i32::try_from(successor).ok().and_then(Pid::from_raw);
         for signal in self.asked() {
             // If it has ended, its parent finds out.

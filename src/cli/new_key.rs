@@ -195,7 +195,7 @@ impl New {
     fn json(&self) -> String {
         let hash = self.key.hash();
         let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
-        let told = json!({
+        let answer = json!({
             "client": self.client.as_str(),
             "key": self.key.expose(),
             "id": hash.id().to_string(),
@@ -207,7 +207,7 @@ impl New {
             "line": self.known.as_ref().map(|known| known.line),
             "add": self.to_add(),
         });
-        format!("{told:#}\n")
+        format!("{answer:#}\n")
     }
 }
 

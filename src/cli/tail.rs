@@ -20,7 +20,7 @@ use crate::metrics::filter::Statuses;
 
 use door::{Door, Refused, Token};
 use events::{Event, Events, Why};
-use show::Shown;
+use show::LineStyle;
 
 /// How long to wait before the first try to reach a gateway that was there; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -111,7 +111,7 @@ pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
 /// Follows until nobody reads any more, or the gateway refuses.
 async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
     let target = options.target();
-    let shown = Shown {
+    let style = LineStyle {
         json: options.json,
         colours: has_colours(&io::stdout()),
     };
@@ -126,7 +126,7 @@ async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
                 }
                 met = true;
                 let begun = Instant::now();
-                let why = match print_all(stream, &shown).await {
+                let why = match print_all(stream, &style).await {
                     Ok(why) => why,
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                         return ExitCode::SUCCESS;
@@ -153,10 +153,10 @@ async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
 }
 
 /// Prints the lines of a stream to its end, and says why it ends.
-async fn print_all(mut stream: Events, shown: &Shown) -> io::Result<Why> {
+async fn print_all(mut stream: Events, style: &LineStyle) -> io::Result<Why> {
     loop {
         match stream.next().await {
-            Event::Line(line) => print(&shown.text(&line))?,
+            Event::Line(line) => print(&style.text(&line))?,
             Event::Lost(number) => say(&format!(
                 "{number} lines were left out: there were too many at once"
             )),

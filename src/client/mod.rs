@@ -19,10 +19,10 @@ use crate::limit::{Policy, Subject};
 use crate::message::bytes::is_safe_name;
 use crate::message::own_keys;
 
-/// A configured caller. Downstream learns its name; counters and log lines carry it.
+/// A configured caller. Services learn its name; counters and log lines carry it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// What downstream, the log and the counters call it.
+    /// What services, the log and the counters call it.
     pub name: ClientName,
     subject: Subject,
     /// The limit that holds for all keys of this client together, its tier already applied.

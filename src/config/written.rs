@@ -7,7 +7,7 @@ use super::keys::{Line, Shown, join, lines};
 use crate::message::own_keys;
 
 /// How many lines are shown of a configuration.
-const MOST: usize = 5000;
+const MAX_LINES: usize = 5000;
 
 /// Tables whose names are the user's: there may be thousands, so of these only what is written is shown.
 const NAMED: [&str; 6] = [
@@ -52,7 +52,7 @@ fn flatten(table: &str, lines: Vec<Line>, all: &mut Vec<WrittenLine>) {
             Shown::Table(below) => tables.push((join(table, &line.key), below)),
             _ if line.is_default && is_named => {}
             Shown::None => {}
-            shown if all.len() < MOST => all.push(WrittenLine {
+            shown if all.len() < MAX_LINES => all.push(WrittenLine {
                 table: own_keys::hidden(table).into_owned(),
                 key: own_keys::hidden(line.key).into_owned(),
                 value: own_keys::hidden(shown.to_string()).into_owned(),

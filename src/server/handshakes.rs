@@ -13,7 +13,7 @@ use crate::words::Word;
 
 /// How a handshake has ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum Ended {
     Done,
     /// The client left before its end.
     Left,
@@ -27,7 +27,7 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl Ended {
     /// What it is counted as.
     pub(super) fn counted(&self) -> HandshakeOutcome {
         match self {
@@ -51,15 +51,15 @@ pub(super) struct Handshakes {
 
 impl Handshakes {
     /// Counts one.
-    pub(super) fn note(&self, outcome: &Outcome) {
+    pub(super) fn note(&self, outcome: &Ended) {
         let why = match outcome {
-            Outcome::Done | Outcome::Left | Outcome::TimedOut => None,
-            Outcome::GaveWay => Some("others needed its place"),
-            Outcome::NotTls => Some("the client does not speak TLS"),
-            Outcome::Failed(why) => Some(&**why),
+            Ended::Done | Ended::Left | Ended::TimedOut => None,
+            Ended::GaveWay => Some("others needed its place"),
+            Ended::NotTls => Some("the client does not speak TLS"),
+            Ended::Failed(why) => Some(&**why),
         };
         self.counts[outcome.counted() as usize].fetch_add(1, Ordering::Relaxed);
-        if !matches!(outcome, Outcome::Done) {
+        if !matches!(outcome, Ended::Done) {
             tracing::debug!(?outcome, "a TLS handshake was not finished");
         }
         let Some(last) = why.filter(|_| self.seldom.is_due(Instant::now())) else {
@@ -79,7 +79,7 @@ impl Handshakes {
     }
 }
 
-impl From<HandshakeError> for Outcome {
+impl From<HandshakeError> for Ended {
     fn from(error: HandshakeError) -> Self {
         match error {
             HandshakeError::Left => Self::Left,

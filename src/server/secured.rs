@@ -20,7 +20,7 @@ use crate::wire::stream::Connection;
 use crate::wire::tls::{Hello, HelloError};
 
 use super::connections::ConnectionGuard;
-use super::handshakes::Outcome;
+use super::handshakes::Ended;
 use super::room::Room;
 
 /// How many handshakes of a worker may be under way. One takes a few KiB.
@@ -65,8 +65,8 @@ pub(super) async fn secure(
     let secured = shake_hands(connection, worker, &mut patience).await;
     guard.set_idle(None);
     let (outcome, secured) = match secured {
-        Ok(secured @ Secured::NotTls(_)) => (Outcome::NotTls, secured),
-        Ok(secured) => (Outcome::Done, secured),
+        Ok(secured @ Secured::NotTls(_)) => (Ended::NotTls, secured),
+        Ok(secured) => (Ended::Done, secured),
         Err(outcome) => (outcome, Secured::No),
     };
     guard.note_handshake(outcome.counted());
@@ -78,7 +78,7 @@ async fn shake_hands(
     mut connection: Connection,
     worker: &Worker,
     patience: &mut Patience<'_>,
-) -> Result<Secured, Outcome> {
+) -> Result<Secured, Ended> {
     let buffers = &worker.buffers;
     let hello = poll_fn(|cx| connection.poll_hello(cx, buffers));
     let hello = match patience.wait(hello).await? {
@@ -86,8 +86,8 @@ async fn shake_hands(
         // A session says what is wrong with it.
         Err(HelloError::Malformed) => Hello::default(),
         Err(HelloError::NotTls) => return Ok(Secured::NotTls(connection)),
-        Err(HelloError::Left) => return Err(Outcome::Left),
-        Err(why @ HelloError::TooLarge) => return Err(Outcome::Failed(why.to_string())),
+        Err(HelloError::Left) => return Err(Ended::Left),
+        Err(why @ HelloError::TooLarge) => return Err(Ended::Failed(why.to_string())),
     };
     let handshake = {
         let snapshot = &worker.current().snapshot;
@@ -139,7 +139,7 @@ struct Patience<'p> {
 
 impl Patience<'_> {
     /// Waits for a part of it; `Err` says why nobody waits any longer.
-    async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Outcome> {
+    async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Ended> {
         let mut work = pin!(work);
         let mut ended = pin!(self.one.gives_way.notified());
         poll_fn(|cx| {
@@ -147,11 +147,11 @@ impl Patience<'_> {
                 return Poll::Ready(Ok(done));
             }
             if ended.as_mut().poll(cx).is_ready() || self.guard.gives_way(cx) {
-                return Poll::Ready(Err(Outcome::GaveWay));
+                return Poll::Ready(Err(Ended::GaveWay));
             }
             let due = self.guard.due(self.due, self.begun);
             let due = self.alarm.poll_due(cx, due);
-            due.map(|()| Err(Outcome::TimedOut))
+            due.map(|()| Err(Ended::TimedOut))
         })
         .await
     }

@@ -35,10 +35,10 @@ pub struct Challenge {
 #[derive(Default)]
 pub struct Challenges {
     are_pending: AtomicBool,
-    by_name: Mutex<HashMap<String, Shown>>,
+    by_name: Mutex<HashMap<String, Pending>>,
 }
 
-struct Shown {
+struct Pending {
     challenge: Challenge,
     certificate: Arc<CertifiedKey>,
     /// Ordered by another gateway.
@@ -68,7 +68,7 @@ impl Challenges {
 
     /// Shows a challenge from now on.
     pub fn show(&self, name: &str, challenge: Challenge) -> Result<(), rcgen::Error> {
-        let shown = Shown::new(name, challenge, false)?;
+        let shown = Pending::new(name, challenge, false)?;
         let mut by_name = lock(&self.by_name);
         by_name.insert(name.to_owned(), shown);
         self.note_pending(&by_name);
@@ -109,7 +109,7 @@ impl Challenges {
         }
         // A key is made for each, which takes too long to be done while workers wait for the lock.
         for (name, challenge) in new {
-            if let Ok(shown) = Shown::new(&name, challenge, true) {
+            if let Ok(shown) = Pending::new(&name, challenge, true) {
                 let mut by_name = lock(&self.by_name);
                 by_name.entry(name).or_insert(shown);
                 self.note_pending(&by_name);
@@ -117,7 +117,7 @@ impl Challenges {
         }
     }
 
-    fn note_pending(&self, by_name: &HashMap<String, Shown>) {
+    fn note_pending(&self, by_name: &HashMap<String, Pending>) {
         self.are_pending
             .store(!by_name.is_empty(), Ordering::Relaxed);
     }
@@ -129,7 +129,7 @@ impl fmt::Debug for Challenges {
     }
 }
 
-impl Shown {
+impl Pending {
     fn new(name: &str, challenge: Challenge, is_foreign: bool) -> Result<Self, rcgen::Error> {
         let certificate = certificate_for(name, &challenge.key_authorization)?;
         Ok(Self {

@@ -76,12 +76,12 @@ pub(super) struct Look {
     pub is_busy: bool,
     pub challenges: Vec<(String, Challenge)>,
     /// In the order of the names that were asked for.
-    pub names: Vec<Told>,
+    pub names: Vec<NameStatus>,
 }
 
-/// What is told of a name.
+/// What the fleet knows of a name.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct NameStatus {
     /// Tells its certificate from others; absent if there is none.
     pub mark: Option<String>,
     /// How many orders have failed in a row.
@@ -123,7 +123,7 @@ impl Fleet {
         let lives = LIVES_FOR.as_millis().to_string();
         let arguments = [self.id.as_bytes(), followed.as_bytes(), lives.as_bytes()];
         let script = include_str!("poll.lua");
-        let (version, lease, now_ms, challenges, told): (
+        let (version, lease, now_ms, challenges, names): (
             u64,
             i64,
             u64,
@@ -131,13 +131,13 @@ impl Fleet {
             Vec<Vec<u8>>,
         ) = self.redis.run(script, &keys, &arguments).await?;
         self.now_ms.set(now_ms);
-        let told = told.chunks_exact(2);
+        let names = names.chunks_exact(2);
         Ok(Look {
             version,
             is_news: version != self.followed.get(),
             is_busy: lease >= 0,
             challenges: self.read_challenges(&challenges),
-            names: told.map(|of| self.told(&of[0], &of[1])).collect(),
+            names: names.map(|of| self.status(&of[0], &of[1])).collect(),
         })
     }
 
@@ -160,13 +160,13 @@ impl Fleet {
         fields.chunks_exact(2).filter_map(read).collect()
     }
 
-    fn told(&self, mark: &[u8], failure: &[u8]) -> Told {
+    fn status(&self, mark: &[u8], failure: &[u8]) -> NameStatus {
         let numbers = str::from_utf8(failure)
             .ok()
             .and_then(|text| text.split_once(' '));
         let (failures, until) = numbers.unwrap_or(("0", "0"));
         let until: u64 = until.parse().unwrap_or_default();
-        Told {
+        NameStatus {
             mark: String::from_utf8(mark.to_vec())
                 .ok()
                 .filter(|mark| mark.len() == MARK),

@@ -71,8 +71,8 @@ async fn ask(
 ) -> Result<((SystemTime, SystemTime), Duration), Duration> {
     let id = CertificateIdentifier::try_from(&issued.leaf).map_err(|_| NO_ARI)?;
     match account.renewal_info(&id).await {
-        Ok((told, pause)) => {
-            let window = told.suggested_window;
+        Ok((renewal, pause)) => {
+            let window = renewal.suggested_window;
             Ok(((window.start.into(), window.end.into()), pause))
         }
         Err(Error::Unsupported(_)) => Err(NO_ARI),

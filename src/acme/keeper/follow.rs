@@ -24,11 +24,11 @@ impl Keeper {
     async fn take_over(&mut self, fleet: &Fleet, look: &Look) -> Result<(), FleetError> {
         let now = SystemTime::now();
         let settings = std::sync::Arc::clone(&self.settings);
-        for (name, told) in settings.domains.iter().zip(&look.names) {
+        for (name, status) in settings.domains.iter().zip(&look.names) {
             if let Some(state) = self.names.get_mut(name) {
-                state.fleet_rests(told.failures, told.rest, now);
+                state.fleet_rests(status.failures, status.rest, now);
             }
-            let Some(mark) = &told.mark else {
+            let Some(mark) = &status.mark else {
                 self.seen.remove(name);
                 continue;
             };

@@ -127,15 +127,15 @@ impl Keeper {
     fn begin(&self, account: Account, name: String) -> impl Future<Output = Done> + use<> {
         let old = self.shown(&name);
         let kind = self.settings.challenge;
-        let shown = Shown {
+        let everywhere = Everywhere {
             challenges: Arc::clone(&self.challenges),
             fleet: self.fleet.clone(),
         };
         tracing::info!(name, "ordering a certificate");
         async move {
-            let ordered = order(&account, &name, kind, old.as_deref(), &shown);
+            let ordered = order(&account, &name, kind, old.as_deref(), &everywhere);
             let ordered = timeout(PATIENCE, ordered).await;
-            shown.challenges.hide(&name);
+            everywhere.challenges.hide(&name);
             (name, ordered.unwrap_or(Err(OrderError::Late)))
         }
     }
@@ -193,12 +193,12 @@ impl Keeper {
 }
 
 /// Shows challenges here, and on all gateways of the fleet.
-struct Shown {
+struct Everywhere {
     challenges: Arc<Challenges>,
     fleet: Option<Rc<Fleet>>,
 }
 
-impl Show for Shown {
+impl Show for Everywhere {
     async fn show(&self, name: &str, challenge: Challenge) -> Result<(), OrderError> {
         self.challenges.show(name, challenge.clone())?;
         if let Some(fleet) = &self.fleet {

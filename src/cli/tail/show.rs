@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// How lines are shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown {
+pub(super) struct LineStyle {
     /// As they came.
     pub json: bool,
     /// With colours, for a terminal.
@@ -17,7 +17,7 @@ const GREY: &str = "\x1b[90m";
 const BOLD: &str = "\x1b[1m";
 const RESET: &str = "\x1b[0m";
 
-impl Shown {
+impl LineStyle {
     /// An access line as it is printed, with its line break.
     pub(super) fn text(self, line: &str) -> String {
         let parsed = serde_json::from_str(line).ok();
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_and_nothing_that_a_terminal_obeys() {
-        let shown = Shown {
+        let shown = LineStyle {
             json: false,
             colours: false,
         };
@@ -105,7 +105,7 @@ mod tests {
             shown.text(LINE),
             "12:00:00.123 429 GET /api/orders 0.2ms app 10.0.0.1 rate_limited limit=gold: a\u{fffd}[2Jb id=r-1\n"
         );
-        let colours = Shown {
+        let colours = LineStyle {
             colours: true,
             ..shown
         };
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn in_json_a_line_stays_as_it_came() {
-        let shown = Shown {
+        let shown = LineStyle {
             json: true,
             colours: true,
         };

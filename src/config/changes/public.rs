@@ -34,8 +34,8 @@ pub(super) fn compare(served: &File, now: &File) -> Vec<String> {
         });
         found.extend(opened.no_longer_protected(public, &open));
     }
-    let mut told = HashSet::new();
-    found.retain(|text| told.insert(text.clone()));
+    let mut known = HashSet::new();
+    found.retain(|text| known.insert(text.clone()));
     found.extend(new_routes(served, now, &after));
     found
 }

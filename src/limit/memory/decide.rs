@@ -46,7 +46,7 @@ impl MemoryStore {
         may: impl Fn(&Self) -> bool,
     ) -> Option<Outcome> {
         let instances = NonZeroU64::from(instances);
-        let asked = Asked {
+        let demand = Demand {
             cost: u64::from(cost.get()).saturating_mul(instances.get()),
             instances,
             now_ms: self.clock.now_ms(),
@@ -56,20 +56,20 @@ impl MemoryStore {
             if !may(self) {
                 return None;
             }
-            let weighed = asked.weigh(&shard, slot, check);
+            let weighed = demand.weigh(&shard, slot, check);
             let admitted = weighed.allows(check);
-            let decision = self.settle(&mut shard, check, weighed, asked, admitted);
+            let decision = self.settle(&mut shard, check, weighed, demand, admitted);
             let decisions = Decisions::from_elem(Some(decision), 1);
             return Some(Outcome::of(admitted, decisions));
         }
-        self.decide_together(checks, asked, may)
+        self.decide_together(checks, demand, may)
     }
 
     /// Holds the locks of all shards concerned, always in the same order, until all is decided.
     fn decide_together(
         &self,
         checks: &[Check<'_>],
-        asked: Asked,
+        demand: Demand,
         may: impl Fn(&Self) -> bool,
     ) -> Option<Outcome> {
         let places: SmallVec<[Place; 4]> =
@@ -89,7 +89,7 @@ impl MemoryStore {
         };
         let weigh = |(check, &place)| {
             let shard = &locked[locked_at(place)];
-            asked.weigh(shard, slot_of(shard, place, check), check)
+            demand.weigh(shard, slot_of(shard, place, check), check)
         };
         let weighed: SmallVec<[Weighed; 4]> = checks.iter().zip(&places).map(weigh).collect();
         let mut all = checks.iter().zip(&weighed);
@@ -99,7 +99,7 @@ impl MemoryStore {
             // What was kept for the checks before this one may have swept its old counter away.
             let slot = slot_of(shard, place, check);
             let weighed = Weighed { slot, ..weighed };
-            Some(self.settle(shard, check, weighed, asked, admitted))
+            Some(self.settle(shard, check, weighed, demand, admitted))
         };
         let all = checks.iter().zip(&places).zip(weighed);
         Some(Outcome::of(admitted, all.map(settle).collect()))
@@ -111,18 +111,18 @@ impl MemoryStore {
         shard: &mut Shard,
         check: &Check<'_>,
         weighed: Weighed,
-        asked: Asked,
+        demand: Demand,
         admitted: bool,
     ) -> Decision {
         let mut judgement = weighed.judgement;
         if admitted && judgement.fits {
-            judgement = judgement.spend(check.policy.limit, asked.cost);
+            judgement = judgement.spend(check.policy.limit, demand.cost);
         }
         let Weighed { slot, .. } = weighed;
-        self.keep(shard, check, slot, judgement.counter, asked.now_ms);
+        self.keep(shard, check, slot, judgement.counter, demand.now_ms);
         Decision {
             admitted: judgement.fits,
-            remaining: judgement.remaining / asked.instances,
+            remaining: judgement.remaining / demand.instances,
             reset: Duration::from_millis(judgement.reset_ms),
             retry_after: Duration::from_millis(judgement.retry_ms),
             source: Source::Memory,
@@ -132,14 +132,14 @@ impl MemoryStore {
 
 /// What one request asks for.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct Demand {
     /// What it costs, once for each instance.
     cost: u64,
     instances: NonZeroU64,
     now_ms: u64,
 }
 
-impl Asked {
+impl Demand {
     fn weigh(self, shard: &Shard, slot: Slot, check: &Check<'_>) -> Weighed {
         let entry = slot.ok().map(|slot| shard.entry(slot));
         let matters = entry.filter(|entry| entry.ends_ms > self.now_ms);

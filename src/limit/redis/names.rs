@@ -15,7 +15,7 @@ use crate::shortage::look_up;
 use crate::lock::lock;
 
 /// What came of a lookup; shared by all who have waited for it. The addresses have no port.
-type Answer = Result<Vec<SocketAddr>, Arc<io::Error>>;
+type Addresses = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
 /// Looks a name up; blocks as long as that takes.
 type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
@@ -23,7 +23,7 @@ type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
 /// The lookups that are under way, by name.
 pub(super) struct Names {
     lookup: Lookup,
-    under_way: Mutex<HashMap<Box<str>, watch::Receiver<Option<Answer>>>>,
+    under_way: Mutex<HashMap<Box<str>, watch::Receiver<Option<Addresses>>>>,
 }
 
 impl Default for Names {
@@ -53,7 +53,7 @@ impl Names {
         Ok(found)
     }
 
-    fn ask(&self, host: &str) -> io::Result<watch::Receiver<Option<Answer>>> {
+    fn ask(&self, host: &str) -> io::Result<watch::Receiver<Option<Addresses>>> {
         let mut under_way = lock(&self.under_way);
         under_way.retain(|_, answer| answer.borrow().is_none() && answer.has_changed().is_ok());
         if let Some(answer) = under_way.get(host) {
