@@ -44,28 +44,15 @@ impl Started {
         loaded: Loaded,
         operator_log: Arc<OperatorLog>,
     ) -> Result<Self, StartError> {
-        let Begun {
-            file,
-            program,
-            sockets,
-        } = begun;
-        let Loaded {
-            settings,
-            mut snapshot,
-            written,
-            lints,
-            files,
-            certificates,
-            ..
-        } = loaded;
-        log_start(&file, &settings, &snapshot, &written);
-        log_lints(&lints);
+        let (settings, mut snapshot) = (loaded.settings, loaded.snapshot);
+        log_start(&begun.file, &settings, &snapshot, &loaded.written);
+        log_lints(&loaded.lints);
         let metrics = Arc::new(Metrics::new(CODES));
         let (access_log, pretty_access) = open_access_log(&settings, &metrics.dropped)?;
         let store = LimitStore::new(settings.max_keys, settings.redis.as_ref(), Clock::system());
         let store = Arc::new(store);
         let state = open_state(&settings, &store, predecessor.as_mut())?;
-        let mut sockets = sockets?;
+        let mut sockets = begun.sockets?;
         let admin = claim_admin(&settings, &mut sockets, predecessor.as_mut())?;
         let claimed = claim_all(&settings, sockets, predecessor.as_mut())?;
         let keep = |file: &Arc<_>| Keeper::start(Arc::clone(file), Arc::clone(&store));
@@ -78,10 +65,11 @@ impl Started {
         metrics.note_reload(ReloadOutcome::Ok, now_ms());
         let traces = Arc::new(Traces::new(Arc::clone(&metrics.dropped.spans)));
         traces.apply(snapshot.traces.as_ref());
-        let written = Arc::new(written);
+        let written = Arc::new(loaded.written);
+        let reloads = Reloads::new(Arc::clone(&written), &loaded.lints, Timestamp::now());
         let gateway = Arc::new(Gateway {
-            file,
-            program,
+            file: begun.file,
+            program: begun.program,
             settings,
             snapshots: watch::Sender::new(Arc::new(snapshot)),
             store,
@@ -90,7 +78,7 @@ impl Started {
             acme,
             drains: registry.drains(),
             circuits: registry.circuits(),
-            reloads: Arc::new(Reloads::new(Arc::clone(&written), &lints, Timestamp::now())),
+            reloads: Arc::new(reloads),
             traces,
             doorkeeper: Arc::default(),
             access_log,
@@ -101,8 +89,8 @@ impl Started {
         });
         let reloader = Reloader {
             gateway: Arc::clone(&gateway),
-            files,
-            certificates,
+            files: loaded.files,
+            certificates: loaded.certificates,
             started: Arc::clone(&written),
             served: written,
             registry,

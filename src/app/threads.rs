@@ -87,11 +87,8 @@ impl Gateway {
         let first_round = move || {
             let _ = is_ready.try_send(());
         };
-        start_thread(
-            "control",
-            move || control.run(first_round),
-            has_ended.clone(),
-        )?;
+        let work = move || control.run(first_round);
+        start_thread("control", work, has_ended.clone())?;
         let acme = Arc::clone(&self.acme);
         start_thread("acme", move || acme.run(), has_ended.clone())?;
         let exporter = self.traces.exporter();
@@ -99,17 +96,7 @@ impl Gateway {
         let of_reload = phase.subscribe();
         let work = move || reloader.run(&of_reload);
         start_thread("reload", work, has_ended.clone())?;
-        let (presence, _) = watch::channel(Presence::Here);
-        let (answers, operators) = oneshot::channel();
-        let parts = admin::Parts {
-            sockets: admin
-                .iter()
-                .map(AdminSocket::try_clone)
-                .collect::<Result<_, _>>()?,
-            view: Arc::new(self.view(&phase, &presence)),
-            answers,
-        };
-        start_thread("admin", move || admin::run(parts), has_ended)?;
+        let (presence, operators) = self.start_admin(admin, &phase, has_ended)?;
         Ok(Threads {
             phase,
             workers,
@@ -121,6 +108,26 @@ impl Gateway {
             presence,
             operators,
         })
+    }
+
+    /// Starts the thread of the operator's ports: who answers there, and what hears that this process does
+    /// not any more.
+    fn start_admin(
+        &self,
+        sockets: &[AdminSocket],
+        phase: &watch::Sender<Phase>,
+        ended: mpsc::Sender<Ended>,
+    ) -> io::Result<(watch::Sender<Presence>, oneshot::Receiver<()>)> {
+        let (presence, _) = watch::channel(Presence::Here);
+        let (answers, operators) = oneshot::channel();
+        let sockets = sockets.iter().map(AdminSocket::try_clone);
+        let parts = admin::Parts {
+            sockets: sockets.collect::<Result<_, _>>()?,
+            view: Arc::new(self.view(phase, &presence)),
+            answers,
+        };
+        start_thread("admin", move || admin::run(parts), ended)?;
+        Ok((presence, operators))
     }
 
     /// What the operator's port sees.

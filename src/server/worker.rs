@@ -150,19 +150,14 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
         });
     }
     let _ = phase.wait_for(|phase| phase.is_ending()).await;
-    worker.drain();
-    connections.drain();
-    let all_ended = async {
-        while listening.join_next().await.is_some() {}
-        connections.all_ended().await;
-    };
-    let all_ended = async { tokio::join!(all_ended, worker.limiter.leave()) };
-    let cut = tokio::select! {
-        biased;
-        _ = all_ended => None,
-        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => Some(STOPPED),
-        () = tokio::time::sleep(parts.drain_timeout) => Some(DRAIN_TIMEOUT),
-    };
+    let cut = drain(
+        &worker,
+        &connections,
+        &mut listening,
+        phase,
+        parts.drain_timeout,
+    )
+    .await;
     if let Some(code) = cut {
         let connections = connections.live();
         parts.cut.fetch_add(connections, Ordering::Relaxed);
@@ -177,6 +172,29 @@ async fn work(parts: WorkerParts) -> io::Result<()> {
     // From here on nothing runs any more: the requests that are left end with the runtime.
     worker.cut.set(cut);
     Ok(())
+}
+
+/// Waits for the end of what is in flight, but not too long. The code of what is left to be cut then.
+async fn drain(
+    worker: &Worker,
+    connections: &Connections,
+    listening: &mut JoinSet<()>,
+    mut phase: watch::Receiver<Phase>,
+    longest: Duration,
+) -> Option<&'static str> {
+    worker.drain();
+    connections.drain();
+    let all_ended = async {
+        while listening.join_next().await.is_some() {}
+        connections.all_ended().await;
+    };
+    let all_ended = async { tokio::join!(all_ended, worker.limiter.leave()) };
+    tokio::select! {
+        biased;
+        _ = all_ended => None,
+        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => Some(STOPPED),
+        () = tokio::time::sleep(longest) => Some(DRAIN_TIMEOUT),
+    }
 }
 
 /// What has to be done besides serving, as long as the worker runs. `wanted` asks for room.
