@@ -12,6 +12,7 @@ use x509_parser::prelude::FromDer;
 use crate::message::hex::Hex;
 
 use super::fault::Fault;
+use super::form::Half;
 use super::pem::Sections;
 
 /// One thing that a client can be known by.
@@ -71,7 +72,7 @@ impl ClientCertificate {
     /// What is wrong with the text.
     pub fn read(text: &str) -> Result<Self, Fault> {
         let chain = Sections::certificates(text)?;
-        Ok(Self::of(&chain).expect("there is one at least"))
+        Self::of(&chain).ok_or(Fault::Empty(Half::Cert))
     }
 
     /// All that the client can be known by.

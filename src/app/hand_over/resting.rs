@@ -32,7 +32,7 @@ pub(super) fn rest(file: &StateFile) -> UndoUnlessKept<impl FnOnce()> {
 pub(super) fn refuse_changes(presence: &watch::Sender<Presence>) -> UndoUnlessKept<impl FnOnce()> {
     set(presence, Presence::Here, Presence::HandingOver);
     UndoUnlessKept(Some(|| {
-        set(presence, Presence::HandingOver, Presence::Here)
+        set(presence, Presence::HandingOver, Presence::Here);
     }))
 }
 
