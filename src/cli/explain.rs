@@ -34,8 +34,13 @@ pub(super) struct Options {
     #[arg(long)]
     json: bool,
     /// Exit with 1 if the status would be another; what gets to a service counts as 200
-    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..600))]
+    #[arg(long, value_name = "STATUS", value_parser = status)]
     expect: Option<u16>,
+}
+
+fn status(text: &str) -> Result<u16, &'static str> {
+    let status = text.parse().ok().filter(|it| (100..600).contains(it));
+    status.ok_or("a status is a number from 100 to 599, such as 200")
 }
 
 /// Runs the command.

@@ -210,6 +210,7 @@ mod tests {
             &["tollgate", "keys", "new"],
             &["tollgate", "explain", "GET"],
             &["tollgate", "explain", "GET", "/", "--from", "here"],
+            &["tollgate", "explain", "GET", "/", "--expect", "600"],
         ] {
             assert_eq!(
                 CommandLine::try_parse_from(line).unwrap_err().exit_code(),

@@ -5,7 +5,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
 /// What people type, and what does it here.
-const MEANT: [(&[&str], &str); 9] = [
+const MEANT: [(&[&str], &str); 10] = [
     (
         &["serve", "server", "start", "up", "proxy"],
         "`tollgate run` serves",
@@ -39,7 +39,11 @@ const MEANT: [(&[&str], &str); 9] = [
     ),
     (&["version", "-v"], "`tollgate --version` tells the version"),
     (
-        &["--key", "--api-key", "--apikey", "--token", "-k"],
+        &["--token", "--admin-token", "--read-token"],
+        "the token of the admin port stands in the variable TOLLGATE_ADMIN_TOKEN, or in a file that `tollgate tail --token-file` names",
+    ),
+    (
+        &["--key", "--api-key", "--apikey", "-k"],
         "a request is asked about with its key as `-H 'x-api-key: KEY'`, or without one as `--client NAME`",
     ),
     (
@@ -114,6 +118,10 @@ mod tests {
             (
                 &["explain", "GET", "/a", "--api-key=tg_1"],
                 "-H 'x-api-key: KEY'",
+            ),
+            (
+                &["tail", "--token", "tg_1"],
+                "the variable TOLLGATE_ADMIN_TOKEN, or in a file that `tollgate tail --token-file` names",
             ),
             (
                 &["import", "nginx"],

@@ -29,7 +29,7 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 
 /// Keys, and what other programs call them.
 const SYNONYMS: [&str; 50] = [
-    "upstream endpoints url upstreams: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
+    "upstream endpoints url upstreams path: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
     "methods: method verb verbs http_methods",
@@ -45,7 +45,7 @@ const SYNONYMS: [&str; 50] = [
     "algorithm mode: strategy kind type",
     "tier groups level: plan group level",
     "listen url: port ports bind addr listen_on listeners entrypoints",
-    "clients username: consumer consumers user users api_key_clients callers",
+    "clients username token: consumer consumers user users api_key_clients callers",
     "keys token: key api_key apikey api_keys apikeys token tokens secret hashes",
     "expires_at: expires expiry expiration valid_until not_after expires_on",
     "not_before: valid_from nbf starts_at begins_at",
@@ -93,6 +93,46 @@ const NOTES: [&str; 9] = [
     "cache caching compression gzip: there is no such thing",
     "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",
 ];
+
+/// Words in tables where they have a meaning of their own: the table, the words, and what to say.
+const IN_TABLES: [(&str, &[&str], &str); 3] = [
+    (
+        "admin",
+        &["enabled", "enable", "disabled", "disable", "off", "on"],
+        "`listen` says it: `listen = \"off\"` is no admin port, and an address is one",
+    ),
+    (
+        "server",
+        &["timeout", "timeouts", "read_timeout", "client_timeout"],
+        "`header_timeout` and `idle_timeout` are here; `timeout` is for a route",
+    ),
+    (
+        "routes",
+        &[
+            "headers",
+            "header",
+            "add_headers",
+            "add_header",
+            "set_headers",
+            "set_header",
+        ],
+        "`request_headers` and `response_headers` change fields: `request_headers = { set = { NAME = \"VALUE\" } }`",
+    ),
+];
+
+/// What to know of a word in a table, by how a user would write its path.
+pub(super) fn note_in(table: &str, word: &str) -> Option<String> {
+    let is_field = word.contains('-') || matches!(word, "authorization" | "cookie" | "host");
+    if table.ends_with("_headers") && is_field {
+        return Some(format!("did you mean `set = {{ {word} = ... }}`?"));
+    }
+    let is_route = table == "route" || table.starts_with("routes.");
+    let table = if is_route { "routes" } else { table };
+    let word = plain(word);
+    let mut notes = IN_TABLES.iter();
+    let note = notes.find(|(of, words, _)| *of == table && words.contains(&&*word));
+    note.map(|(.., said)| (*said).to_owned())
+}
 
 /// The keys that other programs call so, whichever there is in a table, with a blank between each two.
 pub(super) fn called_here(word: &str) -> Option<&'static str> {

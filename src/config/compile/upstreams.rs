@@ -101,7 +101,14 @@ impl<'f> Upstreams<'f> {
             match closest(text, self.by_name.keys().map(String::as_str)) {
                 Some(meant) => problem.label(format!("did you mean `{meant}`?")),
                 None if text.contains([':', '/', '.']) => {
-                    problem.label(format!("if this is an address, write `http://{text}`"))
+                    let host = if text.starts_with(':') {
+                        "127.0.0.1"
+                    } else {
+                        ""
+                    };
+                    problem.label(format!(
+                        "if this is an address, write `http://{host}{text}`"
+                    ))
                 }
                 None => problem.help(format!("add `[upstreams.{text}]`, or write a URL")),
             },

@@ -9,7 +9,7 @@ use super::CorsKeys;
 use crate::client::AllowEntry;
 use crate::config::keys::{List, Map, Number, OrOff, Perhaps, table};
 use crate::config::kinds::{
-    AnyField, FieldText, FieldValue, HostName, Name, RedirectStatus, Size, Target,
+    AnyField, FieldText, FieldValue, HostName, Name, RedirectStatus, Size, Target, endpoints_alone,
 };
 use crate::route::{
     EncodedControls, EncodedSlash, PathEncoding, PathPrefix, RedirectTarget, SentHost,
@@ -17,7 +17,7 @@ use crate::route::{
 
 table! {
     /// What becomes of the requests of a route, and under which rules.
-    RouteKeys [upstream] {
+    RouteKeys [upstream], otherwise endpoints_alone {
         /// Where requests go: the URL of a service, or the name of an upstream. A route has this,
         /// `redirect` or `respond`.
         upstream: Perhaps<Target>;

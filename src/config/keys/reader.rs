@@ -7,7 +7,7 @@ use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::suggest::{called_here, closest, note};
+use crate::config::suggest::{called_here, closest, note, note_in};
 use crate::config::tree::{Entry, Value};
 
 /// A table that is being read.
@@ -107,15 +107,13 @@ impl Reader {
                 _ => format!("unknown key `{}`", key.value),
             };
             let problem = Problem::at(key.span, message);
-            reading
-                .problems
-                .add(match (meant, elsewhere(&key.value, reading)) {
-                    (Some(meant), _) => problem.label(format!("did you mean `{meant}`?")),
-                    (None, Some(elsewhere)) => problem.label(elsewhere),
-                    (None, None) => {
-                        problem.help(format!("the keys here are {}", self.known.join(", ")))
-                    }
-                });
+            let label = note_in(&self.path, &key.value)
+                .or_else(|| Some(format!("did you mean `{}`?", meant?)))
+                .or_else(|| elsewhere(&key.value, reading));
+            reading.problems.add(match label {
+                Some(label) => problem.label(label),
+                None => problem.help(format!("the keys here are {}", self.known.join(", "))),
+            });
         }
     }
 }

@@ -96,6 +96,24 @@ impl<T: Text> Kind for T {
     }
 }
 
+/// Words of other programs, and those that stand here for the same.
+const SYNONYMS: [(&str, &str); 7] = [
+    ("warning", "warn"),
+    ("fatal", "error"),
+    ("critical", "error"),
+    ("verbose", "debug"),
+    ("text", "pretty"),
+    ("plain", "pretty"),
+    ("console", "pretty"),
+];
+
+/// The word of `known` that other programs call so.
+fn called_here(text: &str, known: &[&'static str]) -> Option<&'static str> {
+    let mut all = SYNONYMS.into_iter();
+    let (_, here) = all.find(|(word, here)| *word == text && known.contains(here))?;
+    Some(here)
+}
+
 impl<T: Word> Text for T {
     const NOUN: &str = "a word";
 
@@ -106,10 +124,12 @@ impl<T: Word> Text for T {
     fn parse(text: &str) -> Result<Self, String> {
         match T::ALL.iter().find(|(word, _)| *word == text) {
             Some((_, value)) => Ok(*value),
-            None => Err(match closest(text, Self::words()) {
-                Some(meant) => format!("did you mean \"{meant}\"?"),
-                None => "this is none of them".to_owned(),
-            }),
+            None => Err(
+                match closest(text, Self::words()).or_else(|| called_here(text, &Self::words())) {
+                    Some(meant) => format!("did you mean \"{meant}\"?"),
+                    None => "this is none of them".to_owned(),
+                },
+            ),
         }
     }
 

@@ -61,6 +61,9 @@ impl Text for AllowEntry {
     const PATTERN: &str = "(client|group):[A-Za-z0-9._-]{1,128}";
 
     fn parse(text: &str) -> Result<Self, String> {
+        if ["*", "any", "all"].contains(&text) {
+            return Err("leave `allow` out: what is protected is for every client then".to_owned());
+        }
         let (kind, name) = text.split_once(':').unwrap_or(("", text));
         let checked = check_name(name);
         let is_name = checked.is_ok();

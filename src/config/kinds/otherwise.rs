@@ -1,4 +1,4 @@
-//! What to write in the place of a value that is no table: a limit in words, a port or origins alone.
+//! What to write in the place of a value that is no table: a limit in words, a port, origins or endpoints alone.
 
 use std::time::Duration;
 
@@ -51,6 +51,12 @@ pub(in crate::config) fn origins_alone(written: &Value) -> Option<String> {
         value => quoted(value).map(|one| vec![one]),
     };
     Some(format!("write `{{ origins = [{}] }}`", origins?.join(", ")))
+}
+
+/// The endpoints of a service in the place of a route.
+pub(in crate::config) fn endpoints_alone(written: &Value) -> Option<String> {
+    let said = "a route leads to one upstream: put these into `[upstreams.NAME]` as `endpoints`, and write \"NAME\" here";
+    matches!(written, Value::List(_)).then(|| said.to_owned())
 }
 
 /// A port without an address.

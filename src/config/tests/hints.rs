@@ -38,6 +38,20 @@ fn keys_of_other_programs() {
         [limits.redis]\nurl = "redis://h"\nauth = "s3cret" => did you mean `password`?
         [admin]\npassword = "s3cret" => did you mean `token`?
         [admin]\nauth = "s3cret" => did you mean `token`?
+        [admin]\nuser = "s3cret" => did you mean `token`?
+        [admin]\nenabled = false => `listen = "off"` is no admin port
+        [server]\ntimeout = "9s" => `header_timeout` and `idle_timeout` are here
+        [upstreams.u]\nendpoints = "http://h"\nhealth = { uri = "/x" } => did you mean `path`?
+        [routes."/a"]\nupstream = "http://h"\nheaders = {} => `request_headers` and `response_headers` change fields
+        [routes."/a"]\nupstream = "http://h"\nadd_headers = {} => `request_headers` and `response_headers` change fields
+        [[route]]\nset-headers = {} => `request_headers` and `response_headers` change fields
+        [routes."/a"]\nupstream = "http://h"\nrequest_headers = { authorization = "x" } => did you mean `set = { authorization = ... }`?
+        [routes."/a"]\nupstream = "http://h"\nresponse_headers = { x-a = "x" } => did you mean `set = { x-a = ... }`?
+        [routes]\n"/a" = ":4001" => write `http://127.0.0.1:4001`
+        [routes]\n"/a" = ["http://a:1", "http://b:2"] => put these into `[upstreams.NAME]` as `endpoints`
+        [log]\nlevel = "warning" => did you mean "warn"?
+        [log]\nformat = "text" => did you mean "pretty"?
+        [access]\nprotected = { prefix = "/a", allow = "*" } => leave `allow` out
         password = "s3cret" => this belongs in `[limits.redis]`
         [upstreams.u]\nmax_fails = 3 => `failures` is what it is called here, in `[upstreams.NAME.breaker]`
         [upstreams.u]\nfail_timeout = "9s" => `cool_down` is what it is called here, in `[upstreams.NAME.breaker]`
