@@ -88,8 +88,7 @@ fn limiter(snapshot: &Snapshot, store: &LimitStore) -> Option<Reason> {
 fn upstreams(snapshot: &Snapshot) -> impl Iterator<Item = Reason> {
     let now = Instant::now();
     let unusable = snapshot
-        .upstreams
-        .iter()
+        .used_upstreams()
         .filter(move |it| !it.is_usable(now));
     unusable.map(|upstream| Reason {
         code: "no_usable_endpoint",

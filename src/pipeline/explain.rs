@@ -3,7 +3,9 @@
 
 mod certificate;
 mod endpoints;
+mod keys;
 mod limits;
+mod outage;
 mod question;
 mod routes;
 mod text;
@@ -63,7 +65,8 @@ pub struct Explanation {
     pub client: Option<String>,
     /// `anonymous`, `identified` or `invalid`.
     pub client_kind: Option<&'static str>,
-    /// Why the key that was sent is not accepted; the client does not learn it.
+    /// Why the key that was sent is not accepted, or no key of the client that was named would be; the client
+    /// is not told.
     pub key_fault: Option<String>,
     /// Where the request comes from.
     pub ip: String,
@@ -128,13 +131,13 @@ pub struct Refusal {
 /// of that client, which nobody here knows.
 ///
 /// # Errors
-/// When the bytes are more or less than a head.
+/// When the bytes are more or less than a head, or have a key beside the client.
 pub fn explain(
     snapshot: &Snapshot,
     bytes: Vec<u8>,
     peer: Peer<'_>,
     as_client: Option<&Client>,
-) -> Result<Explanation, NotOneHead> {
+) -> Result<Explanation, Unclear> {
     let mut explanation = Explanation {
         ip: peer.address.to_canonical().to_string(),
         ..Explanation::default()
@@ -142,26 +145,40 @@ pub fn explain(
     let limits = &snapshot.head_limits;
     let rejection = match HeadScanner::default().find_end(&bytes, limits) {
         Err(error) => Some(error.into()),
-        Ok(end) if end != Some(bytes.len()) => return Err(NotOneHead),
+        Ok(end) if end != Some(bytes.len()) => return Err(Unclear::NotOneHead),
         Ok(_) => match read_request(HeadStorage::from(bytes), limits) {
             Err(error) => Some(error.into()),
+            Ok(head) if as_client.is_some() && keys::are_sent(snapshot, &head) => {
+                return Err(Unclear::TwoCallers);
+            }
             Ok(head) => describe(&mut explanation, snapshot, &head, peer, as_client),
         },
     };
-    explanation.refused = rejection.map(|rejection: Rejection| Refusal {
-        status: rejection.status().as_u16(),
-        code: rejection.code(),
-        detail: rejection
-            .detail(&snapshot.access.names.key_sources)
-            .into_owned(),
-    });
+    explanation.refused = rejection.map(|rejection| Refusal::of(&rejection, snapshot));
     Ok(explanation)
 }
 
-/// What was to be explained is not the head of one request.
+impl Refusal {
+    fn of(rejection: &Rejection, snapshot: &Snapshot) -> Self {
+        let detail = rejection.detail(&snapshot.access.names.key_sources);
+        Self {
+            status: rejection.status().as_u16(),
+            code: rejection.code(),
+            detail: detail.into_owned(),
+        }
+    }
+}
+
+/// Why a question cannot be answered.
 #[derive(Debug, thiserror::Error)]
-#[error("a request has no empty line before its end")]
-pub struct NotOneHead;
+pub enum Unclear {
+    /// What was to be explained is not the head of one request.
+    #[error("a request has no empty line before its end")]
+    NotOneHead,
+    /// It says twice who asks.
+    #[error("a client is named, and the request has a key: both say who asks, give one of the two")]
+    TwoCallers,
+}
 
 /// Describes the plan that the gateway makes; returns the refusal that it comes to, if it does.
 fn describe(

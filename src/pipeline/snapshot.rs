@@ -1,6 +1,7 @@
 //! Everything a request is judged by, compiled. A reload makes a new snapshot and swaps it in
 //! whole; a request that has begun keeps the one it began with.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -134,6 +135,15 @@ impl Limits {
 }
 
 impl Snapshot {
+    /// The upstreams that a route leads to: no request gets to the others.
+    pub fn used_upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        let routes = self.routes.routes().iter();
+        let used: HashSet<usize> = routes.filter_map(|route| route.upstream()).collect();
+        let all = self.upstreams.iter().enumerate();
+        all.filter(move |(place, _)| used.contains(place))
+            .map(|(_, upstream)| upstream)
+    }
+
     /// Takes what the process knows of ACME: the certificates that there are, and challenges to be answered.
     /// Asks for the certificates that there are not.
     pub fn join_acme(&mut self, acme: &Acme) {

@@ -296,6 +296,22 @@ fn with_policies() -> Folder {
 }
 
 #[test]
+fn explain_says_who_asks_and_whether_a_key_would_be_taken() {
+    let hash = hash_of(KEY);
+    let folder = Folder::with(&format!(
+        "[routes]\n\"/\" = \"http://localhost:1\"\n[clients.old]\n\
+         keys = [{{ hash = \"{hash}\", expires_at = \"2020-01-01T00:00:00Z\" }}]\n"
+    ));
+    let question = ["explain", "GET", "/", "--client", "old"];
+    let done = folder.run(&question);
+    let said = "key         all keys of `old` have expired, the last at 2020-01-01T00:00:00Z: with them it is 401";
+    assert!(done.stdout.lines().any(|line| line == said), "{done:?}");
+    let done = folder.run(&[&question[..], &["-H", "x-api-key: abc"]].concat());
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.stderr.contains("both say who asks"), "{done:?}");
+}
+
+#[test]
 fn explain_tells_of_every_limit() {
     let folder = with_policies();
     let question = ["explain", "GET", "/search/x", "--client", "mobile-app"];

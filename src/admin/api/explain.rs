@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::admin::problem::Problem;
 use crate::admin::view::View;
+use crate::limit::OnFailure;
 use crate::message::escapes::escaped;
 use crate::pipeline::explain::{Explanation, Question};
 use crate::pipeline::snapshot::Snapshot;
@@ -62,12 +63,9 @@ pub(super) async fn explain(
             return Err(Problem::bad_request(why));
         }
     }
-    let from = match from {
-        None => IpAddr::from(Ipv4Addr::LOCALHOST),
-        Some(text) => text
-            .parse()
-            .map_err(|_| Problem::bad_request("`from` is no IP address."))?,
-    };
+    let here = Ok(IpAddr::from(Ipv4Addr::LOCALHOST));
+    let from = from.map_or(here, |text| text.parse());
+    let from = from.map_err(|_| Problem::bad_request("`from` is no IP address."))?;
     let snapshot = Arc::clone(&view.snapshots.borrow());
     let field = key
         .as_deref()
@@ -86,7 +84,10 @@ pub(super) async fn explain(
             .map_or_else(|| text.to_owned(), |key| mask(text, key))
     };
     let explanation = question.answer(&snapshot);
-    let explanation = explanation.map_err(|why| Problem::bad_request(masked(&why)))?;
+    let mut explanation = explanation.map_err(|why| Problem::bad_request(masked(&why)))?;
+    if let Some(on_failure) = on_failure(&view) {
+        explanation.without_redis(&snapshot, on_failure);
+    }
     Ok(Json(Explained {
         lines: explanation.text().lines().map(masked).collect(),
         status: explanation.status(),
@@ -135,6 +136,15 @@ fn mask(text: &str, key: &str) -> String {
         same if same == key => text,
         escaped => text.replace(&escaped, MASK),
     }
+}
+
+/// What limits do without Redis that say nothing else, if no worker has it.
+fn on_failure(view: &View) -> Option<OnFailure> {
+    let redis = view.store.look().redis?;
+    let mut workers = 0;
+    view.metrics.visit_workers(|_, _| workers += 1);
+    let is_away = redis.away_since.is_some() && redis.workers_without >= workers;
+    is_away.then_some(redis.on_failure)
 }
 
 /// What becomes of it, in a word.

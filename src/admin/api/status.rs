@@ -130,6 +130,7 @@ pub(super) fn look(view: &View) -> Status {
     let store = view.store.look();
     let history = view.live.history();
     let present = history.present();
+    let snapshot = Arc::clone(&view.snapshots.borrow());
     let situation = Situation {
         phase,
         requests_per_second: present.requests.per_second,
@@ -140,7 +141,7 @@ pub(super) fn look(view: &View) -> Status {
         not_ready,
         redis: redis_away(&store, each.len(), now),
         reload_refused: reload_refused(view),
-        upstreams: troubles(&view.snapshots.borrow().upstreams, now),
+        upstreams: troubles(snapshot.used_upstreams(), now),
         losses: losses(view, now),
         certificates: endings(view, wall),
         now: wall,
@@ -218,8 +219,8 @@ fn reload_refused(view: &View) -> Option<Timestamp> {
     (last.outcome == Outcome::Refused).then_some(last.time)
 }
 
-/// Upstreams with endpoints that take no requests though they should, those without any left first.
-fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
+/// Those of these upstreams with endpoints that take no requests though they should, those without any left first.
+fn troubles<'u>(upstreams: impl Iterator<Item = &'u Arc<Upstream>>, now: Instant) -> Vec<Trouble> {
     let trouble = |upstream: &Arc<Upstream>| {
         let (mut all, mut out) = (0, 0);
         let (mut first, mut last) = (None, None);
@@ -247,7 +248,7 @@ fn troubles(upstreams: &[Arc<Upstream>], now: Instant) -> Vec<Trouble> {
             for_time: now.saturating_duration_since(since),
         })
     };
-    let mut troubles: Vec<_> = upstreams.iter().filter_map(trouble).collect();
+    let mut troubles: Vec<_> = upstreams.filter_map(trouble).collect();
     troubles.sort_by_key(|trouble| trouble.out < trouble.all);
     troubles
 }

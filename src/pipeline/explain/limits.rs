@@ -30,6 +30,9 @@ pub struct LimitLine {
     pub mode: &'static str,
     /// As how many requests this one counts.
     pub cost: u32,
+    /// What holds because Redis does not answer: `local`, `open` or `closed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<&'static str>,
 }
 
 /// Describes the limits of an admitted request.
@@ -77,5 +80,6 @@ fn limit_line(check: &Check<'_>, cost: u32) -> LimitLine {
         },
         mode: policy.mode.word(),
         cost,
+        outage: None,
     }
 }

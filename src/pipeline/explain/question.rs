@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use crate::message::caller::{Entry, Peer, TlsPeer};
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::{ClientAuthMode, ClientCertificate};
 
-use super::{Explanation, explain};
+use super::{Explanation, explain, keys};
 
 /// What somebody asks about.
 #[derive(Debug)]
@@ -51,6 +53,10 @@ impl Question<'_> {
             return Err("`-H` takes a header field: write `NAME: VALUE`".to_owned());
         }
         let head = head(&self).into_bytes();
+        // A certificate lets it in without a key.
+        let by_key = client.filter(|_| self.certificate.is_none());
+        let key_fault =
+            by_key.and_then(|client| keys::fault(&snapshot.access.keys, client, Timestamp::now()));
         let tls = connection(snapshot, self.url, self.certificate)?;
         let entry = tls.as_ref().map_or(Entry::Plain, Entry::Tls);
         let explained = explain(
@@ -70,6 +76,7 @@ impl Question<'_> {
             self.method.clone_into(&mut explanation.method);
             self.url.clone_into(&mut explanation.target);
         }
+        explanation.key_fault = key_fault.or(explanation.key_fault);
         Ok(explanation)
     }
 }

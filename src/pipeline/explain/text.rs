@@ -192,6 +192,12 @@ fn limit_text(limit: &LimitLine) -> String {
     if limit.mode == "shadow" {
         text.push_str(", shadow: never refuses");
     }
+    text.push_str(match limit.outage {
+        Some("local") => "; Redis does not answer: it counts here meanwhile",
+        Some("open") => "; Redis does not answer: it counts nothing meanwhile",
+        Some("closed") if limit.mode != "shadow" => "; Redis does not answer: it refuses meanwhile",
+        _ => "",
+    });
     text
 }
 

@@ -278,11 +278,16 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
 fn readiness_says_which_upstream_has_nothing_to_use() {
     let url = "http://127.0.0.1:1";
     let config = |needs: &str| {
-        let text =
-            format!("[routes]\n\"/\" = \"orders\"\n[upstreams.orders]\nendpoints = \"{url}\"");
+        let text = format!(
+            "[routes]\n\"/\" = \"orders\"\n[upstreams]\norders.endpoints = \"{url}\"\nunused.endpoints = \"{url}\""
+        );
         with_admin(&text, needs)
     };
     let gateway = Gateway::start(&config(""));
+    // No route leads to this one.
+    gateway
+        .ask_admin(post(&endpoint("unused", url, "drain")))
+        .is(200);
     gateway.ask_admin(Request::get("/readyz")).is(200);
     gateway
         .ask_admin(post(&endpoint("orders", url, "drain")))

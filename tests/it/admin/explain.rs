@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::api::{LIMITED, item, shop};
-use crate::support::{Gateway, KEY, Request, Response, Upstream, eventually, hash_of, with_admin};
+use crate::support::redis::Redis;
+use crate::support::{
+    Gateway, KEY, Request, Response, Upstream, each, eventually, hash_of, with_admin,
+};
 
 #[test]
 fn a_request_is_explained_without_its_key() {
@@ -139,4 +142,42 @@ fn an_open_circuit_is_explained_as_requests_find_it_and_its_probe_is_left_to_the
     let explained = refused_as_explained(&gateway, "circuit_open");
     let told = explained.to_string();
     assert!(told.contains("requests failed: refused"), "{told}");
+}
+
+#[test]
+fn what_is_refused_while_redis_is_away_is_said() {
+    let told = [
+        ("closed", 503, "Redis does not answer: it refuses meanwhile"),
+        (
+            "local",
+            200,
+            "Redis does not answer: it counts here meanwhile",
+        ),
+    ];
+    each(told, |&(on_failure, status, said)| {
+        let upstream = Upstream::echo();
+        let mut redis = Redis::start();
+        let config = format!(
+            "[routes]\n\"/a\" = \"{}\"\n[server]\nworkers = 1\n\
+             [limits]\nanonymous = {{ requests = 9, per = \"1h\" }}\n\
+             [limits.redis]\nurl = \"{}\"\non_failure = \"{on_failure}\"\ndeadline = \"100ms\"",
+            upstream.url(),
+            redis.url()
+        );
+        let gateway = Gateway::start(&with_admin(&config, ""));
+        let explained = || gateway.admin_json("/api/v1/explain?url=/a");
+        let before = explained();
+        assert_eq!(before["status"], 200, "{before}");
+        assert!(!before.to_string().contains("Redis"), "{before}");
+        redis.kill();
+        gateway.wait_log("the outage", |line| line["event"] == "redis_lost");
+        let without = explained();
+        assert_eq!(without["status"], status, "{without}");
+        assert!(without.to_string().contains(said), "{without}");
+        gateway.ask(&Request::get("/a")).is(status);
+        if status == 503 {
+            assert_eq!(without["code"], "limiter_unavailable", "{without}");
+            assert!(!without.to_string().contains("sends"), "{without}");
+        }
+    });
 }
