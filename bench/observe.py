@@ -81,8 +81,8 @@ def status_of(viewer):
     return int(harness.read_head(viewer)[0].split(b" ", 2)[1])
 
 
-def gateway(bench, name, upstream, operator=None, more="", tables="", command=None, logs=True):
-    """A gateway as in `make bench`, with these routes and tables besides, with or without an access log."""
+def gateway(bench, name, upstream, operator=None, more="", tables="", command=None):
+    """A gateway as in `make bench`, with these routes and tables besides."""
     port, folder = harness.free_port(), bench._folder(name)
     config = bench._fill("tollgate.toml", folder, port, upstream.port)
     text = config.read_text().replace("[routes]\n", "[routes]\n" + more)
@@ -90,9 +90,6 @@ def gateway(bench, name, upstream, operator=None, more="", tables="", command=No
     unwatched = "" if command else '[admin]\nlisten = "off"'
     watched = f'[admin]\nlisten = "127.0.0.1:{operator}"'
     text = text.replace('[admin]\nlisten = "off"', watched if operator else unwatched)
-    if not logs:
-        text = text.replace(f'access = "{folder}/access.log"', 'access = "off"')
-        assert 'access = "off"' in text
     config.write_text(text + tables)
     command = [command or program("tollgate"), "run", "-c", config]
     return harness.Server(name, command, port, folder)
@@ -110,15 +107,15 @@ def drain(viewer, ended):
 
 
 def cost(bench, running, upstream):
-    """Metrics alone, and all of it: a log line and 1 % of traces for each request, and a dashboard; beside a
-    gateway of which nothing is written or asked."""
+    """Metrics alone, and with 1 % of traces and a dashboard, beside a gateway of which nothing is asked. All
+    of them write an access log, as in `make bench`."""
     port = running.enter_context(collector())
     traces = f'\n[traces]\nendpoint = "http://127.0.0.1:{port}"\nsample = 0.01\n'
     earlier = before() if os.environ.get("BEFORE") else None
     operators = [Operator(harness.free_port()) for _ in range(2)]
     gateways = {
-        "unwatched": gateway(bench, "unwatched", upstream, command=earlier, logs=False),
-        "metrics": gateway(bench, "metrics", upstream, operators[0].port, logs=False),
+        "unwatched": gateway(bench, "unwatched", upstream, command=earlier),
+        "metrics": gateway(bench, "metrics", upstream, operators[0].port),
         "watched": gateway(bench, "watched", upstream, operators[1].port, tables=traces),
     }
     for one in gateways.values():
@@ -144,8 +141,8 @@ def cost(bench, running, upstream):
         raise Failed("nobody watched, or no spans came")
     ended.set()
     for name, most in (("metrics", 1.02), ("watched", 1.04)):
-        if name == "metrics" and not earlier:
-            skip("what metrics alone cost", "this program always counts; set BEFORE to one that does not")
+        if not earlier:
+            skip(f"what {name} costs", "this program always counts; set BEFORE to one that does not")
             continue
         ratio = statistics.median(ratios[name])
         spread = f"{min(ratios[name]):.3f} to {max(ratios[name]):.3f}"
