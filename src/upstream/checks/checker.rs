@@ -1,11 +1,13 @@
 //! The checks of one address, one after another: what they say in a row, and what follows from that.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::watch::error::RecvError;
+use tokio::time::{sleep, sleep_until};
 
 use crate::upstream::address::Check;
 use crate::upstream::check_failure::CheckFailure;
@@ -47,14 +49,16 @@ impl Checker {
         }
     }
 
-    /// Checks until the sender of targets is dropped. A change of what is asked keeps the verdict.
+    /// Checks until the sender of targets is dropped. A change of what is asked keeps the verdict; one of the
+    /// times alone also keeps the check that is under way, and what those before it have said.
     pub(super) async fn run(mut self, mut targets: watch::Receiver<Target>) {
         loop {
             let target = targets.borrow_and_update().clone();
+            let latest = targets.clone();
             let changed = tokio::select! {
                 biased;
-                changed = targets.changed() => changed,
-                never = self.rounds(&target) => match never {},
+                changed = asks_otherwise(&mut targets, &target) => changed,
+                never = self.rounds(latest) => match never {},
             };
             if changed.is_err() {
                 return;
@@ -63,20 +67,35 @@ impl Checker {
         }
     }
 
-    async fn rounds(&mut self, target: &Target) -> Infallible {
-        sleep(self.spread.mul_f32(fastrand::f32())).await;
+    async fn rounds(&mut self, mut latest: watch::Receiver<Target>) -> Infallible {
+        self.spread_out().await;
         loop {
-            match ask(target, &self.buffers).await {
-                Ok(()) => self.passed(target),
-                Err(Fault::Endpoint(why)) => self.failed(target, why).await,
+            let target = latest.borrow_and_update().clone();
+            let (checked, times_changed) = check(&target, &mut latest, &self.buffers).await;
+            let target = latest.borrow().clone();
+            match checked {
+                Ok(()) => self.passed(&target),
+                Err(Fault::Endpoint(why)) => self.failed(&target, why).await,
                 Err(Fault::Ours(error)) => {
                     let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
                     tracing::debug!(%upstream, %endpoint, %error, "an endpoint could not be checked");
                 }
             }
             self.token = None;
-            sleep(jittered(target.rules.interval, fastrand::f32())).await;
+            // With new times comes a check.
+            if times_changed {
+                self.spread_out().await;
+                continue;
+            }
+            tokio::select! {
+                () = sleep(jittered(target.rules.interval, fastrand::f32())) => {}
+                _ = latest.changed() => self.spread_out().await,
+            }
         }
+    }
+
+    async fn spread_out(&self) {
+        sleep(self.spread.mul_f32(fastrand::f32())).await;
     }
 
     fn passed(&mut self, target: &Target) {
@@ -124,6 +143,42 @@ impl Checker {
         if down {
             self.down_since = Some(now);
             tracing::warn!(event = "endpoint_down", %upstream, %endpoint, reason = %why, failures, "an endpoint is down: its checks fail");
+        }
+    }
+}
+
+/// Waits until something else is asked than this; an error says that nothing will be.
+async fn asks_otherwise(
+    targets: &mut watch::Receiver<Target>,
+    target: &Target,
+) -> Result<(), RecvError> {
+    loop {
+        targets.changed().await?;
+        if !targets.borrow_and_update().asks_as(target) {
+            return Ok(());
+        }
+    }
+}
+
+/// Checks once, within the latest time for a check. Says whether the times have changed meanwhile.
+async fn check(
+    target: &Target,
+    latest: &mut watch::Receiver<Target>,
+    buffers: &Buffers,
+) -> (Result<(), Fault>, bool) {
+    let begun = tokio::time::Instant::now();
+    let mut checked = pin!(ask(target, buffers));
+    let (mut due, mut times_changed) = (begun, false);
+    loop {
+        tokio::select! {
+            checked = &mut checked => return (checked, times_changed),
+            () = sleep_until(due), if times_changed => {
+                return (Err(Fault::Endpoint(Failure::TimedOut.into())), true);
+            }
+            Ok(()) = latest.changed() => {
+                due = begun + latest.borrow_and_update().rules.timeout;
+                times_changed = true;
+            }
         }
     }
 }

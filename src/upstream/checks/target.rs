@@ -29,15 +29,21 @@ impl Target {
         host.unwrap_or_else(|| self.endpoint().url.authority())
     }
 
-    /// Becomes `new`, which has the same address; says whether something else is asked then.
+    /// Whether both ask the same, however often.
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        let [header, other_header] =
+            [self, other].map(|target| target.upstream.rules.proxy_protocol);
+        self.rules.call == other.rules.call
+            && self.rules.host == other.rules.host
+            && self.endpoint().url == other.endpoint().url
+            && header == other_header
+    }
+
+    /// Becomes `new`, which has the same address; says whether it is checked in another way then.
     pub(super) fn follow(&mut self, new: Self) -> bool {
-        let [old_header, new_header] =
-            [&*self, &new].map(|target| target.upstream.rules.proxy_protocol);
-        let asks_the_same = self.rules == new.rules
-            && self.endpoint().url == new.endpoint().url
-            && old_header == new_header;
+        let is_as_before = self.rules == new.rules && self.asks_as(&new);
         *self = new;
-        !asks_the_same
+        !is_as_before
     }
 
     /// Puts what a connection to the service begins with, before TLS if that is spoken. A check is made for

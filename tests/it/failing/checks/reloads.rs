@@ -39,6 +39,27 @@ fn a_change_of_settings_keeps_the_verdict() {
 }
 
 #[test]
+fn changes_of_times_do_not_keep_an_endpoint_from_being_found_down() {
+    let [hangs, good] = [200, 200].map(Service::start);
+    let rules = |timeout: u64| {
+        format!("health = {{ interval = \"20ms\", timeout = \"{timeout}ms\", down = 2 }}")
+    };
+    let gateway = gateway(&[&hangs.upstream, &good.upstream], &rules(1000));
+    hangs.becomes(SILENT);
+    // A check takes longer than there are between two reloads.
+    let mut timeout = 1000;
+    eventually("it to be down", || {
+        timeout += 1;
+        gateway.reload(&config(&[&hangs, &good], &rules(timeout)));
+        gateway
+            .log()
+            .iter()
+            .any(|line| says(line, "is down", &hangs))
+            .then_some(())
+    });
+}
+
+#[test]
 fn without_checks_their_verdicts_do_not_count() {
     let [bad, good] = [500, 200].map(Service::start);
     let gateway = gateway(&[&bad.upstream, &good.upstream], OFTEN);
