@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, Request, Shop, Silent, UNGUARDED, Upstream, eventually};
+use crate::support::{Gateway, Request, Shop, Silent, UNGUARDED, Upstream, eventually, with_admin};
 
 #[test]
 fn an_upstream_that_does_not_listen_gets_502_at_once() {
@@ -34,7 +34,7 @@ fn an_upstream_that_does_not_listen_gets_502_at_once() {
 
 #[test]
 fn a_shortage_of_files_is_not_the_services_fault() {
-    let shop = Shop::open();
+    let shop = Shop::with(&with_admin("", ""));
     is_told_as_a_shortage(&shop.gateway, "/api/inventory/x");
 }
 
@@ -43,7 +43,7 @@ fn a_shortage_of_files_is_not_the_services_fault() {
 fn a_shortage_of_files_is_not_taken_for_a_name_that_nobody_knows() {
     let upstream = Upstream::echo();
     let url = upstream.url().replace("127.0.0.1", "localhost");
-    let gateway = Gateway::start(&format!("[routes]\n\"/a\" = \"{url}\""));
+    let gateway = Gateway::start(&with_admin(&format!("[routes]\n\"/a\" = \"{url}\""), ""));
     is_told_as_a_shortage(&gateway, "/a");
     let limit = "may have 7 files and sockets open";
     gateway.wait_log("the lookup", |line| {
@@ -55,7 +55,8 @@ fn a_shortage_of_files_is_not_taken_for_a_name_that_nobody_knows() {
 fn is_told_as_a_shortage(gateway: &Gateway, target: &str) {
     let mut client = gateway.connect();
     client.ask(&Request::get("/health")).is(200);
-    // What is open stays open; nothing more can be.
+    // The last thread to have what it needs. What is open stays open; nothing more can be.
+    gateway.ask_admin(Request::get("/livez")).is(200);
     gateway.limit_files(7);
     let response = client.ask(&Request::get(target));
     response.is_refusal(503, "overloaded");
