@@ -145,7 +145,11 @@ def attack(port, results):
     ended = []
     for nth in range(EACH):
         for kind, first in KINDS.items():
-            connection = socket.create_connection(("127.0.0.1", port), 20)
+            connection = socket.socket()
+            # As those have who attack in this way: little fits into their kernels.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            connection.settimeout(20)
+            connection.connect(("127.0.0.1", port))
             connection.setblocking(False)
             connection.send(first)
             events = select.EPOLLRDHUP
