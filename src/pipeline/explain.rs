@@ -88,7 +88,7 @@ pub struct Explanation {
     pub near_misses: Vec<NearMissLine>,
     /// What the gateway would answer by itself, if that is no refusal.
     pub answers: Option<String>,
-    /// The URL that would be sent, or one of those if there are several endpoints.
+    /// The URL that would be sent; its path alone where it is not certain which of several endpoints gets it.
     pub sends: Option<String>,
     /// The endpoints that it may be sent to.
     pub endpoints: Vec<EndpointLine>,

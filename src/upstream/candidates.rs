@@ -215,7 +215,7 @@ impl Candidates {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-fn share(weight: u32, addresses: usize) -> f32 {
+pub(super) fn share(weight: u32, addresses: usize) -> f32 {
     weight as f32 / addresses.max(1) as f32
 }
 

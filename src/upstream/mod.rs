@@ -24,6 +24,7 @@ mod drains;
 mod failure;
 mod gradient;
 mod hash;
+mod least;
 mod load;
 mod look;
 mod moment;

@@ -16,11 +16,11 @@ use super::usable::NoEndpoint;
 use super::{Endpoint, Upstream};
 
 /// All of so many are compared; of more, two.
-const ALL_OF: usize = 8;
+pub(super) const ALL_OF: usize = 8;
 /// How often two of many are drawn, at most, until a weight lets one be taken.
 const DRAWS: usize = 16;
 /// The load up to which an address may be drawn by weight alone.
-const NEXT_TO_NOTHING: f32 = 1.0;
+pub(super) const NEXT_TO_NOTHING: f32 = 1.0;
 /// How much more than its share an address may have in flight where requests are hashed.
 const BOUNDED: f32 = 1.25;
 /// But so many it always may: the few requests of a quiet hour stay where they belong.
@@ -159,15 +159,8 @@ impl Candidates {
         }
     }
 
-    /// Its weight, or what a slow start leaves of that.
     fn weight(&self, one: &Candidate, now: Instant) -> f32 {
-        match self.upstream.rules.slow_start {
-            Some(slow) => {
-                let age = one.pool.address.age(now).as_secs_f32();
-                one.weight * (age / slow.as_secs_f32()).clamp(SLOW, 1.0)
-            }
-            None => one.weight,
-        }
+        self.upstream.weight_of(&one.pool.address, one.weight, now)
     }
 
     /// The one with the least to do for its weight; of equals any.
@@ -316,6 +309,17 @@ fn has_place(place: usize, count: usize, nth: impl Fn(usize) -> usize) -> bool {
 }
 
 impl Upstream {
+    /// The weight of an address, or what a slow start leaves of it.
+    pub(super) fn weight_of(&self, address: &Address, weight: f32, now: Instant) -> f32 {
+        match self.rules.slow_start {
+            Some(slow) => {
+                let age = address.age(now).as_secs_f32();
+                weight * (age / slow.as_secs_f32()).clamp(SLOW, 1.0)
+            }
+            None => weight,
+        }
+    }
+
     /// The endpoint that a text of this hash belongs to while all are well. None where that depends on
     /// what a name resolves to.
     pub fn hashed(&self, hash: u64) -> Option<&Endpoint> {

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::address::{Address, Check};
+use super::candidates::share;
+use super::rules::Balance;
 use super::{Endpoint, Upstream};
 
 /// How long an open circuit waits for a request that can be repeated; after that any is its probe.
@@ -68,6 +70,8 @@ pub(super) struct Best {
 pub struct Outlook<'a> {
     /// The endpoints that it may be sent to, never none.
     pub endpoints: Vec<&'a Endpoint>,
+    /// The one with the fewest requests for its weight, where that decides, and is sure to.
+    pub least: Option<&'a Endpoint>,
     /// It would find out whether the endpoint can be used again, whose circuit is open, or whose checks
     /// fail.
     pub is_probe: bool,
@@ -217,8 +221,8 @@ impl Upstream {
         }
     }
 
-    /// Where a request would be sent that came now: what a pick would say, but for who has how much to
-    /// do. A name that has not been looked up is taken to have addresses.
+    /// Where a request would be sent that came now: what a pick would say, but for turns and hashes. A name
+    /// that has not been looked up is taken to have addresses.
     ///
     /// # Errors
     /// When it would be sent nowhere.
@@ -236,13 +240,15 @@ impl Upstream {
         if let Some((endpoint, ..)) = probe.or_else(|| all.iter().find(trial)) {
             return Ok(Outlook {
                 endpoints: vec![endpoint],
+                least: None,
                 is_probe: true,
             });
         }
-        let is_best = |endpoint: &Endpoint| {
-            let mut places = places.iter().map(|place| usize::from(*place));
-            places.any(|place| std::ptr::eq(all[place].0, endpoint))
-        };
+        let best: Vec<_> = places
+            .iter()
+            .map(|place| &all[usize::from(*place)])
+            .collect();
+        let is_best = |endpoint: &Endpoint| best.iter().any(|one| std::ptr::eq(one.0, endpoint));
         let endpoints = self.endpoints.iter();
         let endpoints = endpoints.filter(|one| is_best(one) || one.is_to_be_resolved());
         let mut endpoints: Vec<_> = endpoints.collect();
@@ -252,7 +258,21 @@ impl Upstream {
         if endpoints.iter().any(|one| !one.backup) {
             endpoints.retain(|one| !one.backup);
         }
+        let weighed = best.iter().map(|(endpoint, address, _)| {
+            let present = all
+                .iter()
+                .filter(|one| std::ptr::eq(one.0, *endpoint) && !one.2);
+            (
+                *endpoint,
+                &**address,
+                share(endpoint.weight, present.count()),
+            )
+        });
+        let decides = matches!(self.rules.balance, Balance::LeastRequests);
+        let is_certain = decides && !endpoints.iter().any(|one| one.is_to_be_resolved());
+        let weighed: Vec<_> = weighed.filter(|_| is_certain).collect();
         Ok(Outlook {
+            least: self.least(&weighed, now),
             endpoints,
             is_probe: false,
         })

@@ -1,5 +1,5 @@
-//! Which endpoint of an upstream gets a request, as far as that can be told beforehand: who has how much to
-//! do is not known here. How an endpoint is, a running gateway knows alone.
+//! Which endpoint of an upstream gets a request, as far as that can be told beforehand. How an endpoint is,
+//! and how much it has to do, a running gateway alone knows.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::pipeline::rejection::Rejection;
 use crate::pipeline::request::Request;
 use crate::route::Route;
 use crate::upstream::{
-    AddressLook, AddressState, Balance, Endpoint, EndpointLook, HashBy, Upstream,
+    AddressLook, AddressState, Balance, Endpoint, EndpointLook, HashBy, Outlook, Upstream,
 };
 use crate::words::Word;
 
@@ -56,52 +56,89 @@ pub(super) fn describe_endpoints(
         Ok(outlook) => outlook,
         Err(why) => return Some(why.into()),
     };
-    let mut picked = outlook.endpoints.first().copied();
-    explanation.picks = match (&outlook.endpoints[..], picked) {
-        ([only], _) if outlook.is_probe => Some(format!(
-            "{}: this finds out whether it can be used again",
-            only.url
-        )),
-        ([_], _) if upstream.endpoints.len() == 1 => None,
-        ([only], _) if only.backup => Some(format!(
-            "{}, a backup: the others take nothing new",
-            only.url
-        )),
-        ([only], _) => Some(format!(
-            "{}: the others are backups, or take nothing new",
-            only.url
-        )),
-        _ => Some(match &upstream.rules.balance {
-            Balance::LeastRequests => "the fewest requests in flight for its weight".to_owned(),
-            Balance::RoundRobin => "one after another, by weight".to_owned(),
-            Balance::Hash(by) => {
-                let text = hashed_by::text(by, request, client);
-                let what = hashed(by, text.is_some(), client, request);
-                let found = upstream.hashed(hashed_by::hash_of(text, request.address));
-                let is_usable = |one: &&Endpoint| {
-                    let mut usable = outlook.endpoints.iter();
-                    usable.any(|it| std::ptr::eq(*it, *one))
-                };
-                match found {
-                    Some(endpoint) if is_usable(&endpoint) => {
-                        picked = found;
-                        format!("{} by hash of {what}", endpoint.url)
-                    }
-                    Some(endpoint) => format!(
-                        "by hash of {what}, which belongs to {}: another that can be used",
-                        endpoint.url
-                    ),
-                    None => format!("by hash of {what}, and of the addresses that names have"),
-                }
-            }
-        }),
-    };
+    let (picked, picks) = pick(upstream, &outlook, request, client);
+    explanation.picks = picks;
     explanation.announces = upstream.rules.proxy_protocol.map(|version| {
         let (client, version) = (request.address, version.word());
         format!("{client} as the client, in a PROXY protocol header ({version})")
     });
-    explanation.sends = picked.map(|endpoint| sent_to(endpoint, request, route));
+    explanation.sends = Some(match (picked, outlook.endpoints.first()) {
+        (Some(endpoint), _) => sent_to(endpoint, request, route),
+        (None, one) => {
+            // All of them have the same base path.
+            let base = one.map_or("", |one| &one.url.base_path);
+            path_sent(request, route, base)
+        }
+    });
     None
+}
+
+/// The endpoint that is picked, if that is certain, and why that one; no reason where there is but one.
+fn pick<'a>(
+    upstream: &'a Upstream,
+    outlook: &Outlook<'a>,
+    request: &Request<'_>,
+    client: Option<&str>,
+) -> (Option<&'a Endpoint>, Option<String>) {
+    if let [only] = outlook.endpoints[..] {
+        let why = if outlook.is_probe {
+            ": this finds out whether it can be used again"
+        } else if upstream.endpoints.len() == 1 {
+            return (Some(only), None);
+        } else if only.backup {
+            ", a backup: the others take nothing new"
+        } else {
+            ": the others are backups, or take nothing new"
+        };
+        return (Some(only), Some(format!("{}{why}", only.url)));
+    }
+    let (picked, why) = match &upstream.rules.balance {
+        Balance::LeastRequests => match outlook.least {
+            Some(least) => {
+                let why = "with the fewest requests in flight for its weight";
+                (Some(least), format!("{}, {why}", least.url))
+            }
+            None => (
+                None,
+                "the fewest requests in flight for its weight; at the moment several may be picked"
+                    .to_owned(),
+            ),
+        },
+        Balance::RoundRobin => (None, "one after another, by weight".to_owned()),
+        Balance::Hash(by) => by_hash(by, upstream, outlook, request, client),
+    };
+    (picked, Some(why))
+}
+
+fn by_hash<'a>(
+    by: &HashBy,
+    upstream: &'a Upstream,
+    outlook: &Outlook<'a>,
+    request: &Request<'_>,
+    client: Option<&str>,
+) -> (Option<&'a Endpoint>, String) {
+    let text = hashed_by::text(by, request, client);
+    let what = hashed(by, text.is_some(), client, request);
+    let Some(endpoint) = upstream.hashed(hashed_by::hash_of(text, request.address)) else {
+        let why = format!("by hash of {what}, and of the addresses that names have");
+        return (None, why);
+    };
+    let mut usable = outlook.endpoints.iter();
+    if usable.any(|it| std::ptr::eq(*it, endpoint)) {
+        (
+            Some(endpoint),
+            format!("{} by hash of {what}", endpoint.url),
+        )
+    } else {
+        let why = "another that can be used";
+        (
+            None,
+            format!(
+                "by hash of {what}, which belongs to {}: {why}",
+                endpoint.url
+            ),
+        )
+    }
 }
 
 /// What keeps requests from an endpoint, or should, but for its weight.
@@ -133,7 +170,12 @@ fn hashed(by: &HashBy, has_text: bool, client: Option<&str>, request: &Request<'
 
 fn sent_to(endpoint: &Endpoint, request: &Request<'_>, route: &Route) -> String {
     let (scheme, authority) = (endpoint.url.scheme.as_str(), endpoint.url.authority());
-    let mut url = format!("{scheme}://{authority}").into_bytes();
-    request.put_target(&mut url, route.mapping(&endpoint.url.base_path));
-    String::from_utf8_lossy(&url).into_owned()
+    let path = path_sent(request, route, &endpoint.url.base_path);
+    format!("{scheme}://{authority}{path}")
+}
+
+fn path_sent(request: &Request<'_>, route: &Route, base: &str) -> String {
+    let mut target = Vec::new();
+    request.put_target(&mut target, route.mapping(base));
+    String::from_utf8_lossy(&target).into_owned()
 }

@@ -215,6 +215,35 @@ fn the_endpoint_of_a_text_is_known_without_a_pick() {
 }
 
 #[test]
+fn the_least_loaded_is_known_without_a_pick_where_that_is_certain() {
+    for (weights, held, certain) in [
+        (vec![1, 1], vec![], None),
+        (vec![1, 1], vec![0], Some(1)),
+        (vec![1, 1], vec![0, 1], None),
+        (vec![4, 1], vec![], None),
+        (vec![4, 1], vec![1], None),
+        (vec![4, 1], vec![1, 1], Some(0)),
+        (vec![1, 1, 0, -1], vec![1], Some(0)),
+        (vec![1; 9], vec![0], None),
+    ] {
+        let (candidates, now) = (balanced(&weights, Balance::LeastRequests), Instant::now());
+        for endpoint in &held {
+            candidates.address(*endpoint).load.begin();
+        }
+        let outlook = candidates.upstream.outlook(true, now).unwrap();
+        let least = outlook.least.map(|one| one.url.to_string());
+        let expected = certain.map(|nth: usize| &candidates.upstream.endpoints[nth]);
+        assert_eq!(
+            least,
+            expected.map(|one| one.url.to_string()),
+            "{weights:?}, {held:?}"
+        );
+        let picked = candidates.picks(200, now);
+        assert!(certain.is_none_or(|nth| picked[nth] == 200), "{picked:?}");
+    }
+}
+
+#[test]
 fn a_text_with_too_much_to_do_goes_elsewhere() {
     for count in [4, 100] {
         let candidates = balanced(&vec![1; count], Balance::Hash(HashBy::Ip));

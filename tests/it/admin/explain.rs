@@ -181,3 +181,37 @@ fn what_is_refused_while_redis_is_away_is_said() {
         }
     });
 }
+
+#[test]
+fn the_endpoint_with_the_fewest_requests_is_named() {
+    let services = [Upstream::echo(), Upstream::echo()];
+    let urls = services.each_ref().map(Upstream::url);
+    let config = format!(
+        "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\", \"{}\"]\n",
+        urls[0], urls[1]
+    );
+    let gateway = Gateway::start(&with_admin(&config, ""));
+    let explained = || gateway.admin_json("/api/v1/explain?url=/x");
+    let idle = explained().to_string();
+    assert!(
+        idle.contains("at the moment several may be picked"),
+        "{idle}"
+    );
+    assert!(idle.contains("sends       GET /x\""), "{idle}");
+
+    // A request whose body does not end is in flight.
+    let mut held = gateway.connect();
+    held.send(b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh");
+    let busy = eventually("it to reach a service", || {
+        services.iter().position(|one| one.connections() > 0)
+    });
+    let free = &urls[1 - busy];
+    let sends = format!("sends       GET {free}/x\"");
+    let told = eventually("the other one to be named", || {
+        Some(explained().to_string()).filter(|told| told.contains(&sends))
+    });
+    let picks = format!("picks       {free}, with the fewest requests in flight for its weight");
+    assert!(told.contains(&picks), "{told}");
+    gateway.connect().ask(&Request::get("/x")).is(200);
+    assert_eq!(services[1 - busy].take().len(), 1);
+}
