@@ -181,10 +181,11 @@ class Scenario:
         return self
 
     def reload(self, turn):
-        """With another weight and another time for each try."""
+        """With another weight, and other times for each try and each check."""
         first = f'"http://127.0.0.1:{self.services[0].port}"'
         weighed = f"{{ url = {first}, weight = {2 + turn} }}"
         text = self.text.replace(first, weighed) + f'try_timeout = "{5 + turn}s"\n'
+        text = text.replace('timeout = "200ms"', f'timeout = "{200 + turn}ms"')
         self.config.write_text(text)
         self.gateway.process.send_signal(signal.SIGHUP)
 
@@ -274,13 +275,14 @@ def all_fail():
 
 
 def reloads():
-    with Scenario(["reset", "ok", "ok"], 'breaker = { cool_down = "1s" }') as scenario:
+    rules = 'breaker = { cool_down = "1s" }\nhealth = { path = "/health", interval = "1s", timeout = "200ms" }'
+    with Scenario(["reset", "ok", "ok"], rules) as scenario:
         scenario.race(16, 1)
         scenario.services[0].seen()
         at = [(SECONDS * turn / 50, partial(scenario.reload, turn)) for turn in range(50)]
         load = scenario.pace(RATE, SECONDS, at)
-        probes = scenario.services[0].seen()[1] - 1
-        print(f"  {load}; {probes} connections to the endpoint that resets")
+        probes = scenario.services[0].seen()[0]
+        print(f"  {load}; {probes} requests to the endpoint that resets, but for checks")
         # The cool-down doubles: 1, 2, 4, ... seconds.
         holds("nothing but probes reaches it", probes <= int(SECONDS).bit_length())
         holds("no client sees an error", load.errors() == 0)

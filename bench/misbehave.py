@@ -2,7 +2,7 @@
 """A service that misbehaves on purpose: `misbehave.py PORT MODE`.
 
 GET /-/mode/MODE changes what it does with requests from then on, GET /-/seen answers with how many
-it has got and on how many connections, and begins to count anew. Modes:
+it has got, but for /health, and on how many connections, and begins to count anew. Modes:
 
     ok          200 after 1 ms          delay=S     200 after S seconds
     status=N    status N at once        shed=N,P    status N for that share of requests, else 200
@@ -54,7 +54,7 @@ class Service(asyncio.Protocol):
             seen = f"{Service.requests} {Service.connections}".encode()
             Service.requests = Service.connections = 0
             return self.transport.write(answer(200, seen))
-        Service.requests += 1
+        Service.requests += target != "/health"
         name, _, value = Service.mode.partition("=")
         later = asyncio.get_running_loop().call_later
         if name == "ok":

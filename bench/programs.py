@@ -16,6 +16,8 @@ RELEASE = TARGET / "release"
 # Where peers.sh puts Traefik.
 TRAEFIK = TARGET / "bench" / "traefik" / "bin" / "traefik"
 GATEWAY = HERE / "node" / "gateway.js"
+# The upstream has these addresses; all but one proxy know the first alone.
+ADDRESSES = [f"127.0.0.{nth}" for nth in range(1, 11)]
 
 
 class Redis(Server):
@@ -81,7 +83,8 @@ class Bench:
 
     def upstream(self):
         port = free_port()
-        command = [program("examples/bench_upstream"), f"127.0.0.1:{port}", self.workers]
+        listen = ",".join(f"{address}:{port}" for address in ADDRESSES)
+        command = [program("examples/bench_upstream"), listen, self.workers]
         return Server("the upstream", command, port, self._folder("upstream"))
 
     def floor(self, upstream):
@@ -109,6 +112,17 @@ class Bench:
     def tollgate(self, upstream, name="tollgate"):
         port, folder = free_port(), self._folder(name)
         config = self._fill("tollgate.toml", folder, port, upstream)
+        return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
+
+    def tollgate_ten(self, upstream, name="tollgate-ten"):
+        """A gateway with ten endpoints, all of which it checks each second."""
+        port, folder = free_port(), self._folder(name)
+        config = self._fill("tollgate.toml", folder, port, upstream)
+        only = f'"http://127.0.0.1:{upstream}"'
+        urls = ", ".join(f'"http://{address}:{upstream}"' for address in ADDRESSES)
+        health = 'health = { path = "/health", interval = "1s" }'
+        text = config.read_text().replace(only, '"ten"')
+        config.write_text(f"{text}\n[upstreams.ten]\nendpoints = [{urls}]\n{health}\n")
         return Server(name, [program("tollgate"), "run", "-c", config], port, folder)
 
     def certificate(self):

@@ -8,6 +8,7 @@ TITLES = {
     "nginx": "nginx: keys, limit, JSON log",
     "before": "Tollgate before",
     "tollgate": "Tollgate: keys, limit, JSON log",
+    "tollgate-ten": "Tollgate: the same, ten endpoints with checks",
 }
 REDIS_TITLES = {
     "before-redis": "Tollgate before, with Redis",
@@ -95,8 +96,9 @@ def spread(runs):
 def pairs(runs):
     """A line for each build of Tollgate that was measured beside an earlier one."""
     for name in runs:
-        earlier = name.replace("tollgate", "before")
-        if earlier != name and earlier in runs:
+        own = name.replace("tollgate", "before")
+        earlier = own if own in runs else "before"
+        if name.startswith("tollgate") and earlier in runs:
             each = [a.cpu_us / b.cpu_us for a, b in zip(runs[name], runs[earlier], strict=True)]
             each.sort()
             middle = statistics.median(each)

@@ -1,6 +1,7 @@
 //! The upstream of the bench: answers every request with the same 89 bytes of JSON.
-//! `bench_upstream LISTEN WORKERS`. It costs as little as an upstream can, so that the proxies
-//! get the machine: it only counts the empty lines that end a head, and takes no bodies.
+//! `bench_upstream LISTEN WORKERS`, where `LISTEN` may be several addresses, with commas. It costs as
+//! little as an upstream can, so that the proxies get the machine: it only counts the empty lines that
+//! end a head, and takes no bodies.
 
 mod per_core;
 
@@ -21,8 +22,12 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut next = || arguments.next().ok_or("bench_upstream LISTEN WORKERS");
-    let (listen, workers) = (next()?.parse()?, next()?.parse()?);
-    per_core::serve(listen, workers, &async |stream| answer(stream).await)
+    let listen = next()?
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<_>, _>>()?;
+    let workers = next()?.parse()?;
+    per_core::serve(&listen, workers, &async |stream| answer(stream).await)
 }
 
 async fn answer(mut stream: TcpStream) -> io::Result<()> {

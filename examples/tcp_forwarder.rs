@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .ok_or("tcp_forwarder LISTEN UPSTREAM WORKERS")
     };
     let (listen, upstream, workers) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);
-    per_core::serve(listen, workers, &async move |client| {
+    per_core::serve(&[listen], workers, &async move |client| {
         forward(client, upstream).await
     })
 }
