@@ -2,7 +2,9 @@
 //! its own: files may stand on storage that hangs, or behind a pipe that nobody writes to.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -101,7 +103,8 @@ impl Reloader {
             upstreams: &snapshot.upstreams,
             redis: gateway.settings.redis.as_ref().map(|redis| &redis.target),
         };
-        let loaded = config::load_again(&gateway.file, &config::environment, served);
+        let read = || config::load_again(&gateway.file, &config::environment, served);
+        let loaded = on_its_own_thread(&read);
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -173,6 +176,18 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// Logs which certificates are others than before.
+/// Does this on a thread that ends with it, for what it frees goes back to the system then; what a thread
+/// frees that waits for the next reload stays with it.
+fn on_its_own_thread<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
+    thread::scope(|scope| {
+        let started = thread::Builder::new().spawn_scoped(scope, work);
+        match started.map(thread::ScopedJoinHandle::join) {
+            Ok(done) => done.unwrap_or_else(|panicked| resume_unwind(panicked)),
+            Err(_) => work(),
+        }
+    })
+}
+
 fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
     let was_asked = before.client_auth();
     let before = before.certificates();
