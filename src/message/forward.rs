@@ -64,16 +64,19 @@ impl Names {
 
     /// Whether a service may get a field of an odd name. With every odd byte taken for `-` it must
     /// not be one that the gateway reads or sets: CGI, WSGI and PHP turn `X_Client_Id`,
-    /// `X.Client.Id` and `X-Client-Id` into one variable.
-    fn passes_odd(&self, name: &[u8]) -> bool {
+    /// `X.Client.Id` and `X-Client-Id` into one variable. A claim about the target is a trusted proxy's.
+    fn passes_odd(&self, name: &[u8], trusted: bool) -> bool {
         if self.odd == OddFieldNames::Drop {
             return false;
         }
         let hyphen = |b: &u8| if b.is_ascii_alphanumeric() { *b } else { b'-' };
         let plain: Vec<u8> = name.iter().map(hyphen).collect();
-        KnownField::of(&plain) == KnownField::Other
-            && !self.is_own(&plain)
-            && !same(&plain, self.api_key.as_ref())
+        let may_pass = match KnownField::of(&plain) {
+            KnownField::Other => true,
+            KnownField::ClaimedTarget => trusted,
+            _ => false,
+        };
+        may_pass && !self.is_own(&plain) && !same(&plain, self.api_key.as_ref())
     }
 
     /// Whether a field may stand in a trailer section that is passed on. None that frames, routes,
@@ -86,7 +89,7 @@ impl Names {
                     && !same(field.name, self.api_key.as_ref())
                     && !READING.iter().any(|name| same(field.name, name))
             }
-            KnownField::Odd => receiver == Receiver::Client || self.passes_odd(field.name),
+            KnownField::Odd => receiver == Receiver::Client || self.passes_odd(field.name, false),
             KnownField::AccessControl
             | KnownField::Allow
             | KnownField::CacheControl
@@ -187,7 +190,7 @@ pub fn put_request(
                     put_max_forwards(sink, field);
                 }
                 KnownField::Cookie => put_cookie(sink, field, to.names),
-                KnownField::Referer | KnownField::XOriginalUrl | KnownField::XRewriteUrl => {
+                KnownField::Referer | KnownField::ClaimedTarget => {
                     put_url(sink, field, to.names);
                 }
                 _ => sink.pass(field),
@@ -232,7 +235,7 @@ fn reaches_service(
         return to.names.forward_api_key;
     }
     match field.known {
-        KnownField::Odd => to.names.passes_odd(field.name),
+        KnownField::Odd => to.names.passes_odd(field.name, to.trusted),
         KnownField::Authorization => {
             let names = to.names;
             names.forward_api_key || !names.key_sources.takes_authorization(field.value)
@@ -249,9 +252,7 @@ fn reaches_service(
         | KnownField::XForwardedHost
         | KnownField::Forwarded
         | KnownField::XRealIp
-        // Some frameworks take these for the path, behind whatever the path was checked for.
-        | KnownField::XOriginalUrl
-        | KnownField::XRewriteUrl
+        | KnownField::ClaimedTarget
         // Whoever ends TLS says by them who has called (RFC 9440).
         | KnownField::ClientCert
         | KnownField::ClientCertChain => to.trusted,

@@ -18,6 +18,9 @@ macro_rules! known {
             XRateLimit,
             /// `access-control-*`.
             AccessControl,
+            /// What some services take for the path, the script's name or the host of a request, or
+            /// for the place of the file to answer with, such as `x-original-url` or `x-script-name`.
+            ClaimedTarget,
             /// A name with anything but letters, digits and `-`. Services that turn names into
             /// variables may take it for another name.
             Odd,
@@ -57,8 +60,6 @@ known! {
     XForwardedHost = "x-forwarded-host",
     XRealIp = "x-real-ip",
     Referer = "referer",
-    XOriginalUrl = "x-original-url",
-    XRewriteUrl = "x-rewrite-url",
     Via = "via",
     Proxy = "proxy",
     Date = "date",
@@ -134,9 +135,41 @@ impl KnownField {
             None if short.starts_with(b"x-forwarded-") => Self::XForwarded,
             None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
             None if short.starts_with(b"access-control-") => Self::AccessControl,
+            None if whole && claims_target(short) => Self::ClaimedTarget,
             None => Self::Other,
         }
     }
+}
+
+/// Whether services take a field of this name (in lower case) for what a request asks for, behind
+/// whatever the request's own target was checked for.
+fn claims_target(name: &[u8]) -> bool {
+    matches!(
+        name,
+        // IIS' rewriters, and the frameworks of PHP that listen to them; nginx' and Envoy's names.
+        b"x-original-url"
+            | b"x-rewrite-url"
+            | b"x-original-uri"
+            | b"x-rewrite-uri"
+            | b"x-request-uri"
+            | b"request-uri"
+            | b"x-original-path"
+            | b"x-envoy-original-path"
+            // WSGI applications under a prefix: Calibre-Web, and whoever else has taken
+            // over Flask's snippet. A name of WSGI's own is read by some as a field.
+            | b"x-script-name"
+            | b"script-name"
+            | b"x-path-info"
+            | b"path-info"
+            // Next.js, where it believes what its router says.
+            | b"x-matched-path"
+            | b"x-invoke-path"
+            | b"x-original-host"
+            | b"x-http-host-override"
+            // Rack::Sendfile: with both a client chooses which file or location is answered with.
+            | b"x-accel-mapping"
+            | b"x-sendfile-type"
+    )
 }
 
 #[cfg(test)]
@@ -160,6 +193,8 @@ mod tests {
             ("X-Forwarded-A-Name-Longer-Than-All", KnownField::XForwarded),
             ("X-RateLimit-Remaining", KnownField::XRateLimit),
             ("Access-Control-Request-Headers", KnownField::AccessControl),
+            ("X-Original-URL", KnownField::ClaimedTarget),
+            ("X-SCRIPT-NAME", KnownField::ClaimedTarget),
         ];
         for (name, known) in rows {
             assert_eq!(KnownField::of(name.as_bytes()), known, "{name}");
@@ -175,6 +210,8 @@ mod tests {
             "x-forwarded",
             "proxy-authentication-info2",
             "proxy-authentication-inf",
+            "x-original-urls",
+            "x-script",
         ] {
             assert_eq!(KnownField::of(name.as_bytes()), KnownField::Other, "{name}");
         }

@@ -14,20 +14,30 @@ use crate::message::field_rules::{FieldRules, Part, Template};
 use crate::message::forward::Names;
 use crate::message::known_field::KnownField;
 
+/// Where WSGI applications are told what their paths begin with.
+const SCRIPT_NAMES: [&str; 2] = ["x-script-name", "script-name"];
+
 /// What is changed of the requests of a route, with or without CORS, and of their answers.
 pub(super) fn of_route(
+    prefix: &str,
     keys: &RouteKeys,
     names: &Names,
-    route: &str,
     cors: bool,
     problems: &mut Problems,
 ) -> [Option<Arc<FieldRules>>; 2] {
+    let route = keys.name.as_ref().map_or(prefix, |name| &name.0);
+    let kept_prefix = (!*keys.strip_prefix).then_some(prefix);
     let directions = [
         (&keys.request_headers, Of::Requests),
         (&keys.response_headers, Of::Answers { cors }),
     ];
     directions.map(|(keys, of)| {
-        let rules = Rules { names, route, of };
+        let rules = Rules {
+            names,
+            route,
+            kept_prefix,
+            of,
+        };
         rules.compile(keys, problems).map(Arc::new)
     })
 }
@@ -37,6 +47,8 @@ struct Rules<'c> {
     names: &'c Names,
     /// The route's name.
     route: &'c str,
+    /// Its prefix, if services get it.
+    kept_prefix: Option<&'c str>,
     of: Of,
 }
 
@@ -63,7 +75,9 @@ impl Rules<'_> {
         let add = keys.add.names().map(|name| (name, How::Add));
         let remove = keys.remove.iter().map(|name| (name, How::Remove));
         for (name, how) in set.chain(add).chain(remove) {
-            if let Some(why) = self.why_not(&name.0, how) {
+            if let Some(why) = self.why_not(&name.0, how)
+                && !self.names_own_prefix(name, how, keys)
+            {
                 let message = format!("`{}` is not for a route to change", name.0);
                 problems.add(Problem::at(name.span, message).label(why));
             }
@@ -102,6 +116,19 @@ impl Rules<'_> {
         Template(pieces.iter().map(part).collect())
     }
 
+    /// Whether a WSGI application is told the prefix that it takes off its paths itself. Nothing else
+    /// is safe: of another name more or less would be taken off than was checked, and where the
+    /// gateway takes the prefix off, it would go twice.
+    fn names_own_prefix(&self, name: &At<AnyField>, how: How, keys: &FieldRulesKeys) -> bool {
+        let Some(prefix) = self.kept_prefix.filter(|_| how == How::Set) else {
+            return false;
+        };
+        let mut values = keys.set.good().filter(|(other, _)| other.span == name.span);
+        SCRIPT_NAMES.contains(&name.0.as_str())
+            && values
+                .any(|(_, value)| matches!(&value.0[..], [Piece::Text(text)] if text == prefix))
+    }
+
     /// Why a field is not for a route to change, if that is so.
     fn why_not(&self, name: &HeaderName, how: How) -> Option<&'static str> {
         // Services that turn names into variables take `Content_Length` for `Content-Length`.
@@ -137,9 +164,12 @@ impl Rules<'_> {
             | KnownField::XForwardedHost
             | KnownField::XForwarded
             | KnownField::Via => Some("the gateway says in it where a request came from"),
-            KnownField::XOriginalUrl | KnownField::XRewriteUrl => {
-                Some("some services take it for the path, whatever was checked")
-            }
+            KnownField::ClaimedTarget if SCRIPT_NAMES.contains(&name.as_str()) => Some(
+                "some services take it for a part of the path; with `strip_prefix = false` it may be set to the route's own prefix",
+            ),
+            KnownField::ClaimedTarget => Some(
+                "some services take it for the path, the script's name or the host, whatever was checked",
+            ),
             KnownField::Proxy => Some("programs take it for the proxy that they are to use"),
             KnownField::MaxForwards => Some("it counts the gateways on the way"),
             KnownField::Date => Some("it says when the message was made"),

@@ -59,7 +59,7 @@ impl Compiler<'_> {
         let limits = self.limits.of_route(&keys.limits, problems);
         let name = keys.name.as_ref().map_or(prefix.as_str(), |name| &name.0);
         let [request_headers, response_headers] =
-            fields::of_route(keys, self.names, name, cors.is_some(), problems);
+            fields::of_route(prefix.as_str(), keys, self.names, cors.is_some(), problems);
         check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
         check_prefix(prefix, keys, problems);
         let action = action?;

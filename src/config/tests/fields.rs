@@ -4,8 +4,9 @@ use super::*;
 
 /// What is said of one rule: `request_headers = { set = { NAME = VALUE } }`.
 fn said_of(rule: &str) -> String {
+    let rules = rule.replace("; ", "\n");
     complaints(&format!(
-        "[access.cors]\norigins = \"https://a.test\"\n[routes.\"/a\"]\nupstream = \"http://x\"\n{rule}\n"
+        "[access.cors]\norigins = \"https://a.test\"\n[routes.\"/a\"]\nupstream = \"http://x\"\n{rules}\n"
     ))
 }
 
@@ -30,6 +31,10 @@ fn fields_that_are_not_a_routes_to_change() {
         request_headers.remove = 'forwarded' => where a request came from
         request_headers.set.via = 'x' => where a request came from
         request_headers.set.x-rewrite-url = '/' => take it for the path
+        request_headers.add.x_request_uri = '/' => take it for the path
+        request_headers.set.x-script-name = '/a' => with `strip_prefix = false`
+        request_headers = { set = { x-script-name = '/b' } }; strip_prefix = false => the route's own prefix
+        request_headers = { add = { x-script-name = '/a' } }; strip_prefix = false => the route's own prefix
         response_headers.set.date = 'x' => when the message was made
         response_headers.set.ratelimit = 'x' => told of limits
         response_headers.remove = 'retry-after' => told of limits
@@ -59,6 +64,7 @@ fn all_others_are() {
         "response_headers.remove = ['server', 'set-cookie', 'x-powered-by']",
         "cors = 'off'\nresponse_headers.set = { vary = 'a', access-control-max-age = '1' }",
         "response_headers = {}",
+        "strip_prefix = false\nrequest_headers.set.X-Script-Name = '/a'",
     ] {
         good(&format!(
             "[access.cors]\norigins = \"https://a.test\"\n[routes.\"/a\"]\nupstream = \"http://x\"\n{rule}\n"

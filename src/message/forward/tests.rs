@@ -182,6 +182,7 @@ fn fields_with_odd_names_reach_a_service_if_they_may_and_look_like_none_that_cou
             "transfer-encoding",
             "proxy-connection",
             "content-type",
+            "script-name",
         ] {
             let line = format!(
                 "{}: evil\r\n",
@@ -190,10 +191,13 @@ fn fields_with_odd_names_reach_a_service_if_they_may_and_look_like_none_that_cou
             assert_eq!(sent(&line, |_| {}).len(), OWN.len(), "{line}");
             assert_eq!(sent_by(&pass, &line, |_| {}).len(), OWN.len(), "{line}");
         }
-        let line = format!("script{separator}name: /x");
-        let lines = format!("{line}\r\n");
-        assert!(!sent(&lines, |_| {}).contains(&line));
-        assert!(sent_by(&pass, &lines, |_| {}).contains(&line));
+        for (name, trusted) in [("tenant", false), ("script", true)] {
+            let line = format!("{name}{separator}name: /x");
+            let lines = format!("{line}\r\n");
+            let trust = |to: &mut Forwarding<'_>| to.trusted = trusted;
+            assert!(!sent(&lines, trust).contains(&line));
+            assert!(sent_by(&pass, &lines, trust).contains(&line));
+        }
     }
     for odd in [&pass, &names(OddFieldNames::Drop)] {
         assert_eq!(
