@@ -21,6 +21,8 @@ macro_rules! known {
             /// What some services take for the path, the script's name or the host of a request, or
             /// for the place of the file to answer with, such as `x-original-url` or `x-script-name`.
             ClaimedTarget,
+            /// What names another resource that a request is about, such as `destination`.
+            OtherResource,
             /// A name with anything but letters, digits and `-`. Services that turn names into
             /// variables may take it for another name.
             Odd,
@@ -136,6 +138,7 @@ impl KnownField {
             None if short.starts_with(b"x-ratelimit-") => Self::XRateLimit,
             None if short.starts_with(b"access-control-") => Self::AccessControl,
             None if whole && claims_target(short) => Self::ClaimedTarget,
+            None if whole && names_resource(short) => Self::OtherResource,
             None => Self::Other,
         }
     }
@@ -172,6 +175,16 @@ fn claims_target(name: &[u8]) -> bool {
     )
 }
 
+/// Whether a field of this name (in lower case) names a resource beside the request's own: one that is
+/// written to (WebDAV, RFC 4918 section 10.3), or read or moved (stores of objects).
+fn names_resource(name: &[u8]) -> bool {
+    let of_store = || {
+        let kinds: [&[u8]; 2] = [b"-copy-source", b"-rename-source"];
+        name.starts_with(b"x-") && kinds.iter().any(|kind| name.ends_with(kind))
+    };
+    matches!(name, b"destination" | b"x-copy-from" | b"x-symlink-target") || of_store()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,6 +208,9 @@ mod tests {
             ("Access-Control-Request-Headers", KnownField::AccessControl),
             ("X-Original-URL", KnownField::ClaimedTarget),
             ("X-SCRIPT-NAME", KnownField::ClaimedTarget),
+            ("Destination", KnownField::OtherResource),
+            ("X-Amz-Copy-Source", KnownField::OtherResource),
+            ("x-ms-rename-source", KnownField::OtherResource),
         ];
         for (name, known) in rows {
             assert_eq!(KnownField::of(name.as_bytes()), known, "{name}");
@@ -212,6 +228,8 @@ mod tests {
             "proxy-authentication-inf",
             "x-original-urls",
             "x-script",
+            "destinations",
+            "x-amz-copy-source-range",
         ] {
             assert_eq!(KnownField::of(name.as_bytes()), KnownField::Other, "{name}");
         }

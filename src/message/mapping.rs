@@ -50,7 +50,18 @@ impl PathMapping<'_> {
         }
     }
 
-    /// The same of a cookie's path. One that covers all that the route reaches covers the route.
+    /// The path by which clients reach what a service calls `path` (a canonical path), if they do.
+    pub fn to_public(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix(self.base())?;
+        let rest = rest.strip_prefix(self.inserted)?;
+        let public = || match (self.public, rest) {
+            ("", "") => "/".to_owned(),
+            (public, rest) => [public, rest].concat(),
+        };
+        is_below(rest.as_bytes()).then(public)
+    }
+
+    /// The same as [`Self::put_public`] of a cookie's path. One that covers all that the route reaches covers the route.
     pub fn put_public_cookie_path(&self, out: &mut Vec<u8>, path: &[u8]) {
         let mut own = self.base().bytes().chain(self.inserted.bytes());
         let mut path_without_slash = path.strip_suffix(b"/").unwrap_or(path).iter();

@@ -3,6 +3,7 @@
 //! make, so that stages in another order do not compile. Around them, [`handle()`] never fails: it
 //! answers rejections and sees to it that every request leaves exactly one line in the access log.
 
+mod addresses;
 mod boxed_cold;
 pub mod client_side;
 mod clock;
@@ -14,6 +15,7 @@ pub mod identify;
 mod json;
 mod lag;
 mod measured;
+mod named;
 mod plan;
 pub mod protect;
 mod proxy;

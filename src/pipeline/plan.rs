@@ -8,7 +8,7 @@ use std::time::Instant;
 use http::Method;
 
 use crate::client::Client;
-use crate::message::caller::{Entry, TlsPeer, is_certain};
+use crate::message::caller::{Entry, TlsPeer};
 use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
@@ -16,8 +16,10 @@ use crate::message::target::RequestTarget;
 use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
 use crate::tls::Fit;
 
+use super::addresses::admit_address;
 use super::clock::WallClock;
 use super::identify::{Caller, identify};
+use super::named::protect_named;
 use super::protect::{Admitted, protect};
 use super::rejection::Rejection;
 use super::request::{Identity, Request};
@@ -154,7 +156,11 @@ fn steps<'p>(
         &head.method,
         path,
         caller,
-    );
+    )
+    .and_then(|admitted| {
+        protect_named(request, snapshot, route, caller)?;
+        Ok(admitted)
+    });
     let admitted = admitted.map_err(|rejection| match request.identity {
         Some(Identity::InvalidKey(_)) => Rejection::InvalidApiKey,
         _ => rejection,
@@ -300,29 +306,4 @@ fn check_path(route: Option<&Arc<Route>>, request: &Request<'_>) -> Result<(), R
         .path
         .as_ref()
         .map_or(Ok(()), |path| check_slashes(route, path))
-}
-
-/// Lets in requests from addresses that may call, here and anywhere.
-fn admit_address(
-    snapshot: &Snapshot,
-    route: Option<&Arc<Route>>,
-    request: &Request<'_>,
-) -> Result<(), Rejection> {
-    let here = route.and_then(|route| route.addresses.as_deref());
-    let anywhere = snapshot.access.addresses.as_ref();
-    if anywhere.is_none() && here.is_none() {
-        return Ok(());
-    }
-    let (peer, fields) = (request.peer.address, &request.head.fields);
-    if !is_certain(peer, fields, |hop| snapshot.trusts(hop)) {
-        let why = "a trusted proxy names no address in X-Forwarded-For";
-        return Err(Rejection::IpForbidden(why.into()));
-    }
-    for (rules, of) in [(anywhere, "access."), (here, "the route's ")] {
-        if let Some(rules) = rules.filter(|rules| !rules.admit(request.address)) {
-            let why = rules.ruling(request.address).refusal(of);
-            return Err(Rejection::IpForbidden(why.unwrap_or_default().into()));
-        }
-    }
-    Ok(())
 }

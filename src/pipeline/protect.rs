@@ -33,8 +33,21 @@ pub fn protect<'s>(
     path: &RequestPath<'_>,
     caller: Caller<'s>,
 ) -> Result<Admitted<'s>, Rejection> {
-    let of_route = route.and_then(|route| route.allow);
     let keeps_slashes = route.is_some_and(|route| !route.merge_slashes);
+    may_come(access, route, method, path, keeps_slashes, caller)?;
+    Ok(Admitted { caller })
+}
+
+/// Whether a caller may come to a path. With `keeps_slashes` the service gets its slashes as they came.
+pub fn may_come(
+    access: &Access,
+    route: Option<&Route>,
+    method: &Method,
+    path: &RequestPath<'_>,
+    keeps_slashes: bool,
+    caller: Caller<'_>,
+) -> Result<(), Rejection> {
+    let of_route = route.and_then(|route| route.allow);
     match caller {
         Caller::Anonymous(_) => {
             let protected = access.protected.protects(path, method, keeps_slashes);
@@ -59,7 +72,7 @@ pub fn protect<'s>(
             }
         }
     }
-    Ok(Admitted { caller })
+    Ok(())
 }
 
 impl Access {

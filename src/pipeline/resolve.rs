@@ -68,6 +68,12 @@ pub fn check_slashes(route: Option<&Route>, path: &RequestPath<'_>) -> Result<()
     if path.has_encoded_run() && !route.is_some_and(|route| keeps_encoded(route, path)) {
         return Err(AmbiguousPath::EncodedSlashes.into());
     }
+    check_runs(path, keeps)
+}
+
+/// Refuses a path in which a service could see too many runs of slashes, or other ones than are seen
+/// here. With `keeps` it gets them as they came.
+pub fn check_runs(path: &RequestPath<'_>, keeps: bool) -> Result<(), Rejection> {
     if keeps && path.with_all_slashes().is_some() && path.hides_slashes() {
         return Err(AmbiguousPath::HiddenSlashes.into());
     }

@@ -3,4 +3,5 @@
 mod addresses;
 mod cors;
 mod keys;
+mod named;
 mod who;
