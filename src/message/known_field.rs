@@ -176,7 +176,7 @@ fn claims_target(name: &[u8]) -> bool {
 }
 
 /// Whether a field of this name (in lower case) names a resource beside the request's own: one that is
-/// written to (WebDAV, RFC 4918 section 10.3), or read or moved (stores of objects).
+/// written to (RFC 4918 section 10.3), or read or moved (stores of objects).
 fn names_resource(name: &[u8]) -> bool {
     let of_store = || {
         let kinds: [&[u8]; 2] = [b"-copy-source", b"-rename-source"];

@@ -15,6 +15,8 @@ pub struct OwnUrls<'a> {
     pub paths: PathMapping<'a>,
     /// The hosts by which it may name itself: its endpoint's, and the one that it was asked for.
     pub hosts: [&'a [u8]; 2],
+    /// Whether the service is asked without TLS: then `https` in its URLs is what it wants clients to use.
+    pub plain: bool,
     /// The scheme and the host that the client has asked for; without a host, URLs become paths.
     pub public: (&'a [u8], &'a [u8]),
 }
@@ -74,7 +76,9 @@ impl OwnUrls<'_> {
             return out.extend_from_slice(url);
         }
         if !public_host.is_empty() {
-            if !scheme.is_empty() {
+            if self.sends_to_https(scheme, authority) {
+                out.extend_from_slice(b"https:");
+            } else if !scheme.is_empty() {
                 out.extend_from_slice(public_scheme);
                 out.push(b':');
             }
@@ -108,6 +112,14 @@ impl OwnUrls<'_> {
             !name.is_empty() && own_name.eq_ignore_ascii_case(name) && own_port == port
         };
         self.hosts.iter().any(same)
+    }
+
+    /// Whether a URL of the service's own sends clients to `https`, whatever they have asked by. With the
+    /// scheme of the request instead they would be sent where they are, again and again.
+    fn sends_to_https(&self, scheme: &[u8], authority: &[u8]) -> bool {
+        let name = |authority| host::split(authority).0;
+        let is_public = name(authority).eq_ignore_ascii_case(name(self.public.1));
+        scheme.eq_ignore_ascii_case(b"https:") && (self.plain || is_public)
     }
 
     /// `5; url=/login`, as browsers read it.
@@ -185,8 +197,13 @@ mod tests {
                 inserted: "",
             },
             hosts: [b"10.0.0.1:4002", b"Shop.test"],
+            plain: true,
             public: (b"https", public.as_bytes()),
         };
+        seen_of(&own, line)
+    }
+
+    fn seen_of(own: &OwnUrls<'_>, line: &str) -> String {
         let fields = fields(&format!("{line}\r\n"));
         let mut sink = List::default();
         for field in fields.iter() {
@@ -223,6 +240,39 @@ mod tests {
         // Without a host in front it would name another one.
         let two_slashes = "http://10.0.0.1:4002//evil.test/";
         assert_eq!(seen("", &format!("Location: {two_slashes}")), two_slashes);
+    }
+
+    /// As Django has it with `SECURE_SSL_REDIRECT`, and Rails with `force_ssl`.
+    #[test]
+    fn a_redirect_to_https_stays_one() {
+        let (shop, endpoint) = ("shop.test", "10.0.0.1:4002");
+        for (plain, url, public) in [
+            (true, "https://shop.test/a?b", "https://shop.test/app/a?b"),
+            (true, "HTTPS://Shop.test:443/a", "https://shop.test/app/a"),
+            (true, "https://10.0.0.1:4002/a", "https://shop.test/app/a"),
+            (true, "http://shop.test/a", "http://shop.test/app/a"),
+            (true, "http://10.0.0.1:4002/a", "http://shop.test/app/a"),
+            (true, "//10.0.0.1:4002/a", "//shop.test/app/a"),
+            (false, "https://shop.test/a", "https://shop.test/app/a"),
+            // That is how the service is asked, and says nothing about clients.
+            (false, "https://10.0.0.1:4002/a", "http://shop.test/app/a"),
+        ] {
+            let own = OwnUrls {
+                paths: PathMapping {
+                    public: "/app",
+                    base: "",
+                    inserted: "",
+                },
+                hosts: [endpoint.as_bytes(), shop.as_bytes()],
+                plain,
+                public: (b"http", shop.as_bytes()),
+            };
+            assert_eq!(seen_of(&own, &format!("Location: {url}")), public, "{url}");
+            if public.starts_with("https:") {
+                let refresh = seen_of(&own, &format!("Refresh: 0; url={url}"));
+                assert_eq!(refresh, format!("0; url={public}"));
+            }
+        }
     }
 
     #[test]

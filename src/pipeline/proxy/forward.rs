@@ -16,6 +16,7 @@ use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
 use crate::message::method::is_idempotent;
 use crate::message::own_urls::OwnUrls;
+use crate::message::protocol::Scheme;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
@@ -237,6 +238,7 @@ impl<'f, 'r> Forward<'f, 'r> {
                 endpoint.url.authority().as_bytes(),
                 self.other_host(endpoint).unwrap_or(asked),
             ],
+            plain: endpoint.url.scheme == Scheme::Http,
             public: self.request.public_origin(),
         })
     }
