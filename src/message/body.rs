@@ -13,6 +13,13 @@ pub enum BodyLength {
     UntilClose,
 }
 
+impl BodyLength {
+    /// Whether it is known to have nothing.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Fixed(0))
+    }
+}
+
 /// Why a message's length is refused. The texts are for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {

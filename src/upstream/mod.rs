@@ -127,6 +127,12 @@ impl Endpoint {
             state: Arc::new(state),
         }
     }
+
+    /// Whether it is known to leave the bodies of some requests unread, and to take them for the next
+    /// request.
+    pub fn leaves_bodies(&self) -> bool {
+        self.state.leaves_bodies()
+    }
 }
 
 /// The URLs of its endpoints.

@@ -49,6 +49,9 @@ pub struct AddressPool {
     pub address: Arc<Address>,
     /// The same as text, for the access log.
     pub text: Rc<str>,
+    upstream: Arc<str>,
+    /// The endpoint that this is an address of.
+    state: Arc<EndpointState>,
     /// Where this worker counts what comes of tries.
     pub(super) row: Arc<Outcomes<TryOutcome>>,
     idle: RefCell<Vec<Idle>>,
@@ -69,6 +72,7 @@ pub struct AddressPool {
 struct Idle {
     connection: Connection,
     counted: Counted,
+    carried_body: bool,
     /// Until when it may be used.
     until: Instant,
 }
@@ -85,6 +89,8 @@ pub struct Link {
     /// What it begins with: the one client that it serves. `None`: it serves all.
     announced: Option<Rc<Announcement>>,
     counted: Counted,
+    /// A request with a body has been sent on it, which the service may not have read to its end.
+    pub carried_body: bool,
 }
 
 impl Link {
@@ -113,6 +119,7 @@ impl Link {
         let one = Idle {
             connection: self.connection,
             counted: self.counted,
+            carried_body: self.carried_body,
             until: now + rest,
         };
         if let Some(announced) = self.announced {
@@ -191,6 +198,7 @@ impl Pool {
             reused: false,
             announced,
             counted: Counted::new(&self.metrics, self.tls.is_some()),
+            carried_body: false,
         })
     }
 
@@ -223,7 +231,19 @@ impl Pool {
     fn address_pool(&self, address: Arc<Address>) -> Rc<AddressPool> {
         let text: Rc<str> = address.socket.to_string().into();
         let row = self.metrics.endpoint(&self.upstream, &text);
-        Rc::new(AddressPool::new(address, text, row, self.tls.as_ref()))
+        Rc::new(AddressPool {
+            tls: self.tls.as_ref().map(|tls| tls.tls.with_own_sessions()),
+            upstream: Arc::clone(&self.upstream),
+            state: Arc::clone(&self.state),
+            text,
+            row,
+            address,
+            idle: RefCell::default(),
+            by_client: RefCell::default(),
+            suspected_until: Cell::new(None),
+            gone: Cell::new(false),
+            used: Cell::new(false),
+        })
     }
 
     pub(super) fn follow_addresses(&self) {
@@ -248,25 +268,6 @@ impl Pool {
 }
 
 impl AddressPool {
-    fn new(
-        address: Arc<Address>,
-        text: Rc<str>,
-        row: Arc<Outcomes<TryOutcome>>,
-        tls: Option<&EndpointTls>,
-    ) -> Self {
-        Self {
-            tls: tls.map(|tls| tls.tls.with_own_sessions()),
-            text,
-            row,
-            address,
-            idle: RefCell::default(),
-            by_client: RefCell::default(),
-            suspected_until: Cell::new(None),
-            gone: Cell::new(false),
-            used: Cell::new(false),
-        }
-    }
-
     /// Notes that a connection had died unnoticed, or broke as soon as it was used.
     pub(super) fn suspect(&self, now: Instant) {
         self.suspected_until.set(Some(now + SUSPECTED_FOR));
@@ -308,15 +309,48 @@ impl AddressPool {
                     reused: true,
                     announced: announced.cloned(),
                     counted: one.counted,
+                    carried_body: one.carried_body,
                 });
             }
+            if !clean {
+                self.note_unclean(&mut one);
+            }
+        }
+    }
+
+    /// Notes why an idle connection is of no use. One on which an answer comes unasked may be that of a
+    /// service that has taken a body for a request.
+    fn note_unclean(&self, one: &mut Idle) {
+        if one.carried_body && one.connection.has_unasked_answer() {
+            self.note_left_body();
+        }
+    }
+
+    /// Notes that the service has answered what was the body of a request: from now on it is told with
+    /// each body that the connection ends.
+    pub fn note_left_body(&self) {
+        if self.state.note_left_body() {
+            let (upstream, endpoint) = (&self.upstream, &self.text);
+            tracing::warn!(
+                %upstream,
+                %endpoint,
+                "a service has answered what nobody asked it, on a connection that has carried the body of a \
+                 request: it leaves bodies unread and runs them as requests, past every check. From now on it \
+                 gets `Connection: close` with each body. Mend the service; `keep = 0` says so with each request, from the start"
+            );
         }
     }
 
     fn sweep(&self, now: Instant) -> bool {
         let mut idle = self.idle.borrow_mut();
         let mut by_client = self.by_client.borrow_mut();
-        let is_good = |one: &mut Idle| now < one.until && one.connection.is_clean();
+        let is_good = |one: &mut Idle| {
+            let clean = one.connection.is_clean();
+            if !clean {
+                self.note_unclean(one);
+            }
+            clean && now < one.until
+        };
         idle.retain_mut(is_good);
         by_client.retain(is_good);
         self.used.replace(false) || !idle.is_empty() || !by_client.is_empty()

@@ -40,6 +40,8 @@ pub struct EndpointState {
     family: AtomicU8,
     /// Since when an operator has drained it, perhaps before this process began.
     drained_since: Mutex<Option<Instant>>,
+    /// It has answered what was the body of a request.
+    leaves_bodies: AtomicBool,
     /// Of answers that are not as HTTP asks for.
     pub(crate) odd_log: Seldom<60>,
     wake: Arc<Notify>,
@@ -64,6 +66,7 @@ impl EndpointState {
             used: AtomicBool::new(false),
             family: AtomicU8::new(0),
             drained_since: Mutex::default(),
+            leaves_bodies: AtomicBool::new(false),
             odd_log: Seldom::default(),
             wake,
             upstream,
@@ -119,6 +122,16 @@ impl EndpointState {
         // Workers make their lists anew.
         self.upstream.addresses_changed();
         true
+    }
+
+    /// Whether it is known to leave bodies unread, and to take them for the next request.
+    pub(super) fn leaves_bodies(&self) -> bool {
+        self.leaves_bodies.load(Relaxed)
+    }
+
+    /// Notes that it does; says whether that is news.
+    pub(super) fn note_left_body(&self) -> bool {
+        !self.leaves_bodies.swap(true, Relaxed)
     }
 
     /// Why the last lookup of its name had no answer, if it had none.

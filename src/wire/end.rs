@@ -85,6 +85,11 @@ impl End<'_> {
         ask!(self.has_more())
     }
 
+    /// Whether that begins like an answer, which nobody has asked for.
+    pub fn has_unasked_answer(&self) -> bool {
+        ask!(self.has_unasked_answer())
+    }
+
     /// Waits until the other side has ended, while nothing else is expected of it.
     pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         ask!(self.poll_ended(cx))

@@ -19,6 +19,7 @@ use super::scan::HeadScanner;
 use super::sink::Http1Sink;
 use super::stream::{Connection, Ended, GivenUp, Moved};
 use super::tls::alert_in;
+use super::unasked::is_unasked_answer;
 
 /// About this much is gathered before it is written.
 const PIECE: usize = 32 * 1024;
@@ -154,6 +155,10 @@ impl<'c> Http1<'c> {
 
     pub(super) fn has_more(&self) -> bool {
         !self.connection.input().is_empty()
+    }
+
+    pub(super) fn has_unasked_answer(&self) -> bool {
+        is_unasked_answer(self.connection.input().bytes())
     }
 
     /// A client may send its next request, or more of a body that nobody takes at the moment. TCP

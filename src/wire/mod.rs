@@ -20,3 +20,4 @@ pub mod sink;
 pub mod stream;
 pub mod tls;
 mod trailers;
+mod unasked;

@@ -7,7 +7,7 @@
 mod handshake;
 
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
@@ -23,6 +23,7 @@ use crate::message::protocol::Scheme;
 use super::buffers::Buffers;
 use super::input::Input;
 use super::tls::TlsStream;
+use super::unasked::is_unasked_answer;
 
 /// What a segment has on most networks.
 const ETHERNET: u32 = 1460;
@@ -276,6 +277,17 @@ impl Connection {
         !self.within_message
             && self.input.is_empty()
             && self.stream.is_silent(ask_kernel, self.input.storage())
+    }
+
+    /// Whether what has come although nobody asked for it begins like an answer to a request. The
+    /// connection is of no use afterwards.
+    pub fn has_unasked_answer(&mut self) -> bool {
+        if let Stream::Plain(socket) = &self.stream {
+            let mut room = [0; 16];
+            let read = (&*SockRef::from(socket)).read(&mut room);
+            self.input.put(&room[..read.unwrap_or_default()]);
+        }
+        is_unasked_answer(self.input.bytes())
     }
 
     /// How the peer has ended, if it has: asked of the kernel, which also knows it when there is

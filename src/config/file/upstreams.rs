@@ -54,7 +54,7 @@ table! {
         idle_timeout: Duration = Duration::from_mins(1);
         /// How many idle connections each worker leaves open for later requests, for each address of an
         /// endpoint. A connection that becomes idle beyond this number is closed; with `proxy_protocol` the
-        /// oldest is.
+        /// oldest is. With 0 services are told `Connection: close`.
         keep: Number<0, 1_000_000> = Number(1024);
         /// How many requests of this process may be in flight at once, to all endpoints together; more
         /// get 503 `overloaded` unless they may wait. `adaptive`: as many as do not slow the answers

@@ -57,6 +57,10 @@ pub(super) struct Attempt<'a, 'r> {
     interim: u8,
     /// When the last interim answer came: a service that sends one is at work.
     interim_at: Option<Instant>,
+    /// Its connection may be used again, as far as the request goes: the service was not told otherwise.
+    keeps_connection: bool,
+    /// The connection has carried a body, this request's or that of an earlier one.
+    carried_body: bool,
     /// A head had to be repaired: the connection is not used again.
     repaired: bool,
     /// The service has asked for the request's body (RFC 9110 section 15.2.1).
@@ -88,11 +92,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
     ) -> Self {
         let record = forward.record;
         forward.note_attempt(&link.pool);
+        link.carried_body |= !forward.request.body.is_empty();
+        let carried_body = link.carried_body;
         let mut service = link.end(&record.worker.buffers);
-        service.send_head(
-            &forward.head_for(forward.endpoint(current)),
-            forward.request.body,
-        );
+        let endpoint = forward.endpoint(current);
+        let keeps_connection = forward.keeps_connection(endpoint);
+        let head = forward.head_for(endpoint, keeps_connection);
+        service.send_head(&head, forward.request.body);
         let up = Pass::new(record, Receiver::Service);
         let now = record.now();
         Self {
@@ -106,6 +112,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
             uploaded: false,
             interim: 0,
             interim_at: None,
+            keeps_connection,
+            carried_body,
             repaired: false,
             continued: false,
             answering: false,
@@ -179,6 +187,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
         passed.await.map_err(|cause| self.failed(cause))?;
         if self.service.has_more() && !relayed.switched {
             relayed.rest = None;
+            if self.carried_body && self.service.has_unasked_answer() {
+                self.current.candidate().pool.note_left_body();
+            }
         }
         relayed.at = record.now();
         Ok(relayed)
@@ -283,7 +294,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         // the next request, but as the next request.
         let reusable = !switched
             && !self.repaired
-            && self.forward.body_is_read
+            && self.keeps_connection
             && self.uploaded
             && !self.may_leave_body_unread(head.status);
         let longest = self.forward.upstream.rules.idle_timeout;
@@ -320,9 +331,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// What it has left unread it would take for the next request.
     fn may_leave_body_unread(&self, status: StatusCode) -> bool {
         let request = self.forward.request;
-        let has_body = !matches!(request.body, BodyLength::None | BodyLength::Fixed(0));
         let refused = status.is_client_error() || status.is_server_error();
-        has_body && (refused || request.head.fields.has(KnownField::Expect) && !self.continued)
+        !request.body.is_empty()
+            && (refused || request.head.fields.has(KnownField::Expect) && !self.continued)
     }
 
     /// Sends the request, and watches the client: one that has left needs no answer.

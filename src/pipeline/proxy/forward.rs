@@ -49,8 +49,6 @@ pub(super) struct Forward<'f, 'r> {
     idempotent: bool,
     /// It asks to become a WebSocket.
     pub websocket: bool,
-    /// Services can be relied upon to read its body.
-    pub body_is_read: bool,
     /// What a connection to the service begins with, if it is to say whose it is.
     pub announced: Option<Rc<Announcement>>,
     /// From when on the route's time counts for all tries: all of the request was at hand before the first,
@@ -79,7 +77,6 @@ impl<'f, 'r> Forward<'f, 'r> {
             client: permit.caller().client().map(|client| client.name.as_str()),
             idempotent: is_idempotent(&request.head.method),
             websocket: asks_for_websocket(request),
-            body_is_read: body_is_read(request),
             announced: announced(upstream, request, record, from),
             counts_since: Cell::new(None),
         }
@@ -108,6 +105,18 @@ impl<'f, 'r> Forward<'f, 'r> {
     /// Whether the request can be sent again, and does no more than if it is sent once.
     pub(super) fn is_repeatable(&self, kept: &Kept<'_>) -> bool {
         self.idempotent && kept.has_all() && (kept.is_whole() || self.keeps() > 0)
+    }
+
+    /// Whether an endpoint can be relied upon to read the request's body before the next request, so that
+    /// its connection may be used again, if any is. Where a body means nothing to a method (RFC 9110
+    /// sections 9.3.1, 9.3.2, 9.3.5), or the method nothing to a service, some leave it unread, and then
+    /// take it for the next request: a client's own words, with any identity it likes, answered in the
+    /// place of somebody else's request. Of what POST, PUT and PATCH bring that is known once it has happened.
+    pub(super) fn keeps_connection(&self, endpoint: &Endpoint) -> bool {
+        let means_something =
+            || matches!(*self.method(), Method::POST | Method::PUT | Method::PATCH);
+        self.upstream.rules.max_idle > 0
+            && (self.request.body.is_empty() || means_something() && !endpoint.leaves_bodies())
     }
 
     /// The endpoint that a try goes to.
@@ -244,10 +253,15 @@ impl<'f, 'r> Forward<'f, 'r> {
     }
 
     /// The head that goes to this endpoint.
-    pub(super) fn head_for<'h>(&'h self, endpoint: &'h Endpoint) -> ServiceHead<'h, 'r> {
+    pub(super) fn head_for<'h>(
+        &'h self,
+        endpoint: &'h Endpoint,
+        keeps_connection: bool,
+    ) -> ServiceHead<'h, 'r> {
         ServiceHead {
             forward: self,
             endpoint,
+            keeps_connection,
         }
     }
 }
@@ -256,6 +270,7 @@ impl<'f, 'r> Forward<'f, 'r> {
 pub(super) struct ServiceHead<'h, 'r> {
     forward: &'h Forward<'h, 'r>,
     endpoint: &'h Endpoint,
+    keeps_connection: bool,
 }
 
 impl PutHead for ServiceHead<'_, '_> {
@@ -276,7 +291,7 @@ impl PutHead for ServiceHead<'_, '_> {
             edit: request.edit(route.request_headers.as_deref(), request_id),
             persistence: if forward.websocket {
                 Persistence::WebSocket
-            } else if forward.body_is_read {
+            } else if self.keeps_connection {
                 Persistence::Stays
             } else {
                 Persistence::Ends
@@ -324,20 +339,8 @@ fn asks_for_websocket(request: &Request<'_>) -> bool {
     fields.has(KnownField::Upgrade)
         && request.head.method == Method::GET
         && request.head.version.has_upgrade()
-        && matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
+        && request.body.is_empty()
         && fields.has_item(KnownField::Upgrade, b"websocket")
         && fields.has_item(KnownField::Connection, b"upgrade")
         && fields.has(KnownField::SecWebSocketKey)
-}
-
-/// Whether the service can be relied upon to read the body before the next request. Where a body
-/// means nothing to a method (RFC 9110 sections 9.3.1, 9.3.2, 9.3.5), or the method nothing to a
-/// service, some leave it unread, and then take it for the next request: a client's own words,
-/// with any identity it likes, answered in the place of somebody else's request.
-fn body_is_read(request: &Request<'_>) -> bool {
-    matches!(request.body, BodyLength::None | BodyLength::Fixed(0))
-        || matches!(
-            request.head.method,
-            Method::POST | Method::PUT | Method::PATCH
-        )
 }
