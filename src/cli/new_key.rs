@@ -1,6 +1,8 @@
 //! `tollgate keys new`: a fresh key, and the lines of the configuration that let it in, as they are
 //! to be written there.
 
+mod written;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use serde_json::json;
 
 use super::Config;
 use crate::client::{ApiKey, ClientName};
-use crate::config::{self, Format, ListedClient};
+use crate::config::{self, Format, KeyPlace, ListedClient};
 
 /// What the key is to be.
 #[derive(Debug, Args)]
@@ -37,6 +39,7 @@ struct New {
     expires_at: Option<Timestamp>,
     /// Where the client stands already.
     known: Option<ListedClient>,
+    place: KeyPlace,
     /// The file that gets the key, and how it is written.
     file: PathBuf,
     format: Format,
@@ -60,7 +63,7 @@ pub(super) fn run(config: &Config, options: &Options) -> ExitCode {
         let file = file.display();
         return super::fail(&format!("cannot read `{file}`: there is no such file"));
     }
-    let known = known(file, &client, now);
+    let (known, place) = known(file, &client, now);
     let key = match ApiKey::generate() {
         Ok(key) => key,
         Err(error) => return super::fail(&error.to_string()),
@@ -74,6 +77,7 @@ pub(super) fn run(config: &Config, options: &Options) -> ExitCode {
         not_before,
         expires_at,
         known,
+        place,
     };
     super::print(&if options.json {
         new.json()
@@ -104,19 +108,20 @@ fn wanted(options: &Options, now: Timestamp) -> Result<Wanted, String> {
     Ok((client, not_before, expires_at))
 }
 
-/// Where the client stands already, if there is a file and it can be read.
-fn known(file: &Path, client: &ClientName, now: Timestamp) -> Option<ListedClient> {
+/// Where the client stands already and where the key goes, if there is a file and it can be read.
+fn known(file: &Path, client: &ClientName, now: Timestamp) -> (Option<ListedClient>, KeyPlace) {
     if !config::is_stdin(file) && !file.exists() {
-        return None;
+        return Default::default();
     }
     let Ok(loaded) = config::load(file, &config::environment) else {
         let file = file.display();
         super::complain(&format!(
             "tollgate: `{file}` has problems (`tollgate check`), so it is not known whether it has the client\n"
         ));
-        return None;
+        return Default::default();
     };
-    loaded.clients(now).find(|it| it.client == client.as_str())
+    let known = loaded.clients(now).find(|it| it.client == client.as_str());
+    (known, loaded.key_place(client.as_str()))
 }
 
 impl New {
@@ -126,70 +131,11 @@ impl New {
             "The key of {name}, shown this once:\n\n    {}\n\n",
             self.key.expose()
         );
-        match &self.known {
-            Some(known) => {
-                let (file, line, keys) = (&known.file, known.line, known.keys.len());
-                let _ = write!(
-                    text,
-                    "{name} stands in {file}, line {line}, with {keys} so far. Add the new one to its `keys`:\n\n"
-                );
-            }
-            None if config::is_stdin(&self.file) => {
-                text.push_str("Add this to the configuration:\n\n");
-            }
-            None => {
-                let _ = write!(text, "Add this to {}:\n\n", self.file.display());
-            }
-        }
+        let _ = writeln!(text, "{}:\n", self.whither());
         for line in self.to_add().lines() {
             let _ = writeln!(text, "    {line}");
         }
         text
-    }
-
-    /// What is to be added to the file.
-    fn to_add(&self) -> String {
-        let (name, entry) = (self.client.as_str(), self.entry());
-        match (&self.known, self.format) {
-            (Some(_), Format::Toml) => format!("{entry},"),
-            (Some(_), Format::Yaml) => format!("- {entry}"),
-            (Some(_), Format::Json) => entry,
-            // A dot would begin a table below.
-            (None, Format::Toml) if name.contains('.') => {
-                format!("[clients.\"{name}\"]\nkeys = [{entry}]")
-            }
-            (None, Format::Toml) => format!("[clients.{name}]\nkeys = [{entry}]"),
-            (None, Format::Yaml) => format!("clients:\n  \"{name}\":\n    keys:\n      - {entry}"),
-            (None, Format::Json) => {
-                format!("\"clients\": {{\n  \"{name}\": {{ \"keys\": [{entry}] }}\n}}")
-            }
-        }
-    }
-
-    /// The key as it stands in a list.
-    fn entry(&self) -> String {
-        let hash = self.key.hash();
-        if self.not_before.is_none() && self.expires_at.is_none() {
-            return format!("\"{hash}\"");
-        }
-        let mut entry = Vec::new();
-        let mut add = |key: &str, value: &str| {
-            entry.push(match self.format {
-                Format::Toml => format!("{key} = \"{value}\""),
-                Format::Yaml => format!("{key}: \"{value}\""),
-                Format::Json => format!("\"{key}\": \"{value}\""),
-            });
-        };
-        add("hash", &hash.to_string());
-        for (key, moment) in [
-            ("not_before", self.not_before),
-            ("expires_at", self.expires_at),
-        ] {
-            if let Some(moment) = moment {
-                add(key, &moment.to_string());
-            }
-        }
-        format!("{{ {} }}", entry.join(", "))
     }
 
     fn json(&self) -> String {
@@ -214,55 +160,6 @@ impl New {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Loaded, parse};
-
-    fn loaded(text: &str, format: Format) -> Loaded {
-        let files = |_: &Path| Err(config::Unreadable::Missing);
-        parse("x", text, format, &config::environment, &files)
-            .unwrap_or_else(|problems| panic!("{text}\n{problems}"))
-    }
-
-    fn new(name: &str, format: Format, expires_at: Option<Timestamp>) -> New {
-        New {
-            client: ClientName::parse(name).unwrap(),
-            key: ApiKey::generate().unwrap(),
-            not_before: None,
-            expires_at,
-            known: None,
-            file: "the/file".into(),
-            format,
-        }
-    }
-
-    #[test]
-    fn the_printed_configuration_lets_the_printed_key_in() {
-        let end = "2100-01-01T00:00:00Z".parse().unwrap();
-        for name in ["mobile-app", "mobile.app", "8"] {
-            for format in [Format::Toml, Format::Json, Format::Yaml] {
-                for expires_at in [None, Some(end)] {
-                    let mut new = new(name, format, expires_at);
-                    let whole = |to_add: String| match format {
-                        Format::Json => format!("{{{to_add}}}"),
-                        _ => to_add,
-                    };
-                    let first = loaded(&whole(new.to_add()), format);
-                    let keys = &first.snapshot.access.keys;
-                    let key = new.key.hash();
-                    let client = keys.find(&key, Timestamp::now).unwrap().client;
-                    assert_eq!(client.name.as_str(), name);
-                    let letter = new.letter();
-                    assert_eq!(letter.matches(new.key.expose()).count(), 1, "{letter}");
-                    assert!(letter.contains("\n\nAdd this to the/file:\n\n"), "{letter}");
-                    // The next one goes into the list.
-                    new.known = first.clients(Timestamp::now()).next();
-                    let further = new.to_add();
-                    assert!(further.contains(&new.key.hash().to_string()), "{further}");
-                    assert_eq!(further.lines().count(), 1);
-                    assert!(new.letter().contains("with 1 so far"), "{}", new.letter());
-                }
-            }
-        }
-    }
 
     #[test]
     fn lifetimes_are_moments_that_can_be() {

@@ -36,7 +36,75 @@ pub struct ListedKey {
     pub state: &'static str,
 }
 
+/// The innermost of what a new key goes into that is written already, and what is written there.
+#[derive(Debug, Clone, Default)]
+pub struct KeyPlace {
+    /// What it is.
+    pub within: Within,
+    /// Its text; of what has braces, brackets or a header, how it begins.
+    pub text: String,
+}
+
+/// What a new key goes into.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Within {
+    /// The file, which has no clients.
+    #[default]
+    File,
+    /// Its clients, among which there is none of that name.
+    Clients,
+    /// The client, which has no keys.
+    Client,
+    /// The one key of the client, which stands in no list.
+    OneKey,
+    /// The list of its keys, as tables with headers of TOML.
+    Tables,
+    /// The list of its keys.
+    Keys,
+}
+
 impl Loaded {
+    /// Where a new key of a client goes.
+    pub fn key_place(&self, client: &str) -> KeyPlace {
+        let clients = &self.written.0.clients;
+        let own = clients.good().find(|(name, _)| name.as_str() == client);
+        let (within, span) = match own.map(|(_, own)| (own.span, &own.keys)) {
+            None if clients.span == self.root => (Within::File, self.root),
+            None => (Within::Clients, clients.span),
+            Some((own, keys)) if keys.span == own => (Within::Client, own),
+            Some((_, keys)) => match keys.first() {
+                Some(first) if first.span == keys.span => (Within::OneKey, keys.span),
+                _ => (Within::Keys, keys.span),
+            },
+        };
+        // Of a table in YAML the place is no more than its beginning.
+        let text = self.sources.text_from(span);
+        let one = own.and_then(|(_, own)| own.keys.first());
+        match one.filter(|_| within == Within::OneKey) {
+            Some(_) if text.starts_with('[') => KeyPlace {
+                within: Within::Tables,
+                text: String::new(),
+            },
+            Some(key) => {
+                let ends = [
+                    span,
+                    key.hash.span,
+                    key.not_before.span,
+                    key.expires_at.span,
+                ];
+                let end = ends.iter().map(|it| it.end).max().unwrap_or(span.end);
+                KeyPlace {
+                    within,
+                    text: text[..end - span.start].to_owned(),
+                }
+            }
+            None => KeyPlace {
+                within,
+                text: text.split_whitespace().take(2).collect(),
+            },
+        }
+    }
+
     /// All clients in the order of the files, as they are at `now`.
     pub fn clients(&self, now: Timestamp) -> impl Iterator<Item = ListedClient> {
         self.written.0.clients.good().map(move |(name, client)| {

@@ -39,7 +39,7 @@ pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
 pub use file::Written;
 pub use finding::{Finding, Severity};
-pub use listed::{ListedClient, ListedKey};
+pub use listed::{KeyPlace, ListedClient, ListedKey, Within};
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
@@ -64,8 +64,7 @@ use self::file::File;
 use self::keys::{Form, Key, Kind, join, read_at};
 use self::problems::Problem;
 use self::reading::Reading;
-use self::source::At;
-use self::source::Sources;
+use self::source::{At, Sources, Span};
 use self::tree::Value;
 
 /// A configuration without problems.
@@ -84,6 +83,8 @@ pub struct Loaded {
     /// Those.
     pub certificates: CertificateFiles,
     sources: Sources,
+    /// The whole of the main file.
+    root: Span,
 }
 
 /// The environment of this process.
@@ -188,6 +189,7 @@ fn finish(
     tree: Option<At<Value>>,
     served: Served<'_>,
 ) -> Result<Loaded, Problems> {
+    let root = tree.as_ref().map_or(Span::NOWHERE, |tree| tree.span);
     let file = tree.and_then(|mut tree| {
         without_schema(&mut tree);
         inherit::complete_upstreams(&mut tree, &mut reading.problems);
@@ -208,6 +210,7 @@ fn finish(
             written: Written(file),
             files: problems.files,
             sources: problems.sources,
+            root,
         }),
         _ => Err(problems),
     }

@@ -170,6 +170,12 @@ impl Sources {
         text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// What stands from the beginning of a place on.
+    pub(super) fn text_from(&self, span: Span) -> &str {
+        let text = &self.get(span.source).text;
+        text.get(span.start..).unwrap_or_default()
+    }
+
     /// `file:line:column` of a place.
     pub(super) fn place(&self, span: Span) -> String {
         let source = self.get(span.source);
