@@ -125,7 +125,7 @@ pub(super) fn may_be_secret(key: &str, value: &Value) -> bool {
 }
 
 /// Whether a value is more than a number, a word, a path or a URL.
-fn looks_secret(value: &Value) -> bool {
+pub(super) fn looks_secret(value: &Value) -> bool {
     match value {
         Value::Table(_) => true,
         Value::List(list) => list.iter().any(|one| looks_secret(&one.value)),
@@ -136,7 +136,8 @@ fn looks_secret(value: &Value) -> bool {
                 && text.bytes().all(|b| b.is_ascii_alphanumeric());
             let is_place = text.starts_with('/') || text.contains("://") || text.contains('.');
             let is_long = text.len() >= 32 || has_credentials(text);
-            is_long || !(is_quantity || is_place || text.bytes().all(is_word))
+            let is_sign = text.bytes().all(|b| b.is_ascii_punctuation());
+            is_long || !(is_quantity || is_place || is_sign || text.bytes().all(is_word))
         }
         _ => false,
     }

@@ -126,6 +126,9 @@ pub(super) fn note_in(table: &str, word: &str) -> Option<String> {
     if table.ends_with("_headers") && is_field {
         return Some(format!("did you mean `set = {{ {word} = ... }}`?"));
     }
+    if table == "route" && word.starts_with('/') {
+        return Some(format!("`\"{word}\" = ...` belongs in `[routes]`"));
+    }
     let is_route = table == "route" || table.starts_with("routes.");
     let table = if is_route { "routes" } else { table };
     let word = plain(word);

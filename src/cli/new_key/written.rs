@@ -9,13 +9,15 @@ impl New {
     /// Where what is to be added goes.
     pub(super) fn whither(&self) -> String {
         let name = self.client.as_str();
-        let file = match config::is_stdin(&self.file) {
-            true => "the configuration".to_owned(),
-            false => self.file.display().to_string(),
+        let file = if config::is_stdin(&self.file) {
+            "the configuration".to_owned()
+        } else {
+            self.file.display().to_string()
         };
-        let first = match self.is_in_brackets() && !self.place.text.is_empty() {
-            true => ", in front of what stands there",
-            false => "",
+        let first = if self.is_in_brackets() && !self.place.text.is_empty() {
+            ", in front of what stands there"
+        } else {
+            ""
         };
         let Some(known) = &self.known else {
             return match self.place.within {

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use crate::client::{AllowEntry, ApiKeyHash, ClientName};
 use crate::config::keys::{List, Map, OrAny, table};
-use crate::config::kinds::{AnyField, FieldName, Name, Origin, origins_alone};
+use crate::config::kinds::{AnyField, FieldName, Name, Origin};
 use crate::message::key_sources::KeySource;
 use crate::route::PathPrefix;
 use crate::tls::CertificateIdentity;
 
 table! {
     /// Who may call what.
-    AccessKeys {
+    AccessKeys, such as r#"protected = @["/api"]"# {
         /// Paths that need an identified client; anonymous callers get 401. Other spellings of these
         /// paths, such as other letter case or more escapes, are protected, too. A string is short for a
         /// table with `prefix`. If several cover a path, each must allow the client.
@@ -47,7 +47,7 @@ table! {
 
 table! {
     /// Paths that need an identified client.
-    ProtectedKeys [prefix] {
+    ProtectedKeys [prefix], such as r#"prefix = "/api""# {
         /// What the paths begin with.
         prefix: PathPrefix;
         /// The clients that are allowed: `client:NAME`, or `group:NAME` for all clients of a group;
@@ -61,7 +61,7 @@ table! {
 
 table! {
     /// Which web pages of other origins may call, and what they may send and read.
-    CorsKeys, otherwise origins_alone {
+    CorsKeys, such as r#"origins = @["https://app.example.com"]"# {
         /// The origins of the pages, as browsers write them: scheme, host, and the port if it is not
         /// the scheme's own. `https://*.example.com` is every host below `example.com`, but not
         /// `example.com` itself. `"*"`: any, without credentials.
@@ -95,7 +95,7 @@ fn usual_methods() -> List<OrAny<Method>> {
 
 table! {
     /// A client that calls with a key or a certificate.
-    ClientKeys {
+    ClientKeys, such as r#"keys = ["sha256:..."]"# {
         /// The hashes of the client's keys. The same key cannot be given twice. A string is short for
         /// a table with `hash`.
         keys: List<KeyKeys> = List::empty();
@@ -127,7 +127,7 @@ table! {
 
 table! {
     /// One key of a client.
-    KeyKeys [hash] {
+    KeyKeys [hash], such as r#"hash = "sha256:...""# {
         /// `sha256:` and 64 hexadecimal digits.
         hash: ApiKeyHash;
         /// The time from which the key is accepted. In TOML the quotes may be left out.

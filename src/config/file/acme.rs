@@ -12,7 +12,7 @@ const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 table! {
     /// Certificates that are ordered from an authority (ACME, RFC 8555) and renewed by themselves. Who
     /// writes this agrees to the authority's terms of service.
-    AcmeKeys {
+    AcmeKeys, such as r#"domains = @["api.example.com"]"# {
         /// The names that get certificates, one each, such as `api.example.com`. The DNS of each leads here.
         /// No wildcards: they would need another challenge, DNS-01.
         domains: List<DomainName>;

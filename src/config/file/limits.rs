@@ -14,7 +14,7 @@ const LONGEST: u64 = MAX_WINDOW.as_secs() * 1000;
 
 table! {
     /// How many requests callers may make.
-    LimitsKeys {
+    LimitsKeys, such as r#"anonymous = { requests = 60, per = "1m" }"# {
         /// For each address without a key. Absent: not limited.
         anonymous: Option<LimitKeys>;
         /// For each client, all its keys together. Absent: not limited.
@@ -46,7 +46,7 @@ table! {
 
 table! {
     /// A number of requests in a window of time.
-    LimitKeys, otherwise limit_in_words {
+    LimitKeys, otherwise limit_in_words, such as r#"requests = 60, per = "1m""# {
         /// How many requests a window admits.
         requests: Number<1, MAX_REQUESTS>;
         /// How long a window lasts, in whole seconds.
@@ -63,7 +63,7 @@ table! {
 
 table! {
     /// A limit with a name, for routes.
-    PolicyKeys, otherwise limit_in_words {
+    PolicyKeys, otherwise limit_in_words, such as r#"requests = 60, per = "1m""# {
         ..limit: LimitKeys;
         /// Who shares a counter. `client`: a client with all its keys, or the address of an anonymous
         /// caller. `ip`: all callers from one address. `route`: all callers of routes with the same
@@ -80,7 +80,7 @@ table! {
 
 table! {
     /// The store that gateways share.
-    RedisKeys {
+    RedisKeys, such as r#"url = "redis://127.0.0.1:6379""# {
         /// `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS, or
         /// `unix:///path[?db=database]` for a socket of this machine. Never logged with its password. If
         /// it is empty, as from a variable that is not set, Redis is not used and each process counts for

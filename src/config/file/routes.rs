@@ -17,7 +17,7 @@ use crate::route::{
 
 table! {
     /// What becomes of the requests of a route, and under which rules.
-    RouteKeys [upstream], otherwise endpoints_alone {
+    RouteKeys [upstream], otherwise endpoints_alone, such as r#"upstream = "http://127.0.0.1:4001""# {
         /// Where requests go: the URL of a service, or the name of an upstream. A route has this,
         /// `redirect` or `respond`.
         upstream: Perhaps<Target>;
@@ -88,7 +88,7 @@ table! {
 table! {
     /// What is changed of header fields. Values may have `${client}`, `${ip}`, `${request_id}` and
     /// `${route}` in them.
-    FieldRulesKeys {
+    FieldRulesKeys, such as r#"set = { x-name = "value" }"# {
         /// Fields and their values, which replace all fields of the same name. One with `${client}` in its
         /// value is left out where the caller is anonymous.
         set: Map<AnyField, FieldValue> = Map::default();
@@ -101,7 +101,7 @@ table! {
 
 table! {
     /// Where clients are sent.
-    RedirectKeys [to] {
+    RedirectKeys [to], such as r#"to = "/new", status = @308"# {
         /// A path of the same host, or an `http` or `https` URL. The part of the request's path after the
         /// prefix is appended, and its query, unless there is a query or fragment here.
         to: RedirectTarget;
@@ -113,7 +113,7 @@ table! {
 
 table! {
     /// What is answered.
-    RespondKeys {
+    RespondKeys, such as r#"status = @404, body = @"not here""# {
         /// The status; not 3xx, for which there is `redirect`.
         status: Number<200, 599> = Number(200);
         /// The body.
@@ -125,7 +125,7 @@ table! {
 
 table! {
     /// A route in the long form.
-    LongRouteKeys {
+    LongRouteKeys, such as r#"prefix = "/api", upstream = "http://127.0.0.1:4001""# {
         ..route: RouteKeys;
         /// What the paths of its requests begin with.
         prefix: PathPrefix;

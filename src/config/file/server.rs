@@ -18,7 +18,7 @@ use crate::words::{Word, words};
 
 table! {
     /// Where clients connect.
-    ListenKeys [address], otherwise port_alone {
+    ListenKeys [address], otherwise port_alone, such as r#"address = "0.0.0.0:3000""# {
         /// An IP address and a port.
         address: SocketAddr;
         /// Whether clients speak TLS here, with the certificates of `[tls]`.
@@ -35,7 +35,7 @@ table! {
 
 table! {
     /// How connections are served.
-    ServerKeys {
+    ServerKeys, such as "workers = @4" {
         /// Threads that serve; 0 is one for each available core.
         workers: Number<0, 1024> = Number(0), restart;
         /// Peers whose `X-Forwarded-For` is believed. It is read from right to left, up to the first
@@ -84,7 +84,7 @@ table! {
 
 table! {
     /// The operator's own port.
-    AdminKeys {
+    AdminKeys, such as r#"listen = @"127.0.0.1:9000""# {
         /// Where it listens: an IP address and a port, `unix:` and an absolute path, or `off`. Port 0 is
         /// any free port.
         listen: AdminListen = AdminListen::DEFAULT, restart;
@@ -107,7 +107,7 @@ table! {
 
 table! {
     /// What is logged.
-    LogKeys {
+    LogKeys, such as r#"level = "info""# {
         /// The level of the operator's log, which goes to standard error.
         level: tracing::Level = tracing::Level::INFO, restart;
         /// The format of log lines. `auto`: pretty on a terminal, JSON elsewhere.

@@ -8,7 +8,7 @@ use super::acme::AcmeKeys;
 
 table! {
     /// TLS towards clients.
-    TlsKeys {
+    TlsKeys, such as r#"certificates = [{ cert = "cert.pem", key = "key.pem" }]"# {
         /// The oldest version that clients may speak.
         min_version: TlsVersion = TlsVersion::Tls12;
         /// The certificates. A client gets that for the name which it asks for (SNI), else one with a
@@ -27,7 +27,7 @@ table! {
 
 table! {
     /// Which certificates of clients are accepted.
-    ClientAuthKeys {
+    ClientAuthKeys, such as r#"ca = @"ca.pem", mode = "optional""# {
         /// A file in PEM with the certificates of the authorities whose certificates clients may show. It is
         /// read again when it changes.
         ca: PemFile;
@@ -42,7 +42,7 @@ table! {
 
 table! {
     /// A certificate and its key.
-    CertificateKeys {
+    CertificateKeys, such as r#"cert = @"cert.pem", key = "key.pem""# {
         /// A file in PEM with the certificate, followed by those that lead from it to its authority. Its
         /// names are its subject alternative names.
         cert: PemFile;

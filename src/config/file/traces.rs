@@ -6,7 +6,7 @@ use crate::traces::Protocol;
 
 table! {
     /// Traces of requests (OpenTelemetry), and where their spans are sent.
-    TracesKeys {
+    TracesKeys, such as r#"endpoint = @"http://127.0.0.1:4318""# {
         /// The collector: `http://host:port`, or `https://` for TLS. With `protocol = "http"` a path may
         /// follow, to which `/v1/traces` is appended. It takes the OpenTelemetry protocol (OTLP), as the
         /// OpenTelemetry Collector, Jaeger, Tempo and most vendors do.

@@ -18,7 +18,7 @@ const DAY: u64 = 24 * 3_600_000;
 
 table! {
     /// A service behind the gateway.
-    UpstreamKeys {
+    UpstreamKeys, such as r#"endpoints = @["http://127.0.0.1:4001"]"# {
         ..rules: UpstreamRuleKeys;
         /// Where it is: `http://host[:port][/path]`, or the same with `https` for TLS, without user, query
         /// and fragment. The URL's own
@@ -31,7 +31,7 @@ table! {
 
 table! {
     /// How a service is reached, and what happens when it fails.
-    UpstreamRuleKeys {
+    UpstreamRuleKeys, such as r#"connect_timeout = "2s""# {
         /// Which endpoint gets a request. `least-requests`: of two that are picked by weight, the one
         /// with fewer requests in flight for its weight. `round-robin`: one after another, by weight.
         /// `hash`: the same one for the same `hash_by`, as long as it can be used and is not overloaded.
@@ -86,7 +86,7 @@ table! {
 
 table! {
     /// Whom the gateway takes for the service, and what it proves itself with.
-    UpstreamTlsKeys {
+    UpstreamTlsKeys, such as r#"ca = @"ca.pem""# {
         /// A file in PEM with the certificates of authorities: what one of them has signed is the
         /// service's. Absent: those that the platform trusts.
         ca: Option<ReloadedPem>;
@@ -106,7 +106,7 @@ table! {
 
 table! {
     /// One address of a service.
-    EndpointKeys [url] {
+    EndpointKeys [url], such as r#"url = "http://10.0.0.1:4002", weight = 2"# {
         /// Its URL.
         url: EndpointUrl;
         /// Its share of the requests, in proportion to the weights of the others. 0: it gets none that
@@ -119,7 +119,7 @@ table! {
 
 table! {
     /// How endpoints are checked.
-    HealthKeys {
+    HealthKeys, such as r#"path = @"/healthz""# {
         /// Whether endpoints are checked by the health protocol of gRPC, over HTTP/2, in the place of a
         /// GET: `path` and `statuses` are refused beside it. `true`: whether the server as a whole serves.
         /// A name: whether this service does, as the server calls it.
@@ -142,7 +142,7 @@ table! {
 
 table! {
     /// When an endpoint's circuit opens.
-    BreakerKeys {
+    BreakerKeys, such as "failures = @3" {
         /// After how many failures in a row without any success for 250 ms. Refused connections count at
         /// once, even right after a success. However often a request is tried on an endpoint counts once.
         failures: Number<1, 1_000_000> = Number(3);
@@ -157,7 +157,7 @@ table! {
 
 table! {
     /// Which failed requests are tried again.
-    RetryKeys {
+    RetryKeys, such as "attempts = @2" {
         /// How often a request is tried again, beyond the first try.
         attempts: Number<0, 10> = Number(2);
         /// How many retries there may be, of all requests of the process to the upstream.
@@ -172,7 +172,7 @@ table! {
 
 table! {
     /// How many retries there may be. Both are added up.
-    BudgetKeys {
+    BudgetKeys, such as "percent = @20" {
         /// For each hundred requests of the last 10 seconds.
         percent: Number<0, 1000> = Number(20);
         /// For each second, however few requests there are.

@@ -4,8 +4,9 @@ use std::ops::Deref;
 
 use serde_json::json;
 
+use super::example::is_no;
 use super::form::Form;
-use super::kind::{Kind, Wrong, read_at, read_expanded};
+use super::kind::{Kind, Wrong, read_at, read_expanded, report};
 use super::reader::{elsewhere, join};
 use super::shown::{Line, Shown};
 use super::text::Text;
@@ -168,6 +169,7 @@ macro_rules! or_word {
             ) -> Result<Self, Wrong> {
                 match &written.value {
                     Value::Text(text) if text == $word => Ok(Self(None)),
+                    value if $word == "off" && is_no(value) => Err(Wrong::Text("write \"off\"".to_owned())),
                     _ => T::read(written, path, reading).map(|value| Self(Some(value))),
                 }
             }
@@ -280,6 +282,46 @@ impl<K, T> Map<K, T> {
     }
 }
 
+/// What to write in the place of what is no table of names.
+fn instead<K: Text, T: Kind>(written: &Value, path: &str, reading: &Reading<'_>) -> String {
+    let file = format!("{path}_file");
+    match (written, K::IN_A_LIST) {
+        (Value::List(_), Some(said)) => format!("this is a list; {said}"),
+        (Value::Text(_), _) if (reading.home)(&file).is_some() => {
+            format!("if this is a file, write `{file}`")
+        }
+        _ if T::form().table.is_some() => {
+            format!("write `[{path}.{}]`, a table for each", K::PLACEHOLDER)
+        }
+        _ => format!("write `{{ {} = \"VALUE\" }}`", K::PLACEHOLDER),
+    }
+}
+
+/// The names of tables that stand in a list.
+fn names_in_list<K: Text, T>(written: &Value) -> Vec<(At<K>, Option<At<T>>)> {
+    let Value::List(list) = written else {
+        return Vec::new();
+    };
+    let named = list.iter().filter_map(|one| {
+        let Value::Table(entries) = &one.value else {
+            return None;
+        };
+        let (_, name) = entries.iter().find(|(key, _)| key.value == "name")?;
+        let Value::Text(text) = &name.value else {
+            return None;
+        };
+        let value = K::parse(text).ok()?;
+        Some((
+            At {
+                value,
+                span: name.span,
+            },
+            None,
+        ))
+    });
+    named.collect()
+}
+
 impl<K: Text, T: Kind> Kind for Map<K, T> {
     const IS_SECRET: bool = T::IS_SECRET;
 
@@ -301,12 +343,13 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
     }
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
-        let entries = match (&mut written.value, K::IN_A_LIST) {
-            (Value::Table(entries), _) => entries,
-            (Value::List(_), Some(said)) => {
-                return Err(Wrong::Text(format!("this is a list; {said}")));
-            }
-            _ => return Err(Wrong::Kind),
+        let Value::Table(entries) = &mut written.value else {
+            let wrong = match &written.value {
+                Value::Null => Wrong::Kind,
+                value => Wrong::Text(instead::<K, T>(value, path, reading)),
+            };
+            report::<Self>(path, written, wrong, &mut reading.problems);
+            return Ok(Self(names_in_list(&written.value)));
         };
         let mut map = Vec::new();
         for (key, written) in entries {

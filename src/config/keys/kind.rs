@@ -86,7 +86,13 @@ pub(super) fn read_expanded<K: Kind>(
     }
 }
 
-fn report<K: Kind>(path: &str, written: &At<Value>, wrong: Wrong, problems: &mut Problems) {
+/// Reports why a value cannot be read as what it should be.
+pub(super) fn report<K: Kind>(
+    path: &str,
+    written: &At<Value>,
+    wrong: Wrong,
+    problems: &mut Problems,
+) {
     let label = match (wrong, &written.value) {
         (Wrong::Reported, _) | (_, Value::Broken) => return,
         (Wrong::Kind, value) => format!("this is {}", value.noun()),

@@ -2,6 +2,7 @@
 //! sentence (`table!`); reading it, the JSON Schema, the tables of the documentation and what a
 //! reload says all come from that.
 
+mod example;
 mod form;
 mod generic;
 mod kind;

@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
+use super::example::{example, is_no};
 use super::form::{Declared, Form, Key};
-use super::kind::Wrong;
+use super::kind::{Kind, Wrong};
 use super::reader::Reader;
 use super::shown::{Line, Shown};
+use crate::config::private;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
 use crate::config::tree::Value;
@@ -18,6 +20,9 @@ pub(in crate::config) trait Keys: Sized {
     const SHORT: Option<&str>;
     /// What to write in the place of a value that is no table, if that shows what was meant.
     const INSTEAD: fn(&Value) -> Option<String>;
+    /// Keys and values that make one. `@` is in front of the value in whose place may be what was written where
+    /// the table belongs.
+    const EXAMPLE: &str;
 
     /// Its keys.
     fn declared() -> Vec<Key>;
@@ -35,7 +40,7 @@ pub(in crate::config) trait Keys: Sized {
 /// ```text
 /// table! {
 ///     /// What it is for.
-///     ServerKeys {
+///     ServerKeys, such as r#"name = "x""# {
 ///         ..part: OtherKeys;                                // keys that several tables have
 ///         /// What the key says.
 ///         url: Url;                                         // has to be there
@@ -49,14 +54,14 @@ pub(in crate::config) trait Keys: Sized {
 /// }
 /// ```
 ///
-/// With `Name [url]` a string may stand in the place of the table, and is the value of `url`. With
-/// `Name, otherwise function` this says what to write in the place of what is no table.
+/// With `Name [url]` a string may stand in the place of the table, and is the value of `url`. In the place of
+/// what is no table users are shown that of `such as`, unless `Name, otherwise function` has more to say.
 ///
 /// [`At`]: crate::config::source::At
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
-        $name:ident $([$short:ident])? $(, otherwise $instead:ident)? {
+        $name:ident $([$short:ident])? $(, otherwise $instead:ident)? $(, such as $example:literal)? {
             $(.. $part:ident: $part_keys:ty;)*
             $($(#[doc = $doc:literal])+ $key:ident: $kind:ty $(= $default:expr)? $(, $restart:ident)?;)*
         }
@@ -80,6 +85,7 @@ macro_rules! table {
                 const INSTEAD: fn(&Value) -> Option<String> = [
                     $($instead as fn(&Value) -> Option<String>,)? |_: &Value| None,
                 ][0];
+                const EXAMPLE: &str = [$($example,)? ""][0];
 
                 fn declared() -> Vec<Key> {
                     let parts: Vec<Vec<Key>> = vec![$(<$part_keys>::declared(),)*];
@@ -166,17 +172,37 @@ pub(in crate::config) fn form<T: Keys>() -> Form {
 }
 
 /// Reads a table.
-pub(in crate::config) fn read_table<T: Keys>(
+pub(in crate::config) fn read_table<T: Keys + Kind>(
     written: &mut At<Value>,
     path: &str,
     reading: &mut Reading<'_>,
 ) -> Result<T, Wrong> {
     let Some(mut table) = Reader::of(written, path, T::SHORT) else {
-        return Err(T::INSTEAD(&written.value).map_or(Wrong::Kind, Wrong::Text));
+        return Err(instead::<T>(written, path, reading).map_or(Wrong::Kind, Wrong::Text));
     };
     let read = T::take(&mut table, reading);
     table.finish(reading);
     read.ok_or(Wrong::Reported)
+}
+
+/// What to write in the place of a value that is no table.
+fn instead<T: Keys + Kind>(
+    written: &At<Value>,
+    path: &str,
+    reading: &Reading<'_>,
+) -> Option<String> {
+    if let Value::Null = written.value {
+        return None;
+    }
+    // Where one of its keys has to be there, no table is nothing.
+    if is_no(&written.value) && T::absent(Span::NOWHERE).is_none() {
+        let table = example(T::EXAMPLE, T::SHORT, None)?;
+        return Some(format!("leave it out, or write {table}"));
+    }
+    let is_hidden = private::is_private(path) || reading.problems.is_from_environment(written.span);
+    let given = Some(&written.value).filter(|_| !is_hidden);
+    let example = || Some(format!("write {}", example(T::EXAMPLE, T::SHORT, given)?));
+    T::INSTEAD(&written.value).or_else(example)
 }
 
 /// The keys of a table with their values.

@@ -17,7 +17,7 @@ pub(super) use acme::{DirectoryUrl, DomainName, MailAddress};
 pub(super) use cors::{AnyField, Origin};
 pub(super) use fields::{FieldValue, SecretFieldText};
 pub(super) use names::{FieldName, HostName, KeyPrefix, Name};
-pub(super) use otherwise::{endpoints_alone, limit_in_words, origins_alone, port_alone};
+pub(super) use otherwise::{endpoints_alone, limit_in_words, port_alone};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;

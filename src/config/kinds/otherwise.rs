@@ -1,9 +1,7 @@
-//! What to write in the place of a value that is no table: a limit in words, a port, origins or endpoints alone.
+//! What to write in the place of a value that is no table: a limit in words, a port or endpoints alone.
 
 use std::time::Duration;
 
-use super::Origin;
-use crate::config::keys::Text;
 use crate::config::tree::Value;
 use crate::config::units;
 
@@ -38,25 +36,12 @@ fn parse_limit(text: &str) -> Option<(u64, Duration)> {
     Some((requests, units::duration(per).ok()?))
 }
 
-/// The origins that may call, without the key for them.
-pub(in crate::config) fn origins_alone(written: &Value) -> Option<String> {
-    let quoted = |value: &Value| match value {
-        Value::Text(text) if text == "*" || Origin::parse(text).is_ok() => {
-            Some(format!("\"{text}\""))
-        }
-        _ => None,
-    };
-    let origins: Option<Vec<_>> = match written {
-        Value::List(list) => list.iter().map(|one| quoted(&one.value)).collect(),
-        value => quoted(value).map(|one| vec![one]),
-    };
-    Some(format!("write `{{ origins = [{}] }}`", origins?.join(", ")))
-}
+/// The endpoints of a service in the place of a route or its upstream.
+pub(super) const ENDPOINTS_ALONE: &str = "a route leads to one upstream: put these into `[upstreams.NAME]` as `endpoints`, and write \"NAME\" here";
 
-/// The endpoints of a service in the place of a route.
+/// What to say of them.
 pub(in crate::config) fn endpoints_alone(written: &Value) -> Option<String> {
-    let said = "a route leads to one upstream: put these into `[upstreams.NAME]` as `endpoints`, and write \"NAME\" here";
-    matches!(written, Value::List(_)).then(|| said.to_owned())
+    matches!(written, Value::List(_)).then(|| ENDPOINTS_ALONE.to_owned())
 }
 
 /// A port without an address.

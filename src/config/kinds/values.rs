@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
 
+use super::otherwise::ENDPOINTS_ALONE;
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
 use crate::config::reading::Reading;
 use crate::config::source::At;
@@ -279,6 +280,7 @@ pub(in crate::config) enum Target {
 
 impl Text for Target {
     const NOUN: &str = "a URL or the name of an upstream";
+    const FOR_LIST: Option<&str> = Some(ENDPOINTS_ALONE);
 
     fn parse(text: &str) -> Result<Self, String> {
         // None of these can be in a name.

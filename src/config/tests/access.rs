@@ -23,7 +23,7 @@ cors = "on"
 2:33 "*": `credentials` cannot be given to any origin: list the origins | 3:15 true: or leave this out = any page on the web could act as the person who looks at it
 4:11 "*": with `credentials` browsers take `*` for the name of a field: list the fields
 8:20 []: `origins` lists no origin: name one, or leave `cors` out
-12:8 "on": `route.cors` takes a table, or "off": this is a string
+12:8 "on": `route.cors` takes a table, or "off": write `{ origins = ["https://app.example.com"] }`
 "#,
     );
 }

@@ -79,7 +79,7 @@ fn tables_of_rules_that_cannot_be() {
         breaker = { statuses = "504-502" } => write "502-504"
         breaker = { statuses = [502, "many"] } => neither a status nor a range
         breaker = { failures = 0 } => a number from 1
-        breaker = false => takes a table, or "off" & this is true or false
+        breaker = false => takes a table, or "off" & write "off"
         retry = { body = "65MiB" } => `upstreams.u.retry.body` & at most `64MiB`
         retry = { attempts = 11 } => a number from 0 to 10
         retry = { budget = { percent = -1 } } => `upstreams.u.retry.budget.percent`
