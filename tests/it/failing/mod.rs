@@ -4,6 +4,7 @@ mod balance;
 mod capacity;
 mod checks;
 mod circuits;
+mod kept;
 mod names;
 mod patience;
 mod retries;
