@@ -78,12 +78,11 @@ impl Try {
         self.outcome.set(None);
     }
 
-    /// Notes that its connection, which had been kept, broke when it was sent. The request goes out on
-    /// another one, and the next ones that are kept are looked at more closely.
-    pub fn was_broken(&self, now: Instant) {
-        let pool = &self.candidate.pool;
-        pool.row.note(TryOutcome::Reset);
-        pool.suspect(now);
+    /// Notes that its connection, which had been kept, broke when it was sent. The next ones that are kept
+    /// are looked at more closely.
+    pub fn broke(&self, now: Instant) {
+        self.comes_to(TryOutcome::Reset);
+        self.candidate.pool.suspect(now);
     }
 
     pub(super) fn address(&self) -> &Address {

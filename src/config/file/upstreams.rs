@@ -77,7 +77,7 @@ table! {
         /// When an endpoint is left alone for a while because requests to it fail (a circuit breaker).
         /// `off`: never.
         breaker: OrOff<BreakerKeys>;
-        /// Which failed requests are tried again, and how often. `off`: none.
+        /// Which failed requests are tried again, and how often. `off`: none of which anything was sent.
         retry: OrOff<RetryKeys>;
         /// TLS with endpoints whose URL begins with `https`.
         tls: UpstreamTlsKeys;

@@ -50,6 +50,8 @@ pub(super) struct Attempt<'a, 'r> {
     /// When it began.
     started: Instant,
     begun: bool,
+    /// The connection had been kept.
+    reused: bool,
     /// When the request had been sent, or would not be read any further.
     sent: Option<Instant>,
     /// The service has been sent all of it.
@@ -94,6 +96,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         forward.note_attempt(&link.pool);
         link.carried_body |= !forward.request.body.is_empty();
         let carried_body = link.carried_body;
+        let reused = link.reused;
         let mut service = link.end(&record.worker.buffers);
         let endpoint = forward.endpoint(current);
         let keeps_connection = forward.keeps_connection(endpoint);
@@ -108,6 +111,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             up: up.after(kept, forward.route.body_limit),
             started: now,
             begun: false,
+            reused,
             sent: None,
             uploaded: false,
             interim: 0,

@@ -15,6 +15,8 @@ use super::pass_error::PassError;
 pub(super) struct AttemptError {
     pub phase: Phase,
     pub sent: Sent,
+    /// The connection had been kept: it may have been at its end.
+    pub reused: bool,
     /// How long it took from the attempt's beginning; where the client has left, for how long it was
     /// the service that was waited for.
     pub waited: Duration,
@@ -114,6 +116,7 @@ impl AttemptError {
         Self {
             phase: Phase::Connect,
             sent: Sent::Nothing,
+            reused: false,
             waited,
             client_was_slow: false,
             cause,
@@ -129,16 +132,19 @@ impl AttemptError {
         }
     }
 
-    /// Whether the request may be sent again as it is, if this was a kept connection: that may
-    /// have died unnoticed. What has been sent may have been acted upon, so it is only repeated if
-    /// that is safe.
-    pub(super) fn is_of_stale_connection(&self, repeatable: bool) -> bool {
-        matches!(self.cause, Cause::Ended | Cause::Refused(_))
-            && match (self.sent, self.phase) {
-                (Sent::Nothing, _) => true,
-                (_, Phase::Wait) => repeatable,
-                _ => false,
-            }
+    /// Whether a kept connection had died unnoticed, before anything was sent on it.
+    pub(super) fn was_stale(&self) -> bool {
+        self.reused
+            && self.sent == Sent::Nothing
+            && matches!(self.cause, Cause::Ended | Cause::Refused(_))
+    }
+
+    /// Whether a kept connection broke before anything came in answer. The service may have been about to
+    /// close it when the request came.
+    pub(super) fn broke_kept(&self) -> bool {
+        self.reused
+            && self.phase == Phase::Wait
+            && matches!(self.cause, Cause::Ended | Cause::Refused(_))
     }
 
     /// Whether the request may be sent to another endpoint: nothing of it was sent, or it may be

@@ -102,6 +102,11 @@ impl<'f, 'r> Forward<'f, 'r> {
         }
     }
 
+    /// Whether the upstream's rules allow a request to be tried again.
+    pub(super) fn may_be_retried(&self) -> bool {
+        self.upstream.rules.retry.is_some()
+    }
+
     /// Whether the request can be sent again, and does no more than if it is sent once.
     pub(super) fn is_repeatable(&self, kept: &Kept<'_>) -> bool {
         self.idempotent && kept.has_all() && (kept.is_whole() || self.keeps() > 0)

@@ -2,9 +2,9 @@
 //!
 //! The request takes one of the upstream's places, where these are counted, and holds it to the end
 //! (`place.rs`). An endpoint is picked and tried. What fails before anything of an answer has gone out may be tried
-//! again elsewhere (`tries.rs`). Apart from that, a kept connection may have died unnoticed: what was
-//! not sent at all is sent again on a fresh one; what may have been read already only if the request
-//! is safe to repeat (RFC 9110 section 9.2.2) and still whole in memory.
+//! again elsewhere (`tries.rs`): what was sent only if the request is safe to repeat (RFC 9110 section
+//! 9.2.2) and still whole in memory. Apart from that, a kept connection may have died unnoticed: what
+//! was not sent at all is sent on a fresh one.
 
 mod answer;
 mod attempt;
@@ -73,8 +73,7 @@ pub(super) async fn proxy<'r>(
             }
             Err(error) => {
                 record.asked_in_vain();
-                tries.note_failure(&current, &error);
-                match tries.after(&error, client) {
+                match tries.after(&current, &error, client) {
                     Some(next) => current = next,
                     None => return fail(error, record, client),
                 }
@@ -103,26 +102,18 @@ async fn exchange<'f, 'r>(
     let record = forward.record;
     record.begin_try(forward.endpoint(current));
     current.begins();
-    let ask_kernel = !(forward.is_repeatable(kept) && kept.is_whole());
-    let pool = &current.candidate().pool;
-    let mut link = match pool.take(forward.announced.as_ref(), ask_kernel, record.now()) {
+    let mut link = match kept_link(forward, kept, current, tries) {
         Some(link) => link,
         None => forward.connect(current).await?,
     };
     loop {
-        let (endpoint, reused) = (forward.endpoint(current), link.reused);
+        let endpoint = forward.endpoint(current);
         let mut attempt = Attempt::start(forward, current, kept, &mut link);
         let begun = {
             // In a block, for the future needs no place for it while the answer is relayed.
             let head = match attempt.head(client).await {
                 Ok(head) => head,
-                // Asked now, for what has been sent meanwhile may not have been kept.
-                Err(error)
-                    if reused
-                        && kept.has_all()
-                        && error.is_of_stale_connection(forward.is_repeatable(kept))
-                        && tries.may_send_again(&error) =>
-                {
+                Err(error) if error.was_stale() && kept.has_all() => {
                     drop(attempt);
                     tries.note_stale(current, &error);
                     record.begin_try(endpoint);
@@ -155,6 +146,21 @@ async fn exchange<'f, 'r>(
         keep(link, &relayed, forward);
         return Ok(Exchanged::Answered(record.after(relayed.goes_on, client)));
     }
+}
+
+/// A kept connection for a try.
+fn kept_link(
+    forward: &Forward<'_, '_>,
+    kept: &Kept<'_>,
+    current: &Try,
+    tries: &Tries<'_, '_>,
+) -> Option<Link> {
+    if tries.needs_new_connection(current) {
+        return None;
+    }
+    let ask_kernel = !(forward.may_be_retried() && forward.is_repeatable(kept) && kept.is_whole());
+    let pool = &current.candidate().pool;
+    pool.take(forward.announced.as_ref(), ask_kernel, forward.record.now())
 }
 
 /// What becomes of the client's connection after an attempt that failed.

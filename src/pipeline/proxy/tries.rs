@@ -24,7 +24,7 @@ use super::super::client_side::ClientSide;
 use super::super::record::FailedTry;
 use super::super::rejection::Rejection;
 use super::attempt::Attempt;
-use super::error::{AttemptError, Cause, Phase, Sent};
+use super::error::{AttemptError, Cause, Phase};
 use super::forward::Forward;
 use super::kept::Kept;
 
@@ -39,8 +39,8 @@ pub(super) struct Tries<'f, 'r> {
     kept: &'f Kept<'f>,
     hash: u64,
     tried: SmallVec<[Arc<Address>; 2]>,
-    /// How often it was sent again on a new connection to the same address.
-    sent_again: usize,
+    /// Which of these was a kept connection that broke. That is no failure of the endpoint.
+    broken: Option<u8>,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
 }
@@ -61,7 +61,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             kept,
             hash: forward.hash(),
             tried: SmallVec::new(),
-            sent_again: 0,
+            broken: None,
             place,
         }
     }
@@ -104,7 +104,7 @@ impl<'f, 'r> Tries<'f, 'r> {
     }
 
     /// Notes what came of a try that has failed.
-    pub(super) fn note_failure(&mut self, failed: &Try, error: &AttemptError) {
+    fn note_failure(&mut self, failed: &Try, error: &AttemptError) {
         let (upstream, now) = (self.forward.upstream, self.forward.record.now());
         let why = match error.failure() {
             None if matches!(error.cause, Cause::ClientLeft)
@@ -139,7 +139,12 @@ impl<'f, 'r> Tries<'f, 'r> {
     /// the circuit of an only endpoint would open for a single request.
     fn was_tried(&self, current: &Try) -> bool {
         let address = &current.candidate().pool.address;
-        self.tried.iter().any(|tried| Arc::ptr_eq(tried, address))
+        let mut tried = self.tried.iter().enumerate();
+        tried.any(|(nth, tried)| !self.is_broken(nth) && Arc::ptr_eq(tried, address))
+    }
+
+    fn is_broken(&self, nth: usize) -> bool {
+        self.broken.is_some_and(|broken| usize::from(broken) == nth)
     }
 
     fn note(&mut self, failed: &Try, why: Failure, waited: Duration) {
@@ -148,31 +153,15 @@ impl<'f, 'r> Tries<'f, 'r> {
         self.log(failed, why.word(), waited);
     }
 
-    /// Whether the request may be sent again on a new connection, for a kept one has broken. Where nothing
-    /// was sent that costs the service nothing. Else it may have been read, and is a retry like any other:
-    /// a service may break all its connections so. Where there are no retries, it has the usual budget.
-    pub(super) fn may_send_again(&self, error: &AttemptError) -> bool {
-        if error.sent == Sent::Nothing {
-            return true;
-        }
-        let (forward, usual) = (self.forward, RetryRules::default());
-        let rules = self.rules().unwrap_or(&usual);
-        self.has_tries_left(rules) && forward.candidates.may_retry(rules, forward.record.now())
+    /// Notes that the kept connection of a try had died before anything was sent on it.
+    pub(super) fn note_stale(&self, current: &Try, error: &AttemptError) {
+        self.log(current, "stale".into(), error.waited);
     }
 
-    /// Notes that the kept connection of a try had died, or has broken: that is no failure of the endpoint.
-    pub(super) fn note_stale(&mut self, current: &Try, error: &AttemptError) {
-        if error.sent == Sent::Nothing {
-            return self.log(current, "stale".into(), error.waited);
-        }
-        self.note_retry(RetryOutcome::Failed);
-        self.sent_again += 1;
-        current.was_broken(self.forward.record.now());
-        self.log(current, Failure::Reset.word(), error.waited);
-    }
-
-    fn has_tries_left(&self, rules: &RetryRules) -> bool {
-        self.tried.len() + self.sent_again <= rules.attempts as usize
+    /// Whether a try is made on a new connection: kept ones break together, when a service restarts, and
+    /// what a probe finds out must not hang on the age of one.
+    pub(super) fn needs_new_connection(&self, current: &Try) -> bool {
+        self.broken.is_some() || current.is_probe()
     }
 
     fn log(&self, failed: &Try, reason: Cow<'static, str>, took: Duration) {
@@ -184,8 +173,50 @@ impl<'f, 'r> Tries<'f, 'r> {
         });
     }
 
-    /// Where to try next after an error, if anywhere.
-    pub(super) fn after(&self, error: &AttemptError, client: &ClientSide<'_>) -> Option<Try> {
+    /// Notes what came of a try that has failed, and picks where to try next, if anywhere.
+    pub(super) fn after(
+        &mut self,
+        failed: &Try,
+        error: &AttemptError,
+        client: &ClientSide<'_>,
+    ) -> Option<Try> {
+        if error.broke_kept() {
+            let next = self.after_broken(failed, error, client);
+            if next.is_none() {
+                self.note_failure(failed, error);
+            }
+            return next;
+        }
+        self.note_failure(failed, error);
+        self.next(error, client)
+    }
+
+    /// Where to try next after a kept connection broke, if anywhere. What was sent on it may have been read:
+    /// that is a retry like any other, for a service may break all its connections so.
+    fn after_broken(
+        &mut self,
+        failed: &Try,
+        error: &AttemptError,
+        client: &ClientSide<'_>,
+    ) -> Option<Try> {
+        let nth = self.tried.len();
+        let address = &failed.candidate().pool.address;
+        self.tried.push(Arc::clone(address));
+        let Some(next) = self.next(error, client) else {
+            self.tried.pop();
+            return None;
+        };
+        failed.broke(self.forward.record.now());
+        if nth > 0 {
+            let retries = &self.forward.candidates.row.retries;
+            retries.note(RetryOutcome::Failed);
+        }
+        self.broken = u8::try_from(nth).ok();
+        self.log(failed, Failure::Reset.word(), error.waited);
+        Some(next)
+    }
+
+    fn next(&self, error: &AttemptError, client: &ClientSide<'_>) -> Option<Try> {
         let rules = self.rules()?;
         let can = error.leaves_request_whole(self.forward.is_repeatable(self.kept))
             && self.kept.has_all()
@@ -250,7 +281,7 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     /// Counts what has come of a try, if it was not the first.
     fn note_retry(&self, outcome: RetryOutcome) {
-        if !self.tried.is_empty() || self.sent_again > 0 {
+        if !self.tried.is_empty() {
             self.forward.candidates.row.retries.note(outcome);
         }
     }
@@ -270,7 +301,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let (forward, now) = (self.forward, self.forward.record.now());
         let pause = self.longest_pause();
         let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
-        if !self.has_tries_left(rules)
+        if self.tried.len() > rules.attempts as usize
             || self.kept.len() > rules.body
             || forward.counts_since.get().is_some_and(is_late)
         {
@@ -288,8 +319,12 @@ impl<'f, 'r> Tries<'f, 'r> {
         self.forward.upstream.rules.retry.as_ref()
     }
 
-    /// Waits a little, so that what has failed together is not tried again together.
+    /// Waits a little, so that what has failed together is not tried again together. Not after a kept
+    /// connection broke, which happens to good services as well.
     pub(super) async fn pause(&self) {
+        if self.is_broken(self.tried.len() - 1) {
+            return;
+        }
         sleep(self.longest_pause().mul_f32(fastrand::f32())).await;
         self.forward.record.waits();
     }

@@ -26,6 +26,7 @@ impl Attempt<'_, '_> {
             } else {
                 Sent::Nothing
             },
+            reused: self.reused,
             waited: match cause {
                 Cause::ClientLeft => self.of_service(),
                 _ => self.waited(now),
