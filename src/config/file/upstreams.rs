@@ -163,7 +163,7 @@ table! {
         /// How many retries there may be, of all requests of the process to the upstream.
         budget: BudgetKeys;
         /// How much of the body of a request with an idempotent method is kept for another try, at most
-        /// `64MiB`. A request whose body is larger is tried once.
+        /// `64MiB`. A request whose body is larger is sent once.
         body: Size<0, { 64 * MIB }> = Size(64 * 1024);
         /// The statuses of answers in whose place another endpoint is asked.
         statuses: List<StatusRange> = gateway_errors();

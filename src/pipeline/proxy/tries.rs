@@ -24,7 +24,7 @@ use super::super::client_side::ClientSide;
 use super::super::record::FailedTry;
 use super::super::rejection::Rejection;
 use super::attempt::Attempt;
-use super::error::{AttemptError, Cause, Phase};
+use super::error::{AttemptError, Cause, Phase, Sent};
 use super::forward::Forward;
 use super::kept::Kept;
 
@@ -218,7 +218,9 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     fn next(&self, error: &AttemptError, client: &ClientSide<'_>) -> Option<Try> {
         let rules = self.rules()?;
+        let fits = error.sent == Sent::Nothing || self.kept.len() <= rules.body;
         let can = error.leaves_request_whole(self.forward.is_repeatable(self.kept))
+            && fits
             && self.kept.has_all()
             && !client.end.is_within_message();
         if can { self.another(rules) } else { None }
@@ -259,6 +261,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let rules = self.rules()?;
         let can = rules.statuses.has(status)
             && forward.is_repeatable(self.kept)
+            && self.kept.len() <= rules.body
             && !attempt.is_answering();
         let outcome = if is_error {
             RetryOutcome::Failed
@@ -302,7 +305,6 @@ impl<'f, 'r> Tries<'f, 'r> {
         let pause = self.longest_pause();
         let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
         if self.tried.len() > rules.attempts as usize
-            || self.kept.len() > rules.body
             || forward.counts_since.get().is_some_and(is_late)
         {
             return None;

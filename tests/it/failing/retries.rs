@@ -76,6 +76,23 @@ fn a_post_of_which_nothing_was_sent_is_sent_elsewhere() {
     assert_eq!(bodies, vec![b"hello".to_vec(); 4]);
 }
 
+/// However little of a body is kept for another try: it is all still at hand.
+#[test]
+fn a_body_of_which_nothing_was_sent_may_be_larger_than_what_is_kept() {
+    let (bad, good) = (Upstream::down(|_| Ok(())), Upstream::echo());
+    for (method, size) in [("POST", 5_000), ("PUT", 5_000), ("POST", 500_000)] {
+        let gateway = Gateway::start(&format!(
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\n\
+             endpoints = [\"{}\", {{ url = \"{}\", backup = true }}]\nretry.body = \"1KiB\"",
+            bad.url(),
+            good.url()
+        ));
+        let body = vec![b'x'; size];
+        gateway.ask(&Request::new(method, "/x").body(body)).is(200);
+        assert_eq!(good.only().body.len(), size, "{method}");
+    }
+}
+
 /// The service reads so much of a body, and is gone.
 fn reads(bytes: usize) -> Upstream {
     Upstream::start(move |peer| {
