@@ -5,7 +5,9 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use crate::config::keys::{List, Number, OrOff, table};
-use crate::config::kinds::{GrpcCheck, HealthPath, ReloadedPem, Size, StatusRange, Within};
+use crate::config::kinds::{
+    GrpcCheck, HealthPath, ReloadedPem, ServiceProtocol, Size, StatusRange, Within,
+};
 use crate::route::SentHost;
 use crate::upstream::{EndpointUrl, HashBy, MaxRequests};
 use crate::wire::proxy_protocol::Version;
@@ -43,6 +45,9 @@ table! {
         /// The `Host` that the service gets, where the route does not say it: `preserve`, as the client
         /// sent it; `endpoint`, as the URL of the endpoint that is picked has it; or a name.
         host: SentHost = SentHost::Preserve;
+        /// Which HTTP is spoken to the service: `http1`, which is HTTP/1.1, or `auto`, the newest that both
+        /// sides speak. The gateway speaks no HTTP/2 to services yet, so that `auto` is HTTP/1.1, too.
+        protocol: ServiceProtocol = ServiceProtocol::Auto;
         /// The longest time for connecting, including the lookup of the name.
         connect_timeout: Duration = Duration::from_secs(2);
         /// The longest wait for the head of the answer to one try, from the end of the request on. The

@@ -21,5 +21,5 @@ pub(super) use otherwise::{endpoints_alone, limit_in_words, port_alone};
 pub(super) use paths::{FilePath, InFile, PemFile, ReloadedPem};
 pub(super) use share::Share;
 pub(super) use traces::CollectorUrl;
-pub(super) use upstreams::{GrpcCheck, HealthPath, StatusRange};
+pub(super) use upstreams::{GrpcCheck, HealthPath, ServiceProtocol, StatusRange};
 pub(super) use values::{FieldText, RedirectStatus, RedisAddress, Secret, Size, Target, Within};

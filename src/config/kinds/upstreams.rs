@@ -98,6 +98,43 @@ impl Text for ServerName<'static> {
     }
 }
 
+/// What is spoken to a service. There is one answer so far, so that nothing below asks for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum ServiceProtocol {
+    Auto,
+    Http1,
+}
+
+impl Text for ServiceProtocol {
+    const NOUN: &str = "a protocol";
+
+    fn words() -> Vec<&'static str> {
+        vec!["auto", "http1"]
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "http1" => Ok(Self::Http1),
+            "http2" | "h2" | "h2c" | "grpc" => {
+                Err("HTTP/2 to services is not built yet: leave `protocol` out".to_owned())
+            }
+            "http" | "https" | "http/1.1" | "http1.1" | "1.1" => {
+                Err("write \"http1\", or leave it out".to_owned())
+            }
+            _ => Err("this is none of them".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let word = match self {
+            Self::Auto => "auto",
+            Self::Http1 => "http1",
+        };
+        word.to_owned()
+    }
+}
+
 /// The most requests that can be asked for.
 const MOST_REQUESTS: usize = 1_000_000;
 

@@ -80,6 +80,7 @@ const WRITTEN: &str = r#"
     connect_timeout = "1s"
     try_timeout = "2s"
     idle_timeout = "3s"
+    protocol = "http1"
     keep = 4
     max_requests = 5
     max_waiting = 6
@@ -321,6 +322,7 @@ fn a_reload_says_which_rules_changed() {
         balance = "round-robin" => `upstreams.u.balance`: least-requests -> round-robin
         hash_by = "ip" => `upstreams.u.hash_by`: none -> ip
         host = "endpoint" => `upstreams.u.host`: preserve -> endpoint
+        protocol = "http1" => `upstreams.u.protocol`: auto -> http1
         try_timeout = "1s" => `upstreams.u.try_timeout`: off -> 1s
         slow_start = "1m" => `upstreams.u.slow_start`: off -> 1m
         proxy_protocol = "v1" => `upstreams.u.proxy_protocol`: off -> v1

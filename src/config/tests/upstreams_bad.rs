@@ -72,7 +72,10 @@ fn tables_of_rules_that_cannot_be() {
         health = { statuses = [] } => no answer would pass & write "200-399"
         health = { interval = "5ms" } => at least `10ms`
         health = "/healthz" => `upstreams.u.health` takes a table, or "off"
-        protocol = "http2" => unknown key `protocol` & there is no HTTP/2 yet
+        protocol = "http2" => `upstreams.u.protocol` takes "auto" or "http1" & HTTP/2 to services is not built yet
+        protocol = "HTTP/1.1" => write "http1"
+        protocol = "http3" => this is none of them
+        protocols = ["h2"] => unknown key `protocols`
         tls = { min_version = "1.3" } => unknown key `min_version` & this belongs in `[tls]`
         breaker = { statuses = 99 } => statuses are from 100 to 599
         breaker = { statuses = "5xx" } => write "500-599"
