@@ -67,7 +67,8 @@ table! {
         max_requests: OrOff<MaxRequests> = OrOff(None);
         /// How many requests may wait until one of `max_requests` has ended.
         max_waiting: Number<0, 1_000_000> = Number(0);
-        /// The longest time that a request waits so; then it gets 503 `overloaded`.
+        /// The longest time that a request waits so; then it gets 503 `overloaded`. What it has waited counts
+        /// towards the route's `timeout`.
         queue_timeout: Duration = Duration::from_secs(1);
         /// How long a new or recovered endpoint takes to its full share of the requests, which grows step
         /// by step.

@@ -51,8 +51,8 @@ pub(super) struct Forward<'f, 'r> {
     pub websocket: bool,
     /// What a connection to the service begins with, if it is to say whose it is.
     pub announced: Option<Rc<Announcement>>,
-    /// From when on the route's time counts for all tries: all of the request was at hand before the first,
-    /// or has been sent to a service.
+    /// From when on the route's time counts for all tries, and for the wait for a place: all of the request
+    /// was at hand before the first, or has been sent to a service.
     pub counts_since: Cell<Option<Instant>>,
 }
 

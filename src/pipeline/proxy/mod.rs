@@ -49,6 +49,11 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let forward = Forward::new(route, upstream, permit, request, record, &mut client.end);
+    let (limit, buffers) = (route.body_limit, &record.worker.buffers);
+    let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
+    if kept.is_whole() {
+        forward.counts_since.set(Some(record.now()));
+    }
     let place = match &forward.upstream.rules.capacity {
         None => None,
         Some(rules) => match place::take(&forward, rules, client).await {
@@ -56,8 +61,6 @@ pub(super) async fn proxy<'r>(
             Err(error) => return fail(error, record, client),
         },
     };
-    let (limit, buffers) = (route.body_limit, &record.worker.buffers);
-    let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
     let mut tries = Tries::new(&forward, &kept, place);
     let mut current = match tries.first() {
         Some(picked) => picked?,

@@ -1,5 +1,6 @@
 //! A place among the requests that an upstream has at once. A request that has to wait for one waits
-//! for no longer than `queue_timeout`, and not when its client has left; without a place it is refused.
+//! for no longer than `queue_timeout`, nor beyond the route's `timeout`, and not when its client has
+//! left; without a place it is refused.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -39,7 +40,12 @@ async fn wait(
     client: &mut ClientSide<'_>,
 ) -> Result<Place, AttemptError> {
     let begun = forward.record.now();
-    let (until, mut watch) = (begun + rules.queue_timeout, Watch::new(begun));
+    let mut watch = Watch::new(begun);
+    let bound = |since: Instant, key, time| (since + time, key, time);
+    let in_queue = bound(begun, "queue_timeout", rules.queue_timeout);
+    let in_all = forward.counts_since.get();
+    let in_all = in_all.map(|since| bound(since, "timeout", forward.route.timeout));
+    let (until, key, time) = in_all.map_or(in_queue, |in_all| in_all.min(in_queue));
     let waited = poll_fn(|cx| {
         if let Poll::Ready(place) = turn.poll_place(cx) {
             return Poll::Ready(Ok(place));
@@ -51,8 +57,7 @@ async fn wait(
             let look = watch.next(&client.end).filter(|look| *look < until);
             ready!(client.alarm.poll_due(cx, look.unwrap_or(until)));
             if look.is_none() {
-                let time = rules.queue_timeout;
-                let none = format!(", and none ended within queue_timeout = {time:?}");
+                let none = format!(", and none ended within {key} = {time:?}");
                 return Poll::Ready(Err(refused(forward, &none)));
             }
             if watch.has_left(&client.end) {

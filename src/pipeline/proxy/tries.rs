@@ -51,11 +51,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         kept: &'f Kept<'f>,
         place: Option<Place>,
     ) -> Self {
-        let now = forward.record.now();
-        forward.candidates.count(now);
-        if kept.is_whole() {
-            forward.counts_since.set(Some(now));
-        }
+        forward.candidates.count(forward.record.now());
         Self {
             forward,
             kept,

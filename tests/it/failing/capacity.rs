@@ -186,6 +186,37 @@ fn only_so_many_wait_and_not_for_long() {
     );
 }
 
+/// The first request has its place for longer than that, for its answer has begun.
+#[test]
+fn the_routes_time_counts_while_a_request_waits_for_a_place() {
+    let service = Upstream::start(|peer| {
+        if peer.request()?.target == "/long" {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n")?;
+        }
+        peer.wait_closed();
+        Err(Gone)
+    });
+    let rules = "max_requests = 1\nmax_waiting = 2\nqueue_timeout = \"20s\"";
+    let short = "\"/\" = { upstream = \"up\", timeout = \"3s\" }";
+    let config = config(&service, 1, rules).replace("\"/\" = \"up\"", short);
+    let gateway = Gateway::start(&config);
+    let mut first = client(&gateway);
+    first.send(Request::get("/long").bytes());
+    first.head().is(200);
+    let [mut second, mut third] = [(); 2].map(|()| client(&gateway));
+    send(&gateway, &mut second, "/swallowed");
+    third.send(Request::post("/x", "hello").bytes());
+    sleep(Duration::from_millis(1500));
+    first.reset();
+    let begun = Instant::now();
+    second.answer().is_refusal(504, "upstream_timeout");
+    let left = begun.elapsed();
+    assert!(left < Duration::from_millis(2900), "{left:?}");
+    third.answer().is_refusal(503, "overloaded");
+    let why = "`up` has max_requests = 1 in flight, and none ended within timeout = 3s";
+    assert_eq!(details(&gateway.finish()), [why]);
+}
+
 #[test]
 fn a_place_is_free_once_its_exchange_has_ended_in_any_way() {
     let service = Gate::default().service();
