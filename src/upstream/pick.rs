@@ -71,9 +71,12 @@ impl Candidates {
         let standings = list.all.iter().map(|one| one.standing());
         let best = upstream.best(standings, asked.tried, asked.now);
         let mut usable = best.places;
+        // One probe is enough for a request: else all its tries may be probes of what is still down, while
+        // another endpoint serves.
+        let may_probe = asked.tried.is_empty() || best.none_new;
         if best.all_well {
             upstream.state.is_well(seen);
-        } else if let Some(probe) = self.probe(list, usable.is_empty(), asked) {
+        } else if may_probe && let Some(probe) = self.probe(list, usable.is_empty(), asked) {
             return Ok(probe);
         }
         while !usable.is_empty() {

@@ -63,6 +63,8 @@ pub(super) struct Best {
     pub(super) places: SmallVec<[u16; 16]>,
     /// Nothing is wrong with any address.
     pub(super) all_well: bool,
+    /// None can be used that the request has not been tried at.
+    pub(super) none_new: bool,
 }
 
 /// Where a request would be sent.
@@ -103,8 +105,11 @@ impl Upstream {
                 places.push(place);
             }
         }
-        let all_well = all_well && !places.is_empty();
-        Best { places, all_well }
+        Best {
+            all_well: all_well && !places.is_empty(),
+            none_new: best.is_none_or(|(was_tried, ..)| was_tried),
+            places,
+        }
     }
 
     fn class(&self, one: Standing<'_>, now: Instant) -> Option<Class> {
@@ -228,7 +233,9 @@ impl Upstream {
     /// When it would be sent nowhere.
     pub fn outlook(&self, repeatable: bool, now: Instant) -> Result<Outlook<'_>, NoEndpoint> {
         let all = self.in_use();
-        let Best { places, all_well } = self.best(standings(&all), &[], now);
+        let Best {
+            places, all_well, ..
+        } = self.best(standings(&all), &[], now);
         let asked = (places.is_empty(), repeatable);
         let probe = |(_, address, _): &&(_, Arc<Address>, _)| {
             !all_well && self.wants_probe(address, asked, &[], now)
