@@ -64,7 +64,8 @@ pub(super) struct List {
     pub(super) all: Vec<Rc<Candidate>>,
     /// How many take requests while all is well.
     pub(super) regular: usize,
-    pub(super) heaviest: f32,
+    /// The weight of each with those before it: what a draw by weight looks up.
+    sums: Vec<f64>,
     /// All have the same weight.
     pub(super) is_even: bool,
     /// How far each has come to its next turn.
@@ -202,10 +203,14 @@ impl Candidates {
         let weights = all.iter().map(|one| one.weight);
         let lightest = weights.clone().fold(f32::INFINITY, f32::min);
         let heaviest = weights.fold(0.0, f32::max);
+        let add_weight = |sum: &mut f64, one: &Rc<Candidate>| {
+            *sum += f64::from(one.weight);
+            Some(*sum)
+        };
         let start = |one: &Rc<Candidate>| one.weight * fastrand::f32();
         self.list.replace(Rc::new(List {
             regular,
-            heaviest,
+            sums: all.iter().scan(0.0, add_weight).collect(),
             is_even: lightest >= heaviest,
             turns: RefCell::new(all.iter().map(start).collect()),
             table: OnceCell::new(),
@@ -242,6 +247,23 @@ impl Candidate {
 }
 
 impl List {
+    /// Draws one of the first `count` by weight, but for one that has been drawn.
+    pub(super) fn draw(&self, count: usize, but: Option<usize>) -> usize {
+        let weight = but.map_or(0.0, |but| f64::from(self.all[but].weight));
+        let mut at = fastrand::f64() * (self.sums[count - 1] - weight);
+        if but.is_some_and(|but| but == 0 || at >= self.sums[but - 1]) {
+            // Behind it all are as far away as it is heavy.
+            at += weight;
+        }
+        let drawn = self.sums[..count].partition_point(|sum| *sum <= at);
+        // Sums are rounded.
+        if drawn >= count || Some(drawn) == but {
+            but.map_or(count - 1, |but| (but + 1) % count)
+        } else {
+            drawn
+        }
+    }
+
     /// The table of those that take requests while all is well.
     pub(super) fn table(&self) -> &Table {
         self.table.get_or_init(|| {

@@ -17,8 +17,6 @@ use super::{Endpoint, Upstream};
 
 /// All of so many are compared; of more, two.
 pub(super) const ALL_OF: usize = 8;
-/// How often two of many are drawn, at most, until a weight lets one be taken.
-const DRAWS: usize = 16;
 /// The load up to which an address may be drawn by weight alone.
 pub(super) const NEXT_TO_NOTHING: f32 = 1.0;
 /// How much more than its share an address may have in flight where requests are hashed.
@@ -149,13 +147,12 @@ impl Candidates {
                 if list.is_even && self.upstream.rules.slow_start.is_none() {
                     return best;
                 }
-                self.or_lighter(list, best, self.draw_of_few(list, places, now), now)
+                self.or_lighter(list, best, self.draw_of(list, places, now), now)
             }
             Balance::LeastRequests => {
-                let first = self.draw(list, count, None, nth, now);
-                let second = self.draw(list, count, Some(first), nth, now);
-                let best = self.least(list, [first, second].into_iter().map(nth), now);
-                self.or_lighter(list, best, nth(first), now)
+                let two = self.draw_two(list, count, nth, now);
+                let best = self.least(list, two.into_iter(), now);
+                self.or_lighter(list, best, two[0], now)
             }
             Balance::RoundRobin => self.turn(list, (0..count).map(nth), now),
             Balance::Hash(_) => self.hashed(list, count, nth, asked),
@@ -197,8 +194,8 @@ impl Candidates {
         }
     }
 
-    /// Draws one of a few by weight.
-    fn draw_of_few(
+    /// Draws one of some by weight, all of which are looked at.
+    fn draw_of(
         &self,
         list: &List,
         places: impl Iterator<Item = usize> + Clone,
@@ -217,27 +214,27 @@ impl Candidates {
         drawn
     }
 
-    /// Draws one of many by weight, but for one that has been drawn.
-    fn draw(
+    /// Draws two of many by weight, the second from those that the first has left.
+    fn draw_two(
         &self,
         list: &List,
         count: usize,
-        but: Option<usize>,
-        nth: impl Fn(usize) -> usize,
+        nth: impl Fn(usize) -> usize + Copy,
         now: Instant,
-    ) -> usize {
-        let mut drawn = 0;
-        for _ in 0..DRAWS {
-            drawn = match but {
-                None => fastrand::usize(..count),
-                Some(but) => (but + fastrand::usize(1..count)) % count,
-            };
-            let weight = self.weight(&list.all[nth(drawn)], now);
-            if fastrand::f32() * list.heaviest <= weight {
-                break;
-            }
+    ) -> [usize; 2] {
+        let is_slow = self.upstream.rules.slow_start.is_some();
+        if list.is_even && !is_slow {
+            let first = fastrand::usize(..count);
+            return [first, (first + fastrand::usize(1..count)) % count].map(nth);
         }
-        drawn
+        // Places ascend: these are the first ones, whose weights have been added up.
+        if nth(count - 1) == count - 1 && !is_slow {
+            let first = list.draw(count, None);
+            return [first, list.draw(count, Some(first))];
+        }
+        let first = self.draw_of(list, (0..count).map(nth), now);
+        let others = (0..count).map(nth).filter(|place| *place != first);
+        [first, self.draw_of(list, others, now)]
     }
 
     /// The one whose turn it is: all are a little nearer, in proportion to their weight, and the

@@ -132,7 +132,19 @@ fn the_least_loaded_is_picked() {
 #[test]
 fn shares_follow_weights_however_many_clients_there_are() {
     let now = Instant::now();
-    for (weights, light) in [(vec![9, 1], 1), ([vec![9; 10], vec![1; 10]].concat(), 10)] {
+    let many = |heavy: &[i32], light| [heavy, &vec![1; light]].concat();
+    for weights in [
+        many(&[9], 1),
+        many(&[9; 10], 10),
+        many(&[9; 5], 5),
+        many(&[9, 9, 9, 9, 9, -1000], 5),
+        many(&[81], 9),
+        many(&[100], 9),
+    ] {
+        let is_light = |one: &Try| weights[one.candidate().endpoint] == 1;
+        let sum = weights.iter().filter(|weight| **weight > 0).sum::<i32>();
+        let light = weights.iter().filter(|weight| **weight == 1).count();
+        let expected = f64::from(u32::try_from(light).unwrap()) / f64::from(sum);
         for clients in [1, 2, 4, 8, 16, 32, 64] {
             let candidates = balanced(&weights, Balance::LeastRequests);
             let (mut in_flight, mut to_light) = (std::collections::VecDeque::new(), 0);
@@ -141,14 +153,13 @@ fn shares_follow_weights_however_many_clients_there_are() {
                     in_flight.pop_front();
                 }
                 let one = candidates.pick(&asked(now)).unwrap();
-                to_light += usize::from(one.candidate().endpoint >= weights.len() - light);
+                to_light += u32::from(is_light(&one));
                 in_flight.push_back(one);
             }
-            let share = f64::from(u32::try_from(to_light).unwrap()) / 20_000.0;
+            let share = f64::from(to_light) / 20_000.0;
             assert!(
-                (share - 0.1).abs() <= 0.02,
-                "{share} for {clients} clients of {} endpoints",
-                weights.len()
+                (share - expected).abs() <= 0.02,
+                "{share} for {clients} clients, should be {expected}: {weights:?}"
             );
         }
     }
