@@ -164,16 +164,21 @@ impl Upstream {
         !was_tried && !self.is_open(address) && address.circuit.is_trial_due(now)
     }
 
-    /// Whether a request could be sent to an address, were there no better one.
-    pub(super) fn can_use(&self, address: &Arc<Address>, now: Instant) -> bool {
+    /// Whether requests are sent to an address, were there no better one.
+    pub(super) fn takes_now(&self, address: &Arc<Address>, now: Instant) -> bool {
         let standing = Standing {
             address,
             is_backup: false,
             is_missing: false,
         };
+        self.class(standing, now).is_some()
+    }
+
+    /// The same, or as the probe of its circuit.
+    pub(super) fn can_use(&self, address: &Arc<Address>, now: Instant) -> bool {
         let is_probed =
             || address.check() != Check::Down && address.circuit.until_probe(false, now).is_zero();
-        self.class(standing, now).is_some() || self.is_open(address) && is_probed()
+        self.takes_now(address, now) || self.is_open(address) && is_probed()
     }
 
     /// The addresses that get requests though their checks fail: no other can be used.

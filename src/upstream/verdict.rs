@@ -54,14 +54,14 @@ impl Upstream {
                 // No verdict: the lease is free once the try is dropped, and the next may begin.
                 return;
             }
-            let another_serves = self.addresses().any(|one| !one.circuit.is_open());
+            let another_serves = self.others_than(address).any(|one| self.takes_now(&one, now));
             address.circuit.probe_failed(lease, another_serves, now);
             let (upstream, endpoint) = (&self.name, address.socket);
             tracing::debug!(%upstream, %endpoint, reason = &*why.word(), "a probe of an open circuit has failed");
             return;
         }
         let opening = self.state.opening();
-        let may_open = || !why.is_of_load() || self.may_lose_another(why);
+        let may_open = || !why.is_of_load() || self.may_lose(address, why, now);
         let circuit = &address.circuit;
         let opened = circuit.failed(attempt.ticket, failed, rules, now, may_open);
         drop(opening);
@@ -108,21 +108,30 @@ impl Upstream {
         before != found
     }
 
-    /// Whether one more address may be left out for its load: at most half are then. The only one of
-    /// an upstream may, for there is no other whose load would grow; but not because clients have left,
+    /// Whether this address may be left out, too, for its load: at most half take nothing then. The only one
+    /// of an upstream may, for there is no other whose load would grow; but not because clients have left,
     /// who may have had reasons of their own.
-    fn may_lose_another(&self, why: Failure) -> bool {
-        let all = self.addresses().count();
-        let open = self.addresses().filter(|one| one.circuit.is_open()).count();
-        match all {
-            0 | 1 => why != Failure::Impatient,
-            _ => (open + 1) * 2 <= all,
+    fn may_lose(&self, address: &Address, why: Failure, now: Instant) -> bool {
+        let (mut others, mut out) = (0, 0);
+        for other in self.others_than(address) {
+            others += 1;
+            out += usize::from(!self.takes_now(&other, now));
+        }
+        match others {
+            0 => why != Failure::Impatient,
+            _ => (out + 1) * 2 <= others + 1,
         }
     }
 
-    /// All that requests are spread over. Takes a lock for each endpoint: not for each request.
+    /// All others that requests are spread over.
+    fn others_than(&self, address: &Address) -> impl Iterator<Item = Arc<Address>> {
+        self.addresses()
+            .filter(move |one| !std::ptr::eq(&raw const **one, address))
+    }
+
+    /// All that requests are spread over. Takes locks for each endpoint: not for each request.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Arc<Address>> {
-        let takes_any = self.endpoints.iter().filter(|one| one.weight > 0);
+        let takes_any = self.endpoints.iter().filter(|one| one.takes_requests());
         takes_any.flat_map(|one| one.state.in_use().into_iter().map(|(address, _)| address))
     }
 

@@ -301,3 +301,46 @@ fn a_circuit_closes_though_the_breaker_was_turned_off() {
     off.upstream.answered(&served, Some(SECOND), false, now);
     assert!(candidates.pick(&asked(now)).is_ok());
 }
+
+/// Three impatient clients would otherwise take the service from everybody.
+#[test]
+fn endpoints_that_take_nothing_are_no_others() {
+    let now = Instant::now();
+    let drained = || {
+        let candidates = balanced(&[1, 1], Balance::LeastRequests);
+        let endpoint = &candidates.upstream.endpoints[1];
+        endpoint.state.set_drained(Some(now));
+        Pools::default()
+            .of(&[Arc::clone(&candidates.upstream)])
+            .remove(0)
+    };
+    let down = || {
+        let candidates = checked(&[1, 1]);
+        candidates.check(0, Check::Up, now);
+        candidates.check(1, Check::Down, now);
+        candidates
+    };
+    for (candidates, why, opens) in [
+        (drained(), Failure::Impatient, false),
+        (down(), Failure::Impatient, false),
+        // As if it were the only one.
+        (drained(), Failure::TimedOut, true),
+        // More than half would be out.
+        (down(), Failure::TimedOut, false),
+    ] {
+        for _ in 0..3 {
+            candidates.fail(0, why, now);
+        }
+        let is_open = candidates.address(0).circuit.is_open();
+        assert_eq!(is_open, opens, "{why}");
+    }
+
+    // Nor do they serve while a circuit is open.
+    let candidates = drained();
+    candidates.refuse(0, now);
+    let due = now + 5 * SECOND;
+    let probe = candidates.pick(&asked(due)).unwrap();
+    candidates.upstream.failed(&probe, Failure::Refused, due);
+    let address = candidates.address(0);
+    assert_eq!(address.circuit.until_probe(false, due), 30 * SECOND);
+}
