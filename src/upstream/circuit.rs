@@ -54,6 +54,8 @@ pub(super) struct Circuit {
     /// Until when the probe that is under way holds it, or 0: there is none; then, in the last
     /// [`NUMBER_BITS`], the number of that probe, or of the last one.
     lease: AtomicU64,
+    /// When a probe last gave way to others, for its client kept it waiting.
+    gave_way: AtomicU64,
     /// Since when answers have broken off in a row, with none between that ended whole, and in the last
     /// [`NUMBER_BITS`] how many; 0: none has.
     broken_off: AtomicU64,
@@ -94,6 +96,7 @@ impl Default for Circuit {
             waits_since: AtomicU64::new(0),
             cool_down: AtomicU64::new(0),
             lease: AtomicU64::new(0),
+            gave_way: AtomicU64::new(0),
             broken_off: AtomicU64::new(0),
             opened: Mutex::default(),
         }
@@ -200,6 +203,24 @@ impl Circuit {
         let _ = self.lease.compare_exchange(lease, none, Relaxed, Relaxed);
     }
 
+    /// Whether this probe holds the lease.
+    pub(super) fn is_held_by(&self, lease: u64) -> bool {
+        self.lease.load(Relaxed) == lease
+    }
+
+    /// Ends a probe that waits for its client.
+    pub(super) fn give_way(&self, lease: u64, now: Instant) {
+        if self.is_held_by(lease) {
+            self.gave_way.store(millis(now), Relaxed);
+            self.free(lease);
+        }
+    }
+
+    /// Whether a probe has given way after that moment.
+    pub(super) fn gave_way_after(&self, at: Instant) -> bool {
+        self.gave_way.load(Relaxed) > millis(at)
+    }
+
     /// Ends whatever lease there is: what becomes of its probe counts no longer.
     fn end_lease(&self) {
         self.lease.fetch_and(NUMBER, Relaxed);
@@ -214,7 +235,7 @@ impl Circuit {
                 self.note_success(now);
                 None
             }
-            Ticket::Probe(lease) if self.lease.load(Relaxed) == lease => self.close(now),
+            Ticket::Probe(lease) if self.is_held_by(lease) => self.close(now),
             // Another has begun, or the circuit has closed meanwhile, and perhaps opened again.
             Ticket::Probe(_) => None,
             Ticket::Unguarded => {
@@ -320,7 +341,7 @@ impl Circuit {
 
     /// Notes that the probe has failed. The next waits for longer while another endpoint serves.
     pub(super) fn probe_failed(&self, lease: u64, another_serves: bool, now: Instant) {
-        if self.lease.load(Relaxed) != lease {
+        if !self.is_held_by(lease) {
             // It took longer than its lease; another has begun.
             return;
         }

@@ -54,7 +54,6 @@ pub use drains::Drains;
 pub use failure::Failure;
 pub use hash::hash;
 pub use look::{AddressLook, AddressState, CircuitState, EndpointLook};
-pub use pick::Asked;
 pub use pool::{AddressPool, Link, Pool};
 pub use pools::Pools;
 pub use registry::Registry;
@@ -69,7 +68,7 @@ pub use tls::{EndpointTls, TlsError};
 pub use try_guard::Try;
 pub use upstream_state::UpstreamState;
 pub use url::{EndpointUrl, InvalidEndpointUrl};
-pub use usable::{NoEndpoint, Outlook, Unready};
+pub use usable::{Asked, NoEndpoint, Outlook, Unready};
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,8 +3,7 @@
 //! the request may be the probe of an open circuit, or goes to the best that can be used.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::address::Address;
 use super::candidates::{Candidate, Candidates, List};
@@ -12,7 +11,7 @@ use super::circuit::Ticket;
 use super::hash::{FEW, Table, hash as text_hash, lot};
 use super::rules::Balance;
 use super::try_guard::Try;
-use super::usable::NoEndpoint;
+use super::usable::{Asked, NoEndpoint};
 use super::{Endpoint, Upstream};
 
 /// All of so many are compared; of more, two.
@@ -25,21 +24,6 @@ const BOUNDED: f32 = 1.25;
 const ALWAYS_ROOM: f32 = 4.0;
 /// The share with which a slow start begins.
 const SLOW: f32 = 0.1;
-
-/// What is to be known about a request, or a try of it.
-#[derive(Debug)]
-pub struct Asked<'a> {
-    /// The time.
-    pub now: Instant,
-    /// The hash of what it is told apart by, where that is asked for.
-    pub hash: u64,
-    /// Whether it can be sent again.
-    pub repeatable: bool,
-    /// How long a try takes at most.
-    pub longest: Duration,
-    /// Where it was tried before.
-    pub tried: &'a [Arc<Address>],
-}
 
 impl Candidates {
     /// Picks an address.
@@ -104,13 +88,9 @@ impl Candidates {
 
     /// Makes the request the probe of a circuit that waits for one.
     fn probe(&self, list: &List, all_open: bool, asked: &Asked<'_>) -> Option<Try> {
-        let what = (all_open, asked.repeatable);
         let probe = |one: &std::rc::Rc<Candidate>| {
             let address = &one.pool.address;
-            if !self
-                .upstream
-                .wants_probe(address, what, asked.tried, asked.now)
-            {
+            if !self.upstream.wants_probe(address, all_open, asked) {
                 return None;
             }
             let ticket = address.circuit.probe(all_open, asked.longest, asked.now)?;

@@ -18,7 +18,7 @@ use super::pool::AddressPool;
 
 /// How long a client is expected to wait for an answer, however fast the endpoint is otherwise.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// For how long a probe whose client may have left goes on, where nobody knows how long answers take.
+/// For how long a probe whose client may have left, or is slow, goes on, where nobody knows how long answers take.
 const PROBE_PATIENCE: Duration = Duration::from_millis(500);
 /// And at least, where that is known.
 const PROBE_HURRY: Duration = Duration::from_millis(50);
@@ -96,17 +96,28 @@ impl Try {
 
     /// Whether it is the probe of an open circuit.
     pub fn is_probe(&self) -> bool {
-        matches!(self.ticket, Ticket::Probe(_))
+        match self.ticket {
+            Ticket::Probe(lease) => self.address().circuit.is_held_by(lease),
+            Ticket::Closed(_) | Ticket::Unguarded => false,
+        }
     }
 
-    /// How long a client that has ended its half of the connection is waited for: `usual`, or, while a probe
-    /// keeps all others from the endpoint, twice as long as that takes to answer on average.
-    pub fn half_closed_patience(&self, usual: Duration) -> Duration {
+    /// How long its client is waited for, which has ended its half of the connection or has not sent all of the
+    /// request: `usual`, or, while a probe keeps all others from the endpoint, twice as long as that takes to
+    /// answer on average.
+    pub fn patience_with_client(&self, usual: Duration) -> Duration {
         if !self.is_probe() {
             return usual;
         }
         let average = self.candidate.pool.address.load.average();
         average.map_or(PROBE_PATIENCE, |it| (it * 2).clamp(PROBE_HURRY, usual))
+    }
+
+    /// Lets another request be the probe: this one waits for its client.
+    pub fn give_way(&self, now: Instant) {
+        if let Ticket::Probe(lease) = self.ticket {
+            self.address().circuit.give_way(lease, now);
+        }
     }
 
     /// Whether a client that leaves after this time has waited for longer than it should have to.

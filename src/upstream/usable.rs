@@ -13,8 +13,29 @@ use super::candidates::share;
 use super::rules::Balance;
 use super::{Endpoint, Upstream};
 
-/// How long an open circuit waits for a request that can be repeated; after that any is its probe.
+/// How long an open circuit waits for a request that can be repeated and is at hand; after that any is its
+/// probe.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits for one that is at hand while no endpoint can be used: the client of any other one may
+/// take as long as it likes, and everybody waits for a probe.
+const PATIENCE_OF_ALL: Duration = Duration::from_secs(1);
+
+/// What is to be known about a request, or a try of it.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The hash of what it is told apart by, where that is asked for.
+    pub hash: u64,
+    /// Whether it can be sent again.
+    pub repeatable: bool,
+    /// All of it is at hand: its client will not be waited for.
+    pub whole: bool,
+    /// How long a try takes at most.
+    pub longest: Duration,
+    /// Where it was tried before.
+    pub tried: &'a [Arc<Address>],
+}
 
 /// Why there is nothing to send a request to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,22 +155,44 @@ impl Upstream {
         self.rules.breaker.is_some() && address.circuit.is_open()
     }
 
-    /// Whether the circuit of an address waits for such a request as its probe. Where there are checks
-    /// they find out, unless there is nothing else to send the request to.
+    /// Whether the circuit of an address waits for such a request as its probe. With `all_open` there is nothing
+    /// else to send it to.
     pub(super) fn wants_probe(
         &self,
         address: &Arc<Address>,
-        (all_open, repeatable): (bool, bool),
-        tried: &[Arc<Address>],
-        now: Instant,
+        all_open: bool,
+        asked: &Asked<'_>,
     ) -> bool {
-        let was_tried = || tried.iter().any(|it| Arc::ptr_eq(it, address));
-        if !self.is_open(address) || !all_open && (self.rules.health.is_some() || was_tried()) {
+        let was_tried = || asked.tried.iter().any(|it| Arc::ptr_eq(it, address));
+        if !self.is_open(address) || !all_open && was_tried() {
             return false;
         }
-        let is_due = |at| address.circuit.until_probe(all_open, at).is_zero();
-        let waited = || now.checked_sub(PATIENCE).is_some_and(is_due);
-        is_due(now) && (repeatable || all_open || waited())
+        let Some(patience) = self.patience_of_probe(all_open, asked) else {
+            return false;
+        };
+        let then = asked.now.checked_sub(patience);
+        let circuit = &address.circuit;
+        then.is_some_and(|at| {
+            circuit.until_probe(all_open, at).is_zero() && !circuit.gave_way_after(at)
+        })
+    }
+
+    /// For how long a probe has to have been due before such a request becomes it. Where there are checks they
+    /// find out, and no client has to, unless there is nothing else to send the request to: then it gives the
+    /// next check the time to.
+    fn patience_of_probe(&self, all_open: bool, asked: &Asked<'_>) -> Option<Duration> {
+        let checks = match &self.rules.health {
+            Some(health) if all_open => health.interval + health.timeout,
+            Some(_) => return None,
+            None => Duration::ZERO,
+        };
+        let better = match (all_open, asked.whole) {
+            (true, true) => Duration::ZERO,
+            (true, false) => PATIENCE_OF_ALL,
+            (false, true) if asked.repeatable => Duration::ZERO,
+            (false, _) => PATIENCE,
+        };
+        Some(checks.max(better))
     }
 
     /// Whether it is due that one request finds out whether an address serves again, whose checks fail as
@@ -241,9 +284,16 @@ impl Upstream {
         let Best {
             places, all_well, ..
         } = self.best(standings(&all), &[], now);
-        let asked = (places.is_empty(), repeatable);
+        let asked = Asked {
+            now,
+            hash: 0,
+            repeatable,
+            whole: true,
+            longest: Duration::ZERO,
+            tried: &[],
+        };
         let probe = |(_, address, _): &&(_, Arc<Address>, _)| {
-            !all_well && self.wants_probe(address, asked, &[], now)
+            !all_well && self.wants_probe(address, places.is_empty(), &asked)
         };
         let trial = |(_, address, _): &&(_, Arc<Address>, _)| {
             places.is_empty() && self.wants_trial(address, &[], now)

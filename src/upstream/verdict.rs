@@ -54,7 +54,9 @@ impl Upstream {
                 // No verdict: the lease is free once the try is dropped, and the next may begin.
                 return;
             }
-            let another_serves = self.others_than(address).any(|one| self.takes_now(&one, now));
+            let another_serves = self
+                .others_than(address)
+                .any(|one| self.takes_now(&one, now));
             address.circuit.probe_failed(lease, another_serves, now);
             let (upstream, endpoint) = (&self.name, address.socket);
             tracing::debug!(%upstream, %endpoint, reason = &*why.word(), "a probe of an open circuit has failed");

@@ -94,6 +94,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             now: forward.record.now(),
             hash: self.hash,
             repeatable: forward.is_repeatable(self.kept),
+            whole: self.kept.is_whole(),
             longest: rules.connect_timeout + answer.min(forward.route.timeout),
             tried: &self.tried,
         })

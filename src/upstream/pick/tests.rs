@@ -1,8 +1,11 @@
 mod probes;
 mod trouble;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
-use crate::upstream::address::Check;
+use crate::upstream::address::{Address, Check};
 use crate::upstream::failure::Failure;
 use crate::upstream::pools::Pools;
 use crate::upstream::rules::{HashBy, HealthCall, HealthRules, Rules};
@@ -58,6 +61,7 @@ fn asked(now: Instant) -> Asked<'static> {
         now,
         hash: 0,
         repeatable: true,
+        whole: true,
         longest: SECOND,
         tried: &[],
     }

@@ -218,3 +218,49 @@ fn probes_that_vanish_hold_nobody_up() {
     assert!(took < Duration::from_millis(1300), "{took:?}");
     assert_eq!(most.load(Relaxed), 1, "probes at once");
 }
+
+/// The upload may take as long as it likes, and everybody else waits for the probe.
+#[test]
+fn a_probe_that_waits_for_its_client_holds_nobody_up() {
+    let service = Upstream::start(|peer| {
+        loop {
+            let request = peer.request()?;
+            if request.target == "/reset" {
+                return Err(Gone);
+            }
+            peer.reply(&request, b"")?;
+        }
+    });
+    let rules = "retry = \"off\"\nbreaker = { failures = 1, cool_down = \"300ms\" }";
+    let gateway = gateway(&[&service], rules);
+    gateway.ask(&Request::get("/x")).is(200);
+    eventually("the circuit to open", || {
+        (gateway.ask(&Request::get("/reset")).status == 503).then_some(())
+    });
+    let before = service.connections();
+    let request = Request::post("/x", "0123456789");
+    // The first one comes too soon: requests that are at hand are waited for.
+    let mut refused = 0;
+    let mut upload = eventually("an upload to be the probe", || {
+        let mut client = gateway.connect();
+        client.send(request.head_bytes()).send("01234");
+        client.patience(Duration::from_millis(10));
+        eventually("a probe or a refusal", || {
+            if client.some().is_ok() {
+                refused += 1;
+                return Some(None);
+            }
+            (service.connections() > before).then_some(Some(()))
+        })
+        .map(|()| client)
+    });
+    assert!(refused > 0);
+    let begun = Instant::now();
+    eventually("the circuit to close", || {
+        (gateway.ask(&Request::get("/x")).status == 200).then_some(())
+    });
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    upload.patience(Duration::from_secs(10)).send("56789");
+    upload.answer().is(200);
+}

@@ -29,6 +29,8 @@ enum Deadline {
     Asking(Duration),
     Slow(Step),
     HalfClosed,
+    /// A probe waits for its client, and everybody for the probe.
+    GiveWay,
     Look,
 }
 
@@ -56,6 +58,7 @@ impl Attempt<'_, '_> {
             ready!(client.alarm.poll_due(cx, due));
             match deadline {
                 Deadline::Look => self.looked = Instant::now(),
+                Deadline::GiveWay => self.current.give_way(Instant::now()),
                 Deadline::Slow(Step::AskForRoom) => {
                     self.paces.settle(client.end.segment());
                     client.end.ask_for_room();
@@ -123,6 +126,12 @@ impl Attempt<'_, '_> {
                 Deadline::Service(TimeOut::Idle, service_idle),
             ),
         };
+        let is_slow_probe = self.sent.is_none() && self.up.reads && self.current.is_probe();
+        let give_way = is_slow_probe.then(|| {
+            let patience = self.current.patience_with_client(HALF_CLOSED);
+            (self.started + patience, Deadline::GiveWay)
+        });
+        let next = earlier(next, give_way);
         let slow = self.paces.due();
         let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
         let about_client = if self.half_closed {
@@ -130,7 +139,7 @@ impl Attempt<'_, '_> {
             let patience = if self.answering {
                 HALF_CLOSED
             } else {
-                self.current.half_closed_patience(HALF_CLOSED)
+                self.current.patience_with_client(HALF_CLOSED)
             };
             Some((since + patience, Deadline::HalfClosed))
         } else {

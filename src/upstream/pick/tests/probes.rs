@@ -42,3 +42,37 @@ fn a_request_probes_all_of_them_if_none_can_be_used() {
     let tried = [candidates.address(probe.candidate().endpoint)];
     assert!(candidates.pick(&retried(&tried, due)).unwrap().is_probe());
 }
+
+#[test]
+fn a_request_that_is_still_to_come_is_the_probe_of_nothing_at_once() {
+    let now = Instant::now();
+    for (count, due, patience) in [(1, 5, 1), (2, 30, 10)] {
+        let candidates = balanced(&vec![1; count], Balance::LeastRequests);
+        candidates.refuse(0, now);
+        let upload = |at| Asked {
+            whole: false,
+            ..asked(at)
+        };
+        let is_probe = |asked: &Asked<'_>| candidates.pick(asked).is_ok_and(|one| one.is_probe());
+        let (due, long) = (now + due * SECOND, SECOND * patience);
+        let shortly_before = due + long - SECOND / 2;
+        assert!(!is_probe(&upload(due)));
+        assert!(!is_probe(&upload(shortly_before)));
+        assert!(is_probe(&asked(shortly_before)));
+        let at = due + long;
+        let probe = candidates.pick(&upload(at)).unwrap();
+        assert!(probe.is_probe());
+
+        // It waits for its client, and others do not wait for it.
+        assert!(!is_probe(&asked(at)));
+        probe.give_way(at);
+        assert!(!probe.is_probe());
+        assert!(!is_probe(&upload(at)), "one slow client after another");
+        let next = candidates.pick(&asked(at)).unwrap();
+        assert!(next.is_probe());
+        drop(probe);
+        assert!(next.is_probe());
+        candidates.upstream.answered(&next, None, false, at);
+        assert!(!candidates.address(0).circuit.is_open());
+    }
+}

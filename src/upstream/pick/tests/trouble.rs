@@ -64,12 +64,12 @@ fn a_probe_whose_client_leaves_is_no_verdict() {
         if let Some(average) = average {
             candidates.address(0).load.note_time(average);
         }
-        probe.half_closed_patience(5 * SECOND)
+        probe.patience_with_client(5 * SECOND)
     };
     assert_eq!(hurry(None), SECOND / 2);
     assert_eq!(hurry(Some(SECOND)), 2 * SECOND);
     let other = candidates.pick(&asked(due)).unwrap();
-    assert_eq!(other.half_closed_patience(5 * SECOND), 5 * SECOND);
+    assert_eq!(other.patience_with_client(5 * SECOND), 5 * SECOND);
 }
 
 #[test]
@@ -343,4 +343,23 @@ fn endpoints_that_take_nothing_are_no_others() {
     candidates.upstream.failed(&probe, Failure::Refused, due);
     let address = candidates.address(0);
     assert_eq!(address.circuit.until_probe(false, due), 30 * SECOND);
+}
+
+#[test]
+fn checks_go_before_requests_as_probes_of_the_only_endpoint() {
+    let (candidates, now) = (checked(&[1]), Instant::now());
+    candidates.refuse(0, now);
+    candidates.check(0, Check::Down, now);
+    // A check every second, which may take a second.
+    for seconds in [5, 6] {
+        let at = now + seconds * SECOND;
+        let refused = candidates.pick(&asked(at)).unwrap_err();
+        assert!(
+            matches!(refused, NoEndpoint::CircuitsOpen(_)),
+            "{refused:?}"
+        );
+        assert!(candidates.upstream.outlook(true, at).is_err());
+    }
+    let probe = candidates.pick(&asked(now + 7 * SECOND)).unwrap();
+    assert!(probe.is_probe());
 }
