@@ -18,10 +18,10 @@ use super::pool::AddressPool;
 
 /// How long a client is expected to wait for an answer, however fast the endpoint is otherwise.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// However fast an endpoint is otherwise, so long it may take once.
+const HURRY: Duration = Duration::from_millis(50);
 /// For how long a probe whose client may have left, or is slow, goes on, where nobody knows how long answers take.
 const PROBE_PATIENCE: Duration = Duration::from_millis(500);
-/// And at least, where that is known.
-const PROBE_HURRY: Duration = Duration::from_millis(50);
 /// How many times as long as the endpoint takes on average. Long polls are slow without a fault.
 const TIMES_AVERAGE: u32 = 10;
 
@@ -110,7 +110,7 @@ impl Try {
             return usual;
         }
         let average = self.candidate.pool.address.load.average();
-        average.map_or(PROBE_PATIENCE, |it| (it * 2).clamp(PROBE_HURRY, usual))
+        average.map_or(PROBE_PATIENCE, |it| (it * 2).clamp(HURRY, usual))
     }
 
     /// Lets another request be the probe: this one waits for its client.
@@ -122,8 +122,17 @@ impl Try {
 
     /// Whether a client that leaves after this time has waited for longer than it should have to.
     pub fn tries_patience(&self, waited: Duration) -> bool {
+        waited >= self.times_average().map_or(PATIENCE, |it| it.max(PATIENCE))
+    }
+
+    /// Whether the endpoint takes much longer than usual, which a client may know better than the circuit.
+    pub fn is_late(&self, waited: Duration) -> bool {
+        waited >= self.times_average().map_or(HURRY, |it| it.max(HURRY))
+    }
+
+    fn times_average(&self) -> Option<Duration> {
         let average = self.candidate.pool.address.load.average();
-        waited >= average.map_or(PATIENCE, |it| PATIENCE.max(it * TIMES_AVERAGE))
+        average.map(|it| it * TIMES_AVERAGE)
     }
 }
 

@@ -38,6 +38,12 @@ impl Upstream {
         self.note_failure(attempt, (why, Row::Answers), now);
     }
 
+    /// Notes that a client has left for whom a try was late. That is no failure; but an endpoint that swallows
+    /// requests must not look idle.
+    pub fn was_late(&self, attempt: &Try, now: Instant) {
+        attempt.address().load.penalise(now);
+    }
+
     fn note_failure(&self, attempt: &Try, failed: (Failure, Row), now: Instant) {
         let (why, _) = failed;
         let address = attempt.address();

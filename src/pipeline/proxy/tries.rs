@@ -103,13 +103,9 @@ impl<'f, 'r> Tries<'f, 'r> {
     /// Notes what came of a try that has failed.
     fn note_failure(&mut self, failed: &Try, error: &AttemptError) {
         let (upstream, now) = (self.forward.upstream, self.forward.record.now());
+        let has_left = matches!(error.cause, Cause::ClientLeft) && error.phase != Phase::Body;
         let why = match error.failure() {
-            None if matches!(error.cause, Cause::ClientLeft)
-                && error.phase != Phase::Body
-                && failed.tries_patience(error.waited) =>
-            {
-                Some(Failure::Impatient)
-            }
+            None if has_left && failed.tries_patience(error.waited) => Some(Failure::Impatient),
             why => why,
         };
         if let Some(why) = why {
@@ -127,6 +123,8 @@ impl<'f, 'r> Tries<'f, 'r> {
                 _ => {}
             }
             self.note(failed, why, error.waited);
+        } else if has_left && failed.is_late(error.waited) {
+            upstream.was_late(failed, now);
         } else if error.phase != Phase::Body && error.is_of_neither() {
             failed.does_not_count();
         }

@@ -264,3 +264,35 @@ fn a_probe_that_waits_for_its_client_holds_nobody_up() {
     upload.patience(Duration::from_secs(10)).send("56789");
     upload.answer().is(200);
 }
+
+#[test]
+fn an_endpoint_that_swallows_what_clients_in_a_hurry_ask_does_not_look_idle() {
+    let (bad, answers) = swallowing();
+    answers.store(true, Relaxed);
+    let good = Upstream::echo();
+    let gateway = gateway(&[&bad, &good], "");
+    eventually("both to be known", || {
+        gateway.ask(&Request::get("/x")).is(200);
+        let both = bad.connections() > 0 && good.connections() > 0;
+        both.then_some(())
+    });
+    answers.store(false, Relaxed);
+    // Less than a second, of which several have to be lost for the circuit to open.
+    let hurry = Duration::from_millis(700);
+    let mut lost = 0;
+    for _ in 0..24 {
+        let mut client = gateway.connect();
+        client.patience(hurry).send(Request::get("/x").bytes());
+        if matches!(client.ending(), Ending::Whole(answer) if answer.status == 200) {
+            continue;
+        }
+        client.reset();
+        lost += 1;
+        let left = |lines: Vec<serde_json::Value>| {
+            let left = lines.iter().filter(|line| line["status"] == 499);
+            left.count() == lost
+        };
+        eventually("its line", || left(gateway.access_log(1)).then_some(()));
+    }
+    assert!((1..=4).contains(&lost), "{lost} were lost");
+}
