@@ -26,7 +26,16 @@ pub(super) async fn connect(
     first: &Arc<Address>,
     patience: Duration,
 ) -> Result<Connected, ConnectError> {
+    let mut silence = Silence {
+        state,
+        begun: Instant::now(),
+        longest: STAGGER.min(patience / 2),
+    };
     let connected = timeout(patience, within(state, first, patience)).await;
+    let was_first = matches!(&connected, Ok(Ok((_, address))) if Arc::ptr_eq(address, first));
+    if was_first {
+        silence.longest = Duration::MAX;
+    }
     connected.unwrap_or(Err(ConnectError::TimedOut(patience)))
 }
 
@@ -113,6 +122,23 @@ async fn race(
                 Err(_) => {}
             },
             () = overtaking => {}
+        }
+    }
+}
+
+/// That an address does not answer, which may be because the service has moved: its name is looked up again,
+/// also if nobody waits for the connection any longer.
+struct Silence<'s> {
+    state: &'s EndpointState,
+    begun: Instant,
+    /// How long it may be.
+    longest: Duration,
+}
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        if self.begun.elapsed() >= self.longest {
+            self.state.want_lookup();
         }
     }
 }

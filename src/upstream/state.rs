@@ -246,7 +246,8 @@ impl EndpointState {
         }
     }
 
-    fn want_lookup(&self) {
+    /// Asks for a lookup of its name: its addresses may be others by now.
+    pub(super) fn want_lookup(&self) {
         if self.is_name && !self.lookup_wanted.swap(true, Relaxed) {
             self.wake.notify_one();
         }

@@ -110,3 +110,53 @@ fn a_name_server_that_is_silent_about_redis_is_asked_once_and_does_not_hold_up_t
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.wait_exit().code(), Some(0));
 }
+
+/// An address that drops what it is sent says as much as one that refuses.
+#[test]
+fn a_service_that_moved_from_an_address_that_is_silent_now_is_found_soon() {
+    for (route, rules) in [
+        ("", "connect_timeout = \"300ms\""),
+        (", timeout = \"400ms\"", ""),
+    ] {
+        let new = Upstream::echo_on([127, 0, 0, 3]);
+        let port = new.address().port();
+        let _old = Silent::on(([127, 0, 0, 2], port).into());
+        let gateway = Gateway::start_with_names(
+            &format!(
+                "[routes]\n\"/\" = {{ upstream = \"up\"{route} }}\n[upstreams.up]\nendpoints = [\"http://up.test:{port}\"]\nretry = \"off\"\nbreaker = \"off\"\n{rules}"
+            ),
+            "up.test 127.0.0.2",
+        );
+        let begun = Instant::now();
+        gateway
+            .ask(&Request::get("/"))
+            .is_refusal(504, "upstream_timeout");
+        gateway.change_names("up.test 127.0.0.3");
+        eventually("the service", || {
+            (gateway.ask(&Request::get("/")).status == 200).then_some(())
+        });
+        // It is looked up every ten seconds anyway.
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(7), "{took:?}");
+    }
+}
+
+#[test]
+fn an_address_that_is_overtaken_has_its_name_looked_up() {
+    let upstream = Upstream::echo_on([127, 0, 0, 3]);
+    let port = upstream.address().port();
+    let _silent = Silent::on(([127, 0, 0, 2], port).into());
+    let gateway = Gateway::to_name(
+        "up.test",
+        port,
+        "keep = 0\nbalance = \"round-robin\"\nbreaker = \"off\"",
+        "127.0.0.2 127.0.0.3",
+    );
+    let begun = Instant::now();
+    eventually("another lookup", || {
+        gateway.ask(&Request::get("/")).is(200);
+        (gateway.lookups("up.test") > 1).then_some(())
+    });
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(7), "{took:?}");
+}
