@@ -13,7 +13,7 @@ use super::address::ConnectError;
 use super::hash::{Table, hash};
 use super::moment::millis;
 use super::pool::{AddressPool, Pool};
-use super::usable::Standing;
+use super::usable::{Standing, share};
 use super::{Endpoint, RetryRules, Upstream};
 
 /// One upstream, for one worker.
@@ -217,11 +217,6 @@ impl Candidates {
             all,
         }));
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "small numbers")]
-pub(super) fn share(weight: u32, addresses: usize) -> f32 {
-    weight as f32 / addresses.max(1) as f32
 }
 
 impl Candidate {

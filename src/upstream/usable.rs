@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::address::{Address, Check};
-use super::candidates::share;
 use super::rules::Balance;
 use super::{Endpoint, Upstream};
 
@@ -347,6 +346,12 @@ fn standings<'a>(all: &'a [(&Endpoint, Arc<Address>, bool)]) -> impl Iterator<It
         is_backup: endpoint.backup,
         is_missing: *missing,
     })
+}
+
+/// The part of an endpoint's weight that each of its addresses has.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+pub(super) fn share(weight: u32, addresses: usize) -> f32 {
+    weight as f32 / addresses.max(1) as f32
 }
 
 impl Endpoint {
