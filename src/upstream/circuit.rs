@@ -20,8 +20,6 @@ use super::failure::Failure;
 use super::moment::{millis, whole_millis};
 use super::rules::BreakerRules;
 
-pub use self::standing::Standing;
-
 /// How long nothing may have succeeded before failures in a row open a circuit.
 const QUIET: Duration = Duration::from_millis(250);
 /// The longest cool-down that failed probes lead to.
@@ -62,6 +60,11 @@ pub(super) struct Circuit {
     /// When and why it opened.
     opened: Mutex<Option<(Instant, Failure)>>,
 }
+
+/// How a circuit stands, for another process: how long ago it last succeeded, has failed since, opened, and
+/// began to wait, each in milliseconds and one more, or 0 if it has not; its cool-down in milliseconds; and why
+/// it opened, as [`Failure::number`] has it.
+pub type Standing = [u64; 6];
 
 /// Which failures are looked at in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

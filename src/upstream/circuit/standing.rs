@@ -7,12 +7,7 @@ use crate::lock::lock;
 
 use super::super::failure::Failure;
 use super::super::moment::{millis, whole_millis};
-use super::{Circuit, GRAIN};
-
-/// How a circuit stands, for another process: how long ago it last succeeded, has failed since, opened, and
-/// began to wait, each in milliseconds and one more, or 0 if it has not; its cool-down in milliseconds; and why
-/// it opened, as [`Failure::number`] has it.
-pub type Standing = [u64; 6];
+use super::{Circuit, GRAIN, Standing};
 
 impl Circuit {
     /// How it stands, unless nothing was tried yet.

@@ -55,7 +55,7 @@ fn a_request_that_is_still_to_come_is_the_probe_of_nothing_at_once() {
         };
         let is_probe = |asked: &Asked<'_>| candidates.pick(asked).is_ok_and(|one| one.is_probe());
         let (due, long) = (now + due * SECOND, SECOND * patience);
-        let shortly_before = due + long - SECOND / 2;
+        let shortly_before = due + SECOND * (patience - 1) + SECOND / 2;
         assert!(!is_probe(&upload(due)));
         assert!(!is_probe(&upload(shortly_before)));
         assert!(is_probe(&asked(shortly_before)));
