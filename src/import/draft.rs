@@ -17,9 +17,6 @@ pub(super) struct Draft {
     pub server: Vec<Pair>,
     pub redis: Vec<Pair>,
     pub routes: Vec<Route>,
-    /// Routes in the place of those that keep callers out and cannot be taken over: they refuse what
-    /// another route would take.
-    pub refusals: Vec<Route>,
     pub upstreams: Vec<Upstream>,
     pub tiers: Vec<Limit>,
     pub policies: Vec<Limit>,
@@ -46,8 +43,6 @@ pub(super) struct Route {
     pub pairs: Vec<Pair>,
     /// The policies that hold for it.
     pub limits: Vec<String>,
-    /// Whether anonymous callers are kept out. In the text the protected prefixes say so.
-    pub wants_key: bool,
 }
 
 /// An upstream with keys of its own.

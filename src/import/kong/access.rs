@@ -64,6 +64,11 @@ pub(super) fn consumers(
     for consumer in entries(document, "consumers") {
         let was = called(consumer);
         let place = format!("consumer {was}");
+        if plugins.is_malformed(consumer) {
+            let what = "the whole consumer, for it has a value of another type than Kong takes";
+            notes.left_out(&place, what);
+            continue;
+        }
         if let Some(plugin) = plugins.closing_consumer(consumer) {
             notes.left_out(
                 &place,
@@ -117,8 +122,11 @@ pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static
     let denies = ["deny", "blacklist"]
         .iter()
         .any(|key| !strings(plugin.config, key).is_empty());
-    if denies || allow.is_empty() {
+    if denies {
         return Err(", which denies groups: here those that are allowed are listed");
+    }
+    if allow.is_empty() {
+        return Err(", which lists nobody");
     }
     let groups: Vec<String> = allow
         .iter()
@@ -128,8 +136,8 @@ pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static
     Ok(())
 }
 
-/// What `ip-restriction` asks of a route.
-pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Vec<Pair> {
+/// What `ip-restriction` asks of a route, or what is to be said behind its name.
+pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Result<Vec<Pair>, &'static str> {
     let both = |new, old| {
         let mut networks = strings(plugin.config, new);
         networks.extend(strings(plugin.config, old));
@@ -142,9 +150,13 @@ pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Vec<Pair> {
     let written = sides
         .into_iter()
         .filter(|(_, networks)| !networks.is_empty());
-    written
+    let pairs: Vec<Pair> = written
         .map(|(key, networks)| (key, list(&networks)))
-        .collect()
+        .collect();
+    if pairs.is_empty() {
+        return Err(", which lists no address");
+    }
+    Ok(pairs)
 }
 
 /// A valid name for a group. Two groups never get the same one.

@@ -1,97 +1,60 @@
-//! What Kong keeps closed stays closed, though protection goes by path here and not by route: which open
-//! routes get an exception, and which requests are refused because the route that keeps callers from them
-//! could not be taken over.
+//! What Kong keeps closed stays closed, though routes are preferred by the length of their prefix here, and
+//! protection goes by path and not by route. This is the one place that decides whether what a route takes
+//! is open: given all closed routes to which Kong may give some of its requests, also those that could not
+//! be taken over.
 
-use serde_json::Value;
-
-use super::differences::goes_on;
-use super::{called, strings};
-use crate::import::draft::{Draft, Route, inline, quoted};
-use crate::import::{Notes, free_name};
+use super::matching::{Made, Table, clash, common_methods, covers, goes_on, is_below};
+use super::preferred::prefer;
+use crate::import::Notes;
+use crate::import::draft::{Draft, Protected};
 use crate::route::PathPrefix;
 
-/// Opens what Kong has open under a protected prefix, where no protected route takes such requests too.
-pub(super) fn exceptions(draft: &mut Draft, notes: &mut Notes) {
-    let mut public: Vec<String> = Vec::new();
-    for open in draft.routes.iter().filter(|route| !route.wants_key) {
-        let holds = |methods: &[String]| shared(methods, &open.methods);
-        let prefix = open.prefix.to_ascii_lowercase();
-        let covered = draft.protected.iter().any(|entry| {
-            holds(&entry.methods) && covers(&entry.prefix.to_ascii_lowercase(), &prefix)
-        });
-        if !covered {
-            continue;
-        }
-        let at = format!("route {}", open.name);
-        let same = |entry: &str| is_read_as(entry, &open.prefix);
-        if draft.protected.iter().any(|entry| same(&entry.prefix)) {
-            notes.differs(&at, "wants a key here, too, as another route of its prefix does: protection goes by path and method");
-        } else if let Some(closed) = closed_elsewhere(draft, &open.prefix) {
-            notes.differs(&at, format!("wants a key here, too: an exception from protection holds for all hosts, and on other hosts these are paths of the route {closed}"));
-        } else if !public.contains(&open.prefix) {
-            public.push(open.prefix.clone());
-        }
+/// Closes what would be open here and is not there, and writes the routes into the draft.
+pub(super) fn close(mut table: Table, draft: &mut Draft, notes: &mut Notes) {
+    let mut at = 0;
+    while let Some(lost) = table.lost.get(at).cloned() {
+        refuse(&mut table, lost, notes);
+        at += 1;
     }
-    draft.public = public;
+    prefer(&mut table, notes);
+    protect(&mut table, draft, notes);
+    exceptions(&table, draft, notes);
+    longer_segments(&table, notes);
+    longer_hosts(&table, notes);
+    draft.routes = table.kept.into_iter().map(|made| made.route).collect();
 }
 
-/// The protected route that takes requests under an open prefix: those for hosts that no route of this
-/// prefix has.
-fn closed_elsewhere<'d>(draft: &'d Draft, prefix: &str) -> Option<&'d str> {
-    let beside = |host: Option<&str>| {
-        let mut same = draft.routes.iter().filter(|route| route.prefix == prefix);
-        same.any(|route| takes_host(route, host))
+/// What another route would take of one that keeps callers out and is lost is refused.
+fn refuse(table: &mut Table, mut lost: Made, notes: &mut Notes) {
+    let kept = &mut table.kept;
+    let takes = |made: &&Made| {
+        !made.is_refusal()
+            && covers(&made.route.prefix, &lost.route.prefix)
+            && !(lost.wants_key && made.wants_key)
+            && made.shares_requests(&lost)
     };
-    let closed = draft.routes.iter().find(|route| {
-        let hosts = route.hosts.iter().map(|host| Some(&**host));
-        let any = route.hosts.is_empty().then_some(None);
-        route.wants_key && covers(&route.prefix, prefix) && !hosts.chain(any).all(beside)
-    });
-    closed.map(|route| &*route.name)
-}
-
-/// Whether a route has all requests for a host (a wildcard, too), or for any.
-fn takes_host(route: &Route, host: Option<&str>) -> bool {
-    route.hosts.is_empty()
-        || host.is_some_and(|host| route.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
-}
-
-/// What another route would take of those that keep callers out and were left out is refused.
-pub(super) fn refuse(draft: &mut Draft, notes: &mut Notes) {
-    for mut refusal in std::mem::take(&mut draft.refusals) {
-        let is_refusal = |route: &Route| route.pairs == refusal.pairs;
-        let same = |route: &mut Route| is_refusal(route) && clash(route, &refusal);
-        let earlier: Vec<Route> = draft.routes.extract_if(.., same).collect();
-        for earlier in earlier {
-            join(&mut refusal.hosts, earlier.hosts);
-            join(&mut refusal.methods, earlier.methods);
-        }
-        let takes = |route: &&Route| {
-            route.pairs != refusal.pairs
-                && covers(&route.prefix, &refusal.prefix)
-                && !(refusal.wants_key && route.wants_key)
-                && shared_hosts(&route.hosts, &refusal.hosts)
-                && shared(&route.methods, &refusal.methods)
-        };
-        let Some(name) = draft.routes.iter().find(takes).map(|it| it.name.clone()) else {
-            continue;
-        };
-        let at = format!("route {}", refusal.name);
-        let prefix = &refusal.prefix;
-        notes.left_out(&at, format!("requests under `{prefix}` get 503 in the place of it: the route {name} would take them, and let more callers in"));
-        for lost in draft.routes.extract_if(.., |route| clash(route, &refusal)) {
-            let at = format!("route {}", lost.name);
-            notes.left_out(&at, format!("`{}`: the whole route, for it would take requests that the route {} keeps callers from", lost.prefix, refusal.name));
-        }
-        let is_used = |name: &str| draft.routes.iter().any(|other| other.name == name);
-        let name = free_name(&refusal.name, is_used);
-        let wants_key = false;
-        draft.routes.push(Route {
-            name,
-            wants_key,
-            ..refusal
-        });
+    let Some(name) = kept.iter().find(takes).map(|it| it.route.name.clone()) else {
+        return;
+    };
+    let same = |made: &mut Made| made.is_refusal() && clash(&made.route, &lost.route);
+    let earlier: Vec<Made> = kept.extract_if(.., same).collect();
+    for Made { route, .. } in earlier {
+        join(&mut lost.route.hosts, route.hosts);
+        join(&mut lost.route.methods, route.methods);
     }
+    let at = format!("route {}", lost.route.name);
+    let prefix = &lost.route.prefix;
+    notes.left_out(&at, format!("requests under `{prefix}` get 503 in the place of it: the route {name} would take them, and let more callers in"));
+    for out in kept.extract_if(.., |made| clash(&made.route, &lost.route)) {
+        let at = format!("route {}", out.route.name);
+        notes.left_out(&at, format!("`{}`: the whole route, for it would take requests that the route {} keeps callers from", out.route.prefix, lost.route.name));
+        if out.keeps_out() {
+            table.lost.push(out.into_lost());
+        }
+    }
+    lost.route.name = table.unused_name(&lost.route.name);
+    lost.wants_key = false;
+    table.kept.push(lost);
 }
 
 /// Adds to a list, of which an empty one stands for everything.
@@ -107,177 +70,175 @@ fn join(list: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// Whether two routes match the same requests, and neither more closely.
-pub(super) fn clash(one: &Route, other: &Route) -> bool {
-    let common = |one: &[String], other: &[String]| {
-        let equal = |own: &String| other.iter().any(|other| own.eq_ignore_ascii_case(other));
-        one.is_empty() && other.is_empty() || one.iter().any(equal)
-    };
-    one.prefix == other.prefix
-        && common(&one.hosts, &other.hosts)
-        && common(&one.methods, &other.methods)
+/// Protects the prefixes of routes that want a key, and of those that Kong may take for one.
+fn protect(table: &mut Table, draft: &mut Draft, notes: &mut Notes) {
+    let closed = table
+        .kept
+        .iter()
+        .chain(&table.lost)
+        .filter(|it| it.wants_key);
+    let closed: Vec<Made> = closed.cloned().collect();
+    for made in table.kept.iter().filter(|made| made.wants_key) {
+        add_protected(draft, &made.route.prefix, &made.route.methods);
+    }
+    for open in table.kept.iter_mut().filter(|made| !made.wants_key) {
+        for closed in &closed {
+            if !open.may_lose_to(closed) {
+                continue;
+            }
+            let (prefix, methods) = (&open.route.prefix, &closed.route.methods);
+            open.keyed_for.push(methods.clone());
+            let has = |entry: &Protected| {
+                covers(&entry.prefix, prefix)
+                    && (entry.methods.is_empty()
+                        || !methods.is_empty()
+                            && methods.iter().all(|own| entry.methods.contains(own)))
+            };
+            if !draft.protected.iter().any(has) {
+                add_protected(draft, prefix, methods);
+            }
+            if !open.is_refusal() {
+                let what = format!(
+                    "wants a key here, too: Kong may give some of its requests to the route {}, and protection goes by path and method",
+                    closed.route.name
+                );
+                notes.differs(&format!("route {}", open.route.name), what);
+            }
+        }
+    }
 }
 
-/// A route that answers in the place of one which cannot be taken over; `path` may be a regular
-/// expression. With `wants_key` a key is all that this one asked for.
-pub(super) fn refusal(route: &Value, path: &str, wants_key: bool) -> Route {
-    let mut hosts = hosts(route);
-    // One that cannot be said here stands for all.
-    if !hosts.iter().all(|host| is_host(host)) {
-        hosts.clear();
+fn add_protected(draft: &mut Draft, prefix: &str, methods: &[String]) {
+    let entry = Protected {
+        prefix: prefix.to_owned(),
+        methods: methods.to_vec(),
+    };
+    if !draft.protected.contains(&entry) {
+        draft.protected.push(entry);
     }
-    let answer = [
-        ("status", "503".to_owned()),
-        ("body", quoted("This route was not taken over.\n")),
-    ];
-    Route {
-        name: called(route).to_owned(),
-        prefix: literal_prefix(path),
-        hosts,
-        methods: strings(route, "methods"),
-        pairs: vec![("respond", inline(&answer))],
-        limits: Vec::new(),
-        wants_key,
+}
+
+/// Opens what Kong has open under a protected prefix, where no protected route takes such requests too.
+fn exceptions(table: &Table, draft: &mut Draft, notes: &mut Notes) {
+    let mut public: Vec<String> = Vec::new();
+    let is_open = |made: &&Made| !made.is_keyed() && !made.is_refusal();
+    for open in table.kept.iter().filter(is_open) {
+        let prefix = &open.route.prefix;
+        let (lower, methods) = (prefix.to_ascii_lowercase(), &open.route.methods);
+        let covered = draft.protected.iter().any(|entry| {
+            common_methods(&entry.methods, methods).is_some()
+                && covers(&entry.prefix.to_ascii_lowercase(), &lower)
+        });
+        if !covered {
+            continue;
+        }
+        let at = format!("route {}", open.route.name);
+        let keyed = |made: &Made| made.is_keyed() && is_read_as(&made.route.prefix, prefix);
+        if table.kept.iter().any(keyed)
+            || draft
+                .protected
+                .iter()
+                .any(|entry| is_read_as(&entry.prefix, prefix))
+        {
+            notes.differs(&at, "wants a key here, too, as another route of its prefix does: protection goes by path and method");
+        } else if let Some(closed) = closed_elsewhere(table, prefix) {
+            notes.differs(&at, format!("wants a key here, too: an exception from protection holds for all hosts, and on other hosts these are paths of the route {closed}"));
+        } else if !public.contains(prefix) {
+            public.push(prefix.clone());
+        }
     }
+    // An exception holds for all below it that is not protected itself.
+    for made in &table.kept {
+        let prefix = &made.route.prefix;
+        if public.iter().any(|open| covers(open, prefix)) {
+            for methods in &made.keyed_for {
+                add_protected(draft, prefix, methods);
+            }
+        }
+    }
+    draft.public = public;
+}
+
+/// The protected route that takes requests under an open prefix: those for hosts that no route of this
+/// prefix has.
+fn closed_elsewhere<'m>(table: &'m Table, prefix: &str) -> Option<&'m str> {
+    let beside = |host: Option<&str>| {
+        let mut same = table.kept.iter().filter(|made| made.route.prefix == prefix);
+        same.any(|made| {
+            let mut own = made.route.hosts.iter();
+            // Kong's wildcards have hosts with more labels, too, which none here has.
+            let named = host.filter(|host| !host.starts_with('*'));
+            made.route.hosts.is_empty()
+                || named.is_some_and(|host| own.any(|own| own.eq_ignore_ascii_case(host)))
+        })
+    };
+    let mut all = table.kept.iter().chain(&table.lost);
+    let closed = all.find(|made| {
+        let hosts = made.route.hosts.iter().map(|host| Some(&**host));
+        let any = made.route.hosts.is_empty().then_some(None);
+        let has = covers(&made.route.prefix, prefix) || prefix.starts_with(&made.begins);
+        made.is_keyed() && has && !hosts.chain(any).all(beside)
+    });
+    closed.map(|made| &*made.route.name)
 }
 
 /// Says which paths Kong closes by the beginning of a segment, where an open route takes them here.
-pub(super) fn longer_segments(draft: &Draft, notes: &mut Notes) {
-    for closed in draft.routes.iter().filter(|route| keeps_out(route)) {
-        let takes = |route: &&Route| {
-            !keeps_out(route)
-                && goes_on(&route.prefix, &closed.prefix)
-                && shared_hosts(&route.hosts, &closed.hosts)
-                && shared(&route.methods, &closed.methods)
+fn longer_segments(table: &Table, notes: &mut Notes) {
+    let kept = &table.kept;
+    let all = kept.iter().chain(&table.lost);
+    for closed in all.filter(|made| made.keeps_out() && !made.is_copy) {
+        let takes = |made: &&Made| {
+            made.lets_more_in_than(closed)
+                && goes_on(&made.route.prefix, &closed.route.prefix)
+                && made.shares_requests(closed)
+                && !made.rank.is_surely_before(&closed.rank)
         };
         // `/a` has `/ab` in Kong, and the route for `/` has it here.
-        if let Some(open) = draft.routes.iter().find(takes) {
+        if let Some(open) = kept.iter().find(takes) {
             notes.left_out(
-                &format!("route {}", closed.name),
-                format!("paths that only begin like `{0}`, such as `{0}-old`: the route {1} takes them here, and lets more callers in", closed.prefix, open.name),
+                &format!("route {}", closed.route.name),
+                format!("paths that only begin like `{0}`, such as `{0}-old`: the route {1} takes them here, and lets more callers in", closed.route.prefix, open.route.name),
             );
         }
     }
 }
 
-/// The hosts of a route, each once.
-pub(super) fn hosts(route: &Value) -> Vec<String> {
-    let mut hosts: Vec<String> = Vec::new();
-    for host in strings(route, "hosts") {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    hosts
-}
-
-/// Whether a host can be said here: a name, or `*.` and a name.
-pub(super) fn is_host(host: &str) -> bool {
-    let name = host.strip_prefix("*.").unwrap_or(host);
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    !name.is_empty() && name.bytes().all(plain)
-}
-
-/// Whether a route has rules that keep callers out.
-pub(super) fn keeps_out(route: &Route) -> bool {
-    let rules = ["allow", "ip_allow", "ip_deny", "respond"];
-    route.wants_key || route.pairs.iter().any(|(key, _)| rules.contains(key))
-}
-
-/// The prefix here that has all paths of a regular expression, or of a prefix of Kong's.
-fn literal_prefix(path: &str) -> String {
-    let path = path.trim_start_matches(['~', '^']);
-    let mut literal = String::new();
-    let mut rest = path.chars();
-    if has_alternatives(path) {
-        return "/".to_owned();
-    }
-    while let Some(next) = rest.clone().next() {
-        match next {
-            '\\' => {
-                let escaped = rest.clone().nth(1);
-                // Others, such as `\d`, are classes.
-                let Some(sign) = escaped.filter(char::is_ascii_punctuation) else {
-                    break;
-                };
-                literal.push(sign);
-                rest.next();
+/// Says which hosts Kong closes by a wildcard, where another route takes them here. A key is asked for
+/// whatever the host is.
+fn longer_hosts(table: &Table, notes: &mut Notes) {
+    let all = table.kept.iter().chain(&table.lost);
+    for closed in all.filter(|made| made.rules().next().is_some()) {
+        let wildcards = closed
+            .route
+            .hosts
+            .iter()
+            .filter(|host| host.starts_with("*."));
+        for wildcard in wildcards {
+            let below = |host: &String| {
+                let more = host.matches('.').count() > wildcard.matches('.').count();
+                more && is_below(wildcard, host)
+            };
+            let takes = |made: &&Made| {
+                let hosts = &made.route.hosts;
+                let under = made.route.prefix.starts_with(&closed.begins)
+                    || covers(&made.route.prefix, &closed.route.prefix);
+                under
+                    && (hosts.is_empty() || hosts.iter().any(below))
+                    && common_methods(&made.route.methods, &closed.route.methods).is_some()
+                    && !made.rank.is_surely_before(&closed.rank)
+                    && made.lets_more_in_than(closed)
+            };
+            if let Some(open) = table.kept.iter().find(takes) {
+                notes.left_out(
+                    &format!("route {}", closed.route.name),
+                    format!("hosts with more than one label in the place of the `*` in `{wildcard}`: the route {} takes them here, and lets more callers in", open.route.name),
+                );
             }
-            '.' | '^' | '$' | '(' | '[' | '{' | '+' | '*' | '?' => break,
-            plain => literal.push(plain),
-        }
-        rest.next();
-    }
-    let rest = rest.as_str();
-    // What may be there or not is no part of the beginning.
-    if rest.starts_with(['?', '*', '{']) {
-        literal.pop();
-    }
-    let whole_segment = literal.ends_with('/')
-        || ["", "$", "?$", "?", "(/", "(?:/"].iter().any(|end| {
-            let ends = matches!(*end, "" | "$" | "?" | "?$");
-            if ends {
-                rest == *end
-            } else {
-                rest.starts_with(end)
-            }
-        });
-    let kept = if whole_segment {
-        &*literal
-    } else {
-        literal
-            .rsplit_once('/')
-            .map_or("", |(segments, _)| segments)
-    };
-    PathPrefix::parse(&format!("/{}", kept.trim_matches('/')))
-        .map_or_else(|_| "/".to_owned(), |prefix| prefix.as_str().to_owned())
-}
-
-/// Whether a `|` outside of groups splits a regular expression.
-fn has_alternatives(path: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut signs = path.chars();
-    while let Some(sign) = signs.next() {
-        match sign {
-            '\\' => _ = signs.next(),
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            '|' if depth == 0 => return true,
-            _ => {}
         }
     }
-    false
-}
-
-/// Whether a prefix has all paths of another one.
-fn covers(outer: &str, inner: &str) -> bool {
-    outer == inner || goes_on(outer, inner)
 }
 
 fn is_read_as(one: &str, other: &str) -> bool {
     let prefixes = (PathPrefix::parse(one), PathPrefix::parse(other));
     matches!(prefixes, (Ok(one), Ok(other)) if one.is_read_as(&other))
-}
-
-/// Whether two lists, of which an empty one stands for everything, have something in common.
-fn shared(one: &[String], other: &[String]) -> bool {
-    one.is_empty() || other.is_empty() || one.iter().any(|method| other.contains(method))
-}
-
-fn shared_hosts(one: &[String], other: &[String]) -> bool {
-    let below = |wildcard: &str, host: &str| {
-        let parent = wildcard.strip_prefix('*');
-        parent.is_some_and(|parent| {
-            host.to_ascii_lowercase()
-                .ends_with(&parent.to_ascii_lowercase())
-        })
-    };
-    one.is_empty()
-        || other.is_empty()
-        || one.iter().any(|one| {
-            other.iter().any(|other| {
-                one.eq_ignore_ascii_case(other) || below(one, other) || below(other, one)
-            })
-        })
 }

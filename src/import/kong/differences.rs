@@ -1,14 +1,13 @@
 //! Where Kong would choose another route.
 
+use super::matching::{Made, goes_on};
 use crate::import::Notes;
-use crate::import::draft::{Draft, Route};
 
 /// Says where routes are told apart in another way.
-pub(super) fn differences(draft: &Draft, notes: &mut Notes) {
-    let mut prefixes: Vec<&str> = draft
-        .routes
+pub(super) fn differences(routes: &[Made], notes: &mut Notes) {
+    let mut prefixes: Vec<&str> = routes
         .iter()
-        .map(|route| &*route.prefix)
+        .map(|made| &*made.route.prefix)
         .filter(|prefix| *prefix != "/")
         .collect();
     prefixes.sort_unstable();
@@ -16,27 +15,18 @@ pub(super) fn differences(draft: &Draft, notes: &mut Notes) {
     if !prefixes.is_empty() {
         notes.differs("paths", format!("whole segments are compared: `/a` takes `/a/b`, and no longer `/ab`. This is so for {}", prefixes.join(", ")));
     }
-    for broad in &draft.routes {
-        let longer = draft
-            .routes
-            .iter()
-            .filter(|other| goes_on(&broad.prefix, &other.prefix));
+    for broad in routes {
+        let longer = routes.iter().filter(|other| {
+            goes_on(&broad.route.prefix, &other.route.prefix) && other.shares_requests(broad)
+        });
         for narrow in longer {
-            let more = |route: &Route| {
-                usize::from(!route.hosts.is_empty()) + usize::from(!route.methods.is_empty())
-            };
-            if more(broad) > more(narrow) {
+            // A closed one stands under the longer prefix, too.
+            if broad.rank.is_surely_before(&narrow.rank) && broad.rules().next().is_none() {
                 notes.differs(
-                    &format!("route {}", narrow.name),
-                    format!("its prefix is longer than that of {}, and wins; Kong prefers the route with hosts or methods", broad.name),
+                    &format!("route {}", narrow.route.name),
+                    format!("its prefix is longer than that of {}, and wins; Kong prefers the route with hosts or methods", broad.route.name),
                 );
             }
         }
     }
-}
-
-/// Whether a prefix lies under another one.
-pub(super) fn goes_on(outer: &str, inner: &str) -> bool {
-    let rest = inner.strip_prefix(outer.trim_end_matches('/'));
-    outer != inner && rest.is_some_and(|rest| rest.starts_with('/'))
 }

@@ -1,114 +1,177 @@
-//! The keys of each of Kong's entities and plugins that are taken over, or that lose nothing as long as
-//! they hold what Kong writes by default. Everything else that is set is listed.
+//! The keys of each of Kong's entities and plugins that are taken over, by what they take, and those that
+//! lose nothing as long as they hold what Kong writes by default. Everything else that is set is listed.
 
-use serde_json::Value;
-
-use super::plugins::{Plugin, place};
-use super::{called, entries};
-use crate::import::Notes;
-
-/// What is known of an entity, or of the configuration of a plugin.
-struct Known {
-    /// Keys that are taken over, or only describe.
-    taken: &'static str,
+/// What is known of an entity, or of the configuration of a plugin: the names of keys, apart by blanks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub text: &'static str,
+    /// Lists of strings.
+    pub texts: &'static str,
+    /// Whole numbers.
+    pub numbers: &'static str,
+    pub flags: &'static str,
+    /// Lists of tables.
+    pub lists: &'static str,
+    pub tables: &'static str,
+    /// Whatever they hold is looked at where they are read.
+    pub any: &'static str,
     /// Keys that lose nothing with this value, which is their default.
-    defaults: &'static [(&'static str, &'static str)],
+    pub defaults: &'static [(&'static str, &'static str)],
 }
 
-/// Keys of all entities, which only describe.
-const DESCRIBING: [&str; 6] = ["id", "name", "tags", "created_at", "updated_at", "ws_id"];
+const NOTHING: Known = Known {
+    text: "",
+    texts: "",
+    numbers: "",
+    flags: "",
+    lists: "",
+    tables: "",
+    any: "",
+    defaults: &[],
+};
 
-const SERVICE: Known = Known {
-    taken: "url protocol host port path connect_timeout read_timeout retries tls_verify tls_verify_depth ca_certificates client_certificate enabled routes plugins",
+/// Keys of all entities, which only describe.
+pub(super) const DESCRIBING: [&str; 6] =
+    ["id", "name", "tags", "created_at", "updated_at", "ws_id"];
+
+pub(super) const SERVICE: Known = Known {
+    text: "url protocol host path",
+    numbers: "port connect_timeout read_timeout retries tls_verify_depth",
+    flags: "tls_verify enabled",
+    lists: "routes plugins",
+    any: "ca_certificates client_certificate",
     defaults: &[("write_timeout", "60000")],
+    ..NOTHING
 };
 
 /// How a request is matched is said in another place; which regular expression comes first does not
 /// matter, for there are none.
-const ROUTE: Known = Known {
-    taken: "paths hosts methods strip_path preserve_host protocols service plugins headers snis sources destinations expression regex_priority request_buffering response_buffering",
+pub(super) const ROUTE: Known = Known {
+    texts: "paths hosts methods protocols",
+    flags: "strip_path preserve_host request_buffering response_buffering",
+    lists: "plugins",
+    any: "service headers snis sources destinations expression regex_priority",
     defaults: &[
         ("path_handling", "\"v0\""),
         ("https_redirect_status_code", "426"),
     ],
+    ..NOTHING
 };
 
-const UPSTREAM: Known = Known {
-    taken: "algorithm host_header hash_on hash_on_header hash_on_cookie hash_fallback healthchecks targets client_certificate slots",
+pub(super) const UPSTREAM: Known = Known {
+    text: "algorithm host_header hash_on hash_on_header hash_on_cookie hash_fallback",
+    numbers: "slots",
+    lists: "targets",
+    tables: "healthchecks",
+    any: "client_certificate",
     defaults: &[("hash_on_cookie_path", "\"/\""), ("use_srv_name", "false")],
+    ..NOTHING
 };
 
-const HEALTHCHECKS: Known = Known {
-    taken: "active passive",
+pub(super) const HEALTHCHECKS: Known = Known {
+    tables: "active passive",
     defaults: &[("threshold", "0")],
+    ..NOTHING
 };
 
-const ACTIVE: Known = Known {
-    taken: "type timeout http_path healthy unhealthy concurrency",
+pub(super) const ACTIVE: Known = Known {
+    text: "type http_path",
+    numbers: "concurrency",
+    tables: "healthy unhealthy",
+    // May be a fraction.
+    any: "timeout",
     defaults: &[("https_verify_certificate", "true")],
+    ..NOTHING
 };
 
-const PASSIVE: Known = Known {
-    taken: "type healthy unhealthy",
-    defaults: &[],
+pub(super) const PASSIVE: Known = Known {
+    text: "type",
+    tables: "healthy unhealthy",
+    ..NOTHING
 };
 
-const TARGET: Known = Known {
-    taken: "target weight upstream",
-    defaults: &[],
+/// What counts in a check.
+pub(super) const COUNTS: Known = Known {
+    numbers: "successes http_failures tcp_failures timeouts",
+    any: "interval http_statuses",
+    ..NOTHING
 };
 
-const CONSUMER: Known = Known {
-    taken: "username custom_id keyauth_credentials acls plugins",
-    defaults: &[],
+pub(super) const TARGET: Known = Known {
+    text: "target",
+    numbers: "weight",
+    any: "upstream",
+    ..NOTHING
 };
 
-const KEY: Known = Known {
-    taken: "key ttl consumer",
-    defaults: &[],
+pub(super) const CONSUMER: Known = Known {
+    text: "username custom_id",
+    lists: "keyauth_credentials acls plugins groups",
+    ..NOTHING
 };
 
-const GROUP: Known = Known {
-    taken: "group consumer",
-    defaults: &[],
+pub(super) const KEY: Known = Known {
+    text: "key",
+    numbers: "ttl",
+    any: "consumer",
+    ..NOTHING
+};
+
+pub(super) const GROUP: Known = Known {
+    text: "group",
+    any: "consumer",
+    ..NOTHING
 };
 
 /// A plugin beside its configuration.
-const PLUGIN: Known = Known {
-    taken: "config enabled service route consumer consumer_group instance_name protocols",
-    defaults: &[],
+pub(super) const PLUGIN: Known = Known {
+    text: "instance_name",
+    texts: "protocols",
+    flags: "enabled",
+    tables: "config",
+    any: "service route consumer consumer_group",
+    ..NOTHING
 };
 
 /// The plugins that are taken over.
-const PLUGINS: [(&str, Known); 10] = [
+pub(super) const PLUGINS: [(&str, Known); 10] = [
     (
         "key-auth",
         Known {
-            taken: "key_names key_in_header key_in_query key_in_body hide_credentials anonymous",
+            text: "anonymous",
+            texts: "key_names",
+            flags: "key_in_header key_in_query key_in_body hide_credentials",
             defaults: &[("run_on_preflight", "true")],
+            ..NOTHING
         },
     ),
     (
         "acl",
         Known {
-            taken: "allow whitelist deny blacklist hide_groups_header",
+            texts: "allow whitelist deny blacklist",
+            flags: "hide_groups_header",
             defaults: &[
                 ("always_use_authenticated_groups", "false"),
                 ("include_consumer_groups", "false"),
             ],
+            ..NOTHING
         },
     ),
     (
         "ip-restriction",
         Known {
-            taken: "allow whitelist deny blacklist",
+            texts: "allow whitelist deny blacklist",
             defaults: &[("status", "403")],
+            ..NOTHING
         },
     ),
     (
         "rate-limiting",
         Known {
-            taken: "second minute hour day month year limit_by policy redis redis_host redis_port redis_database redis_username redis_password redis_ssl",
+            text: "limit_by policy redis_host redis_username redis_password",
+            numbers: "second minute hour day month year redis_port redis_database",
+            flags: "redis_ssl",
+            tables: "redis",
             defaults: &[
                 ("error_code", "429"),
                 ("error_message", "\"API rate limit exceeded\""),
@@ -118,58 +181,69 @@ const PLUGINS: [(&str, Known); 10] = [
                 ("redis_timeout", "2000"),
                 ("redis_ssl_verify", "false"),
             ],
+            ..NOTHING
         },
     ),
     (
         "cors",
         Known {
-            taken: "origins methods headers exposed_headers credentials max_age preflight_continue",
+            texts: "origins methods headers exposed_headers",
+            numbers: "max_age",
+            flags: "credentials preflight_continue",
             defaults: &[
                 ("private_network", "false"),
                 ("allow_origin_absent", "true"),
             ],
+            ..NOTHING
         },
     ),
-    (
-        "request-transformer",
-        Known {
-            taken: "remove rename replace add append",
-            defaults: &[],
-        },
-    ),
-    (
-        "response-transformer",
-        Known {
-            taken: "remove rename replace add append",
-            defaults: &[],
-        },
-    ),
+    ("request-transformer", TRANSFORMER),
+    ("response-transformer", TRANSFORMER),
     (
         "request-size-limiting",
         Known {
-            taken: "allowed_payload_size size_unit",
+            text: "size_unit",
+            numbers: "allowed_payload_size",
             defaults: &[("require_content_length", "false")],
+            ..NOTHING
         },
     ),
     (
         "request-termination",
         Known {
-            taken: "status_code message body content_type trigger",
+            text: "message body content_type trigger",
+            numbers: "status_code",
             defaults: &[("echo", "false")],
+            ..NOTHING
         },
     ),
     (
         "correlation-id",
         Known {
-            taken: "header_name generator echo_downstream",
-            defaults: &[],
+            text: "header_name generator",
+            flags: "echo_downstream",
+            ..NOTHING
         },
     ),
 ];
 
+const TRANSFORMER: Known = Known {
+    tables: "remove rename replace add append",
+    ..NOTHING
+};
+
+/// What a transformer does of one kind.
+pub(super) const CHANGES: Known = Known {
+    text: "uri",
+    texts: "headers querystring body json json_types",
+    ..NOTHING
+};
+
 /// The table `redis` of a limit.
-const REDIS: Known = Known {
-    taken: "host port database username password ssl",
+pub(super) const REDIS: Known = Known {
+    text: "host username password",
+    numbers: "port database",
+    flags: "ssl",
     defaults: &[
         ("timeout", "2000"),
         ("connect_timeout", "2000"),
@@ -181,132 +255,5 @@ const REDIS: Known = Known {
         ("sentinel_role", "\"master\""),
         ("connection_is_proxied", "false"),
     ],
+    ..NOTHING
 };
-
-/// Lists what is set in the file, and lost.
-pub(super) fn unknown(document: &Value, plugins: &[Plugin<'_>], notes: &mut Notes) {
-    let of = |kind: &str, entity: &Value| format!("{kind} {}", called(entity));
-    let nested = |list: &'static str, inner: &'static str| {
-        entries(document, list).flat_map(move |entity| entries(entity, inner))
-    };
-    for service in entries(document, "services") {
-        SERVICE.check(service, &of("service", service), notes);
-    }
-    for route in nested("services", "routes").chain(entries(document, "routes")) {
-        ROUTE.check(route, &of("route", route), notes);
-    }
-    for upstream in entries(document, "upstreams") {
-        let place = of("upstream", upstream);
-        UPSTREAM.check(upstream, &place, notes);
-        let part = |value: &'_ Value, key: &str| value.get(key).cloned().unwrap_or_default();
-        let checks = part(upstream, "healthchecks");
-        HEALTHCHECKS.check(&checks, &format!("{place}: healthchecks"), notes);
-        for (key, known) in [("active", ACTIVE), ("passive", PASSIVE)] {
-            let place = format!("{place}: healthchecks.{key}");
-            known.check(&part(&checks, key), &place, notes);
-        }
-    }
-    for target in nested("upstreams", "targets").chain(entries(document, "targets")) {
-        TARGET.check(target, "targets", notes);
-    }
-    for consumer in entries(document, "consumers") {
-        CONSUMER.check(consumer, &of("consumer", consumer), notes);
-    }
-    for (list, known) in [("keyauth_credentials", KEY), ("acls", GROUP)] {
-        for entry in nested("consumers", list).chain(entries(document, list)) {
-            known.check(entry, list, notes);
-        }
-    }
-    for plugin in plugins {
-        of_plugin(plugin, notes);
-    }
-}
-
-/// The same of a plugin that is taken over; of another one all is lost, which is said by its route.
-fn of_plugin(plugin: &Plugin<'_>, notes: &mut Notes) {
-    let Some((_, known)) = PLUGINS.iter().find(|(name, _)| *name == plugin.name) else {
-        return;
-    };
-    let place = place(plugin);
-    PLUGIN.check(plugin.whole, &place, notes);
-    known.check(plugin.config, &place, notes);
-    if let Some(redis) = plugin.config.get("redis") {
-        REDIS.check(redis, &format!("{place}: redis"), notes);
-    }
-}
-
-impl Known {
-    /// Lists the keys of an entity that say something and are not known. Their values may be secrets.
-    fn check(&self, entity: &Value, place: &str, notes: &mut Notes) {
-        for (key, value) in entity.as_object().into_iter().flatten() {
-            let is_taken =
-                DESCRIBING.contains(&&**key) || self.taken.split(' ').any(|it| it == key);
-            let written = value.to_string();
-            let is_default = |(name, default): &(&str, &str)| key == name && written == *default;
-            if !is_taken && !says_nothing(value) && !self.defaults.iter().any(is_default) {
-                notes.left_out(place, format!("`{key}` has no counterpart"));
-            }
-        }
-    }
-}
-
-/// Whether a value is there and empty, as exports write what is not set.
-fn says_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.values().all(says_nothing),
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::import;
-
-    #[test]
-    fn what_is_set_and_lost_is_listed_one_by_one() {
-        let imported = import(
-            "services:\n- name: s\n  url: http://s.test\n  write_timeout: 1234\n  plugins: [{name: rate-limiting, ordering: {before: {access: [a]}}, config: {minute: 5, error_code: 503, redis: {ssl: false, sentinel_password: hunter2}}}]\n  routes:\n\
-             \x20 - {name: r, paths: [/r], path_handling: v1, https_redirect_status_code: 301, plugins: [{name: request-transformer, config: {http_method: POST, add: {headers: ['x-a:1']}}}, {name: ip-restriction, config: {allow: [10.0.0.0/8], status: 404, message: no}}]}\n\
-             \x20 - {name: q, paths: [/q], plugins: [{name: key-auth, config: {run_on_preflight: false}}, {name: cors, config: {origins: ['https://a.test'], private_network: true}}]}\n\
-             upstreams: [{name: u, use_srv_name: true, healthchecks: {threshold: 50, active: {headers: {x: [y]}}}, targets: [{target: a, cache: 1}]}]\n\
-             consumers: [{username: c, jwt_secrets: [{key: k}], keyauth_credentials: [{key: k, scope: x}]}]\n",
-        );
-        let mut left_out = imported.left_out;
-        left_out.sort();
-        assert_eq!(
-            left_out,
-            [
-                "consumer c: `jwt_secrets` has no counterpart",
-                "cors of q: `private_network` has no counterpart",
-                "ip-restriction of r: `message` has no counterpart",
-                "ip-restriction of r: `status` has no counterpart",
-                "key-auth of q: `run_on_preflight` has no counterpart",
-                "keyauth_credentials: `scope` has no counterpart",
-                "rate-limiting of s: `error_code` has no counterpart",
-                "rate-limiting of s: `ordering` has no counterpart",
-                "rate-limiting of s: redis: `sentinel_password` has no counterpart",
-                "request-transformer of r: `http_method` has no counterpart",
-                "route r: `https_redirect_status_code` has no counterpart",
-                "route r: `path_handling` has no counterpart",
-                "service s: `write_timeout` has no counterpart",
-                "targets: `cache` has no counterpart",
-                "upstream u: `use_srv_name` has no counterpart",
-                "upstream u: healthchecks.active: `headers` has no counterpart",
-                "upstream u: healthchecks: `threshold` has no counterpart",
-            ]
-        );
-    }
-
-    /// What `deck gateway dump` writes of an entity that says nothing but its name.
-    #[test]
-    fn what_is_as_by_default_is_not_listed() {
-        let imported = import(
-            "services:\n- {name: s, host: s.test, port: 80, protocol: http, path: null, connect_timeout: 60000, read_timeout: 60000, write_timeout: 60000, retries: 5, enabled: true, tags: [], tls_verify: null, routes: [{name: r, paths: [/r], protocols: [http, https], path_handling: v0, https_redirect_status_code: 426, regex_priority: 0, request_buffering: true, response_buffering: true, strip_path: true, preserve_host: false, headers: {}, snis: null}]}\n\
-             plugins:\n- {name: rate-limiting, enabled: true, protocols: [grpc, grpcs, http, https], config: {minute: 5, hour: null, policy: local, limit_by: consumer, error_code: 429, error_message: API rate limit exceeded, fault_tolerant: true, hide_client_headers: false, header_name: null, path: null, sync_rate: -1, redis: {host: null, port: 6379, password: null, ssl: false, ssl_verify: false, timeout: 2000, database: 0}}}\n",
-        );
-        assert_eq!(imported.left_out, [""; 0]);
-    }
-}

@@ -4,9 +4,15 @@
 mod access;
 mod closed;
 mod differences;
+mod fields;
 mod known;
 mod limits;
+mod matching;
+mod paths;
 mod plugins;
+mod preferred;
+mod references;
+mod refusal;
 mod routes;
 #[cfg(test)]
 mod tests;
@@ -75,17 +81,18 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
         return Err(ImportError::unexpected(source.name, what));
     }
 
+    fields::structure(&document, &TAKEN, source.name)?;
+
     let mut draft = Draft::default();
-    let plugins = Plugins::of(&document);
-    known::unknown(&document, &plugins.all(), &mut notes);
+    let mut plugins = Plugins::of(&document);
+    plugins.malformed = fields::unknown(&document, &plugins.all(), &mut notes);
+    references::check(&document, &plugins, source.name, &mut notes)?;
     access::key_names(&plugins, &mut draft, &mut notes);
     access::consumers(&document, &plugins, &mut draft, &mut notes);
-    routes::routes(&document, &plugins, &mut draft, &mut notes);
-    closed::refuse(&mut draft, &mut notes);
+    let table = routes::routes(&document, &plugins, &mut draft, &mut notes);
+    differences::differences(&table.kept, &mut notes);
+    closed::close(table, &mut draft, &mut notes);
     draft.drop_unused_upstreams();
-    closed::exceptions(&mut draft, &mut notes);
-    closed::longer_segments(&draft, &mut notes);
-    differences::differences(&draft, &mut notes);
     let toml = draft.to_toml(COMMENT);
     Ok(notes.with(toml))
 }
@@ -99,9 +106,10 @@ fn entries<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
         .flatten()
 }
 
-/// The strings of a list under a key.
+/// The strings of a list under a key; one that stands there without a list, too.
 fn strings(value: &Value, key: &str) -> Vec<String> {
-    let texts = entries(value, key).filter_map(Value::as_str);
+    let alone = text(value, key).into_iter();
+    let texts = alone.chain(entries(value, key).filter_map(Value::as_str));
     texts.map(str::to_owned).collect()
 }
 
@@ -126,6 +134,11 @@ fn refers(reference: &Value, entity: &Value) -> bool {
         table => names.iter().find_map(|name| text(table, name)),
     };
     said.is_some_and(|said| names.iter().any(|name| text(entity, name) == Some(said)))
+}
+
+/// Where an entity stands in memory, which tells it from every other one.
+fn address(entity: &Value) -> usize {
+    std::ptr::from_ref(entity).addr()
 }
 
 /// What an entity is called in notes.

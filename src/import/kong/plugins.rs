@@ -1,31 +1,73 @@
 //! Kong's plugins: which one holds for a route. Of one name the closest does: the route's own, its
 //! service's, the global one.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::{called, entries, flag, refers};
+use super::{address, called, entries, flag, refers};
 
-/// Plugins that keep callers out. A route whose one of them cannot be taken over must not open.
-pub(super) const ACCESS: [&str; 18] = [
-    "acl",
-    "basic-auth",
-    "bot-detection",
-    "hmac-auth",
-    "ip-restriction",
-    "jwt",
-    "jwt-signer",
-    "key-auth",
-    "key-auth-enc",
-    "ldap-auth",
-    "ldap-auth-advanced",
-    "mtls-auth",
-    "oauth2",
-    "oauth2-introspection",
-    "opa",
-    "openid-connect",
-    "saml",
-    "session",
+/// Plugins that let nobody more in when they are missing. Any other one may keep callers out: of Kong's own
+/// those that ask who calls, that look into requests, or that answer in the place of a service.
+const HARMLESS: [&str; 37] = [
+    "acme",
+    "ai-rate-limiting-advanced",
+    "appdynamics",
+    "canary",
+    "correlation-id",
+    "cors",
+    "datadog",
+    "exit-transformer",
+    "file-log",
+    "graphql-proxy-cache-advanced",
+    "graphql-rate-limiting-advanced",
+    "grpc-gateway",
+    "grpc-web",
+    "http-log",
+    "jq",
+    "kafka-log",
+    "loggly",
+    "opentelemetry",
+    "prometheus",
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "rate-limiting",
+    "rate-limiting-advanced",
+    "request-size-limiting",
+    "request-transformer",
+    "request-transformer-advanced",
+    "response-ratelimiting",
+    "response-transformer",
+    "response-transformer-advanced",
+    "service-protection",
+    "statsd",
+    "statsd-advanced",
+    "syslog",
+    "tcp-log",
+    "udp-log",
+    "upstream-timeout",
+    "zipkin",
 ];
+
+/// Whether a plugin keeps callers out, or may.
+pub(super) fn keeps_out(name: &str, config: &Value) -> bool {
+    match name {
+        "request-termination" => trigger(config).is_none(),
+        // Without it, its service would be asked for other paths.
+        "request-transformer" | "request-transformer-advanced" => rewrites_path(config),
+        _ => !HARMLESS.contains(&name),
+    }
+}
+
+/// The field or parameter that a request must have for `request-termination` to answer it.
+fn trigger(config: &Value) -> Option<&str> {
+    config.get("trigger")?.as_str().filter(|it| !it.is_empty())
+}
+
+fn rewrites_path(config: &Value) -> bool {
+    let uri = config.get("replace").and_then(|it| it.get("uri"));
+    uri.is_some_and(|uri| !uri.is_null())
+}
 
 /// A plugin as it stands in the file.
 #[derive(Debug, Clone, Copy)]
@@ -41,18 +83,17 @@ pub(super) struct Plugin<'k> {
 impl Plugin<'_> {
     /// Where it stands in memory, which tells it from every other one.
     pub(super) fn address(&self) -> usize {
-        std::ptr::from_ref(self.whole).addr()
+        address(self.whole)
     }
 
-    /// Whether it keeps callers out.
+    /// Whether it keeps callers out, or may.
     pub(super) fn keeps_out(&self) -> bool {
-        let answers_all = self.name == "request-termination" && self.trigger().is_none();
-        ACCESS.contains(&self.name) || answers_all
+        keeps_out(self.name, self.config)
     }
 
     /// The field or parameter that a request must have for `request-termination` to answer it.
     pub(super) fn trigger(&self) -> Option<&str> {
-        self.config.get("trigger")?.as_str()
+        trigger(self.config)
     }
 }
 
@@ -60,11 +101,22 @@ impl Plugin<'_> {
 #[derive(Debug)]
 pub(super) struct Plugins<'k> {
     document: &'k Value,
+    /// The addresses of what holds a value of another type than Kong takes.
+    pub malformed: HashSet<usize>,
 }
 
 impl<'k> Plugins<'k> {
     pub(super) fn of(document: &'k Value) -> Self {
-        Self { document }
+        let malformed = HashSet::new();
+        Self {
+            document,
+            malformed,
+        }
+    }
+
+    /// Whether an entity holds a value of another type than Kong takes.
+    pub(super) fn is_malformed(&self, entity: &Value) -> bool {
+        self.malformed.contains(&address(entity))
     }
 
     /// Those that hold for a route, each name once.
@@ -133,6 +185,10 @@ impl<'k> Plugins<'k> {
             let is_set = |kind: &str| plugin.get(kind).is_some_and(|it| !it.is_null());
             groups && is_set("consumer_group") && !is_set("route") && !is_set("service")
         });
+        let all = entries(self.document, "consumer_groups").filter(move |group| {
+            groups || entries(group, "consumers").any(|member| refers(member, consumer))
+        });
+        let of_groups = of_groups.chain(all.flat_map(|group| entries(group, "plugins")));
         let of_groups = of_groups.filter_map(|plugin| Self::plugin(plugin, ""));
         let own = self.for_consumer(consumer).into_iter();
         let found = own.chain(of_groups).find(Plugin::keeps_out);
@@ -142,15 +198,24 @@ impl<'k> Plugins<'k> {
     /// Whether `key-auth` keeps anonymous callers out. With `anonymous` whoever has no key is let in as
     /// that consumer, unless there is a plugin that keeps it out; here as an anonymous caller.
     pub(super) fn protects(&self, plugin: &Plugin<'k>) -> bool {
-        let anonymous = plugin.config.get("anonymous").filter(|it| !it.is_null());
-        anonymous.is_none_or(|reference| {
-            let mut consumers = entries(self.document, "consumers");
-            let consumer = consumers.find(|consumer| refers(reference, consumer));
-            consumer.is_some_and(|consumer| {
-                let plugins = self.for_consumer(consumer);
-                plugins.iter().any(Plugin::keeps_out)
-            })
+        let Some(reference) = anonymous(plugin) else {
+            return true;
+        };
+        let mut consumers = entries(self.document, "consumers");
+        let consumer = consumers.find(|consumer| refers(reference, consumer));
+        // One that is not in the file may be kept out.
+        consumer.is_none_or(|consumer| {
+            let plugins = self.for_consumer(consumer);
+            self.is_malformed(consumer) || plugins.iter().any(Plugin::keeps_out)
         })
+    }
+
+    /// The consumer that anonymous callers are let in as, if that one is not in the file.
+    pub(super) fn unknown_anonymous(&self, plugin: &Plugin<'k>) -> Option<&'k str> {
+        let reference = anonymous(plugin)?;
+        let mut consumers = entries(self.document, "consumers");
+        let is_known = consumers.any(|consumer| refers(reference, consumer));
+        reference.as_str().filter(|_| !is_known)
     }
 
     /// Those of a consumer alone.
@@ -234,6 +299,12 @@ impl<'k> Plugins<'k> {
             owner,
         })
     }
+}
+
+/// The consumer that whoever has no key is taken for.
+fn anonymous<'k>(plugin: &Plugin<'k>) -> Option<&'k Value> {
+    let reference = plugin.config.get("anonymous");
+    reference.filter(|it| !it.is_null() && it.as_str() != Some(""))
 }
 
 /// Whether a plugin holds for a combination, such as a consumer on a route, or for a group.

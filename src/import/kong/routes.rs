@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::access::{acl, ip_restriction};
-use super::closed::{clash, hosts, is_host, keeps_out, refusal};
-use super::plugins::{ACCESS, Plugins, place};
+use super::matching::{Made, Rank, Table, clash};
+use super::paths::{is_regex, prefix};
+use super::plugins::{Plugin, Plugins, place};
+use super::refusal::{hosts, is_host, refusal};
 use super::upstreams::upstream;
-use super::{called, entries, flag, limits, refers, strings, text, transform};
-use crate::import::draft::{Draft, Pair, Protected, Route, quoted};
-use crate::import::node::canonical;
-use crate::import::{Notes, free_name};
-use crate::route::{InvalidPrefix, PathPrefix};
+use super::{address, called, entries, flag, limits, references, refers, strings, text, transform};
+use crate::import::Notes;
+use crate::import::draft::{Draft, Pair, Route, quoted};
 
 /// Reads all routes: those within services and those that refer to one.
 pub(super) fn routes(
@@ -18,13 +18,14 @@ pub(super) fn routes(
     plugins: &Plugins<'_>,
     draft: &mut Draft,
     notes: &mut Notes,
-) {
+) -> Table {
     for plugin in plugins.combined() {
         notes.left_out(
             plugin,
             "a plugin for a combination, such as one consumer on one route",
         );
     }
+    let mut table = Table::default();
     for service in entries(document, "services") {
         let nested = entries(service, "routes");
         let referring = entries(document, "routes").filter(|route| {
@@ -38,49 +39,68 @@ pub(super) fn routes(
         }
         let upstream = upstream(document, service, draft, notes);
         for route in nested.chain(referring) {
+            let upstream = upstream.as_deref().map_err(Clone::clone);
             one(
                 route,
                 Some(service),
-                upstream.as_deref(),
+                upstream,
                 plugins,
+                &mut table,
                 draft,
                 notes,
             );
         }
     }
-    for route in
-        entries(document, "routes").filter(|route| route.get("service").is_none_or(Value::is_null))
-    {
-        one(route, None, Ok(&[]), plugins, draft, notes);
+    for route in entries(document, "routes") {
+        let missing = references::missing(document, route).next();
+        let upstream: Result<&[Pair], String> = match missing {
+            Some((_, service)) => Err(format!("its service `{service}` is not in the file")),
+            None if route.get("service").is_none_or(Value::is_null) => Ok(&[]),
+            None => continue,
+        };
+        one(route, None, upstream, plugins, &mut table, draft, notes);
     }
+    table
 }
 
 /// One of Kong's routes.
 fn one(
     route: &Value,
     service: Option<&Value>,
-    upstream: Result<&[Pair], &String>,
+    upstream: Result<&[Pair], String>,
     plugins: &Plugins<'_>,
+    table: &mut Table,
     draft: &mut Draft,
     notes: &mut Notes,
 ) {
     let name = called(route);
     let at = format!("route {name}");
-    let closed_by = plugins.closing(route, service);
-    let refused = |path: &String| refusal(route, path, closed_by == ["key-auth"]);
-    let made = upstream
-        .map_err(Clone::clone)
-        .and_then(|upstream| read(route, service, upstream, plugins, draft, notes));
+    let mut closed_by = plugins.closing(route, service);
+    let made = upstream.and_then(|upstream| read(route, service, upstream, plugins, draft, notes));
     let lost = match made {
-        Ok(made) => add(route, &made, draft, notes),
+        Ok(made) => add(route, &made, table, notes),
         Err(why) => {
             notes.left_out(&at, why);
+            // Nobody knows what its plugins are.
+            let owners = [Some(route), service];
+            let unknown = owners
+                .into_iter()
+                .flatten()
+                .any(|it| plugins.is_malformed(it));
+            closed_by.extend(unknown.then_some("a value of another type"));
             paths(route)
         }
     };
     if !closed_by.is_empty() {
-        draft.refusals.extend(lost.iter().map(refused));
+        let refused = |path: &String| refusal(route, path, closed_by == ["key-auth"]);
+        table.lost.extend(lost.iter().map(refused));
     }
+}
+
+/// A route of Kong's without its paths, and whether it wants a key.
+struct Read {
+    route: Route,
+    wants_key: bool,
 }
 
 /// What a route becomes, but for its paths, or why it is left out.
@@ -91,11 +111,19 @@ fn read(
     plugins: &Plugins<'_>,
     draft: &mut Draft,
     notes: &mut Notes,
-) -> Result<Route, String> {
+) -> Result<Read, String> {
     if let Some(why) = unknown_match(route) {
         return Err(why);
     }
+    for (kind, entity) in [("it", Some(route)), ("its service", service)] {
+        if entity.is_some_and(|entity| plugins.is_malformed(entity)) {
+            return Err(format!(
+                "the whole route, for {kind} has a value of another type than Kong takes"
+            ));
+        }
+    }
     schemes(route, notes);
+    let mut wants_key = false;
     let mut made = Route {
         name: called(route).to_owned(),
         prefix: String::new(),
@@ -103,7 +131,6 @@ fn read(
         methods: strings(route, "methods"),
         pairs: upstream.to_vec(),
         limits: Vec::new(),
-        wants_key: false,
     };
     if !flag(route, "strip_path", true) {
         made.pairs.push(("strip_prefix", "false".to_owned()));
@@ -126,12 +153,21 @@ fn read(
     }
     for plugin in plugins.for_route(route, service) {
         let place = format!("route {}: {}", made.name, place(&plugin));
+        if plugin.keeps_out() && plugins.is_malformed(plugin.whole) {
+            return Err(opens(
+                plugin.name,
+                ", which has a value of another type than Kong takes",
+            ));
+        }
         match plugin.name {
-            "key-auth" => made.wants_key |= plugins.protects(&plugin),
+            "key-auth" => wants_key |= plugins.protects(&plugin),
             "acl" => acl(&plugin, &mut made).map_err(|why| opens(plugin.name, why))?,
-            "ip-restriction" => made.pairs.extend(ip_restriction(&plugin)),
-            name if ACCESS.contains(&name) => {
-                return Err(opens(name, ", which has no counterpart"));
+            "ip-restriction" => {
+                let networks = ip_restriction(&plugin).map_err(|why| opens(plugin.name, why))?;
+                made.pairs.extend(networks);
+            }
+            name if plugin.keeps_out() && name != "request-termination" => {
+                return Err(opens(name, WITHOUT));
             }
             _ => other(&plugin, &mut made, draft, notes, &place),
         }
@@ -140,17 +176,16 @@ fn read(
     if !made.pairs.iter().any(leads_somewhere) {
         return Err("it has no service".to_owned());
     }
-    Ok(made)
+    Ok(Read {
+        route: made,
+        wants_key,
+    })
 }
 
+const WITHOUT: &str = ", which has no counterpart; if it keeps nobody out, take it out of the file";
+
 /// A plugin that keeps nobody out.
-fn other(
-    plugin: &super::plugins::Plugin<'_>,
-    made: &mut Route,
-    draft: &mut Draft,
-    notes: &mut Notes,
-    place: &str,
-) {
+fn other(plugin: &Plugin<'_>, made: &mut Route, draft: &mut Draft, notes: &mut Notes, place: &str) {
     match plugin.name {
         "rate-limiting" => made.limits = limits::policies(plugin, draft, notes),
         "cors" => transform::cors(plugin, made, notes),
@@ -230,8 +265,9 @@ fn paths(route: &Value) -> Vec<String> {
     paths
 }
 
-/// Puts a route into the draft, once for each of its paths; returns those that it could not take.
-fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec<String> {
+/// Puts a route into the table, once for each of its paths; returns those that it could not take.
+fn add(route: &Value, read: &Read, table: &mut Table, notes: &mut Notes) -> Vec<String> {
+    let made = &read.route;
     let at = format!("route {}", made.name);
     let mut lost = Vec::new();
     let mut hosts = made.hosts.clone();
@@ -247,8 +283,7 @@ fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec
         notes.differs(&at, "`*.` takes one label in front, not several");
     }
     for path in paths(route) {
-        // Before version 3 of the format a path with such signs was one, without `~`.
-        if path.contains(['~', '^', '$', '(', '[', '{', '\\', '+', '*', '?', '|']) {
+        if is_regex(&path) {
             notes.left_out(
                 &at,
                 format!("the regular expression `{path}`: paths are prefixes here"),
@@ -264,42 +299,41 @@ fn add(route: &Value, made: &Route, draft: &mut Draft, notes: &mut Notes) -> Vec
                 continue;
             }
         };
-        let mut one = Route {
-            prefix,
-            hosts: hosts.clone(),
-            ..made.clone()
+        let one = Made {
+            rank: Rank::of(route, &prefix, false),
+            begins: prefix.clone(),
+            route: Route {
+                prefix,
+                hosts: hosts.clone(),
+                ..made.clone()
+            },
+            wants_key: read.wants_key,
+            keyed_for: Vec::new(),
+            source: address(route),
+            is_copy: false,
         };
-        if let Some(other) = draft.routes.iter().find(|other| clash(other, &one)) {
-            notes.left_out(
-                &at,
-                format!("`{path}`: the route {} takes the same requests", other.name),
-            );
-            if !keeps_out(other) {
-                lost.push(path);
-            }
-            continue;
-        }
-        if one.wants_key {
-            let entry = Protected {
-                prefix: one.prefix.clone(),
-                methods: one.methods.clone(),
-            };
-            if !draft.protected.contains(&entry) {
-                draft.protected.push(entry);
-            }
-        }
-        let taken = |name: &str| draft.routes.iter().any(|other| other.name == name);
-        one.name = free_name(&one.name, taken);
-        draft.routes.push(one);
+        put(one, &path, &mut lost, table, notes);
     }
     lost
 }
 
-/// A path of Kong's as a prefix here: paths are compared in their canonical form, there as here.
-fn prefix(path: &str) -> Result<String, InvalidPrefix> {
-    let prefix = match PathPrefix::parse(&canonical(path)) {
-        Err(InvalidPrefix::NotCanonical { right }) => PathPrefix::parse(&right)?,
-        parsed => parsed?,
-    };
-    Ok(prefix.as_str().to_owned())
+fn put(mut one: Made, path: &str, lost: &mut Vec<String>, table: &mut Table, notes: &mut Notes) {
+    let other = table
+        .kept
+        .iter()
+        .find(|other| clash(&other.route, &one.route));
+    if let Some(other) = other {
+        let at = format!("route {}", one.route.name);
+        let name = &other.route.name;
+        notes.left_out(
+            &at,
+            format!("`{path}`: the route {name} takes the same requests"),
+        );
+        if other.source != one.source {
+            lost.push(path.to_owned());
+        }
+        return;
+    }
+    one.route.name = table.unused_name(&one.route.name);
+    table.kept.push(one);
 }

@@ -2,6 +2,7 @@ use super::*;
 
 mod closed;
 mod names;
+mod oracle;
 
 pub(super) fn import(text: &str) -> Imported {
     let source = Source {
@@ -315,7 +316,18 @@ fn checks_of_grpc_and_over_tls() {
 #[test]
 fn a_rule_of_access_without_a_counterpart_is_named_with_its_route() {
     for (plugin, said) in [
-        ("name: oauth2", "`oauth2`, which has no counterpart"),
+        (
+            "name: oauth2",
+            "`oauth2`, which has no counterpart; if it keeps nobody out, take it out of the file",
+        ),
+        (
+            "name: acl, config: {allow: []}",
+            "`acl`, which lists nobody",
+        ),
+        (
+            "name: ip-restriction",
+            "`ip-restriction`, which lists no address",
+        ),
         (
             "name: acl, config: {deny: [a]}",
             "`acl`, which denies groups: here those that are allowed are listed",

@@ -182,7 +182,6 @@ fn route(prefix: &str, url: &str) -> Route {
         methods: Vec::new(),
         pairs: vec![("upstream", quoted(url.trim_end_matches('/')))],
         limits: Vec::new(),
-        wants_key: false,
     }
 }
 

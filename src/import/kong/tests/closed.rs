@@ -30,10 +30,23 @@ fn an_exception_would_hold_for_every_host() {
     }
     for (closed, open) in [
         ("hosts: [a.test]", "hosts: [A.test, b.test]"),
-        ("hosts: [a.test]", "id: x"),
         ("id: x", "id: y"),
     ] {
         has(&two_hosts(closed, open), "public = [\"/api/login\"]");
+    }
+    // Kong gives what is for its hosts or methods to the closed one.
+    for (closed, open) in [
+        ("hosts: [a.test]", "id: x"),
+        ("methods: [GET]", "id: x"),
+        ("hosts: [a.test], methods: [GET]", "hosts: [a.test]"),
+    ] {
+        let imported = two_hosts(closed, open);
+        assert!(!imported.toml.contains("public ="), "{}", imported.toml);
+        let said = "route open: wants a key here, too: Kong may give some of its requests to the route closed, and protection goes by path and method";
+        assert!(
+            imported.differs.iter().any(|it| it == said),
+            "{closed} {open}"
+        );
     }
     // For other methods nothing is protected, so there is nothing to lift.
     let imported = two_hosts("methods: [POST]", "methods: [GET]");
@@ -186,4 +199,192 @@ fn groups_and_keys_do_not_become_others() {
         &format!("[clients.y]\nkeys = []\ngroups = [\"{allowed}\"]\n"),
     );
     is_left_out(&imported, "consumer y: a key with a `ttl`");
+}
+
+#[test]
+fn only_plugins_that_are_known_to_keep_nobody_out_are_dropped() {
+    for plugin in [
+        "konnect-application-auth",
+        "vault-auth",
+        "header-cert-auth",
+        "jwe-decrypt",
+        "ace",
+        "pre-function",
+        "request-validator",
+        "aws-lambda",
+        "my-own-auth",
+    ] {
+        let routes = "[{name: r, paths: [/r]}, {name: web, paths: [/]}]";
+        let imported = service(&format!("  routes: {routes}\n"));
+        assert!(imported.left_out.is_empty(), "{:?}", imported.left_out);
+        let routes = routes.replace("[/r]", &format!("[/r], plugins: [{{name: {plugin}}}]"));
+        let imported = service(&format!("  routes: {routes}\n"));
+        is_left_out(
+            &imported,
+            &format!(
+                "route r: the whole route, for it would be open to more callers without `{plugin}`"
+            ),
+        );
+        has(
+            &imported,
+            "name = \"r\"\nprefix = \"/r\"\nrespond = { status = 503,",
+        );
+    }
+    for plugin in ["zipkin", "proxy-cache", "rate-limiting-advanced"] {
+        let imported = service(&format!(
+            "  routes: [{{name: r, paths: [/r], plugins: [{{name: {plugin}}}]}}]\n"
+        ));
+        assert_eq!(
+            imported.left_out,
+            [format!(
+                "route r: {plugin} of r: has no counterpart; the route goes without"
+            )]
+        );
+        has(&imported, "prefix = \"/r\"\nupstream");
+    }
+    // Without it another path of the service would be asked for.
+    let imported = service(
+        "  routes: [{name: r, paths: [/r], plugins: [{name: request-transformer, config: {replace: {uri: /public}}}]}]\n",
+    );
+    is_left_out(&imported, "route r: the whole route");
+}
+
+#[test]
+fn references_to_nothing_are_listed() {
+    let file = |more: &str| {
+        let text = format!(
+            "services: [{{name: s, url: 'http://s.test', routes: [{{name: r, paths: [/r]}}]}}]\n{more}"
+        );
+        kong(Source {
+            name: "kong.yml",
+            text: &text,
+        })
+    };
+    for (plugin, kind) in [
+        ("{name: key-auth, service: nosuch}", "service"),
+        ("{name: acl, route: nosuch, config: {allow: [a]}}", "route"),
+        ("{name: my-own-auth, route: {id: nosuch}}", "route"),
+        (
+            "{name: ip-restriction, consumer: nosuch, config: {allow: [10.0.0.1]}}",
+            "consumer",
+        ),
+    ] {
+        let error = file(&format!("plugins: [{plugin}]\n")).expect_err(plugin);
+        let said = format!(
+            "is for the {kind} `nosuch`, which is not in the file: what it keeps closed would open"
+        );
+        assert!(error.to_string().ends_with(&said), "{error}");
+    }
+    let imported = file(
+        "plugins: [{name: zipkin, service: nosuch}, {name: key-auth, route: r, config: {anonymous: nosuch}}, {name: jwt, service: nosuch, enabled: false}]\n\
+         routes: [{name: lost, paths: [/lost], service: nosuch}]\n\
+         targets: [{target: 'b:1', upstream: nosuch}]\n\
+         keyauth_credentials: [{key: abc, consumer: nosuch}, {key: def}]\n\
+         acls: [{group: g, consumer: nosuch}]\n",
+    );
+    let imported = imported.expect("a file of Kong's").good();
+    assert_eq!(
+        imported.left_out,
+        [
+            "zipkin: is for the service `nosuch`, which is not in the file",
+            "targets: an entry of the upstream `nosuch`, which is not in the file",
+            "keyauth_credentials: an entry of the consumer `nosuch`, which is not in the file",
+            "keyauth_credentials: an entry that says not whose it is",
+            "acls: an entry of the consumer `nosuch`, which is not in the file",
+            "key-auth of r: `anonymous`: no consumer `nosuch` is in the file, so a key is wanted",
+            "route lost: its service `nosuch` is not in the file",
+        ]
+    );
+    has(&imported, "protected = [\n    \"/r\",\n]");
+}
+
+#[test]
+fn values_of_another_type_open_nothing() {
+    let route = |lines: &str| service(&format!("  routes: [{{name: r, {lines}}}]\n"));
+    for (lines, said) in [
+        (
+            "paths: /r",
+            "route r: `paths` is a string, and Kong takes a list of strings",
+        ),
+        (
+            "paths: [/r], hosts: a.test",
+            "route r: `hosts` is a string, and Kong takes a list of strings",
+        ),
+        (
+            "paths: [/r], methods: GET",
+            "route r: `methods` is a string, and Kong takes a list of strings",
+        ),
+        (
+            "paths: [/r, 5]",
+            "route r: `paths` is a list of other values, and Kong takes a list of strings",
+        ),
+        (
+            "paths: [/r], plugins: {name: key-auth}",
+            "route r: `plugins` is a table, and Kong takes a list of tables",
+        ),
+        (
+            "paths: [/r], plugins: [key-auth]",
+            "route r: `plugins` is a list of strings, and Kong takes a list of tables",
+        ),
+        (
+            "paths: [/r], plugins: [{name: 5}]",
+            "route r: one of `plugins` has no `name`",
+        ),
+        (
+            "paths: [/r], plugins: [{name: ip-restriction, config: {allow: 10.0.0.1}}]",
+            "ip-restriction of r: `allow` is a string, and Kong takes a list of strings",
+        ),
+        (
+            "paths: [/r], plugins: [{name: key-auth, config: {key_names: apikey}}]",
+            "key-auth of r: `key_names` is a string, and Kong takes a list of strings",
+        ),
+    ] {
+        let imported = route(lines);
+        is_left_out(&imported, said);
+        is_left_out(&imported, "route r: the whole route");
+        assert!(!imported.toml.contains("upstream ="), "{}", imported.toml);
+    }
+    for (lines, said) in [
+        (
+            "{minute: '5'}",
+            "rate-limiting of r: `minute` is a string, and Kong takes a whole number",
+        ),
+        (
+            "{minute: 1.5}",
+            "rate-limiting of r: `minute` is a number that is not whole or negative, and Kong takes a whole number",
+        ),
+    ] {
+        let imported = route(&format!(
+            "paths: [/r], plugins: [{{name: rate-limiting, config: {lines}}}]"
+        ));
+        assert_eq!(imported.left_out, [said]);
+    }
+}
+
+#[test]
+fn keys_of_another_type_and_lists_that_are_none_are_not_taken() {
+    let keys = "consumers: [{username: x, keyauth_credentials: [{key: 12345}, {key: good}]}]\n";
+    let imported = service(keys);
+    assert_eq!(
+        imported.left_out,
+        ["keyauth_credentials: `key` is a number, and Kong takes a string"]
+    );
+    assert_eq!(
+        imported.toml.matches("sha256:").count(),
+        1,
+        "{}",
+        imported.toml
+    );
+    for text in [
+        "plugins: {name: key-auth}",
+        "consumers: {username: x}",
+        "services: [5]",
+        "plugins: [{config: {}}]",
+    ] {
+        kong(Source {
+            name: "kong.yml",
+            text,
+        })
+        .expect_err(text);
+    }
 }
