@@ -5,6 +5,7 @@
 
 mod wrong;
 
+use std::cell::RefCell;
 use std::env::VarError;
 use std::ops::Range;
 
@@ -44,10 +45,16 @@ pub(super) fn expand(
     let Value::Text(text) = &mut written.value else {
         return;
     };
-    match pieces(text, &[], environment).map(joined) {
+    let found = RefCell::new(Vec::new());
+    let noting = |name: &str| {
+        let value = environment(name)?;
+        found.borrow_mut().push((name.to_owned(), value.clone()));
+        Ok(value)
+    };
+    match pieces(text, &[], &noting).map(joined) {
         Ok(expanded) => {
-            if let Some(origin) = origin(text, &expanded) {
-                problems.comes_from(span, origin);
+            if let Some(said) = origin(text, &expanded) {
+                problems.comes_from(span, said, found.take());
             }
             *text = expanded;
         }

@@ -18,6 +18,7 @@ mod keys;
 mod kinds;
 mod lint;
 mod listed;
+mod origin;
 mod private;
 mod problems;
 mod reading;

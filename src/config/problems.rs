@@ -8,6 +8,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 use super::credentials::without_credentials;
 use super::disk::ReadFiles;
 use super::finding::{Finding, Severity};
+use super::origin::ValueOrigin;
 use super::settings::LogFormat;
 use super::source::{Sources, Span};
 
@@ -71,6 +72,13 @@ impl Problem {
         self.help = Some(without_credentials(help.into()));
         self
     }
+
+    fn hide(&mut self, origin: &ValueOrigin) {
+        let labels = self.also.iter_mut().map(|(_, label)| label);
+        let texts = [&mut self.message, &mut self.label].into_iter();
+        let texts = texts.chain(labels).chain(&mut self.help);
+        texts.for_each(|text| origin.hide(text));
+    }
 }
 
 /// Everything that is wrong with a configuration, ready to be shown.
@@ -79,8 +87,8 @@ pub struct Problems {
     pub(super) sources: Sources,
     pub(super) files: ReadFiles,
     pub(super) log_format: LogFormat,
-    /// Values that come from the environment, and what to say of them.
-    origins: Vec<(Span, String)>,
+    /// Values that come from the environment.
+    origins: Vec<ValueOrigin>,
     /// Where only the first problem is noted.
     once: Box<[Span]>,
     list: Vec<Problem>,
@@ -95,14 +103,19 @@ impl Problems {
         {
             return;
         }
-        let origin = problem.at.and_then(|at| {
-            let mut origins = self.origins.iter();
-            origins.find(|(span, _)| span.holds(at))
-        });
-        if let Some((_, origin)) = origin {
+        let origins = || self.origins.iter();
+        for (place, _) in problem.also.clone() {
+            origins()
+                .filter(|origin| origin.span.holds(place))
+                .for_each(|origin| problem.hide(origin));
+        }
+        let origin = |at: Span| origins().find(|origin| origin.span.holds(at));
+        if let Some(origin) = problem.at.and_then(origin) {
+            problem.hide(origin);
+            let said = &origin.said;
             problem.help = Some(match problem.help {
-                Some(help) => format!("{help}; {origin}"),
-                None => origin.clone(),
+                Some(help) => format!("{help}; {said}"),
+                None => said.clone(),
             });
         }
         self.list.push(problem);
@@ -120,14 +133,23 @@ impl Problems {
         self.once = places.into();
     }
 
-    /// Says of problems with a value from where it comes.
-    pub(super) fn comes_from(&mut self, span: Span, origin: String) {
-        self.origins.push((span, origin));
+    /// Says of problems with a value from where it comes, and not what variables hold.
+    pub(super) fn comes_from(
+        &mut self,
+        span: Span,
+        said: String,
+        variables: Vec<(String, String)>,
+    ) {
+        self.origins.push(ValueOrigin {
+            span,
+            said,
+            variables,
+        });
     }
 
     /// Whether a value, or a part of it, comes from the environment.
     pub(super) fn is_from_environment(&self, span: Span) -> bool {
-        self.origins.iter().any(|(origin, _)| origin.holds(span))
+        self.origins.iter().any(|origin| origin.span.holds(span))
     }
 
     /// The files that were read: one of them has to change before all is well.
