@@ -30,83 +30,84 @@ fn target(
     problems: &mut Problems,
 ) -> Option<RedisTarget> {
     let topology = topology(keys, problems);
-    let urls = urls(keys, problems)?;
+    let urls = urls(keys, problems);
     let is_tls = urls.iter().any(RedisUrl::is_tls);
     let tls = tls(keys, is_tls, served, problems);
-    if is_tls && tls.is_none() {
-        return None;
-    }
-    RedisTarget::new(&urls, topology?, tls)
-        .map_err(|error| {
-            let span = match error {
-                InvalidRedisTarget::Differs(place) => keys.url.get(place).map(|url| url.span),
-                _ => None,
-            };
-            let message = "`limits.redis.url` does not fit the rest";
-            let problem = Problem::at(span.unwrap_or(keys.url.span), message);
-            problems.add(problem.label(error.to_string()));
-        })
-        .ok()
+    let made = match (is_tls, tls) {
+        // What is wrong with it has been said; the rest is not to wait for that.
+        (true, None) => RedisTarget::check(&urls, &topology).map(|()| None),
+        (_, tls) => RedisTarget::new(&urls, topology, tls).map(Some),
+    };
+    made.unwrap_or_else(|error| {
+        let span = match error {
+            InvalidRedisTarget::Differs(place) => keys.url.get(place).map(|url| url.span),
+            _ => None,
+        };
+        let message = "`limits.redis.url` does not fit the rest";
+        let problem = Problem::at(span.unwrap_or(keys.url.span), message);
+        problems.add(problem.label(error.to_string()));
+        None
+    })
 }
 
 /// The URLs, with the user and the password that stand beside them.
-fn urls(keys: &RedisKeys, problems: &mut Problems) -> Option<Vec<RedisUrl>> {
+fn urls(keys: &RedisKeys, problems: &mut Problems) -> Vec<RedisUrl> {
     let mut urls = Vec::new();
     for url in keys.url.iter() {
-        let Some(parsed) = &url.url else {
+        if let Some(parsed) = &url.url {
+            urls.push((parsed.clone(), url.span));
+        } else {
             let message = "of several addresses of Redis none may be empty";
             problems.add(Problem::at(url.span, message));
-            return None;
-        };
-        urls.push((parsed.clone(), url.span));
+        }
     }
     let (username, password) = (keys.username.written(), keys.password.written());
     let Some(password) = password else {
         if let Some(username) = username {
             let message = "`limits.redis.username` needs `password`";
             problems.add(Problem::at(username.span, message));
-            return None;
         }
-        return Some(urls.into_iter().map(|(url, _)| url).collect());
+        return urls.into_iter().map(|(url, _)| url).collect();
     };
     if let Some((_, span)) = urls.iter().find(|(url, _)| url.has_login()) {
         let message = "`limits.redis.url` has a user or a password, and so has the table";
         let problem = Problem::at(*span, message).also(password.span, "the other one");
         problems.add(problem.help("write them in one place"));
-        return None;
+        return urls.into_iter().map(|(url, _)| url).collect();
     }
     let username = username.map(|username| username.0.as_str());
     let urls = urls.into_iter();
-    Some(
-        urls.map(|(url, _)| url.with_login(username, &password.0))
-            .collect(),
-    )
+    urls.map(|(url, _)| url.with_login(username, &password.0))
+        .collect()
 }
 
-fn topology(keys: &RedisKeys, problems: &mut Problems) -> Option<RedisTopology> {
+/// What stands behind the URLs, or what seems to be meant.
+fn topology(keys: &RedisKeys, problems: &mut Problems) -> RedisTopology {
+    let sentinel = |master: &str| RedisTopology::Sentinel {
+        master: master.to_owned(),
+    };
     match (*keys.mode, keys.master.written()) {
         (RedisMode::Sentinel, Some(master)) => {
             if (1..=128).contains(&master.len()) && master.bytes().all(|b| b.is_ascii_graphic()) {
-                let master = master.to_string();
-                return Some(RedisTopology::Sentinel { master });
+                return sentinel(&master);
             }
             let message = "`limits.redis.master` takes a name that Sentinels know";
             let label = "1 to 128 characters, without spaces";
             problems.add(Problem::at(master.span, message).label(label));
-            None
+            sentinel(&master)
         }
         (RedisMode::Sentinel, None) => {
             let problem = Problem::at(keys.mode.span, "`mode = \"sentinel\"` needs `master`");
             problems.add(problem.help("`master = \"mymaster\"` is the name that Sentinels know"));
-            None
+            sentinel("")
         }
         (_, Some(master)) => {
             let message = "`limits.redis.master` needs `mode = \"sentinel\"`";
             problems.add(Problem::at(master.span, message));
-            None
+            sentinel(&master)
         }
-        (RedisMode::Cluster, None) => Some(RedisTopology::Cluster),
-        (RedisMode::Single, None) => Some(RedisTopology::Single),
+        (RedisMode::Cluster, None) => RedisTopology::Cluster,
+        (RedisMode::Single, None) => RedisTopology::Single,
     }
 }
 

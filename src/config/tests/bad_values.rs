@@ -53,7 +53,7 @@ key_prefix = "{tollgate}"
 5:15 129: `limits.ipv6_prefix` takes a number from 1 to 128
 6:15 identified: a tier cannot be called `identified`: a limit of its own has this name
 8:7 60: `limits.tiers.identified.per` takes a duration such as "1s": write "60s"
-10:7 "redis://user:secret@localhost:port": `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them: the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`
+10:7 "redis://user:secret@localhost:port": `limits.redis.url` takes a URL such as "redis://127.0.0.1:6379", or a list of them: the port is a number from 1 to 65535, as in `redis://localhost:6379`
 11:12 "1h": `limits.redis.deadline` takes a duration such as "1s": at most `10s`
 12:14 "{tollgate}": `limits.redis.key_prefix` takes 1 to 64 characters of A-Z a-z 0-9 . _ - : /: `{` is not one of them
 "#,

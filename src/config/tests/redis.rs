@@ -87,7 +87,7 @@ fn what_does_not_go_together_is_said_where_it_stands() {
         url = ["redis://a", "redis://b"]\nmode = "sentinel"\nmaster = "my master" => 4:10 1 to 128 characters, without spaces
         url = ["redis://a", "redis://b"] => 2:7 give one address, or write `mode = "cluster"`
         url = "redis://a"\nusername = "u" => 3:12 `limits.redis.username` needs `password`
-        url = ["redis://a", "redis://:p@b"]\npassword = "p" => 2:21 write them in one place
+        url = "redis://:p@b"\npassword = "p" => 2:7 write them in one place
         url = "redis://a"\nusername = "u"\npassword = "${NONE}" => 4:13 the variable `NONE` is not set
         url = [] => 2:7 it has no address
         url = ["redis://a", "redis://u:p@b"]\nmode = "cluster" => 2:21 must be those of the first address
@@ -100,6 +100,51 @@ fn what_does_not_go_together_is_said_where_it_stands() {
         "#,
     ) {
         is_said(&redis, said);
+    }
+}
+
+#[test]
+fn all_that_does_not_go_together_is_said_at_once() {
+    let said = |redis: &str| rows(&with_files(redis).unwrap_err());
+    for (redis, parts) in [
+        (
+            "url = [\"redis://a\", \"redis://b\"]\nusername = \"u\"",
+            ["needs `password`", "give one address, or write `mode ="],
+        ),
+        (
+            "url = [\"redis://a\", \"redis://:q@b\"]\npassword = \"p\"\nmode = \"sentinel\"",
+            ["write them in one place", "needs `master`"],
+        ),
+        (
+            "url = [\"redis://a\", \"\", \"redis://b\"]\nmaster = \"m\"",
+            ["none may be empty", "needs `mode = "],
+        ),
+        (
+            "url = [\"rediss://a\", \"rediss://b\"]\nca = \"gone.pem\"",
+            ["there is no such file", "give one address"],
+        ),
+    ] {
+        let said = said(redis);
+        for part in parts {
+            assert!(said.contains(part), "{redis}\n{said}");
+        }
+    }
+}
+
+#[test]
+fn the_part_of_a_url_that_is_wrong_is_said() {
+    for (url, why) in [
+        (
+            "redis://:hunter#@localhost/0",
+            "`#` is in the user or the password: write `%23`",
+        ),
+        ("localhost:6379", "write `redis://` in front"),
+        ("redis://localhost/abc", "the number of a database"),
+        ("http://localhost", "not a scheme of Redis"),
+        ("redis://hunter@localhost", "a user alone is no login"),
+    ] {
+        let said = rows(&with_files(&format!("url = \"{url}\"")).unwrap_err());
+        assert!(said.contains(why), "{url}: {said}");
     }
 }
 

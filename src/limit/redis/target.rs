@@ -58,18 +58,8 @@ impl RedisTarget {
         topology: RedisTopology,
         tls: Option<ClientTls>,
     ) -> Result<Self, InvalidRedisTarget> {
+        Self::check(urls, &topology)?;
         let first = urls.first().ok_or(InvalidRedisTarget::NoUrl)?;
-        if topology == RedisTopology::Single && urls.len() > 1 {
-            return Err(InvalidRedisTarget::Several);
-        }
-        for (place, url) in urls.iter().enumerate() {
-            if !url.agrees_with(first) {
-                return Err(InvalidRedisTarget::Differs(place));
-            }
-        }
-        if topology == RedisTopology::Cluster && first.login.db() != 0 {
-            return Err(InvalidRedisTarget::ClusterDatabase);
-        }
         if tls.is_none() && first.is_tls {
             return Err(InvalidRedisTarget::NoTls);
         }
@@ -77,10 +67,7 @@ impl RedisTarget {
         for url in urls {
             match &url.address {
                 Address::Tcp(address) => addresses.push(address.clone()),
-                Address::Unix(path) if topology == RedisTopology::Single => {
-                    socket = Some(path.clone());
-                }
-                Address::Unix(_) => return Err(InvalidRedisTarget::Socket),
+                Address::Unix(path) => socket = Some(path.clone()),
             }
         }
         Ok(Self {
@@ -92,6 +79,30 @@ impl RedisTarget {
             nodes: Arc::default(),
             names: Arc::default(),
         })
+    }
+
+    /// Checks whether URLs go together, and with the topology.
+    ///
+    /// # Errors
+    ///
+    /// They do not.
+    pub fn check(urls: &[RedisUrl], topology: &RedisTopology) -> Result<(), InvalidRedisTarget> {
+        let first = urls.first().ok_or(InvalidRedisTarget::NoUrl)?;
+        let is_single = *topology == RedisTopology::Single;
+        if is_single && urls.len() > 1 {
+            return Err(InvalidRedisTarget::Several);
+        }
+        if let Some(place) = urls.iter().position(|url| !url.agrees_with(first)) {
+            return Err(InvalidRedisTarget::Differs(place));
+        }
+        if *topology == RedisTopology::Cluster && first.login.db() != 0 {
+            return Err(InvalidRedisTarget::ClusterDatabase);
+        }
+        let is_socket = |url: &RedisUrl| matches!(url.address, Address::Unix(_));
+        if !is_single && urls.iter().any(is_socket) {
+            return Err(InvalidRedisTarget::Socket);
+        }
+        Ok(())
     }
 
     /// What Redis is shown that asks for it.

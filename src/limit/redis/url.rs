@@ -80,29 +80,40 @@ impl RedisUrl {
     ///
     /// The text is not such a URL.
     pub fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(InvalidRedisUrl)?;
+        let Some((scheme, rest)) = url.split_once("://") else {
+            let is_path = url.starts_with('/');
+            return Err(if is_path {
+                InvalidRedisUrl::Path
+            } else {
+                InvalidRedisUrl::NoScheme
+            });
+        };
         let is_tls = match scheme {
             "redis" | "valkey" => false,
             "rediss" | "valkeys" => true,
             "unix" | "redis+unix" | "valkey+unix" => return Self::socket(rest),
-            _ => return Err(InvalidRedisUrl),
+            scheme if scheme.contains("sentinel") || scheme.contains("cluster") => {
+                return Err(InvalidRedisUrl::Several);
+            }
+            _ => return Err(InvalidRedisUrl::Scheme),
         };
+        let server = check_login(rest)?;
         // The redis crate reads options there, such as `#insecure`, which would be ignored here.
-        if rest.contains(['#', '?']) {
-            return Err(InvalidRedisUrl);
+        match server.find(['#', '?']).map(|at| &server[at..=at]) {
+            Some("#") => return Err(InvalidRedisUrl::Fragment),
+            Some(_) => return Err(InvalidRedisUrl::Options),
+            None => {}
         }
         // TLS is ours, so that the crate is built without.
         let parsed = format!("redis://{rest}");
-        let parsed = parsed
-            .as_str()
-            .into_connection_info()
-            .map_err(|_| InvalidRedisUrl)?;
+        let parsed = parsed.as_str().into_connection_info();
+        let parsed = parsed.map_err(|_| wrong_part(server))?;
         let ConnectionAddr::Tcp(host, port) = parsed.addr() else {
-            return Err(InvalidRedisUrl);
+            return Err(InvalidRedisUrl::Scheme);
         };
         let login = parsed.redis_settings().clone();
         if login.db() < 0 {
-            return Err(InvalidRedisUrl);
+            return Err(InvalidRedisUrl::Database);
         }
         Ok(Self {
             address: Address::Tcp(HostPort {
@@ -124,11 +135,14 @@ impl RedisUrl {
         // Programs differ in how they read these.
         let is_plain = path.starts_with('/') && !path.contains(['?', '#', '%', '@']);
         let fits = SocketAddr::from_pathname(Path::new(path)).is_ok();
-        let database = database.filter(|_| is_plain && fits);
+        if is_plain && !fits {
+            return Err(InvalidRedisUrl::LongPath);
+        }
+        let database = database.filter(|_| is_plain);
         let login = RedisConnectionInfo::default();
         Ok(Self {
             address: Address::Unix(path.into()),
-            login: login.set_db(database.ok_or(InvalidRedisUrl)?.into()),
+            login: login.set_db(database.ok_or(InvalidRedisUrl::Socket)?.into()),
             is_tls: false,
         })
     }
@@ -172,12 +186,91 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// A text is not a URL of Redis. Does not repeat it: it may hold a password.
+/// Looks for what ends a URL's user or password too early, and returns what follows on them.
+fn check_login(rest: &str) -> Result<&str, InvalidRedisUrl> {
+    let Some((login, server)) = rest.rsplit_once('@') else {
+        return Ok(rest);
+    };
+    match login.chars().find(|c| "/?#[]\\".contains(*c)) {
+        Some(found) => Err(InvalidRedisUrl::Character(found)),
+        // No server takes it, and most who write it mean the password. An empty password is none, and
+        // may be a variable's.
+        None if !login.is_empty() && !login.contains(':') => Err(InvalidRedisUrl::UserAlone),
+        None => Ok(server),
+    }
+}
+
+/// Which part of `host[:port][/database]` is wrong.
+fn wrong_part(server: &str) -> InvalidRedisUrl {
+    let (authority, database) = server.split_once('/').unwrap_or((server, ""));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
+    };
+    if authority.contains(',') {
+        InvalidRedisUrl::Several
+    } else if host.is_empty() {
+        InvalidRedisUrl::NoHost
+    } else if host.contains(':') && !host.starts_with('[') {
+        InvalidRedisUrl::Brackets
+    } else if !port.is_empty() && port.parse::<u16>().is_err() {
+        InvalidRedisUrl::Port
+    } else if !database.is_empty() && database.parse::<u32>().is_err() {
+        InvalidRedisUrl::Database
+    } else {
+        InvalidRedisUrl::Host
+    }
+}
+
+/// Which part of a text is not one of a URL of Redis, and what to write. Does not repeat it: it may hold
+/// a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the URL of Redis is written `redis://[user:password@]host[:port][/database]` or `unix:///path[?db=database]`"
-)]
-pub struct InvalidRedisUrl;
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum InvalidRedisUrl {
+    #[error(
+        "the scheme is missing: write `redis://` in front of host and port, or `rediss://` for TLS"
+    )]
+    NoScheme,
+    #[error("this is a path: write `unix://` in front of it")]
+    Path,
+    #[error(
+        "this is not a scheme of Redis: write `redis://`, `rediss://` for TLS, or `unix://` for a socket"
+    )]
+    Scheme,
+    #[error(
+        "one URL names one server: write a list of URLs, and `mode = \"sentinel\"` or `mode = \"cluster\"`"
+    )]
+    Several,
+    #[error(
+        "`{0}` is in the user or the password: write `%{code:02X}`, or put it into `password` beside the URL, as it is",
+        code = u32::from(*.0)
+    )]
+    Character(char),
+    #[error(
+        "a user alone is no login: if it is the password, write `:` in front of it, or write `username` and `password` beside the URL"
+    )]
+    UserAlone,
+    #[error("options behind `?` are not read: the keys of `limits.redis` are")]
+    Options,
+    #[error("what is behind `#` is not read: for TLS write `rediss://`")]
+    Fragment,
+    #[error("the host is missing, as in `redis://localhost:6379`")]
+    NoHost,
+    #[error("an IPv6 address stands in brackets, as in `redis://[::1]:6379`")]
+    Brackets,
+    #[error("what is in the place of the host is neither a name nor an address to connect to")]
+    Host,
+    #[error("the port is a number from 1 to 65535, as in `redis://localhost:6379`")]
+    Port,
+    #[error("what follows the `/` is the number of a database, as in `redis://localhost:6379/2`")]
+    Database,
+    #[error(
+        "a socket is written `unix:///path`, or `unix:///path?db=2`, with the user and the password beside it in `username` and `password`"
+    )]
+    Socket,
+    #[error("the path is longer than that of a socket can be, 107 bytes")]
+    LongPath,
+}
 
 #[cfg(test)]
 mod tests {
@@ -232,28 +325,57 @@ mod tests {
     }
 
     #[test]
-    fn other_urls_are_refused() {
-        for url in [
-            "redis://",
-            "localhost:6379",
-            "http://localhost",
-            "unix://",
-            "unix://run/redis.sock",
-            "unix://:hunter2@/run/redis.sock",
-            "unix:///run/redis.sock?pass=hunter2",
-            "unix:///run/redis.sock?db=1&pass=hunter2",
-            "unix:///run/redis.sock?db=-1",
-            "unix:///run/redis%2esock",
-            "redis://localhost:port",
-            "redis://localhost/first",
-            "redis://localhost/-1",
-            "rediss://localhost/#insecure",
-            "redis://localhost?protocol=3",
+    fn the_part_that_is_wrong_is_said() {
+        use InvalidRedisUrl as Is;
+        for (url, why) in [
+            ("localhost:6379", Is::NoScheme),
+            ("redis:localhost", Is::NoScheme),
+            ("/run/redis.sock", Is::Path),
+            ("http://localhost", Is::Scheme),
+            ("redis+sentinel://localhost/mymaster", Is::Several),
+            ("redis://a:6379,b:6379", Is::Several),
+            ("redis://:p#ss@localhost/0", Is::Character('#')),
+            ("redis://u:a/b@localhost", Is::Character('/')),
+            ("redis://u?:p@localhost", Is::Character('?')),
+            ("redis://hunter2@localhost", Is::UserAlone),
+            ("redis://localhost?protocol=3", Is::Options),
+            ("redis://u:p@localhost/0?db=1", Is::Options),
+            ("rediss://localhost/#insecure", Is::Fragment),
+            ("redis://", Is::NoHost),
+            ("redis://:6379", Is::NoHost),
+            ("redis://u:p@/0", Is::NoHost),
+            ("redis://::1:6379", Is::Brackets),
+            ("redis://0.0.0.0:6379", Is::Host),
+            ("redis://local host", Is::Host),
+            ("redis://localhost:port", Is::Port),
+            ("redis://localhost:66000/0", Is::Port),
+            ("redis://[::1]:x", Is::Port),
+            ("redis://localhost/first", Is::Database),
+            ("redis://localhost/-1", Is::Database),
+            ("redis://localhost:1/0/1", Is::Database),
+            ("unix://", Is::Socket),
+            ("unix://run/redis.sock", Is::Socket),
+            ("unix://:hunter2@/run/redis.sock", Is::Socket),
+            ("unix:///run/redis.sock?pass=hunter2", Is::Socket),
+            ("unix:///run/redis.sock?db=1&pass=hunter2", Is::Socket),
+            ("unix:///run/redis.sock?db=-1", Is::Socket),
+            ("unix:///run/redis%2esock", Is::Socket),
         ] {
-            assert_eq!(RedisUrl::parse(url).unwrap_err(), InvalidRedisUrl, "{url}");
+            assert_eq!(RedisUrl::parse(url).unwrap_err(), why, "{url}");
+            assert!(!why.to_string().contains("hunter2"));
         }
         let too_long = format!("unix:///{}", "a".repeat(108));
-        assert!(RedisUrl::parse(&too_long).is_err());
+        assert_eq!(RedisUrl::parse(&too_long).unwrap_err(), Is::LongPath);
+        let said = Is::Character('#').to_string();
+        assert!(said.contains("`#`") && said.contains("`%23`"), "{said}");
+        for good in [
+            "redis://@h",
+            "redis://:@h",
+            "redis://h/",
+            "redis://u:p@ss@h",
+        ] {
+            assert!(RedisUrl::parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]
