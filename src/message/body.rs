@@ -42,3 +42,19 @@ pub enum FramingError {
     #[error("HTTP/1.0 has no Transfer-Encoding.")]
     CodingInHttp10,
 }
+
+impl FramingError {
+    /// What is wrong with an answer, for the log.
+    pub fn of_answer(self) -> &'static str {
+        match self {
+            Self::LengthAndCoding => "it has Content-Length and Transfer-Encoding",
+            Self::BadContentLength => "its Content-Length is not a number of bytes",
+            Self::RepeatedContentLength => "it has Content-Length fields that differ",
+            Self::UnknownCoding => "its Transfer-Encoding has another coding than chunked",
+            Self::ChunkedNotLast => {
+                "its Transfer-Encoding does not end with chunked, once and without parameters"
+            }
+            Self::CodingInHttp10 => "it is HTTP/1.0 and has Transfer-Encoding",
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Heads of requests and answers, read in one pass by the rules of RFC 9112: whatever another
 //! reader could understand differently is refused. Answers may be repaired before ([`super::repair`]).
 
+use std::borrow::Cow;
+
 use http::{Method, StatusCode};
 use rustls::AlertDescription;
 
@@ -11,6 +13,7 @@ use crate::message::known_field::KnownField;
 use crate::message::protocol::Version;
 
 use super::cursor::Cursor;
+use super::faulty_line::faulty_line;
 use super::framing::request_body;
 use super::http2::PREFACE;
 use super::lines::{end_line, read_fields};
@@ -71,16 +74,22 @@ pub enum AnswerError {
     /// certificate only once the client may send.
     Refused(AlertDescription),
     /// What came is no answer, or can be read in two ways. The text is for the log.
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
 }
 
-impl From<HeadError> for AnswerError {
-    fn from(why: HeadError) -> Self {
+impl AnswerError {
+    /// What is wrong with the head of an answer, of which these are the first bytes.
+    pub(super) fn of_head(why: HeadError, head: &[u8]) -> Self {
         Self::Invalid(match why {
-            HeadError::Malformed(detail) => detail,
-            HeadError::RequestLineTooLong | HeadError::TooLarge => "its head is too large",
-            HeadError::TooManyFields => "it has too many header fields",
-            HeadError::Version | HeadError::Http2 => "its version is not spoken here",
+            HeadError::Malformed(detail) => match faulty_line(head) {
+                Some(line) => format!("{detail} ({line})").into(),
+                None => detail.into(),
+            },
+            HeadError::RequestLineTooLong | HeadError::TooLarge => "its head is too large".into(),
+            HeadError::TooManyFields => "it has too many header fields".into(),
+            HeadError::Version | HeadError::Http2 => {
+                "its version is neither HTTP/1.1 nor HTTP/1.0".into()
+            }
         })
     }
 }
@@ -91,7 +100,15 @@ pub fn read_answer(storage: HeadStorage, limits: &HeadLimits) -> Result<AnswerHe
     let HeadStorage { bytes, mut list } = storage;
     let mut cursor = begin(&bytes, limits)?;
     let malformed = HeadError::Malformed("The status line is malformed.");
-    let version = version(&mut cursor).ok_or(malformed)?;
+    let Some(version) = version(&mut cursor) else {
+        let first = bytes.split(|b| b" \r\n".contains(b)).next();
+        let is_other = first.is_some_and(is_other_version);
+        return Err(if is_other {
+            HeadError::Version
+        } else {
+            malformed
+        });
+    };
     if !cursor.skip(b" ") {
         return Err(malformed);
     }

@@ -103,21 +103,21 @@ impl<'c> Http1<'c> {
 
     /// The head of an answer, once all of it is at hand.
     fn read_answer(&mut self) -> Result<Option<AnswerHead>, AnswerError> {
-        let malformed = AnswerError::from;
         let input = self.connection.input_mut();
         let begun = input.bytes();
         if !b"HTTP/".starts_with(&begun[..begun.len().min(5)]) {
-            return Err(AnswerError::Invalid("it is not HTTP"));
+            return Err(AnswerError::Invalid("it is not HTTP".into()));
         }
         let end = self.scanner.find_end(begun, &ANSWER_LIMITS);
-        let Some(end) = end.map_err(malformed)? else {
+        let Some(end) = end.map_err(|why| AnswerError::of_head(why, begun))? else {
             return Ok(None);
         };
         self.scanner = HeadScanner::of_answer();
         let storage = self.buffers.take_head();
         let head = read_answer_as_sent(&begun[..end], storage, &ANSWER_LIMITS);
+        let head = head.map_err(|why| AnswerError::of_head(why, &begun[..end]));
         input.consume(end);
-        head.map(Some).map_err(malformed)
+        head.map(Some)
     }
 
     pub(super) fn expect_request_body(&mut self, length: BodyLength) {

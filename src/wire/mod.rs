@@ -7,6 +7,7 @@ pub mod buffers;
 pub mod chunked;
 mod cursor;
 pub mod end;
+mod faulty_line;
 pub mod framing;
 pub mod head;
 pub mod http1;

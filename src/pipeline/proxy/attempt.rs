@@ -250,9 +250,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(if asked_for {
                     Ok(head)
                 } else {
-                    Err(Cause::Invalid(
-                        "it switched to a protocol that was not asked for",
-                    ))
+                    let why = "it switched to a protocol that was not asked for";
+                    Err(Cause::Invalid(why.into()))
                 });
             }
             if !head.status.is_informational() {
@@ -264,7 +263,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             self.forward.log_odd(head.repaired);
             self.continued |= head.status == StatusCode::CONTINUE;
             if self.interim > MAX_INTERIM {
-                return Poll::Ready(Err(Cause::Invalid("too many interim answers")));
+                return Poll::Ready(Err(Cause::Invalid("too many interim answers".into())));
             }
             client.send_interim(&Interim(&head));
             self.give_back(head);
@@ -274,7 +273,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// The length of the body that follows on the head of an answer.
     pub(super) fn body_of(&self, head: &AnswerHead) -> Result<AnswerBody, AttemptError> {
         answer_body(head, self.forward.method())
-            .map_err(|_| self.failed(Cause::Invalid("its length is ambiguous")))
+            .map_err(|why| self.failed(Cause::Invalid(why.of_answer().into())))
     }
 
     /// Passes on the head of an answer, which `endpoint` has sent, and behind which this body comes.

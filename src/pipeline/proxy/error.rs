@@ -60,7 +60,7 @@ pub(super) enum Cause {
     /// The service refused TLS where its answer should have come.
     Refused(TlsError),
     /// The service sent what is not valid HTTP, or ambiguous.
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
     /// Nothing moved for so long, as the key allows.
     TimedOut(TimeOut, Duration),
     /// The service did not ask for the request's body within this time, the route's `timeout`, and the
@@ -104,7 +104,7 @@ impl Cause {
     pub(super) fn of_answer(error: &PassError) -> Self {
         match error {
             PassError::Write => Self::ClientLeft,
-            PassError::Framing(_) => Self::Invalid("its chunks are malformed"),
+            PassError::Framing(why) => Self::Invalid(format!("in its body: {why}").into()),
             PassError::CutOff | PassError::Read | PassError::TooLarge { .. } => Self::Ended,
         }
     }
@@ -220,7 +220,7 @@ impl AttemptError {
                 format!("the service ended the connection without an answer{sent}").into()
             }
             (Cause::Refused(error), _) => format!("{error}{sent}").into(),
-            (Cause::Invalid(why), _) => (*why).into(),
+            (Cause::Invalid(why), _) => why.clone(),
             (Cause::TimedOut(which, time), phase) => {
                 let key = which.key();
                 match (phase, which) {

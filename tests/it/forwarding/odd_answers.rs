@@ -109,6 +109,65 @@ fn what_is_smuggled_behind_a_repaired_head_is_never_an_answer() {
     assert_eq!(shop.inventory.connections(), 3);
 }
 
+/// What is wrong with an answer, and where, is in the access line.
+#[test]
+fn an_answer_that_is_refused_says_which_part_of_it_is_wrong() {
+    for (lines, body, why) in [
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 2",
+            "ok",
+            "it has Content-Length and Transfer-Encoding",
+        ),
+        (
+            "Content-Length: +2",
+            "ok",
+            "its Content-Length is not a number of bytes",
+        ),
+        (
+            "Content-Length: 2, 2",
+            "ok",
+            "its Content-Length is not a number of bytes",
+        ),
+        (
+            "Content-Length: 2\r\nContent-Length: 3",
+            "ok",
+            "it has Content-Length fields that differ",
+        ),
+        (
+            "Transfer-Encoding: gzip, chunked",
+            "ok",
+            "its Transfer-Encoding has another coding than chunked",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "ok",
+            "once and without parameters",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            " 2\r\nok\r\n0\r\n\r\n",
+            "in its body: A chunk's size is malformed.",
+        ),
+        (
+            "X: a\r\nX y: z",
+            "",
+            "A header field's name is malformed. (line 3)",
+        ),
+        ("X: a\r\nsecret", "", "(line 3 has no colon)"),
+        ("X: a\u{0}b", "", "(line 2, the field `X`)"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{body}");
+        let shop = Shop::selling(Upstream::answering(answer.as_str()), "");
+        let mut client = shop.gateway.connect();
+        client.send(Request::get("/api/inventory/x").bytes());
+        let _ = client.ending();
+        let line = &shop.gateway.access_log(1)[0];
+        let detail = line["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(why), "{lines:?}: {detail}");
+        assert_eq!(line["code"], "upstream_invalid", "{lines:?}");
+    }
+}
+
 #[test]
 fn a_head_whose_lines_end_in_both_ways_is_refused() {
     // A service that takes CR LF out of a value, but not LF.
