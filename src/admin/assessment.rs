@@ -25,8 +25,8 @@ const WARNING_RATIO: f64 = 0.01;
 const CRITICAL_RATIO: f64 = 0.1;
 /// A share of fewer errors than these in ten seconds says nothing.
 const FEW_ERRORS: u64 = 3;
-/// Of how many upstreams the sentence speaks.
-const MAX_NAMES: usize = 2;
+/// Of how many things of a kind the sentence speaks, before it counts.
+const MAX_NAMES: usize = 3;
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ pub(super) struct Trouble {
     pub all: usize,
     /// Since when the first of them, or, where all are out, the last.
     pub for_time: Duration,
+    /// Why they cannot be used, each cause once.
+    pub why: Vec<String>,
 }
 
 /// Something that the gateway keeps beside serving, and cannot at the moment.
@@ -186,10 +188,11 @@ impl Situation {
         } else {
             State::Warning
         };
+        let why = trouble.why_in_words();
         Finding {
             code: "endpoints_out",
             severity,
-            text: format!("{out} of {all} endpoints of `{upstream}` cannot be used."),
+            text: format!("{out} of {all} endpoints of `{upstream}` cannot be used{why}."),
             since: self.since(trouble.for_time),
         }
     }
@@ -273,21 +276,24 @@ impl Situation {
         if let Some(time) = self.reload_refused {
             parts.push(format!("reload refused at {}", time.strftime("%H:%M UTC")));
         }
-        parts.extend(self.losses.iter().map(|it| it.words().to_owned()));
+        parts.extend(self.losses.iter().map(Loss::in_words));
         parts.extend(certificates::in_sentence(&self.certificates, self.now));
         parts.join("; ")
     }
 
     fn not_ready_in_words(&self) -> Option<String> {
-        let [first, rest @ ..] = &self.not_ready[..] else {
-            return None;
-        };
-        let text = first.text.trim_end_matches('.');
-        let more = match rest.len() {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        Some(format!("Not ready: {text}{more}"))
+        let texts = self.not_ready.iter().map(|reason| {
+            let text = reason.text.trim_end_matches('.');
+            // Within the sentence; a name stays as it is.
+            match text.split_once(' ') {
+                Some((first @ ("No" | "The" | "There"), rest)) => {
+                    format!("{} {rest}", first.to_lowercase())
+                }
+                _ => text.to_owned(),
+            }
+        });
+        let all = first_of(texts.collect(), "more")?;
+        Some(format!("Not ready: {all}"))
     }
 
     fn errors_in_words(&self) -> String {
@@ -314,32 +320,51 @@ impl Situation {
     fn upstreams_in_words(&self) -> impl Iterator<Item = String> {
         let first = self.upstreams.iter().take(MAX_NAMES).map(|trouble| {
             let Trouble {
-                upstream,
-                out,
-                all,
-                for_time,
+                upstream, out, all, ..
             } = trouble;
             let how_many = match (out, all) {
                 (1, 1) => "its endpoint".to_owned(),
                 _ if out == all => format!("all {all} endpoints"),
                 _ => format!("{out} of {all} endpoints"),
             };
-            format!("`{upstream}`: {how_many} out for {}", span(*for_time))
+            let (for_time, why) = (span(trouble.for_time), trouble.why_in_words());
+            format!("`{upstream}`: {how_many} out for {for_time}{why}")
         });
-        let more = self.upstreams.len().saturating_sub(MAX_NAMES);
-        let more = (more > 0).then(|| format!("{more} more upstreams with endpoints out"));
+        let more = match self.upstreams.len().saturating_sub(MAX_NAMES) {
+            0 => None,
+            1 => Some("1 more upstream with endpoints out".to_owned()),
+            more => Some(format!("{more} more upstreams with endpoints out")),
+        };
         first.chain(more)
     }
 }
 
+impl Trouble {
+    /// Why endpoints are out, in parentheses; nothing if that is not known.
+    fn why_in_words(&self) -> String {
+        let why = first_of(self.why.clone(), "other causes");
+        why.map_or(String::new(), |why| format!(" ({why})"))
+    }
+}
+
 impl Loss {
-    fn words(&self) -> &'static str {
+    fn in_words(&self) -> String {
         match self {
-            Self::AccessLines { .. } => "access lines are lost",
-            Self::Counters { .. } => "counters are not saved",
-            Self::Spans => "spans are dropped",
+            Self::AccessLines { why, .. } => format!("access lines are lost ({why})"),
+            Self::Counters { why, .. } => format!("counters are not saved ({why})"),
+            Self::Spans => "spans are dropped".to_owned(),
         }
     }
+}
+
+/// The first of several parts of a sentence, and how many more there are; `None` if there are none.
+fn first_of(parts: Vec<String>, more: &str) -> Option<String> {
+    let count = parts.len().saturating_sub(MAX_NAMES);
+    let mut shown: Vec<_> = parts.into_iter().take(MAX_NAMES).collect();
+    if count > 0 {
+        shown.push(format!("and {count} {more}"));
+    }
+    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 impl RedisAway {

@@ -224,10 +224,12 @@ fn troubles<'u>(upstreams: impl Iterator<Item = &'u Arc<Upstream>>, now: Instant
     let trouble = |upstream: &Arc<Upstream>| {
         let (mut all, mut out) = (0, 0);
         let (mut first, mut last) = (None, None);
+        let mut causes: Vec<String> = Vec::new();
         let looks = upstream.looks(now);
         for (_, look) in looks.filter(|(one, _)| one.takes_requests()) {
-            if look.addresses.is_empty() && look.unresolved.is_some() {
+            if let Some(why) = look.unresolved.filter(|_| look.addresses.is_empty()) {
                 (all, out) = (all + 1, out + 1);
+                causes.push(format!("no address: {why}"));
             }
             for address in look.addresses {
                 all += 1;
@@ -235,17 +237,25 @@ fn troubles<'u>(upstreams: impl Iterator<Item = &'u Arc<Upstream>>, now: Instant
                     out += 1;
                     first = first.min(Some(address.since)).or(Some(address.since));
                     last = last.max(Some(address.since));
+                    causes.extend(address.why);
                 }
             }
         }
         // All are out only since the last of them is.
         let since = if out == all { last } else { first };
         let since = since.unwrap_or(now);
+        let mut why: Vec<String> = Vec::new();
+        for cause in causes {
+            if !why.contains(&cause) {
+                why.push(cause);
+            }
+        }
         (out > 0).then(|| Trouble {
             upstream: upstream.name.to_string(),
             out,
             all,
             for_time: now.saturating_duration_since(since),
+            why,
         })
     };
     let mut troubles: Vec<_> = upstreams.filter_map(trouble).collect();

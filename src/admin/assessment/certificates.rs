@@ -8,7 +8,7 @@ use crate::admin::time::Time;
 use crate::tls::Expiry;
 
 use super::display::span;
-use super::{Finding, State};
+use super::{Finding, State, first_of};
 
 /// Who is shown a certificate.
 #[derive(Debug, Clone)]
@@ -74,14 +74,12 @@ impl Ending {
     }
 }
 
-/// The part of the sentence for all of them: that which ends first, and how many more.
+/// The part of the sentence for all of them: those which end first, and how many more.
 pub(super) fn in_sentence(endings: &[Ending], now: Timestamp) -> Option<String> {
-    let first = endings.iter().min_by_key(|it| it.expiry.at)?;
-    let text = first.in_words(now);
-    Some(match endings.len() - 1 {
-        0 => text,
-        more => format!("{text} (and {more} more)"),
-    })
+    let mut endings: Vec<_> = endings.iter().collect();
+    endings.sort_by_key(|it| it.expiry.at);
+    let texts = endings.into_iter().map(|it| it.in_words(now));
+    first_of(texts.collect(), "more")
 }
 
 /// A time in its largest unit, days written out: a certificate is renewed by people who plan in days.
