@@ -29,7 +29,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::Level;
 
 use crate::acme::Acme;
-use crate::admin::{ClaimError, Doorkeeper, Reloads};
+use crate::admin::{self, ClaimError, Doorkeeper, Port, Reloads};
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
@@ -219,7 +219,15 @@ pub fn odd_files(settings: &Settings, snapshot: &Snapshot) -> Vec<Finding> {
     let all = log.into_iter().chain(state);
     let all = all.map(|error| error.to_string());
     let acme = snapshot.acme.iter().flat_map(|acme| acme.odd_folders());
+    let ports = [
+        (Port::Admin, &settings.admin_listen),
+        (Port::Metrics, &settings.metrics_listen),
+    ];
+    let ports = ports
+        .into_iter()
+        .filter_map(|(port, at)| admin::unusable(port, at));
     all.chain(acme)
+        .chain(ports)
         .map(|text| Finding::warning(text).passing())
         .collect()
 }

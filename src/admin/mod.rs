@@ -44,5 +44,5 @@ pub use problem::Problem;
 pub use process::Process;
 pub use reloads::{Done, InForce, Last, Outcome, Reloads};
 pub use serve::{MOST_CONNECTIONS, Parts, run};
-pub use socket::{AdminSocket, ClaimError, Given, Port, claim};
+pub use socket::{AdminSocket, ClaimError, Given, Port, claim, unusable};
 pub use view::{Presence, View};

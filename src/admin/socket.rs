@@ -6,11 +6,12 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{Access, Mode, access};
 use rustix::process;
 
 use crate::config::AdminListen;
@@ -127,6 +128,39 @@ pub fn claim(
     }))
 }
 
+/// Why a port cannot be listened on, as far as that can be told without doing so.
+pub fn unusable(port: Port, configured: &AdminListen) -> Option<String> {
+    let AdminListen::Unix(path) = configured else {
+        return None;
+    };
+    let error = check_unix(path).err()?;
+    let path = path.clone();
+    let why = Why::Unix { path, error };
+    Some(ClaimError { port, why }.to_string())
+}
+
+fn check_unix(path: &Path) -> io::Result<()> {
+    unix::net::SocketAddr::from_pathname(path)?;
+    is_socket_or_free(path)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let said = |what: &str| io::Error::other(format!("{} {what}", folder.display()));
+    match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => Err(said("is not a folder")),
+        Ok(_) => access(folder, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|_| said("cannot be written to")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(said("is not there")),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_socket_or_free(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(io::Error::other("there is a file that is not a socket")),
+        Err(_) => Ok(false),
+    }
+}
+
 fn take(socket: OwnedFd, configured: &AdminListen) -> io::Result<Socket> {
     let socket = match configured {
         AdminListen::Unix(_) => Socket::Unix(socket.into()),
@@ -148,10 +182,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Why> {
 
 /// Listens at a path. A file that a gateway left there which has crashed is replaced.
 fn listen_unix(path: &Path) -> io::Result<UnixListener> {
-    if let Ok(found) = fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err(io::Error::other("there is a file that is not a socket"));
-        }
+    if is_socket_or_free(path)? {
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path)?;
@@ -250,6 +281,28 @@ impl fmt::Display for AdminSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_cannot_be_made_is_said_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let why = |path: &Path| unusable(Port::Admin, &AdminListen::Unix(path.to_owned()));
+        assert_eq!(why(&folder.path().join("admin.sock")), None);
+        let bound = UnixListener::bind(folder.path().join("bound")).unwrap();
+        assert_eq!(why(&folder.path().join("bound")), None);
+        drop(bound);
+        for (path, part) in [
+            (file.clone(), "a file that is not a socket"),
+            (folder.path().join("none/admin.sock"), "none is not there"),
+            (file.join("admin.sock"), "file is not a folder"),
+            (folder.path().join("a".repeat(108)), "path must be shorter"),
+        ] {
+            let said = why(&path).unwrap_or_default();
+            assert!(said.contains(part), "{said}");
+            assert!(said.contains("`[admin] listen`"), "{said}");
+        }
+    }
 
     #[test]
     fn nobody_but_the_owner_can_connect_from_the_first_moment() {

@@ -15,7 +15,8 @@ use crate::import::{self, ImportError, Imported, KeysAre, Source};
 pub(super) enum Import {
     /// The Node gateway's files
     Node {
-        /// routes.json, then protectedRoutes.js and the API keys in JSON where there are some
+        /// routes.json, then protectedRoutes.js and the API keys in JSON where there are some; `-` is one
+        /// in JSON from standard input
         #[arg(required = true, num_args = 1..=3, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// In keys that are pairs of strings: whether the keys are the names or the values
@@ -26,7 +27,7 @@ pub(super) enum Import {
     },
     /// Kong's declarative configuration, YAML or JSON
     Kong {
-        /// kong.yml
+        /// kong.yml; `-` is standard input
         file: PathBuf,
         #[command(flatten)]
         how: How,
@@ -108,8 +109,14 @@ fn source((name, text): &(String, String)) -> Source<'_> {
 }
 
 fn read(file: &Path) -> Result<(String, String), String> {
-    let name = file.display().to_string();
-    match std::fs::read_to_string(file) {
+    let is_stdin = config::is_stdin(file);
+    let (name, text) = if is_stdin {
+        let text = std::io::read_to_string(std::io::stdin().lock());
+        ("<stdin>".to_owned(), text)
+    } else {
+        (file.display().to_string(), std::fs::read_to_string(file))
+    };
+    match text {
         Ok(text) => Ok((name, text)),
         Err(error) => Err(format!("cannot read `{name}`: {error}")),
     }

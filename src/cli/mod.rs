@@ -35,6 +35,9 @@ Examples:
 Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log,
 SIGUSR2 starts the program anew and hands over to it.";
 
+const FILE_HELP: &str = "The configuration: TOML, or JSON or YAML in a file that is called so; `-` is standard input \
+[env: TOLLGATE_CONFIG] [default: tollgate.toml]";
+
 const DEFAULT_FILE: &str = "tollgate.toml";
 
 /// An API gateway: who is calling, what may they reach, how much, and then a streaming reverse proxy.
@@ -49,20 +52,19 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct Config {
-    /// The configuration: TOML, or JSON or YAML in a file that is called so; `-` is standard input
-    /// [default: tollgate.toml]
-    #[arg(
-        short = 'c',
-        long = "config",
-        value_name = "FILE",
-        env = "TOLLGATE_CONFIG",
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(short = 'c', long = "config", value_name = "FILE", help = FILE_HELP, global = true)]
     file: Option<PathBuf>,
 }
 
 impl Config {
+    /// Takes what the environment says, where the command line says nothing. A variable that is empty
+    /// is one that is not set, as scripts and compose files write it.
+    fn or_environment(mut self) -> Self {
+        let named = || env::var_os("TOLLGATE_CONFIG").filter(|file| !file.is_empty());
+        self.file = self.file.or_else(|| named().map(PathBuf::from));
+        self
+    }
+
     fn file(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
     }
@@ -114,7 +116,10 @@ pub fn main() -> ExitCode {
     // First of all: a signal that nobody has asked for yet ends the process.
     let process = run::is_meant(env::args_os()).then(Process::begin);
     let line = match CommandLine::try_parse() {
-        Ok(line) => line,
+        Ok(line) => CommandLine {
+            config: line.config.or_environment(),
+            ..line
+        },
         Err(wrong) => {
             let wrong = usage::with_tip(wrong);
             // Help and version are no errors, and go to standard output.

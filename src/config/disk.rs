@@ -109,8 +109,10 @@ struct ReadFile {
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// Keys of the configuration.
+    /// The configuration, which may come through a pipe.
     Keys,
+    /// Keys in a file that the configuration names.
+    MoreKeys,
     /// Something in PEM that is read anew with the configuration alone.
     Pem,
     /// A certificate that is served, its key, or authorities of clients.

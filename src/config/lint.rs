@@ -40,7 +40,7 @@ pub(super) fn lint(
     sources: &Sources,
 ) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
-    protection::protection(file, &mut lints);
+    protection::protection(file, now, &mut lints);
     exposed::exposed(file, snapshot, &mut lints);
     unused(file, &mut lints);
     sent_hosts(file, &mut lints);

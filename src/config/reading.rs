@@ -52,7 +52,7 @@ impl<'r> Reading<'r> {
 
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.
     pub(super) fn file_named_at(&mut self, path: &Path, at: Span) -> Option<String> {
-        let read = self.file(path, Holds::Keys);
+        let read = self.file(path, Holds::MoreKeys);
         read.map_err(|error| {
             let message = format!("cannot read `{}`: {error}", path.display());
             self.problems

@@ -5,10 +5,11 @@ use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 /// Who may read a log file that is created, and enter its folder: it says who called.
 const FILE_MODE: u32 = 0o640;
@@ -61,6 +62,16 @@ impl Target {
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(FILE_MODE);
+    // Whoever opens a pipe that nobody reads from would wait.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    options.custom_flags(flags);
+    let file = open_with(&options, path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+fn open_with(options: &OpenOptions, path: &Path) -> io::Result<File> {
     match options.open(path) {
         // Only the last folder is made: a slip further up would put the log where nobody looks.
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -98,6 +109,10 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
 /// The error as a user can use it.
 fn with_remedy(path: &Path, error: &io::Error) -> io::Error {
     let folder = std::path::absolute(folder_of(path));
@@ -108,6 +123,13 @@ fn with_remedy(path: &Path, error: &io::Error) -> io::Error {
         }
         ErrorKind::PermissionDenied => {
             format!("permission denied; let the user that the gateway runs as write in {folder}")
+        }
+        _ if Errno::from_io_error(error) == Some(Errno::NXIO) && is_socket(path) => {
+            "it is a socket, which cannot be opened; for standard output write \"stdout\""
+                .to_owned()
+        }
+        _ if Errno::from_io_error(error) == Some(Errno::NXIO) => {
+            "nobody reads from it: a pipe needs a reader before the gateway starts".to_owned()
         }
         ErrorKind::IsADirectory => "it is a directory; name a file in it".to_owned(),
         ErrorKind::NotADirectory => format!("{folder} is not a directory"),
@@ -124,6 +146,21 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_pipe_is_opened_once_somebody_reads_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let target = Target::File(pipe.clone());
+        target.check().unwrap();
+        let error = target.open().unwrap_err().to_string();
+        assert!(error.starts_with("nobody reads from it"), "{error}");
+        let _reader = OpenOptions::new().read(true).write(true).open(&pipe);
+        let file = target.open().unwrap();
+        assert!(!fcntl_getfl(&file).unwrap().contains(OFlags::NONBLOCK));
+    }
 
     #[test]
     fn the_last_folder_is_made_and_none_above() {

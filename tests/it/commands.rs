@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 
 use crate::support::{Finished, hash_of, tollgate, tollgate_reading};
 
-const GOOD: &str = "[routes]\n\"/a\" = \"http://localhost:1\"\n[access]\nprotected = [\"/a\"]\n\
+pub(crate) const GOOD: &str = "[routes]\n\"/a\" = \"http://localhost:1\"\n[access]\nprotected = [\"/a\"]\n\
     [clients.x]\nkeys = [\"sha256:53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6\"]\n\
     [limits]\nanonymous = { requests = 60, per = \"1m\" }\n";
 
 /// Runs a command on a file of that name and content.
-fn on(name: &str, text: &str, args: &[&str]) -> Finished {
+pub(crate) fn on(name: &str, text: &str, args: &[&str]) -> Finished {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join(name);
     std::fs::write(&file, text).expect("write the file");
     tollgate(&[args, &["-c", file.to_str().expect("a path in UTF-8")]].concat())
 }
 
-fn parsed(done: &Finished) -> Value {
+pub(crate) fn parsed(done: &Finished) -> Value {
     serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"))
 }
 
@@ -129,6 +129,9 @@ fn a_variable_names_the_configuration_and_an_option_overrides_it() {
     assert!(said.contains("TOLLGATE_CONFIG"), "{said}");
     let said = run("/from/the/variable.toml", &["check", "-c", "/other.toml"]);
     assert!(said.contains("cannot read `/other.toml`"), "{said}");
+    // As `${CONFIG:-}` of a compose file makes it.
+    let said = run("", &["check"]);
+    assert!(said.contains("cannot read `tollgate.toml`"), "{said}");
 }
 
 #[test]
@@ -284,24 +287,6 @@ fn keys_of_a_configuration_that_cannot_be_read_are_said_to_be_unknown() {
     }
     let done = tollgate_reading(&["keys", "hash"], &hash_of("x"));
     assert!(done.stderr.contains("this is a hash already"), "{done:?}");
-}
-
-#[test]
-fn check_warns_of_files_that_the_gateway_could_not_write() {
-    let text = format!("{GOOD}state_file = \"none/limits\"\n[log]\naccess = \"a/b/access.log\"\n");
-    let done = on("gate.toml", &text, &["check"]);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    for warning in [
-        "/a/b/access.log: there is no folder",
-        "cannot use `limits.state_file`",
-    ] {
-        assert!(done.stderr.contains(warning), "{done:?}");
-    }
-    let done = on("gate.toml", &text, &["check", "--strict", "--json"]);
-    // Another machine may have them.
-    assert_eq!(done.code, Some(0), "{done:?}");
-    assert_eq!(parsed(&done)["good"], true);
-    assert_eq!(parsed(&done)["problems"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

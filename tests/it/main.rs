@@ -32,4 +32,5 @@ mod rate_limits;
 mod refusals;
 mod tls;
 mod traces;
+mod unusable_files;
 mod wire_oracles;

@@ -1,13 +1,13 @@
 //! The operator's own ports: where they listen, and who may do what there.
 
-use std::net::SocketAddr;
-
 use crate::client::ApiKeyHash;
 use crate::config::file::File;
 use crate::config::problems::{Problem, Problems};
 use crate::config::settings::AdminListen;
 use crate::config::source::{At, Span};
 use crate::pipeline::snapshot::Operators;
+
+use super::listen::meet;
 
 /// Compiles where the admin port listens, and where metrics are besides.
 pub(super) fn listen(file: &File, problems: &mut Problems) -> (AdminListen, AdminListen) {
@@ -97,10 +97,4 @@ fn meet_at_all(one: &AdminListen, other: &AdminListen) -> bool {
         (AdminListen::Unix(one), AdminListen::Unix(other)) => one == other,
         _ => false,
     }
-}
-
-/// Whether only one of them can be listened on.
-fn meet(one: SocketAddr, other: SocketAddr) -> bool {
-    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() != 0 && one.port() == other.port() && (any || one.ip() == other.ip())
 }

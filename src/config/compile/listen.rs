@@ -1,6 +1,7 @@
 //! Where clients connect, and what they find there.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use crate::config::file::{File, ListenKeys};
 use crate::config::problems::{Problem, Problems};
@@ -13,6 +14,7 @@ pub(super) fn compile(file: &File, problems: &mut Problems) -> Vec<ListenAddress
         problems.add(Problem::at(file.listen.span, message));
     }
     given_twice(file, problems);
+    overlapping(file, problems);
     let mut announced = file.listen.iter().filter(|keys| *keys.proxy_protocol);
     if let Some(keys) = announced.next()
         && file.server.trusted_proxies.is_empty()
@@ -54,6 +56,29 @@ fn given_twice(file: &File, problems: &mut Problems) {
             problems.add(problem.help(help));
         }
     }
+}
+
+/// Finds addresses that another one has among its own: only one of the two can be listened on. What is
+/// left of `[::]` beside an address of IPv4 is IPv6 alone.
+fn overlapping(file: &File, problems: &mut Problems) {
+    let addresses = || file.listen.iter().map(|keys| &keys.address);
+    for all in addresses().filter(|address| address.ip().is_unspecified()) {
+        for address in addresses() {
+            let is_among = address.is_ipv4() == all.is_ipv4() && meet(address.value, all.value);
+            if is_among && address.value != all.value {
+                let message = format!("`{}` is listened on already", address.value);
+                let label = format!("`{}` is every address of this machine", all.value);
+                let problem = Problem::at(address.span, message).also(all.span, label);
+                problems.add(problem.help("leave one of the two out, or give it another port"));
+            }
+        }
+    }
+}
+
+/// Whether only one of them can be listened on.
+pub(super) fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (any || one.ip() == other.ip())
 }
 
 fn kind(keys: &ListenKeys) -> (bool, bool, bool) {

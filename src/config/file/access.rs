@@ -115,6 +115,15 @@ impl ClientKeys {
     pub(in crate::config) fn proves_nothing(&self) -> bool {
         self.keys.is_empty() && self.certificates.is_empty()
     }
+
+    /// The same for a client whose keys have all expired by now.
+    pub(in crate::config) fn proves_nothing_since(&self, now: Timestamp) -> bool {
+        let ends = self.keys.iter().map(|key| key.expires_at.value);
+        self.certificates.is_empty()
+            && ends
+                .into_iter()
+                .all(|end| end.is_some_and(|end| end <= now))
+    }
 }
 
 table! {

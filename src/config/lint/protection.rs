@@ -3,12 +3,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::{Lints, above, is_under};
 use crate::config::file::File;
 use crate::route::PathEncoding;
 
 /// Looks at `[access]` and the routes beside it.
-pub(super) fn protection(file: &File, lints: &mut Lints) {
+pub(super) fn protection(file: &File, now: Timestamp, lints: &mut Lints) {
     let routes: HashSet<String> = file
         .all_routes()
         .map(|route| route.prefix.as_str().to_ascii_lowercase())
@@ -51,12 +53,16 @@ pub(super) fn protection(file: &File, lints: &mut Lints) {
     }
     routes_beside(file, &protected, &public, lints);
     patterns(file, lints);
-    if let Some(first) = file.access.protected.first()
-        && file.clients.good().all(|(_, it)| it.proves_nothing())
-    {
-        let text =
-            "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
-        lints.add(first.span, text);
+    if let Some(first) = file.access.protected.first() {
+        let clients = || file.clients.good().map(|(_, client)| client);
+        if clients().all(|client| client.proves_nothing()) {
+            let text =
+                "nobody gets to what is protected: no client has a key (`tollgate keys new NAME`)";
+            lints.add(first.span, text);
+        } else if clients().all(|client| client.proves_nothing_since(now)) {
+            let text = "nobody gets to what is protected: all keys of all clients have expired (`tollgate keys new NAME`)";
+            lints.add_passing(first.span, text);
+        }
     }
     any_bytes(file, lints);
 }

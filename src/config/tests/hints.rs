@@ -406,8 +406,15 @@ fn protection_without_any_client_that_has_a_key() {
     let expected = "tollgate.toml:4:14: nobody gets to what is protected: no client has a key";
     assert!(said.contains(expected), "{said}");
     let hash = "a".repeat(64);
-    let lints = lints(&format!("{text}keys = [\"sha256:{hash}\"]\n"));
-    assert!(!lints.concat().contains("nobody gets"), "{lints:?}");
+    let said = |keys: &str| lints(&format!("{text}keys = [{keys}]\n")).concat();
+    let good = said(&format!("\"sha256:{hash}\""));
+    assert!(!good.contains("nobody gets"), "{good}");
+    let ended = format!("{{ hash = \"sha256:{hash}\", expires_at = \"2020-01-01T00:00:00Z\" }}");
+    let said = said(&ended);
+    assert!(
+        said.contains("all keys of all clients have expired"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -36,6 +36,30 @@ fn written(listen: &[&str], tables: &str) -> Written {
 }
 
 #[test]
+fn an_address_among_those_of_another_is_refused() {
+    let listen = |list: &str| read(&format!("listen = [{list}]\n[routes]\n'/' = 'http://h'\n"));
+    for list in [
+        "'0.0.0.0:3000', '127.0.0.1:3000'",
+        "'127.0.0.1:3000', '0.0.0.0:3000'",
+        "'[::]:3000', '[::1]:3000'",
+        "{ address = '10.0.0.1:3000', proxy_protocol = true }, '0.0.0.0:3000'",
+    ] {
+        let said = listen(list).expect_err("they overlap").to_string();
+        assert!(said.contains("is listened on already"), "{said}");
+        assert!(said.contains("is every address of this machine"), "{said}");
+    }
+    for list in [
+        "'0.0.0.0:3000', '127.0.0.1:3001'",
+        "'0.0.0.0:3000', '[::]:3000'",
+        "'[::]:3000', '127.0.0.1:3000'",
+        "'0.0.0.0:0', '127.0.0.1:0'",
+        "'127.0.0.1:3000', '127.0.0.2:3000'",
+    ] {
+        fine(listen(list));
+    }
+}
+
+#[test]
 fn an_address_that_will_be_without_tls_is_said() {
     for (before, now, tables, said) in [
         (&[TLS][..], &[TLS][..], "", None),

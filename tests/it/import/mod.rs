@@ -4,7 +4,7 @@ mod kong;
 
 use std::path::Path;
 
-use crate::support::{Finished, tollgate};
+use crate::support::{Finished, tollgate, tollgate_reading};
 
 fn import(files: &[(&str, &str)], args: &[&str]) -> Finished {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -25,6 +25,17 @@ fn import(files: &[(&str, &str)], args: &[&str]) -> Finished {
         .chain(paths)
         .collect();
     tollgate(&args)
+}
+
+#[test]
+fn a_configuration_of_kong_comes_through_standard_input() {
+    let kong =
+        "services:\n- name: a\n  url: http://a.test\n  routes:\n  - name: r\n    paths: [/r]\n";
+    let done = tollgate_reading(&["import", "kong", "-"], kong);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("http://a.test"), "{done:?}");
+    let done = tollgate_reading(&["import", "kong", "-"], "services: [");
+    assert!(done.stderr.contains("<stdin>:"), "{done:?}");
 }
 
 #[test]

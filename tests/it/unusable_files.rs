@@ -1,0 +1,54 @@
+//! What is said of files, folders and sockets that the gateway could not use.
+
+use std::process::Command;
+
+use crate::commands::{GOOD, on, parsed};
+
+#[test]
+fn check_warns_of_files_that_the_gateway_could_not_write() {
+    let text = format!("{GOOD}state_file = \"none/limits\"\n[log]\naccess = \"a/b/access.log\"\n");
+    let done = on("gate.toml", &text, &["check"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for warning in [
+        "/a/b/access.log: there is no folder",
+        "cannot use `limits.state_file`",
+    ] {
+        assert!(done.stderr.contains(warning), "{done:?}");
+    }
+    let done = on("gate.toml", &text, &["check", "--strict", "--json"]);
+    // Another machine may have them.
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(parsed(&done)["good"], true);
+    assert_eq!(parsed(&done)["problems"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn check_says_that_a_socket_and_a_folder_cannot_be_used() {
+    let text = format!(
+        "listen = {{ address = \"127.0.0.1:0\", tls = true }}\n{GOOD}[admin]\nlisten = \"unix:/none/admin.sock\"\nmetrics_listen = \"unix:/dev/null\"\n\
+         [tls.acme]\ndomains = [\"a.test\"]\ncontact = \"a@a.test\"\nstate_dir = \"/dev/null\"\n"
+    );
+    let done = on("gate.toml", &text, &["check"]);
+    for warning in [
+        "cannot listen on unix:/none/admin.sock: /none is not there",
+        "cannot listen on unix:/dev/null: there is a file that is not a socket",
+        "cannot use `tls.acme.state_dir` /dev/null",
+    ] {
+        assert!(done.stderr.contains(warning), "{done:?}");
+    }
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn a_file_of_routes_that_is_a_pipe_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pipe = folder.path().join("routes.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("run mkfifo").success());
+    for key in ["routes_file", "clients_file"] {
+        let text = format!("{key} = \"{}\"\n", pipe.display());
+        let done = on("gate.toml", &text, &["check"]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains("it is a pipe or a device"), "{done:?}");
+    }
+}
