@@ -6,6 +6,7 @@ pub mod answer;
 pub mod body;
 pub mod bytes;
 pub mod caller;
+pub mod connection_auth;
 pub mod cors;
 pub mod escapes;
 pub mod field_rules;

@@ -1,5 +1,6 @@
 //! The client's side of an exchange, as the server lends it to the pipeline.
 
+use crate::upstream::BoundLinks;
 use crate::wire::alarm::Alarm;
 use crate::wire::end::End;
 
@@ -10,6 +11,8 @@ pub struct ClientSide<'c> {
     pub end: End<'c>,
     /// The exchange's one timer.
     pub alarm: &'c mut Alarm,
+    /// Connections to services that belong to the client's connection alone.
+    pub bound: &'c mut BoundLinks,
 }
 
 /// What becomes of the client's connection after an answer.

@@ -13,6 +13,7 @@ use crate::message::protocol::Version;
 use crate::pipeline::client_side::{After, ClientSide};
 use crate::pipeline::rejection::Rejection;
 use crate::pipeline::{Worker, boxed_cold, handle, note_unread, refuse_http2, refuse_unread};
+use crate::upstream::BoundLinks;
 use crate::wire::alarm::Alarm;
 use crate::wire::end::End;
 use crate::wire::head::{HeadError, read_request};
@@ -50,6 +51,7 @@ async fn serve_requests(
     let mut client = Client {
         connection,
         alarm: Alarm::default(),
+        bound: BoundLinks::default(),
         peer,
         worker,
         guard,
@@ -99,6 +101,7 @@ pub(super) async fn refuse_plain(
     let mut client = Client {
         connection,
         alarm,
+        bound: BoundLinks::default(),
         peer,
         worker,
         guard,
@@ -111,6 +114,7 @@ pub(super) async fn refuse_plain(
 struct Client<'w> {
     connection: Connection,
     alarm: Alarm,
+    bound: BoundLinks,
     peer: Peer<'w>,
     worker: &'w Worker,
     guard: &'w ConnectionGuard,
@@ -238,6 +242,7 @@ impl Client<'_> {
         ClientSide {
             end: End::Http1(http1),
             alarm: &mut self.alarm,
+            bound: &mut self.bound,
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod address;
 mod addresses;
+mod bound;
 mod budget;
 mod by_client;
 mod candidates;
@@ -44,6 +45,7 @@ mod usable;
 mod verdict;
 
 pub use address::{Address, Check, ConnectError};
+pub use bound::BoundLinks;
 pub use by_client::Announcement;
 pub use candidates::{Candidate, Candidates};
 pub use capacity::{Capacity, Entry, Occupancy, Place, Turn};

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::address::Address;
+use super::bound::BoundLinks;
 use super::candidates::{Candidate, Candidates, List};
 use super::circuit::Ticket;
 use super::hash::{FEW, Table, hash as text_hash, lot};
@@ -45,6 +46,14 @@ impl Candidates {
             Some(ticket) => Ok(Try::new(one, ticket)),
             None => self.pick_with_care(&list, seen, asked),
         }
+    }
+
+    /// The address that a client has a connection of its own to, if it has: what it authenticates takes
+    /// several requests, all to be sent there.
+    pub fn pick_bound(&self, links: &BoundLinks) -> Option<Try> {
+        let list = self.list();
+        let one = list.all.iter().find(|one| links.lead_to(&one.pool))?;
+        Some(Try::new(one, self.ticket(one)?))
     }
 
     #[cold]

@@ -91,9 +91,25 @@ pub struct Link {
     counted: Counted,
     /// A request with a body has been sent on it, which the service may not have read to its end.
     pub carried_body: bool,
+    /// It has been authenticated, or may be: it belongs to one connection of a client.
+    pub bound: bool,
 }
 
 impl Link {
+    /// Whether it begins with this, or with nothing.
+    pub(super) fn begins_with(&self, announced: Option<&Rc<Announcement>>) -> bool {
+        self.announced.as_ref() == announced
+    }
+
+    /// Whether it is not known to be dead; with `ask_kernel` the kernel is asked as well.
+    pub(super) fn is_clean(&mut self, ask_kernel: bool) -> bool {
+        let clean = self.connection.is_clean_if(ask_kernel);
+        if !clean && self.carried_body {
+            self.pool.note_unclean(&mut self.connection);
+        }
+        clean
+    }
+
     /// The service's side of an exchange.
     pub fn end<'l>(&'l mut self, buffers: &'l Buffers) -> End<'l> {
         // Services are spoken to in HTTP/1.1, whatever the client speaks.
@@ -199,6 +215,7 @@ impl Pool {
             announced,
             counted: Counted::new(&self.metrics, self.tls.is_some()),
             carried_body: false,
+            bound: false,
         })
     }
 
@@ -297,11 +314,7 @@ impl AddressPool {
                 None => self.idle.borrow_mut().pop()?,
                 Some(announced) => self.by_client.borrow_mut().pop(announced)?,
             };
-            let clean = if ask_kernel {
-                one.connection.is_surely_clean()
-            } else {
-                one.connection.is_clean()
-            };
+            let clean = one.connection.is_clean_if(ask_kernel);
             if clean && now < one.until {
                 return Some(Link {
                     connection: one.connection,
@@ -310,20 +323,26 @@ impl AddressPool {
                     announced: announced.cloned(),
                     counted: one.counted,
                     carried_body: one.carried_body,
+                    bound: false,
                 });
             }
-            if !clean {
-                self.note_unclean(&mut one);
+            if !clean && one.carried_body {
+                self.note_unclean(&mut one.connection);
             }
         }
     }
 
-    /// Notes why an idle connection is of no use. One on which an answer comes unasked may be that of a
-    /// service that has taken a body for a request.
-    fn note_unclean(&self, one: &mut Idle) {
-        if one.carried_body && one.connection.has_unasked_answer() {
+    /// Notes that an idle connection that has carried a body is of no use. If an answer has come unasked
+    /// on it, the service may have taken the body for a request.
+    fn note_unclean(&self, connection: &mut Connection) {
+        if connection.has_unasked_answer() {
             self.note_left_body();
         }
+    }
+
+    /// Whether the endpoint's name no longer has it.
+    pub(super) fn has_gone(&self) -> bool {
+        self.gone.get()
     }
 
     /// Notes that the service has answered what was the body of a request: from now on it is told with
@@ -346,8 +365,8 @@ impl AddressPool {
         let mut by_client = self.by_client.borrow_mut();
         let is_good = |one: &mut Idle| {
             let clean = one.connection.is_clean();
-            if !clean {
-                self.note_unclean(one);
+            if !clean && one.carried_body {
+                self.note_unclean(&mut one.connection);
             }
             clean && now < one.until
         };

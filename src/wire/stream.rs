@@ -273,7 +273,8 @@ impl Connection {
         self.is_clean_if(true)
     }
 
-    fn is_clean_if(&mut self, ask_kernel: bool) -> bool {
+    /// The one or the other.
+    pub fn is_clean_if(&mut self, ask_kernel: bool) -> bool {
         !self.within_message
             && self.input.is_empty()
             && self.stream.is_silent(ask_kernel, self.input.storage())

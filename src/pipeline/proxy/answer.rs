@@ -18,11 +18,17 @@ use super::super::request::Request;
 
 /// An answer that has been passed on whole.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an answer has said, each by itself"
+)]
 pub(super) struct Relayed {
     /// Whether the client's connection may go on; it was told so.
     pub goes_on: bool,
     /// How long the service's connection may rest, if it may be kept.
     pub rest: Option<Duration>,
+    /// The service offers to authenticate the connection.
+    pub offers_binding: bool,
     /// The protocol was switched; what follows is a tunnel.
     pub switched: bool,
     /// It is a stream of events, which a drain does not wait for.

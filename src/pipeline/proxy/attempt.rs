@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use crate::message::body::BodyLength;
+use crate::message::connection_auth;
 use crate::message::forward::Receiver;
 use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
@@ -95,6 +96,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let record = forward.record;
         forward.note_attempt(&link.pool);
         link.carried_body |= !forward.request.body.is_empty();
+        link.bound |= connection_auth::is_begun(&forward.request.head.fields);
         let carried_body = link.carried_body;
         let reused = link.reused;
         let mut service = link.end(&record.worker.buffers);
@@ -315,6 +317,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             record,
         };
         let endless = is_event_stream(&head, length);
+        let offers_binding = connection_auth::is_offered(head.status, &head.fields);
         client.end.send_head(&relay, framing);
         record.status.set(Some(head.status));
         self.service.expect_answer_body(length);
@@ -323,6 +326,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         Relayed {
             goes_on,
             rest,
+            offers_binding,
             switched,
             endless,
             at: self.progress,

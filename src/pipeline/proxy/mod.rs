@@ -62,7 +62,7 @@ pub(super) async fn proxy<'r>(
         },
     };
     let mut tries = Tries::new(&forward, &kept, place);
-    let mut current = match tries.first() {
+    let mut current = match tries.first(client.bound) {
         Some(picked) => picked?,
         None => boxed_cold(tries.first_of_unresolved()).await?,
     };
@@ -105,7 +105,7 @@ async fn exchange<'f, 'r>(
     let record = forward.record;
     record.begin_try(forward.endpoint(current));
     current.begins();
-    let mut link = match kept_link(forward, kept, current, tries) {
+    let mut link = match kept_link(forward, kept, current, tries, client) {
         Some(link) => link,
         None => forward.connect(current).await?,
     };
@@ -146,7 +146,7 @@ async fn exchange<'f, 'r>(
         }
         drop(attempt);
         current.ended_whole();
-        keep(link, &relayed, forward);
+        keep(link, &relayed, forward, client);
         return Ok(Exchanged::Answered(record.after(relayed.goes_on, client)));
     }
 }
@@ -157,13 +157,16 @@ fn kept_link(
     kept: &Kept<'_>,
     current: &Try,
     tries: &Tries<'_, '_>,
+    client: &mut ClientSide<'_>,
 ) -> Option<Link> {
     if tries.needs_new_connection(current) {
         return None;
     }
     let ask_kernel = !(forward.may_be_retried() && forward.is_repeatable(kept) && kept.is_whole());
     let pool = &current.candidate().pool;
-    pool.take(forward.announced.as_ref(), ask_kernel, forward.record.now())
+    let (announced, now) = (forward.announced.as_ref(), forward.record.now());
+    let own = client.bound.take(pool, announced, ask_kernel, now);
+    own.or_else(|| pool.take(announced, ask_kernel, now))
 }
 
 /// What becomes of the client's connection after an attempt that failed.
@@ -199,9 +202,13 @@ fn fail(
     Ok(after)
 }
 
-fn keep(mut link: Link, relayed: &Relayed, forward: &Forward<'_, '_>) {
-    if let Some(rest) = relayed.rest {
-        link.connection.rest(&forward.record.worker.buffers);
+fn keep(mut link: Link, relayed: &Relayed, forward: &Forward<'_, '_>, client: &mut ClientSide<'_>) {
+    let Some(rest) = relayed.rest else { return };
+    link.connection.rest(&forward.record.worker.buffers);
+    if link.bound || relayed.offers_binding {
+        link.bound = true;
+        client.bound.keep(link, rest, relayed.at);
+    } else {
         link.keep(forward.upstream.rules.max_idle, rest, relayed.at);
     }
 }

@@ -17,7 +17,8 @@ use crate::message::head::AnswerHead;
 use crate::message::known_field::KnownField;
 use crate::metrics::{RetryOutcome, TryOutcome};
 use crate::upstream::{
-    Address, Asked, ConnectError, Failure, MaxRequests, NoEndpoint, Place, RetryRules, Try,
+    Address, Asked, BoundLinks, ConnectError, Failure, MaxRequests, NoEndpoint, Place, RetryRules,
+    Try,
 };
 
 use super::super::client_side::ClientSide;
@@ -62,8 +63,14 @@ impl<'f, 'r> Tries<'f, 'r> {
         }
     }
 
-    /// Picks where the request is sent first; `None` as long as no address is known.
-    pub(super) fn first(&self) -> Option<Result<Try, Rejection>> {
+    /// Picks where the request is sent first, with the connections that are the client's own; `None` as
+    /// long as no address is known.
+    pub(super) fn first(&self, bound: &BoundLinks) -> Option<Result<Try, Rejection>> {
+        if !bound.is_empty()
+            && let Some(own) = self.forward.candidates.pick_bound(bound)
+        {
+            return Some(Ok(own));
+        }
         match self.pick() {
             Err(NoEndpoint::Unresolved) => None,
             picked => Some(picked.map_err(Into::into)),

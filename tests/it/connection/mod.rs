@@ -3,6 +3,7 @@
 
 mod announced;
 mod announcing;
+mod authenticated;
 mod backpressure;
 mod crawl;
 mod early_answers;
