@@ -70,6 +70,8 @@ pub(super) struct Attempt<'a, 'r> {
     continued: bool,
     /// The client is being answered.
     answering: bool,
+    /// The client has had to be waited for, for more of its request.
+    awaited: bool,
     /// The client has to read before more of the answer can be sent.
     blocked: bool,
     /// That was so while it was answered.
@@ -123,6 +125,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             repaired: false,
             continued: false,
             answering: false,
+            awaited: false,
             blocked: false,
             was_blocked: false,
             paces: Paces::default(),

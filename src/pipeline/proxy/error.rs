@@ -20,7 +20,8 @@ pub(super) struct AttemptError {
     /// How long it took from the attempt's beginning; where the client has left, for how long it was
     /// the service that was waited for.
     pub waited: Duration,
-    /// The client had to be waited for while it was answered, for longer than a service may bear with.
+    /// The client had to be waited for: to read, within the answer; to send, if the service ended the
+    /// connection within the request. Services give such clients up.
     pub client_was_slow: bool,
     pub cause: Cause,
 }

@@ -42,6 +42,8 @@ pub(super) struct Tries<'f, 'r> {
     tried: SmallVec<[Arc<Address>; 2]>,
     /// Which of these was a kept connection that broke. That is no failure of the endpoint.
     broken: Option<u8>,
+    /// How it failed first, where that may be due to the request.
+    first_failure: Option<Failure>,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
 }
@@ -59,6 +61,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             hash: forward.hash(),
             tried: SmallVec::new(),
             broken: None,
+            first_failure: None,
             place,
         }
     }
@@ -121,8 +124,7 @@ impl<'f, 'r> Tries<'f, 'r> {
                 self.note_retry(RetryOutcome::Failed);
             }
             match error.phase {
-                // Services may give up a client that does not read.
-                Phase::Body if error.client_was_slow => {}
+                _ if error.client_was_slow || self.is_of_request(failed, why) => {}
                 Phase::Body => upstream.broke_off(failed, why, now),
                 _ if error.had_its_time() && !self.was_tried(failed) => {
                     upstream.failed(failed, why, now);
@@ -135,6 +137,17 @@ impl<'f, 'r> Tries<'f, 'r> {
         } else if error.phase != Phase::Body && error.is_of_neither() {
             failed.does_not_count();
         }
+    }
+
+    /// Whether it is the request that services fail on, and not the service: it has failed on another
+    /// endpoint in the same way, and counts there. Else one that crashes whoever reads it would take
+    /// all endpoints from everybody. A probe has a verdict in any case.
+    fn is_of_request(&mut self, failed: &Try, why: Failure) -> bool {
+        let is_again = self.first_failure == Some(why);
+        if matches!(why, Failure::Reset | Failure::Invalid) {
+            self.first_failure.get_or_insert(why);
+        }
+        is_again && !failed.is_probe()
     }
 
     /// Whether the request has failed there before: however often it is tried, that counts once. Else

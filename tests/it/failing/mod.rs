@@ -1,6 +1,7 @@
 //! Services that fail: what clients see of it, and what the endpoints get.
 
 mod balance;
+mod blame;
 mod capacity;
 mod checks;
 mod circuits;

@@ -51,6 +51,7 @@ impl Attempt<'_, '_> {
             (self.progress, self.asked_for_room) = (self.forward.record.now(), false);
         }
         let sends = self.sent.is_none() && self.up.reads && !self.awaits_continue();
+        self.awaited |= sends;
         self.paces
             .note(self.forward.record, moved, sends, self.blocked);
         loop {

@@ -31,9 +31,19 @@ impl Attempt<'_, '_> {
                 Cause::ClientLeft => self.of_service(),
                 _ => self.waited(now),
             },
-            client_was_slow: self.was_blocked,
+            client_was_slow: self.client_was_slow(&cause),
             cause,
         }
+    }
+
+    /// Whether the service may have given the client up. The time that it bears with is not known, nor
+    /// whether that was what it did; but anybody can be slow, and nobody should be able to have an endpoint
+    /// left alone by that.
+    fn client_was_slow(&self, cause: &Cause) -> bool {
+        if self.answering {
+            return self.was_blocked;
+        }
+        matches!(cause, Cause::Ended) && !self.uploaded && self.awaited
     }
 
     /// For how long it was the service that was waited for last: not the client, nor on behalf of one
