@@ -19,7 +19,8 @@ use super::request::Request;
 use super::resolve::check_runs;
 use super::snapshot::Snapshot;
 
-/// What may happen to the other resource, beside what the request's own method says.
+/// What may happen to the other resource, beside what the request's own method says, and what anything is
+/// protected from: a copy is as good as any other way to write.
 const DONE_TO_IT: [Method; 3] = [Method::GET, Method::PUT, Method::DELETE];
 
 /// Lets a request in that its own path lets in, unless it names a resource to which the caller may not
@@ -99,7 +100,10 @@ impl Gate<'_> {
     fn admit_path(&self, path: &RequestPath<'_>) -> Result<(), Rejection> {
         check_runs(path, true)?;
         let own = [self.request.head.method.clone()];
-        own.iter().chain(&DONE_TO_IT).try_for_each(|method| {
+        let entries = self.snapshot.access.protected.iter();
+        let protected = entries.flat_map(|entry| &entry.methods);
+        let mut methods = own.iter().chain(&DONE_TO_IT).chain(protected);
+        methods.try_for_each(|method| {
             let found = self
                 .snapshot
                 .routes

@@ -38,10 +38,10 @@ const ROWS: [Row; 41] = [
     ("/pub/a", "/admin/b", Some(STAFF), ""),
     ("/pub/a", "/admin/b", Some(APP), "forbidden"),
     ("/pub/a", "/adm%69n/b", Some(APP), "forbidden"),
-    // Of what is protected from some methods: that it is written to, or read.
+    // Whatever methods it is protected from.
     ("/pub/a", "/upload/b", None, "api_key_required"),
     ("/pub/a", "/upload/b", Some(APP), ""),
-    ("/pub/a", "/login/b", None, ""),
+    ("/pub/a", "/login/b", None, "api_key_required"),
     ("/pub/a", "/routed/b", Some(APP), "forbidden"),
     ("/pub/a", "/inside/b", Some(STAFF), "ip_forbidden"),
     // The service does not see what clients see.
