@@ -108,6 +108,7 @@ trusted_proxies = ["${SECRET}"]
             }
             assert!(!said.contains("7x"), "{said}");
             assert!(said.contains("`SECRET`"), "{said}");
+            assert!(!said.contains("[upstreams.$"), "{said}");
         }
     }
 }

@@ -110,6 +110,10 @@ impl<'f> Upstreams<'f> {
                         "if this is an address, write `http://{host}{text}`"
                     ))
                 }
+                // A key has no variables.
+                None if problems.is_from_environment(target.span) => {
+                    problem.help("let the variable hold a URL, or the name of an upstream")
+                }
                 None => problem.help(format!("add `[upstreams.{text}]`, or write a URL")),
             },
         );
