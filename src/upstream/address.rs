@@ -195,6 +195,14 @@ impl ConnectError {
         }
     }
 
+    /// Whose fault it is, if it is that of one address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Refused { address, .. } | Self::Tls { address, .. } => Some(*address),
+            Self::Resolve(_) | Self::Shortage(_) | Self::TimedOut(_) => None,
+        }
+    }
+
     /// What it says about the endpoint; nothing, if it is this process or machine that fails.
     pub fn failure(&self) -> Option<Failure> {
         match self {

@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::shortage::is_shortage;
 
 use super::address::{Address, ConnectError};
+use super::missed::{Miss, Missed};
 use super::state::EndpointState;
 
 /// How long an address is given before the next one is tried beside it (RFC 8305 section 5).
@@ -20,18 +21,20 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 type Connected = (TcpStream, Arc<Address>);
 
-/// Connects to `first`, or to the first other address that answers, within `patience` in all.
+/// Connects to `first`, or to the first other address that answers, within `patience` in all. Those that
+/// fail meanwhile are `missed`.
 pub(super) async fn connect(
     state: &EndpointState,
     first: &Arc<Address>,
     patience: Duration,
+    missed: &Missed,
 ) -> Result<Connected, ConnectError> {
     let mut silence = Silence {
         state,
         begun: Instant::now(),
         longest: STAGGER.min(patience / 2),
     };
-    let connected = timeout(patience, within(state, first, patience)).await;
+    let connected = timeout(patience, within(state, first, patience, missed)).await;
     let was_first = matches!(&connected, Ok(Ok((_, address))) if Arc::ptr_eq(address, first));
     if was_first {
         silence.longest = Duration::MAX;
@@ -62,7 +65,11 @@ pub(super) async fn connects(
     if addresses.is_empty() {
         return false;
     }
-    let connected = timeout(patience, race(addresses, state, patience)).await;
+    let connected = timeout(
+        patience,
+        race(addresses, state, patience, &Missed::default()),
+    )
+    .await;
     matches!(connected, Ok(Ok(_)))
 }
 
@@ -70,6 +77,7 @@ async fn within(
     state: &EndpointState,
     first: &Arc<Address>,
     patience: Duration,
+    missed: &Missed,
 ) -> Result<Connected, ConnectError> {
     let mut addresses = state.addresses().await?;
     // A name may have moved since it was picked; and nothing but its probe goes to an address with an
@@ -79,7 +87,7 @@ async fn within(
     if is_known || addresses.is_empty() {
         addresses.insert(0, Arc::clone(first));
     }
-    let error = match race(&addresses, state, patience).await {
+    let error = match race(&addresses, state, patience, missed).await {
         Err(error) if error.is_of_address() => error,
         connected => return connected,
     };
@@ -88,7 +96,7 @@ async fn within(
     if new.is_empty() {
         return Err(error);
     }
-    race(&new, state, patience).await
+    race(&new, state, patience, missed).await
 }
 
 /// Races addresses, of which there is at least one, so that each is tried within `patience`.
@@ -96,7 +104,9 @@ async fn race(
     addresses: &[Arc<Address>],
     state: &EndpointState,
     patience: Duration,
+    missed: &Missed,
 ) -> Result<Connected, ConnectError> {
+    let begun = Instant::now();
     let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     let stagger = STAGGER.min(share);
     let mut waiting = addresses.iter();
@@ -118,8 +128,15 @@ async fn race(
                     state.connected(&address);
                     return Ok((socket, address));
                 }
-                Err(error) if running.is_empty() && waiting.len() == 0 => return Err(error),
-                Err(_) => {}
+                Err(error) => {
+                    if let (Some(address), Some(why)) = (error.address(), error.failure()) {
+                        let took = begun.elapsed();
+                        missed.borrow_mut().push(Miss { address, why, took });
+                    }
+                    if running.is_empty() && waiting.len() == 0 {
+                        return Err(error);
+                    }
+                }
             },
             () = overtaking => {}
         }

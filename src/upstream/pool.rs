@@ -24,6 +24,7 @@ use super::addresses::Addresses;
 use super::by_client::{Announcement, ByClient};
 use super::connect::connect;
 use super::counted::Counted;
+use super::missed::Missed;
 use super::state::EndpointState;
 use super::tls::EndpointTls;
 use super::{Endpoint, Upstream};
@@ -179,6 +180,13 @@ impl Pool {
         found.map(Rc::clone)
     }
 
+    /// The connections to this address of the endpoint, if that is still one.
+    pub fn at(&self, socket: SocketAddr) -> Option<Rc<AddressPool>> {
+        let addresses = self.addresses.borrow();
+        let found = addresses.iter().find(|pool| pool.address.socket == socket);
+        found.map(Rc::clone)
+    }
+
     /// Makes a new connection, to `first` if that can be had, for one client or for all.
     pub async fn connect(
         &self,
@@ -186,9 +194,10 @@ impl Pool {
         upstream: &Upstream,
         announced: Option<Rc<Announcement>>,
         buffers: &Buffers,
+        missed: &Missed,
     ) -> Result<Link, ConnectError> {
         let (begun, patience) = (TimerInstant::now(), upstream.rules.connect_timeout);
-        let (socket, address) = connect(&self.state, &first.address, patience).await?;
+        let (socket, address) = connect(&self.state, &first.address, patience, missed).await?;
         self.follow_addresses();
         // One that has gone meanwhile still serves this exchange.
         let pool = self

@@ -4,16 +4,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::metrics::TryOutcome;
 
-use super::Upstream;
 use super::address::Address;
 use super::candidates::Candidate;
 use super::circuit::Ticket;
-use super::failure::Failure;
 use super::pool::AddressPool;
 
 /// How long a client is expected to wait for an answer, however fast the endpoint is otherwise.
@@ -49,18 +46,13 @@ impl Try {
         &self.candidate
     }
 
-    /// Notes that its connection leads to another address of the same endpoint, for the one that was
-    /// picked takes none.
-    pub fn goes_to(&mut self, pool: &Rc<AddressPool>, upstream: &Upstream, now: Instant) {
-        if Arc::ptr_eq(&pool.address, &self.candidate.pool.address) {
-            return;
-        }
-        upstream.failed(self, Failure::NoConnection, now);
-        self.comes_to(TryOutcome::NoConnection);
+    /// A try of another address of the same endpoint.
+    pub fn at(&self, pool: &Rc<AddressPool>) -> Self {
         let other = Rc::new(self.candidate.at(pool));
         let ticket = other.pool.address.circuit.enter();
-        *self = Self::new(&other, ticket.unwrap_or(Ticket::Unguarded));
-        self.begins();
+        let other = Self::new(&other, ticket.unwrap_or(Ticket::Unguarded));
+        other.begins();
+        other
     }
 
     /// Notes that it is made. Until more is known its client may leave.

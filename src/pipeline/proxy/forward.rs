@@ -21,13 +21,12 @@ use crate::message::sink::{HeadSink, Persistence, PutHead};
 use crate::route::{Route, SentHost};
 use crate::upstream::{
     AddressPool, Announcement, Balance, Candidate, Candidates, ConnectError, Endpoint, Link,
-    TlsError, Try, Upstream,
+    Missed, TlsError, Try, Upstream,
 };
 
 use crate::wire::end::End;
 use crate::wire::proxy_protocol::Addresses;
 
-use super::super::boxed_cold;
 use super::super::hashed_by;
 use super::super::rate_limit::Permit;
 use super::super::record::Record;
@@ -129,30 +128,17 @@ impl<'f, 'r> Forward<'f, 'r> {
         self.candidates.endpoint(current.candidate())
     }
 
-    /// Makes a new connection.
-    pub(super) async fn connect(&self, current: &mut Try) -> Result<Link, AttemptError> {
-        let candidate = Rc::clone(current.candidate());
-        let begun = Instant::now();
-        let connected = boxed_cold(self.connect_in_time(&candidate)).await;
-        match connected {
-            Ok(link) => {
-                current.goes_to(&link.pool, self.upstream, Instant::now());
-                Ok(link)
-            }
-            Err(mut error) => {
-                self.note_attempt(&candidate.pool);
-                error.waited = begun.elapsed();
-                Err(error)
-            }
-        }
-    }
-
     /// Connects. All tries together have the route's time, connecting included, from when all of the
     /// request is at hand.
-    async fn connect_in_time(&self, candidate: &Candidate) -> Result<Link, AttemptError> {
+    /// Addresses that fail meanwhile are `missed`.
+    pub(super) async fn connect(
+        &self,
+        candidate: &Candidate,
+        missed: &Missed,
+    ) -> Result<Link, AttemptError> {
         let pool = self.candidates.pool(candidate);
         let (announced, buffers) = (self.announced.clone(), &self.record.worker.buffers);
-        let connecting = pool.connect(&candidate.pool, self.upstream, announced, buffers);
+        let connecting = pool.connect(&candidate.pool, self.upstream, announced, buffers, missed);
         let patience = self.route.timeout;
         let connected = match self.counts_since.get() {
             None => Ok(connecting.await),

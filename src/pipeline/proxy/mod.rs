@@ -107,7 +107,7 @@ async fn exchange<'f, 'r>(
     current.begins();
     let mut link = match kept_link(forward, kept, current, tries, client) {
         Some(link) => link,
-        None => forward.connect(current).await?,
+        None => tries.connect(current).await?,
     };
     loop {
         let endpoint = forward.endpoint(current);
@@ -120,7 +120,7 @@ async fn exchange<'f, 'r>(
                     drop(attempt);
                     tries.note_stale(current, &error);
                     record.begin_try(endpoint);
-                    link = forward.connect(current).await?;
+                    link = tries.connect(current).await?;
                     continue;
                 }
                 Err(error) => return Err(error),

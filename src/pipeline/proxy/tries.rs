@@ -3,6 +3,8 @@
 //! was sent), time, and a place in the upstream's budget. Where one of these is missing, the client
 //! gets what the service has said.
 
+mod connect;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub(super) struct Tries<'f, 'r> {
     broken: Option<u8>,
     /// How it failed first, where that may be due to the request.
     first_failure: Option<Failure>,
+    /// How many of these a connection was looked for in vain while another address of the endpoint had one:
+    /// no retry was made for them.
+    missed: usize,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
 }
@@ -62,6 +67,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             tried: SmallVec::new(),
             broken: None,
             first_failure: None,
+            missed: 0,
             place,
         }
     }
@@ -158,6 +164,11 @@ impl<'f, 'r> Tries<'f, 'r> {
         tried.any(|(nth, tried)| !self.is_broken(nth) && Arc::ptr_eq(tried, address))
     }
 
+    /// How many tries have been made before.
+    fn made(&self) -> usize {
+        self.tried.len() - self.missed
+    }
+
     fn is_broken(&self, nth: usize) -> bool {
         self.broken.is_some_and(|broken| usize::from(broken) == nth)
     }
@@ -214,7 +225,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         error: &AttemptError,
         client: &ClientSide<'_>,
     ) -> Option<Try> {
-        let nth = self.tried.len();
+        let (nth, is_first) = (self.tried.len(), self.made() == 0);
         let address = &failed.candidate().pool.address;
         self.tried.push(Arc::clone(address));
         let Some(next) = self.next(error, client) else {
@@ -222,7 +233,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             return None;
         };
         failed.broke(self.forward.record.now());
-        if nth > 0 {
+        if !is_first {
             let retries = &self.forward.candidates.row.retries;
             retries.note(RetryOutcome::Failed);
         }
@@ -299,7 +310,7 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     /// Counts what has come of a try, if it was not the first.
     fn note_retry(&self, outcome: RetryOutcome) {
-        if !self.tried.is_empty() {
+        if self.made() > 0 {
             self.forward.candidates.row.retries.note(outcome);
         }
     }
@@ -319,8 +330,7 @@ impl<'f, 'r> Tries<'f, 'r> {
         let (forward, now) = (self.forward, self.forward.record.now());
         let pause = self.longest_pause();
         let is_late = |since: Instant| now + pause >= since + forward.route.timeout;
-        if self.tried.len() > rules.attempts as usize
-            || forward.counts_since.get().is_some_and(is_late)
+        if self.made() > rules.attempts as usize || forward.counts_since.get().is_some_and(is_late)
         {
             return None;
         }

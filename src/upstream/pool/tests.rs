@@ -7,7 +7,8 @@ use crate::upstream::testing::{ips, run, upstream};
 
 async fn connect(pool: &Pool, first: &AddressPool, upstream: &Upstream) -> Link {
     let buffers = Buffers::default();
-    let connected = pool.connect(first, upstream, None, &buffers);
+    let missed = Missed::default();
+    let connected = pool.connect(first, upstream, None, &buffers, &missed);
     connected.await.unwrap()
 }
 

@@ -133,3 +133,47 @@ fn a_name_that_is_checked_is_looked_up_every_ten_seconds() {
     // An address that is new is checked at once.
     new.wait_for("the check", |seen| seen.target == "/healthz");
 }
+
+#[test]
+fn an_address_of_a_name_that_refuses_is_told_and_left_alone() {
+    let good = Upstream::echo_on([127, 0, 0, 3]);
+    let port = good.address().port();
+    let rules = "balance = \"round-robin\"\nkeep = 0\nretry = \"off\"";
+    let gateway = Gateway::to_name("up.test", port, rules, "127.0.0.2 127.0.0.3");
+    for _ in 0..20 {
+        gateway.ask(&Request::post("/x", "hello")).is(200);
+    }
+    let line = gateway.wait_log("the circuit", |line| line["event"] == "circuit_opened");
+    let refusing = format!("127.0.0.2:{port}");
+    assert_eq!(line["endpoint"], refusing);
+    assert_eq!(line["reason"], "refused");
+    // Three at once, however short ago the other one answered.
+    let lines = gateway.finish();
+    let met: Vec<_> = lines.iter().filter(|line| line["attempts"] == 2).collect();
+    assert_eq!(met.len(), 3, "{lines:#?}");
+    for line in met {
+        let tries = line["tries"].as_array().expect("a list");
+        assert_eq!(tries.len(), 1, "{line}");
+        assert_eq!(tries[0]["endpoint"], refusing);
+        assert_eq!(tries[0]["reason"], "refused");
+        assert_eq!(line["endpoint"], good.address().to_string());
+    }
+}
+
+#[test]
+fn all_addresses_of_a_name_that_refuse_are_told() {
+    let port = Upstream::down(|_| Ok(())).address().port();
+    let rules = "retry = \"off\"";
+    let gateway = Gateway::to_name("up.test", port, rules, "127.0.0.2 127.0.0.3");
+    gateway
+        .ask(&Request::get("/x"))
+        .is_refusal(502, "upstream_unreachable");
+    let line = gateway.finish().remove(0);
+    assert_eq!(line["attempts"], 2, "{line}");
+    let tries = line["tries"].as_array().expect("a list");
+    let mut told: Vec<_> = tries.iter().map(|one| one["endpoint"].clone()).collect();
+    told.sort_by_key(Value::to_string);
+    let all = [2, 3].map(|last| Value::from(format!("127.0.0.{last}:{port}")));
+    assert_eq!(told, all, "{line}");
+    assert!(tries.iter().all(|one| one["reason"] == "refused"), "{line}");
+}
