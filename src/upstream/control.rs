@@ -23,6 +23,11 @@ use crate::shortage::{in_words, look_up};
 
 /// How often endpoints are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// After so long a lookup is taken to have no end, and the name is looked up beside it. Resolvers give up
+/// well before.
+const HUNG: Duration = Duration::from_mins(2);
+/// How many lookups of a name there are at most; each holds a thread for as long as it takes.
+const MOST_LOOKUPS: u8 = 4;
 
 /// Looks a name up; blocks as long as that takes.
 type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
@@ -38,8 +43,19 @@ pub struct Control {
 /// When a name was looked up, and how that went.
 struct Name {
     begun: Instant,
+    /// The last lookup of it has not ended.
     is_running: bool,
+    /// How many have not.
+    running: u8,
     is_failing: bool,
+}
+
+impl Name {
+    /// Whether the lookup that is under way is waited for, and no other begun.
+    fn is_waited_for(&self, now: Instant) -> bool {
+        let is_hung = now.saturating_duration_since(self.begun) >= HUNG;
+        self.is_running && !is_hung || self.running >= MOST_LOOKUPS
+    }
 }
 
 impl Control {
@@ -121,7 +137,7 @@ impl Control {
         for (name, state) in named(&upstreams) {
             configured.insert(name);
             let since_last = match self.names.get(name) {
-                Some(name) if name.is_running => continue,
+                Some(name) if name.is_waited_for(now) => continue,
                 Some(name) => now.saturating_duration_since(name.begun),
                 None => Duration::MAX,
             };
@@ -130,16 +146,19 @@ impl Control {
             }
         }
         self.names
-            .retain(|name, lookup| lookup.is_running || configured.contains(&**name));
+            .retain(|name, lookup| lookup.running > 0 || configured.contains(&**name));
         for (_, state) in named(&upstreams).filter(|(name, _)| due.contains(*name)) {
             state.lookup_begins();
         }
         for name in &due {
-            let is_failing = self.names.get(name).is_some_and(|name| name.is_failing);
+            let known = self.names.get(name);
+            let known = known.map_or((0, false), |name| (name.running, name.is_failing));
+            let (running, is_failing) = known;
             let name = self.names.entry(name.clone());
             name.insert_entry(Name {
                 begun: now,
                 is_running: true,
+                running: running + 1,
                 is_failing,
             });
         }
@@ -160,6 +179,7 @@ impl Control {
     fn settle(&mut self, name: &str, answer: &Answer, now: Instant) {
         if let Some(known) = self.names.get_mut(name) {
             known.is_running = false;
+            known.running = known.running.saturating_sub(1);
             match answer {
                 Err(error) if !known.is_failing => {
                     let error = in_words(error);
@@ -249,6 +269,31 @@ mod tests {
             assert_eq!(found, ([10, 0, 0, 2], port).into());
         }
         assert_eq!(control.due(later).len(), 1);
+    }
+
+    #[test]
+    fn a_lookup_that_never_ends_is_not_the_last() {
+        let registry = Registry::default();
+        let mut upstreams = [upstream("a", "http://up.test")];
+        registry.join(&mut upstreams);
+        let state = &upstreams[0].endpoints[0].state;
+        let (mut control, mut t) = (registry.control(), Instant::now());
+        let mut due = |t| {
+            state.mark_used();
+            control.due(t).len()
+        };
+        for begun in [1, 1, 1, 1, 0, 0] {
+            assert_eq!(due(t), begun);
+            assert_eq!(due(t + SECOND), 0);
+            t += HUNG;
+        }
+        // One of them ends after all.
+        for _ in 0..2 {
+            control.settle("up.test", &Ok(ips(&["10.0.0.2"])), t);
+            state.mark_used();
+            assert_eq!(control.due(t).len(), 1, "every ten seconds as before");
+            t += 10 * SECOND;
+        }
     }
 
     #[test]

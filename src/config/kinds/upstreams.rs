@@ -12,6 +12,7 @@ use crate::config::source::At;
 use crate::config::tree::Value;
 use crate::message::bytes::TOKEN;
 use crate::message::known_field::KnownField;
+use crate::message::path::RequestPath;
 use crate::upstream::{HashBy, MaxRequests, Statuses};
 
 impl Text for HashBy {
@@ -179,20 +180,29 @@ impl Text for HealthPath {
 
     fn parse(text: &str) -> Result<Self, String> {
         let visible = |b: u8| b.is_ascii_graphic();
+        let path = text.split('?').next().unwrap_or_default();
         if text.contains("://") {
             Err("write the path alone: host and port are the endpoint's".to_owned())
         } else if !text.starts_with('/') {
-            let path = text.split('?').next().unwrap_or_default();
             Err(format!("a path begins with a slash: \"/{path}\""))
         } else if text.contains('#') {
             Err("leave out `#` and what follows: services never see a fragment".to_owned())
-        } else if text.bytes().all(visible) {
-            Ok(Self(text.to_owned()))
-        } else {
+        } else if !text.bytes().all(visible) {
             Err(
                 "a path has neither blanks nor characters beyond ASCII: write `%20` for a blank"
                     .into(),
             )
+        } else {
+            // The services would get it as it is written.
+            let is_dots = |segment: &str| matches!(segment, "." | "..");
+            match RequestPath::parse_configured(path) {
+                Err(why) => Err(why.to_string()),
+                Ok(resolved) if path.split('/').any(is_dots) => Err(format!(
+                    "a path has no `.` and `..`: write \"{}\"",
+                    resolved.as_str()
+                )),
+                Ok(_) => Ok(Self(text.to_owned())),
+            }
         }
     }
 

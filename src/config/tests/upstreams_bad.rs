@@ -68,6 +68,9 @@ fn tables_of_rules_that_cannot_be() {
         health = { path = "/a#b" } => services never see a fragment
         health = { path = "/a b" } => write `%20` for a blank
         health = { path = "http://h/healthz" } => write the path alone
+        health = { path = "/%zz" } => `upstreams.u.health.path` & broken escape
+        health = { path = "/../x" } => `upstreams.u.health.path` & write "/x"
+        health = { path = "/a\\b" } => has a backslash
         health = { path = "" } => begins with a slash: "/"
         health = { statuses = [] } => no answer would pass & write "200-399"
         health = { interval = "5ms" } => at least `10ms`
