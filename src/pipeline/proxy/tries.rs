@@ -4,25 +4,24 @@
 //! gets what the service has said.
 
 mod connect;
+mod spared;
 
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
 
 use crate::message::head::AnswerHead;
-use crate::message::known_field::KnownField;
 use crate::metrics::{RetryOutcome, TryOutcome};
 use crate::upstream::{
     Address, Asked, BoundLinks, ConnectError, Failure, MaxRequests, NoEndpoint, Place, RetryRules,
     Try,
 };
 
+use self::spared::asks_to_be_spared;
 use super::super::client_side::ClientSide;
 use super::super::record::FailedTry;
 use super::super::rejection::Rejection;
@@ -359,48 +358,5 @@ impl<'f, 'r> Tries<'f, 'r> {
     fn longest_pause(&self) -> Duration {
         let doublings = u32::try_from(self.tried.len()).unwrap_or(1).clamp(1, 8) - 1;
         PAUSE * (1 << doublings)
-    }
-}
-
-/// For how long a service that is overloaded asks for no more requests (RFC 9110 section 10.2.3).
-fn asks_to_be_spared(head: &AnswerHead) -> Option<Duration> {
-    if head.status != http::StatusCode::SERVICE_UNAVAILABLE {
-        return None;
-    }
-    let field = head.fields.get(KnownField::RetryAfter)?;
-    spared_for(std::str::from_utf8(field).ok()?.trim(), Timestamp::now())
-}
-
-/// How long that is: seconds, or until a date. One that has passed is no time at all.
-fn spared_for(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_asks_to_be_spared_in_seconds_or_until_a_date() {
-        let now: Timestamp = "2026-11-27T08:49:30Z".parse().unwrap();
-        for (text, seconds) in [
-            ("7", Some(7)),
-            ("0", Some(0)),
-            ("Fri, 27 Nov 2026 08:49:37 GMT", Some(7)),
-            ("Fri, 27 Nov 2026 08:49:30 GMT", Some(0)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-            ("99999999999999999999", None),
-            ("Fri, 32 Nov 2026 08:49:37 GMT", None),
-        ] {
-            let expected = seconds.map(Duration::from_secs);
-            assert_eq!(spared_for(text, now), expected, "{text}");
-        }
     }
 }
