@@ -26,6 +26,7 @@ pub mod rejection;
 mod report;
 pub mod request;
 pub mod resolve;
+mod room;
 pub mod snapshot;
 mod unlisted;
 mod worker;

@@ -19,6 +19,7 @@ use crate::wire::buffers::Buffers;
 use super::clock::WallClock;
 use super::lag::Lag;
 use super::measured::Measured;
+use super::room::Room;
 use super::snapshot::Snapshot;
 use super::unlisted::{Met, UnlistedProxies};
 
@@ -35,6 +36,8 @@ pub struct Worker {
     pub limiter: Limiter,
     /// Spare buffers.
     pub buffers: Buffers,
+    /// Room for what is kept of requests' bodies.
+    pub(super) room: Room,
     /// Where access lines gather.
     pub access_lines: AccessLines,
     /// Access lines are for a person at a terminal.
@@ -109,6 +112,7 @@ impl Worker {
             metrics,
             limiter,
             buffers: Buffers::default(),
+            room: Room::default(),
             access_lines: reports.access_lines,
             pretty_access: reports.pretty_access,
             recent: reports.recent,

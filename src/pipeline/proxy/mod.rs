@@ -49,8 +49,7 @@ pub(super) async fn proxy<'r>(
     record: &Record<'r>,
 ) -> Result<After, Rejection> {
     let forward = Forward::new(route, upstream, permit, request, record, &mut client.end);
-    let (limit, buffers) = (route.body_limit, &record.worker.buffers);
-    let kept = Kept::take(&mut client.end, record, limit, forward.keeps(), buffers)?;
+    let kept = Kept::take(&mut client.end, record, route.body_limit, forward.keeps())?;
     if kept.is_whole() {
         forward.counts_since.set(Some(record.now()));
     }

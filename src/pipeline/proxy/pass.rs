@@ -80,7 +80,7 @@ impl<'p, 'r> Pass<'p, 'r> {
                     let sent = ready!(to.poll_piece(cx, bytes)).map_err(|_| PassError::Write)?;
                     from.used(sent);
                     if let Some(kept) = self.kept.take() {
-                        kept.lose();
+                        kept.let_go();
                     }
                     let count = self.count();
                     count.set(count.get() + sent as u64);
@@ -90,7 +90,7 @@ impl<'p, 'r> Pass<'p, 'r> {
                     None => self.finish(to, trailers.as_ref()),
                 },
                 Piece::NeedMore => {
-                    ready!(to.poll_flush(cx)).map_err(|_| PassError::Write)?;
+                    ready!(self.poll_left(cx, to))?;
                     self.reads = true;
                     let more = ready!(from.poll_more(cx));
                     self.reads = more.is_err();
@@ -101,7 +101,16 @@ impl<'p, 'r> Pass<'p, 'r> {
                 }
             }
         }
-        to.poll_flush(cx).map_err(|_| PassError::Write)
+        self.poll_left(cx, to)
+    }
+
+    /// Waits until all that was sent is on its way.
+    fn poll_left(&self, cx: &mut Context<'_>, to: &mut End<'_>) -> Poll<Result<(), PassError>> {
+        ready!(to.poll_flush(cx)).map_err(|_| PassError::Write)?;
+        if let Some(kept) = self.kept {
+            kept.has_left();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends what is kept.
