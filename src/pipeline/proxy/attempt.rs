@@ -5,11 +5,13 @@
 mod deadline;
 mod failed;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use tokio::time::sleep;
 
 use crate::message::body::BodyLength;
 use crate::message::connection_auth;
@@ -35,6 +37,9 @@ use super::pass_error::PassError;
 
 pub(super) use self::deadline::{HALF_CLOSED, LOOK};
 
+/// How long the client of a stream of events has to take the last chunk, when the gateway drains. An
+/// event that had begun is thrown away by whoever reads it.
+const LAST_CHUNK_TIME: Duration = Duration::from_secs(1);
 /// How many interim answers one request may get.
 const MAX_INTERIM: u8 = 64;
 
@@ -175,19 +180,31 @@ impl<'a, 'r> Attempt<'a, 'r> {
     ) -> Result<Relayed, AttemptError> {
         let record = self.forward.record;
         let mut down = Pass::new(record, Receiver::Client);
-        let worker = record.worker;
-        let mut drain = relayed.endless.then(|| boxed_cold(worker.drain_begins()));
+        let drains = Cell::new(false);
+        let drain = async {
+            record.worker.drain_begins().await;
+            drains.set(true);
+            sleep(LAST_CHUNK_TIME).await;
+        };
+        let mut drain = relayed.endless.then(|| boxed_cold(drain));
         let passed = poll_fn(|cx| {
+            if let Some(drain) = &mut drain {
+                if drain.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Err(Cause::Drained));
+                }
+                if drains.get() {
+                    down.end(&mut client.end);
+                }
+            }
             if let Poll::Ready(passed) = down.poll(cx, &mut self.service, &mut client.end) {
-                return Poll::Ready(passed.map_err(|error| Cause::of_answer(&error)));
+                return Poll::Ready(match passed {
+                    Ok(()) if drains.get() => Err(Cause::Drained),
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(Cause::of_answer(&error)),
+                });
             }
             self.blocked = !down.reads;
             self.was_blocked |= self.blocked;
-            if let Some(drain) = &mut drain
-                && drain.as_mut().poll(cx).is_ready()
-            {
-                return Poll::Ready(Err(Cause::Drained));
-            }
             match self.poll_up(cx, &mut client.end) {
                 Poll::Ready(cause) => Poll::Ready(Err(cause)),
                 Poll::Pending => self.poll_due(cx, client).map(Err),

@@ -104,6 +104,13 @@ impl<'p, 'r> Pass<'p, 'r> {
         self.poll_left(cx, to)
     }
 
+    /// Ends the body here, whatever would follow.
+    pub(super) fn end(&mut self, to: &mut End<'_>) {
+        if !self.finished {
+            self.finish(to, None);
+        }
+    }
+
     /// Waits until all that was sent is on its way.
     fn poll_left(&self, cx: &mut Context<'_>, to: &mut End<'_>) -> Poll<Result<(), PassError>> {
         ready!(to.poll_flush(cx)).map_err(|_| PassError::Write)?;

@@ -102,8 +102,16 @@ impl Seen {
             client.send(request.bytes());
             client.head().is(200);
             self.streams.fetch_add(1, Ordering::Relaxed);
-            while self.goes_on() && client.some().is_ok() {
+            let mut last = Vec::new();
+            while self.goes_on() {
+                let Ok(more) = client.some() else {
+                    let end = last.escape_ascii();
+                    assert!(last.ends_with(b"0\r\n\r\n"), "no last chunk: {end}");
+                    break;
+                };
                 self.events.fetch_add(1, Ordering::Relaxed);
+                last.extend(more);
+                last.drain(..last.len().saturating_sub(64));
             }
         }
     }

@@ -203,10 +203,11 @@ fn connections_that_wait_for_a_file_descriptor_are_served_first() {
 #[test]
 fn streams_without_an_end_do_not_hold_up_the_end() {
     let begun = Instant::now();
-    for request in [
-        Request::get("/api/inventory/events"),
-        Request::get("/api/inventory/events").http10(),
-        Request::websocket("/api/inventory/ws"),
+    let events = || Request::get("/api/inventory/events");
+    for (request, last) in [
+        (events(), "0\r\n\r\n"),
+        (events().http10(), ""),
+        (Request::websocket("/api/inventory/ws"), ""),
     ] {
         let shop = Shop::selling(endless(), "");
         let mut client = shop.gateway.connect();
@@ -215,10 +216,23 @@ fn streams_without_an_end_do_not_hold_up_the_end() {
         // The first event is there, and whatever else was sent.
         client.some().expect("an event");
         shop.gateway.signal(Signal::TERM);
-        let ended = std::thread::spawn(move || while client.some().is_ok() {});
+        let end = std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            loop {
+                match client.some() {
+                    Ok(more) => rest.extend(more),
+                    Err(why) => return (rest, why),
+                }
+            }
+        });
         let Shop { mut gateway, .. } = shop;
         assert_eq!(gateway.wait_exit().code(), Some(0));
-        ended.join().expect("the client sees the end");
+        let (rest, why) = end.join().expect("the client sees the end");
+        assert!(status != 200 || matches!(why, Broken::Closed), "{why}");
+        assert_eq!(
+            rest.escape_ascii().to_string(),
+            last.escape_default().to_string()
+        );
         let line = &gateway.access_log(1)[0];
         assert_eq!(line["status"], status, "{line}");
         assert_eq!(line["code"], "drain", "{line}");
