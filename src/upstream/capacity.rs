@@ -34,6 +34,8 @@ struct Places {
     taken: usize,
     /// How many requests have had to wait so far; the number of the next one.
     arrived: u64,
+    /// Somebody has asked for a place since all are taken.
+    wanted: bool,
     /// Only while all places are taken. By number, so that the first is the one that came first.
     waiting: BTreeMap<u64, oneshot::Sender<Place>>,
     /// What the number of places follows from, if that is not fixed.
@@ -80,6 +82,7 @@ impl Default for Places {
             limit: usize::MAX,
             taken: 0,
             arrived: 0,
+            wanted: false,
             waiting: BTreeMap::new(),
             gradient: None,
         }
@@ -94,6 +97,7 @@ impl Capacity {
             places.taken += 1;
             return Entry::Place(Place(Arc::clone(self)));
         }
+        places.wanted = true;
         if places.waiting.len() >= max_waiting {
             return Entry::Full;
         }
@@ -143,6 +147,11 @@ impl Capacity {
         }
     }
 
+    /// Whether all places are taken, and others have asked for one.
+    pub fn is_wanted(&self) -> bool {
+        lock(&self.places).wanted
+    }
+
     /// How many places there are.
     pub fn limit(&self) -> usize {
         lock(&self.places).limit
@@ -172,6 +181,7 @@ impl Places {
             self.taken += 1;
             admitted.push(next);
         }
+        self.wanted &= self.taken >= self.limit;
         admitted
     }
 }

@@ -95,12 +95,18 @@ impl Try {
     }
 
     /// How long its client is waited for, which has ended its half of the connection or has not sent all of the
-    /// request: `usual`, or, while a probe keeps all others from the endpoint, twice as long as that takes to
-    /// answer on average.
+    /// request: `usual`, or less while a probe keeps all others from the endpoint.
     pub fn patience_with_client(&self, usual: Duration) -> Duration {
-        if !self.is_probe() {
-            return usual;
+        if self.is_probe() {
+            self.hurry(usual)
+        } else {
+            usual
         }
+    }
+
+    /// How long it is waited for while it keeps others from the endpoint: twice as long as that takes to
+    /// answer on average, and not longer than `usual`.
+    pub fn hurry(&self, usual: Duration) -> Duration {
         let average = self.candidate.pool.address.load.average();
         average.map_or(PROBE_PATIENCE, |it| (it * 2).clamp(HURRY, usual))
     }

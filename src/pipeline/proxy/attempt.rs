@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use tokio::time::sleep;
 
 use crate::message::body::BodyLength;
 use crate::message::connection_auth;
@@ -37,8 +36,7 @@ use super::pass_error::PassError;
 
 pub(super) use self::deadline::{HALF_CLOSED, LOOK};
 
-/// How long the client of a stream of events has to take the last chunk, when the gateway drains. An
-/// event that had begun is thrown away by whoever reads it.
+/// How long the client of a stream of events has to take the last chunk, when the gateway drains.
 const LAST_CHUNK_TIME: Duration = Duration::from_secs(1);
 /// How many interim answers one request may get.
 const MAX_INTERIM: u8 = 64;
@@ -184,7 +182,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let drain = async {
             record.worker.drain_begins().await;
             drains.set(true);
-            sleep(LAST_CHUNK_TIME).await;
+            tokio::time::sleep(LAST_CHUNK_TIME).await;
         };
         let mut drain = relayed.endless.then(|| boxed_cold(drain));
         let passed = poll_fn(|cx| {
@@ -199,8 +197,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             if let Poll::Ready(passed) = down.poll(cx, &mut self.service, &mut client.end) {
                 return Poll::Ready(match passed {
                     Ok(()) if drains.get() => Err(Cause::Drained),
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(Cause::of_answer(&error)),
+                    passed => passed.map_err(|error| Cause::of_answer(&error)),
                 });
             }
             self.blocked = !down.reads;

@@ -104,7 +104,7 @@ impl<'p, 'r> Pass<'p, 'r> {
         self.poll_left(cx, to)
     }
 
-    /// Ends the body here, whatever would follow.
+    /// Ends the body here, whatever would follow. An event that has begun is thrown away by its reader.
     pub(super) fn end(&mut self, to: &mut End<'_>) {
         if !self.finished {
             self.finish(to, None);

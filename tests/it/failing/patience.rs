@@ -296,3 +296,44 @@ fn an_endpoint_that_swallows_what_clients_in_a_hurry_ask_does_not_look_idle() {
     }
     assert!((1..=4).contains(&lost), "{lost} were lost");
 }
+
+/// The service answers neither, and there is one place.
+#[test]
+fn a_client_that_may_have_left_keeps_no_place_that_others_want() {
+    let (service, answers) = swallowing();
+    let gateway = gateway(&[&service], "breaker = \"off\"\nmax_requests = 1");
+    for half_closed in [false, true] {
+        answers.store(false, Relaxed);
+        let mut client = gateway.connect();
+        client.send(Request::get("/x").bytes());
+        eventually("the request", || (!service.take().is_empty()).then_some(()));
+        answers.store(true, Relaxed);
+        let begun = Instant::now();
+        let open = half_closed.then(|| {
+            client.half_close();
+            client
+        });
+        eventually("its place", || {
+            (gateway.ask(&Request::get("/x")).status == 200).then_some(())
+        });
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        drop(open);
+        service.take();
+    }
+}
+
+/// It is slow, but nobody else wants the place.
+#[test]
+fn a_client_that_has_sent_all_may_wait_for_its_answer() {
+    let service = Upstream::start(|peer| {
+        let request = peer.request()?;
+        sleep(Duration::from_millis(1_500));
+        peer.reply(&request, b"")?;
+        Err(Gone)
+    });
+    let gateway = gateway(&[&service], "max_requests = 1");
+    let mut client = gateway.connect();
+    client.send(Request::get("/x").bytes()).half_close();
+    client.answer().is(200);
+}

@@ -31,6 +31,8 @@ enum Deadline {
     HalfClosed,
     /// A probe waits for its client, and everybody for the probe.
     GiveWay,
+    /// It may be that others want the place of a client that may have left.
+    Place,
     Look,
 }
 
@@ -58,6 +60,7 @@ impl Attempt<'_, '_> {
             let (due, deadline) = self.deadline(&client.end);
             ready!(client.alarm.poll_due(cx, due));
             match deadline {
+                Deadline::Place => continue,
                 Deadline::Look => self.looked = Instant::now(),
                 Deadline::GiveWay => self.current.give_way(Instant::now()),
                 Deadline::Slow(Step::AskForRoom) => {
@@ -136,18 +139,32 @@ impl Attempt<'_, '_> {
         let slow = self.paces.due();
         let next = earlier(next, slow.map(|(due, step)| (due, Deadline::Slow(step))));
         let about_client = if self.half_closed {
-            let since = self.looked.max(progress);
-            let patience = if self.answering {
-                HALF_CLOSED
-            } else {
-                self.current.patience_with_client(HALF_CLOSED)
-            };
-            Some((since + patience, Deadline::HalfClosed))
+            Some(self.due_for_half_closed())
         } else {
             let looks = client.is_full();
             looks.then(|| (self.looked + LOOK, Deadline::Look))
         };
         earlier(next, about_client)
+    }
+
+    /// When a client is given up that has ended its half: sooner while it keeps others from the service, as
+    /// the probe of a circuit, or for it has a place that they want. These may come at any time.
+    fn due_for_half_closed(&self) -> Due {
+        let since = self.looked.max(self.progress);
+        let after = |patience| (since + patience, Deadline::HalfClosed);
+        if self.answering {
+            return after(HALF_CLOSED);
+        }
+        let usual = after(self.current.patience_with_client(HALF_CLOSED));
+        let upstream = self.forward.upstream;
+        if upstream.rules.capacity.is_none() {
+            return usual;
+        }
+        let hurry = self.current.hurry(HALF_CLOSED);
+        if upstream.state.capacity.is_wanted() {
+            return after(hurry);
+        }
+        earlier((Instant::now() + hurry, Deadline::Place), Some(usual))
     }
 
     /// By when the head of the answer has to come: of this try's, and of all together.
