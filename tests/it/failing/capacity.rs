@@ -196,24 +196,25 @@ fn the_routes_time_counts_while_a_request_waits_for_a_place() {
         peer.wait_closed();
         Err(Gone)
     });
-    let rules = "max_requests = 1\nmax_waiting = 2\nqueue_timeout = \"20s\"";
-    let short = "\"/\" = { upstream = \"up\", timeout = \"3s\" }";
-    let config = config(&service, 1, rules).replace("\"/\" = \"up\"", short);
+    let rules = "max_requests = 1\nmax_waiting = 1\nqueue_timeout = \"20s\"";
+    let routes = "\"/\" = { upstream = \"up\", timeout = \"3s\" }\n\
+                  \"/short\" = { upstream = \"up\", timeout = \"300ms\" }";
+    let config = config(&service, 1, rules).replace("\"/\" = \"up\"", routes);
     let gateway = Gateway::start(&config);
     let mut first = client(&gateway);
     first.send(Request::get("/long").bytes());
     first.head().is(200);
-    let [mut second, mut third] = [(); 2].map(|()| client(&gateway));
+    let refused = gateway.ask(&Request::post("/short", "hello"));
+    refused.is_refusal(503, "overloaded");
+    let mut second = client(&gateway);
     send(&gateway, &mut second, "/swallowed");
-    third.send(Request::post("/x", "hello").bytes());
     sleep(Duration::from_millis(1500));
     first.reset();
     let begun = Instant::now();
     second.answer().is_refusal(504, "upstream_timeout");
     let left = begun.elapsed();
     assert!(left < Duration::from_millis(2900), "{left:?}");
-    third.answer().is_refusal(503, "overloaded");
-    let why = "`up` has max_requests = 1 in flight, and none ended within timeout = 3s";
+    let why = "`up` has max_requests = 1 in flight, and none ended within timeout = 300ms";
     assert_eq!(details(&gateway.finish()), [why]);
 }
 

@@ -173,7 +173,8 @@ fn a_kept_connection_that_breaks_opens_no_circuit() {
     for _ in 0..8 {
         client.ask(&Request::get("/x")).is(200);
     }
-    assert!(breaks.take().len() >= 4, "it has its turns");
+    let sent = breaks.take().len() + good.take().len();
+    assert!(sent > 8, "some broke");
     assert!(!gateway.log_text().contains("circuit_opened"));
 }
 
