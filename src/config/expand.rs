@@ -14,7 +14,7 @@ use super::source::At;
 use super::tree::Value;
 use crate::message::escapes::escaped;
 
-pub(super) use wrong::Wrong;
+pub(super) use wrong::{OF_REQUESTS, Wrong};
 
 /// Looks up a variable of the environment.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;

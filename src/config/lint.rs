@@ -5,6 +5,7 @@ mod admin;
 mod allowed;
 mod client_auth;
 mod exposed;
+mod patterns;
 mod protection;
 mod redis_tls;
 mod tls;
@@ -41,6 +42,7 @@ pub(super) fn lint(
 ) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
     protection::protection(file, now, &mut lints);
+    patterns::patterns(file, &mut lints);
     exposed::exposed(file, snapshot, &mut lints);
     unused(file, &mut lints);
     sent_hosts(file, &mut lints);

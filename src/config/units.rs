@@ -29,7 +29,8 @@ const SIZES: [(&str, u64); 4] = [
 /// # Errors
 /// What to write instead.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    match duration_or_none(text)? {
+    let is_zero = !text.is_empty() && text.bytes().all(|b| b == b'0');
+    match duration_or_none(if is_zero { "0s" } else { text })? {
         Duration::ZERO => Err("a duration must be longer than zero".to_owned()),
         duration => Ok(duration),
     }

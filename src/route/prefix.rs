@@ -19,6 +19,11 @@ impl PathPrefix {
     /// below it. When it has parameters (`;`) or encoded slashes: protection ignores them and routing
     /// does not, so that one prefix would mean two things.
     pub fn parse(text: &str) -> Result<Self, InvalidPrefix> {
+        if let Some(pattern) = text.strip_prefix(['~', '^']) {
+            return Err(InvalidPrefix::Wildcard {
+                right: of_expression(pattern),
+            });
+        }
         if !text.starts_with('/') {
             return Err(InvalidPrefix::NoLeadingSlash {
                 right: rooted(text),
@@ -27,7 +32,7 @@ impl PathPrefix {
         if let Some(mark) = text.chars().find(|c| matches!(c, '?' | '#' | ';')) {
             return Err(InvalidPrefix::Separator { mark });
         }
-        if text.contains(['*', '{', '}']) {
+        if text.contains(WILDCARDS) {
             return Err(InvalidPrefix::Wildcard {
                 right: before_wildcard(text),
             });
@@ -94,9 +99,27 @@ fn rooted(text: &str) -> Option<String> {
     (!text.contains("://") && PathPrefix::parse(&right).is_ok()).then_some(right)
 }
 
+/// What no path has, and patterns of other programs do.
+const WILDCARDS: [char; 7] = ['*', '{', '}', '<', '>', '[', ']'];
+
+/// The whole segments in front of what only a regular expression has.
+fn of_expression(pattern: &str) -> Option<String> {
+    let path = pattern.trim_start_matches(['*', ' ', '^']);
+    let end = path.find(|c| "*{}<>[]()|+?$\\".contains(c));
+    let whole = match path[..end.unwrap_or(path.len())].trim_end_matches('.') {
+        literal if end.is_none() || path[literal.len()..] == *"$" => literal,
+        literal => literal.rsplit_once('/')?.0,
+    };
+    let right = match whole.trim_end_matches('/') {
+        "" => "/",
+        right => right,
+    };
+    PathPrefix::parse(right).ok().map(|_| right.to_owned())
+}
+
 /// What stands in front of a `*` at the end, else the whole segments in front of the first wildcard.
 fn before_wildcard(text: &str) -> Option<String> {
-    let literal = text.split(['*', '{', '}']).next()?;
+    let literal = text.split(WILDCARDS).next()?;
     let is_last = literal.len() + 1 == text.len() && text.ends_with('*');
     let right = match literal.rsplit_once('/')? {
         (_, begun) if is_last && !begun.is_empty() => literal,
@@ -191,6 +214,15 @@ mod tests {
             ("/a{id}", Some("/")),
             ("/*", Some("/")),
             ("/users/{id}/orders", Some("/users")),
+            ("/users/<int:id>", Some("/users")),
+            ("/users/[0-9]+", Some("/users")),
+            ("~/users/\\d+", Some("/users")),
+            ("~* ^/api/.*", Some("/api")),
+            ("^/api/v1/?$", Some("/api/v1")),
+            ("^/api$", Some("/api")),
+            ("^/api", Some("/api")),
+            ("^/", Some("/")),
+            ("~.php$", None),
             ("//api", Some("/api")),
             ("/api//orders", Some("/api/orders")),
             ("/api/./orders/", Some("/api/orders")),

@@ -74,8 +74,15 @@ fn split_scheme(url: &str) -> Result<(Scheme, &str), InvalidEndpointUrl> {
 
 /// Takes an authority apart. An address of IPv6 without brackets has no certain end.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), InvalidEndpointUrl> {
-    if let Ok(address) = authority.parse::<Ipv6Addr>() {
-        return Err(InvalidEndpointUrl::NoBrackets { address });
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        let right = match authority.rsplit_once(':') {
+            // What has two digits or more, and begins with none of hexadecimal, is most likely a port.
+            Some((address, port)) if port.len() > 1 && parse_port(port).is_ok() => {
+                format!("[{address}]:{port}")
+            }
+            _ => format!("[{authority}]"),
+        };
+        return Err(InvalidEndpointUrl::NoBrackets { right });
     }
     let (host, port) = host::split(authority.as_bytes());
     // Both were cut at ASCII characters, so they are text still.
@@ -188,10 +195,10 @@ pub enum InvalidEndpointUrl {
         mark: char,
     },
     /// An IPv6 address whose port could be a part of it.
-    #[error("an IPv6 address needs brackets: write `[{address}]`")]
+    #[error("an IPv6 address needs brackets: write `{right}`")]
     NoBrackets {
-        /// The address.
-        address: Ipv6Addr,
+        /// The address, and its port if there seems to be one.
+        right: String,
     },
     /// Neither a domain name nor an address.
     #[error(

@@ -106,6 +106,7 @@ impl<'f> Upstreams<'f> {
                     } else {
                         ""
                     };
+                    let text = text.trim_start_matches('/');
                     problem.label(format!(
                         "if this is an address, write `http://{host}{text}`"
                     ))

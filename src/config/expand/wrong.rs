@@ -3,6 +3,9 @@
 use crate::config::problems::{Problem, Problems};
 use crate::config::source::Span;
 
+/// Variables of requests, which only what is set in header fields has.
+pub(in crate::config) const OF_REQUESTS: [&str; 4] = ["client", "ip", "request_id", "route"];
+
 /// Why a text cannot be expanded.
 #[derive(Debug)]
 pub(in crate::config) enum Wrong {
@@ -43,6 +46,10 @@ impl Wrong {
             }
             Self::Unset(name) => {
                 let span = narrow(&format!("${{{name}}}")).unwrap_or(text);
+                if OF_REQUESTS.contains(&&*name) {
+                    return Problem::at(span, format!("`${{{name}}}` cannot stand here"))
+                        .label("only values in `request_headers` and `response_headers` have what is of the request");
+                }
                 Problem::at(span, format!("the variable `{name}` is not set"))
                     .label("needed here")
                     .help(format!("set it, or give a default: `${{{name}:-default}}`"))

@@ -2,7 +2,7 @@
 //! others than services are sent. They may be tokens, and so are shown nowhere.
 
 use super::FieldText;
-use crate::config::expand::{Piece, pieces};
+use crate::config::expand::{OF_REQUESTS, Piece, pieces};
 use crate::config::keys::{Form, Kind, Shown, Text, Wrong};
 use crate::config::reading::Reading;
 use crate::config::source::At;
@@ -10,9 +10,6 @@ use crate::config::tree::Value;
 
 /// The value of a header field.
 pub(in crate::config) struct FieldValue(pub Vec<Piece>);
-
-/// What differs from request to request.
-const OWN_VARIABLES: [&str; 4] = ["client", "ip", "request_id", "route"];
 
 impl Kind for FieldValue {
     const IS_SECRET: bool = true;
@@ -26,7 +23,7 @@ impl Kind for FieldValue {
         let Value::Text(text) = &written.value else {
             return Err(Wrong::Kind);
         };
-        let pieces = pieces(text, &OWN_VARIABLES, reading.environment).map_err(|wrong| {
+        let pieces = pieces(text, &OF_REQUESTS, reading.environment).map_err(|wrong| {
             let problem = wrong.problem(written.span, &reading.problems);
             reading.problems.add(problem);
             Wrong::Reported

@@ -36,7 +36,14 @@ fn check_name(text: &str) -> Result<(), String> {
     match ClientName::parse(text) {
         Ok(_) => Ok(()),
         Err(InvalidClientName::Characters) => {
-            Err("a name has 1 to 128 characters of A-Z a-z 0-9 . _ -".to_owned())
+            let meant = ["group:", "client:"]
+                .iter()
+                .find_map(|kind| text.strip_prefix(kind));
+            let meant = meant.filter(|name| ClientName::parse(name).is_ok());
+            let right = meant.map_or(String::new(), |name| format!(": write \"{name}\""));
+            Err(format!(
+                "a name has 1 to 128 characters of A-Z a-z 0-9 . _ -{right}"
+            ))
         }
         Err(error @ InvalidClientName::Key) => Err(error.to_string()),
     }
@@ -147,6 +154,9 @@ impl Text for ApiKeyHash {
     fn parse(text: &str) -> Result<Self, String> {
         let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
         let (kind, digits) = text.split_once(':').unwrap_or(("", text));
+        let lower = text.to_ascii_lowercase();
+        let bare = lower.strip_prefix("sha256").unwrap_or_default();
+        let bare = bare.trim_start_matches([':', '-', '=', ' ']);
         let parsed = Self::parse(text);
         if parsed.is_ok_and(|hash| [&b""[..], b"\n", b"\r\n"].map(Self::of).contains(&hash)) {
             return Err(
@@ -156,6 +166,9 @@ impl Text for ApiKeyHash {
             );
         }
         parsed.map_err(|_| match (kind, digits.len()) {
+            _ if bare.len() == 64 && is_hex(bare) => {
+                "write `sha256:` in lower case in front of the digits, and no blank".to_owned()
+            }
             ("sha256", length) if is_hex(digits) => {
                 format!("this has {length} hexadecimal digits instead of 64")
             }
@@ -166,7 +179,8 @@ impl Text for ApiKeyHash {
                 format!("hashes are SHA-256, not {kind}: `tollgate keys hash` makes one of a key")
             }
             _ => "a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as \
-                  leaked: make another with `tollgate keys new`"
+                  leaked: make another with `tollgate keys new`. Of a token, `tollgate keys hash` makes \
+                  the hash"
                 .to_owned(),
         })
     }
@@ -298,7 +312,14 @@ impl Text for Method {
             Ok(Self::CONNECT | Self::TRACE) => Err("CONNECT and TRACE are always refused".into()),
             Ok(method) if text == upper => Ok(method),
             Ok(_) => Err(format!("write `{upper}`: methods are case-sensitive")),
-            Err(_) => Err("a method is one word".to_owned()),
+            Err(_) => {
+                let words = upper.split([',', '|', ' ']).filter(|it| !it.is_empty());
+                let words: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
+                Err(format!(
+                    "a method is one word: write `[{}]`",
+                    words.join(", ")
+                ))
+            }
         }
     }
 

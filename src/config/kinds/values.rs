@@ -175,6 +175,10 @@ impl Text for EndpointUrl {
             None if text.starts_with("unix:") => {
                 "sockets of the file system are not supported: write `http://host:port`".to_owned()
             }
+            None if ["grpc", "h2c"].iter().any(|it| text.starts_with(it)) => {
+                "there is no HTTP/2 to services: with `http://` they are spoken to in HTTP/1.1"
+                    .to_owned()
+            }
             None => error.to_string(),
         })
     }
@@ -200,15 +204,19 @@ fn meant_url(text: &str) -> Option<String> {
     (is_other && EndpointUrl::parse(&url).is_ok()).then_some(url)
 }
 
-/// The scheme that a text begins with, and what follows it.
+/// The scheme that a text begins with, or the one that is used for it, and what follows it.
 fn after_scheme(text: &str) -> Option<(Scheme, &str)> {
-    [Scheme::Https, Scheme::Http]
-        .into_iter()
-        .find_map(|scheme| {
-            let (word, after) = text.split_at_checked(scheme.as_str().len())?;
-            word.eq_ignore_ascii_case(scheme.as_str())
-                .then_some((scheme, after))
-        })
+    const WORDS: [(&str, Scheme); 5] = [
+        ("https", Scheme::Https),
+        ("http", Scheme::Http),
+        ("wss", Scheme::Https),
+        ("ws", Scheme::Http),
+        ("tcp", Scheme::Http),
+    ];
+    WORDS.into_iter().find_map(|(known, scheme)| {
+        let (word, after) = text.split_at_checked(known.len())?;
+        word.eq_ignore_ascii_case(known).then_some((scheme, after))
+    })
 }
 
 impl Text for RedirectTarget {
@@ -216,6 +224,12 @@ impl Text for RedirectTarget {
     const EXAMPLE: &str = "/new";
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text.contains(['{', '<', '*']) {
+            return Err(
+                "there are no patterns: what follows the prefix of the route is appended by itself"
+                    .to_owned(),
+            );
+        }
         Self::parse(text).map_err(|error| error.to_string())
     }
 
@@ -283,6 +297,9 @@ impl Text for Target {
     const FOR_LIST: Option<&str> = Some(ENDPOINTS_ALONE);
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("this is empty".to_owned());
+        }
         // None of these can be in a name.
         let is_url = text.contains("://") || text.starts_with("unix:") || meant_url(text).is_some();
         if is_url {

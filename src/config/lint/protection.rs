@@ -52,7 +52,6 @@ pub(super) fn protection(file: &File, now: Timestamp, lints: &mut Lints) {
         }
     }
     routes_beside(file, &protected, &public, lints);
-    patterns(file, lints);
     if let Some(first) = file.access.protected.first() {
         let clients = || file.clients.good().map(|(_, client)| client);
         if clients().all(|client| client.proves_nothing()) {
@@ -100,23 +99,6 @@ fn any_bytes(file: &File, lints: &mut Lints) {
                 prefix.as_str()
             );
             lints.add(keys.path_encoding.span, text);
-        }
-    }
-}
-
-/// Finds prefixes that other routers would take for patterns, such as `/users/:id`.
-fn patterns(file: &File, lints: &mut Lints) {
-    let routes = file.all_routes().map(|route| route.prefix);
-    let protected = file.access.protected.iter().map(|keys| &keys.prefix);
-    for prefix in routes.chain(protected) {
-        let path = prefix.as_str();
-        if let Some((before, name)) = path.split_once("/:").filter(|(_, name)| !name.is_empty()) {
-            let name = name.split('/').next().unwrap_or(name);
-            let before = if before.is_empty() { "/" } else { before };
-            let text = format!(
-                "`:{name}` is taken literally, for prefixes have no patterns: `{before}` takes all that is below it"
-            );
-            lints.add(prefix.span, text);
         }
     }
 }

@@ -125,7 +125,7 @@ keys = { hash = "x" }
 "#,
         r#"error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:3:3
- = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`
+ = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`. Of a token, `tollgate keys hash` makes the hash
 
 error: `clients.mobile-app.keys` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:4:3
@@ -147,7 +147,7 @@ error: this key is given twice
 
 error: `clients.tablet.keys.hash` takes the hash of a key such as "sha256:..."
 --> tollgate.toml:15:17
- = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`
+ = note: a hash is `sha256:` and 64 hexadecimal digits. If this is a key itself, treat it as leaked: make another with `tollgate keys new`. Of a token, `tollgate keys hash` makes the hash
 
 6 problems
 "#,

@@ -38,7 +38,7 @@ methods = ["get", "TRACE", "GET,PUT", "*", "all", "Any"]
 6:21 "example.com:80": `route.hosts` takes the name of a host such as "api.example.com": write `example.com`: ports are not compared
 7:12 "get": `route.methods` takes a method such as "GET": write `GET`: methods are case-sensitive
 7:19 "TRACE": `route.methods` takes a method such as "GET": CONNECT and TRACE are always refused
-7:28 "GET,PUT": `route.methods` takes a method such as "GET": a method is one word
+7:28 "GET,PUT": `route.methods` takes a method such as "GET": a method is one word: write `["GET", "PUT"]`
 7:39 "*": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"
 7:44 "all": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"
 7:51 "Any": `route.methods` takes a method such as "GET": leave `methods` out: any method is taken; in `cors`, write "*"

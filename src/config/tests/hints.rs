@@ -3,7 +3,7 @@
 use super::*;
 
 /// Checks that each text of a table has a problem or a warning that says something.
-fn assert_said(rows: &str) {
+pub(super) fn assert_said(rows: &str) {
     for (text, expected) in table(rows) {
         let said = match read(&text) {
             Ok(loaded) => loaded.lints.iter().map(ToString::to_string).collect(),
@@ -129,74 +129,6 @@ fn values_that_are_written_otherwise() {
     );
     let said = yaml.expect_err("no boolean").to_string();
     assert!(said.contains("write `true`, without quotes"), "{said}");
-}
-
-#[test]
-fn the_table_to_write_in_the_place_of_something_else() {
-    assert_said(
-        r#"
-        [limits]\nredis = "redis://h:6379" => write `{ url = "redis://127.0.0.1:6379" }`
-        [limits]\nredis = true => write `{ url = "redis://127.0.0.1:6379" }`
-        [limits]\nredis = false => leave it out, or write `{ url = "redis://127.0.0.1:6379" }`
-        [upstreams.u]\nendpoints = "http://h"\nhealth = "/up" => write `{ path = "/up" }`
-        [upstreams.u]\nendpoints = "http://h"\nhealth = true => write `{ path = "/healthz" }`
-        [upstreams.u]\nendpoints = "http://h"\nhealth = false => write "off"
-        [upstreams.u]\nendpoints = "http://h"\nbreaker = true => write `{ failures = 3 }`
-        [upstreams.u]\nendpoints = "http://h"\nbreaker = 5 => write `{ failures = 5 }`
-        [upstreams.u]\nendpoints = "http://h"\nretry = "none" => write "off"
-        [upstreams.u]\nendpoints = "http://h"\nretry = 3 => write `{ attempts = 3 }`
-        [upstreams.u]\nendpoints = "http://h"\nretry = { budget = 30 } => write `{ percent = 30 }`
-        [upstreams.u]\nendpoints = "http://h"\nproxy_protocol = false => write "off"
-        [upstreams]\nu = "http://h" => write `{ endpoints = ["http://h"] }`
-        [upstreams]\nu = ["http://h", "http://i"] => write `{ endpoints = ["http://h", "http://i"] }`
-        [[upstreams]]\nname = "u" => write `[upstreams.NAME]`, a table for each
-        [[clients]]\nname = "u" => write `[clients.NAME]`, a table for each
-        [clients]\nu = "sha256:aabb" => write `{ keys = ["sha256:..."] }`
-        [access]\ncors = true => write `{ origins = ["https://app.example.com"] }`
-        [access]\ncors = "none" => leave it out, or write `{ origins = ["https://app.example.com"] }`
-        [routes]\n"/a" = { upstream = "http://h", cors = "none" } => write "off"
-        [routes]\n"/a" = { upstream = ["http://h", "http://i"] } => put these into `[upstreams.NAME]`
-        [routes]\n"/a" = { respond = "closed" } => write `{ status = 404, body = "closed" }`
-        [routes]\n"/a" = { respond = 410 } => write `{ status = 410, body = "not here" }`
-        [routes]\n"/a" = { redirect = 301 } => write `{ to = "/new", status = 301 }`
-        [routes]\n"/a" = { upstream = "http://h", request_headers = { set = ["x: y"] } } => write `{ NAME = "VALUE" }`
-        [routes]\n"/a" = { upstream = "http://h", response_headers = "x" } => write `{ set = { x-name = "value" } }`
-        [routes]\n"/a" = 7 => write "http://127.0.0.1:4001"
-        routes = "routes.json" => if this is a file, write `routes_file`
-        clients = "clients.json" => if this is a file, write `clients_file`
-        [route]\n"/a" = "http://h" => `"/a" = ...` belongs in `[routes]`
-        tls = true => write `{ certificates = [{ cert = "cert.pem", key = "key.pem" }] }`
-        [tls]\nacme = "a.test" => write `{ domains = ["a.test"] }`
-        admin = "127.0.0.1:9001" => write `{ listen = "127.0.0.1:9001" }`
-        admin = false => write `{ listen = "off" }`
-        log = "debug" => write `{ level = "info" }`
-        traces = "http://h:4318" => write `{ endpoint = "http://h:4318" }`
-        traces = "${HOME}" => write `{ endpoint = "http://127.0.0.1:4318" }`
-        "#,
-    );
-    let list = "[routes]\n\"/a\" = \"u\"\n[[upstreams]]\nname = \"u\"\nendpoints = \"http://h\"\n";
-    assert_eq!(complaints(list).matches("error: ").count(), 1);
-}
-
-/// Its keys are those of the table, and none is missing.
-#[test]
-fn every_table_has_an_example_that_is_one() {
-    let tables = crate::config::tables().iter().map(|table| &table.path);
-    for path in tables.filter(|path| !path.is_empty()) {
-        let path = path.replace("NAME", "n").replace("PREFIX", "\"/p\"");
-        let said = complaints(&format!("{path} = true\n"));
-        let (_, example) = said.split_once("write ").expect(&path);
-        let example = example.lines().next().unwrap_or_default();
-        let text = format!("{path} = {}\n", example.trim_matches('`'));
-        let said = read(&text).map_or_else(|problems| problems.to_string(), |_| String::new());
-        for wrong in [
-            "unknown key",
-            "is not TOML",
-            &format!("error: `{path}` has no"),
-        ] {
-            assert!(!said.contains(wrong), "{text}: {said}");
-        }
-    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod files;
 mod formats;
 mod health;
 mod hints;
+mod instead;
 mod limits;
 mod lints;
 mod listeners;

@@ -59,6 +59,8 @@ fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem
             message if message.starts_with("invalid unquoted key") => {
                 problem.label(KEY_WANTS_QUOTES)
             }
+            message if message.starts_with("missing escaped value") => problem
+                .label("in `\"...\"`, `\\` is written `\\\\`; in `'...'` it stands for itself"),
             // A number that goes on as no number does: an address, a time, a version.
             _ if is_unquoted(text, range.start) => problem.label(WANTS_QUOTES),
             message => problem.label(message),
