@@ -5,6 +5,7 @@
 
 use super::credentials::has_credentials;
 use super::source::{At, Sources};
+use super::suggest::called_here;
 use super::tree::Value;
 use crate::message::own_keys;
 
@@ -118,10 +119,28 @@ fn sounds_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
-/// Whether what stands at a key that nobody knows may be a secret: by its name, or by looking like
-/// one.
-pub(super) fn may_be_secret(key: &str, value: &Value) -> bool {
-    sounds_secret(key) || looks_secret(value)
+/// Hides what may be a secret at a key that nobody knows: by its name, or by looking like one. All of it
+/// `is_secret` if its key was meant to be one of a secret. Of a table, its header is shown.
+pub(super) fn hide_unknown(key: &str, written: &At<Value>, is_secret: bool, sources: &mut Sources) {
+    // What other programs call so is as secret as what it is called here.
+    let mut names = called_here(key).unwrap_or(key).split(' ');
+    let is_secret = is_secret || names.any(sounds_secret);
+    match &written.value {
+        Value::Table(entries) => {
+            for (key, value) in entries {
+                if looks_secret(&Value::Text(key.value.clone())) {
+                    sources.hide(key.span);
+                }
+                hide_unknown(&key.value, value, is_secret, sources);
+            }
+        }
+        Value::List(list) => list
+            .iter()
+            .for_each(|one| hide_unknown(key, one, is_secret, sources)),
+        Value::Boolean(_) => {}
+        value if is_secret || looks_secret(value) => sources.hide(written.span),
+        _ => {}
+    }
 }
 
 /// Whether a value is more than a number, a word, a path or a URL.
@@ -133,7 +152,9 @@ pub(super) fn looks_secret(value: &Value) -> bool {
             let is_word = |b: u8| b.is_ascii_alphabetic() || b == b'-' || b == b'_';
             let is_quantity = text.len() < 8
                 && text.starts_with(|c: char| c.is_ascii_digit())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric());
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"/%".contains(&b));
             let is_place = text.starts_with('/') || text.contains("://") || text.contains('.');
             let is_long = text.len() >= 32 || has_credentials(text);
             let is_sign = text.bytes().all(|b| b.is_ascii_punctuation());

@@ -28,19 +28,20 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 }
 
 /// Keys, and what other programs call them.
-const SYNONYMS: [&str; 50] = [
-    "upstream endpoints url upstreams path: url uri target to backend service services proxy_pass destination server servers address origin endpoint",
+const SYNONYMS: [&str; 61] = [
+    "upstream endpoints url upstreams path: url uri target to backend service services proxy_pass destination server servers address origin endpoint targets backends",
     "prefix: path paths location match pattern context uri_prefix",
     "hosts url: host domain domains hostname hostnames server_name virtual_host",
-    "methods: method verb verbs http_methods",
-    "strip_prefix: strip stripprefix strip_path rewrite",
+    "methods: method verb verbs http_methods allow_methods allowed_methods",
+    "strip_prefix: strip stripprefix strip_path",
+    "replace_prefix: rewrite rewrite_path rewrite_target replace_path",
     "body_limit: max_body max_body_size body_size client_max_body_size request_size max_request_size",
-    "timeout: read_timeout proxy_read_timeout response_timeout request_timeout send_timeout",
+    "timeout: read_timeout proxy_read_timeout response_timeout request_timeout send_timeout timeout_ms timeout_seconds",
     "connect_timeout: proxy_connect_timeout dial_timeout",
     "keep: keepalive keep_alive max_idle pool_size idle_connections",
     "idle_timeout: keepalive_timeout keep_alive_timeout idle",
     "limits: rate_limit rate_limits ratelimit ratelimits rate_limiting throttle throttling quota quotas",
-    "requests: request max count rate rps calls",
+    "requests attempts: request max count rate rps calls",
     "per: window period interval duration seconds",
     "algorithm mode: strategy kind type",
     "tier groups level: plan group level",
@@ -53,7 +54,7 @@ const SYNONYMS: [&str; 50] = [
     "protected: private protect secure require_key require_auth auth_required",
     "api_key_header: key_header header_name api_key_name",
     "workers: thread threads worker_processes worker_threads cores",
-    "trusted_proxies: trusted trust_proxy real_ip set_real_ip_from",
+    "trusted_proxies: trusted trust_proxy real_ip set_real_ip_from real_ip_header trust_x_forwarded_for",
     "log: logging logs logger",
     "drain_timeout: shutdown_timeout graceful_timeout grace_period stop_timeout",
     "health: healthcheck healthchecks health_check health_checks active_health_check grpc_health_check",
@@ -75,14 +76,24 @@ const SYNONYMS: [&str; 50] = [
     "sample: sample_rate sampling sampling_rate sampler ratio probability",
     "min_version: protocol protocols ssl_protocols tls_version tls_versions minimum_version",
     "up: healthy_threshold rise success_threshold",
-    "down failures: unhealthy_threshold fall failure_threshold",
+    "down failures: unhealthy_threshold fall failure_threshold threshold",
     "failures: max_fails error_limit consecutive_failures consecutive_errors consecutive_5xx",
     "cool_down: fail_timeout base_ejection_time open_timeout reset_timeout",
+    "origins: allowed_origins allow_origins allow_origin",
+    "headers: allowed_headers allow_headers",
+    "expose: exposed_headers expose_headers",
+    "credentials: allow_credentials allowed_credentials supports_credentials",
+    "ip_allow: whitelist allowlist allow_ips allowed_ips",
+    "ip_deny: blacklist denylist blocklist denied_ips",
+    "add: append",
+    "remove: delete unset",
+    "status: code status_code",
+    "body: text content",
     "routes_file clients_file: include includes import imports",
 ];
 
 /// Words of other programs for what is done otherwise here, or not at all.
-const NOTES: [&str; 9] = [
+const NOTES: [&str; 10] = [
     "insecure insecure_skip_verify skip_verify tls_insecure_skip_verify: write `verify = false` in `tls` of the upstream: anybody is taken for the service then",
     "access_log accesslog: write `access = \"PATH\"` in `[log]`",
     "db database dbindex: the database of Redis stands in `url`: `redis://HOST:PORT/1`",
@@ -90,33 +101,61 @@ const NOTES: [&str; 9] = [
     "metrics prometheus statsd: metrics are collected by Prometheus from `/metrics` of the admin port, which is `listen` in `[admin]`",
     "http2 h2: there is no HTTP/2 yet, for clients or to services: put nginx or a load balancer in front",
     "protocol protocols: HTTP/1.1 is what is spoken to services; there is no HTTP/2 yet",
+    "websocket websockets: they pass without a key for them",
     "cache caching compression gzip: there is no such thing",
     "plugin plugins middleware middlewares filter filters handlers scripts: there are none: what the gateway does stands in `[access]`, `[limits]` and routes",
 ];
 
-/// Words in tables where they have a meaning of their own: the table, the words, and what to say.
-const IN_TABLES: [(&str, &[&str], &str); 3] = [
+/// Keys and words of other programs that are found in many tables: of another one nothing is to be learnt.
+const GENERIC: [&str; 14] = [
+    "key", "type", "kind", "max", "count", "level", "name", "mode", "path", "url", "to", "match",
+    "text", "code",
+];
+
+/// Words in tables where they have a meaning of their own: how the table's path ends, the words, and what to
+/// say.
+const IN_TABLES: [(&str, &str, &str); 10] = [
     (
         "admin",
-        &["enabled", "enable", "disabled", "disable", "off", "on"],
+        "enabled enable disabled disable off on",
         "`listen` says it: `listen = \"off\"` is no admin port, and an address is one",
     ),
     (
         "server",
-        &["timeout", "timeouts", "read_timeout", "client_timeout"],
+        "timeout timeouts read_timeout client_timeout",
         "`header_timeout` and `idle_timeout` are here; `timeout` is for a route",
     ),
     (
         "routes",
-        &[
-            "headers",
-            "header",
-            "add_headers",
-            "add_header",
-            "set_headers",
-            "set_header",
-        ],
+        "headers header add_headers add_header set_headers set_header",
         "`request_headers` and `response_headers` change fields: `request_headers = { set = { NAME = \"VALUE\" } }`",
+    ),
+    ("breaker", "timeout", "did you mean `cool_down`?"),
+    ("limits.redis", "timeout", "did you mean `deadline`?"),
+    (
+        "limits",
+        "store backend storage",
+        "the store that gateways share is `redis`: `redis = { url = \"redis://HOST:PORT\" }`",
+    ),
+    (
+        "limits",
+        "default global ip address authenticated client clients user users",
+        "`anonymous` is the limit of each address without a key, and `identified` that of each client",
+    ),
+    (
+        "log",
+        "file path output",
+        "a file for the access log is `access = \"PATH\"`; the operator's log goes to standard error",
+    ),
+    (
+        "clients.*",
+        "limit limits rate_limit ratelimit quota",
+        "the limit of a client is that of its `tier`, in `[limits.tiers]`",
+    ),
+    (
+        "clients.*.keys",
+        "key value secret token password",
+        "did you mean `hash`? A key does not stand here: if this is one, treat it as leaked, and make another with `tollgate keys new`",
     ),
 ];
 
@@ -132,8 +171,14 @@ pub(super) fn note_in(table: &str, word: &str) -> Option<String> {
     let is_route = table == "route" || table.starts_with("routes.");
     let table = if is_route { "routes" } else { table };
     let word = plain(word);
+    let is_it = |path: &str| {
+        let (mut own, mut ends) = (table.rsplit('.'), path.rsplit('.'));
+        let fits = ends.all(|end| own.next().is_some_and(|own| end == "*" || own == end));
+        // What is below it is another table.
+        fits && (path == "breaker" || own.next().is_none())
+    };
     let mut notes = IN_TABLES.iter();
-    let note = notes.find(|(of, words, _)| *of == table && words.contains(&&*word));
+    let note = notes.find(|(of, words, _)| words.split(' ').any(|it| it == word) && is_it(of));
     note.map(|(.., said)| (*said).to_owned())
 }
 
@@ -151,6 +196,11 @@ pub(super) fn note(word: &str) -> Option<&'static str> {
     let mut lines = NOTES.iter().filter_map(|line| line.split_once(": "));
     let line = lines.find(|(words, _)| words.split(' ').any(|one| one == word));
     line.map(|(_, note)| note)
+}
+
+/// Whether a word means something else in each table.
+pub(super) fn is_generic(word: &str) -> bool {
+    GENERIC.contains(&&*plain(word))
 }
 
 /// A word without what does not tell it from others.

@@ -367,9 +367,8 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
             });
             if name.is_err() && !K::is_meant(&key.value) {
                 // It may be the key of something else, and the value a password.
-                if private::may_be_secret(&key.value, &written.value) {
-                    private::hide(written, &mut reading.problems.sources);
-                }
+                let sources = &mut reading.problems.sources;
+                private::hide_unknown(&key.value, written, false, sources);
                 continue;
             }
             let value = read_at(written, &join(path, &key.value), reading);

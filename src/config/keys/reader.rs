@@ -7,7 +7,7 @@ use crate::config::private;
 use crate::config::problems::Problem;
 use crate::config::reading::Reading;
 use crate::config::source::{At, Span};
-use crate::config::suggest::{called_here, closest, note, note_in};
+use crate::config::suggest::{called_here, closest, is_generic, note, note_in};
 use crate::config::tree::{Entry, Value};
 
 /// A table that is being read.
@@ -94,22 +94,27 @@ impl Reader {
                 known().find(|key| keys.split(' ').any(|it| it == *key))
             });
             // What may be a secret is not shown, whatever its key was meant to be.
-            let is_private = private::is_private(&self.path);
-            if is_private && meant.is_none()
-                || meant.is_some_and(holds_secrets)
-                || private::may_be_secret(&key.value, &written.value)
-            {
-                private::hide(written, &mut reading.problems.sources);
-            }
-            let message = match meant {
-                // It may be an API key itself.
-                None if self.path.starts_with("clients.") => "unknown key".to_owned(),
-                _ => format!("unknown key `{}`", key.value),
-            };
-            let problem = Problem::at(key.span, message);
+            let is_private = private::is_private(&self.path) && meant.is_none();
+            let is_secret = is_private || meant.is_some_and(holds_secrets);
+            private::hide_unknown(
+                &key.value,
+                written,
+                is_secret,
+                &mut reading.problems.sources,
+            );
             let label = note_in(&self.path, &key.value)
                 .or_else(|| Some(format!("did you mean `{}`?", meant?)))
                 .or_else(|| elsewhere(&key.value, reading));
+            // In the place of a client's keys it may be an API key itself.
+            let is_shown = label.is_some()
+                || !self.path.starts_with("clients.")
+                || !private::looks_secret(&Value::Text(key.value.clone()));
+            let message = if is_shown {
+                format!("unknown key `{}`", key.value)
+            } else {
+                "unknown key".to_owned()
+            };
+            let problem = Problem::at(key.span, message);
             reading.problems.add(match label {
                 Some(label) => problem.label(label),
                 None => problem.help(format!("the keys here are {}", self.known.join(", "))),
@@ -123,6 +128,9 @@ pub(super) fn elsewhere(key: &str, reading: &Reading<'_>) -> Option<String> {
     // What it means in other programs is nearer than a key of the same name in another table.
     if let Some(note) = note(key) {
         return Some(note.to_owned());
+    }
+    if is_generic(key) {
+        return None;
     }
     if let Some(home) = (reading.home)(key) {
         return Some(format!("this belongs {home}"));

@@ -119,7 +119,7 @@ fn a_file_of_clients_has_clients_alone_and_each_once() {
     for part in [
         "the client `app` is given twice\n--> /c.toml:1:10",
         "first given here: /tollgate.toml:2:10",
-        "unknown key `log`\n--> /c.toml:3:",
+        "unknown key `log`\n --> /c.toml:3:",
         "/c.toml:6:9",
     ] {
         assert!(said.contains(part), "{part:?} is not in\n{said}");

@@ -63,6 +63,37 @@ fn keys_of_other_programs() {
         [upstreams.u.health]\nfall = 2 => did you mean `down`?
         [auth]\nkind = "jwt" => clients are known by API keys alone
         plugins = [] => there are none
+        [limits]\nkey = "ip" => the keys here are
+        [limits]\nbackend = "redis" => the store that gateways share is `redis`
+        [limits]\nstore = "redis" => the store that gateways share is `redis`
+        [limits]\nglobal = {} => `anonymous` is the limit of each address
+        [limits]\nauthenticated = {} => `identified` that of each client
+        [limits.redis]\nurl = "redis://h"\ntimeout = "1s" => did you mean `deadline`?
+        [upstreams.u.health]\ntype = "http" => the keys here are
+        [upstreams.u.health]\nthreshold = 2 => did you mean `down`?
+        [upstreams.u.retry]\nmax = 2 => did you mean `attempts`?
+        [upstreams.u.breaker]\ntimeout = "2s" => did you mean `cool_down`?
+        [upstreams.u.breaker]\nthreshold = 2 => did you mean `failures`?
+        [upstreams.u]\ntargets = "http://h" => did you mean `endpoints`?
+        [backends.u]\nurl = "http://h" => did you mean `upstreams`?
+        [[route]]\nrewrite = "/x" => did you mean `replace_prefix`?
+        [[route]]\ntimeout_ms = 500 => did you mean `timeout`?
+        [[route]]\nwebsocket = true => they pass without a key for them
+        [[route]]\nwhitelist = "10.0.0.1" => did you mean `ip_allow`?
+        [[route]]\nrespond = { code = 404, text = "x" } => did you mean `status`?
+        [[route]]\nrespond = { text = "x" } => did you mean `body`?
+        [[route]]\nrequest_headers = { append = {} } => did you mean `add`?
+        [[route]]\nrequest_headers = { delete = "x" } => did you mean `remove`?
+        [access.cors]\nallowed_origins = "*" => did you mean `origins`?
+        [access.cors]\nallow_methods = "*" => did you mean `methods`?
+        [access.cors]\nallow_credentials = true => did you mean `credentials`?
+        [access.cors]\nexposed_headers = "*" => did you mean `expose`?
+        [clients.x]\nlimit = 5 => the limit of a client is that of its `tier`
+        [clients.x]\nrate_limit = 5 => the limit of a client is that of its `tier`
+        [clients.x]\nkeys = { key = "s3cret" } => did you mean `hash`? A key does not stand here
+        [log]\nfile = "x" => a file for the access log is `access = "PATH"`
+        [server]\nreal_ip_header = "x" => did you mean `trusted_proxies`?
+        [server]\ntrust_x_forwarded_for = true => did you mean `trusted_proxies`?
         [admin]\nlisten = "/run/admin.sock" => write "unix:/run/admin.sock"
         "#,
     );
@@ -141,11 +172,35 @@ fn values_of_unknown_keys_are_shown_unless_they_may_be_secrets() {
         ("names = [\"one\", \"two\"]", true),
         ("colour = \"a8Kd93jf0dkq\"", false),
         ("my_token = \"red\"", false),
-        ("colour = { x = 1 }", false),
+        ("colour = { x = 1 }", true),
+        ("colour = { x = \"a8Kd93jf0dkq\" }", false),
+        ("colour = { a8Kd93jf0dkq = 1 }", false),
+        ("my_token = { x = \"red\" }", false),
+        ("auth = true", true),
+        ("auth = \"red\"", false),
+        ("api_key = \"red\"", false),
+        ("rate = \"5/s\"", true),
+        ("allowed_origins = [\"*\"]", true),
+        ("proxy_pass = \"http://h\"", true),
+        ("headers = { x-a = \"b\" }", true),
         ("colour = \"u:p@h\"", false),
     ] {
         let said = complaints(&format!("[server]\n{line}\n"));
         assert_eq!(said.contains(line), is_shown, "{line}: {said}");
+    }
+    for header in [
+        "[cors]",
+        "[authentication]",
+        "[metrics.prometheus]",
+        "[[plugins]]",
+    ] {
+        let said = complaints(&format!("{header}\ncolour = \"a8Kd93jf0dkq\"\n"));
+        assert!(said.contains(header), "{said}");
+        assert!(!said.contains("a8Kd"), "{said}");
+    }
+    for key in ["limit", "api", "enabled", "oauth2"] {
+        let said = complaints(&format!("[clients.x]\n{key} = true\n"));
+        assert!(said.contains(&format!("unknown key `{key}`")), "{said}");
     }
 }
 
