@@ -63,37 +63,6 @@ fn keys_of_other_programs() {
         [upstreams.u.health]\nfall = 2 => did you mean `down`?
         [auth]\nkind = "jwt" => clients are known by API keys alone
         plugins = [] => there are none
-        [limits]\nkey = "ip" => the keys here are
-        [limits]\nbackend = "redis" => the store that gateways share is `redis`
-        [limits]\nstore = "redis" => the store that gateways share is `redis`
-        [limits]\nglobal = {} => `anonymous` is the limit of each address
-        [limits]\nauthenticated = {} => `identified` that of each client
-        [limits.redis]\nurl = "redis://h"\ntimeout = "1s" => did you mean `deadline`?
-        [upstreams.u.health]\ntype = "http" => the keys here are
-        [upstreams.u.health]\nthreshold = 2 => did you mean `down`?
-        [upstreams.u.retry]\nmax = 2 => did you mean `attempts`?
-        [upstreams.u.breaker]\ntimeout = "2s" => did you mean `cool_down`?
-        [upstreams.u.breaker]\nthreshold = 2 => did you mean `failures`?
-        [upstreams.u]\ntargets = "http://h" => did you mean `endpoints`?
-        [backends.u]\nurl = "http://h" => did you mean `upstreams`?
-        [[route]]\nrewrite = "/x" => did you mean `replace_prefix`?
-        [[route]]\ntimeout_ms = 500 => did you mean `timeout`?
-        [[route]]\nwebsocket = true => they pass without a key for them
-        [[route]]\nwhitelist = "10.0.0.1" => did you mean `ip_allow`?
-        [[route]]\nrespond = { code = 404, text = "x" } => did you mean `status`?
-        [[route]]\nrespond = { text = "x" } => did you mean `body`?
-        [[route]]\nrequest_headers = { append = {} } => did you mean `add`?
-        [[route]]\nrequest_headers = { delete = "x" } => did you mean `remove`?
-        [access.cors]\nallowed_origins = "*" => did you mean `origins`?
-        [access.cors]\nallow_methods = "*" => did you mean `methods`?
-        [access.cors]\nallow_credentials = true => did you mean `credentials`?
-        [access.cors]\nexposed_headers = "*" => did you mean `expose`?
-        [clients.x]\nlimit = 5 => the limit of a client is that of its `tier`
-        [clients.x]\nrate_limit = 5 => the limit of a client is that of its `tier`
-        [clients.x]\nkeys = { key = "s3cret" } => did you mean `hash`? A key does not stand here
-        [log]\nfile = "x" => a file for the access log is `access = "PATH"`
-        [server]\nreal_ip_header = "x" => did you mean `trusted_proxies`?
-        [server]\ntrust_x_forwarded_for = true => did you mean `trusted_proxies`?
         [admin]\nlisten = "/run/admin.sock" => write "unix:/run/admin.sock"
         "#,
     );

@@ -108,3 +108,102 @@ fn the_text_to_write_is_right() {
         "#,
     );
 }
+
+#[test]
+fn a_word_is_meant_as_its_table_has_it() {
+    assert_said(
+        r#"
+        [limits]\nkey = "ip" => the keys here are
+        [limits]\nbackend = "redis" => the store that gateways share is `redis`
+        [limits]\nstore = "redis" => the store that gateways share is `redis`
+        [limits]\nglobal = {} => `anonymous` is the limit of each address
+        [limits]\nauthenticated = {} => `identified` that of each client
+        [limits.redis]\nurl = "redis://h"\ntimeout = "1s" => did you mean `deadline`?
+        [upstreams.u.health]\ntype = "http" => the keys here are
+        [upstreams.u.health]\nthreshold = 2 => did you mean `down`?
+        [upstreams.u.retry]\nmax = 2 => did you mean `attempts`?
+        [upstreams.u.breaker]\ntimeout = "2s" => did you mean `cool_down`?
+        [upstreams.u.breaker]\nthreshold = 2 => did you mean `failures`?
+        [upstreams.u]\ntargets = "http://h" => did you mean `endpoints`?
+        [backends.u]\nurl = "http://h" => did you mean `upstreams`?
+        [[route]]\nrewrite = "/x" => did you mean `replace_prefix`?
+        [[route]]\ntimeout_ms = 500 => did you mean `timeout`?
+        [[route]]\nwebsocket = true => they pass without a key for them
+        [[route]]\nwhitelist = "10.0.0.1" => did you mean `ip_allow`?
+        [[route]]\nrespond = { code = 404, text = "x" } => did you mean `status`?
+        [[route]]\nrespond = { text = "x" } => did you mean `body`?
+        [[route]]\nrequest_headers = { append = {} } => did you mean `add`?
+        [[route]]\nrequest_headers = { delete = "x" } => did you mean `remove`?
+        [access.cors]\nallowed_origins = "*" => did you mean `origins`?
+        [access.cors]\nallow_methods = "*" => did you mean `methods`?
+        [access.cors]\nallow_credentials = true => did you mean `credentials`?
+        [access.cors]\nexposed_headers = "*" => did you mean `expose`?
+        [clients.x]\nlimit = 5 => the limit of a client is that of its `tier`
+        [clients.x]\nrate_limit = 5 => the limit of a client is that of its `tier`
+        [clients.x]\nkeys = { key = "s3cret" } => did you mean `hash`? A key does not stand here
+        [log]\nfile = "x" => a file for the access log is `access = "PATH"`
+        [server]\nreal_ip_header = "x" => did you mean `trusted_proxies`?
+        [server]\ntrust_x_forwarded_for = true => did you mean `trusted_proxies`?
+        "#,
+    );
+}
+
+/// Wherever the first one is, and however it is written.
+#[test]
+fn what_is_given_twice_shows_the_first() {
+    for (text, first) in [
+        (
+            "[access]\ncors = { origins = \"*\" }\n[access.cors]\n",
+            "2:1 cors",
+        ),
+        (
+            "[limits]\nanonymous = {}\n[limits.anonymous]\n",
+            "2:1 anonymous",
+        ),
+        (
+            "[routes]\n\"/a\" = \"http://h\"\n[routes.\"/a\"]\n",
+            "2:1 \"/a\"",
+        ),
+        ("access.protected = []\n[access]\n", "1:1 access"),
+        (
+            "[limits.policies.a]\n[limits.policies.\"a\"]\n",
+            "1:1 [limits",
+        ),
+        ("[routes]\n\"/a\" = 1\n'/a' = 2\n", "2:1 \"/a\""),
+        (
+            "[routes]\n\"/a\" = { timeout = 1, 'timeout' = 2 }\n",
+            "2:10 timeout",
+        ),
+        (
+            "[[route]]\nname = 1\n[[route]]\nname = 2\nhost = 3\n\"name\" = 4\n",
+            "4:1 name",
+        ),
+        (
+            "[log]\nlevel = 1\n[server]\n[log] # again\nlevel = 2\n",
+            "1:1 [log]",
+        ),
+        ("[routes]\n[[routes]]\n", "1:1 [routes]"),
+        ("[a]\nb.c = 1\n[a.b]\n", "2:1 b.c"),
+    ] {
+        let problems = read(text).expect_err(text);
+        let said = rows(&problems);
+        let expected = format!("given again here | {first}");
+        assert!(said.contains(&expected), "{text}{said}");
+    }
+    for (text, format) in [
+        ("{\"log\": {}, \"log\": {}}", Format::Json),
+        ("log: {}\nlog: {}\n", Format::Yaml),
+    ] {
+        let read = parse("x", text, format, &environment, &|_| {
+            Err(Unreadable::Missing)
+        });
+        let said = read.expect_err(text).to_string();
+        for part in [
+            "given again here",
+            "first given here",
+            "keep one of them, with what stands in both",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+}

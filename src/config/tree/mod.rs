@@ -9,6 +9,8 @@ mod yaml;
 pub use value::Format;
 pub(super) use value::{Entry, Value};
 
+use value::advice;
+
 use std::collections::HashMap;
 
 use super::problems::{Problem, Problems};
@@ -64,8 +66,9 @@ fn refuse_twice(value: &Value, wrong: &mut Vec<Problem>) {
             let mut seen = HashMap::new();
             for (key, value) in entries {
                 if let Some(first) = seen.insert(&key.value, key.span) {
-                    let problem = Problem::at(key.span, "this key is given twice");
-                    wrong.push(problem.also(first, "first given here"));
+                    let problem = Problem::given_twice("this key", first, key.span);
+                    let is_table = matches!(value.value, Value::Table(_));
+                    wrong.push(problem.help(advice(&key.value, is_table)));
                 }
                 refuse_twice(&value.value, wrong);
             }

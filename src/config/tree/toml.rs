@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue, Error};
 
-use super::value::{Entry, Parsed, ToSpan, Value};
+use super::value::{Entry, Parsed, ToSpan, Value, advice};
 use crate::config::problems::Problem;
 use crate::config::source::At;
 
@@ -92,51 +92,98 @@ fn is_unquoted(text: &str, at: usize) -> bool {
 
 /// The problem of a table or a key that stands there already.
 fn given_twice(text: &str, again: Range<usize>, span: ToSpan<'_>) -> Problem {
-    let line = |start: usize| text[start..].lines().next().unwrap_or_default().trim();
-    let key = |start: usize| line(start).split('=').next().unwrap_or_default().trim();
-    let start = line_start(text, again.start);
-    let mut before: Vec<_> = text[..start]
-        .match_indices('\n')
-        .map(|(end, _)| end + 1)
-        .collect();
-    before.insert(0, 0);
-    let is_table = is_header(&text[start..]);
-    if !is_table {
-        // A key is looked for in its own table.
-        let own = before.iter().rposition(|start| is_header(&text[*start..]));
-        before.drain(..own.unwrap_or(0));
-    }
-    let name = key(start).trim_matches(['[', ']', ' ']);
-    let (what, help) = match name {
-        _ if !is_table => (
-            "this key",
-            "keep one of them; several values go into one list",
-        ),
-        "routes" if key(start).starts_with("[[") => (
-            "this table",
-            "`[routes]` is one table of prefixes; routes in a list are `[[route]]`",
-        ),
-        "routes" => (
-            "this table",
-            "move these routes below the first `[routes]`, and leave this line out",
-        ),
-        name if name.starts_with("clients") => (
-            "this table",
-            "keep one of them, with what stands in both; two keys of a client go into one list",
-        ),
-        _ => ("this table", "keep one of them, with what stands in both"),
+    let line = text[line_start(text, again.start)..].trim_start();
+    let name = line.trim_start_matches('[');
+    let help = if !is_header(line) {
+        advice("", false)
+    } else if !name.starts_with("routes]") {
+        advice(name, true)
+    } else if line.starts_with("[[") {
+        "`[routes]` is one table of prefixes; routes in a list are `[[route]]`"
+    } else {
+        "move these routes below the first `[routes]`, and leave this line out"
     };
-    let first = before
-        .into_iter()
-        .find(|it| *it < start && key(*it) == key(start));
-    let problem = match first {
-        Some(first) => {
-            let first = span(first..first + line(first).len());
-            Problem::given_twice(what, first, span(again))
-        }
+    let what = if is_header(line) {
+        "this table"
+    } else {
+        "this key"
+    };
+    let problem = match first_of(text, &again) {
+        Some(first) => Problem::given_twice(what, span(first), span(again)),
         None => Problem::at(span(again), format!("{what} is given twice")),
     };
     problem.help(help)
+}
+
+/// Where a key stands first that is given again: its line, or itself in a table in braces.
+fn first_of(text: &str, again: &Range<usize>) -> Option<Range<usize>> {
+    let start = line_start(text, again.start);
+    // Of a key that is given twice in braces the document has the first one.
+    let (document, _) = DeTable::parse_recoverable(text);
+    let written = format!("{} = 0", &text[again.clone()]);
+    let name = parts(&written).pop()?;
+    let mut values = document.get_ref().values();
+    if let Some(first) = values.find_map(|value| in_braces(value, again.start, &name)) {
+        return Some(first);
+    }
+    let mut path = Vec::new();
+    if is_header(&text[start..]) {
+        path = parts(text[start..].lines().next()?);
+    } else {
+        let header = text[..start].lines().rfind(|line| is_header(line));
+        path.extend(header.into_iter().flat_map(parts));
+        path.extend(parts(&format!("{} = 0", &text[start..again.end])));
+    }
+    let (before, _) = DeTable::parse_recoverable(&text[..start]);
+    let first = line_start(text, place(before.get_ref(), &path)?.start);
+    let line = text[first..].lines().next().unwrap_or_default().trim_end();
+    Some(first..first + line.len())
+}
+
+/// The parts of the key in a line, or in the header of a table.
+fn parts(line: &str) -> Vec<String> {
+    let (document, _) = DeTable::parse_recoverable(line);
+    let (mut parts, mut table) = (Vec::new(), Some(document.get_ref()));
+    while let Some((key, value)) = table.and_then(|table| table.iter().next()) {
+        parts.push(key.get_ref().to_string());
+        table = last_table(value.get_ref());
+    }
+    parts
+}
+
+/// The table that a value is, or the last one that stands in it.
+fn last_table<'v, 't>(value: &'v DeValue<'t>) -> Option<&'v DeTable<'t>> {
+    match value {
+        DeValue::Table(table) => Some(table),
+        DeValue::Array(list) => last_table(list.iter().next_back()?.get_ref()),
+        _ => None,
+    }
+}
+
+/// Where the last part of a path stands.
+fn place(table: &DeTable<'_>, path: &[String]) -> Option<Range<usize>> {
+    let (first, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    match last_table(value.get_ref()) {
+        Some(below) if !rest.is_empty() => place(below, rest),
+        _ => Some(key.span()),
+    }
+}
+
+/// Where a key stands first in the innermost table in braces that a place lies in.
+fn in_braces(value: &Spanned<DeValue<'_>>, at: usize, name: &str) -> Option<Range<usize>> {
+    match value.get_ref() {
+        DeValue::Array(list) => list.iter().find_map(|one| in_braces(one, at, name)),
+        DeValue::Table(table) => {
+            let below = table.values().find_map(|value| in_braces(value, at, name));
+            below.or_else(|| {
+                let mut keys = table.keys().filter(|_| value.span().contains(&at));
+                let first = keys.find(|key| key.get_ref() == name && key.span().start < at)?;
+                Some(first.span())
+            })
+        }
+        _ => None,
+    }
 }
 
 fn node(value: Spanned<DeValue<'_>>, text: &str, span: ToSpan<'_>) -> At<Value> {

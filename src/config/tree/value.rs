@@ -53,6 +53,17 @@ pub(super) type ToSpan<'t> = &'t dyn Fn(Range<usize>) -> Span;
 /// What a parser gives: a tree, as far as the text is one, and everything that is wrong.
 pub(super) type Parsed = (Option<At<Value>>, Vec<Problem>);
 
+/// What to do about a table or a key of this name that is given twice.
+pub(super) fn advice(name: &str, is_table: bool) -> &'static str {
+    match name {
+        _ if !is_table => "keep one of them; several values go into one list",
+        name if name.starts_with("clients") => {
+            "keep one of them, with what stands in both; two keys of a client go into one list"
+        }
+        _ => "keep one of them, with what stands in both",
+    }
+}
+
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
