@@ -59,6 +59,8 @@ pub(super) struct Limit {
     pub pairs: Vec<Pair>,
     /// The address of what it was made from: what has one address is one counter.
     pub of: usize,
+    /// Whether it cannot be said here; see [`Draft::sweep`].
+    pub is_dropped: bool,
 }
 
 /// A client.
@@ -70,6 +72,8 @@ pub(super) struct Client {
     pub keys: Vec<Key>,
     pub groups: Vec<String>,
     pub tier: Option<String>,
+    /// Whether it cannot be said here; see [`Draft::sweep`].
+    pub is_dropped: bool,
 }
 
 /// A key of a client.
@@ -87,6 +91,35 @@ pub(super) struct Lifetime {
 }
 
 impl Draft {
+    /// What the client was called that has a key.
+    pub(super) fn owner(&self, hash: &ApiKeyHash) -> Option<&str> {
+        let has = |client: &&Client| client.keys.iter().any(|key| key.hash == *hash);
+        let client = self.clients.iter().find(has)?;
+        Some(client.was.as_deref().unwrap_or(&client.name))
+    }
+
+    /// Removes what is dropped, and what names it.
+    pub(super) fn sweep(&mut self) {
+        for client in &mut self.clients {
+            let gone =
+                |limit: &Limit| limit.is_dropped && Some(&limit.name) == client.tier.as_ref();
+            if self.tiers.iter().any(gone) {
+                client.tier = None;
+            }
+        }
+        for route in &mut self.routes {
+            let gone = |name: &String| {
+                let mut policies = self.policies.iter();
+                policies.any(|limit| limit.is_dropped && limit.name == *name)
+            };
+            route.limits.retain(|name| !gone(name));
+        }
+        self.tiers.retain(|limit| !limit.is_dropped);
+        self.policies.retain(|limit| !limit.is_dropped);
+        self.clients.retain(|client| !client.is_dropped);
+        self.drop_unused_upstreams();
+    }
+
     /// Forgets upstreams whose routes answer themselves, or were left out.
     pub(super) fn drop_unused_upstreams(&mut self) {
         let routes = &self.routes;
@@ -183,6 +216,13 @@ impl Route {
 }
 
 impl Client {
+    /// Adds a key, once.
+    pub(super) fn add(&mut self, key: Key) {
+        if self.keys.iter().all(|own| own.hash != key.hash) {
+            self.keys.push(key);
+        }
+    }
+
     fn to_toml(&self) -> String {
         let mut out = String::new();
         if let Some(was) = &self.was {

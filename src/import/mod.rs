@@ -4,15 +4,17 @@
 mod draft;
 mod javascript;
 mod kong;
+mod mended;
 mod node;
 
 pub use kong::kong;
 pub use node::{KeysAre, node};
 
+use std::env::VarError;
 use std::io;
 use std::path::Path;
 
-use crate::config::{self, Environment, Format, Problems};
+use crate::config::{self, Environment, Finding, Format, Problems};
 
 /// What came of it.
 #[derive(Debug)]
@@ -31,25 +33,37 @@ impl Imported {
     /// # Errors
     /// All problems of the text.
     pub fn check(&self, environment: Environment<'_>) -> Result<(), Problems> {
-        let files = &|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound).into());
-        config::parse(
-            "imported.toml",
-            &self.toml,
-            Format::Toml,
-            environment,
-            files,
-        )
-        .map(drop)
+        compile(&self.toml, environment)
     }
 
     /// For tests: itself, which has to be good.
     #[cfg(test)]
     fn good(self) -> Self {
-        if let Err(problems) = self.check(&|_| Err(std::env::VarError::NotPresent)) {
+        if let Err(problems) = self.check(&|_| Err(VarError::NotPresent)) {
             panic!("{}\n{}", self.toml, problems.render(false));
         }
         self
     }
+}
+
+fn compile(toml: &str, environment: Environment<'_>) -> Result<(), Problems> {
+    let files = &|_: &Path| Err(io::Error::from(io::ErrorKind::NotFound).into());
+    config::parse("imported.toml", toml, Format::Toml, environment, files).map(drop)
+}
+
+/// What `check` has against a configuration, in any environment.
+fn problems(toml: &str) -> Vec<Finding> {
+    let compiled = compile(toml, &|_| Err(VarError::NotPresent));
+    compiled.map_or_else(|problems| problems.findings().collect(), |()| Vec::new())
+}
+
+/// What `check` has against a key of a route with this value.
+fn problem_of_route(key: &str, value: &str) -> Option<String> {
+    let toml = format!("[[route]]\nprefix = \"/\"\nupstream = \"http://a\"\n{key} = {value}\n");
+    problems(&toml)
+        .into_iter()
+        .next()
+        .map(|found| found.message)
 }
 
 /// What the two importers collect on their way.

@@ -1,9 +1,10 @@
 //! Who may: `key-auth`, `acl`, `ip-restriction`, and Kong's consumers.
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::plugins::{Plugin, Plugins, place};
-use super::{called, entries, flag, limits, number, refers, strings, text};
+use super::{called, entries, flag, is_placeholder, limits, number, refers, strings, text};
 use crate::client::ApiKeyHash;
 use crate::import::draft::{Client, Draft, Key, Pair, Route, list, quoted};
 use crate::import::{Notes, free_name, valid_name};
@@ -92,8 +93,14 @@ pub(super) fn consumers(
                     &place,
                     "a key with a `ttl`, for it would not expire; add its hash with `expires_at`",
                 );
-            } else if let Some(key) = text(credential, "key") {
-                keys.push(Key::of(key));
+            } else if let Some(key) = text(credential, "key").filter(|key| !is_placeholder(key)) {
+                let key = Key::of(key);
+                match draft.owner(&key.hash) {
+                    Some(other) => {
+                        notes.left_out(&place, format!("a key that the consumer {other} has, too"));
+                    }
+                    None => keys.push(key),
+                }
             }
         }
         let groups = entries(consumer, "acls").chain(referring("acls"));
@@ -105,13 +112,18 @@ pub(super) fn consumers(
             draft.clients.iter().any(|client| client.name == name)
         });
         let tier = limits::tier(&plugins.for_consumer(consumer), &name, &place, draft, notes);
-        draft.clients.push(Client {
+        let mut client = Client {
             was: (name != was).then(|| was.to_owned()),
             name,
-            keys,
+            keys: Vec::new(),
             groups,
             tier,
-        });
+            is_dropped: false,
+        };
+        for key in keys {
+            client.add(key);
+        }
+        draft.clients.push(client);
     }
 }
 
@@ -143,20 +155,33 @@ pub(super) fn ip_restriction(plugin: &Plugin<'_>) -> Result<Vec<Pair>, &'static 
         networks.extend(strings(plugin.config, old));
         networks
     };
+    let networks = |texts: Vec<String>| {
+        let networks = texts.iter().map(|text| network(text));
+        networks.collect::<Option<Vec<String>>>()
+    };
     let sides = [
         ("ip_allow", both("allow", "whitelist")),
         ("ip_deny", both("deny", "blacklist")),
     ];
-    let written = sides
-        .into_iter()
-        .filter(|(_, networks)| !networks.is_empty());
-    let pairs: Vec<Pair> = written
-        .map(|(key, networks)| (key, list(&networks)))
-        .collect();
+    let mut pairs: Vec<Pair> = Vec::new();
+    for (key, texts) in sides {
+        let networks = networks(texts).ok_or(", which lists what is no address or network")?;
+        if !networks.is_empty() {
+            pairs.push((key, list(&networks)));
+        }
+    }
     if pairs.is_empty() {
         return Err(", which lists no address");
     }
     Ok(pairs)
+}
+
+/// An address or a network, without the digits that Kong passes over.
+fn network(text: &str) -> Option<String> {
+    let address = text.parse::<std::net::IpAddr>().ok();
+    let network = text.parse::<IpNet>().ok();
+    let network = network.map(|network| network.trunc().to_string());
+    address.map(|it| it.to_string()).or(network)
 }
 
 /// A valid name for a group. Two groups never get the same one.

@@ -11,7 +11,7 @@ use super::known::{
     PLUGIN, PLUGINS, REDIS, ROUTE, SERVICE, TARGET, UPSTREAM,
 };
 use super::plugins::{Plugin, place};
-use super::{address, called, entries};
+use super::{address, called, entries, is_placeholder};
 use crate::import::{ImportError, Notes};
 
 /// Looks whether the lists at the top of the file are lists of tables.
@@ -142,6 +142,11 @@ impl Known {
             {
                 continue;
             }
+            if self.takes(key).is_some() && has_placeholder(value) && !key.ends_with("password") {
+                is_good = false;
+                notes.left_out(place, format!("`{key}` stands for another value (`{{vault://...}}`, `${{{{ ... }}}}`): write that one"));
+                continue;
+            }
             match self.takes(key) {
                 None => notes.left_out(place, format!("`{key}` has no counterpart")),
                 Some((_, is_one)) if is_one(value) => {}
@@ -171,6 +176,14 @@ impl Known {
             .find(|(keys, ..)| keys.split(' ').any(|own| own == key));
         found.map(|(_, takes, is_one)| (takes, is_one))
     }
+}
+
+/// Whether a text, or one of a list, stands for another one.
+fn has_placeholder(value: &Value) -> bool {
+    let texts = value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice);
+    texts.iter().filter_map(Value::as_str).any(is_placeholder)
 }
 
 /// Whether a value is of a type.

@@ -53,7 +53,12 @@ pub(super) fn policies(plugin: &Plugin<'_>, draft: &mut Draft, notes: &mut Notes
         }
         let name = limit_name(owner, window, draft);
         names.push(name.clone());
-        draft.policies.push(Limit { name, pairs, of });
+        draft.policies.push(Limit {
+            name,
+            pairs,
+            of,
+            is_dropped: false,
+        });
     }
     names
 }
@@ -101,6 +106,7 @@ pub(super) fn tier(
                 name: name.clone(),
                 pairs,
                 of: plugin.address(),
+                is_dropped: false,
             });
             tier = Some(name);
         }

@@ -22,6 +22,7 @@ mod upstreams;
 use serde_json::Value;
 
 use super::draft::Draft;
+use super::mended::mended;
 use super::{ImportError, Imported, Notes, Source};
 use crate::config::Format;
 
@@ -93,7 +94,7 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
     differences::differences(&table.kept, &mut notes);
     closed::close(table, &mut draft, &mut notes);
     draft.drop_unused_upstreams();
-    let toml = draft.to_toml(COMMENT);
+    let toml = mended(&mut draft, COMMENT, &mut notes);
     Ok(notes.with(toml))
 }
 
@@ -119,6 +120,11 @@ fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
 
 fn number(value: &Value, key: &str) -> Option<u64> {
     value.get(key)?.as_u64()
+}
+
+/// Whether a text stands for another one, which Kong or decK puts in its place.
+fn is_placeholder(text: &str) -> bool {
+    text.contains("{vault://") || text.contains("${{")
 }
 
 /// Whether a flag is set, or else what it is by default.

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::matching::{Made, Rank, refusal_pairs};
 use super::paths::{beginning, is_regex, prefix};
 use super::{address, called, strings};
-use crate::import::draft::Route;
+use crate::import::draft::{Route, list};
+use crate::import::problem_of_route;
 
 /// A route that answers in the place of one which cannot be taken over; `path` may be a regular
 /// expression. With `wants_key` a key is all that this one asked for.
@@ -53,5 +54,7 @@ pub(super) fn hosts(route: &Value) -> Vec<String> {
 pub(super) fn is_host(host: &str) -> bool {
     let name = host.strip_prefix("*.").unwrap_or(host);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    !name.is_empty() && name.bytes().all(plain)
+    !name.is_empty()
+        && name.bytes().all(plain)
+        && problem_of_route("hosts", &list(&[host])).is_none()
 }

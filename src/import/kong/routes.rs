@@ -9,8 +9,8 @@ use super::plugins::{Plugin, Plugins, place};
 use super::refusal::{hosts, is_host, refusal};
 use super::upstreams::upstream;
 use super::{address, called, entries, flag, limits, references, refers, strings, text, transform};
-use crate::import::Notes;
-use crate::import::draft::{Draft, Pair, Route, quoted};
+use crate::import::draft::{Draft, Pair, Route, list, quoted};
+use crate::import::{Notes, problem_of_route};
 
 /// Reads all routes: those within services and those that refer to one.
 pub(super) fn routes(
@@ -123,12 +123,13 @@ fn read(
         }
     }
     schemes(route, notes);
+    let methods = methods(route, notes)?;
     let mut wants_key = false;
     let mut made = Route {
         name: called(route).to_owned(),
         prefix: String::new(),
         hosts: hosts(route),
-        methods: strings(route, "methods"),
+        methods,
         pairs: upstream.to_vec(),
         limits: Vec::new(),
     };
@@ -172,6 +173,16 @@ fn read(
             _ => other(&plugin, &mut made, draft, notes, &place),
         }
     }
+    if made.pairs.iter().any(|(key, _)| *key == "respond") {
+        let of_service = [
+            "upstream",
+            "host",
+            "strip_prefix",
+            "timeout",
+            "request_headers",
+        ];
+        made.pairs.retain(|(key, _)| !of_service.contains(key));
+    }
     let leads_somewhere = |(key, _): &Pair| matches!(*key, "upstream" | "respond");
     if !made.pairs.iter().any(leads_somewhere) {
         return Err("it has no service".to_owned());
@@ -197,10 +208,7 @@ fn other(plugin: &Plugin<'_>, made: &mut Route, draft: &mut Draft, notes: &mut N
             "`trigger`: a route answers all requests or none; it goes without",
         ),
         "request-termination" => {
-            let answers_itself =
-                |key: &str| matches!(key, "upstream" | "host" | "strip_prefix" | "timeout");
-            made.pairs.retain(|(key, _)| !answers_itself(key));
-            made.pairs.insert(0, transform::respond(plugin));
+            made.pairs.insert(0, transform::respond(plugin, notes));
         }
         "correlation-id" => {
             let header = text(plugin.config, "header_name").unwrap_or("Kong-Request-ID");
@@ -236,6 +244,23 @@ fn unknown_match(route: &Value) -> Option<String> {
         return Some(format!("it is for {}", protocols.join(", ")));
     }
     None
+}
+
+/// The methods of a route that requests here can have.
+fn methods(route: &Value, notes: &mut Notes) -> Result<Vec<String>, String> {
+    let mut methods = strings(route, "methods");
+    let is_never = |method: &mut String| problem_of_route("methods", &list(&[method])).is_some();
+    for method in methods.extract_if(.., is_never) {
+        let at = format!("route {}", called(route));
+        notes.left_out(
+            &at,
+            format!("the method `{method}`: there is no such request here"),
+        );
+    }
+    if methods.is_empty() && !strings(route, "methods").is_empty() {
+        return Err("the whole route, for no request here has one of its methods".to_owned());
+    }
+    Ok(methods)
 }
 
 /// Says which protocols a route is not for, or for which others: here it answers at every address.

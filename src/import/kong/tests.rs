@@ -1,6 +1,7 @@
 use super::*;
 
 mod closed;
+mod good;
 mod names;
 mod oracle;
 

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::plugins::{Plugin, place};
-use super::{flag, number, strings, text};
-use crate::import::Notes;
+use super::{flag, is_placeholder, number, strings, text};
 use crate::import::draft::{Pair, Route, inline, list, quoted};
+use crate::import::{Notes, problem_of_route};
 
 /// `request-transformer` and `response-transformer`.
 pub(super) fn headers(
@@ -31,27 +31,35 @@ pub(super) fn headers(
                 );
             }
         }
-        let headers = strings(&plugin.config[action], "headers");
-        for header in headers {
-            match (action, header.split_once(':')) {
-                ("remove", _) => remove.push(header),
-                ("add" | "append", Some((_, value))) if value.contains("$(") => {
-                    notes.left_out(
-                        &place,
-                        format!("`{action}` of a value with a template: `{header}`"),
-                    );
+        let removes = action == "remove";
+        for header in strings(&plugin.config[action], "headers") {
+            // The value may be a secret.
+            let (name, value) = header.split_once(':').unwrap_or((&header, ""));
+            let said = format!("`{action}` of `{name}`");
+            if is_placeholder(&header) {
+                notes.left_out(&place, format!("{said}: its value stands for another one"));
+            } else if value.contains("$(") {
+                notes.left_out(&place, format!("{said}, whose value is a template"));
+            } else if let Err(why) = check(key, name, if removes { "x" } else { value }) {
+                notes.left_out(&place, format!("{said}: {why}"));
+            } else {
+                let pair = (name.to_ascii_lowercase(), quoted(value.trim()));
+                let once = |pairs: &[(String, String)]| pairs.iter().all(|(own, _)| *own != pair.0);
+                match action {
+                    "remove" if !remove.contains(&pair.0) => remove.push(pair.0),
+                    "remove" => {}
+                    "add" | "append" if !header.contains(':') => notes.left_out(&place, said),
+                    "append" if once(&add) && once(&set) => add.push(pair),
+                    "add" if once(&set) && once(&add) => {
+                        let what = format!("`{name}` is set, also where there is one already");
+                        notes.differs(&place, what);
+                        set.push(pair);
+                    }
+                    "add" | "append" => {
+                        notes.left_out(&place, format!("{said} once more: a field has one value"));
+                    }
+                    _ => notes.left_out(&place, said),
                 }
-                ("append", Some((name, value))) => {
-                    add.push((name.to_owned(), quoted(value.trim())));
-                }
-                ("add", Some((name, value))) => {
-                    notes.differs(
-                        &place,
-                        format!("`{name}` is set, also where there is one already"),
-                    );
-                    set.push((name.to_owned(), quoted(value.trim())));
-                }
-                _ => notes.left_out(&place, format!("`{action}` of `{header}`")),
             }
         }
     }
@@ -69,6 +77,19 @@ pub(super) fn headers(
     }
 }
 
+/// Whether a route may change a field, and to this value.
+fn check(key: &str, name: &str, value: &str) -> Result<(), &'static str> {
+    let rule = |value: &str| {
+        let field = [(name, quoted(value))];
+        problem_of_route(key, &inline(&[("set", inline(&field))]))
+    };
+    if rule("x").is_some() {
+        return Err("it is not for a route to change");
+    }
+    let good = rule(value.trim()).is_none();
+    good.then_some(()).ok_or("its value is not one of a field")
+}
+
 /// `cors`.
 pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
     let place = place(plugin);
@@ -80,16 +101,19 @@ pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
     let literal = |origin: &String| {
         origin == "*" || origin.contains("://") && !origin.contains(['*', '\\', '(', '[', '^', '$'])
     };
-    for origin in origins.iter().filter(|origin| !literal(origin)) {
-        notes.left_out(
-            &place,
-            format!("the origin `{origin}`: only whole origins are compared"),
-        );
+    let mut listed: Vec<String> = Vec::new();
+    for origin in origins {
+        let written = written_origin(&origin);
+        let good = literal(&origin)
+            && problem_of_route("cors", &inline(&[("origins", list(&[&written]))])).is_none();
+        if !good {
+            let what = format!("the origin `{origin}`: only whole origins are compared");
+            notes.left_out(&place, what);
+        } else if !listed.contains(&written) {
+            listed.push(written);
+        }
     }
-    origins.retain(literal);
-    for origin in &mut origins {
-        origin.truncate(origin.trim_end_matches('/').len());
-    }
+    let origins = listed;
     let credentials = flag(plugin.config, "credentials", false);
     if origins.is_empty() {
         return;
@@ -99,15 +123,26 @@ pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
         return;
     }
     let mut pairs: Vec<Pair> = vec![("origins", list(&origins))];
-    let methods: Vec<String> = strings(plugin.config, "methods")
-        .into_iter()
-        .filter(|method| !matches!(method.as_str(), "OPTIONS" | "CONNECT" | "TRACE"))
-        .collect();
-    for (key, values) in [
-        ("methods", methods),
-        ("headers", strings(plugin.config, "headers")),
-        ("expose", strings(plugin.config, "exposed_headers")),
+    for (key, from) in [
+        ("methods", "methods"),
+        ("headers", "headers"),
+        ("expose", "exposed_headers"),
     ] {
+        let mut values = strings(plugin.config, from);
+        // A preflight is for none of these.
+        values.retain(|value| {
+            key != "methods" || !matches!(value.as_str(), "OPTIONS" | "CONNECT" | "TRACE")
+        });
+        let bad = values.extract_if(.., |value| {
+            let one = [
+                ("origins", list(&["https://a.test"])),
+                (key, list(&[&*value])),
+            ];
+            problem_of_route("cors", &inline(&one)).is_some()
+        });
+        for value in bad {
+            notes.left_out(&place, format!("`{value}` in `{from}`"));
+        }
         if !values.is_empty() {
             pairs.push((key, list(&values)));
         }
@@ -115,7 +150,9 @@ pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
     if credentials {
         pairs.push(("credentials", "true".to_owned()));
     }
-    if let Some(seconds) = number(plugin.config, "max_age").filter(|seconds| *seconds > 0) {
+    // Browsers keep it for a day at most.
+    let max_age = number(plugin.config, "max_age").map(|seconds| seconds.min(86_400));
+    if let Some(seconds) = max_age.filter(|seconds| *seconds > 0) {
         pairs.push(("max_age", quoted(&format!("{seconds}s"))));
     }
     if flag(plugin.config, "preflight_continue", false) {
@@ -138,9 +175,30 @@ pub(super) fn body_limit(plugin: &Plugin<'_>) -> Pair {
     ("body_limit", quoted(&format!("{size}{unit}")))
 }
 
+/// An origin as browsers write it: in lower case, without the port of its scheme.
+fn written_origin(origin: &str) -> String {
+    let origin = origin.trim_end_matches('/').to_ascii_lowercase();
+    let port = if origin.starts_with("https:") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let short = origin.strip_suffix(port).map(str::to_owned);
+    short.unwrap_or(origin)
+}
+
 /// `request-termination`: what the route answers in place of a service.
-pub(super) fn respond(plugin: &Plugin<'_>) -> Pair {
-    let status = number(plugin.config, "status_code").unwrap_or(503);
+pub(super) fn respond(plugin: &Plugin<'_>, notes: &mut Notes) -> Pair {
+    let mut status = number(plugin.config, "status_code").unwrap_or(503);
+    if !(200..300).contains(&status) && !(400..600).contains(&status) {
+        let what =
+            format!("the status {status}: it is 503 here; a route redirects with `redirect`");
+        notes.left_out(&place(plugin), what);
+        status = 503;
+    }
+    if matches!(status, 204 | 205) {
+        return ("respond", inline(&[("status", status.to_string())]));
+    }
     let body = text(plugin.config, "body");
     let json = "application/json; charset=utf-8";
     let (body, content_type) = if let Some(body) = body {

@@ -80,10 +80,24 @@ fn add(entry: &Entry<'_>, file: &str, draft: &mut Draft, notes: &mut Notes) {
     let Some(lifetime) = lifetime else {
         return;
     };
-    let keys = entry.keys.iter().map(|key| Key {
-        lifetime,
-        ..Key::of(key)
-    });
+    let mut keys = Vec::new();
+    for key in &entry.keys {
+        if is_placeholder(key) {
+            let what = "a key that stands for another one, such as `${NAME}`: write the key itself";
+            notes.left_out(&place, what);
+            continue;
+        }
+        let key = Key {
+            lifetime,
+            ..Key::of(key)
+        };
+        match draft.owner(&key.hash) {
+            Some(other) if other != entry.client => {
+                notes.left_out(&place, format!("a key that the client {other} has, too"));
+            }
+            _ => keys.push(key),
+        }
+    }
     // One client with two keys is one client.
     let valid = valid_name(entry.client);
     let was = (valid != entry.client).then_some(entry.client);
@@ -92,19 +106,32 @@ fn add(entry: &Entry<'_>, file: &str, draft: &mut Draft, notes: &mut Notes) {
         .iter_mut()
         .find(|client| client.was.as_deref() == was && (was.is_some() || client.name == valid));
     if let Some(client) = same {
-        client.keys.extend(keys);
+        for key in keys {
+            client.add(key);
+        }
         return;
     }
     let name = free_name(entry.client, |name| {
         draft.clients.iter().any(|client| client.name == name)
     });
-    draft.clients.push(Client {
+    let mut client = Client {
         name,
         was: was.map(str::to_owned),
-        keys: keys.collect(),
+        keys: Vec::new(),
         groups: Vec::new(),
         tier: None,
-    });
+        is_dropped: false,
+    };
+    for key in keys {
+        client.add(key);
+    }
+    draft.clients.push(client);
+}
+
+/// Whether a text stands for a key, which a program puts in its place.
+fn is_placeholder(key: &str) -> bool {
+    let signs = ["${", "{{", "{vault://", "process.env."];
+    signs.iter().any(|sign| key.contains(sign))
 }
 
 /// The names and values of an object that has strings alone.

@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 pub use self::key_sides::KeysAre;
 use self::keys::read_keys;
 use self::protected::read_protected;
-use super::draft::{Draft, Route, quoted};
+use super::draft::{Draft, Protected, Route, quoted};
+use super::mended::{mended, refuse};
 use super::{ImportError, Imported, Notes, Source};
 use crate::config::Format;
+use crate::route::PathPrefix;
 
 const COMMENT: &str = "\
 Taken over from the Node gateway. Its files do not hold its limits; without these lines nobody is limited:
@@ -48,7 +50,7 @@ pub fn node(
     if let Some(source) = keys {
         read_keys(source, keys_are, &mut draft, &mut notes)?;
     }
-    let toml = draft.to_toml(COMMENT);
+    let toml = mended(&mut draft, COMMENT, &mut notes);
     Ok(notes.with(toml))
 }
 
@@ -77,7 +79,7 @@ fn read_routes(
         Value::Object(map) => {
             for (prefix, value) in map {
                 match value {
-                    Value::String(url) => draft.routes.push(route(prefix, url)),
+                    Value::String(url) => push(route(prefix, url), source.name, draft, notes),
                     Value::Object(keys) => {
                         read_route(Some(prefix), keys, source.name, draft, notes);
                     }
@@ -126,6 +128,7 @@ fn read_route(
         return;
     };
     let mut made = route(prefix, url);
+    let mut refuses = false;
     for (name, value) in keys {
         match (name.as_str(), value) {
             (name, _) if used.contains(name) => {}
@@ -142,13 +145,95 @@ fn read_route(
             ("changeOrigin", Value::Bool(false)) => {}
             // Their proxy puts this in the place of the prefix.
             ("rewritePrefix" | "prefixRewrite", Value::String(to)) => rewrite(&mut made, to),
+            (name, Value::Bool(wants)) if wants_key(name) => {
+                let prefix = made.prefix.clone();
+                draft.protected.extend(wants.then_some(Protected {
+                    prefix,
+                    methods: Vec::new(),
+                }));
+            }
+            (name, value) if says_who_may(name) && !value.is_null() => {
+                refuses = true;
+                let what = format!("its requests get 503, for `{name}` may keep callers out");
+                notes.left_out(&format!("{file}: {prefix}"), what);
+            }
             _ => notes.left_out(
                 &format!("{file}: {prefix}"),
                 format!("`{name}` has no counterpart"),
             ),
         }
     }
-    draft.routes.push(made);
+    if refuses {
+        refuse(&mut made);
+    }
+    push(made, file, draft, notes);
+}
+
+/// Adds a route, unless there is one of its prefix or none can have it.
+fn push(route: Route, file: &str, draft: &mut Draft, notes: &mut Notes) {
+    let place = format!("{file}: {}", route.prefix);
+    if let Err(why) = PathPrefix::parse(&route.prefix) {
+        notes.left_out(&place, format!("the whole route: {why}"));
+    } else if draft
+        .routes
+        .iter()
+        .any(|other| other.prefix == route.prefix)
+    {
+        notes.left_out(&place, "the whole route, for another one has its prefix");
+    } else {
+        draft.routes.push(route);
+    }
+}
+
+/// Whether a key says who may call, as far as its name tells.
+fn says_who_may(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let plain = letters.collect::<String>().to_ascii_lowercase();
+    let words = [
+        "auth",
+        "protect",
+        "secur",
+        "guard",
+        "role",
+        "scope",
+        "permission",
+        "acl",
+        "allow",
+        "deny",
+        "whitelist",
+        "blacklist",
+        "middleware",
+        "private",
+        "public",
+        "access",
+        "login",
+        "token",
+        "apikey",
+        "method",
+        "host",
+    ];
+    words.iter().any(|word| plain.contains(word)) || plain.starts_with("ip")
+}
+
+/// Whether a key set to `true` asks for a key, and set to `false` for nothing.
+fn wants_key(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let plain = letters.collect::<String>().to_ascii_lowercase();
+    let names = [
+        "auth",
+        "authenticate",
+        "authenticated",
+        "authrequired",
+        "isprotected",
+        "needsauth",
+        "protected",
+        "requireauth",
+        "requiresauth",
+        "requireapikey",
+        "requiresapikey",
+        "secured",
+    ];
+    names.contains(&plain.as_str())
 }
 
 /// Takes a time over, which Node has in milliseconds. There 0 is none; here a route always has one.
@@ -232,6 +317,63 @@ mod tests {
         assert_eq!(
             imported.left_out,
             ["routes.json: /a: `retries` has no counterpart"]
+        );
+    }
+
+    #[test]
+    fn a_route_that_wants_a_key_is_protected() {
+        for name in ["auth", "protected", "requiresAuth"] {
+            let routes = format!(
+                r#"{{ "/a": {{ "target": "http://a", "{name}": true }}, "/b": {{ "target": "http://b", "{name}": false }} }}"#
+            );
+            for protected in [None, Some("module.exports = ['/c']")] {
+                let imported = import(&routes, protected, None);
+                let listed = "protected = [\n    \"/a\",\n";
+                assert!(imported.toml.contains(listed), "{}", imported.toml);
+                assert!(!imported.toml.contains("    \"/b\","), "{}", imported.toml);
+                assert_eq!(imported.left_out, [""; 0]);
+            }
+        }
+        for keys in [
+            r#""auth": "jwt""#,
+            r#""roles": ["admin"]"#,
+            r#""methods": ["GET"]"#,
+        ] {
+            let routes = format!(r#"{{ "/a": {{ "target": "http://a", {keys} }} }}"#);
+            let imported = import(&routes, None, None);
+            assert!(imported.toml.contains("status = 503"), "{}", imported.toml);
+            let said = &imported.left_out[0];
+            assert!(
+                said.starts_with("routes.json: /a: its requests get 503"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_check_refuses_is_left_out() {
+        let routes = r#"{ "/a": "http://a", "/a/": "http://b", "/x;y": "http://a", "/u": "ftp://x", "/t": "http://a?b" }"#;
+        let imported = import(
+            routes,
+            None,
+            Some(r#"{ "b": ["k2", "k2"], "c": ["k2", "${KEY}"] }"#),
+        );
+        let said = imported.left_out.join("\n");
+        for beginning in [
+            "routes.json: /a: the whole route, for another one has its prefix",
+            "routes.json: /x;y: the whole route: it must not contain `;`",
+            "route /u: its requests get 503, for `upstream`: ",
+            "route /t: its requests get 503, for `upstream`: ",
+            "keys.json: client c: a key that the client b has, too",
+            "keys.json: client c: a key that stands for another one",
+        ] {
+            assert!(said.contains(beginning), "{beginning} in\n{said}");
+        }
+        assert_eq!(
+            imported.toml.matches("sha256:").count(),
+            1,
+            "{}",
+            imported.toml
         );
     }
 

@@ -28,13 +28,15 @@ pub(super) fn read_protected(
             return Err(ImportError::unexpected(source.name, what));
         }
     }
-    draft.protected = list
-        .iter()
-        .map(|path| Protected {
+    for path in &list {
+        let entry = Protected {
             prefix: canonical(path),
             methods: Vec::new(),
-        })
-        .collect();
+        };
+        if !draft.protected.contains(&entry) {
+            draft.protected.push(entry);
+        }
+    }
     Ok(())
 }
 
