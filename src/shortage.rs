@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -14,6 +14,18 @@ pub fn is_shortage(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
     )
+}
+
+/// Whether connecting to `to` has failed because no local port is left for one more connection there. A
+/// machine without any address to connect from says the same; a socket that needs no port of TCP's
+/// tells the two apart, and sends nothing.
+pub fn is_out_of_ports(error: &io::Error, to: SocketAddr) -> bool {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let has_address = || UdpSocket::bind((any, 0))?.connect(to);
+    Errno::from_io_error(error) == Some(Errno::ADDRNOTAVAIL) && has_address().is_ok()
 }
 
 /// Such an error in words, with the limit that was reached and how to raise it.
@@ -27,6 +39,11 @@ pub fn in_words(error: &io::Error) -> String {
         }
         Some(Errno::NFILE) => {
             format!("{error}: that is the limit of the whole machine (sysctl fs.file-max)")
+        }
+        Some(Errno::ADDRNOTAVAIL) => {
+            format!(
+                "{error}: no local port is left for one more connection there (sysctl net.ipv4.ip_local_port_range)"
+            )
         }
         _ => error.to_string(),
     }
@@ -67,5 +84,19 @@ mod tests {
             "{words}"
         );
         assert!(in_words(&io::Error::from(Errno::NFILE)).contains("fs.file-max"));
+    }
+
+    #[test]
+    fn a_shortage_of_ports_names_them() {
+        let (ports, other) = (
+            io::Error::from(Errno::ADDRNOTAVAIL),
+            io::Error::from(Errno::CONNREFUSED),
+        );
+        let here = SocketAddr::from(([127, 0, 0, 1], 9));
+        assert!(is_out_of_ports(&ports, here) && !is_out_of_ports(&other, here));
+        assert!(in_words(&ports).contains("ip_local_port_range"));
+        // Nothing can be sent there from any port.
+        let nowhere = SocketAddr::from(([255, 255, 255, 255], 9));
+        assert!(!is_out_of_ports(&ports, nowhere));
     }
 }

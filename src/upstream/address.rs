@@ -177,7 +177,7 @@ pub enum ConnectError {
         /// Why not.
         source: TlsError,
     },
-    /// The process or the machine runs short of files, sockets or memory.
+    /// The process or the machine runs short of files, sockets, local ports or memory.
     #[error("no connection can be opened: {}", in_words(.0))]
     Shortage(#[source] io::Error),
     /// Nothing answered in the time there was.

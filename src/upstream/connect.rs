@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::shortage::is_shortage;
+use crate::shortage::{is_out_of_ports, is_shortage};
 
 use super::address::{Address, ConnectError};
 use super::missed::{Miss, Missed};
@@ -191,11 +191,13 @@ impl Try {
             }
             Err(source) => {
                 self.address.failed(&source, Instant::now());
-                Err(if is_shortage(&source) {
-                    ConnectError::Shortage(source)
-                } else {
-                    ConnectError::Refused { address, source }
-                })
+                Err(
+                    if is_shortage(&source) || is_out_of_ports(&source, address) {
+                        ConnectError::Shortage(source)
+                    } else {
+                        ConnectError::Refused { address, source }
+                    },
+                )
             }
         }
     }
