@@ -18,7 +18,8 @@ pub(super) fn request_body(version: Version, fields: &Fields) -> Result<BodyLeng
     if fields.has(KnownField::TransferEncoding) && !version.has_chunks() {
         return Err(FramingError::CodingInHttp10);
     }
-    Ok(declared(fields)?.unwrap_or(BodyLength::None))
+    let length = fields.get(KnownField::ContentLength);
+    Ok(declared(fields, length)?.unwrap_or(BodyLength::None))
 }
 
 /// How long an answer's body is.
@@ -33,7 +34,7 @@ pub struct AnswerBody {
 /// The length of an answer's body, which depends on what was asked. The answer to HEAD, 1xx, 204 and
 /// 304 end with their heads, whatever their fields say (RFC 9112 section 6.3, item 1).
 ///
-/// Equal lengths are one length, and chunks are chunks also in HTTP/1.0, as all peers read them:
+/// Equal lengths, also in a list, are one length (section 6.3, item 5), and chunks are chunks also in HTTP/1.0, as all peers read them:
 /// nothing can be smuggled, for the client is told the length anew, and behind an answer in HTTP/1.0
 /// with chunks the connection ends ([`keeps_alive`]).
 pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, FramingError> {
@@ -49,18 +50,16 @@ pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, Fra
             odd: None,
         });
     }
-    let mut lengths = head.fields.get_all(KnownField::ContentLength);
+    let lengths = head.fields.get_all(KnownField::ContentLength);
+    let mut lengths = lengths.flat_map(|value| value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
     let first = lengths.next();
-    let second = lengths.next();
-    if second
-        .into_iter()
-        .chain(lengths)
-        .any(|other| first != Some(other))
-    {
+    let mut others = lengths.peekable();
+    let is_repeated = others.peek().is_some();
+    if others.any(|other| first != Some(other)) {
         return Err(FramingError::RepeatedContentLength);
     }
-    let length = declared(&head.fields)?.unwrap_or(BodyLength::UntilClose);
-    let odd = if second.is_some() {
+    let length = declared(&head.fields, first)?.unwrap_or(BodyLength::UntilClose);
+    let odd = if is_repeated {
         Some(Oddity::RepeatedLength)
     } else if length == BodyLength::Chunked && !head.version.has_chunks() {
         Some(Oddity::OldChunks)
@@ -70,9 +69,8 @@ pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, Fra
     Ok(AnswerBody { length, odd })
 }
 
-/// What the fields say about a body, if they say anything.
-fn declared(fields: &Fields) -> Result<Option<BodyLength>, FramingError> {
-    let length = fields.get(KnownField::ContentLength);
+/// What the fields say about a body, if they say anything. `length`: what stands for `Content-Length`.
+fn declared(fields: &Fields, length: Option<&[u8]>) -> Result<Option<BodyLength>, FramingError> {
     if fields.has(KnownField::TransferEncoding) {
         return match length {
             Some(_) => Err(FramingError::LengthAndCoding),
@@ -224,6 +222,38 @@ mod tests {
     }
 
     #[test]
+    fn equal_lengths_of_an_answer_are_one_however_they_are_written() {
+        let of = |fields: &str| {
+            let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            let head = read_answer(HeadStorage::from(text.into_bytes()), &LIMITS).unwrap();
+            answer_body(&head, &Method::GET)
+        };
+        for equal in [
+            "Content-Length: 2, 2\r\n",
+            "Content-Length: 2,2 ,2\r\n",
+            "Content-Length: 2\r\nContent-Length: 2, 2\r\n",
+        ] {
+            let body = AnswerBody {
+                length: BodyLength::Fixed(2),
+                odd: Some(Oddity::RepeatedLength),
+            };
+            assert_eq!(of(equal), Ok(body), "{equal}");
+        }
+        for other in [
+            "2, 3",
+            "2,",
+            ", 2",
+            "2, 02",
+            "2;2",
+            "2 2",
+            "2\r\nContent-Length: 2, 3",
+        ] {
+            let refused = of(&format!("Content-Length: {other}\r\n"));
+            assert!(refused.is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn a_coding_is_chunked_once_and_alone() {
         use FramingError::{ChunkedNotLast, UnknownCoding};
         let rows = [
@@ -315,7 +345,7 @@ mod tests {
             "Content-Length: 5\r\nContent-Length: 6\r\n",
             "Content-Length: 5\r\nContent-Length: 5\r\nContent-Length: 6\r\n",
             "Content-Length: 5\r\nContent-Length: 05\r\n",
-            "Content-Length: 5, 5\r\n",
+            "Content-Length: 5, 6\r\n",
             "Content-Length: x\r\nContent-Length: x\r\n",
             "Content-Length: +5\r\n",
             "Transfer-Encoding: gzip\r\n",

@@ -157,14 +157,17 @@ fn is_text(target: &[u8]) -> bool {
     target.is_ascii() || str::from_utf8(target).is_ok()
 }
 
-/// Moves past a version that is spoken here.
+/// Moves past a version that is spoken here. A later minor version is to be taken for the latest that is
+/// known (RFC 9110 section 2.5).
 fn version(cursor: &mut Cursor<'_>) -> Option<Version> {
     if cursor.skip(b"HTTP/1.1") {
         Some(Version::Http11)
     } else if cursor.skip(b"HTTP/1.0") {
         Some(Version::Http10)
     } else {
-        None
+        let later = cursor.rest();
+        let is_later = matches!(later.strip_prefix(b"HTTP/1."), Some([b'2'..=b'9', ..]));
+        (is_later && cursor.skip(&later[..8])).then_some(Version::Http11)
     }
 }
 
@@ -218,11 +221,15 @@ mod tests {
 
     #[test]
     fn other_versions_are_told_apart_from_no_version() {
-        for version in [
-            "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/0.9", "HTTP/9.9", "HTTP/1.2",
-        ] {
+        for version in ["HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/0.9", "HTTP/9.9"] {
             let refused = line(&format!("GET / {version}")).unwrap_err();
             assert_eq!(refused, HeadError::Version, "{version}");
+        }
+        for version in ["HTTP/1.2", "HTTP/1.9"] {
+            let taken = line(&format!("GET / {version}")).unwrap();
+            assert_eq!(taken.version, Version::Http11, "{version}");
+            let answer = response(format!("{version} 200 OK\r\n\r\n").as_bytes()).unwrap();
+            assert_eq!(answer.version, Version::Http11, "{version}");
         }
         let preface = request(b"PRI * HTTP/2.0\r\n\r\n").unwrap_err();
         assert_eq!(preface, HeadError::Http2);
@@ -233,6 +240,8 @@ mod tests {
             "HTTP/1.",
             "HTTP/x.1",
             "HTTP/1.1x",
+            "HTTP/1.2x",
+            "HTTP/1.12",
             "HTTP/10.1",
         ] {
             let refused = line(&format!("GET / {version}")).unwrap_err();

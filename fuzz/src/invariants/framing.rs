@@ -63,7 +63,7 @@ fn check_response(bytes: &[u8]) {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Disputed;
 
-/// What is said about a body, if anything is; `repeated` takes equal lengths for one.
+/// What is said about a body, if anything is; `repeated` takes equal lengths for one, in a list, too.
 fn declared(fields: &Fields, repeated: bool) -> Result<Option<BodyLength>, Disputed> {
     let values = |wanted: &str| -> Vec<String> {
         let named = |name: &[u8]| String::from_utf8_lossy(name).to_lowercase() == wanted;
@@ -73,6 +73,10 @@ fn declared(fields: &Fields, repeated: bool) -> Result<Option<BodyLength>, Dispu
     };
     let mut lengths = values("content-length");
     if repeated {
+        let items = lengths.iter().flat_map(|value| value.split(','));
+        lengths = items
+            .map(|item| item.trim_matches([' ', '\t']).to_owned())
+            .collect();
         lengths.dedup();
     }
     let codings = values("transfer-encoding");

@@ -124,7 +124,7 @@ fn an_answer_that_is_refused_says_which_part_of_it_is_wrong() {
             "its Content-Length is not a number of bytes",
         ),
         (
-            "Content-Length: 2, 2",
+            "Content-Length: 2; 2",
             "ok",
             "its Content-Length is not a number of bytes",
         ),
