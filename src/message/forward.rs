@@ -50,8 +50,8 @@ pub struct Names {
     pub request_id: HeaderName,
     /// What becomes of fields with odd names.
     pub odd: OddFieldNames,
-    /// Whether services are told in `Via` that a request came through here.
-    pub via: bool,
+    /// Under which name services are told in `Via` that a request came through here, if they are.
+    pub via: Option<&'static str>,
 }
 
 impl Names {
@@ -247,7 +247,7 @@ fn reaches_service(
         | KnownField::XForwardedFor
         // CGI makes `HTTP_PROXY` of it, which HTTP clients take for their proxy ("httpoxy").
         | KnownField::Proxy => false,
-        KnownField::Via => !to.names.via,
+        KnownField::Via => to.names.via.is_none(),
         KnownField::XForwardedProto
         | KnownField::XForwardedHost
         | KnownField::Forwarded
@@ -294,13 +294,14 @@ fn put_forwarded(
             out.extend_from_slice(prefix.as_bytes());
         });
     }
-    if to.names.via {
+    if let Some(name) = to.names.via {
         sink.composed(b"Via", |out| {
             if !options.name(b"via") {
                 put_chain(out, fields, KnownField::Via);
             }
             out.extend_from_slice(to.version.via().as_bytes());
-            out.extend_from_slice(b" tollgate");
+            out.push(b' ');
+            out.extend_from_slice(name.as_bytes());
         });
     }
 }

@@ -31,3 +31,4 @@ pub(crate) mod processor_time;
 pub mod protocol;
 pub mod sink;
 pub mod target;
+pub mod via;

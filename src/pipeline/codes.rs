@@ -30,6 +30,7 @@ pub const CODES: &[&str] = &[
     "invalid_api_key",
     "ip_forbidden",
     "limiter_unavailable",
+    "loop_detected",
     "method_not_allowed",
     "misdirected_request",
     "no_healthy_endpoint",

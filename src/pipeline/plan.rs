@@ -13,6 +13,7 @@ use crate::message::cors::preflight_method;
 use crate::message::forward::max_forwards;
 use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
+use crate::message::via::has_looped;
 use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
 use crate::tls::Fit;
 
@@ -143,6 +144,11 @@ fn steps<'p>(
         request.note_rules(route);
     }
     request.found = found.and_then(Resolved::named);
+    if let Some(name) = snapshot.access.names.via
+        && has_looped(&head.fields, name)
+    {
+        return Err(Rejection::LoopDetected);
+    }
     check_path(route, request)?;
     admit_address(snapshot, route, request)?;
 

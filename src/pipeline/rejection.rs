@@ -56,6 +56,8 @@ pub enum Rejection {
     HeadersTooLarge(Cow<'static, str>),
     /// A bug; its cause is in the log.
     Internal,
+    /// It comes through this gateway again and again.
+    LoopDetected,
     /// The text says what is not.
     NotImplemented(Cow<'static, str>),
     /// The process or the machine has no room for what the request takes.
@@ -150,6 +152,7 @@ impl Rejection {
             }
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "overloaded"),
             Self::CircuitOpen { .. } => (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "circuit_open"),
+            Self::LoopDetected => (S::LOOP_DETECTED, "Loop detected", "loop_detected"),
             Self::NoHealthyEndpoint(_) => {
                 (S::SERVICE_UNAVAILABLE, UNAVAILABLE, "no_healthy_endpoint")
             }
@@ -230,6 +233,9 @@ impl Rejection {
                 "The connection was made for another host, which has other certificates, or before they changed; connect anew."
             }
             Self::UpstreamTimeout => "The service behind the gateway did not answer in time.",
+            Self::LoopDetected => {
+                "The request has come through this gateway several times: the service leads back to it."
+            }
         };
         detail.into()
     }

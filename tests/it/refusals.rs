@@ -22,7 +22,7 @@ const AUTHENTICATE: (&str, &str) = (
 );
 
 /// Codes of the contract that nothing can bring about from outside, and why.
-const EXCEPTED: [(&str, &str); 8] = [
+const EXCEPTED: [(&str, &str); 9] = [
     ("internal", "only a bug leads there"),
     (
         "overloaded",
@@ -36,11 +36,15 @@ const EXCEPTED: [(&str, &str); 8] = [
         "wants a service with TLS; see `tls::services::failures`",
     ),
     ("circuit_open", "wants failures; see `failing::circuits`"),
+    (
+        "loop_detected",
+        "wants an upstream that leads back; see `forwarding::loops`",
+    ),
     ("no_healthy_endpoint", "wants checks; see `failing::checks`"),
 ];
 
 /// All codes of the contract.
-const CODES: [&str; 27] = [
+const CODES: [&str; 28] = [
     "bad_request",
     "ambiguous_path",
     "invalid_api_key",
@@ -66,6 +70,7 @@ const CODES: [&str; 27] = [
     "overloaded",
     "limiter_unavailable",
     "upstream_timeout",
+    "loop_detected",
     "version_not_supported",
     "client_closed",
 ];

@@ -15,6 +15,7 @@ use crate::config::source::{At, Span};
 use crate::message::address_rules::AddressRules;
 use crate::message::forward::Names;
 use crate::message::key_sources::{KeySource, KeySources};
+use crate::message::via::own_name;
 
 use super::client_auth::Identities;
 use super::limits::Compiled;
@@ -50,7 +51,7 @@ pub(super) fn names(access: &AccessKeys, server: &ServerKeys, problems: &mut Pro
         client: client.0.clone(),
         request_id: request_id.0.clone(),
         odd: *server.odd_field_names,
-        via: *server.via,
+        via: server.via.then(own_name),
     }
 }
 

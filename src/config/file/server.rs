@@ -50,7 +50,7 @@ table! {
         odd_field_names: OddFieldNames = OddFieldNames::Drop;
         /// Whether the gateway adds itself to `Via` of requests (RFC 9110 section 7.6.3). Many services,
         /// such as nginx, do not compress answers to requests with `Via`; `false` leaves the field as it
-        /// came.
+        /// came, and requests that go round in a circle are not noticed.
         via: bool = true;
         /// How many client connections may be open at once. When more arrive, those idle for longest are
         /// closed; if none is idle, new ones wait in the kernel.

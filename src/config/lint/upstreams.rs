@@ -1,6 +1,7 @@
 //! Rules of upstreams that change nothing: another key, or a route, keeps them from having any effect.
 
 use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Lints;
 use crate::config::file::{BalanceWord, File, UpstreamRuleKeys};
@@ -14,6 +15,7 @@ pub(super) fn upstreams(file: &File, lints: &mut Lints) {
     without_effect(file, lints);
     try_timeouts(file, lints);
     announced_to_some(file, lints);
+    leading_back(file, lints);
 }
 
 /// Finds what is of no use to any upstream that takes it: in `upstream_defaults` one is enough.
@@ -93,6 +95,46 @@ fn announced_to_some(file: &File, lints: &mut Lints) {
             lints.add(span, text);
         }
     }
+}
+
+/// Finds endpoints that are addresses of the gateway's own.
+fn leading_back(file: &File, lints: &mut Lints) {
+    let of_upstreams = file.upstreams.good().flat_map(|(_, keys)| {
+        let endpoints = keys.endpoints.iter();
+        endpoints.map(|one| (&one.url.value, one.url.span))
+    });
+    let of_routes = file.good_routes().filter_map(|(_, keys)| {
+        let Target::Url(url) = keys.upstream.given()? else {
+            return None;
+        };
+        Some((url, keys.upstream.span))
+    });
+    let mut seen = HashSet::new();
+    for (url, span) in of_upstreams.chain(of_routes) {
+        let mut own = file.listen.iter().map(|listen| *listen.address);
+        if let Some(own) = own.find(|own| is_at(url, *own))
+            && seen.insert(span)
+        {
+            let text = format!(
+                "`{}` is the gateway itself, which listens at {own}: a request would go round in a circle until it is refused with 508 `loop_detected`",
+                url.authority()
+            );
+            lints.add(span, text);
+        }
+    }
+}
+
+/// Whether a URL certainly leads to an address that is listened at. That a name does, or another address
+/// of the machine, is not known here.
+fn is_at(url: &EndpointUrl, listen: SocketAddr) -> bool {
+    let name = url.host.strip_suffix('.').unwrap_or(&url.host);
+    let host = match name {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        _ => name.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()),
+    };
+    let own = listen.ip().to_canonical();
+    url.port == listen.port()
+        && host.is_some_and(|host| host == own || own.is_unspecified() && host.is_loopback())
 }
 
 fn place(url: &EndpointUrl) -> (&str, u16) {

@@ -133,6 +133,26 @@ fn a_service_expects_the_proxy_protocol_or_does_not() {
 }
 
 #[test]
+fn an_upstream_that_leads_back_is_odd() {
+    let text = "listen = ['127.0.0.1:81', '0.0.0.0:82', '[::1]:83']\nlimits.anonymous = { requests = 1, per = '1s' }\n\
+        [upstreams.here]\nendpoints = ['http://localhost:81', 'http://127.0.0.1:82', 'http://[::1]:83']\n\
+        [upstreams.elsewhere]\nendpoints = ['http://127.0.0.1:84', 'http://127.0.0.2:81', 'http://10.0.0.1:82', 'http://h:82']\n\
+        [routes]\n'/a' = 'here'\n'/b' = 'elsewhere'\n'/c' = 'http://127.9.9.9:82'\n";
+    let says = |place, at, own| {
+        format!(
+            "tollgate.toml:{place}: `{at}` is the gateway itself, which listens at {own}: a request would go round in a circle until it is refused with 508 `loop_detected`"
+        )
+    };
+    let expected = [
+        says("4:14", "localhost:81", "127.0.0.1:81"),
+        says("4:37", "127.0.0.1:82", "0.0.0.0:82"),
+        says("4:60", "[::1]:83", "[::1]:83"),
+        says("10:8", "127.9.9.9:82", "0.0.0.0:82"),
+    ];
+    assert_eq!(lints(text), expected);
+}
+
+#[test]
 fn what_the_clock_brings_about_is_told_from_what_the_text_says() {
     let text = format!(
         "[routes]\n\"/a\" = \"http://x\"\n[upstreams.b]\nendpoints = [\"http://y\"]\n\

@@ -19,7 +19,7 @@ fn names(odd: OddFieldNames) -> Names {
         client: HeaderName::from_static("x-client-id"),
         request_id: HeaderName::from_static("x-request-id"),
         odd,
-        via: true,
+        via: Some("tollgate"),
     }
 }
 
@@ -150,7 +150,7 @@ fn a_host_that_was_not_named_is_told_to_nobody() {
 #[test]
 fn via_stays_as_it_came_where_it_is_not_wanted() {
     let quiet = Names {
-        via: false,
+        via: None,
         ..names(OddFieldNames::Drop)
     };
     let vias = |lines: &str| {

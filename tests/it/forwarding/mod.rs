@@ -11,6 +11,7 @@ mod forwarded;
 mod hop_by_hop;
 mod hosts;
 mod interim;
+mod loops;
 mod odd_answers;
 mod request_ids;
 mod targets;
