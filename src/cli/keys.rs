@@ -57,6 +57,14 @@ fn table(clients: &[ListedClient]) -> String {
     text
 }
 
+/// Says how a key is given that stands in the command line, where others can see it.
+pub(super) fn refuse_argument() -> ExitCode {
+    super::complain(
+        "tollgate: the key is read from standard input, for a command line is seen by others and kept by shells: `printf %s KEY | tollgate keys hash`, or `tollgate keys hash < FILE`\n",
+    );
+    ExitCode::from(2)
+}
+
 /// Prints the hash of the key that `input` holds, with or without the newline of `echo`.
 pub(super) fn hash(input: impl Read) -> ExitCode {
     let mut key = Vec::new();
@@ -64,7 +72,14 @@ pub(super) fn hash(input: impl Read) -> ExitCode {
         return super::fail(&format!("cannot read the key: {error}"));
     }
     match usable(&key) {
-        Ok(key) => super::print(&format!("{}\n", ApiKeyHash::of(key))),
+        Ok(key) => {
+            if key.len() == 64 && key.iter().all(u8::is_ascii_hexdigit) {
+                super::complain(
+                    "tollgate: these are 64 hexadecimal digits: if they are a hash already, write `sha256:` in front of them instead\n",
+                );
+            }
+            super::print(&format!("{}\n", ApiKeyHash::of(key)))
+        }
         Err(why) => super::fail(why),
     }
 }

@@ -108,7 +108,11 @@ enum Keys {
         json: bool,
     },
     /// Read a key from standard input and print its hash
-    Hash,
+    Hash {
+        /// Where a key does not belong.
+        #[arg(hide = true)]
+        key: Option<String>,
+    },
 }
 
 /// Does what the command line says.
@@ -136,7 +140,8 @@ pub fn main() -> ExitCode {
         Command::Tail(options) => tail::run(file, &options),
         Command::Keys(Keys::New(options)) => new_key::run(&line.config, &options),
         Command::Keys(Keys::List { json }) => keys::list(file, json),
-        Command::Keys(Keys::Hash) => keys::hash(io::stdin().lock()),
+        Command::Keys(Keys::Hash { key: None }) => keys::hash(io::stdin().lock()),
+        Command::Keys(Keys::Hash { .. }) => keys::refuse_argument(),
         Command::Schema => print(&config::schema()),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -30,7 +30,7 @@ use super::settings::Settings;
 use super::source::{At, Sources, Span};
 
 /// A key that expires within this time should have a successor by now.
-const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Looks for what is odd in a configuration without problems.
 pub(super) fn lint(

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Loaded;
 use super::file::KeyKeys;
+use super::lint::SOON;
 
 /// A client, and where it is written.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,7 @@ pub struct ListedKey {
     pub not_before: Option<String>,
     /// The moment from which on it does not count any more.
     pub expires_at: Option<String>,
-    /// `valid`, `expired` or `not yet valid`.
+    /// `valid`, `ends soon`, `expired` or `not yet valid`.
     pub state: &'static str,
 }
 
@@ -131,6 +132,11 @@ fn listed(key: &KeyKeys, now: Timestamp) -> ListedKey {
             "expired"
         } else if key.not_before.is_some_and(|begin| now < begin) {
             "not yet valid"
+        } else if key
+            .expires_at
+            .is_some_and(|end| end.duration_since(now) <= SOON)
+        {
+            "ends soon"
         } else {
             "valid"
         },

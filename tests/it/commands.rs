@@ -287,6 +287,32 @@ fn keys_of_a_configuration_that_cannot_be_read_are_said_to_be_unknown() {
     }
     let done = tollgate_reading(&["keys", "hash"], &hash_of("x"));
     assert!(done.stderr.contains("this is a hash already"), "{done:?}");
+    let digits = "53a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6";
+    let done = tollgate_reading(&["keys", "hash"], digits);
+    assert_eq!(done.stdout.trim(), hash_of(digits));
+    assert!(
+        done.stderr.contains("if they are a hash already"),
+        "{done:?}"
+    );
+    let done = tollgate_reading(&["keys", "hash", "s3cret"], "");
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:?}");
+    assert!(
+        done.stderr.contains("printf %s KEY | tollgate keys hash"),
+        "{done:?}"
+    );
+    assert!(!done.stderr.contains("s3cret"), "{done:?}");
+    let soon = GOOD.replace("keys = [", "keys = [{ hash = \"sha256:63a04f1fc0c388b71a29cc914fcf94922ce578f25f612acc848512274a1497f6\", expires_at = \"SOON\" }, ");
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(4);
+    let done = on(
+        "gate.toml",
+        &soon.replace("SOON", &end.to_string()),
+        &["keys", "list", "--json"],
+    );
+    assert_eq!(
+        parsed(&done)[0]["keys"][0]["state"],
+        "ends soon",
+        "{done:?}"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Routes, and the upstreams they lead to.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -115,18 +116,36 @@ fn table(compiled: Vec<(Route, Span)>, problems: &mut Problems) -> RouteTable {
             }
             Err(error) => {
                 let (first, second) = (spans[error.first], spans[error.second]);
-                let problem = Problem::at(second, error.to_string()).label("this route");
-                problems.add(
-                    problem
-                        .also(first, "and this one")
-                        .help("give one of them other `hosts` or `methods`"),
-                );
+                let (one, other) = (&routes[error.first], &routes[error.second]);
+                let message = shared(&one.hosts, &other.hosts)
+                    .or_else(|| shared(&one.methods, &other.methods))
+                    .unwrap_or_else(|| error.to_string());
+                let problem = Problem::at(second, message).label("this route");
+                let sends_name = |route: &Route| {
+                    route.hosts.is_empty() && matches!(route.host, SentHost::Name(_))
+                };
+                let help = if sends_name(one) || sends_name(other) {
+                    "the names that a route is for stand in `hosts`; `host` is the one that services get"
+                } else {
+                    "give one of them other `hosts` or `methods`"
+                };
+                problems.add(problem.also(first, "and this one").help(help));
                 routes.remove(error.second);
                 spans.remove(error.second);
             }
         }
     }
     RouteTable::default()
+}
+
+/// What both of two lists have that are not the same, as a problem with the two.
+fn shared<T: PartialEq + Display>(one: &[T], other: &[T]) -> Option<String> {
+    let is_more = |one: &[T], other: &[T]| one.iter().any(|it| !other.contains(it));
+    let mut both = one.iter().filter(|it| other.contains(it));
+    let first = both
+        .next()
+        .filter(|_| is_more(one, other) || is_more(other, one))?;
+    Some(format!("both of these routes take `{first}`"))
 }
 
 /// Refuses a prefix that no path begins with, and another in the place of one that stays.

@@ -68,3 +68,28 @@ fn a_route_that_begins_to_lead_to_a_service_becomes_public() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn routes_that_take_the_same_requests() {
+    let two = |one: &str, other: &str| {
+        let route =
+            |keys: &str| format!("[[route]]\nprefix = \"/a\"\nupstream = \"http://h\"\n{keys}\n");
+        complaints(&(route(one) + &route(other)))
+    };
+    let meant = "the names that a route is for stand in `hosts`";
+    let said = two("host = \"a.test\"", "host = \"b.test\"");
+    assert!(said.contains(meant), "{said}");
+    let said = two("hosts = [\"a.test\", \"b.test\"]", "hosts = \"B.test\"");
+    assert!(
+        said.contains("both of these routes take `b.test`"),
+        "{said}"
+    );
+    assert!(!said.contains(meant), "{said}");
+    let said = two("methods = [\"GET\", \"PUT\"]", "methods = \"PUT\"");
+    assert!(said.contains("both of these routes take `PUT`"), "{said}");
+    let said = two("hosts = \"a.test\"", "hosts = \"a.test\"");
+    assert!(
+        said.contains("no request can tell these two routes apart"),
+        "{said}"
+    );
+}
