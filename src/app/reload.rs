@@ -176,18 +176,6 @@ pub(super) fn now_ms() -> u64 {
 }
 
 /// Logs which certificates are others than before.
-/// Does this on a thread that ends with it, for what it frees goes back to the system then; what a thread
-/// frees that waits for the next reload stays with it.
-fn on_its_own_thread<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
-    thread::scope(|scope| {
-        let started = thread::Builder::new().spawn_scoped(scope, work);
-        match started.map(thread::ScopedJoinHandle::join) {
-            Ok(done) => done.unwrap_or_else(|panicked| resume_unwind(panicked)),
-            Err(_) => work(),
-        }
-    })
-}
-
 fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
     let was_asked = before.client_auth();
     let before = before.certificates();
@@ -204,4 +192,16 @@ fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
             log_authorities(files, &new);
         }
     }
+}
+
+/// Does this on a thread that ends with it, for what it frees goes back to the system then; what a thread
+/// frees that waits for the next reload stays with it.
+fn on_its_own_thread<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
+    thread::scope(|scope| {
+        let started = thread::Builder::new().spawn_scoped(scope, work);
+        match started.map(thread::ScopedJoinHandle::join) {
+            Ok(done) => done.unwrap_or_else(|panicked| resume_unwind(panicked)),
+            Err(_) => work(),
+        }
+    })
 }

@@ -71,7 +71,7 @@ impl Finding {
     pub(super) fn at(self, span: Option<Span>, sources: &Sources) -> Self {
         let Some(span) = span else { return self };
         let source = sources.get(span.source);
-        let (line, column) = source.position(span.start);
+        let (line, column) = source.position(span.range().start);
         Self {
             file: Some(source.name.clone()),
             line: Some(line),

@@ -113,7 +113,7 @@ impl Loaded {
             ListedClient {
                 client: name.as_str().to_owned(),
                 file: source.name.clone(),
-                line: source.position(name.span.start).0,
+                line: source.position(name.span.range().start).0,
                 tier: client.tier.as_ref().map(|tier| tier.0.clone()),
                 groups: client.groups.iter().map(|group| group.0.clone()).collect(),
                 keys: client.keys.iter().map(|key| listed(key, now)).collect(),

@@ -16,7 +16,7 @@ use super::source::{Sources, Span};
 pub(super) const MOST_SHOWN: usize = 50;
 
 /// Two places that are so many bytes apart are not shown in one piece of the file.
-const FAR: usize = 16 * 1024;
+const FAR: u32 = 16 * 1024;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone)]
@@ -252,7 +252,7 @@ impl Problems {
 
     fn origin(&self, at: Span) -> Origin<'_> {
         let source = self.sources.get(at.source);
-        let (line, column) = source.position(at.start);
+        let (line, column) = source.position(at.range().start);
         Origin::path(&source.name).line(line).char_column(column)
     }
 

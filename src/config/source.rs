@@ -10,14 +10,15 @@ use crate::message::own_keys;
 
 /// Which of the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SourceId(usize);
+pub(super) struct SourceId(u16);
 
-/// A place in a source: bytes from `start` to before `end`.
+/// A place in a source: bytes from `start` to before `end`. There may be as many as there are clients'
+/// keys, so it is small: no file is larger than 16 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Span {
     pub source: SourceId,
-    pub start: usize,
-    pub end: usize,
+    pub start: u32,
+    pub end: u32,
 }
 
 impl Span {
@@ -29,11 +30,13 @@ impl Span {
     };
 
     pub(super) fn new(source: SourceId, range: Range<usize>) -> Self {
-        Self {
-            source,
-            start: range.start,
-            end: range.end,
-        }
+        let [start, end] = [range.start, range.end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        Self { source, start, end }
+    }
+
+    /// Its bytes.
+    pub(super) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 
     /// Whether another place lies within this one.
@@ -98,8 +101,8 @@ impl Source {
     /// The part of a place that is within the text and on its first line: a table's place may be all
     /// of its lines, and one of them is enough to find it.
     pub(super) fn first_line(&self, span: Span) -> Range<usize> {
-        let start = self.text.floor_char_boundary(span.start);
-        let end = self.text.floor_char_boundary(span.end.max(start));
+        let start = self.text.floor_char_boundary(span.range().start);
+        let end = self.text.floor_char_boundary(span.range().end.max(start));
         let line = self.text[start..end].find(['\n', '\r']);
         start..line.map_or(end, |line| start + line)
     }
@@ -146,28 +149,30 @@ impl Sources {
             text: text.to_owned(),
             hidden: own_keys::find_all(text.as_bytes()).collect(),
         });
-        SourceId(self.list.len() - 1)
+        SourceId(u16::try_from(self.list.len() - 1).unwrap_or(u16::MAX))
     }
 
     /// The source that `id` stands for. It was given out by [`Sources::add`] of this very list.
     pub(super) fn get(&self, id: SourceId) -> &Source {
-        &self.list[id.0]
+        &self.list[usize::from(id.0)]
     }
 
     /// From now on the lines of this place are not shown.
     pub(super) fn hide(&mut self, span: Span) {
-        self.list[span.source.0].hidden.push(span.start..span.end);
+        self.list[usize::from(span.source.0)]
+            .hidden
+            .push(span.range());
     }
 
     /// From now on no line of this source is shown.
     pub(super) fn hide_all(&mut self, id: SourceId) {
-        self.list[id.0].hidden.push(0..usize::MAX);
+        self.list[usize::from(id.0)].hidden.push(0..usize::MAX);
     }
 
     /// What stands at a place.
     pub(super) fn text(&self, span: Span) -> &str {
         let text = &self.get(span.source).text;
-        text.get(span.start..span.end).unwrap_or_default()
+        text.get(span.range()).unwrap_or_default()
     }
 
     /// What stands from the beginning of a place on.
@@ -179,7 +184,7 @@ impl Sources {
     /// `file:line:column` of a place.
     pub(super) fn place(&self, span: Span) -> String {
         let source = self.get(span.source);
-        let (line, column) = source.position(span.start);
+        let (line, column) = source.position(span.range().start);
         format!("{}:{line}:{column}", source.name)
     }
 }

@@ -25,12 +25,8 @@ pub(in crate::config) enum Wrong {
 impl Wrong {
     pub(in crate::config) fn problem(self, text: Span, problems: &Problems) -> Problem {
         let narrow = |what: &str| {
-            let start = problems.sources.text(text).find(what)? + text.start;
-            Some(Span {
-                start,
-                end: start + what.len(),
-                ..text
-            })
+            let start = problems.sources.text(text).find(what)? + text.range().start;
+            Some(Span::new(text.source, start..start + what.len()))
         };
         match self {
             Self::NotClosed => {

@@ -244,7 +244,7 @@ impl<T: Kind> Kind for List<T> {
             let value = T::read(written, path, reading)?;
             return Ok(Self(vec![At { value, span }]));
         };
-        let mut read = Vec::new();
+        let mut read = Vec::with_capacity(list.len());
         for one in &mut *list {
             read.extend(read_at(one, path, reading));
         }
@@ -351,7 +351,7 @@ impl<K: Text, T: Kind> Kind for Map<K, T> {
             report::<Self>(path, written, wrong, &mut reading.problems);
             return Ok(Self(names_in_list(&written.value)));
         };
-        let mut map = Vec::new();
+        let mut map = Vec::with_capacity(entries.len());
         for (key, written) in entries {
             let name = K::parse(&key.value).map_err(|why| {
                 // The file itself is what stands in it in the main file.
