@@ -33,6 +33,7 @@ use crate::admin::{self, ClaimError, Doorkeeper, Port, Reloads};
 use crate::config::{self, Finding, Loaded, LogFormat, Settings};
 use crate::limit::{LimitStore, StateError, StateFile};
 use crate::logging::{OperatorLog, Sink, Tap, Target, start_operator_log};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
@@ -144,7 +145,9 @@ async fn live(begun: Begun, mut signals: Signals) -> io::Result<ExitCode> {
     let path = begun.file.clone();
     let load = apart("load", move || {
         let met = Predecessor::meet();
-        (met, config::load(&path, &config::environment))
+        let loaded = config::load(&path, &config::environment);
+        memory::give_back();
+        (met, loaded)
     });
     let Some(loaded) = signals.unless_stopped(load).await else {
         return Ok(ExitCode::SUCCESS);

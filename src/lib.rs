@@ -32,6 +32,7 @@ pub mod breaker;
 mod grpc;
 mod lock;
 pub mod logging;
+mod memory;
 pub mod message;
 pub mod metrics;
 mod protobuf;

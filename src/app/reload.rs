@@ -2,9 +2,7 @@
 //! its own: files may stand on storage that hangs, or behind a pipe that nobody writes to.
 
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -13,6 +11,7 @@ use crate::admin::Done;
 use crate::config::{
     self, CertificateFiles, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written, changes,
 };
+use crate::memory;
 use crate::metrics::ReloadOutcome;
 use crate::pipeline::names;
 use crate::server::Phase;
@@ -103,8 +102,8 @@ impl Reloader {
             upstreams: &snapshot.upstreams,
             redis: gateway.settings.redis.as_ref().map(|redis| &redis.target),
         };
-        let read = || config::load_again(&gateway.file, &config::environment, served);
-        let loaded = on_its_own_thread(&read);
+        let loaded = config::load_again(&gateway.file, &config::environment, served);
+        memory::give_back();
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -147,6 +146,7 @@ impl Reloader {
         let changes = changes(&self.started, &self.served, &written);
         self.served = written;
         self.certificates = loaded.certificates;
+        memory::give_back();
         tracing::info!(event = "reloaded", changes = changes.len(), "reloaded");
         for change in &changes {
             match change.kind {
@@ -192,16 +192,4 @@ fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
             log_authorities(files, &new);
         }
     }
-}
-
-/// Does this on a thread that ends with it, for what it frees goes back to the system then; what a thread
-/// frees that waits for the next reload stays with it.
-fn on_its_own_thread<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
-    thread::scope(|scope| {
-        let started = thread::Builder::new().spawn_scoped(scope, work);
-        match started.map(thread::ScopedJoinHandle::join) {
-            Ok(done) => done.unwrap_or_else(|panicked| resume_unwind(panicked)),
-            Err(_) => work(),
-        }
-    })
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals as they come. Those that come while nobody looks are kept, as one of each kind.
@@ -20,8 +21,10 @@ pub(super) struct Stop {
 }
 
 impl Signals {
-    /// Takes them from the system, which ends a process for each of them otherwise.
+    /// Takes them from the system, which ends a process for each of them otherwise, or holds them back if
+    /// the parent did. Called before there are other threads, which block what this one does.
     pub(super) fn take() -> io::Result<Self> {
+        SigSet::all().thread_unblock()?;
         Ok(Self {
             stop: Stop {
                 terminate: signal(SignalKind::terminate())?,

@@ -96,7 +96,7 @@ impl Loaded {
                 let end = ends.iter().map(|it| it.end).max().unwrap_or(span.end);
                 KeyPlace {
                     within,
-                    text: text[..end - span.start].to_owned(),
+                    text: text[..(end - span.start) as usize].to_owned(),
                 }
             }
             None => KeyPlace {

@@ -178,7 +178,7 @@ impl Sources {
     /// What stands from the beginning of a place on.
     pub(super) fn text_from(&self, span: Span) -> &str {
         let text = &self.get(span.source).text;
-        text.get(span.start..).unwrap_or_default()
+        text.get(span.range().start..).unwrap_or_default()
     }
 
     /// `file:line:column` of a place.

@@ -123,6 +123,9 @@ fn path_of_pem(
     FilePath::read(written, path, reading).map(|path| path.0)
 }
 
+/// The word, and paths that cannot be opened where standard output is a socket, as under systemd.
+const STDOUT: [&str; 4] = ["stdout", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 impl Kind for AccessLog {
     fn form() -> Form {
         Form::not_empty("\"stdout\", \"off\" or a path")
@@ -130,7 +133,7 @@ impl Kind for AccessLog {
 
     fn read(written: &mut At<Value>, path: &str, reading: &mut Reading<'_>) -> Result<Self, Wrong> {
         match &written.value {
-            Value::Text(text) if text == "stdout" => Ok(Self::Stdout),
+            Value::Text(text) if STDOUT.contains(&text.as_str()) => Ok(Self::Stdout),
             Value::Text(text) if text == "off" => Ok(Self::Off),
             _ => FilePath::read(written, path, reading).map(|path| Self::File(path.0)),
         }

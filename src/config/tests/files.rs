@@ -221,5 +221,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
         AccessLog::File(Path::new("/home/gate/access.log").into())
     );
     assert_eq!(log("off").0, AccessLog::Off);
-    assert_eq!(log("stdout").0, AccessLog::Stdout);
+    for stdout in ["stdout", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        assert_eq!(log(stdout).0, AccessLog::Stdout);
+    }
 }

@@ -93,7 +93,7 @@ fn complaints(text: &str) -> String {
 fn rows(problems: &Problems) -> String {
     let sources = &problems.sources;
     let marked = |span: Span| {
-        let (line, column) = sources.get(span.source).position(span.start);
+        let (line, column) = sources.get(span.source).position(span.range().start);
         let text = sources.text(span).lines().next().unwrap_or_default();
         format!("{line}:{column} {text}: ")
     };

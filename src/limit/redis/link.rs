@@ -133,7 +133,7 @@ impl<C: Clone> Link<C> {
         probe: impl AsyncFn(C) -> Result<(), CallError>,
         report: impl Fn(Result<(), &CallError>),
     ) {
-        let mut pause = SHORTEST_PAUSE;
+        let (mut pause, mut ended_young) = (SHORTEST_PAUSE, false);
         loop {
             let begun = Instant::now();
             let (was_up, cause) = match connect().await {
@@ -148,12 +148,15 @@ impl<C: Clone> Link<C> {
             };
             self.breaker.trip();
             // What lasted was no busy loop, whether it served or waited for a connection.
-            if begun.elapsed() >= LONGEST_PAUSE {
-                pause = SHORTEST_PAUSE;
-                if was_up && matches!(cause, CallError::Ended) {
-                    self.set(State::Ended);
-                    continue;
-                }
+            let is_young = begun.elapsed() < LONGEST_PAUSE;
+            if !is_young {
+                (pause, ended_young) = (SHORTEST_PAUSE, false);
+            }
+            let has_ended = was_up && matches!(cause, CallError::Ended);
+            // Redis may end any; one that it ends as often as it is made is an outage.
+            if has_ended && !(is_young && std::mem::replace(&mut ended_young, true)) {
+                self.set(State::Ended);
+                continue;
             }
             self.set(State::Down);
             report(Err(&cause));

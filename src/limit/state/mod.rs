@@ -35,6 +35,8 @@ const CHECKSUM: usize = 32;
 
 /// The file says who calls from where: it is for the gateway's user only.
 const MODE: u32 = 0o600;
+/// A path may lead through so many links, as for the system.
+const MOST_LINKS: usize = 40;
 
 /// Why a state file is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,7 @@ impl StateFile {
     /// Makes the file this process' own, and makes sure that it can be written. It need not exist.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         Self::check(path)?;
+        let path = behind_links(path);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(MODE);
         let lock = options.open(path.with_added_extension("lock"))?;
@@ -99,7 +102,7 @@ impl StateFile {
             TryLockError::Error(error) => error.into(),
         })?;
         let state = Self {
-            path: path.to_owned(),
+            path,
             lock,
             rests: Mutex::new(false),
             failing: Mutex::default(),
@@ -115,7 +118,7 @@ impl StateFile {
         // Of one open file: it is ours as well, unless it was nobody's.
         lock.try_lock().map_err(|_| StateError::InUse)?;
         Ok(Self {
-            path: path.to_owned(),
+            path: behind_links(path),
             lock,
             rests: Mutex::new(true),
             failing: Mutex::default(),
@@ -258,6 +261,18 @@ fn unreadable(error: io::Error) -> StateError {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => StateError::Damaged,
         _ => StateError::System(error),
     }
+}
+
+/// Where links lead to, also to what is not there yet: a copy takes the place of the file, not of a link.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
+        path = folder_of(&path).join(target);
+    }
+    path
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -277,6 +277,21 @@ fn the_file_is_its_owners_only_and_nothing_else_is_left_but_the_lock() {
 }
 
 #[test]
+fn a_link_stays_and_what_it_leads_to_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let [link, volume] = ["limits", "volume"].map(|name| folder.path().join(name));
+    fs::create_dir(&volume).unwrap();
+    std::os::unix::fs::symlink("volume/counters", &link).unwrap();
+    let process = Process::in_folder(folder);
+    for _ in 0..2 {
+        process.file.save_at(&process.store, written()).unwrap();
+        assert!(link.is_symlink());
+        assert!(volume.join("counters").is_file());
+    }
+    process.load(0).expect("it is found there");
+}
+
+#[test]
 fn what_cannot_work_is_said_at_once() {
     let process = Process::new();
     let again = StateFile::open(&process.path()).unwrap_err();

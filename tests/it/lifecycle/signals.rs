@@ -61,6 +61,22 @@ fn signals_that_come_before_the_start_is_done_are_obeyed_after_it() {
 }
 
 #[test]
+fn signals_that_the_parent_has_blocked_are_obeyed() {
+    let upstream = Upstream::echo();
+    let routes = |path: &str| format!("[routes]\n\"{path}\" = \"{}\"\n", upstream.url());
+    // It becomes the gateway; the shell's own way of starting it is not reached.
+    let words = "exec env --block-signal=HUP --block-signal=TERM \"$0\" \"$@\"";
+    let mut gateway = Gateway::start_under(words, &routes("/old"));
+    gateway.rewrite(&routes("/new"));
+    gateway.signal(Signal::HUP);
+    eventually("the reload", || {
+        (gateway.ask(&Request::get("/new")).status == 200).then_some(())
+    });
+    gateway.signal(Signal::TERM);
+    assert!(gateway.wait_exit().success());
+}
+
+#[test]
 fn a_gateway_that_has_not_started_yet_stops() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut gateway = begun();
