@@ -23,6 +23,15 @@ use crate::words::words;
 /// under them never reaches a service.
 const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-username"];
 
+/// How names begin under which a proxy that has said who calls passes it on, as Kong does: services that were
+/// behind one go on reading them. Only a trusted proxy may send them.
+const CLAIMS: [&[u8]; 4] = [
+    b"x-consumer-",
+    b"x-credential-",
+    b"x-authenticated-",
+    b"x-anonymous-consumer",
+];
+
 /// Names that say how to read a body, beside those that the gateway knows by name.
 const READING: [&[u8]; 2] = [b"content-encoding", b"content-range"];
 
@@ -72,7 +81,7 @@ impl Names {
         let hyphen = |b: &u8| if b.is_ascii_alphanumeric() { *b } else { b'-' };
         let plain: Vec<u8> = name.iter().map(hyphen).collect();
         let may_pass = match KnownField::of(&plain) {
-            KnownField::Other => true,
+            KnownField::Other => trusted || !claims_caller(&plain),
             KnownField::ClaimedTarget => trusted,
             _ => false,
         };
@@ -87,6 +96,7 @@ impl Names {
             KnownField::Other => {
                 !self.is_own(field.name)
                     && !same(field.name, self.api_key.as_ref())
+                    && (receiver == Receiver::Client || !claims_caller(field.name))
                     && !READING.iter().any(|name| same(field.name, name))
             }
             KnownField::Odd => receiver == Receiver::Client || self.passes_odd(field.name, false),
@@ -235,6 +245,7 @@ fn reaches_service(
         return to.names.forward_api_key;
     }
     match field.known {
+        KnownField::Other => to.trusted || !claims_caller(field.name),
         KnownField::Odd => to.names.passes_odd(field.name, to.trusted),
         KnownField::Authorization => {
             let names = to.names;
@@ -262,6 +273,14 @@ fn reaches_service(
         KnownField::TraceState => to.trace.is_none_or(|trace| trace.keeps_state),
         known => !known.is_hop_by_hop(),
     }
+}
+
+fn claims_caller(name: &[u8]) -> bool {
+    let begins = |with: &&[u8]| {
+        let beginning = name.get(..with.len());
+        beginning.is_some_and(|beginning| same(beginning, with))
+    };
+    name.get(1) == Some(&b'-') && CLAIMS.iter().any(begins)
 }
 
 fn put_forwarded(

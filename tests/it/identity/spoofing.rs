@@ -6,7 +6,17 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Request, Shop, each};
 
-const NAMES: [&str; 3] = ["x-client-id", "x-client-name", "x-consumer-username"];
+/// The gateway's own, and those under which Kong and others pass on who calls.
+const NAMES: [&str; 8] = [
+    "x-client-id",
+    "x-client-name",
+    "x-consumer-username",
+    "x-consumer-id",
+    "x-consumer-groups",
+    "x-credential-identifier",
+    "x-authenticated-userid",
+    "x-anonymous-consumer",
+];
 
 /// Every way to write the name with some of its dashes as underscores.
 fn twins(name: &str) -> Vec<String> {
