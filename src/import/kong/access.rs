@@ -49,6 +49,10 @@ pub(super) fn key_names(plugins: &Plugins<'_>, draft: &mut Draft, notes: &mut No
         sources.insert(0, "header".to_owned());
         draft.access.push(("api_key_header", quoted(header)));
         draft.access.push(("forward_api_key", forwards.to_string()));
+        draft
+            .access
+            .push(("client_header", quoted("x-consumer-username")));
+        notes.differs("key-auth", "services get the client's name in `X-Consumer-Username`, and no `X-Consumer-ID`, `X-Consumer-Custom-ID` and `X-Credential-Identifier`");
     }
     if !sources.is_empty() && sources != ["header"] {
         draft.access.push(("key_sources", list(&sources)));
@@ -76,6 +80,9 @@ pub(super) fn consumers(
                 format!("the whole consumer, for more would be open to it without `{plugin}`"),
             );
             continue;
+        }
+        if text(consumer, "custom_id").is_some_and(|id| id != was) {
+            notes.differs(&place, "its `custom_id` stands nowhere here");
         }
         let referring = |list: &'static str| {
             entries(document, list).filter(|entry| {
@@ -128,7 +135,14 @@ pub(super) fn consumers(
 }
 
 /// What `acl` asks of a route, or what is to be said behind its name.
-pub(super) fn acl(plugin: &Plugin<'_>, route: &mut Route) -> Result<(), &'static str> {
+pub(super) fn acl(
+    plugin: &Plugin<'_>,
+    route: &mut Route,
+    notes: &mut Notes,
+) -> Result<(), &'static str> {
+    if !flag(plugin.config, "hide_groups_header", false) {
+        notes.differs(&place(plugin), "services get no `X-Consumer-Groups`");
+    }
     let mut allow = strings(plugin.config, "allow");
     allow.extend(strings(plugin.config, "whitelist"));
     let denies = ["deny", "blacklist"]

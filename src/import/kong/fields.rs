@@ -11,7 +11,7 @@ use super::known::{
     PLUGIN, PLUGINS, REDIS, ROUTE, SERVICE, TARGET, UPSTREAM,
 };
 use super::plugins::{Plugin, place};
-use super::{address, called, entries, is_placeholder};
+use super::{address, called, entries, is_placeholder, strings};
 use crate::import::{ImportError, Notes};
 
 /// Looks whether the lists at the top of the file are lists of tables.
@@ -114,6 +114,15 @@ impl Check<'_> {
         let Some((_, known)) = PLUGINS.iter().find(|(name, _)| *name == plugin.name) else {
             return;
         };
+        let protocols = strings(plugin.whole, "protocols");
+        let has = |protocol: &str| protocols.iter().any(|own| own == protocol);
+        if has("http") != has("https") {
+            let what = format!(
+                "`protocols: [{}]`: it holds for all requests",
+                protocols.join(", ")
+            );
+            self.notes.differs(&place, what);
+        }
         let mut good = PLUGIN.check(plugin.whole, &place, self.notes);
         good &= known.check(plugin.config, &place, self.notes);
         for key in known.tables.split(' ') {

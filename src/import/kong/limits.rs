@@ -22,7 +22,12 @@ const WINDOWS: [(&str, &str); 6] = [
 pub(super) fn policies(plugin: &Plugin<'_>, draft: &mut Draft, notes: &mut Notes) -> Vec<String> {
     let place = place(plugin);
     let by = match text(plugin.config, "limit_by").unwrap_or("consumer") {
-        "consumer" | "credential" => "client",
+        "consumer" => "client",
+        "credential" => {
+            let what = "`limit_by: credential`: a client is counted by all of its keys together";
+            notes.differs(&place, what);
+            "client"
+        }
         "ip" => "ip",
         "service" if !plugin.owner.is_empty() => {
             notes.differs(

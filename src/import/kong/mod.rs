@@ -2,6 +2,7 @@
 //! or by reference. A route that would lose a rule of access is left out rather than opened.
 
 mod access;
+mod checks;
 mod closed;
 mod differences;
 mod fields;

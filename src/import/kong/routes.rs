@@ -162,7 +162,7 @@ fn read(
         }
         match plugin.name {
             "key-auth" => wants_key |= plugins.protects(&plugin),
-            "acl" => acl(&plugin, &mut made).map_err(|why| opens(plugin.name, why))?,
+            "acl" => acl(&plugin, &mut made, notes).map_err(|why| opens(plugin.name, why))?,
             "ip-restriction" => {
                 let networks = ip_restriction(&plugin).map_err(|why| opens(plugin.name, why))?;
                 made.pairs.extend(networks);
@@ -212,6 +212,13 @@ fn other(plugin: &Plugin<'_>, made: &mut Route, draft: &mut Draft, notes: &mut N
         }
         "correlation-id" => {
             let header = text(plugin.config, "header_name").unwrap_or("Kong-Request-ID");
+            if let Some(generator) = text(plugin.config, "generator") {
+                let what = format!("`generator: {generator}`: ids have the gateway's own form");
+                notes.differs(place, what);
+            }
+            if !flag(plugin.config, "echo_downstream", false) {
+                notes.differs(place, "`echo_downstream` is false: callers get the id, too");
+            }
             let pair = ("request_id_header", quoted(&header.to_ascii_lowercase()));
             if draft.server.is_empty() {
                 draft.server.push(pair);

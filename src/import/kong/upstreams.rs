@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::checks::{breaker, health};
 use super::{called, entries, number, refers, text};
 use crate::import::draft::{Draft, Pair, Upstream, inline, quoted};
 use crate::import::{Notes, free_name};
@@ -27,7 +28,7 @@ pub(super) fn upstream(
     if url.scheme == "https" {
         tls(service, &mut own, notes);
     }
-    let mut pairs = times(service, &mut own);
+    let mut pairs = times(service, &mut own, notes);
     if own.iter().all(|(key, _)| *key != "host") {
         pairs.push(("host", quoted("endpoint")));
     }
@@ -66,7 +67,11 @@ fn tls(service: &Value, own: &mut Vec<Pair>, notes: &mut Notes) {
 }
 
 /// The times and tries of a service: what its route gets of them. Kong waits anew with each try.
-fn times(service: &Value, own: &mut Vec<Pair>) -> Vec<Pair> {
+fn times(service: &Value, own: &mut Vec<Pair>, notes: &mut Notes) -> Vec<Pair> {
+    if let Some(more) = number(service, "retries").filter(|retries| *retries > MOST_ATTEMPTS) {
+        let what = format!("`retries: {more}`: there are {MOST_ATTEMPTS} at most");
+        notes.differs(&format!("service {}", called(service)), what);
+    }
     let milliseconds = |time: u64| quoted(&format!("{time}ms"));
     let retries = number(service, "retries").map(|retries| retries.min(MOST_ATTEMPTS));
     if let Some(timeout) = number(service, "connect_timeout") {
@@ -162,7 +167,7 @@ fn of_upstream(
     let checks = upstream.get("healthchecks").unwrap_or(&Value::Null);
     let part = |name: &str| checks.get(name).unwrap_or(&Value::Null);
     health(part("active"), url.scheme, &place, &mut own, notes);
-    breaker(part("passive"), &mut own);
+    breaker(part("passive"), &place, &mut own, notes);
     if upstream
         .get("client_certificate")
         .is_some_and(|it| !it.is_null())
@@ -278,95 +283,4 @@ fn hash_by(upstream: &Value, place: &str, notes: &mut Notes) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Active checks; Kong has none with an interval of 0.
-fn health(active: &Value, scheme: &str, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
-    let [healthy, unhealthy] = ["healthy", "unhealthy"].map(|part| active.get(part));
-    let parts = [healthy, unhealthy].into_iter().flatten();
-    let interval = |part| number(part, "interval").filter(|time| *time > 0);
-    let intervals = parts.clone().filter_map(interval);
-    let is_fraction = |part: &Value, key| part.get(key).is_some_and(Value::is_f64);
-    if is_fraction(active, "timeout") || { parts }.any(|part| is_fraction(part, "interval")) {
-        notes.left_out(
-            place,
-            "`healthchecks.active`: a time is not in whole seconds",
-        );
-        return;
-    }
-    let Some(interval) = intervals.min() else {
-        return;
-    };
-    let kind = text(active, "type").unwrap_or("http");
-    let Some(asked) = asked(kind, scheme, active) else {
-        notes.left_out(place, format!("`healthchecks.active` of the type {kind}"));
-        return;
-    };
-    let is_grpc = asked.0 == "grpc";
-    if is_grpc {
-        let what = "services have to answer the health protocol of gRPC";
-        notes.differs(
-            place,
-            format!("`healthchecks.active` of the type {kind}: {what}"),
-        );
-    }
-    let count = |part: Option<&Value>, keys: &[&str]| {
-        let counts = keys.iter().filter_map(|key| number(part?, key));
-        counts.filter(|count| *count > 0).min()
-    };
-    let mut pairs = vec![asked, ("interval", quoted(&format!("{interval}s")))];
-    if let Some(timeout) = number(active, "timeout").filter(|time| *time > 0) {
-        pairs.push(("timeout", quoted(&format!("{timeout}s"))));
-    }
-    if let Some(up) = count(healthy, &["successes"]) {
-        pairs.push(("up", up.to_string()));
-    }
-    if let Some(down) = count(unhealthy, &["http_failures", "tcp_failures", "timeouts"]) {
-        pairs.push(("down", down.to_string()));
-    }
-    let statuses = healthy.map(statuses).unwrap_or_default();
-    if !statuses.is_empty() && !is_grpc {
-        pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
-    }
-    own.push(("health", inline(&pairs)));
-}
-
-/// What a check asks for, if there are such checks: they use TLS where the endpoints' URLs do.
-fn asked(kind: &str, scheme: &str, active: &Value) -> Option<Pair> {
-    match (kind, scheme) {
-        ("http", _) | ("https", "https") => {
-            let path = text(active, "http_path").unwrap_or("/");
-            Some(("path", quoted(path)))
-        }
-        ("grpc", "http") | ("grpcs", "https") => Some(("grpc", "true".to_owned())),
-        _ => None,
-    }
-}
-
-/// What Kong learns from requests; it takes no notice of failures that are counted up to 0.
-fn breaker(passive: &Value, own: &mut Vec<Pair>) {
-    let Some(unhealthy) = passive.get("unhealthy") else {
-        return;
-    };
-    let counts = ["http_failures", "tcp_failures", "timeouts"];
-    let counts = counts.iter().filter_map(|key| number(unhealthy, key));
-    let Some(failures) = counts.filter(|count| *count > 0).min() else {
-        return;
-    };
-    let mut pairs = vec![("failures", failures.to_string())];
-    let mut statuses = statuses(unhealthy);
-    if number(unhealthy, "http_failures") == Some(0) {
-        statuses.clear();
-        pairs.push(("statuses", "[]".to_owned()));
-    }
-    if !statuses.is_empty() {
-        pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
-    }
-    own.push(("breaker", inline(&pairs)));
-}
-
-fn statuses(part: &Value) -> Vec<String> {
-    let statuses = entries(part, "http_statuses").filter_map(Value::as_u64);
-    let statuses = statuses.filter(|status| (100..600).contains(status));
-    statuses.map(|status| status.to_string()).collect()
 }

@@ -159,3 +159,34 @@ fn what_stands_for_a_key_is_none() {
         assert!(!imported.toml.contains("x-a"), "{}", imported.toml);
     }
 }
+
+#[test]
+fn what_is_other_here_is_said() {
+    let imported = import(
+        "services:\n- name: s\n  host: up\n  retries: 100\n  routes:\n\
+         \x20 - {name: r, paths: [/r], plugins: [{name: key-auth}, {name: acl, config: {allow: [g]}}, {name: correlation-id, config: {generator: 'uuid#counter'}}, {name: rate-limiting, protocols: [https], config: {minute: 5, limit_by: credential}}]}\n\
+         upstreams:\n- name: up\n  targets: [{target: 'a:1'}]\n  healthchecks:\n    active: {healthy: {interval: 5}, unhealthy: {interval: 7, http_failures: 3, tcp_failures: 4, timeouts: 0}}\n    passive: {unhealthy: {http_failures: 3, tcp_failures: 2, timeouts: 1}}\n\
+         consumers: [{username: app, custom_id: c-77}]\n",
+    );
+    has(&imported, "client_header = \"x-consumer-username\"\n");
+    has(&imported, "breaker = { failures = 3 }");
+    for said in [
+        "service s: `retries: 100`: there are 10 at most",
+        "key-auth: services get the client's name in `X-Consumer-Username`",
+        "acl of r: services get no `X-Consumer-Groups`",
+        "route r: correlation-id of r: `generator: uuid#counter`: ids have the gateway's own form",
+        "route r: correlation-id of r: `echo_downstream` is false: callers get the id, too",
+        "rate-limiting of r: `limit_by: credential`: a client is counted",
+        "rate-limiting of r: `protocols: [https]`: it holds for all requests",
+        "consumer app: its `custom_id` stands nowhere here",
+        "upstream up: healthchecks.active: its two intervals are one here: 5 seconds",
+        "upstream up: healthchecks.active: `http_failures: 3`, `tcp_failures: 4` are one number here: 3",
+        "upstream up: healthchecks.passive: `http_failures: 3`, `tcp_failures: 2`, `timeouts: 1` are one number here: 3",
+    ] {
+        let differs = &imported.differs;
+        assert!(
+            differs.iter().any(|it| it.starts_with(said)),
+            "{said} in {differs:#?}"
+        );
+    }
+}
