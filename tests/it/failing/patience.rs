@@ -301,8 +301,9 @@ fn an_endpoint_that_swallows_what_clients_in_a_hurry_ask_does_not_look_idle() {
 #[test]
 fn a_client_that_may_have_left_keeps_no_place_that_others_want() {
     let (service, answers) = swallowing();
-    let gateway = gateway(&[&service], "breaker = \"off\"\nmax_requests = 1");
     for half_closed in [false, true] {
+        // One each, for a place is free a moment after its client has the answer.
+        let gateway = gateway(&[&service], "breaker = \"off\"\nmax_requests = 1");
         answers.store(false, Relaxed);
         let mut client = gateway.connect();
         client.send(Request::get("/x").bytes());
