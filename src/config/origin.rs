@@ -26,7 +26,12 @@ impl ValueOrigin {
                 continue;
             }
             let name = format!("${{{name}}}");
-            for value in [value.clone(), value.to_ascii_lowercase()] {
+            let spellings = [
+                value.clone(),
+                value.to_ascii_lowercase(),
+                value.to_ascii_uppercase(),
+            ];
+            for value in spellings {
                 for quote in ['`', '"'] {
                     replace(
                         text,

@@ -202,7 +202,7 @@ fn the_endpoint_that_it_names_is_the_one_that_is_asked() {
     let file = gateway.dir().join("tollgate.toml");
     let file = file.to_str().expect("a path in UTF-8");
     let mut named = std::collections::HashSet::new();
-    for tenant in 0..20 {
+    for tenant in 0..60 {
         let field = format!("X-Tenant: t{tenant}");
         let args = ["explain", "GET", "/x", "--json", "-H", &field, "-c", file];
         let told: serde_json::Value = serde_json::from_str(&tollgate(&args).stdout).expect("JSON");

@@ -29,6 +29,7 @@ const LAYERS: [&[&str]; 9] = [
         "seldom",
         "redacted",
         "lock",
+        "memory",
     ],
 ];
 
