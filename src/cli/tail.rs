@@ -124,6 +124,9 @@ async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
                 if gone {
                     say(&format!("{door} answers again"));
                 }
+                if !met {
+                    say_what_is_not_there(door, token, options).await;
+                }
                 met = true;
                 let begun = Instant::now();
                 let why = match print_all(stream, &style).await {
@@ -149,6 +152,22 @@ async fn follow(door: &Door, token: &Token, options: &Options) -> ExitCode {
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Says which of what is asked for there is none of, for it would be waited for in silence.
+async fn say_what_is_not_there(door: &Door, token: &Token, options: &Options) {
+    for (what, list, name) in [
+        ("route", "routes", &options.route),
+        ("client", "clients", &options.client),
+    ] {
+        if let Some(name) = name
+            && door.has(list, name, token).await == Some(false)
+        {
+            say(&format!(
+                "there is no {what} `{name}`: nothing is shown until a reload brings it"
+            ));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::config::{self, AdminListen};
+use crate::message::escapes::escaped;
 
 use super::events::Events;
 
@@ -24,6 +25,8 @@ use super::events::Events;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much is read of an answer that is not what was asked for.
 const MOST_OF_PROBLEM: usize = 64 << 10;
+/// How much is read of a list.
+const MOST_OF_LIST: usize = 8 << 20;
 /// The environment's variable with the token.
 const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
 
@@ -128,13 +131,48 @@ impl Door {
         }
     }
 
+    /// Whether there is something of this name in a list of the port, as far as it says so.
+    pub(super) async fn has(&self, list: &str, name: &str, token: &Token) -> Option<bool> {
+        let target = format!("/api/v1/{list}?limit=1000&q={}", escaped(name));
+        let answer = self.get(&target, token).await.ok()?;
+        let body = Limited::new(answer.into_body(), MOST_OF_LIST).collect();
+        let body = timeout(PATIENCE, body).await.ok()?.ok()?.to_bytes();
+        let listed: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let mut items = listed["items"].as_array()?.iter();
+        let is_there = items.any(|item| item["name"] == name);
+        (is_there || listed["next_cursor"].is_null()).then_some(is_there)
+    }
+
     /// Asks for a stream of events.
     pub(super) async fn open(&self, target: &str, token: &Token) -> Result<Events, Refused> {
-        let unreachable = |error| Refused::Unreachable {
+        let answer = self.get(target, token).await?;
+        if answer.status() == StatusCode::OK {
+            return Ok(Events::of(answer.into_body()));
+        }
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, MOST_OF_PROBLEM).collect();
+        let body = timeout(PATIENCE, body).await.map_err(|_| self.late())?;
+        let body = body.map(Collected::to_bytes).unwrap_or_default();
+        Err(Refused::Answered {
+            door: self.clone(),
+            status: head.status.as_u16(),
+            detail: detail(head.status, &body, token),
+        })
+    }
+
+    fn unreachable(&self, error: io::Error) -> Refused {
+        Refused::Unreachable {
             door: self.clone(),
             error,
-        };
-        let late = || unreachable(io::ErrorKind::TimedOut.into());
+        }
+    }
+
+    fn late(&self) -> Refused {
+        self.unreachable(io::ErrorKind::TimedOut.into())
+    }
+
+    async fn get(&self, target: &str, token: &Token) -> Result<http::Response<Incoming>, Refused> {
+        let unreachable = |error| self.unreachable(error);
         let answer = async {
             match self {
                 Self::Tcp(host) => {
@@ -147,19 +185,7 @@ impl Door {
                 }
             }
         };
-        let answer = timeout(PATIENCE, answer).await.map_err(|_| late())??;
-        if answer.status() == StatusCode::OK {
-            return Ok(Events::of(answer.into_body()));
-        }
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MOST_OF_PROBLEM).collect();
-        let body = timeout(PATIENCE, body).await.map_err(|_| late())?;
-        let body = body.map(Collected::to_bytes).unwrap_or_default();
-        Err(Refused::Answered {
-            door: self.clone(),
-            status: head.status.as_u16(),
-            detail: detail(head.status, &body, token),
-        })
+        timeout(PATIENCE, answer).await.map_err(|_| self.late())?
     }
 
     async fn ask<S>(

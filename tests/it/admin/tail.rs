@@ -111,6 +111,18 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 #[test]
+fn what_there_is_none_of_is_said() {
+    let gateway = Gateway::start(&with_admin(ROUTES, ""));
+    let admin = format!("http://{}", gateway.admin());
+    let both = ["--admin", &admin, "--route", "/a", "--client", "nobody"];
+    let tail = Tail::start(&both);
+    tail.says("there is no route `/a`: nothing is shown until a reload brings it");
+    tail.says("there is no client `nobody`");
+    let tail = Tail::start(&["--admin", &admin, "--route", "a", "--client", "nobody"]);
+    tail.says("there is no client `nobody`");
+}
+
+#[test]
 fn all_requests_are_shown_with_all_members_whatever_the_log_leaves_out() {
     let log =
         "[log]\nformat = \"json\"\naccess = \"off\"\nfields = [\"path\"]\nsample_ok = 0.000001";
