@@ -258,8 +258,9 @@ fn whichever_status_it_is_is_said() {
         (gateway.ask(&Request::get("/x")).status == 503).then_some(())
     });
     gateway.wait_log("the circuit", |line| line["reason"] == "status_429");
-    let line = gateway.finish().remove(0);
-    assert_eq!(line["tries"][0]["reason"], "status_429", "{line}");
+    let lines = gateway.finish();
+    let mut tries = lines.iter().map(|line| &line["tries"][0]["reason"]);
+    assert!(tries.any(|reason| reason == "status_429"), "{lines:?}");
 }
 
 #[test]
