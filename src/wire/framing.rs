@@ -50,13 +50,11 @@ pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, Fra
             odd: None,
         });
     }
-    let lengths = head.fields.get_all(KnownField::ContentLength);
-    let mut lengths = lengths.flat_map(|value| value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
-    let first = lengths.next();
-    let mut others = lengths.peekable();
-    let is_repeated = others.peek().is_some();
-    if others.any(|other| first != Some(other)) {
-        return Err(FramingError::RepeatedContentLength);
+    let mut written = head.fields.get_all(KnownField::ContentLength);
+    let mut first = written.next();
+    let is_repeated = written.next().is_some() || first.is_some_and(|one| one.contains(&b','));
+    if is_repeated {
+        first = Some(equal_lengths(&head.fields)?);
     }
     let length = declared(&head.fields, first)?.unwrap_or(BodyLength::UntilClose);
     let odd = if is_repeated {
@@ -67,6 +65,17 @@ pub fn answer_body(head: &AnswerHead, method: &Method) -> Result<AnswerBody, Fra
         None
     };
     Ok(AnswerBody { length, odd })
+}
+
+/// The length that is written several times, in fields or in a list.
+#[cold]
+fn equal_lengths(fields: &Fields) -> Result<&[u8], FramingError> {
+    let written = fields.get_all(KnownField::ContentLength);
+    let mut lengths = written.flat_map(|value| value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
+    match lengths.next() {
+        Some(first) if lengths.all(|other| first == other) => Ok(first),
+        _ => Err(FramingError::RepeatedContentLength),
+    }
 }
 
 /// What the fields say about a body, if they say anything. `length`: what stands for `Content-Length`.
