@@ -182,6 +182,51 @@ fn by_proxy_header(bytes: &[u8]) -> Theirs {
     Some((addresses, length))
 }
 
+fn by_ppp(bytes: &[u8]) -> Theirs {
+    use ppp::{HeaderResult, v1, v2};
+    let v4 = |ip: v2::IPv4| {
+        let source = SocketAddr::new(ip.source_address.into(), ip.source_port);
+        [
+            source,
+            SocketAddr::new(ip.destination_address.into(), ip.destination_port),
+        ]
+    };
+    let v6 = |ip: v2::IPv6| {
+        let source = SocketAddr::new(ip.source_address.into(), ip.source_port);
+        [
+            source,
+            SocketAddr::new(ip.destination_address.into(), ip.destination_port),
+        ]
+    };
+    let (ends, length) = match HeaderResult::parse(bytes) {
+        HeaderResult::V1(header) => {
+            let header = header.ok()?;
+            let ends = match header.addresses {
+                v1::Addresses::Unknown => None,
+                v1::Addresses::Tcp4(ip) => Some(v4(ip)),
+                v1::Addresses::Tcp6(ip) => Some(v6(ip)),
+            };
+            (ends, header.header.len())
+        }
+        HeaderResult::V2(header) => {
+            let header = header.ok()?;
+            let ends = match header.addresses {
+                v2::Addresses::IPv4(ip) => Some(v4(ip)),
+                v2::Addresses::IPv6(ip) => Some(v6(ip)),
+                v2::Addresses::Unspecified | v2::Addresses::Unix(_) => None,
+            };
+            let is_named =
+                header.command == v2::Command::Proxy && header.protocol == v2::Protocol::Stream;
+            (ends.filter(|_| is_named), header.len())
+        }
+    };
+    let addresses = ends.map(|[source, destination]| Addresses {
+        source: canonical(source),
+        destination: canonical(destination),
+    });
+    Some((addresses, length))
+}
+
 /// The header of this version for a connection between these.
 fn written(version: Version, ends: Option<[&str; 2]>) -> Vec<u8> {
     let mut out = b"before".to_vec();
@@ -259,23 +304,26 @@ proptest! {
             let length = bytes.len();
             prop_assert_eq!(read(&bytes), Ok(Some(Header { addresses, length })));
             prop_assert_eq!(by_proxy_header(&bytes), Some((addresses, length)));
+            prop_assert_eq!(by_ppp(&bytes), Some((addresses, length)));
         }
     }
 
-    /// What is right, it reads in the same way.
+    /// What is right, they read in the same way.
     #[test]
-    fn another_reader_agrees(bytes in good()) {
+    fn other_readers_agree(bytes in good()) {
         let ours = read(&bytes).unwrap().expect("it is whole");
         let ours = Some((ours.addresses, ours.length));
         prop_assert_eq!(by_proxy_header(&bytes), ours);
+        prop_assert_eq!(by_ppp(&bytes), ours);
     }
 
-    /// Where it takes what is only nearly right, it takes it for the same.
+    /// Where they take what is only nearly right, they take it for the same.
     #[test]
     fn no_address_is_read_in_two_ways(bytes in headers()) {
         if let Ok(Some(ours)) = read(&bytes) {
             let ours = (ours.addresses, ours.length);
             prop_assert_eq!(by_proxy_header(&bytes).unwrap_or(ours), ours);
+            prop_assert_eq!(by_ppp(&bytes).unwrap_or(ours), ours);
         }
     }
 
