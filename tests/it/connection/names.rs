@@ -24,17 +24,18 @@ fn a_silent_address_is_not_waited_for_by_each_connection() {
     assert_eq!(upstream.connections(), 8);
 }
 
-#[test]
-fn a_short_time_to_connect_is_enough_for_each_address() {
+/// A gateway for a name with two addresses, of which the first is silent and the second serves.
+fn behind_a_silent_address(rules: &str) -> (Gateway, Upstream, Silent) {
     let upstream = Upstream::echo_on([127, 0, 0, 3]);
     let port = upstream.address().port();
-    let _silent = Silent::on(([127, 0, 0, 2], port).into());
-    let gateway = Gateway::to_name(
-        "up.test",
-        port,
-        "connect_timeout = \"100ms\"",
-        "127.0.0.2 127.0.0.3",
-    );
+    let silent = Silent::on(([127, 0, 0, 2], port).into());
+    let gateway = Gateway::to_name("up.test", port, rules, "127.0.0.2 127.0.0.3");
+    (gateway, upstream, silent)
+}
+
+#[test]
+fn a_short_time_to_connect_is_enough_for_each_address() {
+    let (gateway, _upstream, _silent) = behind_a_silent_address("connect_timeout = \"100ms\"");
     // On a machine that has no time for the first one, the second is remembered.
     eventually("a connection", || {
         (gateway.ask(&Request::get("/")).status == 200).then_some(())
@@ -143,15 +144,8 @@ fn a_service_that_moved_from_an_address_that_is_silent_now_is_found_soon() {
 
 #[test]
 fn an_address_that_is_overtaken_has_its_name_looked_up() {
-    let upstream = Upstream::echo_on([127, 0, 0, 3]);
-    let port = upstream.address().port();
-    let _silent = Silent::on(([127, 0, 0, 2], port).into());
-    let gateway = Gateway::to_name(
-        "up.test",
-        port,
-        "keep = 0\nbalance = \"round-robin\"\nbreaker = \"off\"",
-        "127.0.0.2 127.0.0.3",
-    );
+    let (gateway, _upstream, _silent) =
+        behind_a_silent_address("keep = 0\nbalance = \"round-robin\"\nbreaker = \"off\"");
     let begun = Instant::now();
     eventually("another lookup", || {
         gateway.ask(&Request::get("/")).is(200);
