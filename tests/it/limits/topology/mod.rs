@@ -15,8 +15,9 @@ use tollgate::limit::{
 
 use super::{MINUTE, ask_one, decided, is_degraded, policy};
 
-/// The longest that anything here may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest that anything here may take on a busy machine. Sentinels that found no majority
+/// vote again after six seconds, and may have to several times.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A deadline that no healthy server misses, however busy the machine.
 const DEADLINE: Duration = Duration::from_millis(500);
@@ -44,9 +45,13 @@ fn store(target: RedisTarget) -> LimitStore {
 /// Asks for one of 1000; says what is left, or nothing if Redis did not count.
 async fn left(limiter: &Limiter, subject: &Subject) -> Option<u64> {
     let outcome = ask_one(limiter, &policy("test", 1000, MINUTE * 60), subject, 1).await;
-    assert_eq!(outcome.verdict, Verdict::Admitted);
     let decision = decided(&outcome);
-    (!is_degraded(&decision)).then_some(decision.remaining)
+    // Without Redis the gateway counts 1000 by itself, and may be asked more often than that.
+    if is_degraded(&decision) {
+        return None;
+    }
+    assert_eq!(outcome.verdict, Verdict::Admitted);
+    Some(decision.remaining)
 }
 
 async fn eventually(holds: impl Fn() -> bool) {
