@@ -42,7 +42,9 @@ impl Budget {
         if self.free.fetch_update(Relaxed, Relaxed, counts).is_ok() {
             return true;
         }
-        let paid_for = self.requests.sum(second) * u64::from(rules.percent) / 100;
+        let part = self.requests.sum(second) * u64::from(rules.percent) / 100;
+        // Ten seconds touch eleven of the clock: the free retries of the eleventh are paid for.
+        let paid_for = part.saturating_sub(u64::from(rules.per_second));
         let allowed = self.retries.sum(second) < paid_for;
         if allowed {
             self.retries.add(second, 1);
@@ -102,7 +104,7 @@ mod tests {
     fn requests_pay_for_a_fifth() {
         let budget = Budget::default();
         budget.deposit(100, 1000);
-        assert_eq!(withdraw(&budget, 100, 1000), 210);
+        assert_eq!(withdraw(&budget, 100, 1000), 200);
         assert_eq!(withdraw(&budget, 100, 1000), 0);
         budget.deposit(101, 1000);
         assert_eq!(withdraw(&budget, 101, 1000), 210);
@@ -112,7 +114,7 @@ mod tests {
     fn requests_pay_for_ten_seconds() {
         let budget = Budget::default();
         budget.deposit(100, 1000);
-        assert_eq!(withdraw(&budget, 109, 1000), 210);
+        assert_eq!(withdraw(&budget, 109, 1000), 200);
         let budget = Budget::default();
         budget.deposit(100, 1000);
         assert_eq!(withdraw(&budget, 110, 1000), 10);
@@ -123,7 +125,7 @@ mod tests {
         let budget = Budget::default();
         budget.deposit(110, 1000);
         budget.deposit(100, 10);
-        assert_eq!(withdraw(&budget, 110, 1000), 210);
+        assert_eq!(withdraw(&budget, 110, 1000), 200);
     }
 
     /// All fail, and are retried as often as they may, for a minute.
@@ -134,6 +136,19 @@ mod tests {
         for second in 100..160 {
             budget.deposit(second, 500);
             retried += withdraw(&budget, second, 1000);
+        }
+        assert!(retried <= 60 * (100 + 10), "{retried}");
+        assert!(retried >= 59 * (100 + 10), "{retried}");
+    }
+
+    /// The same from half a second to half a second: it touches 61 seconds of the clock.
+    #[test]
+    fn a_storm_that_begins_within_a_second_adds_no_more() {
+        let budget = Budget::default();
+        let mut retried = 0;
+        for half in 201..321 {
+            budget.deposit(half / 2, 250);
+            retried += withdraw(&budget, half / 2, 500);
         }
         assert!(retried <= 60 * (100 + 10), "{retried}");
         assert!(retried >= 59 * (100 + 10), "{retried}");
