@@ -44,7 +44,9 @@ pub(super) fn key_names(plugins: &Plugins<'_>, draft: &mut Draft, notes: &mut No
             notes.left_out(&place, "keys in the body");
         }
         forwards |= !flag(plugin.config, "hide_credentials", false);
+        anonymous(plugins, &plugin, notes);
     }
+    one_for_all(plugins, notes);
     if let Some(header) = &header {
         sources.insert(0, "header".to_owned());
         draft.access.push(("api_key_header", quoted(header)));
@@ -57,6 +59,64 @@ pub(super) fn key_names(plugins: &Plugins<'_>, draft: &mut Draft, notes: &mut No
     if !sources.is_empty() && sources != ["header"] {
         draft.access.push(("key_sources", list(&sources)));
     }
+}
+
+/// Says where several `key-auth` say different things, which are one here.
+fn one_for_all(plugins: &Plugins<'_>, notes: &mut Notes) {
+    for (key, default, what) in [
+        ("key_in_query", true, "keys are taken from the query, too"),
+        ("hide_credentials", false, "services get the key"),
+    ] {
+        let all = plugins.called("key-auth");
+        let flags = all.iter().map(|plugin| flag(plugin.config, key, default));
+        let (on, off): (Vec<bool>, Vec<bool>) = flags.partition(|flag| *flag);
+        if !on.is_empty() && !off.is_empty() {
+            let places = all
+                .iter()
+                .filter(|it| flag(it.config, key, default) == (key != "key_in_query"));
+            let places: Vec<String> = places.map(place).collect();
+            let what = format!(
+                "`{key}` is one for all here, so {what}: {}",
+                places.join(", ")
+            );
+            notes.differs("key-auth", what);
+        }
+    }
+}
+
+/// Says what callers without a key lose, who are a consumer in Kong.
+fn anonymous(plugins: &Plugins<'_>, plugin: &Plugin<'_>, notes: &mut Notes) {
+    let Some((name, Some(consumer))) = plugins.anonymous(plugin) else {
+        return;
+    };
+    let place = place(plugin);
+    let what = format!(
+        "`anonymous: {name}`: callers without a key have no name here, and services get none"
+    );
+    notes.differs(&place, what);
+    for group in groups(plugins.document(), consumer) {
+        let what = format!(
+            "`anonymous: {name}`: callers without a key are not in its group `{group}`, and get 401 where `acl` asks for it"
+        );
+        notes.left_out(&place, what);
+    }
+    for own in plugins.for_consumer(consumer) {
+        let what = format!(
+            "`anonymous: {name}`: its plugin `{}` is not for callers without a key",
+            own.name
+        );
+        notes.left_out(&place, what);
+    }
+}
+
+/// The groups of a consumer, as `acl` names them.
+fn groups<'v>(document: &'v Value, consumer: &'v Value) -> impl Iterator<Item = &'v str> {
+    let referring = entries(document, "acls").filter(|acl| {
+        acl.get("consumer")
+            .is_some_and(|reference| refers(reference, consumer))
+    });
+    let groups = entries(consumer, "acls").chain(referring);
+    groups.filter_map(|acl| text(acl, "group"))
 }
 
 /// The consumers with their keys and groups.
@@ -110,11 +170,11 @@ pub(super) fn consumers(
                 }
             }
         }
-        let groups = entries(consumer, "acls").chain(referring("acls"));
-        let groups = groups
-            .filter_map(|acl| text(acl, "group"))
-            .map(group_name)
-            .collect();
+        let groups = groups(document, consumer).map(group_name).collect();
+        for group in entries(consumer, "groups") {
+            let what = format!("its consumer group `{}`", called(group));
+            notes.left_out(&place, what);
+        }
         let name = free_name(was, |name| {
             draft.clients.iter().any(|client| client.name == name)
         });

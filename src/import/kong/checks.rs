@@ -30,7 +30,8 @@ pub(super) fn health(
         return;
     };
     let checks = format!("{place}: healthchecks.active");
-    if intervals.max() != Some(interval) {
+    let both = [healthy, unhealthy].map(|part| part.and_then(|part| number(part, "interval")));
+    if both.into_iter().flatten().any(|other| other != interval) {
         let what = format!("its two intervals are one here: {interval} seconds");
         notes.differs(&checks, what);
     }
@@ -51,6 +52,7 @@ pub(super) fn health(
         let counts = keys.iter().filter_map(|key| number(part?, key));
         counts.filter(|count| *count > 0).min()
     };
+    unused(healthy, unhealthy, &checks, notes);
     let mut pairs = vec![asked, ("interval", quoted(&format!("{interval}s")))];
     if let Some(timeout) = number(active, "timeout").filter(|time| *time > 0) {
         pairs.push(("timeout", quoted(&format!("{timeout}s"))));
@@ -76,6 +78,27 @@ pub(super) fn health(
     own.push(("health", inline(&pairs)));
 }
 
+/// Says what counts as neither in Kong, and does here.
+fn unused(healthy: Option<&Value>, unhealthy: Option<&Value>, checks: &str, notes: &mut Notes) {
+    if unhealthy.is_some_and(|part| !statuses(part).is_empty()) {
+        let what = "`unhealthy.http_statuses`: every status that is not a healthy one is a failure";
+        notes.differs(checks, what);
+    }
+    let healthy = healthy.unwrap_or(&Value::Null);
+    uncounted("healthy", healthy, &["successes"], checks, notes);
+    let unhealthy = unhealthy.unwrap_or(&Value::Null);
+    let failures = ["http_failures", "tcp_failures", "timeouts"];
+    uncounted("unhealthy", unhealthy, &failures, checks, notes);
+}
+
+/// Says what Kong takes no notice of.
+fn uncounted(name: &str, part: &Value, keys: &[&str], checks: &str, notes: &mut Notes) {
+    for key in keys.iter().filter(|key| number(part, key) == Some(0)) {
+        let what = format!("`{name}.{key}: 0`: these count here, too");
+        notes.differs(checks, what);
+    }
+}
+
 /// What a check asks for, if there are such checks: they use TLS where the endpoints' URLs do.
 fn asked(kind: &str, scheme: &str, active: &Value) -> Option<Pair> {
     match (kind, scheme) {
@@ -90,6 +113,8 @@ fn asked(kind: &str, scheme: &str, active: &Value) -> Option<Pair> {
 
 /// What Kong learns from requests; it takes no notice of failures that are counted up to 0.
 pub(super) fn breaker(passive: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
+    let at = format!("{place}: healthchecks.passive");
+    recovery(passive, &at, notes);
     let Some(unhealthy) = passive.get("unhealthy") else {
         return;
     };
@@ -99,11 +124,17 @@ pub(super) fn breaker(passive: &Value, place: &str, own: &mut Vec<Pair>, notes: 
     let Some(failures) = counts.filter(|count| *count > 0).max() else {
         return;
     };
-    let place = format!("{place}: healthchecks.passive");
-    one_number(unhealthy, &kinds, failures, &place, notes);
+    one_number(unhealthy, &kinds, failures, &at, notes);
+    uncounted(
+        "unhealthy",
+        unhealthy,
+        &["tcp_failures", "timeouts"],
+        &at,
+        notes,
+    );
     let mut pairs = vec![("failures", failures.to_string())];
     let mut statuses = statuses(unhealthy);
-    if number(unhealthy, "http_failures") == Some(0) {
+    if number(unhealthy, "http_failures").is_none_or(|count| count == 0) {
         statuses.clear();
         pairs.push(("statuses", "[]".to_owned()));
     }
@@ -111,6 +142,20 @@ pub(super) fn breaker(passive: &Value, place: &str, own: &mut Vec<Pair>, notes: 
         pairs.push(("statuses", format!("[{}]", statuses.join(", "))));
     }
     own.push(("breaker", inline(&pairs)));
+}
+
+/// What Kong needs to see of a target that has failed: here one request tries it after a pause.
+fn recovery(passive: &Value, at: &str, notes: &mut Notes) {
+    let healthy = passive.get("healthy").unwrap_or(&Value::Null);
+    if let Some(count) = number(healthy, "successes").filter(|count| *count > 0) {
+        let what =
+            format!("`healthy.successes: {count}`: one that succeeds after a pause is enough");
+        notes.differs(at, what);
+    }
+    let kind = text(passive, "type").unwrap_or("http");
+    if kind == "tcp" {
+        notes.differs(at, "`type: tcp`: errors of HTTP count, too");
+    }
 }
 
 /// Says where several numbers of Kong's are one here.

@@ -3,7 +3,10 @@
 //! is open: given all closed routes to which Kong may give some of its requests, also those that could not
 //! be taken over.
 
-use super::matching::{Made, Table, clash, common_methods, covers, goes_on, is_below};
+use super::beyond::beyond;
+use super::matching::{
+    Made, Table, clash, common_hosts, common_methods, covers, goes_on, is_below,
+};
 use super::preferred::prefer;
 use crate::import::Notes;
 use crate::import::draft::{Draft, Protected};
@@ -19,6 +22,7 @@ pub(super) fn close(mut table: Table, draft: &mut Draft, notes: &mut Notes) {
     prefer(&mut table, notes);
     protect(&mut table, draft, notes);
     exceptions(&table, draft, notes);
+    beyond(&mut table, draft, notes);
     longer_segments(&table, notes);
     longer_hosts(&table, notes);
     draft.routes = table.kept.into_iter().map(|made| made.route).collect();
@@ -31,7 +35,8 @@ fn refuse(table: &mut Table, mut lost: Made, notes: &mut Notes) {
         !made.is_refusal()
             && covers(&made.route.prefix, &lost.route.prefix)
             && !(lost.wants_key && made.wants_key)
-            && made.shares_requests(&lost)
+            && common_hosts(&made.route.hosts, &lost.route.hosts).is_some()
+            && (made.shares_requests(&lost) || made.takes_head_of(&lost))
     };
     let Some(name) = kept.iter().find(takes).map(|it| it.route.name.clone()) else {
         return;
@@ -176,8 +181,7 @@ fn closed_elsewhere<'m>(table: &'m Table, prefix: &str) -> Option<&'m str> {
     let closed = all.find(|made| {
         let hosts = made.route.hosts.iter().map(|host| Some(&**host));
         let any = made.route.hosts.is_empty().then_some(None);
-        let has = covers(&made.route.prefix, prefix) || prefix.starts_with(&made.begins);
-        made.is_keyed() && has && !hosts.chain(any).all(beside)
+        made.is_keyed() && made.reaches(prefix) && !hosts.chain(any).all(beside)
     });
     closed.map(|made| &*made.route.name)
 }
@@ -190,8 +194,8 @@ fn longer_segments(table: &Table, notes: &mut Notes) {
         let takes = |made: &&Made| {
             made.lets_more_in_than(closed)
                 && goes_on(&made.route.prefix, &closed.route.prefix)
-                && made.shares_requests(closed)
-                && !made.rank.is_surely_before(&closed.rank)
+                && common_hosts(&made.route.hosts, &closed.route.hosts).is_some()
+                && made.takes_of(closed)
         };
         // `/a` has `/ab` in Kong, and the route for `/` has it here.
         if let Some(open) = kept.iter().find(takes) {
@@ -224,8 +228,7 @@ fn longer_hosts(table: &Table, notes: &mut Notes) {
                     || covers(&made.route.prefix, &closed.route.prefix);
                 under
                     && (hosts.is_empty() || hosts.iter().any(below))
-                    && common_methods(&made.route.methods, &closed.route.methods).is_some()
-                    && !made.rank.is_surely_before(&closed.rank)
+                    && made.takes_of(closed)
                     && made.lets_more_in_than(closed)
             };
             if let Some(open) = table.kept.iter().find(takes) {

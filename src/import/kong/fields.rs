@@ -116,7 +116,8 @@ impl Check<'_> {
         };
         let protocols = strings(plugin.whole, "protocols");
         let has = |protocol: &str| protocols.iter().any(|own| own == protocol);
-        if has("http") != has("https") {
+        let has_both = has("http") && has("https");
+        if !protocols.is_empty() && !has_both {
             let what = format!(
                 "`protocols: [{}]`: it holds for all requests",
                 protocols.join(", ")

@@ -44,14 +44,14 @@ pub(super) const SERVICE: Known = Known {
     ..NOTHING
 };
 
-/// How a request is matched is said in another place; which regular expression comes first does not
-/// matter, for there are none.
+/// How a request is matched is said in another place.
 pub(super) const ROUTE: Known = Known {
     texts: "paths hosts methods protocols",
     flags: "strip_path preserve_host request_buffering response_buffering",
     lists: "plugins",
-    any: "service headers snis sources destinations expression regex_priority",
+    any: "service headers snis sources destinations expression",
     defaults: &[
+        ("regex_priority", "0"),
         ("path_handling", "\"v0\""),
         ("https_redirect_status_code", "426"),
     ],
@@ -141,7 +141,10 @@ pub(super) const PLUGINS: [(&str, Known); 10] = [
             text: "anonymous",
             texts: "key_names",
             flags: "key_in_header key_in_query key_in_body hide_credentials",
-            defaults: &[("run_on_preflight", "true")],
+            defaults: &[
+                ("run_on_preflight", "true"),
+                ("identity_realms", "[{\"scope\":\"cp\"}]"),
+            ],
             ..NOTHING
         },
     ),
@@ -170,7 +173,7 @@ pub(super) const PLUGINS: [(&str, Known); 10] = [
         Known {
             text: "limit_by policy redis_host redis_username redis_password",
             numbers: "second minute hour day month year redis_port redis_database",
-            flags: "redis_ssl",
+            flags: "redis_ssl redis_ssl_verify",
             tables: "redis",
             defaults: &[
                 ("error_code", "429"),
@@ -179,7 +182,6 @@ pub(super) const PLUGINS: [(&str, Known); 10] = [
                 ("hide_client_headers", "false"),
                 ("sync_rate", "-1"),
                 ("redis_timeout", "2000"),
-                ("redis_ssl_verify", "false"),
             ],
             ..NOTHING
         },
@@ -243,13 +245,12 @@ pub(super) const CHANGES: Known = Known {
 pub(super) const REDIS: Known = Known {
     text: "host username password",
     numbers: "port database",
-    flags: "ssl",
+    flags: "ssl ssl_verify",
     defaults: &[
         ("timeout", "2000"),
         ("connect_timeout", "2000"),
         ("read_timeout", "2000"),
         ("send_timeout", "2000"),
-        ("ssl_verify", "false"),
         ("cluster_max_redirections", "5"),
         ("keepalive_pool_size", "256"),
         ("sentinel_role", "\"master\""),

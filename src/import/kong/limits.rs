@@ -168,6 +168,13 @@ fn redis(config: &Value, place: &str, draft: &mut Draft, notes: &mut Notes) {
         .or_else(|| config.get("redis_ssl"))
         .and_then(Value::as_bool);
     let scheme = if tls == Some(true) { "rediss" } else { "redis" };
+    let verifies = table
+        .get("ssl_verify")
+        .or_else(|| config.get("redis_ssl_verify"));
+    if tls == Some(true) && verifies != Some(&Value::Bool(true)) {
+        let what = "its certificate is verified now, which Kong does with `ssl_verify` alone";
+        notes.differs("Redis", what);
+    }
     let url = format!("\"{scheme}://{user}{host}:{port}{database}\"");
     match draft.redis.first() {
         None => draft.redis.push(("url", url)),

@@ -35,6 +35,8 @@ pub(super) struct Made {
     pub keyed_for: Vec<Vec<String>>,
     /// What the paths begin with that Kong gives to it, not by whole segments.
     pub begins: String,
+    /// Whether Kong's path ends with a slash: it gives it what lies below, and not the path itself.
+    pub is_below_slash: bool,
     pub rank: Rank,
     /// The address of Kong's route: all that is made from it has the same rules.
     pub source: usize,
@@ -151,12 +153,30 @@ impl Made {
         !self.is_as_strict_as(closed) || closed.wants_key && !is_keyed
     }
 
+    /// Whether Kong may give requests under a prefix to it, as far as their path goes.
+    pub(super) fn reaches(&self, prefix: &str) -> bool {
+        prefix.starts_with(&self.begins) || covers(&self.route.prefix, prefix)
+    }
+
     /// Whether there are requests of both that Kong may give to `preferred`, among those under this prefix.
     pub(super) fn may_lose_to(&self, preferred: &Self) -> bool {
         self.source != preferred.source
-            && self.route.prefix.starts_with(&preferred.begins)
+            && preferred.reaches(&self.route.prefix)
             && !self.rank.is_surely_before(&preferred.rank)
             && self.shares_requests(preferred)
+    }
+
+    /// Whether it takes requests here, of paths and hosts that are not in question, that Kong may give to
+    /// `closed`.
+    pub(super) fn takes_of(&self, closed: &Self) -> bool {
+        let common = common_methods(&self.route.methods, &closed.route.methods).is_some();
+        self.takes_head_of(closed) || common && !self.rank.is_surely_before(&closed.rank)
+    }
+
+    /// Whether it takes `HEAD` here as a route for `GET`, which Kong gives to `other`.
+    pub(super) fn takes_head_of(&self, other: &Self) -> bool {
+        let head = ["HEAD".to_owned()];
+        without_head(&self.route) && common_methods(&other.route.methods, &head).is_some()
     }
 
     pub(super) fn shares_requests(&self, other: &Self) -> bool {
@@ -191,8 +211,14 @@ pub(super) fn taker<'m>(
         .map(|made| made.route.prefix.len())
         .max()?;
     let rank = |made: &Made| {
-        let named = method.is_some_and(|method| made.route.methods.iter().any(|own| own == method));
-        let takes = named || made.route.methods.is_empty();
+        let has = |method: &str| made.route.methods.iter().any(|own| own == method);
+        // A route for GET takes HEAD, unless another one names it.
+        let named = match method {
+            Some(method) if has(method) => 2,
+            Some("HEAD") if has("GET") => 1,
+            _ => 0,
+        };
+        let takes = named > 0 || made.route.methods.is_empty();
         takes.then_some((closeness(&made.route, host), named))
     };
     let candidates = all
@@ -219,6 +245,12 @@ fn closeness(route: &Route, host: Option<&str>) -> Option<u8> {
     } else {
         route.hosts.is_empty().then_some(0)
     }
+}
+
+/// Whether a route takes `HEAD` here, as one for `GET`, and not in Kong.
+pub(super) fn without_head(route: &Route) -> bool {
+    let names = |method: &str| route.methods.iter().any(|own| own == method);
+    names("GET") && !names("HEAD")
 }
 
 /// The hosts that two lists have in common, of which an empty one stands for all. A wildcard of Kong's

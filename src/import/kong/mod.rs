@@ -2,6 +2,7 @@
 //! or by reference. A route that would lose a rule of access is left out rather than opened.
 
 mod access;
+mod beyond;
 mod checks;
 mod closed;
 mod differences;
@@ -93,6 +94,8 @@ pub fn kong(source: Source<'_>) -> Result<Imported, ImportError> {
     access::consumers(&document, &plugins, &mut draft, &mut notes);
     let table = routes::routes(&document, &plugins, &mut draft, &mut notes);
     differences::differences(&table.kept, &mut notes);
+    differences::buffering(&document, &mut notes);
+    differences::defaults(&document, &mut notes);
     closed::close(table, &mut draft, &mut notes);
     draft.drop_unused_upstreams();
     let toml = mended(&mut draft, COMMENT, &mut notes);

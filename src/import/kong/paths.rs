@@ -9,6 +9,21 @@ pub(super) fn is_regex(path: &str) -> bool {
     path.contains(['~', '^', '$', '(', '[', '{', '\\', '+', '*', '?', '|'])
 }
 
+/// Whether a path has only what lies below its slash, and not itself.
+pub(super) fn is_below_slash(path: &str) -> bool {
+    path.len() > 1 && path.ends_with('/') && !is_regex(path)
+}
+
+/// What the paths begin with that Kong gives to a route with this path.
+pub(super) fn begins(path: &str, prefix: &str) -> String {
+    let slash = if is_below_slash(path) && prefix != "/" {
+        "/"
+    } else {
+        ""
+    };
+    format!("{prefix}{slash}")
+}
+
 /// A path of Kong's as a prefix here: paths are compared in their canonical form, there as here.
 pub(super) fn prefix(path: &str) -> Result<String, InvalidPrefix> {
     let prefix = match PathPrefix::parse(&canonical(path)) {

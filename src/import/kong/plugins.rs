@@ -49,6 +49,9 @@ const HARMLESS: [&str; 37] = [
     "zipkin",
 ];
 
+/// What a plugin may be for.
+const SCOPES: [&str; 4] = ["service", "route", "consumer", "consumer_group"];
+
 /// Whether a plugin keeps callers out, or may.
 pub(super) fn keeps_out(name: &str, config: &Value) -> bool {
     match name {
@@ -112,6 +115,11 @@ impl<'k> Plugins<'k> {
             document,
             malformed,
         }
+    }
+
+    /// All of the file.
+    pub(super) fn document(&self) -> &'k Value {
+        self.document
     }
 
     /// Whether an entity holds a value of another type than Kong takes.
@@ -210,12 +218,13 @@ impl<'k> Plugins<'k> {
         })
     }
 
-    /// The consumer that anonymous callers are let in as, if that one is not in the file.
-    pub(super) fn unknown_anonymous(&self, plugin: &Plugin<'k>) -> Option<&'k str> {
+    /// The consumer that whoever has no key is let in as: as it is named, and the consumer if it is in
+    /// the file.
+    pub(super) fn anonymous(&self, plugin: &Plugin<'k>) -> Option<(&'k str, Option<&'k Value>)> {
         let reference = anonymous(plugin)?;
         let mut consumers = entries(self.document, "consumers");
-        let is_known = consumers.any(|consumer| refers(reference, consumer));
-        reference.as_str().filter(|_| !is_known)
+        let consumer = consumers.find(|consumer| refers(reference, consumer));
+        Some((reference.as_str()?, consumer))
     }
 
     /// Those of a consumer alone.
@@ -250,9 +259,8 @@ impl<'k> Plugins<'k> {
     }
 
     fn global(&self) -> Vec<Plugin<'k>> {
-        let scopes = ["service", "route", "consumer", "consumer_group"];
         let plugins = entries(self.document, "plugins").filter(|plugin| {
-            scopes
+            SCOPES
                 .iter()
                 .all(|scope| plugin.get(*scope).is_none_or(Value::is_null))
         });
@@ -281,11 +289,18 @@ impl<'k> Plugins<'k> {
             .collect()
     }
 
-    /// Those at the top that hold for a combination, such as a consumer on a route.
-    pub(super) fn combined(&self) -> impl Iterator<Item = &'k str> {
-        entries(self.document, "plugins")
-            .filter(|plugin| is_combined(plugin))
-            .filter_map(|plugin| plugin.get("name")?.as_str())
+    /// Those at the top that hold for a combination, such as a consumer on a route, and for which.
+    pub(super) fn combined(&self) -> impl Iterator<Item = (&'k str, String)> {
+        let combined = entries(self.document, "plugins").filter(|plugin| is_combined(plugin));
+        combined.filter_map(|plugin| {
+            let owners = SCOPES.iter().filter_map(|scope| {
+                let owner = plugin.get(*scope).filter(|owner| !owner.is_null())?;
+                let name = owner.as_str().unwrap_or_else(|| called(owner));
+                Some(format!("the {} {name}", scope.replace('_', " ")))
+            });
+            let owners: Vec<String> = owners.collect();
+            Some((Self::plugin(plugin, "")?.name, owners.join(" and ")))
+        })
     }
 
     fn plugin(plugin: &'k Value, owner: &'k str) -> Option<Plugin<'k>> {
@@ -310,8 +325,7 @@ fn anonymous<'k>(plugin: &Plugin<'k>) -> Option<&'k Value> {
 /// Whether a plugin holds for a combination, such as a consumer on a route, or for a group.
 fn is_combined(plugin: &Value) -> bool {
     let is_set = |scope: &&str| plugin.get(*scope).is_some_and(|value| !value.is_null());
-    let scopes = ["service", "route", "consumer", "consumer_group"];
-    scopes.iter().filter(|scope| is_set(scope)).count() > 1 || is_set(&"consumer_group")
+    SCOPES.iter().filter(|scope| is_set(scope)).count() > 1 || is_set(&"consumer_group")
 }
 
 /// What a plugin is called in notes.

@@ -49,7 +49,7 @@ pub(super) fn check(
         }
     }
     for plugin in plugins.called("key-auth") {
-        if let Some(anonymous) = plugins.unknown_anonymous(&plugin) {
+        if let Some((anonymous, None)) = plugins.anonymous(&plugin) {
             let place = super::plugins::place(&plugin);
             notes.left_out(
                 &place,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::matching::{Made, Rank, refusal_pairs};
-use super::paths::{beginning, is_regex, prefix};
+use super::paths::{beginning, begins, is_below_slash, is_regex, prefix};
 use super::{address, called, strings};
 use crate::import::draft::{Route, list};
 use crate::import::problem_of_route;
@@ -17,7 +17,7 @@ pub(super) fn refusal(route: &Value, path: &str, wants_key: bool) -> Made {
         hosts.clear();
     }
     let (begins, prefix) = match prefix(path) {
-        Ok(prefix) if !is_regex(path) => (prefix.clone(), prefix),
+        Ok(prefix) if !is_regex(path) => (begins(path, &prefix), prefix),
         _ => beginning(path),
     };
     Made {
@@ -32,6 +32,7 @@ pub(super) fn refusal(route: &Value, path: &str, wants_key: bool) -> Made {
         wants_key,
         keyed_for: Vec::new(),
         begins,
+        is_below_slash: is_below_slash(path),
         rank: Rank::of(route, path, is_regex(path)),
         source: address(route),
         is_copy: false,

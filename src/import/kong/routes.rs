@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::access::{acl, ip_restriction};
 use super::matching::{Made, Rank, Table, clash};
-use super::paths::{is_regex, prefix};
+use super::paths::{begins, is_below_slash, is_regex, prefix};
 use super::plugins::{Plugin, Plugins, place};
 use super::refusal::{hosts, is_host, refusal};
 use super::upstreams::upstream;
@@ -19,11 +19,9 @@ pub(super) fn routes(
     draft: &mut Draft,
     notes: &mut Notes,
 ) -> Table {
-    for plugin in plugins.combined() {
-        notes.left_out(
-            plugin,
-            "a plugin for a combination, such as one consumer on one route",
-        );
+    for (plugin, owners) in plugins.combined() {
+        let what = format!("a plugin for {owners}, which has no counterpart");
+        notes.left_out(plugin, what);
     }
     let mut table = Table::default();
     for service in entries(document, "services") {
@@ -333,7 +331,8 @@ fn add(route: &Value, read: &Read, table: &mut Table, notes: &mut Notes) -> Vec<
         };
         let one = Made {
             rank: Rank::of(route, &prefix, false),
-            begins: prefix.clone(),
+            begins: begins(&path, &prefix),
+            is_below_slash: is_below_slash(&path),
             route: Route {
                 prefix,
                 hosts: hosts.clone(),
@@ -352,18 +351,21 @@ fn add(route: &Value, read: &Read, table: &mut Table, notes: &mut Notes) -> Vec<
 fn put(mut one: Made, path: &str, lost: &mut Vec<String>, table: &mut Table, notes: &mut Notes) {
     let other = table
         .kept
-        .iter()
+        .iter_mut()
         .find(|other| clash(&other.route, &one.route));
     if let Some(other) = other {
+        if other.source == one.source {
+            // Of `/a` and `/a/` the wider one.
+            other.is_below_slash &= one.is_below_slash;
+            return;
+        }
         let at = format!("route {}", one.route.name);
         let name = &other.route.name;
         notes.left_out(
             &at,
             format!("`{path}`: the route {name} takes the same requests"),
         );
-        if other.source != one.source {
-            lost.push(path.to_owned());
-        }
+        lost.push(path.to_owned());
         return;
     }
     one.route.name = table.unused_name(&one.route.name);

@@ -2,6 +2,7 @@ use super::*;
 
 mod closed;
 mod good;
+mod listed;
 mod names;
 mod oracle;
 

@@ -155,6 +155,9 @@ pub(super) fn cors(plugin: &Plugin<'_>, route: &mut Route, notes: &mut Notes) {
     if let Some(seconds) = max_age.filter(|seconds| *seconds > 0) {
         pairs.push(("max_age", quoted(&format!("{seconds}s"))));
     }
+    if number(plugin.config, "max_age").is_some_and(|seconds| seconds > 86_400) {
+        notes.differs(&place, "`max_age` is a day: browsers keep it no longer");
+    }
     if flag(plugin.config, "preflight_continue", false) {
         notes.left_out(
             &place,

@@ -226,7 +226,14 @@ fn divisor(one: u64, other: u64) -> u64 {
 
 /// How a target is picked, and which `Host` it gets.
 fn balance(upstream: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes) {
-    let algorithm = text(upstream, "algorithm").unwrap_or("round-robin");
+    let hash_on = text(upstream, "hash_on").filter(|on| *on != "none");
+    // With `hash_on` alone Kong hashes.
+    let default = hash_on.map_or("round-robin", |_| "consistent-hashing");
+    let algorithm = text(upstream, "algorithm").unwrap_or(default);
+    if let Some(on) = hash_on.filter(|_| algorithm != "consistent-hashing") {
+        let what = format!("`hash_on: {on}` has no use with `algorithm: {algorithm}`");
+        notes.differs(place, what);
+    }
     let balance = match algorithm {
         "consistent-hashing" => hash_by(upstream, place, notes).map(|hash_by| {
             own.push(("balance", quoted("hash")));
@@ -261,13 +268,12 @@ fn balance(upstream: &Value, place: &str, own: &mut Vec<Pair>, notes: &mut Notes
 /// What requests for one target have in common.
 fn hash_by(upstream: &Value, place: &str, notes: &mut Notes) -> Option<String> {
     let fallback = text(upstream, "hash_fallback").unwrap_or("none");
-    if !matches!(fallback, "none" | "ip") {
-        notes.differs(
-            place,
-            format!("`hash_fallback: {fallback}`: it is the address"),
-        );
+    let on = text(upstream, "hash_on").unwrap_or("none");
+    if matches!(on, "consumer" | "header" | "cookie") && fallback != "ip" {
+        let what = format!("`hash_fallback` is {fallback}; here it is the address");
+        notes.differs(place, what);
     }
-    match text(upstream, "hash_on").unwrap_or("none") {
+    match on {
         "consumer" => Some("client".to_owned()),
         "ip" => Some("ip".to_owned()),
         "header" => Some(format!(

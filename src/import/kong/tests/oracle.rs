@@ -37,10 +37,11 @@ const RULES: [Rule; 9] = [
 type Matches = fn(&str) -> bool;
 
 /// Paths as Kong writes them, and whether a request's path is one.
-const PATHS: [(&str, Matches); 7] = [
+const PATHS: [(&str, Matches); 8] = [
     ("", |_| true),
     ("/", |path| path.starts_with('/')),
     ("/a", |path| path.starts_with("/a")),
+    ("/a/", |path| path.starts_with("/a/")),
     ("/a/b", |path| path.starts_with("/a/b")),
     ("/a/b/c", |path| path.starts_with("/a/b/c")),
     ("/a-b", |path| path.starts_with("/a-b")),
@@ -152,7 +153,8 @@ fn file(routes: &[KongRoute]) -> String {
 fn some_route() -> impl Strategy<Value = KongRoute> {
     let hosts = vec!["a.test", "b.test", "x.a.test", "*.a.test", "*.x.a.test"];
     let hosts = prop_oneof![2 => Just(Vec::new()), 3 => subsequence(hosts, 1..=2)];
-    let methods = prop_oneof![2 => Just(Vec::new()), 1 => subsequence(vec!["GET", "POST"], 1..=2)];
+    let methods =
+        prop_oneof![2 => Just(Vec::new()), 1 => subsequence(vec!["GET", "HEAD", "POST"], 1..=2)];
     (hosts, methods, 0..PATHS.len(), select(RULES.to_vec())).prop_map(
         |(hosts, methods, path, rule)| KongRoute {
             hosts,
@@ -179,7 +181,7 @@ fn requests() -> impl Iterator<Item = Asked> {
     let all = hosts
         .into_iter()
         .flat_map(move |host| paths.map(|path| (host, path)));
-    let all = all.flat_map(|it| ["GET", "POST", "PUT"].map(|method| (it, method)));
+    let all = all.flat_map(|it| ["GET", "HEAD", "POST", "PUT"].map(|method| (it, method)));
     all.flat_map(move |((host, path), method)| {
         keys.into_iter().flat_map(move |key| {
             [false, true].map(|has_field| Asked {
@@ -193,8 +195,8 @@ fn requests() -> impl Iterator<Item = Asked> {
     })
 }
 
-/// Whether it was listed that Kong closes this by the beginning of a segment, or by a wildcard for
-/// several labels of a host.
+/// Whether it was listed that Kong closes this by the beginning of a segment, by a wildcard for
+/// several labels of a host, or by a path that another one has only below its slash.
 fn is_listed(left_out: &[String], asked: &Asked) -> bool {
     let quoted = |said: &str, before: &str| {
         let (_, rest) = said.split_once(before)?;
@@ -209,7 +211,8 @@ fn is_listed(left_out: &[String], asked: &Asked) -> bool {
             let rest = asked.host.strip_suffix(&*parent);
             rest.is_some_and(|rest| rest.contains('.'))
         });
-        path || host
+        let itself = quoted(said, "requests for `").is_some_and(|prefix| prefix == asked.path);
+        path || host || itself
     })
 }
 
