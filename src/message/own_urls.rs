@@ -11,10 +11,12 @@ use super::sink::FieldSink;
 /// What of an answer is the service's own, and what clients call it.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnUrls<'a> {
-    /// How its paths come about.
-    pub paths: PathMapping<'a>,
-    /// The hosts by which it may name itself: its endpoint's, and the one that it was asked for.
-    pub hosts: [&'a [u8]; 2],
+    /// How its paths come about, where they are not those of clients.
+    pub paths: Option<PathMapping<'a>>,
+    /// The hosts of its endpoints: clients may not reach them, or should not.
+    pub endpoints: &'a [String],
+    /// The host that it was asked for, where a URL with that has to change, too.
+    pub asked: Option<&'a [u8]>,
     /// Whether the service is asked without TLS: then `https` in its URLs is what it wants clients to use.
     pub plain: bool,
     /// The scheme and the host that the client has asked for; without a host, URLs become paths.
@@ -71,8 +73,8 @@ impl OwnUrls<'_> {
             return out.extend_from_slice(url);
         }
         let (public_scheme, public_host) = self.public;
-        // Alone, such a path would name a host.
-        if public_host.is_empty() && matches!(rest, [b'/', b'/' | b'\\', ..]) {
+        // Alone, such a path would name a host; blanks and tabs in it are nothing to browsers.
+        if public_host.is_empty() && matches!(rest, [b'/', b'/' | b'\\' | ..=b' ', ..]) {
             return out.extend_from_slice(url);
         }
         if !public_host.is_empty() {
@@ -86,7 +88,7 @@ impl OwnUrls<'_> {
             out.extend_from_slice(public_host);
         }
         if !rest.starts_with(b"/") {
-            self.paths.put_public(out, b"/");
+            self.put_path(out, b"/");
             return out.extend_from_slice(rest);
         }
         self.put_path_and_query(out, rest);
@@ -95,8 +97,15 @@ impl OwnUrls<'_> {
     fn put_path_and_query(&self, out: &mut Vec<u8>, text: &[u8]) {
         let end = text.iter().position(|b| matches!(b, b'?' | b'#'));
         let (path, rest) = text.split_at(end.unwrap_or(text.len()));
-        self.paths.put_public(out, path);
+        self.put_path(out, path);
         out.extend_from_slice(rest);
+    }
+
+    fn put_path(&self, out: &mut Vec<u8>, path: &[u8]) {
+        match &self.paths {
+            Some(paths) => paths.put_public(out, path),
+            None => out.extend_from_slice(path),
+        }
     }
 
     /// Whether a URL's authority is one of the service's own. A user or a backslash in it is in none.
@@ -107,11 +116,11 @@ impl OwnUrls<'_> {
             b"80"
         };
         let (name, port) = parts(authority, default);
-        let same = |own: &&[u8]| {
+        let same = |own: &[u8]| {
             let (own_name, own_port) = parts(own, default);
             !name.is_empty() && own_name.eq_ignore_ascii_case(name) && own_port == port
         };
-        self.hosts.iter().any(same)
+        self.asked.is_some_and(same) || self.endpoints.iter().any(|own| same(own.as_bytes()))
     }
 
     /// Whether a URL of the service's own sends clients to `https`, whatever they have asked by. With the
@@ -151,6 +160,9 @@ impl OwnUrls<'_> {
     }
 
     fn put_cookie(&self, out: &mut Vec<u8>, value: &[u8]) {
+        let Some(paths) = &self.paths else {
+            return out.extend_from_slice(value);
+        };
         // The browser refuses such a cookie with any other path.
         let name = value.get(..b"__Host-".len());
         if name.is_some_and(|name| name.eq_ignore_ascii_case(b"__Host-")) {
@@ -166,7 +178,7 @@ impl OwnUrls<'_> {
             let path = path.trim_ascii();
             if name_alone.eq_ignore_ascii_case(b"path") && path.starts_with(b"/") {
                 out.extend_from_slice(name);
-                self.paths.put_public_cookie_path(out, path);
+                paths.put_public_cookie_path(out, path);
             } else {
                 out.extend_from_slice(part);
             }
@@ -187,16 +199,19 @@ mod tests {
     use crate::message::fields::fields;
     use crate::message::sink::List;
 
+    const APP: PathMapping<'_> = PathMapping {
+        public: "/app",
+        base: "",
+        inserted: "",
+    };
+
     /// A field of an answer to a request for `https://shop.test/app/...`, which goes to
     /// `10.0.0.1:4002`.
     fn seen(public: &str, line: &str) -> String {
         let own = OwnUrls {
-            paths: PathMapping {
-                public: "/app",
-                base: "",
-                inserted: "",
-            },
-            hosts: [b"10.0.0.1:4002", b"Shop.test"],
+            paths: Some(APP),
+            endpoints: &["10.0.0.1:4002".to_owned(), "10.0.0.2:4002".to_owned()],
+            asked: Some(b"Shop.test"),
             plain: true,
             public: (b"https", public.as_bytes()),
         };
@@ -223,6 +238,7 @@ mod tests {
             ("HTTP://10.0.0.1:4002", "https://shop.test/app/"),
             ("http://10.0.0.1:4002?a", "https://shop.test/app/?a"),
             ("//10.0.0.1:4002/a", "//shop.test/app/a"),
+            ("http://10.0.0.2:4002/a", "https://shop.test/app/a"),
             ("http://shop.test/login", "https://shop.test/app/login"),
             ("https://SHOP.test:443/login", "https://shop.test/app/login"),
             ("http://shop.test:/app/login", "https://shop.test/app/login"),
@@ -238,8 +254,38 @@ mod tests {
             "/app/a"
         );
         // Without a host in front it would name another one.
-        let two_slashes = "http://10.0.0.1:4002//evil.test/";
-        assert_eq!(seen("", &format!("Location: {two_slashes}")), two_slashes);
+        for named in ["//evil.test/", "/\\evil.test", "/\t/evil.test"] {
+            let url = format!("http://10.0.0.1:4002{named}");
+            assert_eq!(seen("", &format!("Location: {url}")), url);
+        }
+    }
+
+    #[test]
+    fn where_paths_are_the_same_only_the_hosts_of_endpoints_change() {
+        let own = OwnUrls {
+            paths: None,
+            endpoints: &["10.0.0.1:4002".to_owned()],
+            asked: None,
+            plain: true,
+            public: (b"https", b"shop.test"),
+        };
+        for (line, public) in [
+            (
+                "Location: http://10.0.0.1:4002/a?b",
+                "https://shop.test/a?b",
+            ),
+            ("Location: http://10.0.0.1:4002", "https://shop.test/"),
+            (
+                "Refresh: 1; url=http://10.0.0.1:4002/a",
+                "1; url=https://shop.test/a",
+            ),
+            ("Location: /a", "/a"),
+            ("Location: http://shop.test/a", "http://shop.test/a"),
+            ("Set-Cookie: id=1; Path=/", "id=1; Path=/"),
+            ("Set-Cookie: id=1;path = /a/", "id=1;path = /a/"),
+        ] {
+            assert_eq!(seen_of(&own, line), public, "{line}");
+        }
     }
 
     /// As Django has it with `SECURE_SSL_REDIRECT`, and Rails with `force_ssl`.
@@ -258,12 +304,9 @@ mod tests {
             (false, "https://10.0.0.1:4002/a", "http://shop.test/app/a"),
         ] {
             let own = OwnUrls {
-                paths: PathMapping {
-                    public: "/app",
-                    base: "",
-                    inserted: "",
-                },
-                hosts: [endpoint.as_bytes(), shop.as_bytes()],
+                paths: Some(APP),
+                endpoints: &[endpoint.to_owned()],
+                asked: Some(shop.as_bytes()),
                 plain,
                 public: (b"http", shop.as_bytes()),
             };

@@ -60,7 +60,7 @@ pub struct Route {
     pub strip_prefix: bool,
     /// What stands in the place of the prefix that is taken off, if anything does.
     pub replacement: Option<PathPrefix>,
-    /// Whether clients have to see the service's own URLs and cookie paths in its answers otherwise.
+    /// Whether the service's own URLs and cookie paths in its answers become those that clients use.
     pub rewrites_redirects: bool,
     /// The longest wait for the head of the answer, from the moment the request is sent.
     pub timeout: Duration,

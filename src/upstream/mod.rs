@@ -84,6 +84,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Where it is. Never empty.
     pub endpoints: Vec<Endpoint>,
+    /// The hosts of its endpoints, with their ports, as URLs have them.
+    pub authorities: Vec<String>,
     /// What the configuration says of it.
     pub rules: Rules,
     /// What the process knows of it.
@@ -93,8 +95,10 @@ pub struct Upstream {
 impl Upstream {
     /// An upstream of which nothing is known yet.
     pub fn new(name: &str, endpoints: Vec<Endpoint>, rules: Rules) -> Self {
+        let authority = |endpoint: &Endpoint| endpoint.url.authority().to_owned();
         Self {
             name: name.into(),
+            authorities: endpoints.iter().map(authority).collect(),
             endpoints,
             rules,
             state: Arc::default(),

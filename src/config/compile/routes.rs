@@ -64,7 +64,7 @@ impl Compiler<'_> {
         check_cost(keys, limits.as_deref().unwrap_or_default(), problems);
         check_prefix(prefix, keys, problems);
         let action = action?;
-        let mut route = Route {
+        let route = Route {
             name: name.into(),
             place: 0,
             hosts: keys.hosts.iter().map(|host| host.0.clone()).collect(),
@@ -94,12 +94,6 @@ impl Compiler<'_> {
             subject: Subject::route(prefix.as_str()),
             prefix: prefix.value.clone(),
         };
-        let mut endpoints = route
-            .upstream()
-            .into_iter()
-            .flat_map(|upstream| &self.upstreams.list[upstream].endpoints);
-        route.rewrites_redirects &= route.host != SentHost::Preserve
-            || endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity());
         Some(route)
     }
 }

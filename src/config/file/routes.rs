@@ -39,8 +39,8 @@ table! {
         /// What replaces the prefix that is removed: with `/v2`, `/api/orders/7` of the route `/api`
         /// arrives as `/v2/orders/7`.
         replace_prefix: Option<PathPrefix>;
-        /// Whether the service's own paths in an answer are rewritten to those that clients use, where
-        /// they differ: in `Location`, `Content-Location`, `Refresh` and the paths of cookies.
+        /// Whether the service's own paths and hosts in an answer are rewritten to those that clients use,
+        /// where they differ: in `Location`, `Content-Location`, `Refresh` and the paths of cookies.
         rewrite_redirects: bool = true;
         /// The `Host` that the service gets: `preserve`, as the client sent it; `endpoint`, as the
         /// endpoint's URL has it; or a name. `X-Forwarded-Host` has the one that the client sent. Absent:

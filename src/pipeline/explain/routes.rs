@@ -60,20 +60,24 @@ pub(super) fn describe_route(
         upstream: route
             .upstream()
             .map(|upstream| snapshot.upstreams[upstream].name.to_string()),
-        changes: changes(route),
+        changes: changes(route, snapshot),
         why: why_won(route, &near),
     });
 }
 
 /// What a route changes on the way, beside the path.
-fn changes(route: &Route) -> Vec<String> {
+fn changes(route: &Route, snapshot: &Snapshot) -> Vec<String> {
     let mut changes = Vec::new();
     match &route.host {
         SentHost::Preserve => {}
         SentHost::Endpoint => changes.push("Host: that of the endpoint".to_owned()),
         SentHost::Name(name) => changes.push(format!("Host: {name}")),
     }
-    if route.rewrites_redirects {
+    let other_paths = route.upstream().is_some_and(|upstream| {
+        let mut endpoints = snapshot.upstreams[upstream].endpoints.iter();
+        endpoints.any(|endpoint| !route.mapping(&endpoint.url.base_path).is_identity())
+    });
+    if route.rewrites_redirects && (other_paths || route.host != SentHost::Preserve) {
         let text = "Location, Content-Location, Refresh and cookie paths: as clients see them";
         changes.push(text.to_owned());
     }

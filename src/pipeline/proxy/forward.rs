@@ -228,16 +228,18 @@ impl<'f, 'r> Forward<'f, 'r> {
         if !self.route.rewrites_redirects || !OwnUrls::are_in(fields) {
             return None;
         }
-        let asked = match self.request.host {
+        let mapping = self.route.mapping(&endpoint.url.base_path);
+        let paths = (!mapping.is_identity()).then_some(mapping);
+        let public = match self.request.host {
             [] => UNKNOWN_HOST,
             host => host,
         };
+        let other = self.other_host(endpoint);
         Some(OwnUrls {
-            paths: self.route.mapping(&endpoint.url.base_path),
-            hosts: [
-                endpoint.url.authority().as_bytes(),
-                self.other_host(endpoint).unwrap_or(asked),
-            ],
+            // With the same host and the same paths, what it calls its own is what clients call it.
+            asked: other.or(paths.is_some().then_some(public)),
+            paths,
+            endpoints: &self.upstream.authorities,
             plain: endpoint.url.scheme == Scheme::Http,
             public: self.request.public_origin(),
         })

@@ -144,69 +144,87 @@ fn an_application_that_redirects_and_sets_cookies_works_under_a_prefix() {
     }
 }
 
-#[test]
-fn what_a_service_names_is_as_the_client_has_asked() {
-    let app = Upstream::start(|peer| {
-        loop {
-            let seen = peer.request()?;
-            let url = seen.fields.one("x-url").unwrap_or_default().to_owned();
-            peer.send(format!(
-                "HTTP/1.1 201 Created\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
-            ))?;
+/// A service behind several routes whose answers have the URL in `Location` that a request names.
+struct Redirecting {
+    gateway: Gateway,
+    /// A URL of the service's own.
+    own: String,
+    _app: Upstream,
+}
+
+impl Redirecting {
+    fn start() -> Self {
+        let app = Upstream::start(|peer| {
+            loop {
+                let seen = peer.request()?;
+                let url = seen.fields.one("x-url").unwrap_or_default().to_owned();
+                peer.send(format!(
+                    "HTTP/1.1 201 Created\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+                ))?;
+            }
+        });
+        let url = app.url();
+        let gateway = Gateway::start(&format!(
+            "[routes]\n\"/app\" = \"{url}\"\n\"/\" = \"{url}\"\n\
+             \"/kept\" = {{ upstream = \"{url}\", strip_prefix = false }}\n\
+             \"/raw\" = {{ upstream = \"{url}\", rewrite_redirects = false }}\n\
+             [server]\ntrusted_proxies = [\"127.0.0.2\"]"
+        ));
+        Self {
+            gateway,
+            own: format!("http://{}/a", app.address()),
+            _app: app,
         }
-    });
-    let (url, address) = (app.url(), app.address());
-    let gateway = Gateway::start(&format!(
-        "[routes]\n\"/app\" = \"{url}\"\n\"/\" = \"{url}\"\n\
-         \"/kept\" = {{ upstream = \"{url}\", strip_prefix = false }}\n\
-         \"/raw\" = {{ upstream = \"{url}\", rewrite_redirects = false }}\n\
-         [server]\ntrusted_proxies = [\"127.0.0.2\"]"
-    ));
-    let asked = |from: &str, path: &str, url: &str, fields: &[(&str, &str)]| {
+    }
+
+    /// What a client sees of a URL.
+    fn seen(&self, from: &str, path: &str, url: &str, fields: &[(&str, &str)]) -> String {
         let mut request = Request::get(path).host("shop.test").field("X-Url", url);
         for (name, value) in fields {
             request = request.field(name, value);
         }
-        let mut client = Client::from(from.parse().expect("an address"), gateway.address());
-        let response = client.ask(&request);
-        response
-            .fields
-            .one("location")
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let own = format!("http://{address}/a");
-    let forwarded = [
-        ("X-Forwarded-Proto", "https"),
-        ("X-Forwarded-Host", "www.test"),
-    ];
+        let from = from.parse().expect("an address");
+        let response = Client::from(from, self.gateway.address()).ask(&request);
+        let location = response.fields.one("location");
+        location.unwrap_or_default().to_owned()
+    }
+}
+
+const FORWARDED: [(&str, &str); 2] = [
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "www.test"),
+];
+
+#[test]
+fn what_a_service_names_is_as_the_client_has_asked() {
+    let service = Redirecting::start();
     each(
         [
             (
                 "127.0.0.1",
                 "/app",
-                own.as_str(),
-                &forwarded[..],
+                service.own.as_str(),
+                &FORWARDED[..],
                 "http://shop.test/app/a",
             ),
             (
                 "127.0.0.2",
                 "/app",
-                &own,
-                &forwarded,
+                &service.own,
+                &FORWARDED,
                 "https://www.test/app/a",
             ),
             (
                 "127.0.0.2",
                 "/app",
                 "http://shop.test/a",
-                &forwarded,
+                &FORWARDED,
                 "https://www.test/app/a",
             ),
             (
                 "127.0.0.2",
                 "/app",
-                &own,
+                &service.own,
                 &[("X-Forwarded-Host", "a b")],
                 "http://shop.test/app/a",
             ),
@@ -222,6 +240,31 @@ fn what_a_service_names_is_as_the_client_has_asked() {
             ("127.0.0.1", "/kept", "/a", &[], "/a"),
             ("127.0.0.1", "/raw", "/a", &[], "/a"),
         ],
-        |(from, path, url, fields, seen)| assert_eq!(asked(from, path, url, fields), *seen),
+        |(from, path, url, fields, seen)| assert_eq!(service.seen(from, path, url, fields), *seen),
+    );
+}
+
+/// Where paths arrive as they came.
+#[test]
+fn the_host_of_an_endpoint_is_nothing_for_clients_on_any_route() {
+    let service = Redirecting::start();
+    let own = service.own.as_str();
+    each(
+        [
+            ("127.0.0.1", "/", own, &[][..], "http://shop.test/a"),
+            ("127.0.0.2", "/", own, &FORWARDED, "https://www.test/a"),
+            ("127.0.0.1", "/kept", own, &[], "http://shop.test/a"),
+            ("127.0.0.1", "/raw", own, &[], own),
+            (
+                "127.0.0.2",
+                "/",
+                "http://shop.test/a",
+                &FORWARDED,
+                "http://shop.test/a",
+            ),
+        ],
+        |(from, path, url, fields, seen)| {
+            assert_eq!(service.seen(from, path, url, fields), *seen);
+        },
     );
 }
