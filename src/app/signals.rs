@@ -12,12 +12,16 @@ pub(super) struct Signals {
     pub reload: Signal,
     pub reopen: Signal,
     pub hand_over: Signal,
+    /// A file has reached the limit of sizes. That somebody listens turns it into an error of the write.
+    _file_size: Signal,
 }
 
 /// The signals that ask the gateway to stop.
 pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
+    /// By which nginx, and what is made to stop it, ends a process in order.
+    quit: Signal,
 }
 
 impl Signals {
@@ -29,10 +33,14 @@ impl Signals {
             stop: Stop {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
+                quit: signal(SignalKind::quit())?,
             },
             reload: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
             hand_over: signal(SignalKind::user_defined2())?,
+            _file_size: signal(SignalKind::from_raw(
+                nix::sys::signal::Signal::SIGXFSZ as i32,
+            ))?,
         })
     }
 
@@ -51,6 +59,7 @@ impl Stop {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

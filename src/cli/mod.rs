@@ -32,8 +32,8 @@ Examples:
   tollgate keys new mobile-app                 make a key for a client
   tollgate completions bash                    complete commands in a shell
 
-Signals: SIGTERM and SIGINT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the access log,
-SIGUSR2 starts the program anew and hands over to it.";
+Signals: SIGTERM, SIGINT and SIGQUIT drain and stop, SIGHUP reloads the file, SIGUSR1 reopens the
+access log, SIGUSR2 starts the program anew and hands over to it.";
 
 const FILE_HELP: &str = "The configuration: TOML, or JSON or YAML in a file that is called so; `-` is standard input \
 [env: TOLLGATE_CONFIG] [default: tollgate.toml]";

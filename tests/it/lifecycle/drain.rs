@@ -12,7 +12,7 @@ use crate::support::{Broken, Client, Ending, Gateway, Gone, Request, Shop, Upstr
 
 #[test]
 fn no_accepted_request_fails_under_load() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let shop = Shop::open();
         let address = shop.gateway.address();
         let (served, counts) = channel();
