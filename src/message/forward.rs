@@ -15,12 +15,12 @@ use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
 use super::key_sources::KeySources;
 use super::known_field::KnownField;
+use super::own_target::DESTINATION;
 use super::protocol::Version;
 use super::sink::{FieldSink, HeadSink, Persistence};
 use crate::words::words;
 
-/// Names under which services are told who calls, by this gateway or by others. What a client sends
-/// under them never reaches a service.
+/// Names under which services are told who calls. What a client sends under them reaches no service.
 const IDENTITY: [&[u8]; 3] = [b"x-client-id", b"x-client-name", b"x-consumer-username"];
 
 /// How names begin under which a proxy that has said who calls passes it on, as Kong does: services that were
@@ -164,6 +164,8 @@ pub struct Forwarding<'a> {
     pub persistence: Persistence,
     /// By which protocol the request came.
     pub version: Version,
+    /// What `Destination` says to the service, where that is not what the client has said.
+    pub destination: Option<&'a [u8]>,
     /// The trace that it belongs to, where the gateway says so; otherwise what came goes on as it is.
     pub trace: Option<ForwardedTrace>,
 }
@@ -202,6 +204,9 @@ pub fn put_request(
                 KnownField::Cookie => put_cookie(sink, field, to.names),
                 KnownField::Referer | KnownField::ClaimedTarget => {
                     put_url(sink, field, to.names);
+                }
+                KnownField::OtherResource if same(field.name, DESTINATION) => {
+                    sink.field(field.name, to.destination.unwrap_or(field.value));
                 }
                 _ => sink.pass(field),
             }

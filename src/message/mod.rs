@@ -24,6 +24,7 @@ pub(crate) mod lenient_servers;
 pub mod mapping;
 pub mod method;
 pub mod own_keys;
+pub mod own_target;
 pub mod own_urls;
 pub mod path;
 #[cfg(test)]

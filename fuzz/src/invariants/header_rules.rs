@@ -127,6 +127,7 @@ pub fn check(input: &[u8]) {
             edit: None,
             persistence: case.persistence,
             version: asked.version,
+            destination: None,
             trace: None,
         },
     );

@@ -49,6 +49,7 @@ fn sent_by<'n>(
         edit: None,
         persistence: Persistence::Stays,
         version: Version::Http11,
+        destination: None,
         trace: None,
     };
     change(&mut to);

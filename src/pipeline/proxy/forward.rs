@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -15,6 +16,7 @@ use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
 use crate::message::method::is_idempotent;
+use crate::message::own_target::{DESTINATION, OwnTarget};
 use crate::message::own_urls::OwnUrls;
 use crate::message::protocol::Scheme;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
@@ -245,6 +247,37 @@ impl<'f, 'r> Forward<'f, 'r> {
         })
     }
 
+    /// Where COPY and MOVE write to as this endpoint calls it, where clients call it otherwise and it is
+    /// this route's.
+    fn destination(&self, endpoint: &Endpoint) -> Option<Vec<u8>> {
+        let (request, fields) = (self.request, &self.request.head.fields);
+        if !fields.has(KnownField::OtherResource) {
+            return None;
+        }
+        let mut named = fields
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case(DESTINATION));
+        // Of several, nobody knows which one counts.
+        let (field, None) = (named.next()?, named.next()) else {
+            return None;
+        };
+        let paths = self.route.mapping(&endpoint.url.base_path);
+        let other_host = self.other_host(endpoint);
+        if paths.is_identity() && other_host.is_none() {
+            return None;
+        }
+        let own = OwnTarget {
+            paths,
+            public: [request.host, request.public_origin().1],
+            service: (endpoint.url.scheme, other_host.unwrap_or(request.host)),
+        };
+        let routes = &self.record.current.snapshot.routes;
+        own.of(field.value, |path| {
+            let found = routes.find(request.host, self.method(), path).route();
+            found.is_some_and(|found| std::ptr::eq(Arc::as_ptr(found), self.route))
+        })
+    }
+
     /// The head that goes to this endpoint.
     pub(super) fn head_for<'h>(
         &'h self,
@@ -272,6 +305,7 @@ impl PutHead for ServiceHead<'_, '_> {
         let (request, route) = (forward.request, forward.route);
         let prefix = route.prefix.as_str();
         let request_id = forward.record.request_id.bytes();
+        let destination = forward.destination(self.endpoint);
         let to = Forwarding {
             names: &forward.record.current.snapshot.access.names,
             peer: *request.peer,
@@ -290,6 +324,7 @@ impl PutHead for ServiceHead<'_, '_> {
                 Persistence::Ends
             },
             version: request.head.version,
+            destination: destination.as_deref(),
             trace: forward.record.forwarded_trace(),
         };
         put_request(

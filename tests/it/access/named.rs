@@ -108,14 +108,94 @@ fn a_caller_comes_to_no_resource_by_naming_it() {
             let response = gateway.ask(&request);
             if code.is_empty() {
                 response.is(200);
+                // As the service calls it.
+                let named = match (name, *named) {
+                    ("Destination" | "destination", "/files/b") => "/srv/files/b",
+                    (_, named) => named,
+                };
                 for seen in upstream.take() {
-                    assert_eq!(seen.fields.one(&name.to_lowercase()), Some(*named));
+                    assert_eq!(seen.fields.one(&name.to_lowercase()), Some(named));
                 }
             } else {
                 assert_eq!(response.json()["code"], *code, "{method} {name}");
                 assert!(upstream.take().is_empty());
             }
         }
+    });
+}
+
+/// To a service that knows nothing of the prefix, or of the name that clients use, `Destination` is what its
+/// own `Host` and path would be.
+#[test]
+fn a_destination_is_named_as_the_service_calls_it() {
+    let upstream = Upstream::echo();
+    let url = upstream.url();
+    let gateway = Gateway::start(&format!(
+        r#"
+[server]
+trusted_proxies = ["127.0.0.1"]
+[[route]]
+prefix = "/dav"
+upstream = "{url}/srv"
+host = "endpoint"
+[[route]]
+prefix = "/dav/other"
+upstream = "{url}"
+[[route]]
+prefix = "/v1"
+upstream = "{url}"
+replace_prefix = "/v2"
+[[route]]
+prefix = "/as-is"
+upstream = "{url}"
+strip_prefix = false
+"#
+    ));
+    let rows = [
+        (
+            "/dav/a",
+            "https://x.test/dav/b%20c",
+            format!("{url}/srv/b%20c"),
+        ),
+        (
+            "/dav/a",
+            "https://public.test/dav/b",
+            format!("{url}/srv/b"),
+        ),
+        ("/dav/a", "/dav/b", "/srv/b".to_owned()),
+        (
+            "/dav/a",
+            "http://x.test/dav/other/b",
+            "http://x.test/dav/other/b".to_owned(),
+        ),
+        (
+            "/dav/a",
+            "http://foreign.test/dav/b",
+            "http://foreign.test/dav/b".to_owned(),
+        ),
+        (
+            "/v1/a",
+            "http://x.test/v1/b",
+            "http://x.test/v2/b".to_owned(),
+        ),
+        (
+            "/v1/a",
+            "http://x.test/dav/b",
+            "http://x.test/dav/b".to_owned(),
+        ),
+        (
+            "/as-is/a",
+            "https://x.test/as-is/b",
+            "https://x.test/as-is/b".to_owned(),
+        ),
+    ];
+    each(rows, |(target, named, seen)| {
+        let request = Request::new("MOVE", target)
+            .host("x.test")
+            .field("x-forwarded-host", "public.test")
+            .field("destination", named);
+        gateway.ask(&request).is(200);
+        assert_eq!(upstream.only().fields.one("destination"), Some(&**seen));
     });
 }
 
