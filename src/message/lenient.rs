@@ -5,6 +5,8 @@
 //!
 //! Everything is lazy: most comparisons end within a few bytes.
 
+use std::iter;
+
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 use smallvec::SmallVec;
@@ -44,29 +46,29 @@ pub fn decode(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterato
 /// space and control characters become blanks, except NUL and [`MARK`](super::escapes::MARK). ASCII letters keep their
 /// case, which comparisons remove.
 pub fn fold(bytes: impl Iterator<Item = u8>, charset: Charset) -> impl Iterator<Item = u8> {
-    let chars = Chars {
-        bytes,
-        ahead: None,
-        charset,
-    };
     Folded {
-        chars: DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(chars),
+        chars: Chars {
+            bytes,
+            ahead: None,
+            charset,
+        },
         ready: SmallVec::new(),
         next: 0,
     }
 }
 
-/// The bytes of a text that [`fold`] folds.
+/// The bytes of a text that [`fold`] folds. Each character is decomposed by itself: what comes next only
+/// decides in which order accents stand, and those are removed. ASCII, of which most paths are and floods can
+/// be, costs no look into the tables of Unicode.
 struct Folded<I> {
-    /// Decomposed.
-    chars: I,
+    chars: Chars<I>,
     /// The bytes of the character before.
     ready: SmallVec<[u8; 16]>,
     /// How many of them have been returned.
     next: usize,
 }
 
-impl<I: Iterator<Item = char>> Iterator for Folded<I> {
+impl<I: Iterator<Item = u8>> Iterator for Folded<I> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
@@ -75,24 +77,17 @@ impl<I: Iterator<Item = char>> Iterator for Folded<I> {
                 self.next += 1;
                 return Some(*byte);
             }
-            self.ready.clear();
-            self.next = 0;
             match self.chars.next()? {
                 c @ ('\0' | '\u{1}' | ' '..='~') => return u8::try_from(c).ok(),
                 '\0'..='\u{9f}' => return Some(b' '),
-                // Accents; but for one, which is small and has a capital.
-                '\u{300}'..='\u{344}' | '\u{346}'..='\u{36f}' => {}
-                // Most of Asia has letters without case; looking that up is what costs most.
-                c
-                @ ('\u{590}'..='\u{109f}' | '\u{1100}'..='\u{139f}' | '\u{2e80}'..='\u{a63f}') => {
-                    self.push(c);
-                }
-                // Lower case first for `ẞ`, whose small letter has the capital `SS`.
                 c => {
-                    let upper = c.to_lowercase().flat_map(char::to_uppercase);
-                    upper
-                        .flat_map(char::to_lowercase)
-                        .for_each(|c| self.push(c));
+                    self.ready.clear();
+                    self.next = 0;
+                    match c {
+                        // Of most of what is written in Asia nothing comes apart.
+                        '\u{4e00}'..='\u{9fff}' => self.push(c),
+                        c => self.decompose(c),
+                    }
                 }
             }
         }
@@ -100,6 +95,28 @@ impl<I: Iterator<Item = char>> Iterator for Folded<I> {
 }
 
 impl<I> Folded<I> {
+    fn decompose(&mut self, c: char) {
+        let parts = DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(iter::once(c));
+        for part in parts {
+            match part {
+                // Accents; but for one, which is small and has a capital.
+                '\u{300}'..='\u{344}' | '\u{346}'..='\u{36f}' => {}
+                // Most of Asia has letters without case; looking that up is what costs most.
+                part @ (..='~'
+                | '\u{590}'..='\u{109f}'
+                | '\u{1100}'..='\u{139f}'
+                | '\u{2e80}'..='\u{a63f}') => self.push(part),
+                // Lower case first for `ẞ`, whose small letter has the capital `SS`.
+                part => {
+                    let upper = part.to_lowercase().flat_map(char::to_uppercase);
+                    upper
+                        .flat_map(char::to_lowercase)
+                        .for_each(|c| self.push(c));
+                }
+            }
+        }
+    }
+
     fn push(&mut self, c: char) {
         if c.is_whitespace() {
             self.ready.push(b' ');
@@ -238,6 +255,23 @@ mod tests {
             if !text.contains('%') {
                 assert_eq!(utf8(&escaped(text)), utf8(text), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn characters_come_apart_one_by_one_as_in_a_text() {
+        let whole = DecomposingNormalizerBorrowed::new_nfkd();
+        for text in [
+            "e\u{323}\u{302}\u{345}x",
+            "\u{1ea5}\u{345}\u{301}\u{5b0}",
+            "\u{ac01}\u{11a8}",
+            "\u{4e2d}\u{309}\u{f900}",
+            "\u{fb2c}\u{5b0}a",
+        ] {
+            let parts: String = whole.normalize_iter(text.chars()).collect();
+            assert_eq!(utf8(text), utf8(&parts), "{text}");
+            let each: String = parts.chars().map(|c| utf8(&c.to_string())).collect();
+            assert_eq!(utf8(text), each, "{text}");
         }
     }
 
