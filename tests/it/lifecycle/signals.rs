@@ -86,6 +86,22 @@ fn a_gateway_that_has_not_started_yet_stops() {
 }
 
 #[test]
+fn a_start_that_waits_for_its_file_says_so() {
+    let mut gateway = begun();
+    let said = "tollgate: the start waits for ";
+    let line = eventually("a line on standard error", || {
+        let text = gateway.log_text();
+        text.contains(said).then_some(text)
+    });
+    assert!(
+        line.contains("tollgate.toml: a pipe is read until"),
+        "{line}"
+    );
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+}
+
+#[test]
 fn a_reload_that_cannot_read_its_file_holds_up_nothing() {
     let upstream = Upstream::echo();
     let mut gateway = begun();
