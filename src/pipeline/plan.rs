@@ -15,7 +15,7 @@ use crate::message::path::RequestPath;
 use crate::message::target::RequestTarget;
 use crate::message::via::has_looped;
 use crate::route::{Action, FixedAnswer, Redirect, Resolved, Route};
-use crate::tls::Fit;
+use crate::tls::{ClientAuthMode, Fit};
 
 use super::addresses::admit_address;
 use super::clock::WallClock;
@@ -212,6 +212,7 @@ fn read_target<'p>(
 fn is_redirected(request: &Request<'_>, snapshot: &Snapshot) -> Result<bool, Rejection> {
     match request.peer.entry {
         Entry::Plain => Ok(false),
+        Entry::Redirecting if came_by_https(request, snapshot) => Ok(false),
         Entry::Redirecting if snapshot.has_https(request.host) => Ok(true),
         Entry::Redirecting => Err(Rejection::NoRoute),
         Entry::Tls(tls) => match snapshot.fit(tls, request.host) {
@@ -220,6 +221,14 @@ fn is_redirected(request: &Request<'_>, snapshot: &Snapshot) -> Result<bool, Rej
             Fit::Outdated => Err(Rejection::Misdirected { outdated: true }),
         },
     }
+}
+
+/// Whether a trusted proxy has ended the client's TLS: sent to `https`, it would come back here. Not where
+/// certificates of clients are required, for which nobody was asked then.
+fn came_by_https(request: &Request<'_>, snapshot: &Snapshot) -> bool {
+    let client_auth = snapshot.tls.as_ref().and_then(|tls| tls.client_auth());
+    let required = client_auth.is_some_and(|it| it.mode() == ClientAuthMode::Required);
+    !required && request.public_origin().0 == b"https"
 }
 
 /// What is to become of a request of this route, unless a limit refuses it.

@@ -44,3 +44,41 @@ fn clients_are_sent_to_the_same_url_with_https() {
     health.is(200);
     assert!(upstream.take().is_empty(), "nothing is served there");
 }
+
+/// A balancer that ends TLS and leads both ports to this one would be sent back for ever.
+#[test]
+fn what_a_trusted_proxy_took_from_tls_is_served() {
+    let (authority, upstream) = (Authority::new(), Upstream::echo());
+    authority.issue("a", &["a.test"]);
+    let required = format!(
+        "[tls.client_auth]\nmode = \"required\"\nca = \"{}\"\n",
+        authority.path("ca.pem").display()
+    );
+    let with = |trusted: &str, client_auth: &str| {
+        Gateway::start(&format!(
+            "listen = [{{ address = \"127.0.0.1:0\", redirect = \"https\" }}, {{ address = \"127.0.0.2:0\", tls = true }}]\n[server]\ntrusted_proxies = [{trusted}]\n{}{client_auth}\n[[route]]\nprefix = \"/\"\nupstream = \"{}\"\n",
+            authority.certificate("a"),
+            upstream.url(),
+        ))
+    };
+    let rows = [
+        ("\"127.0.0.1\"", "", Some("https"), 200),
+        ("\"127.0.0.1\"", "", Some("http"), 308),
+        ("\"127.0.0.1\"", "", None, 308),
+        ("\"10.0.0.1\"", "", Some("https"), 308),
+        // Nobody has asked for a certificate.
+        ("\"127.0.0.1\"", &required, Some("https"), 308),
+    ];
+    each(rows, |(trusted, client_auth, proto, status)| {
+        let mut request = Request::get("/x").host("a.test");
+        if let Some(proto) = proto {
+            request = request.field("x-forwarded-proto", proto);
+        }
+        with(trusted, client_auth).ask(&request).is(*status);
+        let seen = upstream.take();
+        let told = seen
+            .first()
+            .map(|seen| seen.fields.one("x-forwarded-proto"));
+        assert_eq!(told, (*status == 200).then_some(Some("https")));
+    });
+}
