@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Loaded;
 use super::file::KeyKeys;
 use super::lint::SOON;
+use super::source::Span;
 
 /// A client, and where it is written.
 #[derive(Debug, Serialize)]
@@ -44,6 +45,8 @@ pub struct KeyPlace {
     pub within: Within,
     /// Its text; of what has braces, brackets or a header, how it begins.
     pub text: String,
+    /// What the lines of a client begin with that is written in dotted keys: `clients.mobile`.
+    pub dotted: Option<String>,
 }
 
 /// What a new key goes into.
@@ -81,10 +84,12 @@ impl Loaded {
         // Of a table in YAML the place is no more than its beginning.
         let text = self.sources.text_from(span);
         let one = own.and_then(|(_, own)| own.keys.first());
+        let dotted = own.and_then(|(name, _)| self.dotted(name.span));
         match one.filter(|_| within == Within::OneKey) {
             Some(_) if text.starts_with('[') => KeyPlace {
                 within: Within::Tables,
                 text: String::new(),
+                dotted: None,
             },
             Some(key) => {
                 let ends = [
@@ -97,13 +102,23 @@ impl Loaded {
                 KeyPlace {
                     within,
                     text: text[..(end - span.start) as usize].to_owned(),
+                    dotted,
                 }
             }
             None => KeyPlace {
                 within,
                 text: text.split_whitespace().take(2).collect(),
+                dotted,
             },
         }
+    }
+
+    /// The beginning of a line of TOML that goes on with a dot behind a name, and is no header.
+    fn dotted(&self, name: Span) -> Option<String> {
+        let (line, after) = self.sources.line_until(name);
+        let line = line.trim_start();
+        let goes_on = after.trim_start_matches([' ', '\t']).starts_with('.');
+        (goes_on && !line.starts_with('[') && !line.contains('{')).then(|| line.to_owned())
     }
 
     /// All clients in the order of the files, as they are at `now`.

@@ -181,6 +181,13 @@ impl Sources {
         text.get(span.range().start..).unwrap_or_default()
     }
 
+    /// The line of a place up to its end, and what follows.
+    pub(super) fn line_until(&self, span: Span) -> (&str, &str) {
+        let text = &self.get(span.source).text;
+        let (before, after) = text.split_at_checked(span.range().end).unwrap_or_default();
+        (before.rsplit('\n').next().unwrap_or_default(), after)
+    }
+
     /// `file:line:column` of a place.
     pub(super) fn place(&self, span: Span) -> String {
         let source = self.get(span.source);

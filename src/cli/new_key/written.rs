@@ -34,6 +34,7 @@ impl New {
                 "Add the new one, in double brackets as all of several are".to_owned()
             }
             Within::Keys => format!("Add the new one to its `keys`{first}"),
+            _ if self.place.dotted.is_some() => "Add this line beside it".to_owned(),
             _ => format!("Add this to it{first}"),
         };
         format!("{name} stands in {file}, line {line}, with {keys} so far. {what}")
@@ -59,15 +60,23 @@ impl New {
     pub(super) fn to_add(&self) -> String {
         let (name, entry) = (self.quoted(self.client.as_str()), self.entry());
         let in_brackets = self.is_in_brackets();
-        let KeyPlace { within, text } = &self.place;
+        let KeyPlace {
+            within,
+            text,
+            dotted,
+        } = &self.place;
+        let keys = |value: &str| match dotted {
+            Some(client) => format!("{client}.keys = {value}"),
+            None => self.line("keys", value),
+        };
         let mut added = match within {
             Within::Keys if !in_brackets => return format!("- {entry}"),
             Within::Keys => entry,
-            Within::OneKey => return self.line("keys", &format!("[{}, {entry}]", self.old())),
+            Within::OneKey => return keys(&format!("[{}, {entry}]", self.old())),
             Within::Tables => {
                 return format!("[[clients.{name}.keys]]\n{}", self.fields().join("\n"));
             }
-            _ => self.line("keys", &format!("[{entry}]")),
+            _ => keys(&format!("[{entry}]")),
         };
         if self.is_at_end() {
             return format!("[clients.{name}]\n{added}");
@@ -181,6 +190,10 @@ mod tests {
         toml Tables => [[clients.NAME.keys]]\nhash = "OLD"\n@\n[log]
         toml Keys => [clients.NAME]\nkeys = [@]
         toml Keys => [clients.NAME]\nkeys = [\n    @\n    "OLD"\n]
+        toml Client => clients.NAME.groups = "g"\n@\n[log]
+        toml Client => [clients]\nNAME . groups = "g"\n@\n[log]
+        toml OneKey => @clients.NAME.keys = "OLD"@\nclients.NAME.groups = "g"
+        toml Keys => clients.NAME.keys = [@ "OLD"]
         json File => {@}
         json File => {@ "log": {} }
         json Clients => { "clients": {@} }
