@@ -25,9 +25,9 @@ use crate::route::SentHost;
 use super::file::{ClientKeys, File, LimitKeys, LimitsKeys, LogKeys};
 use super::finding::Finding;
 use super::kinds::{Name, Target};
-use super::problems::MOST_SHOWN;
+use super::problems::{MOST_SHOWN, Problems};
 use super::settings::Settings;
-use super::source::{At, Sources, Span};
+use super::source::{At, Span};
 
 /// A key that expires within this time should have a successor by now.
 pub(super) const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -38,7 +38,7 @@ pub(super) fn lint(
     settings: &Settings,
     snapshot: &Snapshot,
     now: Timestamp,
-    sources: &Sources,
+    problems: &Problems,
 ) -> Vec<Finding> {
     let mut lints = Lints(Vec::new());
     protection::protection(file, now, &mut lints);
@@ -60,7 +60,7 @@ pub(super) fn lint(
     traces::traces(file, &mut lints);
     log(file, &mut lints);
     admin::admin(file, &mut lints);
-    lints.show(sources)
+    lints.show(problems)
 }
 
 struct Lints(Vec<(Option<Span>, Finding)>);
@@ -96,13 +96,13 @@ impl Lints {
         }
     }
 
-    fn show(mut self, sources: &Sources) -> Vec<Finding> {
+    fn show(mut self, problems: &Problems) -> Vec<Finding> {
         self.0.sort_by_key(|(span, _)| *span);
         let rest = self.0.split_off(self.0.len().min(MOST_SHOWN));
-        let shown = self
-            .0
-            .into_iter()
-            .map(|(span, lint)| lint.at(span, sources));
+        let shown = self.0.into_iter().map(|(span, mut lint)| {
+            problems.hide(span, &mut lint.message);
+            lint.at(span, &problems.sources)
+        });
         let more = (!rest.is_empty()).then(|| Finding {
             is_passing: rest.iter().all(|(_, lint)| lint.is_passing),
             ..Finding::warning(format!("... and {} more", rest.len()))

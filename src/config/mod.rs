@@ -204,7 +204,7 @@ fn finish(
     let now = Timestamp::now();
     match compile::compile(&file, served, now, &mut problems) {
         Some((settings, snapshot)) if problems.is_empty() => Ok(Loaded {
-            lints: lint::lint(&file, &settings, &snapshot, now, &problems.sources),
+            lints: lint::lint(&file, &settings, &snapshot, now, &problems),
             settings,
             snapshot,
             certificates: CertificateFiles::of(&file, problems.files.take_certificates()),

@@ -19,19 +19,27 @@ pub(super) struct ValueOrigin {
 }
 
 impl ValueOrigin {
-    /// Puts the names of variables in the place of what they hold.
+    /// Puts the names of variables in the place of what they hold, and hides its parts.
     pub(super) fn hide(&self, text: &mut String) {
+        self.hide_whole(text);
+        for (_, value) in &self.variables {
+            for value in spellings(value) {
+                // What to write instead may be a part of it.
+                for part in parts(&value) {
+                    replace(text, part, "...");
+                }
+            }
+        }
+    }
+
+    /// Puts the names of variables in the place of what they hold.
+    pub(super) fn hide_whole(&self, text: &mut String) {
         for (name, value) in &self.variables {
             if value.is_empty() {
                 continue;
             }
             let name = format!("${{{name}}}");
-            let spellings = [
-                value.clone(),
-                value.to_ascii_lowercase(),
-                value.to_ascii_uppercase(),
-            ];
-            for value in spellings {
+            for value in spellings(value) {
                 for quote in ['`', '"'] {
                     replace(
                         text,
@@ -42,13 +50,15 @@ impl ValueOrigin {
                 if value.len() >= LEAST {
                     replace(text, &value, &name);
                 }
-                // What to write instead may be a part of it.
-                for part in parts(&value) {
-                    replace(text, part, "...");
-                }
             }
         }
     }
+}
+
+/// A value as it stands, and in other letters.
+fn spellings(value: &str) -> [String; 3] {
+    let (lower, upper) = (value.to_ascii_lowercase(), value.to_ascii_uppercase());
+    [value.to_owned(), lower, upper]
 }
 
 /// The words of a value that may be what is secret about it.

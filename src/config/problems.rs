@@ -147,6 +147,17 @@ impl Problems {
         });
     }
 
+    /// Hides in a warning about a place what variables hold, wherever they stand.
+    pub(super) fn hide(&self, at: Option<Span>, text: &mut String) {
+        for origin in &self.origins {
+            if at.is_some_and(|at| origin.span.holds(at)) {
+                origin.hide(text);
+            } else {
+                origin.hide_whole(text);
+            }
+        }
+    }
+
     /// Whether a value, or a part of it, comes from the environment.
     pub(super) fn is_from_environment(&self, span: Span) -> bool {
         self.origins.iter().any(|origin| origin.span.holds(span))

@@ -24,6 +24,22 @@ fn secrets_in_a_good_file() {
     assert!(!format!("{loaded:?}").contains("hunter2"));
 }
 
+/// A warning quotes what is odd: a path, a name, a host.
+#[test]
+fn what_variables_hold_is_in_no_warning() {
+    let text = "[[route]]\nprefix = \"/a/${PASSWORD}/:id\"\nupstream = \"http://h/${PASSWORD}/$1\"\nhost = \"${PASSWORD}.test\"\n\
+        [[route]]\nprefix = \"/A/${PASSWORD}-x\"\nupstream = \"http://h\"\n\
+        [access]\nprotected = [\"/b/${PASSWORD}\", \"/a/${PASSWORD}\"]\npublic = [\"/p/${PASSWORD}\"]\n";
+    let said = lints(text);
+    assert!(said.len() > 4, "{said:#?}");
+    assert!(
+        said.iter().all(|lint| !lint.contains("hunter2")),
+        "{said:#?}"
+    );
+    let named = "`/b/${PASSWORD}` is protected, but no route leads there";
+    assert!(said.iter().any(|lint| lint.ends_with(named)), "{said:#?}");
+}
+
 #[test]
 fn secrets_where_they_belong_and_in_variables() {
     for text in [
