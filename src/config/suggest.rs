@@ -66,7 +66,7 @@ const SYNONYMS: [&str; 61] = [
     "try_timeout: per_try_timeout proxy_next_upstream_timeout",
     "max_requests: max_concurrent max_concurrency concurrency max_conns max_pending_requests",
     "tls: ssl https",
-    "certificates: certificate certs",
+    "certificates cert: certificate certs",
     "cert: cert_file certfile ssl_certificate",
     "key: key_file keyfile private_key ssl_certificate_key",
     "ca: ca_file cafile ca_cert ca_certificates trusted_certificate",
@@ -112,9 +112,13 @@ const GENERIC: [&str; 14] = [
     "text", "code",
 ];
 
+const CERT_AND_KEY: &str =
+    "cert key cert_file certfile ssl_certificate key_file keyfile private_key ssl_certificate_key";
+const CERTIFICATES: &str = "what clients are shown stands in `[[tls.certificates]]`, what a service is shown in `[upstreams.NAME.tls]`: `cert` and `key` in both";
+
 /// Words in tables where they have a meaning of their own: how the table's path ends, the words, and what to
 /// say.
-const IN_TABLES: [(&str, &str, &str); 10] = [
+const IN_TABLES: [(&str, &str, &str); 12] = [
     (
         "admin",
         "enabled enable disabled disable off on",
@@ -130,6 +134,8 @@ const IN_TABLES: [(&str, &str, &str); 10] = [
         "headers header add_headers add_header set_headers set_header",
         "`request_headers` and `response_headers` change fields: `request_headers = { set = { NAME = \"VALUE\" } }`",
     ),
+    ("tls", CERT_AND_KEY, CERTIFICATES),
+    ("listen", CERT_AND_KEY, CERTIFICATES),
     ("breaker", "timeout", "did you mean `cool_down`?"),
     ("limits.redis", "timeout", "did you mean `deadline`?"),
     (

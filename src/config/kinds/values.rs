@@ -18,7 +18,7 @@ use crate::config::units;
 use crate::limit::RedisUrl;
 use crate::message::protocol::Scheme;
 use crate::route::RedirectTarget;
-use crate::upstream::EndpointUrl;
+use crate::upstream::{EndpointUrl, InvalidEndpointUrl};
 use crate::words::words;
 
 impl Text for Duration {
@@ -179,13 +179,28 @@ impl Text for EndpointUrl {
                 "there is no HTTP/2 to services: with `http://` they are spoken to in HTTP/1.1"
                     .to_owned()
             }
-            None => error.to_string(),
+            None => match before_pattern(text) {
+                Some(url) if matches!(error, InvalidEndpointUrl::BasePath { .. }) => {
+                    format!("{NO_PATTERNS}: write `{url}`")
+                }
+                _ => error.to_string(),
+            },
         })
     }
 
     fn text(&self) -> String {
         self.to_string()
     }
+}
+
+const NO_PATTERNS: &str =
+    "there are no patterns: what follows the prefix of the route is appended by itself";
+
+/// A URL up to the first segment with what other programs take for a pattern.
+fn before_pattern(url: &str) -> Option<&str> {
+    let (before, _) = url.split_at(url.find(['{', '<'])?);
+    let (right, _) = before.rsplit_once('/')?;
+    EndpointUrl::parse(right).is_ok().then_some(right)
 }
 
 /// The URL that was meant by one whose scheme is miswritten or doubled: `http//host`, `https:/host`,
@@ -225,10 +240,7 @@ impl Text for RedirectTarget {
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.contains(['{', '<', '*']) {
-            return Err(
-                "there are no patterns: what follows the prefix of the route is appended by itself"
-                    .to_owned(),
-            );
+            return Err(NO_PATTERNS.to_owned());
         }
         Self::parse(text).map_err(|error| error.to_string())
     }

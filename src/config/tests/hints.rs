@@ -30,7 +30,11 @@ fn keys_of_other_programs() {
         [cors]\norigins = "*" => this belongs in `[routes.PREFIX]` or in `[route]` or in `[access]`
         [routes]\ndomain = "x" => `hosts` is what it is called here
         [metrics]\nport = 9 => `/metrics` of the admin port
-        [tls]\ncert = "x" => this belongs in `[tls.certificates]`
+        [tls]\ncert = "x" => what clients are shown stands in `[[tls.certificates]]`
+        [tls]\nkey = "x" => what clients are shown stands in `[[tls.certificates]]`
+        [[listen]]\naddress = "127.0.0.1:1"\nkey = "x" => what clients are shown stands in `[[tls.certificates]]`
+        [tls]\ncertificate = "x" => did you mean `certificates`?
+        [upstreams.u]\nendpoints = "http://h"\n[upstreams.u.tls]\ncertificate = "x" => did you mean `cert`?
         ssl_certificate = "x" => `cert` is what it is called here
         http2 = true => there is no HTTP/2 yet
         [tls]\nprotocols = ["TLSv1.2"] => did you mean `min_version`?

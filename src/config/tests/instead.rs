@@ -89,6 +89,8 @@ fn the_text_to_write_is_right() {
         [routes]\n"~/e/\\d+" = "http://h" => write `/e`
         [routes]\n"^/g" = "http://h" => write `/g`
         [routes]\n"/a" = { redirect = "/users/{id}" } => there are no patterns
+        [routes]\n"/a" = "http://h/users/{id}" => appended by itself: write `http://h/users`
+        [upstreams.u]\nendpoints = ["http://h:1/<id>/x"] => appended by itself: write `http://h:1`
         [routes]\n"/a" = { redirect = "/users/:id" } => `:id` is taken literally
         [routes]\n"/a" = { redirect = "https://x.test/$1" } => `$1` is taken literally
         [routes]\n"/a" = { upstream = "http://h", replace_prefix = "/users/:id" } => `:id` is taken literally
