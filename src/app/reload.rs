@@ -107,10 +107,11 @@ impl Reloader {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
+                let why = in_short(&problems);
                 tracing::error!(
                     event = "reload_refused",
                     problems = problems.to_string(),
-                    "not reloaded; what was served is served on"
+                    "not reloaded: {why}; what was served is served on"
                 );
                 gateway.reloads.refused(done, &problems);
                 return Err(problems.files().clone());
@@ -192,4 +193,14 @@ fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
             log_authorities(files, &new);
         }
     }
+}
+/// The first problem, and how many more there are.
+fn in_short(problems: &config::Problems) -> String {
+    let mut findings = problems.findings();
+    let first = findings.next().map(|first| first.to_string());
+    let rest = match findings.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    first.unwrap_or_default() + &rest
 }

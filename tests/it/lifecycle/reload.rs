@@ -109,6 +109,22 @@ fn a_bad_file_changes_nothing_and_is_logged() {
     Shop::still_serves(&mut client);
 }
 
+#[test]
+fn a_refusal_says_why_at_once() {
+    let gateway = Gateway::start("[routes]\n");
+    gateway.rewrite("[routes]\n\"/a\" = \"nowhere\"\n\"/b\" = 7\n");
+    gateway.signal(Signal::HUP);
+    let line = gateway.wait_log("the refusal", |line| line["event"] == "reload_refused");
+    let message = line["message"].as_str().expect("a message");
+    assert!(message.starts_with("not reloaded: "), "{message}");
+    for part in [
+        "tollgate.toml:",
+        " and 1 more; what was served is served on",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
 /// A disk that was full leaves an empty file, which has no problem: all keys would be wrong.
 #[test]
 fn a_named_file_that_is_empty_all_of_a_sudden_changes_nothing() {
