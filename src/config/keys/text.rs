@@ -25,6 +25,8 @@ pub(in crate::config) trait Text: Sized {
     const FOR_NUMBER: Option<&str> = None;
     /// What to say of a list.
     const FOR_LIST: Option<&str> = None;
+    /// What to say of a limit.
+    const FOR_LIMIT: Option<&str> = None;
     /// The regular expression that all of them match.
     const PATTERN: &str = "";
     /// Whether the lines that it stands on are never shown.
@@ -85,6 +87,12 @@ impl<T: Text> Kind for T {
                 Err(Wrong::Text(format!("write \"{instead}\"")))
             }
             (Value::List(_), _) if let Some(text) = T::FOR_LIST => {
+                Err(Wrong::Text(text.to_owned()))
+            }
+            (Value::Table(entries), _)
+                if let Some(text) = T::FOR_LIMIT
+                    && entries.iter().any(|(key, _)| key.value == "requests") =>
+            {
                 Err(Wrong::Text(text.to_owned()))
             }
             _ => Err(Wrong::Kind),

@@ -21,6 +21,9 @@ const NAME: &str = "[A-Za-z0-9._-]{1,128}";
 impl Text for Name {
     const NOUN: &str = "a name";
     const PATTERN: &str = NAME;
+    const FOR_LIMIT: Option<&str> = Some(
+        "a limit has a name, which stands here: write it as `[limits.policies.NAME]` for routes, as `[limits.tiers.NAME]` for clients",
+    );
 
     fn parse(text: &str) -> Result<Self, String> {
         check_name(text).map(|()| Self(text.to_owned()))

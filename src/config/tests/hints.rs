@@ -100,6 +100,9 @@ fn values_that_are_written_otherwise() {
         [limits]\nanonymous = 30 => write `{ requests = 30, per = "1m" }`
         [limits]\ntiers = { a = "9/d" } => write `{ requests = 9, per = "1d" }`
         [limits]\npolicies = { a = "9/day" } => write `{ requests = 9, per = "1d" }`
+        [routes."/a"]\nupstream = "http://h"\nlimits = { requests = 5, per = "1s" } => write it as `[limits.policies.NAME]` for routes
+        [routes."/a"]\nupstream = "http://h"\n[routes."/a".limits]\nrequests = 5\nper = "1s" => write it as `[limits.policies.NAME]` for routes
+        [clients.a.tier]\nrequests = 5\nper = "1s" => as `[limits.tiers.NAME]` for clients
         [limits]\nanonymous = true => write `{ requests = 60, per = "1m" }`
         [limits]\nanonymous = "off" => leave it out, or write `{ requests = 60, per = "1m" }`
         [limits]\nanonymous = { requests = "600", per = "1m" } => write `600`, without quotes
