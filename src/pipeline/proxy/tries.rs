@@ -48,6 +48,8 @@ pub(super) struct Tries<'f, 'r> {
     /// How many of these a connection was looked for in vain while another address of the endpoint had one:
     /// no retry was made for them.
     missed: usize,
+    /// The answer that passes to the client is a failure, and listed as one.
+    passes_failure: bool,
     /// Its place among the requests in flight, where these are counted.
     place: Option<Place>,
 }
@@ -67,6 +69,7 @@ impl<'f, 'r> Tries<'f, 'r> {
             broken: None,
             first_failure: None,
             missed: 0,
+            passes_failure: false,
             place,
         }
     }
@@ -136,6 +139,10 @@ impl<'f, 'r> Tries<'f, 'r> {
                 }
                 _ => {}
             }
+            if self.passes_failure {
+                // It is listed for its status: what follows is the same try.
+                self.forward.record.tries.borrow_mut().pop();
+            }
             self.note(failed, why, error.waited);
         } else if has_left && failed.is_late(error.waited) {
             upstream.was_late(failed, now);
@@ -191,6 +198,11 @@ impl<'f, 'r> Tries<'f, 'r> {
 
     fn log(&self, failed: &Try, reason: Cow<'static, str>, took: Duration) {
         self.forward.record.try_failed(reason.clone());
+        self.list(failed, reason, took);
+    }
+
+    /// Puts a try among those that have failed. If its answer passes, it goes on.
+    fn list(&self, failed: &Try, reason: Cow<'static, str>, took: Duration) {
         self.forward.record.tries.borrow_mut().push(FailedTry {
             endpoint: Rc::clone(&failed.candidate().pool.text),
             reason,
@@ -283,17 +295,35 @@ impl<'f, 'r> Tries<'f, 'r> {
         if let Some(time) = asks_to_be_spared(head) {
             upstream.spare(answered, time.min(LONGEST_SPARED), now);
         }
-        let rules = self.rules()?;
-        let can = rules.statuses.has(status)
-            && forward.is_repeatable(self.kept)
-            && self.kept.len() <= rules.body
-            && !attempt.is_answering();
         let outcome = if is_error {
             RetryOutcome::Failed
         } else {
             RetryOutcome::Ok
         };
         self.note_retry(outcome);
+        let rules = self.rules();
+        let unwelcome = rules.filter(|rules| rules.statuses.has(status));
+        let next = unwelcome.and_then(|rules| self.better_than(answered, attempt, rules));
+        let why = Failure::Status(status);
+        if next.is_some() {
+            self.note(answered, why, attempt.waited(now));
+        } else if is_error || unwelcome.is_some() {
+            self.list(answered, why.word(), attempt.waited(now));
+            self.passes_failure = true;
+        }
+        next
+    }
+
+    /// Where to try next instead of passing on this answer, which `rules` has among those to do so for.
+    fn better_than(
+        &mut self,
+        answered: &Try,
+        attempt: &Attempt<'_, '_>,
+        rules: &RetryRules,
+    ) -> Option<Try> {
+        let can = self.forward.is_repeatable(self.kept)
+            && self.kept.len() <= rules.body
+            && !attempt.is_answering();
         if !can {
             return None;
         }
@@ -301,9 +331,6 @@ impl<'f, 'r> Tries<'f, 'r> {
             .push(Arc::clone(&answered.candidate().pool.address));
         let next = self.another(rules);
         self.tried.pop();
-        if next.is_some() {
-            self.note(answered, Failure::Status(status), attempt.waited(now));
-        }
         next
     }
 

@@ -298,3 +298,57 @@ fn connecting_counts_towards_the_routes_time() {
     assert_eq!(line["attempts"], 2, "{line}");
     assert_eq!(line["tries"][0]["reason"], "no_connection", "{line}");
 }
+
+/// Also the last one, whose answer the client gets.
+#[test]
+fn each_failed_try_is_listed() {
+    let missing = "HTTP/1.1 404 Not Here\r\nContent-Length: 0\r\n\r\n";
+    let broken = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n";
+    let alone = "breaker = \"off\"\nretry = \"off\"";
+    let cases = [
+        ("", "GET", BUSY, 3),
+        (ALWAYS, "GET", BUSY, 3),
+        ("retry = \"off\"", "GET", BUSY, 1),
+        (alone, "GET", BUSY, 1),
+        (alone, "POST", broken, 1),
+        ("", "POST", BUSY, 1),
+        ("", "GET", broken, 1),
+        ("", "GET", missing, 0),
+        ("retry.statuses = 404", "GET", missing, 3),
+        ("retry.statuses = 404", "POST", missing, 1),
+        ("breaker.statuses = 404", "GET", missing, 1),
+        (alone, "GET", missing, 0),
+    ];
+    for (rules, method, answer, failed) in cases {
+        let bad = answering(answer);
+        let gateway = gateway(&[&bad], rules);
+        let answered = gateway.ask(&Request::new(method, "/x"));
+        let line = &gateway.finish()[0];
+        let case = format!("{rules} {method}: {line}");
+        assert_eq!(line["attempts"], failed.max(1), "{case}");
+        let tries = line["tries"].as_array().cloned().unwrap_or_default();
+        assert_eq!(tries.len(), failed, "{case}");
+        let reason = format!("status_{}", answered.status);
+        for one in &tries {
+            assert_eq!(one["reason"], reason, "{case}");
+            assert_eq!(one["endpoint"], bad.address().to_string(), "{case}");
+        }
+    }
+}
+
+/// It is one try that has failed.
+#[test]
+fn an_error_that_breaks_off_is_listed_once() {
+    let bad = failing(|peer| {
+        drop(peer.send("HTTP/1.1 503 Busy\r\nContent-Length: 100\r\n\r\nbusy"));
+    });
+    let gateway = gateway(&[&bad], "retry = \"off\"");
+    let request = Request::get("/x");
+    drop(gateway.connect().send(request.bytes()).ending_of(&request));
+    let line = &gateway.finish()[0];
+    assert_eq!(line["status"], 503, "{line}");
+    assert_eq!(line["code"], "upstream_reset", "{line}");
+    let tries = line["tries"].as_array().expect("a list");
+    assert_eq!(tries.len(), 1, "{line}");
+    assert_eq!(tries[0]["reason"], "reset", "{line}");
+}
