@@ -75,22 +75,15 @@ fn check_paths(endpoints: &[At<EndpointKeys>], problems: &mut Problems) {
     }
 }
 
-/// Refuses endpoints of which none gets requests while all are well.
+/// Refuses endpoints of which none gets requests, and backups of nothing.
 fn check_shares(written: &At<List<EndpointKeys>>, problems: &mut Problems) {
-    let mut others = written.iter().filter(|keys| !*keys.backup);
-    let Some(first) = others.next() else {
+    if written.iter().all(|keys| *keys.backup) {
         let problem = Problem::at(written.span, "all endpoints are backups");
         let help = "leave out `backup` where requests go while all is well";
         problems.add(problem.help(help));
-        return;
-    };
-    if first.weight.0 == 0 && others.all(|keys| keys.weight.0 == 0) {
-        let message = if written.iter().any(|keys| *keys.backup) {
-            "all weights but those of backups are 0"
-        } else {
-            "all weights are 0"
-        };
-        let problem = Problem::at(first.weight.span, message).label("no endpoint gets requests");
+    } else if written.iter().all(|keys| keys.weight.0 == 0) {
+        let span = written[0].weight.span;
+        let problem = Problem::at(span, "all weights are 0").label("no endpoint gets requests");
         problems.add(problem.help("give one a weight of 1 or more"));
     }
 }

@@ -25,7 +25,7 @@ fn endpoints_that_cannot_stand_together() {
         ["http://a/x", "http://b/x", "http://c/y"] => the endpoints of an upstream have one path & here it is `/y` & here it is `/x` & make two upstreams of them
         ["http://a", "http://b/y"] => here it is none
         { url = "http://a", weight = 0 } => all weights are 0 & no endpoint gets requests & a weight of 1 or more
-        [{ url = "http://a", weight = 0 }, { url = "http://b", weight = 0 }, { url = "http://c", backup = true }] => all weights but those of backups are 0
+        [{ url = "http://a", weight = 0 }, { url = "http://b", weight = 0, backup = true }] => all weights are 0 & no endpoint gets requests
         [{ url = "http://a", backup = true }] => all endpoints are backups & leave out `backup`
         // Only what is wrong with the other is known.
         ["ftp://a", { url = "http://b", backup = true }] => only `http://` and `https://` endpoints are supported

@@ -57,6 +57,23 @@ fn a_client_stays_with_its_endpoint() {
     }
 }
 
+/// As once an operator has drained the others.
+#[test]
+fn a_backup_serves_where_the_weights_of_the_others_are_0() {
+    let [primary, backup] = [(); 2].map(|()| Upstream::echo());
+    for balance in ["least-requests", "round-robin", "hash"] {
+        let gateway = Gateway::start(&format!(
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nbalance = \"{balance}\"\nendpoints = [{{ url = \"{}\", weight = 0 }}, {{ url = \"{}\", backup = true }}]",
+            primary.url(),
+            backup.url(),
+        ));
+        for _ in 0..3 {
+            gateway.ask(&Request::get("/x")).is(200);
+        }
+        assert_eq!((primary.take().len(), backup.take().len()), (0, 3));
+    }
+}
+
 #[test]
 fn texts_are_spread() {
     let services = [(); 3].map(|()| Upstream::echo());
