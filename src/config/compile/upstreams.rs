@@ -129,12 +129,11 @@ fn check(
     file: &File,
     problems: &mut Problems,
 ) {
-    if let Some(hash_by) = keys.hash_by.written()
-        && let HashBy::Header(name) = hash_by.value
+    if let HashBy::Header(name) = &*keys.hash_by
         && *name == file.access.client_header.0
     {
         let message = format!("`{name}` is removed from requests");
-        let problem = Problem::at(hash_by.span, message).label("it is `access.client_header`");
+        let problem = Problem::at(keys.hash_by.span, message).label("it is `access.client_header`");
         problems.add(problem.help("write \"client\" for the client's name"));
     }
     health::check(keys, defaults, problems);
@@ -145,9 +144,7 @@ fn rules(keys: &UpstreamRuleKeys) -> Rules {
         balance: match *keys.balance {
             BalanceWord::LeastRequests => Balance::LeastRequests,
             BalanceWord::RoundRobin => Balance::RoundRobin,
-            BalanceWord::Hash => {
-                Balance::Hash(keys.hash_by.value.clone().unwrap_or(HashBy::Client))
-            }
+            BalanceWord::Hash => Balance::Hash(keys.hash_by.value.clone()),
         },
         connect_timeout: *keys.connect_timeout,
         try_timeout: keys.try_timeout.0,

@@ -2,8 +2,9 @@
 
 use super::Lints;
 use crate::config::file::File;
+use crate::config::keys::not_default;
 use crate::config::settings::AdminListen;
-use crate::config::source::{At, Span};
+use crate::config::source::At;
 
 /// Looks at `[admin]`.
 pub(super) fn admin(file: &File, lints: &mut Lints) {
@@ -20,9 +21,9 @@ pub(super) fn admin(file: &File, lints: &mut Lints) {
     ];
     // Health is on both ports.
     if admin.metrics_listen.value == AdminListen::Off {
-        let need = admin.ready_needs.iter().next().map(|need| need.span);
-        let is_written = |span: &Span| *span != Span::NOWHERE;
-        idle.push(("ready_needs", need.filter(is_written)));
+        let mut changed = not_default(&**admin);
+        let needs = changed.find(|(key, _)| *key == "ready_needs");
+        idle.push(("ready_needs", needs.map(|(_, span)| span)));
     }
     for (key, span) in idle {
         if let Some(span) = span {

@@ -270,5 +270,8 @@ fn keys_of_an_admin_port_that_is_off_are_odd() {
     let health = lints(&config("listen = 'off'\nmetrics_listen = '127.0.0.1:9001'"));
     assert_eq!(health.len(), 2, "{health:?}");
     assert!(lints(&config("")).is_empty());
+    let all = "ready_needs = ['certificates', 'limiter', 'upstreams']";
+    let written = format!("[admin]\nlisten = 'off'\n{all}\n[routes]\n'/' = 'http://x'\n");
+    assert!(lints(&written).is_empty());
     assert!(lints("[admin]\nlisten = 'off'\n[routes]\n'/' = 'http://x'\n").is_empty());
 }

@@ -320,7 +320,7 @@ fn a_reload_says_which_rules_changed() {
     for (lines, said) in table(
         r#"
         balance = "round-robin" => `upstreams.u.balance`: least-requests -> round-robin
-        hash_by = "ip" => `upstreams.u.hash_by`: none -> ip
+        hash_by = "ip" => `upstreams.u.hash_by`: client -> ip
         host = "endpoint" => `upstreams.u.host`: preserve -> endpoint
         protocol = "http1" => `upstreams.u.protocol`: auto -> http1
         try_timeout = "1s" => `upstreams.u.try_timeout`: off -> 1s

@@ -139,7 +139,7 @@ fn odd(timeout: &str, lines: &str) -> Vec<String> {
 fn rules_without_effect_are_odd() {
     for (lines, expected) in table(
         r#"
-        hash_by = "client" => tollgate.toml:3:11: `hash_by` has no effect without `balance = "hash"`
+        hash_by = "ip" => tollgate.toml:3:11: `hash_by` has no effect without `balance = "hash"`
         max_waiting = 5 => tollgate.toml:3:15: `max_waiting` has no effect without `max_requests`: no request has to wait
         max_requests = 5\nqueue_timeout = "2s" => tollgate.toml:4:17: `queue_timeout` has no effect without `max_waiting`: no request may wait
         try_timeout = "31s" => tollgate.toml:3:15: `try_timeout` is longer than the `timeout` of the route `/a`, which ends a request after 30s
@@ -190,4 +190,34 @@ fn what_holds_for_all_is_odd_if_nobody_has_use_for_it() {
         said[0].starts_with("tollgate.toml:2:15: `try_timeout` is longer"),
         "{said:?}"
     );
+}
+
+/// What is written though it holds anyway needs nothing else.
+#[test]
+fn defaults_that_are_written_are_not_odd() {
+    let rules = r#"
+        balance = "least-requests"
+        hash_by = "client"
+        host = "preserve"
+        protocol = "auto"
+        connect_timeout = "2s"
+        try_timeout = "off"
+        idle_timeout = "60s"
+        keep = 1024
+        max_requests = "off"
+        max_waiting = 0
+        queue_timeout = "1s"
+        slow_start = "off"
+        proxy_protocol = "off"
+        breaker = { failures = 3, cool_down = "30s", statuses = [502, 503, 504] }
+        retry = { attempts = 2, budget = { percent = 20, per_second = 10 }, body = "64KiB", statuses = [502, 503, 504] }
+        tls = { verify = true }
+    "#;
+    assert_eq!(odd("", rules), [""; 0]);
+    let health = "health = { path = \"/healthz\", interval = \"5s\", timeout = \"2s\", up = 2, down = 3, statuses = \"200-399\", grpc = false }";
+    assert_eq!(odd("", &format!("{rules}\n{health}")), [""; 0]);
+    let defaults = format!(
+        "[upstream_defaults]\n{rules}\nhealth = \"off\"\n[routes]\n\"/a\" = \"http://h\"\n{LIMITS}"
+    );
+    assert_eq!(lints(&defaults), [""; 0]);
 }
