@@ -8,7 +8,8 @@ use crate::upstream::{HashBy, hash};
 
 use super::request::Request;
 
-/// The text that requests for the same endpoint have in common; without one that is the address.
+/// The text that requests for the same endpoint have in common; without one that is the address. An empty
+/// one is none: it would take all those callers to one endpoint.
 pub(super) fn text<'r>(
     by: &HashBy,
     request: &'r Request<'_>,
@@ -18,7 +19,7 @@ pub(super) fn text<'r>(
     match by {
         HashBy::Client => client.map(str::as_bytes),
         HashBy::Ip => None,
-        HashBy::Header(name) => fields.get_all_named(name).next(),
+        HashBy::Header(name) => fields.get_all_named(name).find(|text| !text.is_empty()),
         HashBy::Cookie(name) => cookie(fields, name),
     }
 }
@@ -32,12 +33,13 @@ pub(super) fn hash_of(text: Option<&[u8]>, address: IpAddr) -> u64 {
     }
 }
 
-/// The value of a cookie (RFC 6265 section 4.2.1).
+/// The value of a cookie (RFC 6265 section 4.2.1), unless it is empty.
 fn cookie<'f>(fields: &'f Fields, name: &str) -> Option<&'f [u8]> {
     let lines = fields.get_all(KnownField::Cookie);
     let mut pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
     pairs.find_map(|pair| {
         let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
-        rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
+        let value = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_end);
+        value.filter(|value| !value.is_empty())
     })
 }

@@ -40,7 +40,7 @@ table! {
         balance: BalanceWord = BalanceWord::LeastRequests;
         /// With `balance = "hash"`: what requests for the same endpoint have in common. `client`: the
         /// client's name, for anonymous callers the address. `ip`: the address. `header:NAME` and
-        /// `cookie:NAME`: the value, and the address where there is none.
+        /// `cookie:NAME`: the value, and the address where there is none or it is empty.
         hash_by: HashBy = HashBy::Client;
         /// The `Host` that the service gets, where the route does not say it: `preserve`, as the client
         /// sent it; `endpoint`, as the URL of the endpoint that is picked has it; or a name.

@@ -74,6 +74,33 @@ fn a_backup_serves_where_the_weights_of_the_others_are_0() {
     }
 }
 
+/// One that is empty tells nobody apart: such callers are spread as those without any.
+#[test]
+fn an_empty_text_is_none() {
+    let services = [(); 3].map(|()| Upstream::echo());
+    for (by, field, value) in [
+        ("header:x-tenant", "x-tenant", ""),
+        ("cookie:session", "cookie", "a=b; session=; c=d"),
+        ("cookie:session", "cookie", "session="),
+    ] {
+        let urls = services.each_ref().map(|one| format!("\"{}\"", one.url()));
+        let gateway = Gateway::start(&format!(
+            "[server]\ntrusted_proxies = \"127.0.0.1\"\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nbalance = \"hash\"\nhash_by = \"{by}\"\nendpoints = [{}]",
+            urls.join(", ")
+        ));
+        for last in 0..60 {
+            let from = format!("10.0.0.{last}");
+            let request = Request::get("/x").field("x-forwarded-for", &from);
+            gateway.ask(&request.field(field, value)).is(200);
+        }
+        let counts = services.each_ref().map(|one| one.take().len());
+        assert!(
+            counts.iter().all(|count| *count >= 8),
+            "{value}: {counts:?}"
+        );
+    }
+}
+
 #[test]
 fn texts_are_spread() {
     let services = [(); 3].map(|()| Upstream::echo());
