@@ -71,7 +71,8 @@ table! {
         /// towards the route's `timeout`.
         queue_timeout: Duration = Duration::from_secs(1);
         /// How long a new or recovered endpoint takes to its full share of the requests, which grows step
-        /// by step.
+        /// by step. Not with `balance = "hash"`: what belongs to an endpoint is sent there from the first
+        /// request on.
         slow_start: OrOff<Duration> = OrOff(None);
         /// Whether each connection to the service begins with a PROXY protocol header, of version 1 or 2,
         /// which says where the client's connection comes from and leads to. Such a connection is used for

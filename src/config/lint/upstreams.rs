@@ -20,9 +20,19 @@ pub(super) fn upstreams(file: &File, lints: &mut Lints) {
 
 /// Finds what is of no use to any upstream that takes it: in `upstream_defaults` one is enough.
 fn without_effect(file: &File, lints: &mut Lints) {
-    let own = file.upstreams.good().map(|(_, keys)| &keys.rules);
-    lints.add_unused(own.chain([&*file.upstream_defaults]).flat_map(effects));
+    let own = file.upstreams.good();
+    let own = own.flat_map(|(_, keys)| effects(&keys.rules));
+    let has_urls = has_urls(file);
+    let of_urls = effects(&file.upstream_defaults);
+    let of_urls = of_urls.map(|(span, text, is_used)| (span, text, is_used && has_urls));
+    lints.add_unused(own.chain(of_urls));
     checks_of_none(file, lints);
+}
+
+/// Whether a route has a URL in the place of an upstream's name: `upstream_defaults` are all its rules.
+fn has_urls(file: &File) -> bool {
+    let mut routes = file.good_routes();
+    routes.any(|(_, keys)| matches!(keys.upstream.given(), Some(Target::Url(_))))
 }
 
 /// What is written and needs something else: its place, what to say if that is not there, and whether
@@ -33,6 +43,10 @@ fn effects(rules: &UpstreamRuleKeys) -> impl Iterator<Item = (Span, &'static str
             "hash_by" => (
                 "`hash_by` has no effect without `balance = \"hash\"`",
                 *rules.balance == BalanceWord::Hash,
+            ),
+            "slow_start" => (
+                "`slow_start` has no effect with `balance = \"hash\"`: what belongs to an endpoint is sent there from the first request on",
+                *rules.balance != BalanceWord::Hash,
             ),
             "max_waiting" => (
                 "`max_waiting` has no effect without `max_requests`: no request has to wait",
@@ -53,11 +67,7 @@ fn checks_of_none(file: &File, lints: &mut Lints) {
     let health = &file.upstream_defaults.health;
     let is_checked = |rules: &UpstreamRuleKeys| rules.health.0.is_some();
     let mut own = file.upstreams.good();
-    let mut routes = file.good_routes();
-    if health.0.is_some()
-        && !own.any(|(_, keys)| is_checked(&keys.rules))
-        && !routes.any(|(_, keys)| matches!(keys.upstream.given(), Some(Target::Url(_))))
-    {
+    if health.0.is_some() && !own.any(|(_, keys)| is_checked(&keys.rules)) && !has_urls(file) {
         let text = "nothing is checked: no upstream takes `health` from here";
         lints.add(health.span, text.to_owned());
     }

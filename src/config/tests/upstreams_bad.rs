@@ -140,6 +140,7 @@ fn rules_without_effect_are_odd() {
     for (lines, expected) in table(
         r#"
         hash_by = "ip" => tollgate.toml:3:11: `hash_by` has no effect without `balance = "hash"`
+        balance = "hash"\nslow_start = "9s" => tollgate.toml:4:14: `slow_start` has no effect with `balance = "hash"`: what belongs to an endpoint is sent there from the first request on
         max_waiting = 5 => tollgate.toml:3:15: `max_waiting` has no effect without `max_requests`: no request has to wait
         max_requests = 5\nqueue_timeout = "2s" => tollgate.toml:4:17: `queue_timeout` has no effect without `max_waiting`: no request may wait
         try_timeout = "31s" => tollgate.toml:3:15: `try_timeout` is longer than the `timeout` of the route `/a`, which ends a request after 30s
@@ -155,6 +156,12 @@ fn rules_without_effect_are_odd() {
             "max_requests = \"adaptive\"\nmax_waiting = 5\nqueue_timeout = \"2s\"",
         ),
         ("", "try_timeout = \"30s\"\nconnect_timeout = \"30s\""),
+        (
+            "",
+            "hash_by = \"client\"\nmax_waiting = 0\nqueue_timeout = \"1s\"",
+        ),
+        ("", "slow_start = \"9s\""),
+        ("", "balance = \"hash\"\nslow_start = \"off\""),
         ("timeout = \"1s\"", ""),
         ("timeout = \"1m\"", "try_timeout = \"31s\""),
         ("", "health = { interval = \"1s\" }"),
@@ -177,6 +184,16 @@ fn what_holds_for_all_is_odd_if_nobody_has_use_for_it() {
         ["tollgate.toml:2:11: `hash_by` has no effect without `balance = \"hash\"`"]
     );
     assert_eq!(with(hash, "balance = \"hash\"", "u"), [""; 0]);
+    let slow = "slow_start = \"9s\"";
+    let said = with(slow, "balance = \"hash\"", "u");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("tollgate.toml:2:14: `slow_start` has no effect"),
+        "{said:?}"
+    );
+    assert_eq!(with(slow, "balance = \"hash\"", "http://h"), [""; 0]);
+    let other = "balance = \"hash\"\n[upstreams.v]\nendpoints = \"http://v\"\n[[route]]\nprefix = \"/v\"\nupstream = \"v\"";
+    assert_eq!(with(slow, other, "u"), [""; 0]);
     let off = "health = \"off\"";
     assert_eq!(
         with("health = {}", off, "u"),
