@@ -63,7 +63,7 @@ impl<T: Text> Kind for T {
         if let [first @ .., last] = &T::words().iter().map(quoted).collect::<Vec<_>>()[..] {
             let or = if first.is_empty() { "" } else { " or " };
             let takes = format!("{}{or}{last}", first.join(", "));
-            let schema = json!({ "anyOf": [{ "enum": T::words() }, { "pattern": r"\$\{" }] });
+            let schema = json!({ "anyOf": [{ "enum": T::words() }, { "type": "string", "pattern": r"\$\{" }] });
             return Form::new(takes, schema);
         }
         let takes = match T::EXAMPLE {

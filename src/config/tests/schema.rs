@@ -60,6 +60,11 @@ fn what_the_reader_refuses_is_not_valid() {
         "[clients.a]\nkeys = ['secret']",
         "[upstreams.a]\nendpoints = { url = 'http://x', weight = -1 }",
         "[upstreams.a]\nendpoints = 'http://x'\nbalance = 'random'",
+        "[upstreams.a]\nendpoints = 'http://x'\nbalance = 5",
+        "[upstreams.a]\nendpoints = 'http://x'\nprotocol = false",
+        "[upstreams.a]\nendpoints = 'http://x'\nproxy_protocol = true",
+        "[log]\nlevel = 3",
+        "[log]\nfields = [1]",
         "[upstreams.a]\nendpoints = 'http://x'\nhash_by = 'header:a b'",
         "[upstreams.a]\nendpoints = 'http://x'\nmax_requests = 'auto'",
         "[upstreams.a]\nendpoints = 'http://x'\nretry = 'on'",
@@ -72,6 +77,23 @@ fn what_the_reader_refuses_is_not_valid() {
         assert!(read(text).is_err(), "{text}");
         assert!(!errors(text).is_empty(), "{text}");
     }
+}
+
+/// A pattern says nothing of what is no string.
+#[test]
+fn patterns_are_for_strings_alone() {
+    fn look(schema: &Json, of_names: bool) {
+        if schema.get("pattern").is_some() && !of_names {
+            assert_eq!(schema["type"], "string", "{schema}");
+        }
+        for (word, part) in schema.as_object().into_iter().flatten() {
+            look(part, word == "propertyNames");
+        }
+        for part in schema.as_array().into_iter().flatten() {
+            look(part, of_names);
+        }
+    }
+    look(&schema(), false);
 }
 
 #[test]
