@@ -138,7 +138,7 @@ impl Reloader {
         // Where TLS is spoken is changed by a restart: until then there is a certificate to show.
         snapshot.tls = snapshot.tls.or_else(|| served.clone());
         snapshot.join_acme(&gateway.acme);
-        gateway.metrics.keep(names(&snapshot));
+        gateway.metrics.keep(names(&snapshot, Some(&before)));
         gateway.traces.apply(snapshot.traces.as_ref());
         let snapshot = Arc::new(snapshot);
         gateway.snapshots.send_replace(Arc::clone(&snapshot));

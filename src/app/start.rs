@@ -61,7 +61,7 @@ impl Started {
         registry.join(&mut snapshot.upstreams);
         let acme = Arc::new(Acme::new(settings.redis.clone()));
         snapshot.join_acme(&acme);
-        metrics.keep(names(&snapshot));
+        metrics.keep(names(&snapshot, None));
         metrics.note_reload(ReloadOutcome::Ok, now_ms());
         let traces = Arc::new(Traces::new(Arc::clone(&metrics.dropped.spans)));
         traces.apply(snapshot.traces.as_ref());

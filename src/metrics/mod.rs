@@ -92,6 +92,10 @@ pub struct Names {
     pub policies: BTreeSet<Arc<str>>,
     /// Of upstreams.
     pub upstreams: BTreeSet<Arc<str>>,
+    /// Of endpoints, as far as their addresses are known.
+    pub endpoints: BTreeSet<EndpointName>,
+    /// The same of the configuration before it.
+    pub endpoints_before: BTreeSet<EndpointName>,
 }
 
 impl Metrics {
@@ -127,6 +131,8 @@ impl Metrics {
         self.clients.keep(names.clients);
         self.policies.keep(names.policies);
         self.upstreams.keep(names.upstreams);
+        self.endpoints
+            .remove(&names.endpoints_before, &names.endpoints);
     }
 
     /// Notes what came of a reload, or of the start. Called by one thread at a time.

@@ -1,6 +1,7 @@
 //! Rows by name: each worker has one of its own for each route, client and so on that it has met, and a
-//! reader adds them up. What a reload takes away is shown once more, and then forgotten; what nobody holds any
-//! more, too, or after a while if nobody collects metrics.
+//! reader adds them up. What a reload takes away is shown once more, and then forgotten, or hidden as long as
+//! somebody holds it; what nobody holds any more is shown once more, too, or forgotten after a while if nobody
+//! collects metrics.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,18 @@ struct Entry<R: Row> {
     before: Option<Arc<R::Totals>>,
     /// Since when it is not in the configuration any more, or nobody holds it.
     gone: Option<Instant>,
+    /// Of any names: whether a reload has taken it away.
+    removed: Removed,
+}
+
+/// What a reload has done to an entry that a worker may still hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removed {
+    No,
+    /// It is to be shown once more.
+    Unshown,
+    /// Nobody sees it. If it comes back before all have let go of it, it goes on.
+    Shown,
 }
 
 impl<R: Row> Default for Entry<R> {
@@ -46,6 +59,7 @@ impl<R: Row> Default for Entry<R> {
             rows: Vec::new(),
             before: None,
             gone: None,
+            removed: Removed::No,
         }
     }
 }
@@ -149,6 +163,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         let entry = entries.entry(name).or_default();
         if is_known {
             entry.gone = None;
+            entry.removed = Removed::No;
         }
         if let Some((_, row)) = entry.rows.iter().find(|(of, _)| *of == worker) {
             return Arc::clone(row);
@@ -172,12 +187,27 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
         state.known = Some(names);
     }
 
+    /// The same where there may be any names: the configuration has had some, of which it has some now. The
+    /// others may still be held.
+    pub(super) fn remove(&self, had: &BTreeSet<K>, has: &BTreeSet<K>) {
+        for (name, entry) in &mut lock(&self.0).entries {
+            if has.contains(name) {
+                entry.removed = Removed::No;
+            } else if had.contains(name) && entry.removed == Removed::No {
+                entry.removed = Removed::Unshown;
+            }
+        }
+    }
+
     /// Notes that everything has been shown: what is gone need not be shown again.
     pub(super) fn shown(&self) {
         let mut state = lock(&self.0);
         let (of_any, now) = (state.known.is_none(), Instant::now());
         state.entries.retain(|_, entry| {
-            let was_gone = entry.gone.is_some();
+            let was_gone = entry.gone.is_some() || entry.removed != Removed::No;
+            if entry.removed == Removed::Unshown {
+                entry.removed = Removed::Shown;
+            }
             if of_any {
                 entry.note_holders(now);
             }
@@ -211,12 +241,13 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
     {
         let state = lock(&self.0);
         let (name, entry) = state.entries.get_key_value(name)?;
-        Some(Taken::of(name, entry))
+        (entry.removed != Removed::Shown).then(|| Taken::of(name, entry))
     }
 
     /// Shows the rows of each name of the configuration in force.
     pub(super) fn visit(&self, mut visit: impl FnMut(&K, &[(usize, Arc<R>)])) {
-        for it in self.take(|entry| entry.gone.is_none()) {
+        let is_in_force = |entry: &Entry<R>| entry.gone.is_none() && entry.removed == Removed::No;
+        for it in self.take(is_in_force) {
             visit(&it.name, &it.rows);
         }
     }
@@ -229,7 +260,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// All of them by name, for a reader that adds them up itself.
     pub(super) fn take_all(&self) -> Vec<Taken<K, R>> {
-        self.take(|_| true)
+        self.take(|entry| entry.removed != Removed::Shown)
     }
 
     fn take(&self, wanted: impl Fn(&Entry<R>) -> bool) -> Vec<Taken<K, R>> {
@@ -305,6 +336,31 @@ mod tests {
         assert_eq!(rows.read(), [("a", 0)].into());
         rows.shown();
         assert_eq!(rows.read(), [].into());
+    }
+
+    #[test]
+    fn of_any_names_a_reload_takes_those_away_that_are_held() {
+        let rows = Rows::<_, Counter>::of_any();
+        let held = rows.row(0, "a");
+        rows.row(0, "b");
+        rows.row(0, "of DNS").add(1);
+        let (none, both) = (names(&[]), names(&["a", "b"]));
+        rows.remove(&both, &none);
+        held.add(1);
+        assert_eq!(rows.read(), [("a", 1), ("b", 0), ("of DNS", 1)].into());
+        rows.shown();
+        rows.remove(&both, &none);
+        assert_eq!(rows.read(), [("of DNS", 1)].into(), "once more");
+        rows.shown();
+        assert_eq!(rows.read_one("a"), None);
+        // It comes back before its worker has heard of anything, and the worker counts where it did.
+        held.add(1);
+        rows.remove(&none, &both);
+        assert_eq!(rows.read(), [("a", 2)].into());
+        rows.remove(&both, &none);
+        rows.shown();
+        assert!(Arc::ptr_eq(&held, &rows.row(0, "a")));
+        assert_eq!(rows.read(), [("a", 2)].into());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use crate::client::Client;
 use crate::limit::{Decision, Policy, Source};
 use crate::metrics::{
-    ClientOutcome, MOST_CLIENTS, Names, OTHER_CLIENTS, Outcomes, PolicyOutcome, RouteRow,
-    WorkerMetrics,
+    ClientOutcome, EndpointName, MOST_CLIENTS, Names, OTHER_CLIENTS, Outcomes, PolicyOutcome,
+    RouteRow, WorkerMetrics,
 };
 use crate::route::Route;
+use crate::upstream::{Endpoint, Upstream};
 
 use super::snapshot::Snapshot;
 
@@ -94,13 +95,15 @@ impl Measured {
 }
 
 /// The names of what is counted under a configuration.
-pub fn names(snapshot: &Snapshot) -> Names {
+pub fn names(snapshot: &Snapshot, before: Option<&Snapshot>) -> Names {
     let routes = snapshot.routes.routes().iter();
     let routes = routes.map(|route| Arc::clone(&route.name));
     let clients = snapshot.access.clients.iter().take(MOST_CLIENTS);
     let clients = clients.map(|client| client.name.as_str().into());
     let policies = snapshot.limits.all.iter();
     let upstreams = snapshot.upstreams.iter();
+    // Those before first: an address that a name gets meanwhile has not been removed.
+    let endpoints_before = before.map(endpoints).unwrap_or_default();
     Names {
         routes: routes.chain(["".into()]).collect(),
         clients: clients
@@ -108,5 +111,20 @@ pub fn names(snapshot: &Snapshot) -> Names {
             .collect::<BTreeSet<_>>(),
         policies: policies.map(|policy| Arc::clone(&policy.name)).collect(),
         upstreams: upstreams.map(|one| Arc::clone(&one.name)).collect(),
+        endpoints: endpoints(snapshot),
+        endpoints_before,
     }
+}
+
+fn endpoints(snapshot: &Snapshot) -> BTreeSet<EndpointName> {
+    let of_upstream = |upstream: &Arc<Upstream>| {
+        let name = Arc::clone(&upstream.name);
+        let sockets = upstream.endpoints.iter().flat_map(Endpoint::sockets);
+        let sockets: Vec<_> = sockets.collect();
+        sockets.into_iter().map(move |socket| EndpointName {
+            upstream: Arc::clone(&name),
+            address: socket.to_string().into(),
+        })
+    };
+    snapshot.upstreams.iter().flat_map(of_upstream).collect()
 }

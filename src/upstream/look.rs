@@ -99,6 +99,11 @@ impl Endpoint {
         self.weight > 0 && !self.state.is_drained()
     }
 
+    /// All addresses that it is known to have.
+    pub fn sockets(&self) -> Vec<SocketAddr> {
+        self.state.sockets()
+    }
+
     /// Drains it, or lets it take requests again; what is in flight goes on. Says whether that is a change.
     pub fn set_drained(&self, drained: bool) -> bool {
         self.state.set_drained(drained.then(Instant::now))

@@ -83,6 +83,12 @@ impl EndpointState {
             .collect()
     }
 
+    /// All addresses, also those that no requests are spread over.
+    pub(super) fn sockets(&self) -> Vec<SocketAddr> {
+        let addresses = self.addresses.borrow();
+        addresses.iter().map(|address| address.socket).collect()
+    }
+
     /// Whether requests are spread over an address.
     pub(super) fn uses(&self, address: &Arc<Address>) -> bool {
         let addresses = self.addresses.borrow();

@@ -15,6 +15,7 @@ fn metrics() -> Arc<Metrics> {
         clients: name(),
         policies: name(),
         upstreams: name(),
+        ..Names::default()
     });
     metrics
 }

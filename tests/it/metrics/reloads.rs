@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
-use crate::support::{Gateway, Request, Upstream, with_admin};
+use crate::support::{Gateway, Request, Scrape, Upstream, eventually, with_admin};
 
 use super::{counted, start};
 
@@ -78,6 +78,56 @@ fn what_is_removed_is_gone_by_the_second_scrape() {
     assert_eq!(counted(&gateway, 1.0).get(series), 1.0);
 }
 
+/// What they have counted is. How they are, nobody knows any more.
+#[test]
+fn endpoints_that_are_removed_are_gone_by_the_second_scrape() {
+    let services = [(); 3].map(|()| Upstream::echo());
+    let [kept, less, gone] = services.each_ref().map(Upstream::url);
+    let both =
+        format!("[upstreams.up]\nendpoints = [\"{kept}\", \"{less}\"]\nbalance = \"round-robin\"");
+    let config =
+        |routes: &str, upstream: &str| format!("[routes]\n\"/up\" = \"up\"\n{routes}\n{upstream}");
+    let gateway = start(&config(&format!("\"/gone\" = \"{gone}\""), &both));
+    let mut client = gateway.connect();
+    client.ask(&Request::get("/gone")).is(200);
+    let removed = [&services[1], &services[2]];
+    let endpoints = removed.map(|one| format!("endpoint=\"{}\"", one.address()));
+    let tries = |scrape: &Scrape, endpoint: &str| {
+        scrape.sum("tollgate_upstream_requests_total", &[endpoint])
+    };
+    let before = eventually("both to be counted", || {
+        if services[1].connections() == 0 {
+            client.ask(&Request::get("/up")).is(200);
+        }
+        let scrape = gateway.scrape();
+        let are_counted = endpoints.iter().all(|one| tries(&scrape, one) > 0.0);
+        are_counted.then_some(scrape)
+    });
+    let one = format!("[upstreams.up]\nendpoints = \"{kept}\"");
+    reload(&gateway, &config("", &one));
+    let [first, second] = [(); 2].map(|()| gateway.scrape());
+    for endpoint in &endpoints {
+        let of = |scrape: &Scrape, name: &str| {
+            let series = scrape.0.iter();
+            let series = series.filter(|(it, _)| it.starts_with(name) && it.contains(endpoint));
+            series
+                .map(|(it, value)| (it.clone(), *value))
+                .collect::<Vec<_>>()
+        };
+        let counted = of(&before, "tollgate_upstream_requests_total");
+        assert_eq!(counted.len(), 1, "{before:?}");
+        assert_eq!(of(&before, "").len(), 3, "{before:?}");
+        assert_eq!(of(&first, ""), counted, "once more");
+        assert_eq!(of(&second, ""), [], "gone");
+    }
+    // It comes back, and counts on.
+    reload(&gateway, &config("", &both));
+    eventually("it to be counted", || {
+        client.ask(&Request::get("/up")).is(200);
+        (tries(&gateway.scrape(), &endpoints[0]) > 0.0).then_some(())
+    });
+}
+
 #[test]
 fn a_refused_reload_is_counted() {
     let service = Upstream::echo();
@@ -90,7 +140,7 @@ fn a_refused_reload_is_counted() {
         let message = line["message"].as_str();
         message.is_some_and(|text| text.starts_with("not reloaded"))
     });
-    let after = crate::support::eventually("the refusal to be counted", || {
+    let after = eventually("the refusal to be counted", || {
         let scrape = gateway.scrape();
         let refused = scrape.get("tollgate_config_reloads_total{outcome=\"refused\"}");
         (refused == 1.0).then_some(scrape)
