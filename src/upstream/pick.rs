@@ -312,8 +312,9 @@ impl Upstream {
     /// The endpoint that a text of this hash belongs to while all are well. None where that depends on
     /// what a name resolves to.
     pub fn hashed(&self, hash: u64) -> Option<&Endpoint> {
-        let takes_any = |one: &&Endpoint| one.takes_requests() && !one.backup;
-        let all: Vec<&Endpoint> = self.endpoints.iter().filter(takes_any).collect();
+        let taking = self.endpoints.iter().filter(|one| one.takes_requests());
+        let (backups, others): (Vec<&Endpoint>, Vec<_>) = taking.partition(|one| one.backup);
+        let all = if others.is_empty() { &backups } else { &others };
         let drawn = all.iter().map(|one| {
             let address = SocketAddr::new(one.url.host.parse().ok()?, one.url.port);
             #[expect(clippy::cast_precision_loss, reason = "weights are small")]
@@ -321,7 +322,7 @@ impl Upstream {
             Some((text_hash(address.to_string().as_bytes()), weight))
         });
         let drawn: Vec<(u64, f32)> = drawn.collect::<Option<_>>()?;
-        if drawn.len() > FEW {
+        if drawn.len() > FEW && !others.is_empty() {
             return all.get(Table::fill(&drawn).get(hash, 0)).copied();
         }
         let lots = drawn.iter().map(|(id, weight)| lot(hash, *id, *weight));

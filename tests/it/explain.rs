@@ -256,6 +256,55 @@ fn it_says_which_of_several_endpoints_may_be_asked() {
 }
 
 #[test]
+fn it_says_why_no_other_endpoint_may_be_asked() {
+    let off = "{ url = \"http://off\", weight = 0 }";
+    let [one, two] =
+        ["one", "two"].map(|name| format!("{{ url = \"http://{name}\", backup = true }}"));
+    for (endpoints, picks) in [
+        (
+            format!("\"http://a\", {off}"),
+            "http://a:80: the other takes nothing new",
+        ),
+        (
+            format!("\"http://a\", {one}"),
+            "http://a:80: the other is a backup",
+        ),
+        (
+            format!("\"http://a\", {one}, {two}"),
+            "http://a:80: the others are backups",
+        ),
+        (
+            format!("\"http://a\", {off}, {one}"),
+            "http://a:80: the others are backups, or take nothing new",
+        ),
+        (
+            format!("{off}, {one}"),
+            "http://one:80, a backup: the other takes nothing new",
+        ),
+    ] {
+        let text =
+            format!("[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [{endpoints}]\n");
+        let dir = folder_with(&text);
+        let file = dir.path().join("tollgate.toml");
+        let file = file.to_str().expect("a path in UTF-8");
+        let done = tollgate(&["explain", "GET", "/a/1", "-c", file]);
+        let expected = format!("\npicks       {picks}\n");
+        assert!(done.stdout.ends_with(&expected), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn it_says_by_which_of_two_backups_a_text_is_served() {
+    let text = "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nbalance = \"hash\"\nendpoints = [{ url = \"http://10.0.0.1\", weight = 0 }, { url = \"http://10.0.0.2\", backup = true }, { url = \"http://10.0.0.3\", backup = true }]\n";
+    let dir = folder_with(text);
+    let file = dir.path().join("tollgate.toml");
+    let file = file.to_str().expect("a path in UTF-8");
+    let done = tollgate(&["explain", "GET", "/a/1", "-c", file]);
+    let end = " by hash of the address 127.0.0.1\n";
+    assert!(done.stdout.ends_with(end), "{}", done.stdout);
+}
+
+#[test]
 fn it_says_as_whose_a_connection_is_announced() {
     let text = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[routes]\n\"/a\" = \"http://a\"\n[upstream_defaults]\nproxy_protocol = \"v2\"\n";
     let dir = folder_with(text);

@@ -82,13 +82,12 @@ fn pick<'a>(
 ) -> (Option<&'a Endpoint>, Option<String>) {
     if let [only] = outlook.endpoints[..] {
         let why = if outlook.is_probe {
-            ": this finds out whether it can be used again"
+            ": this finds out whether it can be used again".to_owned()
         } else if upstream.endpoints.len() == 1 {
             return (Some(only), None);
-        } else if only.backup {
-            ", a backup: the others take nothing new"
         } else {
-            ": the others are backups, or take nothing new"
+            let backup = if only.backup { ", a backup" } else { "" };
+            format!("{backup}: {}", why_no_other(upstream, only))
         };
         return (Some(only), Some(format!("{}{why}", only.url)));
     }
@@ -108,6 +107,42 @@ fn pick<'a>(
         Balance::Hash(by) => by_hash(by, upstream, outlook, request, client),
     };
     (picked, Some(why))
+}
+
+/// Why a request cannot go to any other endpoint than this one.
+fn why_no_other(upstream: &Upstream, only: &Endpoint) -> String {
+    let others = upstream.endpoints.iter();
+    let others: Vec<_> = others.filter(|one| !std::ptr::eq(*one, only)).collect();
+    let takes = |one: &Endpoint| one.takes_requests();
+    let is_spare = |one: &Endpoint| one.backup && !only.backup;
+    let is_any = |is: &dyn Fn(&Endpoint) -> bool| others.iter().any(|one| is(one));
+    let is_one = others.len() == 1;
+    let reasons = [
+        (
+            is_any(&|one| takes(one) && is_spare(one)),
+            if is_one { "is a backup" } else { "are backups" },
+        ),
+        (
+            is_any(&|one| !takes(one)),
+            if is_one {
+                "takes nothing new"
+            } else {
+                "take nothing new"
+            },
+        ),
+        (
+            is_any(&|one| takes(one) && !is_spare(one)),
+            if is_one {
+                "is left alone for now"
+            } else {
+                "are left alone for now"
+            },
+        ),
+    ];
+    let reasons = reasons.into_iter().filter(|(holds, _)| *holds);
+    let reasons: Vec<_> = reasons.map(|(_, why)| why).collect();
+    let who = if is_one { "the other" } else { "the others" };
+    format!("{who} {}", reasons.join(", or "))
 }
 
 fn by_hash<'a>(

@@ -229,7 +229,7 @@ fn an_endpoint_that_is_drained_finishes_what_it_has_and_takes_nothing_new() {
     let told = explained();
     let (drained, picked) = (
         format!("{}: weight 1; drained by an operator", slow.url()),
-        format!("{}: the others are backups, or take nothing", other.url()),
+        format!("{}: the other takes nothing new", other.url()),
     );
     assert!(told.contains(&drained) && told.contains(&picked), "{told}");
     // A reload that keeps it does not give it anything.

@@ -215,3 +215,25 @@ fn the_endpoint_with_the_fewest_requests_is_named() {
     gateway.connect().ask(&Request::get("/x")).is(200);
     assert_eq!(services[1 - busy].take().len(), 1);
 }
+
+#[test]
+fn an_endpoint_that_is_left_alone_is_no_backup() {
+    let [down, good] = [Upstream::down(|_| Ok(())), Upstream::echo()];
+    let gateway = Gateway::start(&with_admin(
+        &format!(
+            "[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\", \"{}\"]\nbalance = \"round-robin\"\nbreaker = {{ failures = 1 }}\n",
+            down.url(),
+            good.url()
+        ),
+        "",
+    ));
+    let picks = format!(
+        "picks       {}: the other is left alone for now",
+        good.url()
+    );
+    eventually("the circuit to open", || {
+        gateway.ask(&Request::get("/x")).is(200);
+        let told = gateway.admin_json("/api/v1/explain?url=/x").to_string();
+        told.contains(&picks).then_some(())
+    });
+}
