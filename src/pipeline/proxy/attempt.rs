@@ -229,11 +229,6 @@ impl<'a, 'r> Attempt<'a, 'r> {
         self.sent.and(self.forward.record.upstream_time.get())
     }
 
-    /// Whether the client has got interim answers, but for those that ask for its body.
-    pub(super) fn is_answering(&self) -> bool {
-        self.interim > u8::from(self.continued)
-    }
-
     /// Whether all of the request has been sent.
     pub(super) fn has_sent_all(&self) -> bool {
         self.uploaded

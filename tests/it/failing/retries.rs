@@ -231,11 +231,7 @@ fn the_last_try_has_what_is_left_of_the_routes_time() {
 /// What an interim answer says is of the endpoint that has sent it.
 #[test]
 fn nothing_is_tried_again_after_an_interim_answer() {
-    let hints = failing(|peer| {
-        drop(peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"));
-        std::thread::sleep(Duration::from_millis(50));
-        peer.reset();
-    });
+    let hints = failing(reset_after_hints);
     let good = Upstream::echo();
     let gateway = gateway(&[&hints, &good], ALWAYS);
     for _ in 0..4 {
@@ -248,6 +244,27 @@ fn nothing_is_tried_again_after_an_interim_answer() {
         response.is(expected);
     }
     assert_eq!(hints.take().len() + good.take().len(), 4, "each once");
+}
+
+/// RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim answers, so none binds its answer.
+#[test]
+fn an_interim_answer_that_is_not_passed_on_binds_nobody() {
+    let hints = failing(reset_after_hints);
+    let good = Upstream::echo();
+    let gateway = gateway(&[&hints, &good], ALWAYS);
+    for _ in 0..4 {
+        let mut client = gateway.connect();
+        client.send("GET /x HTTP/1.0\r\nHost: a.test\r\n\r\n");
+        client.answer().is(200);
+    }
+    assert!(!hints.take().is_empty(), "it was asked");
+    assert_eq!(good.take().len(), 4);
+}
+
+fn reset_after_hints(peer: &mut Peer) {
+    drop(peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"));
+    std::thread::sleep(Duration::from_millis(50));
+    peer.reset();
 }
 
 #[test]

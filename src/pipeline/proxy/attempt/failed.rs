@@ -6,6 +6,13 @@ use super::super::error::{AttemptError, Cause, Phase, Sent};
 use super::Attempt;
 
 impl Attempt<'_, '_> {
+    /// Whether the client has been sent interim answers, but for those that ask for its body. An older
+    /// client is sent none (RFC 9110 section 15.2).
+    pub(in super::super) fn is_answering(&self) -> bool {
+        self.interim > u8::from(self.continued)
+            && self.forward.request.head.version.has_interim_answers()
+    }
+
     pub(super) fn failed(&self, cause: Cause) -> AttemptError {
         // Not the time of the record, which may be a moment ago: it is compared with what was waited for.
         let now = Instant::now();
