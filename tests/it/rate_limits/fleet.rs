@@ -66,7 +66,13 @@ fn admitted(lease: &str) -> BTreeMap<&'static str, usize> {
         for round in 0..rounds.unwrap_or_default() {
             for (nth, (_, limit)) in CLIENTS.iter().enumerate() {
                 if round < each(*limit) {
-                    let response = connection.ask(&requests[nth]);
+                    let mut response = connection.ask(&requests[nth]);
+                    // On a busy machine workers lag, and shed before they count: ask again.
+                    while response.status == 503 {
+                        response.is_refusal(503, "overloaded");
+                        connection = gateway.connect();
+                        response = connection.ask(&requests[nth]);
+                    }
                     match response.status {
                         200 => admitted[nth] += 1,
                         _ => _ = response.is_refusal(429, "rate_limited"),
