@@ -156,11 +156,12 @@ fn what_broke_on_a_kept_connection_is_sent_on_a_new_one() {
     let services = [(); 2].map(|()| resets_the_second());
     let gateway = gateway(&services.each_ref(), ONCE_MORE);
     let mut client = gateway.connect();
-    for _ in 0..12 {
+    // Each may need a retry, and no more than ten of a second are free.
+    for _ in 0..8 {
         client.ask(&Request::get("/x")).is(200);
     }
     let sent: usize = services.iter().map(|one| one.take().len()).sum();
-    assert!(sent > 12, "some broke");
+    assert!(sent > 8, "some broke");
 }
 
 /// Two endpoints, of which one breaks kept connections, and a single failure opens a circuit.
