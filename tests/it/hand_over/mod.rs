@@ -11,8 +11,8 @@ use std::net::{TcpListener, TcpStream};
 use rustix::process::{Signal, kill_process};
 
 use crate::support::{
-    Client, Gateway, Request, Shop, Upstream, eventually, open_files, sockets, tollgate, wait_gone,
-    with_admin,
+    Client, Gateway, Request, Shop, Upstream, eventually, open_files, settled_files, sockets,
+    tollgate, wait_gone, with_admin,
 };
 
 const LIMITS: &str = "\
@@ -127,7 +127,7 @@ fn nothing_leaks_into_the_successor() {
     // Connections to a client and a service.
     let mut client = shop.gateway.connect();
     client.ask(&anonymous()).is(200);
-    let before = open_files(shop.gateway.pid());
+    let before = settled_files(shop.gateway.pid());
     let old = shop.gateway.hand_over();
     drop(client);
     wait_gone(old);

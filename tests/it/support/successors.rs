@@ -125,6 +125,17 @@ pub(crate) fn open_files(pid: Pid) -> Vec<String> {
     all
 }
 
+/// The same once all threads have what they need to run, and nothing is opened or closed any more.
+pub(crate) fn settled_files(pid: Pid) -> Vec<String> {
+    let mut last = Vec::new();
+    eventually("the files of all threads", || {
+        let files = open_files(pid);
+        let stands = files == last;
+        last.clone_from(&files);
+        (stands && has_all_runtimes(pid)).then_some(files)
+    })
+}
+
 /// Whether each thread of a gateway that has a runtime has made it. Those that serve nobody may be late.
 pub(super) fn has_all_runtimes(pid: Pid) -> bool {
     let folder = format!("/proc/{}/task", pid.as_raw_nonzero());
