@@ -133,15 +133,28 @@ enum Next {
 }
 
 impl Client<'_> {
+    /// Empty lines do not begin a request: a connection on which nothing else has come rests on, for as
+    /// long as it would without them.
     async fn next_head(&mut self, idle_since: Instant) -> Next {
-        if self.connection.input().is_empty() {
-            self.connection.rest(&self.worker.buffers);
-            self.guard.set_idle(Some(idle_since));
-            if !self.wait(idle_since).await {
-                return Next::Ended;
+        let mut blank = 0;
+        loop {
+            if self.connection.input().is_empty() {
+                self.connection.rest(&self.worker.buffers);
+                self.guard.set_idle(Some(idle_since));
+                if !self.wait(idle_since).await {
+                    return Next::Ended;
+                }
+                self.guard.set_idle(None);
             }
-            self.guard.set_idle(None);
+            if let Some(next) = self.read_head(&mut blank).await {
+                return next;
+            }
         }
+    }
+
+    /// The head that has begun to arrive; nothing if it was empty lines alone. `blank` counts their
+    /// bytes.
+    async fn read_head(&mut self, blank: &mut usize) -> Option<Next> {
         // Copied, so that a client that is slow with its head does not hold the snapshot.
         let (limits, header_timeout) = {
             let snapshot = &self.worker.current().snapshot;
@@ -151,31 +164,32 @@ impl Client<'_> {
         let mut due = None;
         let buffers = &self.worker.buffers;
         let mut scanner = HeadScanner::default();
-        let mut blank = 0;
         loop {
             let input = self.connection.input_mut();
             // Wherever the reads happen to cut, and not for ever.
             let more = leading_blank(input.bytes());
-            if more > 0 && blank <= MAX_BLANK {
-                blank += more;
+            if more > 0 && *blank <= MAX_BLANK {
+                *blank += more;
                 input.consume(more);
                 scanner = HeadScanner::default();
+                if input.is_empty() {
+                    return None;
+                }
             }
             let announced = proxy_protocol::seems_begun(input.bytes());
             match scanner.find_end(input.bytes(), &limits) {
-                Err(error) => return Next::Refused(refused(error, announced)),
+                Err(error) => return Some(Next::Refused(refused(error, announced))),
                 Ok(Some(end)) => {
                     let mut storage = buffers.take_head();
                     input.move_to(&mut storage.bytes, end);
-                    return match read_request(storage, &limits) {
+                    return Some(match read_request(storage, &limits) {
                         Ok(head) => Next::Head(head),
                         Err(HeadError::Http2) => Next::Http2,
                         Err(error) => Next::Refused(refused(error, announced)),
-                    };
+                    });
                 }
                 Ok(None) => {}
             }
-            let begun = !input.is_empty();
             let (connection, alarm) = (&mut self.connection, &mut self.alarm);
             let read = poll_fn(|cx| match connection.poll_fill(cx, buffers) {
                 Poll::Pending => {
@@ -186,10 +200,9 @@ impl Client<'_> {
                 Poll::Ready(read) => Poll::Ready(Some(read)),
             });
             match read.await {
-                Some(Ok(0)) if begun => return Next::Refused(cut_off()),
-                None if begun => return Next::Refused(Rejection::RequestTimeout),
-                Some(Err(_)) if begun => return Next::Left,
-                Some(Ok(0) | Err(_)) | None => return Next::Ended,
+                Some(Ok(0)) => return Some(Next::Refused(cut_off())),
+                None => return Some(Next::Refused(Rejection::RequestTimeout)),
+                Some(Err(_)) => return Some(Next::Left),
                 Some(Ok(_)) => {}
             }
         }

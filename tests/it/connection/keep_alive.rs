@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Broken, Ending, Request, Shop};
+use rustix::process::Signal;
+
+use crate::support::{Broken, Client, Ending, Request, Shop};
 
 #[test]
 fn a_connection_serves_request_after_request() {
@@ -227,6 +229,66 @@ fn a_connection_that_is_opened_ahead_is_kept_as_long_as_others() {
     assert!(matches!(ahead.ending(), Ending::Nothing(Broken::Silent)));
     ahead.patience(crate::support::PATIENCE);
     Shop::still_serves(&mut ahead);
+}
+
+/// A connection on which nothing has come but an empty line, alone or behind a request's body.
+fn with_an_empty_line(shop: &Shop, behind_a_body: bool) -> Client {
+    let mut client = shop.gateway.connect();
+    if behind_a_body {
+        let posted = Request::post("/api/inventory/x", "hello").bytes();
+        client.send([&posted[..], b"\r\n"].concat());
+        client.answer().is(200);
+        return client;
+    }
+    client.send("\r").send("\n");
+    client
+}
+
+#[test]
+fn an_empty_line_begins_no_request() {
+    let shop = Shop::with("[server]\nheader_timeout = \"200ms\"");
+    let mut all = [true, false].map(|behind| with_an_empty_line(&shop, behind));
+    for client in &mut all {
+        client.patience(Duration::from_millis(500));
+        assert!(matches!(client.ending(), Ending::Nothing(Broken::Silent)));
+        client.patience(crate::support::PATIENCE);
+        Shop::still_serves(client);
+    }
+}
+
+#[test]
+fn a_connection_with_an_empty_line_ends_as_one_that_rests() {
+    for behind in [true, false] {
+        let shop = Shop::with("[server]\nmax_connections = 1\nheader_timeout = \"1m\"");
+        let mut first = with_an_empty_line(&shop, behind);
+        let mut second = shop.gateway.connect();
+        second.ask(&Request::get("/health")).is(200);
+        first.is_closed();
+        second.send("\r\n");
+        shop.gateway.signal(Signal::TERM);
+        second.is_closed();
+        let Shop { mut gateway, .. } = shop;
+        assert_eq!(gateway.wait_exit().code(), Some(0));
+
+        let shop = Shop::with("[server]\nidle_timeout = \"300ms\"\nheader_timeout = \"1m\"");
+        with_an_empty_line(&shop, behind).is_closed();
+    }
+}
+
+#[test]
+fn nobody_stays_by_empty_lines() {
+    let shop = Shop::open();
+    let mut client = shop.gateway.connect();
+    let mut writer = client.writer();
+    let sending = std::thread::spawn(move || {
+        let sent = (0..40).take_while(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            std::io::Write::write_all(&mut writer, b"\r\n").is_ok()
+        });
+        sent.count()
+    });
+    client.answer().is_refusal(400, "bad_request");
+    sending.join().expect("the sender");
 }
 
 #[test]
