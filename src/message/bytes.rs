@@ -78,6 +78,14 @@ pub fn is_safe_name(name: &[u8]) -> bool {
     (1..=128).contains(&name.len()) && name.iter().all(|b| SAFE.has(*b))
 }
 
+/// What stands before the first `=`, and behind it.
+pub fn split_at_equals(pair: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'=', pair) {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, b""),
+    }
+}
+
 /// The number that these digits are; none is zero. `None` for other bytes and for what a counter
 /// cannot hold.
 pub fn number(digits: &[u8]) -> Option<u64> {

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use http::HeaderName;
 
+use super::bytes::split_at_equals;
+use super::cookies::{cookies, name_and_value, pairs};
 use super::escapes::Decoded;
 use super::fields::Fields;
 use super::known_field::KnownField;
@@ -252,33 +254,6 @@ fn decoded(value: &[u8]) -> Cow<'_, [u8]> {
         Decoded::once(value.iter().copied()).bytes().collect()
     } else {
         value.into()
-    }
-}
-
-fn cookies(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let values = fields.get_all(KnownField::Cookie);
-    values.flat_map(pairs).map(name_and_value)
-}
-
-/// The pairs of a `Cookie` field (RFC 6265 section 4.2.1), as leniently as services read them.
-fn pairs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let pairs = value.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-    pairs.filter(|pair| !pair.is_empty())
-}
-
-fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    let (name, value) = split_at_equals(pair);
-    let value = value.trim_ascii();
-    let unquoted = value
-        .strip_prefix(b"\"")
-        .and_then(|it| it.strip_suffix(b"\""));
-    (name.trim_ascii(), unquoted.unwrap_or(value))
-}
-
-fn split_at_equals(pair: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b'=', pair) {
-        Some(at) => (&pair[..at], &pair[at + 1..]),
-        None => (pair, b""),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod body;
 pub mod bytes;
 pub mod caller;
 pub mod connection_auth;
+pub mod cookies;
 pub mod cors;
 pub mod escapes;
 pub mod field_rules;

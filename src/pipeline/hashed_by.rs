@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::message::fields::Fields;
-use crate::message::known_field::KnownField;
+use crate::message::cookies::cookies;
 use crate::upstream::{HashBy, hash};
 
 use super::request::Request;
@@ -20,7 +19,10 @@ pub(super) fn text<'r>(
         HashBy::Client => client.map(str::as_bytes),
         HashBy::Ip => None,
         HashBy::Header(name) => fields.get_all_named(name).find(|text| !text.is_empty()),
-        HashBy::Cookie(name) => cookie(fields, name),
+        HashBy::Cookie(name) => cookies(fields)
+            .filter(|(own, _)| *own == name.as_bytes())
+            .map(|(_, value)| value)
+            .find(|value| !value.is_empty()),
     }
 }
 
@@ -31,15 +33,4 @@ pub(super) fn hash_of(text: Option<&[u8]>, address: IpAddr) -> u64 {
         (None, IpAddr::V4(address)) => hash(&address.octets()),
         (None, IpAddr::V6(address)) => hash(&address.octets()),
     }
-}
-
-/// The value of a cookie (RFC 6265 section 4.2.1), unless it is empty.
-fn cookie<'f>(fields: &'f Fields, name: &str) -> Option<&'f [u8]> {
-    let lines = fields.get_all(KnownField::Cookie);
-    let mut pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
-    pairs.find_map(|pair| {
-        let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
-        let value = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_end);
-        value.filter(|value| !value.is_empty())
-    })
 }

@@ -82,6 +82,7 @@ fn an_empty_text_is_none() {
         ("header:x-tenant", "x-tenant", ""),
         ("cookie:session", "cookie", "a=b; session=; c=d"),
         ("cookie:session", "cookie", "session="),
+        ("cookie:session", "cookie", "session=\"\""),
     ] {
         let urls = services.each_ref().map(|one| format!("\"{}\"", one.url()));
         let gateway = Gateway::start(&format!(
