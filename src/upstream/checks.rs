@@ -6,6 +6,7 @@ mod ask;
 mod by_grpc;
 mod by_http;
 mod checker;
+mod fault;
 mod stream;
 mod target;
 

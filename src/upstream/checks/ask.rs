@@ -4,51 +4,41 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::upstream::address::ConnectError;
-use crate::upstream::check_failure::{CheckFailure, GrpcFailure};
+use crate::upstream::check_failure::GrpcFailure;
 use crate::upstream::connect::connect_to;
 use crate::upstream::failure::Failure;
 use crate::upstream::rules::HealthCall;
 use crate::wire::buffers::Buffers;
 use crate::wire::stream::Connection;
 
+use super::fault::Fault;
 use super::target::Target;
 use super::{by_grpc, by_http};
-
-/// Why a check has not passed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The endpoint is to blame.
-    Endpoint(CheckFailure),
-    /// This process or machine is, which says nothing about the endpoint.
-    Ours(ConnectError),
-}
 
 /// Checks once.
 pub(super) async fn ask(target: &Target, buffers: &Buffers) -> Result<(), Fault> {
     let begun = Instant::now();
     let connection = connect(target, begun, buffers).await?;
     let deadline = begun + target.rules.timeout;
-    let checked = match &target.rules.call {
+    match &target.rules.call {
         HealthCall::Http { path, statuses } => {
             let asked = (&**path, statuses);
-            let checked = by_http::check(target, asked, connection, deadline, buffers).await;
-            checked.map_err(CheckFailure::Try)
+            by_http::check(target, asked, connection, deadline, buffers).await
         }
         HealthCall::Grpc { service } => {
             let checked = by_grpc::check(target, service, connection, deadline, buffers);
             let checked = timeout_at(deadline, checked).await;
-            checked.unwrap_or(Err(Failure::TimedOut.into()))
+            checked.unwrap_or(Err(Failure::TimedOut.into()))?;
+            Ok(())
         }
-    };
-    checked.map_err(Fault::Endpoint)
+    }
 }
 
 async fn connect(target: &Target, begun: Instant, buffers: &Buffers) -> Result<Connection, Fault> {
     let patience = target.rules.timeout;
     let connected = connect_to(&target.address, patience).await;
     let socket = connected.map_err(|error| match error.failure() {
-        Some(why) => Fault::Endpoint(why.into()),
+        Some(why) => why.into(),
         None => Fault::Ours(error),
     })?;
     target.endpoint().state.check_connected(&target.address);
@@ -65,10 +55,10 @@ async fn connect(target: &Target, begun: Instant, buffers: &Buffers) -> Result<C
     let handshake = tls.begin(connection, &config, time, before, buffers);
     handshake.await.map_err(|error| {
         if let (Some(why), true) = (no_protocol, error.is_of_protocol()) {
-            return Fault::Endpoint(why.into());
+            return why.into();
         }
         let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
         tracing::debug!(%upstream, %endpoint, %error, "a check could not begin TLS");
-        Fault::Endpoint(Failure::Tls(error.fault()).into())
+        Failure::Tls(error.fault()).into()
     })
 }

@@ -17,7 +17,8 @@ use crate::upstream::rules::HealthRules;
 use crate::wire::buffers::Buffers;
 
 use super::Token;
-use super::ask::{Fault, ask};
+use super::ask::ask;
+use super::fault::Fault;
 use super::target::Target;
 
 /// Pauses differ by this part, so that checks of many gateways do not fall together.
@@ -75,7 +76,9 @@ impl Checker {
             let target = latest.borrow().clone();
             match checked {
                 Ok(()) => self.passed(&target),
-                Err(Fault::Endpoint(why)) => self.failed(&target, why).await,
+                Err(Fault::Endpoint(why, detail)) => {
+                    self.failed(&target, why, detail.as_deref()).await;
+                }
                 Err(Fault::Ours(error)) => {
                     let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
                     tracing::debug!(%upstream, %endpoint, %error, "an endpoint could not be checked");
@@ -116,10 +119,10 @@ impl Checker {
         }
     }
 
-    async fn failed(&mut self, target: &Target, why: CheckFailure) {
+    async fn failed(&mut self, target: &Target, why: CheckFailure, detail: Option<&str>) {
         let state = &target.endpoint().state;
         let (upstream, endpoint) = (&target.upstream.name, target.address.socket);
-        tracing::debug!(%upstream, %endpoint, reason = %why, "a check has failed");
+        tracing::debug!(%upstream, %endpoint, reason = %why, detail, "a check has failed");
         if matches!(
             why,
             CheckFailure::Try(Failure::Refused | Failure::NoConnection)
@@ -142,7 +145,7 @@ impl Checker {
             .checked(&target.address, Check::Down, Some(why), now);
         if down {
             self.down_since = Some(now);
-            tracing::warn!(event = "endpoint_down", %upstream, %endpoint, reason = %why, failures, "an endpoint is down: its checks fail");
+            tracing::warn!(event = "endpoint_down", %upstream, %endpoint, reason = %why, detail, failures, "an endpoint is down: its checks fail");
         }
     }
 }
@@ -173,7 +176,7 @@ async fn check(
         tokio::select! {
             checked = &mut checked => return (checked, times_changed),
             () = sleep_until(due), if times_changed => {
-                return (Err(Fault::Endpoint(Failure::TimedOut.into())), true);
+                return (Err(Failure::TimedOut.into()), true);
             }
             Ok(()) = latest.changed() => {
                 due = begun + latest.borrow_and_update().rules.timeout;

@@ -1,5 +1,6 @@
 //! Endpoints that are checked: which of them get requests, when the port opens, what a reload keeps.
 
+mod answers;
 mod grpc;
 mod reloads;
 
