@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::wait::eventually;
 
 /// How long a server may take to answer after its start.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Below what the system hands out for port 0, so that nobody takes the port of a server that is
 /// down for a moment.
