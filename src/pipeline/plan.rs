@@ -126,7 +126,7 @@ fn steps<'p>(
     if let Some(plan) = asks_about_gateway(&target, &head.method, snapshot) {
         return Ok(plan);
     }
-    // `OPTIONS *` has none: it asks about the gateway as a whole, and nothing here answers that.
+    // `OPTIONS *` has none.
     if target.path != b"*" {
         request.path = Some(RequestPath::parse(target.path)?);
     }
@@ -154,7 +154,7 @@ fn steps<'p>(
 
     let caller = identify_caller(request, snapshot, purpose)?;
     let (Some(path), Some(found)) = (&request.path, found) else {
-        return Err(Rejection::NoRoute);
+        return Err(Rejection::AsksAboutAll);
     };
     let admitted = protect(
         &snapshot.access,

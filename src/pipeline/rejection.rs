@@ -34,6 +34,9 @@ pub enum Rejection {
     IpForbidden(Box<str>),
     /// Nothing is served there.
     NoRoute,
+    /// `OPTIONS *` asks about the server as a whole (RFC 9110 section 9.3.7), and there is none behind the
+    /// gateway that could answer for all.
+    AsksAboutAll,
     /// Something is, but not with this method.
     MethodNotAllowed {
         /// The methods that are.
@@ -121,7 +124,7 @@ impl Rejection {
             Self::ApiKeyRequired => (S::UNAUTHORIZED, "API key required", "api_key_required"),
             Self::Forbidden(_) => (S::FORBIDDEN, "Not allowed for this client", "forbidden"),
             Self::IpForbidden(_) => (S::FORBIDDEN, "Address not allowed", "ip_forbidden"),
-            Self::NoRoute => (S::NOT_FOUND, "No route found", "no_route"),
+            Self::NoRoute | Self::AsksAboutAll => (S::NOT_FOUND, "No route found", "no_route"),
             Self::MethodNotAllowed { .. } => (
                 S::METHOD_NOT_ALLOWED,
                 "Method not allowed",
@@ -207,6 +210,9 @@ impl Rejection {
             Self::Forbidden(_) => "The API key is good, but this path is for other clients.",
             Self::IpForbidden(_) => "Requests from this address are not accepted here.",
             Self::NoRoute => "Nothing is served under this path.",
+            Self::AsksAboutAll => {
+                "No route takes `*`; GET /health says whether the gateway serves."
+            }
             Self::MethodNotAllowed { .. } => {
                 "This path does not take the method; the Allow field lists those that it takes."
             }
@@ -331,12 +337,7 @@ impl Rejection {
 
 impl From<AmbiguousPath> for Rejection {
     fn from(why: AmbiguousPath) -> Self {
-        match why {
-            // A target starts with a slash or is the `*` of `OPTIONS *`, which asks about the
-            // server as a whole: there is nothing in front of services to ask about.
-            AmbiguousPath::NoLeadingSlash => Self::NoRoute,
-            _ => Self::AmbiguousPath(why.to_string().into()),
-        }
+        Self::AmbiguousPath(why.to_string().into())
     }
 }
 

@@ -99,8 +99,12 @@ fn other_forms_are_refused() {
 fn options_of_the_server_as_a_whole_leads_nowhere() {
     let shop = Shop::open();
     let mut client = shop.gateway.connect();
-    let response = client.ask(&Request::new("OPTIONS", "*"));
-    assert!(matches!(response.status, 400 | 404), "{}", response.text());
+    for target in ["*", "http://gateway.test"] {
+        let response = client.ask(&Request::new("OPTIONS", target));
+        response.is_refusal(404, "no_route");
+        let says = "No route takes `*`; GET /health says";
+        assert!(response.text().contains(says), "{}", response.text());
+    }
     Shop::still_serves(&mut client);
     shop.nothing_more_got_through(1);
 }
