@@ -8,6 +8,7 @@ mod certificates;
 mod files;
 mod hand_over;
 mod keeper;
+mod long_read;
 mod notify;
 mod reload;
 mod serve;
@@ -17,7 +18,7 @@ mod succession;
 mod threads;
 
 use std::future::Future;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
 use tracing::Level;
 
 use crate::acme::Acme;
@@ -43,6 +43,7 @@ use crate::traces::Traces;
 use crate::upstream::{Circuits, Drains};
 
 pub use hand_over::TakeOverError;
+pub use long_read::said_if_long;
 
 use hand_over::{Predecessor, Program, sockets_of_systemd};
 use signals::Signals;
@@ -146,11 +147,11 @@ async fn live(begun: Begun, mut signals: Signals) -> io::Result<ExitCode> {
     let path = begun.file.clone();
     let load = apart("load", move || {
         let met = Predecessor::meet();
-        let loaded = config::load(&path, &config::environment);
+        // There is no log yet.
+        let loaded = said_if_long(&path, || config::load(&path, &config::environment));
         memory::give_back();
         (met, loaded)
     });
-    let load = said_if_long(&begun.file, load);
     let Some(loaded) = signals.unless_stopped(load).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -284,27 +285,6 @@ async fn start_and_serve(
         tracing::warn!("a file takes too long to be written; ending without it");
     }
     done
-}
-
-/// Says what the start waits for, once a second has gone by: there is no log yet.
-async fn said_if_long<T>(file: &Path, load: impl Future<Output = T>) -> T {
-    tokio::pin!(load);
-    if let Ok(loaded) = timeout(Duration::from_secs(1), &mut load).await {
-        return loaded;
-    }
-    let what = if config::is_stdin(file) {
-        "the end of its standard input, which is to be the configuration".to_owned()
-    } else {
-        let name = file.display();
-        format!(
-            "{name}: a pipe is read until whoever writes to it closes it, and storage may be away"
-        )
-    };
-    let text = format!("tollgate: the start waits for {what}\n");
-    // Nobody may read it.
-    let write = move || drop(io::stderr().write_all(text.as_bytes()));
-    drop(thread::Builder::new().spawn(write));
-    load.await
 }
 
 /// Runs what may block on a thread of its own. Whoever stops waiting leaves it behind.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app;
-use crate::config::{self, Finding, Loaded, Problems};
+use crate::config::{Finding, Loaded, Problems};
 use crate::limit::{Algorithm, Policy};
 
 /// How the command is told what to do.
@@ -26,7 +26,7 @@ pub(super) struct Options {
 
 /// Runs the command.
 pub(super) fn run(file: &Path, options: &Options) -> ExitCode {
-    let loaded = config::load(file, &config::environment).map(|mut loaded| {
+    let loaded = super::read(file).map(|mut loaded| {
         let odd = app::odd_files(&loaded.settings, &loaded.snapshot);
         loaded.lints.extend(odd);
         loaded

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::app;
 use crate::config;
 use crate::import::{self, ImportError, Imported, KeysAre, Source};
 
@@ -110,13 +111,19 @@ fn source((name, text): &(String, String)) -> Source<'_> {
 
 fn read(file: &Path) -> Result<(String, String), String> {
     let is_stdin = config::is_stdin(file);
-    let (name, text) = if is_stdin {
-        let text = std::io::read_to_string(std::io::stdin().lock());
-        ("<stdin>".to_owned(), text)
-    } else {
-        (file.display().to_string(), std::fs::read_to_string(file))
+    let read = || {
+        if is_stdin {
+            std::io::read_to_string(std::io::stdin().lock())
+        } else {
+            std::fs::read_to_string(file)
+        }
     };
-    match text {
+    let name = if is_stdin {
+        "<stdin>".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    match app::said_if_long(file, read) {
         Ok(text) => Ok((name, text)),
         Err(error) => Err(format!("cannot read `{name}`: {error}")),
     }

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::app::Process;
-use crate::config::{self, Loaded};
+use crate::app::{self, Process};
+use crate::config::{self, Loaded, Problems};
 use crate::message::own_keys;
 
 const EXAMPLES: &str = "\
@@ -153,9 +153,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the configuration.
+fn read(file: &Path) -> Result<Loaded, Problems> {
+    app::said_if_long(file, || config::load(file, &config::environment))
+}
+
 /// Reads the configuration, or says what is wrong with it.
 fn load(file: &Path) -> Result<Loaded, ExitCode> {
-    config::load(file, &config::environment).map_err(|problems| {
+    read(file).map_err(|problems| {
         complain(&problems.to_string());
         ExitCode::FAILURE
     })

@@ -113,7 +113,7 @@ fn known(file: &Path, client: &ClientName, now: Timestamp) -> (Option<ListedClie
     if !config::is_stdin(file) && !file.exists() {
         return Default::default();
     }
-    let Ok(loaded) = config::load(file, &config::environment) else {
+    let Ok(loaded) = super::read(file) else {
         let file = file.display();
         super::complain(&format!(
             "tollgate: `{file}` has problems (`tollgate check`), so it is not known whether it has the client\n"

@@ -1,6 +1,7 @@
 //! What is said of files, folders and sockets that the gateway could not use.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
 
 use crate::commands::{GOOD, on, parsed};
 
@@ -51,4 +52,56 @@ fn a_file_of_routes_that_is_a_pipe_is_refused() {
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(done.stderr.contains("it is a pipe or a device"), "{done:?}");
     }
+}
+
+/// Runs a command whose file does not end.
+fn waiting(args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.args(args).stdin(Stdio::piped());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    piped.spawn().expect("start tollgate")
+}
+
+#[test]
+fn commands_say_which_file_they_wait_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pipe = folder.path().join("tollgate.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("run mkfifo").success());
+    let pipe = pipe.to_str().expect("a name in UTF-8");
+    let ended = "tollgate.toml: a pipe is read until whoever writes to it closes it";
+    let of_stdin = "the end of standard input";
+    let commands: [(&[&str], &str); 10] = [
+        (&["check", "-c", pipe], ended),
+        (&["check", "-c", "-"], of_stdin),
+        (&["explain", "-c", pipe, "GET", "/"], ended),
+        (&["explain", "-c", "-", "GET", "/"], of_stdin),
+        (&["keys", "list", "-c", pipe], ended),
+        (&["keys", "new", "-c", pipe, "mobile"], ended),
+        (&["tail", "-c", pipe], ended),
+        (&["import", "kong", pipe], ended),
+        (&["import", "kong", "-"], of_stdin),
+        (&["import", "node", pipe], ended),
+    ];
+    let running = commands.map(|(args, says)| (args, says, waiting(args)));
+    for (args, says, mut child) in running {
+        let mut line = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        stderr.read_line(&mut line).expect("read what it says");
+        child.kill().expect("end it");
+        child.wait().expect("wait for it");
+        let says = format!("tollgate: waiting for {says}");
+        let all = line.replace(&folder.path().display().to_string(), "");
+        assert!(
+            all.replace("for /", "for ").starts_with(&says),
+            "{args:?}: {line}"
+        );
+    }
+
+    let mut child = waiting(&["check", "-c", pipe]);
+    std::fs::write(pipe, GOOD).expect("write to the pipe");
+    let mut said = String::new();
+    let stdout = child.stdout.as_mut().expect("it is piped");
+    stdout.read_to_string(&mut said).expect("read what it says");
+    assert!(child.wait().expect("wait for it").success(), "{said}");
 }

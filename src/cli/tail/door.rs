@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::config::{self, AdminListen};
+use crate::config::AdminListen;
 use crate::message::escapes::escaped;
 
 use super::events::Events;
@@ -96,7 +96,7 @@ impl Door {
         if let Some(named) = named {
             return Self::parse(named);
         }
-        let loaded = config::load(file, &config::environment).map_err(|problems| {
+        let loaded = crate::cli::read(file).map_err(|problems| {
             format!("{problems}\nwithout a good configuration, name the admin port: `--admin http://HOST:PORT` or `--admin unix:PATH`")
         })?;
         match loaded.settings.admin_listen {

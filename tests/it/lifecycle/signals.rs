@@ -88,7 +88,7 @@ fn a_gateway_that_has_not_started_yet_stops() {
 #[test]
 fn a_start_that_waits_for_its_file_says_so() {
     let mut gateway = begun();
-    let said = "tollgate: the start waits for ";
+    let said = "tollgate: waiting for ";
     let line = eventually("a line on standard error", || {
         let text = gateway.log_text();
         text.contains(said).then_some(text)
