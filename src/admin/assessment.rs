@@ -3,20 +3,21 @@
 
 mod certificates;
 mod display;
+mod redis_away;
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::limit::OnFailure;
 use crate::server::Phase;
 
 use super::health::Reason;
 use super::time::Time;
 
 pub(super) use certificates::{Ending, ShownTo};
+pub(super) use redis_away::RedisAway;
+
 use display::{grouped, percent, rate, span};
 
 /// From this share of errors on there is a warning.
@@ -45,8 +46,8 @@ pub(super) struct Situation {
     pub not_ready: Vec<Reason>,
     /// Redis does not answer.
     pub redis: Option<RedisAway>,
-    /// The last reload was refused, at this time.
-    pub reload_refused: Option<Timestamp>,
+    /// The last reload was refused, at this time and for this reason.
+    pub reload_refused: Option<(Timestamp, String)>,
     /// Upstreams with endpoints that cannot be used.
     pub upstreams: Vec<Trouble>,
     /// What cannot be written or sent.
@@ -54,16 +55,6 @@ pub(super) struct Situation {
     /// Certificates that end soon, or have ended.
     pub certificates: Vec<Ending>,
     pub now: Timestamp,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct RedisAway {
-    pub for_time: Duration,
-    /// Some workers still have it.
-    pub in_part: bool,
-    pub on_failure: OnFailure,
-    /// How many gateways share the counters, as far as is known.
-    pub instances: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -122,12 +113,14 @@ impl Situation {
         let mut reasons = self.readiness();
         reasons.extend(self.error_finding());
         reasons.extend(self.upstreams.iter().map(|it| self.endpoints_finding(it)));
-        reasons.extend(self.redis_finding());
-        reasons.extend(self.reload_refused.map(|time| Finding {
+        let redis = self.redis.as_ref();
+        reasons.extend(redis.map(|it| it.finding(self.since(it.for_time))));
+        let refused = self.reload_refused.as_ref();
+        reasons.extend(refused.map(|(time, why)| Finding {
             code: "reload_refused",
             severity: State::Warning,
-            text: "The last reload was refused; what was served is served on.".to_owned(),
-            since: Some(Time(time)),
+            text: format!("The last reload was refused: {why}; what was served is served on."),
+            since: Some(Time(*time)),
         }));
         reasons.extend(self.losses.iter().map(|it| self.loss_finding(it)));
         reasons.extend(self.certificates.iter().map(Ending::finding));
@@ -197,28 +190,6 @@ impl Situation {
         }
     }
 
-    fn redis_finding(&self) -> Option<Finding> {
-        let redis = self.redis.as_ref()?;
-        let severity = match redis.on_failure {
-            OnFailure::Closed if !redis.in_part => State::Critical,
-            _ => State::Warning,
-        };
-        let text = if redis.in_part {
-            format!(
-                "Some workers have no connection to Redis: they are {}.",
-                redis.meanwhile()
-            )
-        } else {
-            format!("Redis does not answer: {}.", redis.meanwhile())
-        };
-        Some(Finding {
-            code: "redis_away",
-            severity,
-            text,
-            since: self.since(redis.for_time),
-        })
-    }
-
     fn loss_finding(&self, loss: &Loss) -> Finding {
         let (code, text, since) = match loss {
             Loss::AccessLines { for_time, why } => (
@@ -271,9 +242,9 @@ impl Situation {
         }
         parts.extend(self.upstreams_in_words());
         if let Some(redis) = &self.redis {
-            parts.push(format!("Redis away for {}, {redis}", span(redis.for_time)));
+            parts.push(redis.to_string());
         }
-        if let Some(time) = self.reload_refused {
+        if let Some((time, _)) = &self.reload_refused {
             parts.push(format!("reload refused at {}", time.strftime("%H:%M UTC")));
         }
         parts.extend(self.losses.iter().map(Loss::in_words));
@@ -365,30 +336,6 @@ fn first_of(parts: Vec<String>, more: &str) -> Option<String> {
         shown.push(format!("and {count} {more}"));
     }
     (!shown.is_empty()).then(|| shown.join(", "))
-}
-
-impl RedisAway {
-    fn meanwhile(&self) -> &'static str {
-        match self.on_failure {
-            OnFailure::Local => "counting here",
-            OnFailure::Open => "admitting without counting",
-            OnFailure::Closed => "refusing what would be counted",
-        }
-    }
-}
-
-/// What happens meanwhile, and among how many.
-impl fmt::Display for RedisAway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.in_part {
-            f.write_str("for some workers, ")?;
-        }
-        f.write_str(self.meanwhile())?;
-        match self.instances {
-            1 => f.write_str(", 1 instance"),
-            many => write!(f, ", {many} instances"),
-        }
-    }
 }
 
 #[cfg(test)]

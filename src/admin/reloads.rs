@@ -59,6 +59,9 @@ pub struct Last {
     pub time: Timestamp,
     /// What is wrong with the file, or odd.
     pub findings: Vec<Shown>,
+    /// Why it was refused, in short.
+    #[serde(skip)]
+    pub refused: Option<String>,
 }
 
 /// What came of a reload, in a word.
@@ -95,6 +98,7 @@ impl Reloads {
             outcome: Outcome::Started,
             time: now,
             findings: shown(odd),
+            refused: None,
         };
         Self {
             wanted: Notify::new(),
@@ -170,28 +174,30 @@ impl Reloads {
                     outcome: Outcome::Reloaded,
                     time: now,
                     findings: shown(odd),
+                    refused: None,
                 },
             },
         );
     }
 
-    /// The file was refused, for it has problems.
-    pub fn refused(&self, done: Done, problems: &Problems) {
+    /// The file was refused, for it has problems; `why` is them in short.
+    pub fn refused(&self, done: Done, problems: &Problems, why: String) {
         let all = problems.shown().take(MOST_FINDINGS);
         let all = all.map(|(finding, rendered)| Shown { finding, rendered });
-        self.refused_for(done, all.collect());
+        self.refused_for(done, all.collect(), why);
     }
 
     /// There was another reason.
-    pub fn refused_with(&self, done: Done, why: Finding) {
-        self.refused_for(done, shown(&[why]));
+    pub fn refused_with(&self, done: Done, why: &Finding) {
+        self.refused_for(done, shown(std::slice::from_ref(why)), why.to_string());
     }
 
-    fn refused_for(&self, done: Done, findings: Vec<Shown>) {
+    fn refused_for(&self, done: Done, findings: Vec<Shown>, why: String) {
         let last = Last {
             outcome: Outcome::Refused,
             time: Timestamp::now(),
             findings,
+            refused: Some(why),
         };
         let before = InForce::clone(&self.in_force());
         self.end(done, InForce { last, ..before });

@@ -93,7 +93,7 @@ impl Reloader {
         if config::is_stdin(&gateway.file) {
             let why = "standard input cannot be read again";
             tracing::error!(event = "reload_refused", "not reloaded: {why}");
-            gateway.reloads.refused_with(done, Finding::error(why));
+            gateway.reloads.refused_with(done, &Finding::error(why));
             return Err(self.files.clone());
         }
         let snapshot = Arc::clone(&gateway.snapshots.borrow());
@@ -107,13 +107,13 @@ impl Reloader {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let why = in_short(&problems);
+                let why = problems.in_short();
                 tracing::error!(
                     event = "reload_refused",
                     problems = problems.to_string(),
                     "not reloaded: {why}; what was served is served on"
                 );
-                gateway.reloads.refused(done, &problems);
+                gateway.reloads.refused(done, &problems, why);
                 return Err(problems.files().clone());
             }
         };
@@ -122,7 +122,7 @@ impl Reloader {
             let file = file.unwrap_or(&gateway.file).display();
             tracing::error!(event = "reload_refused", %file, "not reloaded: there are no {what} in it; what was served is served on");
             let why = Finding::error(format!("there are no {what} in {file}"));
-            gateway.reloads.refused_with(done, why);
+            gateway.reloads.refused_with(done, &why);
             return Err(loaded.files);
         }
         Ok(self.apply(loaded, snapshot.tls.clone(), done))
@@ -193,14 +193,4 @@ fn log_replaced(before: &ServerTls, now: &ServerTls, files: &CertificateFiles) {
             log_authorities(files, &new);
         }
     }
-}
-/// The first problem, and how many more there are.
-fn in_short(problems: &config::Problems) -> String {
-    let mut findings = problems.findings();
-    let first = findings.next().map(|first| first.to_string());
-    let rest = match findings.count() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    first.unwrap_or_default() + &rest
 }

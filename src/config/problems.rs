@@ -199,6 +199,17 @@ impl Problems {
         })
     }
 
+    /// The first of them, and how many more there are.
+    pub fn in_short(&self) -> String {
+        let mut findings = self.findings();
+        let first = findings.next().map(|first| first.to_string());
+        let rest = match findings.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        first.unwrap_or_default() + &rest
+    }
+
     /// The problems one by one, each with its text for a reader, without colours.
     pub fn shown(&self) -> impl Iterator<Item = (Finding, String)> {
         let renderer = Renderer::plain();

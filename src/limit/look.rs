@@ -21,6 +21,8 @@ pub struct StoreLook {
 pub struct RedisLook {
     /// Since when some worker is without it; `None`: all have it, or have not connected yet.
     pub away_since: Option<Instant>,
+    /// Why, as the last of them was told.
+    pub why: Option<String>,
     /// How many workers are without it.
     pub workers_without: usize,
     /// What happens to requests meanwhile, where their limit says nothing else.

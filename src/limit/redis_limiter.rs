@@ -52,9 +52,10 @@ impl RedisStore {
 
     /// How Redis is.
     pub(super) fn look(&self) -> RedisLook {
-        let (workers_without, away_since) = self.log.outage();
+        let (workers_without, away_since, why) = self.log.outage();
         RedisLook {
             away_since,
+            why,
             workers_without,
             on_failure: self.settings.on_failure,
             instances: self.fallback.fleet.instances().get(),

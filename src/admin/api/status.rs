@@ -13,7 +13,6 @@ use crate::admin::health::reasons;
 use crate::admin::history::{History, Present};
 use crate::admin::problem::Problem;
 use crate::admin::process::Process;
-use crate::admin::reloads::Outcome;
 use crate::admin::time::Time;
 use crate::admin::view::View;
 use crate::limit::StoreLook;
@@ -189,6 +188,7 @@ fn redis_away(store: &StoreLook, workers: usize, now: Instant) -> Option<RedisAw
     Some(RedisAway {
         for_time: now.saturating_duration_since(since),
         in_part: redis.workers_without < workers,
+        why: redis.why.clone(),
         on_failure: redis.on_failure,
         instances: redis.instances,
     })
@@ -212,11 +212,11 @@ fn losses(view: &View, now: Instant) -> Vec<Loss> {
     lines.into_iter().chain(counters).chain(spans).collect()
 }
 
-/// When the last reload was refused, if no other has succeeded since.
-fn reload_refused(view: &View) -> Option<Timestamp> {
+/// When the last reload was refused and why, if no other has succeeded since.
+fn reload_refused(view: &View) -> Option<(Timestamp, String)> {
     let in_force = view.reloads.in_force();
     let last = &in_force.last;
-    (last.outcome == Outcome::Refused).then_some(last.time)
+    Some((last.time, last.refused.clone()?))
 }
 
 /// Those of these upstreams with endpoints that take no requests though they should, those without any left first.

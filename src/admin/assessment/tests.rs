@@ -3,6 +3,7 @@ use jiff::SignedDuration;
 use crate::tls::Expiry;
 
 use super::*;
+use crate::limit::OnFailure;
 
 fn quiet() -> Situation {
     Situation {
@@ -37,6 +38,7 @@ fn away(seconds: u64, on_failure: OnFailure, instances: u32) -> RedisAway {
     RedisAway {
         for_time: Duration::from_secs(seconds),
         in_part: false,
+        why: None,
         on_failure,
         instances,
     }
@@ -76,7 +78,10 @@ fn ends(name: &str, hours: i64) -> Ending {
 /// Situations, with the sentence, how bad it is and the codes of the reasons.
 #[test]
 fn situations_are_told_in_one_sentence() {
-    let refused = Some("2026-01-31T12:03:20Z".parse().unwrap());
+    let refused = Some((
+        "2026-01-31T12:03:20Z".parse().unwrap(),
+        "a.toml:1:2: x".to_owned(),
+    ));
     #[rustfmt::skip] // One situation, one line or two.
     let table: Vec<(Situation, &str, State, &[&str])> = vec![
         (quiet(), "0 req/s", State::Ok, &[]),
@@ -90,6 +95,8 @@ fn situations_are_told_in_one_sentence() {
         (Situation { redis: Some(away(42, OnFailure::Local, 3)), reload_refused: refused, ..busy(52_130, 209, &[("orders", 209)]) },
          "5,213 req/s; 0.4 % errors, all from `orders`; Redis away for 42 s, counting here, 3 instances; reload refused at 12:03 UTC",
          State::Warning, &["redis_away", "reload_refused"]),
+        (Situation { redis: Some(RedisAway { why: Some("refused".to_owned()), ..away(600, OnFailure::Open, 1) }), ..quiet() },
+         "0 req/s; Redis away for 10 min (refused), admitting without counting, 1 instance", State::Warning, &["redis_away"]),
         (Situation { redis: Some(away(600, OnFailure::Open, 1)), ..quiet() },
          "0 req/s; Redis away for 10 min, admitting without counting, 1 instance", State::Warning, &["redis_away"]),
         (Situation { redis: Some(away(7200, OnFailure::Closed, 2)), ..quiet() },
@@ -177,7 +184,11 @@ fn a_certificate_that_ends_is_told_with_its_names_and_the_moment() {
 #[test]
 fn a_finding_says_since_when() {
     let situation = Situation {
-        redis: Some(away(42, OnFailure::Local, 3)),
+        redis: Some(RedisAway {
+            why: Some("it does not answer in time".to_owned()),
+            ..away(42, OnFailure::Local, 3)
+        }),
+        reload_refused: Some((quiet().now, "a.toml:1:2: x".to_owned())),
         ..quiet()
     };
     let assessment = situation.assess();
@@ -185,5 +196,12 @@ fn a_finding_says_since_when() {
     assert_eq!(since, "2026-01-31T12:09:18.000Z");
     let json = serde_json::to_value(&assessment.reasons[0]).unwrap();
     assert_eq!(json["severity"], "warning");
-    assert_eq!(json["text"], "Redis does not answer: counting here.");
+    assert_eq!(
+        json["text"],
+        "Redis does not answer (it does not answer in time): counting here."
+    );
+    assert_eq!(
+        assessment.reasons[1].text,
+        "The last reload was refused: a.toml:1:2: x; what was served is served on."
+    );
 }

@@ -20,6 +20,8 @@ struct OutageState {
     workers_without: usize,
     /// Since when some of them are.
     since: Option<Instant>,
+    /// The last cause.
+    why: Option<String>,
     answered: bool,
     /// What has been logged since Redis last answered everybody: a trouble of another kind
     /// (unreachable, then a wrong password) is news, one that comes back is not.
@@ -27,10 +29,10 @@ struct OutageState {
 }
 
 impl OutageLog {
-    /// How many workers are without Redis, and since when some are.
-    pub(in crate::limit) fn outage(&self) -> (usize, Option<Instant>) {
+    /// How many workers are without Redis, since when some are, and why.
+    pub(in crate::limit) fn outage(&self) -> (usize, Option<Instant>, Option<String>) {
         let known = lock(&self.0);
-        (known.workers_without, known.since)
+        (known.workers_without, known.since, known.why.clone())
     }
 }
 
@@ -87,6 +89,7 @@ impl<'a> WorkerLog<'a> {
         let mut known = lock(&self.log.0);
         known.workers_without += usize::from(!self.without.replace(true));
         known.since.get_or_insert_with(Instant::now);
+        known.why = Some(cause.to_string());
         let trouble = Trouble::from(cause);
         if known.logged.contains(&trouble) {
             return;
@@ -115,6 +118,7 @@ impl<'a> WorkerLog<'a> {
         if known.workers_without > 0 {
             return;
         }
+        known.why = None;
         let redis = &self.settings.target;
         let outage_ms = known.since.take().map(|since| millis(since.elapsed()));
         if !std::mem::take(&mut known.logged).is_empty() {

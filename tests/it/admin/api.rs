@@ -260,6 +260,12 @@ fn a_refused_reload_is_an_event_a_mark_and_a_part_of_the_sentence() {
     });
     let sentence = status["sentence"].as_str().expect("a sentence");
     assert!(sentence.contains("; reload refused at "), "{sentence}");
+    let reason = status["reasons"][0]["text"].as_str().expect("a text");
+    assert!(
+        reason.starts_with("The last reload was refused: "),
+        "{reason}"
+    );
+    assert!(reason.contains("tollgate.toml:3:8: "), "{reason}");
     let finding = &status["config"]["last"]["findings"][0];
     assert_eq!(status["config"]["last"]["outcome"], "refused");
     assert_eq!(

@@ -74,6 +74,10 @@ fn redis_is_shown_while_it_is_there_away_and_back() {
     assert_eq!(status["state"], "warning", "{status}");
     let sentence = status["sentence"].as_str().expect("a sentence");
     assert!(sentence.contains("Redis away"), "{sentence}");
+    let reason = status["reasons"][0]["text"].as_str().expect("a text");
+    // How the connection ended depends on who notices it first.
+    assert!(reason.starts_with("Redis does not answer ("), "{reason}");
+    assert!(reason.ends_with("): counting here."), "{reason}");
     // Requests are counted here, so that the gateway is ready all the same.
     assert_eq!(status["ready"], true);
     ask(&gateway);
