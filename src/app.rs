@@ -176,7 +176,8 @@ async fn live(begun: Begun, mut signals: Signals) -> io::Result<ExitCode> {
         Err(error) => Err(error),
     };
     match &done {
-        Ok(()) => {}
+        // Of the latter the gateway that hands over says why.
+        Ok(()) | Err(StartError::TakeOver(TakeOverError::Refused)) => {}
         // Whole paragraphs, with lines of the file.
         Err(StartError::Config(problems)) if pretty => {
             operator_log

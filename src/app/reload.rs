@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::admin::Done;
 use crate::config::{
-    self, CertificateFiles, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written, changes,
+    self, CertificateFiles, Change, ChangeKind, Finding, Loaded, ReadFiles, Served, Watch, Written,
+    changes,
 };
 use crate::memory;
 use crate::metrics::ReloadOutcome;
@@ -149,14 +150,7 @@ impl Reloader {
         self.certificates = loaded.certificates;
         memory::give_back();
         tracing::info!(event = "reloaded", changes = changes.len(), "reloaded");
-        for change in &changes {
-            match change.kind {
-                ChangeKind::Public => tracing::warn!("now public: {change}"),
-                ChangeKind::Wider => tracing::warn!("now allowed: {change}"),
-                ChangeKind::Applied => tracing::info!("{change}"),
-                ChangeKind::NeedsRestart => tracing::warn!("{change}"),
-            }
-        }
+        log_changes(&changes);
         if let (Some(before), Some(now)) = (served, tls) {
             log_replaced(&before, &now, &self.certificates);
         }
@@ -168,6 +162,18 @@ impl Reloader {
             .reloads
             .reloaded(done, written, changes, &loaded.lints);
         loaded.files
+    }
+}
+
+/// Logs a line for each change.
+pub(super) fn log_changes(changes: &[Change]) {
+    for change in changes {
+        match change.kind {
+            ChangeKind::Public => tracing::warn!("now public: {change}"),
+            ChangeKind::Wider => tracing::warn!("now allowed: {change}"),
+            ChangeKind::Applied => tracing::info!("{change}"),
+            ChangeKind::NeedsRestart => tracing::warn!("{change}"),
+        }
     }
 }
 

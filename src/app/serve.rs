@@ -12,7 +12,7 @@ use crate::server::{Claimed, Listener, Phase};
 
 use super::hand_over::{HandOverError, Heard, Heir, Predecessor, TakeOver, Totals};
 use super::notify::{State, notify};
-use super::reload::Reloader;
+use super::reload::{Reloader, log_changes};
 use super::signals::Signals;
 use super::succession::{Succession, refuse};
 use super::threads::{Ended, Threads, WORKER};
@@ -174,6 +174,7 @@ impl Running<'_> {
             Heard::Serve(said) => {
                 let counters = said?;
                 tracing::info!(counters, "taken over");
+                self.say_what_changed();
                 if let Some(file) = &self.gateway.state {
                     file.resume();
                 }
@@ -184,6 +185,18 @@ impl Running<'_> {
             Heard::Ended => self.take_over = None,
         }
         Ok(())
+    }
+
+    /// Says what differs from what the gateway before this one has served.
+    fn say_what_changed(&mut self) {
+        let Some(taken) = &mut self.take_over else {
+            return;
+        };
+        log_changes(&taken.changes);
+        taken.changes.clear();
+        for address in taken.closed.drain(..) {
+            tracing::warn!(%address, "not listened on any more: `listen` does not have it");
+        }
     }
 
     /// Lets clients connect. What the workers found, Redis above all, is in the log by then: whoever
@@ -303,7 +316,7 @@ impl Running<'_> {
                     self.leave();
                 }
             }
-            Err(error) => tracing::error!(%error, "not handed over; serving on"),
+            Err(error) => tracing::error!("not handed over: {error}; serving on"),
         }
     }
 

@@ -44,6 +44,9 @@ impl Started {
         loaded: Loaded,
         operator_log: Arc<OperatorLog>,
     ) -> Result<Self, StartError> {
+        if let Some(predecessor) = &mut predecessor {
+            predecessor.compare(&loaded.written, &begun.file)?;
+        }
         let (settings, mut snapshot) = (loaded.settings, loaded.snapshot);
         log_start(&begun.file, &settings, &snapshot, &loaded.written);
         log_lints(&loaded.lints);

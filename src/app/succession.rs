@@ -61,6 +61,7 @@ impl Succession {
                     .map(AdminSocket::try_clone)
                     .collect::<Result<_, _>>()?,
                 state: gateway.state.clone(),
+                texts: gateway.reloads.in_force().written.texts.clone(),
                 store: gateway.store.clone(),
                 metrics: Arc::clone(&gateway.metrics),
                 drains: gateway.drains.clone(),

@@ -70,7 +70,7 @@ pub enum Within {
 impl Loaded {
     /// Where a new key of a client goes.
     pub fn key_place(&self, client: &str) -> KeyPlace {
-        let clients = &self.written.0.clients;
+        let clients = &self.written.file.clients;
         let own = clients.good().find(|(name, _)| name.as_str() == client);
         let (within, span) = match own.map(|(_, own)| (own.span, &own.keys)) {
             None if clients.span == self.root => (Within::File, self.root),
@@ -123,7 +123,7 @@ impl Loaded {
 
     /// All clients in the order of the files, as they are at `now`.
     pub fn clients(&self, now: Timestamp) -> impl Iterator<Item = ListedClient> {
-        self.written.0.clients.good().map(move |(name, client)| {
+        self.written.file.clients.good().map(move |(name, client)| {
             let source = self.sources.get(name.span.source);
             ListedClient {
                 client: name.as_str().to_owned(),

@@ -28,13 +28,14 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod tree;
 mod units;
 mod watch;
 mod written;
 
 pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead, ReadAgain};
-pub use changes::{Change, ChangeKind, changes};
+pub use changes::{Change, ChangeKind, changes, changes_at_start};
 use disk::Holds;
 pub use disk::{ReadFiles, Unreadable, is_stdin};
 pub use expand::Environment;
@@ -45,6 +46,7 @@ pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
 pub use settings::{AccessLog, AdminListen, LogFormat, Settings};
+pub use texts::Texts;
 pub use tree::Format;
 pub use units::{duration, moment};
 pub use watch::Watch;
@@ -171,6 +173,21 @@ pub fn parse(
     finish(reading, tree, Served::default())
 }
 
+/// Reads what another process has served, without regard to what this version finds wrong with it.
+pub fn read_texts(texts: &Texts, environment: Environment<'_>) -> Option<Written> {
+    let files = |path: &Path| {
+        let text = texts.named(&path.to_string_lossy());
+        text.map(str::to_owned).ok_or(Unreadable::Missing)
+    };
+    let (name, text) = texts.iter().next()?;
+    let path = Path::new(name);
+    let mut reading = Reading::new(path, environment, &files, home);
+    let tree = reading.tree(name, text, Format::of(path))?;
+    let file = file_of(&mut reading, tree)?;
+    let texts = texts.clone();
+    Some(Written { file, texts })
+}
+
 /// Parses a text that is no configuration, such as another gateway's, in the formats and with the
 /// problems of one.
 ///
@@ -191,13 +208,9 @@ fn finish(
     served: Served<'_>,
 ) -> Result<Loaded, Problems> {
     let root = tree.as_ref().map_or(Span::NOWHERE, |tree| tree.span);
-    let file = tree.and_then(|mut tree| {
-        without_schema(&mut tree);
-        inherit::complete_upstreams(&mut tree, &mut reading.problems);
-        read_at::<File>(&mut tree, "", &mut reading)
-    });
+    let file = tree.and_then(|tree| file_of(&mut reading, tree));
     let mut problems = reading.problems;
-    let Some(file) = file.map(|file| Box::new(file.value.with_files())) else {
+    let Some(file) = file else {
         return Err(problems);
     };
     problems.log_format = *file.log.format;
@@ -208,13 +221,24 @@ fn finish(
             settings,
             snapshot,
             certificates: CertificateFiles::of(&file, problems.files.take_certificates()),
-            written: Written(file),
+            written: Written {
+                texts: Texts::of(&problems.sources),
+                file,
+            },
             files: problems.files,
             sources: problems.sources,
             root,
         }),
         _ => Err(problems),
     }
+}
+
+/// Reads the keys that are declared, those in the files that it names included.
+fn file_of(reading: &mut Reading<'_>, mut tree: At<Value>) -> Option<Box<File>> {
+    without_schema(&mut tree);
+    inherit::complete_upstreams(&mut tree, &mut reading.problems);
+    let file = read_at::<File>(&mut tree, "", reading)?;
+    Some(Box::new(file.value.with_files()))
 }
 
 /// Takes out the name of the JSON Schema that editors look for; in TOML and YAML it is a comment.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use memchr::memchr_iter;
 
@@ -85,7 +86,7 @@ impl<T> At<Option<T>> {
 #[derive(Clone)]
 pub(super) struct Source {
     pub name: String,
-    text: String,
+    text: Arc<str>,
     hidden: Vec<Range<usize>>,
 }
 
@@ -146,7 +147,7 @@ impl Sources {
     pub(super) fn add(&mut self, name: &str, text: &str) -> SourceId {
         self.list.push(Source {
             name: name.to_owned(),
-            text: text.to_owned(),
+            text: text.into(),
             hidden: own_keys::find_all(text.as_bytes()).collect(),
         });
         SourceId(u16::try_from(self.list.len() - 1).unwrap_or(u16::MAX))
@@ -186,6 +187,12 @@ impl Sources {
         let text = &self.get(span.source).text;
         let (before, after) = text.split_at_checked(span.range().end).unwrap_or_default();
         (before.rsplit('\n').next().unwrap_or_default(), after)
+    }
+
+    /// The name of each and its text, as it was read.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, Arc<str>)> {
+        let sources = self.list.iter();
+        sources.map(|source| (&*source.name, Arc::clone(&source.text)))
     }
 
     /// `file:line:column` of a place.

@@ -36,7 +36,7 @@ impl Written {
     /// What is in force, table by table.
     pub fn shown_lines(&self) -> Vec<WrittenLine> {
         let mut all = Vec::new();
-        flatten("", lines(&*self.0), &mut all);
+        flatten("", lines(&*self.file), &mut all);
         all
     }
 }

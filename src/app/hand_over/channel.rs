@@ -38,6 +38,16 @@ pub(super) enum Kind {
     StateFile = b'F',
     /// There are no more open files.
     AllFiles = b'A',
+    /// From the successor: it asks what the configuration served was read from.
+    AskTexts = b'B',
+    /// The name of a file of that; the main one comes first.
+    ReadFile = b'W',
+    /// A part of what stood in it.
+    Text = b'X',
+    /// There is no more of that.
+    AllTexts = b'Y',
+    /// From the successor: it is not to serve, and why.
+    Refused = b'U',
     /// From the successor: it could serve now. The addresses whose sockets it takes.
     Ready = b'R',
     /// Some of the counters.
@@ -59,12 +69,17 @@ pub(super) enum Kind {
     Answer = b'D',
 }
 
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 19] = [
     Kind::Hello,
     Kind::Socket,
     Kind::AdminSocket,
     Kind::StateFile,
     Kind::AllFiles,
+    Kind::AskTexts,
+    Kind::ReadFile,
+    Kind::Text,
+    Kind::AllTexts,
+    Kind::Refused,
     Kind::Ready,
     Kind::Counters,
     Kind::AllCounters,
@@ -96,6 +111,9 @@ pub(in crate::app) enum Lost {
     /// Another program, or another version of this one.
     #[error("it does not say what was expected")]
     Odd,
+    /// It has found a reason against it.
+    #[error("{0}")]
+    Refused(String),
     /// Neither end is to blame.
     #[error(transparent)]
     System(io::Error),

@@ -6,8 +6,10 @@
 //!   SIGUSR2: starts the program anew with
 //!   its own arguments
 //!   the listening sockets, the lock of the  -->  takes those that its configuration has
-//!   state file                                   reads its configuration, opens its logs,
-//!                                                reaches Redis, starts its workers
+//!   state file                                   reads its configuration
+//!                                          <--   asks what was read for what is served
+//!   those texts                             -->  compares, opens its logs, reaches Redis,
+//!                                                starts its workers
 //!   still accepts, counts and writes       <--   ready (within 60 s), with what it takes
 //!   the file
 //!   what metrics have counted               -->  goes on from there
@@ -30,6 +32,10 @@
 //! - Until "serve" the old gateway decides. Whatever happens before, a successor that ends, is too slow or
 //!   makes no sense, it kills that, counts and writes again, and has lost nothing. From "serve" on the
 //!   successor decides; if it ended now, nobody would listen, as when a gateway is killed.
+//! - The successor refuses, as a reload would, a file that has lost all its routes, and says what else
+//!   differs once it serves. It gets texts and parses them itself, for it alone knows the keys of its own
+//!   version. It asks only who says that it answers ([`TELLS_TEXTS`]), so a program without this may stand
+//!   on either side.
 //! - Counters have one home at any time (`limit/moved`). Requests that come while they are copied wait
 //!   for that.
 //! - A signal to stop that comes before "serve" ends the successor; one that comes while both run is
@@ -46,6 +52,7 @@ mod program;
 mod resting;
 mod successor;
 mod systemd;
+mod texts;
 
 pub(super) use predecessor::{Heard, Predecessor, TakeOver, Totals};
 pub(super) use program::Program;
@@ -54,8 +61,11 @@ pub(super) use systemd::sockets_of_systemd;
 
 use channel::Lost;
 
-/// What the successor finds in its environment: the id of the process that hands over to it.
+/// What the successor finds in its environment: the id of the process that hands over to it, and what that
+/// one can be asked for.
 const PREDECESSOR: &str = "TOLLGATE_PREDECESSOR";
+/// The texts of its configuration.
+const TELLS_TEXTS: &str = "texts";
 
 /// Which messages are exchanged, in which order and form. Another version would be another line.
 const VERSION: &[u8] = b"tollgate hand-over 1";
@@ -73,6 +83,9 @@ pub enum TakeOverError {
         "the gateway that hands over is of a version that this one does not understand; restart instead"
     )]
     Version,
+    /// What is to be served lacks what was served; the gateway that hands over says so.
+    #[error("not taken over: the gateway that hands over says why")]
+    Refused,
     /// It ended or gave up.
     #[error("the gateway that hands over has ended, or has given up; ending, too")]
     GivenUp,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -15,9 +15,11 @@ use rustix::stdio::dup2_stdin;
 use tokio::sync::oneshot;
 
 use super::channel::{Channel, Kind, Lost, Message};
-use super::{PREDECESSOR, TakeOverError, VERSION};
+use super::{PREDECESSOR, TELLS_TEXTS, TakeOverError, VERSION, texts};
 use crate::admin::Given;
+use crate::config::{self, Change, Written, changes_at_start};
 use crate::limit::LimitStore;
+use crate::memory;
 use crate::metrics::{Metrics, Portion};
 use crate::server::Inherited;
 use crate::upstream::{Circuits, Drains};
@@ -35,6 +37,12 @@ pub(in crate::app) struct Predecessor {
     sockets: Vec<Inherited>,
     admin: Vec<Given>,
     state: Option<(PathBuf, File)>,
+    /// Whether it can be asked what its configuration was read from.
+    tells_texts: bool,
+    /// The addresses of its sockets.
+    listened: Vec<SocketAddr>,
+    /// What differs from what it has served.
+    changes: Vec<Change>,
 }
 
 /// What goes on from where the old gateway was.
@@ -50,6 +58,10 @@ pub(in crate::app) struct Totals {
 pub(in crate::app) struct TakeOver {
     serve: Option<oneshot::Receiver<Result<usize, TakeOverError>>>,
     ended: oneshot::Receiver<()>,
+    /// What differs from what the old gateway has served, to be said once this one serves.
+    pub changes: Vec<Change>,
+    /// The addresses that are not listened on any more.
+    pub closed: Vec<SocketAddr>,
 }
 
 /// What the old gateway lets us know.
@@ -78,9 +90,9 @@ impl TakeOver {
 impl Predecessor {
     /// Takes what the gateway before this one hands over at once, if there is one.
     pub(in crate::app) fn meet() -> Result<Option<Self>, TakeOverError> {
-        if std::env::var_os(PREDECESSOR).is_none() {
+        let Some(predecessor) = std::env::var_os(PREDECESSOR) else {
             return Ok(None);
-        }
+        };
         let nobody = |_: io::Error| TakeOverError::Nobody;
         let stdin = io::stdin();
         let end = stdin.as_fd().try_clone_to_owned().map_err(nobody)?;
@@ -91,10 +103,12 @@ impl Predecessor {
         channel
             .set_patience(FIRST_MESSAGES)
             .map_err(|_| TakeOverError::Nobody)?;
-        Self::get(channel).map(Some)
+        let mut words = predecessor.as_bytes().split(|byte| *byte == b' ');
+        let tells_texts = words.any(|word| word == TELLS_TEXTS.as_bytes());
+        Self::get(channel, tells_texts).map(Some)
     }
 
-    fn get(channel: Channel) -> Result<Self, TakeOverError> {
+    fn get(channel: Channel, tells_texts: bool) -> Result<Self, TakeOverError> {
         if channel.expect(Kind::Hello)? != VERSION {
             return Err(TakeOverError::Version);
         }
@@ -103,6 +117,9 @@ impl Predecessor {
             sockets: Vec::new(),
             admin: Vec::new(),
             state: None,
+            tells_texts,
+            listened: Vec::new(),
+            changes: Vec::new(),
         };
         loop {
             let Message { kind, text, file } = met.channel.receive()?;
@@ -111,6 +128,7 @@ impl Predecessor {
                     let socket = TcpListener::from(file);
                     let (configured, of_systemd) =
                         read_socket(&text).ok_or(TakeOverError::Version)?;
+                    met.listened.push(configured);
                     met.sockets.push(Inherited {
                         socket,
                         configured,
@@ -133,6 +151,33 @@ impl Predecessor {
                 _ => return Err(TakeOverError::Version),
             }
         }
+    }
+
+    /// Compares what this process is to serve with what the old one serves. If something is gone that nobody
+    /// takes away like this, the old one is told, says so, and serves on.
+    pub(in crate::app) fn compare(
+        &mut self,
+        now: &Written,
+        main: &Path,
+    ) -> Result<(), TakeOverError> {
+        if !self.tells_texts {
+            return Ok(());
+        }
+        self.channel.send(Kind::AskTexts, b"")?;
+        let texts = texts::receive(&self.channel)?;
+        let Some(before) = config::read_texts(&texts, &config::environment) else {
+            return Ok(());
+        };
+        if let Some((what, file)) = now.emptied(&before) {
+            let file = file.unwrap_or(main).display();
+            let why = format!("there are no {what} in {file}");
+            self.channel.send(Kind::Refused, why.as_bytes())?;
+            return Err(TakeOverError::Refused);
+        }
+        self.changes = changes_at_start(&before, now);
+        drop(before);
+        memory::give_back();
+        Ok(())
     }
 
     /// The listening sockets, once.
@@ -162,6 +207,11 @@ impl Predecessor {
     ) -> io::Result<TakeOver> {
         let (can_serve, serve) = oneshot::channel();
         let (has_ended, ended) = oneshot::channel();
+        let mut closed = self.listened;
+        closed.retain(|address| !taken.contains(address));
+        closed.sort_unstable();
+        closed.dedup();
+        let changes = self.changes;
         let taken: Vec<_> = taken.iter().map(SocketAddr::to_string).collect();
         let channel = self.channel;
         let work = move || {
@@ -180,6 +230,8 @@ impl Predecessor {
         Ok(TakeOver {
             serve: Some(serve),
             ended,
+            changes,
+            closed,
         })
     }
 }
@@ -266,4 +318,25 @@ pub(super) fn socket_text(configured: SocketAddr, of_systemd: bool) -> String {
 fn read_socket(text: &[u8]) -> Option<(SocketAddr, bool)> {
     let (whose, address) = std::str::from_utf8(text).ok()?.split_once(' ')?;
     Some((address.parse().ok()?, whose == "systemd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Format;
+
+    #[test]
+    fn a_gateway_of_before_there_were_texts_is_not_asked_for_them() {
+        let (old, end) = Channel::pair().unwrap();
+        old.send(Kind::Hello, VERSION).unwrap();
+        old.send(Kind::AllFiles, b"").unwrap();
+        let mut met = Predecessor::get(Channel::inherited(end), false).unwrap();
+        let no_file = |_: &Path| unreachable!();
+        let empty = config::parse("", "", Format::Toml, &config::environment, &no_file);
+        let main = Path::new("tollgate.toml");
+        met.compare(&empty.unwrap().written, main).unwrap();
+        assert!(met.changes.is_empty());
+        old.set_patience(Duration::from_millis(1)).unwrap();
+        assert!(matches!(old.receive(), Err(Lost::Late)));
+    }
 }

@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{self, Child, Command};
 
-use super::PREDECESSOR;
+use super::{PREDECESSOR, TELLS_TEXTS};
 
 /// What passes open files in the environment of this process, and means nothing to a successor.
 const OF_SYSTEMD: [&str; 4] = [
@@ -56,7 +56,7 @@ impl Program {
         }
         command
             .args(&self.arguments)
-            .env(PREDECESSOR, std::process::id().to_string())
+            .env(PREDECESSOR, format!("{} {TELLS_TEXTS}", process::id()))
             .stdin(end)
             .spawn()
     }

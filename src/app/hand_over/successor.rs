@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use super::VERSION;
 use super::channel::{Channel, Kind, Lost};
 use super::predecessor::socket_text;
 use super::program::Program;
 use super::resting::{refuse_changes, rest};
+use super::{VERSION, texts};
 use crate::admin::{AdminSocket, Presence};
+use crate::config::Texts;
 use crate::limit::{LimitStore, Questions, StateFile};
 use crate::metrics::{Metrics, Portion, since};
 use crate::server::Listener;
@@ -38,6 +39,8 @@ pub(in crate::app) struct Offer {
     pub sockets: Vec<Listener>,
     pub admin: Vec<AdminSocket>,
     pub state: Option<Arc<StateFile>>,
+    /// What the configuration was read from that is served.
+    pub texts: Texts,
     pub store: Arc<LimitStore>,
     pub metrics: Arc<Metrics>,
     pub drains: Drains,
@@ -90,6 +93,9 @@ pub(in crate::app) enum HandOverError {
     /// It took too long.
     #[error("the successor took too long, and was ended")]
     Late,
+    /// It has found what it must not take over.
+    #[error("{0}")]
+    Refused(String),
     /// It is to be ended itself.
     #[error("told to stop")]
     Stopped,
@@ -140,7 +146,7 @@ impl UnderWay {
                     channel.close();
                     let stopped = given_up.load(Ordering::Relaxed);
                     // One that has closed its end may end by itself, and so say how.
-                    let may_end = matches!(lost, Lost::Ended) && !stopped;
+                    let may_end = matches!(lost, Lost::Ended | Lost::Refused(_)) && !stopped;
                     let ended = end_of(&mut child, may_end);
                     offer.share_sockets(|_| false);
                     drop(offer);
@@ -148,6 +154,7 @@ impl UnderWay {
                         _ if stopped => HandOverError::Stopped,
                         (Lost::Ended, Some(status)) => HandOverError::Ended(status),
                         (Lost::Late, _) => HandOverError::Late,
+                        (Lost::Refused(why), _) => HandOverError::Refused(why),
                         (lost, _) => HandOverError::Lost(lost),
                     }));
                 }
@@ -180,9 +187,7 @@ impl Offer {
         channel.set_patience(self.ready_within)?;
         self.share_sockets(|_| true);
         self.send_files(channel)?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        channel.set_patience(left.max(Duration::from_millis(1)))?;
-        let taken = addresses(&channel.expect(Kind::Ready)?);
+        let taken = self.wait_until_ready(channel, deadline)?;
         let totals = self.metrics.portions();
         channel.send_totals(&totals)?;
 
@@ -231,16 +236,36 @@ impl Offer {
         channel.send(Kind::AllFiles, b"")
     }
 
+    /// Waits until the successor could serve, and answers what it asks till then. Returns the addresses
+    /// whose sockets it takes.
+    fn wait_until_ready(
+        &self,
+        channel: &Channel,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, Lost> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            channel.set_patience(left.max(Duration::from_millis(1)))?;
+            let message = channel.receive()?;
+            let text = || String::from_utf8_lossy(&message.text);
+            match message.kind {
+                Kind::AskTexts => texts::send(channel, &self.texts)?,
+                Kind::Refused => return Err(Lost::Refused(text().into_owned())),
+                Kind::Ready => {
+                    let addresses = text();
+                    let addresses = addresses.lines().filter_map(|line| line.parse().ok());
+                    return Ok(addresses.collect());
+                }
+                _ => return Err(Lost::Odd),
+            }
+        }
+    }
+
     fn share_sockets(&self, is_shared: impl Fn(SocketAddr) -> bool) {
         for Listener { on, .. } in &self.sockets {
             on.set_handed_over(is_shared(on.configured));
         }
     }
-}
-
-fn addresses(text: &[u8]) -> Vec<SocketAddr> {
-    let text = String::from_utf8_lossy(text);
-    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Lets the successor decide what is asked here. Counting goes on here if it ends first.
@@ -294,6 +319,7 @@ mod tests {
             sockets: Vec::new(),
             admin: Vec::new(),
             state: Some(Arc::clone(&state)),
+            texts: Texts::default(),
             store: Arc::new(LimitStore::new(10, None, Clock::system())),
             metrics: Arc::new(Metrics::new(&[])),
             drains: Registry::default().drains(),
@@ -324,6 +350,7 @@ mod tests {
                 "before it could serve (exit status: 4)",
             ),
             ("printf T >&0; exec sleep 60", "not say what was expected"),
+            ("printf B >&0; printf Uwhy >&0; exec cat >/dev/null", "why"),
             (
                 "printf RT >&0; printf S >&0; exec sleep 60",
                 "not say what was expected",

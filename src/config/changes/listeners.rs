@@ -1,13 +1,12 @@
-//! Addresses that will serve clients without TLS, where there is TLS now. They are opened by the next start.
+//! Addresses that serve clients without TLS, where there was TLS before. They are opened by a start.
 
-use super::ChangeKind;
 use crate::config::file::{File, ListenKeys};
 use crate::config::source::At;
 use crate::tls::ClientAuthMode;
 
-/// Where clients will get to the routes without TLS, and do not with the addresses that the program was
-/// started with.
-pub(super) fn compare(started: &File, now: &File) -> Vec<(ChangeKind, String)> {
+/// Where clients get to the routes without TLS, and did not with the addresses that a program was started
+/// with: from its restart on, or from now on.
+pub(super) fn compare(started: &File, now: &File, from_restart: bool) -> Vec<String> {
     if !started.listen.iter().any(|listen| *listen.tls) {
         return Vec::new();
     }
@@ -21,20 +20,22 @@ pub(super) fn compare(started: &File, now: &File) -> Vec<(ChangeKind, String)> {
     let text = |listen: &At<ListenKeys>| {
         let address = *listen.address;
         let same = started.listen.iter().find(|it| *it.address == address);
-        let before = match same {
-            Some(same) if *same.tls => "has TLS until then",
-            Some(same) if same.redirect.is_some() => "sends clients to `https` until then",
+        let [later, before] = match same {
+            Some(same) if *same.tls => ["has TLS", "had TLS"],
+            Some(same) if same.redirect.is_some() => {
+                ["sends clients to `https`", "sent clients to `https`"]
+            }
             Some(_) => return None,
-            None => "is not open until then",
+            None => ["is not open", "was not open"],
         };
-        Some(format!(
-            "`listen`: from the restart on, clients get to the routes at `{address}` without TLS{unasked}; it {before}"
-        ))
+        let there = format!("clients get to the routes at `{address}` without TLS{unasked}");
+        Some(if from_restart {
+            format!("`listen`: from the restart on, {there}; it {later} until then")
+        } else {
+            format!("`listen`: {there}; it {before} before")
+        })
     };
     let serving = now.listen.iter().filter(|it| it.redirect.is_none());
     let plain = serving.filter(|it| !*it.tls);
-    plain
-        .filter_map(text)
-        .map(|text| (ChangeKind::NeedsRestart, text))
-        .collect()
+    plain.filter_map(text).collect()
 }

@@ -1,4 +1,4 @@
-//! What a reload changes, for the log: first what callers reach that they did not reach
+//! What a reload or a hand-over changes, for the log: first what callers reach that they did not reach
 //! before, then everything else that now holds, last what takes a restart. All but the first is
 //! compared key by key, as the keys are declared.
 
@@ -59,18 +59,10 @@ impl fmt::Display for Change {
 /// What differs between what has been served and what is served now, and, of what takes a restart,
 /// between what the program was started with and what is written now; in the order of the log.
 pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change> {
-    let (started, served, now) = (&started.0, &served.0, &now.0);
-    let public = public::compare(served, now).into_iter();
-    let public = public.map(|text| (ChangeKind::Public, text));
-    let wider = wider::compare(served, now);
-    let mut changes: Vec<_> = public
-        .chain(client_auth::compare(served, now))
-        .chain(operators::compare(started, served, now))
-        .chain(addresses::trusted(served, now))
-        .chain(listeners::compare(started, now))
-        .chain(wider)
-        .map(|(kind, text)| Change::new(kind, text))
-        .collect();
+    let (started, served, now) = (&*started.file, &*served.file, &*now.file);
+    let mut changes = of_access(started, served, now);
+    let later = listeners::compare(started, now, true).into_iter();
+    changes.extend(later.map(|text| Change::new(ChangeKind::NeedsRestart, text)));
     let now = shown(now);
     for (before, kind) in [
         (served, ChangeKind::Applied),
@@ -84,6 +76,38 @@ pub fn changes(started: &Written, served: &Written, now: &Written) -> Vec<Change
     // Stable: of a kind, what somebody may do comes before the keys that say so.
     changes.sort_by_key(|change| change.kind);
     changes
+}
+
+/// What differs between what another process has served and what this one, started since, serves now: all
+/// of it holds. In the order of the log.
+pub fn changes_at_start(before: &Written, now: &Written) -> Vec<Change> {
+    let (before, now) = (&*before.file, &*now.file);
+    let mut changes = of_access(now, before, now);
+    let plain = listeners::compare(before, now, false).into_iter();
+    changes.extend(plain.map(|text| Change::new(ChangeKind::Wider, text)));
+    let mut all = Vec::new();
+    let place = Place {
+        is_start: true,
+        ..Place::default()
+    };
+    compare_tables(&place, &shown(before), &shown(now), &mut all);
+    without_inherited(&mut all);
+    changes.extend(all);
+    changes.sort_by_key(|change| change.kind);
+    changes
+}
+
+/// Who may do what now and might not before, while the program runs with what it was started with.
+fn of_access(started: &File, served: &File, now: &File) -> Vec<Change> {
+    let public = public::compare(served, now).into_iter();
+    let public = public.map(|text| (ChangeKind::Public, text));
+    public
+        .chain(client_auth::compare(served, now))
+        .chain(operators::compare(started, served, now))
+        .chain(addresses::trusted(served, now))
+        .chain(wider::compare(served, now))
+        .map(|(kind, text)| Change::new(kind, text))
+        .collect()
 }
 
 /// What changes for all upstreams with `upstream_defaults` is not said again of each.
@@ -122,12 +146,14 @@ struct Place {
     route: Option<String>,
     path: String,
     needs_restart: bool,
+    /// The program has been started since, so that nothing takes a restart.
+    is_start: bool,
 }
 
 impl Place {
     fn below(&self, line: &Line) -> Self {
         let mut place = self.clone();
-        place.needs_restart |= line.needs_restart;
+        place.needs_restart |= line.needs_restart && !self.is_start;
         if self.path == ROUTES && self.route.is_none() {
             place.route = Some(line.key.to_string());
             place.path.clear();

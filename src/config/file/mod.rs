@@ -29,6 +29,7 @@ use std::path::Path;
 use super::keys::{Kind, List, Map, table};
 use super::kinds::{InFile, Name};
 use super::source::{At, Span};
+use super::texts::Texts;
 use crate::client::ClientName;
 use crate::route::{PathPrefix, ProtectedPrefix, ProtectedPrefixes};
 
@@ -172,25 +173,34 @@ impl File {
 }
 
 /// A configuration as it was written, with all defaults.
-pub struct Written(pub(super) Box<File>);
+pub struct Written {
+    pub(super) file: Box<File>,
+    /// What it was read from.
+    pub texts: Texts,
+}
 
 impl Written {
     /// What a configuration before this one had and this one has none of, and in which of the files that
     /// it names; the main file has no routes if that is none. Nobody empties a file and leaves it named.
     pub fn emptied(&self, before: &Self) -> Option<(&'static str, Option<&Path>)> {
-        let has_routes = |it: &Self| it.0.all_routes().next().is_some();
+        let has_routes = |it: &Self| it.file.all_routes().next().is_some();
         if has_routes(before) && !has_routes(self) {
             return Some(("routes", None));
         }
-        let had = |what| before.0.named().any(|it| it.what == what && it.entries > 0);
-        let mut named = self.0.named();
+        let had = |what| {
+            before
+                .file
+                .named()
+                .any(|it| it.what == what && it.entries > 0)
+        };
+        let mut named = self.file.named();
         let file = named.find(|file| file.entries == 0 && had(file.what))?;
         Some((file.what, Some(file.path)))
     }
 
     /// How many limits there are.
     pub fn limits(&self) -> usize {
-        let limits = &self.0.limits;
+        let limits = &self.file.limits;
         let own = [limits.anonymous.is_some(), limits.identified.is_some()];
         let own = own.into_iter().filter(|is_there| *is_there).count();
         own + limits.tiers.0.len() + limits.policies.0.len()
@@ -198,14 +208,18 @@ impl Written {
 
     /// Whether a variable that names Redis is empty, so that there is none.
     pub fn has_empty_redis(&self) -> bool {
-        self.0.limits.redis.as_ref().is_some_and(RedisKeys::is_off)
+        self.file
+            .limits
+            .redis
+            .as_ref()
+            .is_some_and(RedisKeys::is_off)
     }
 }
 
 /// What is not as by default, without secrets.
 impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Display::fmt(&self.0.shown(), f)
+        Display::fmt(&self.file.shown(), f)
     }
 }
 

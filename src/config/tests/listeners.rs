@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{ChangeKind, Written, changes};
+use crate::config::{Change, ChangeKind, Written, changes, changes_at_start};
 
 const TLS: &str = "{ address = '127.0.0.1:443', tls = true }";
 const PLAIN: &str = "{ address = '127.0.0.1:443' }";
@@ -106,4 +106,26 @@ fn an_address_that_will_be_without_tls_is_said() {
             expected.into_iter().collect::<Vec<_>>()
         );
     }
+}
+
+#[test]
+fn after_a_hand_over_it_is_so_at_once_and_nothing_takes_a_restart() {
+    let (before, now) = (written(&[TLS], ""), written(&[PLAIN, OTHER], ""));
+    let changes = changes_at_start(&before, &now);
+    assert!(changes.is_sorted_by_key(|change| change.kind));
+    let wider = changes.iter().filter(|it| it.kind == ChangeKind::Wider);
+    let wider: Vec<_> = wider.map(ToString::to_string).collect();
+    let there = "`listen`: clients get to the routes at";
+    assert_eq!(
+        wider,
+        [
+            format!("{there} `127.0.0.1:443` without TLS; it had TLS before"),
+            format!("{there} `127.0.0.1:8080` without TLS; it was not open before"),
+        ]
+    );
+    let later = |change: &Change| change.kind == ChangeKind::NeedsRestart;
+    assert!(!changes.iter().any(later), "{changes:?}");
+    let said: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert!(said.iter().all(|text| !text.contains("takes a restart")));
+    assert!(said.len() > wider.len(), "the key is said, too: {said:?}");
 }

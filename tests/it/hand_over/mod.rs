@@ -1,6 +1,7 @@
 //! A gateway that starts its successor: nobody who calls notices, counters go on, and a successor that
 //! fails changes nothing.
 
+mod changes;
 mod failures;
 mod load;
 mod systemd;
