@@ -3,6 +3,7 @@
 
 use crate::message::body::BodyLength;
 use crate::message::fields::Fields;
+use crate::message::head::Oddity;
 
 use super::chunked::{ChunkDecoder, ChunkError, Step, put_chunk};
 use super::input::Input;
@@ -15,7 +16,8 @@ pub struct Body {
 
 #[derive(Debug)]
 enum Rest {
-    Nothing,
+    /// What was odd about it stands here, where it takes no room of its own.
+    Nothing(Option<Oddity>),
     Bytes(u64),
     /// `taken` is how much of a chunk's data the decoder has read past and nobody has used yet.
     Chunks {
@@ -39,7 +41,7 @@ pub enum Piece<'p> {
 impl Body {
     /// The body of a request, of which nothing has been taken yet.
     pub fn of_request(length: BodyLength) -> Self {
-        Self::new(length, ChunkDecoder::default)
+        Self::new(length, ChunkDecoder::of_request)
     }
 
     /// The body of an answer, of which nothing has been taken yet.
@@ -49,7 +51,7 @@ impl Body {
 
     fn new(length: BodyLength, decoder: impl FnOnce() -> ChunkDecoder) -> Self {
         let rest = match length {
-            BodyLength::None | BodyLength::Fixed(0) => Rest::Nothing,
+            BodyLength::None | BodyLength::Fixed(0) => Rest::Nothing(None),
             BodyLength::Fixed(n) => Rest::Bytes(n),
             BodyLength::Chunked => Rest::Chunks {
                 decoder: Box::new(decoder()),
@@ -60,16 +62,25 @@ impl Body {
         Self { rest }
     }
 
+    /// What was not as it should be about its framing, and yet could be read in one way only. Known once it has
+    /// ended.
+    pub fn odd(&self) -> Option<Oddity> {
+        match self.rest {
+            Rest::Nothing(odd) => odd,
+            _ => None,
+        }
+    }
+
     /// Whether the body has ended.
     pub fn is_finished(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        matches!(self.rest, Rest::Nothing(_))
     }
 
     /// The next piece of what has been read; framing bytes before it are consumed. The same piece
     /// as long as nothing of it is used.
     pub fn next<'i>(&mut self, input: &'i mut Input) -> Result<Piece<'i>, ChunkError> {
         let n = match &mut self.rest {
-            Rest::Nothing => return Ok(Piece::End(None)),
+            Rest::Nothing(_) => return Ok(Piece::End(None)),
             Rest::UntilClose => input.bytes().len(),
             Rest::Bytes(left) => {
                 let at_hand = input.bytes().len();
@@ -89,7 +100,7 @@ impl Body {
                 Step::End { consumed } => {
                     input.consume(consumed);
                     let trailers = decoder.trailers();
-                    self.rest = Rest::Nothing;
+                    self.rest = Rest::Nothing(decoder.odd());
                     return Ok(Piece::End(trailers));
                 }
             },
@@ -107,18 +118,18 @@ impl Body {
             Rest::Bytes(left) => {
                 *left = left.saturating_sub(n as u64);
                 if *left == 0 {
-                    self.rest = Rest::Nothing;
+                    self.rest = Rest::Nothing(None);
                 }
             }
             Rest::Chunks { taken, .. } => *taken = taken.saturating_sub(n),
-            Rest::Nothing | Rest::UntilClose => {}
+            Rest::Nothing(_) | Rest::UntilClose => {}
         }
     }
 
     /// Notes that the stream has ended; `false` if the body has not, and so is not whole.
     pub fn end_of_stream(&mut self) -> bool {
         if matches!(self.rest, Rest::UntilClose) {
-            self.rest = Rest::Nothing;
+            self.rest = Rest::Nothing(None);
         }
         self.is_finished()
     }

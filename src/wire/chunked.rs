@@ -2,12 +2,19 @@
 //! sizes are hexadecimal digits and nothing else. A state machine that looks at each byte once,
 //! wherever the reads happen to cut.
 //!
-//! In an answer blanks may stand behind a size, with which some services fill a field of fixed width:
-//! they cannot change the size, and the chunks that the client gets are framed anew.
+//! What a service sends is read as all peers read it, for the chunks that the client gets are framed anew:
+//! - Blanks may stand behind a size, with which some services fill a field of fixed width: they cannot
+//!   change the size.
+//! - LF alone may end the line of a size, and a chunk's data, as section 2.2 allows for the lines of a head.
+//!   Readers either begin the data there or refuse the answer. The connection is not used again, lest what
+//!   is behind the body be taken for an answer.
+//! - Not behind an extension: section 7.1.1 has readers skip what they do not know, and some skip to CR LF.
+//!   For them the data would begin elsewhere than for those that stop at the LF.
 
 use std::io::Write;
 
 use crate::message::fields::Fields;
+use crate::message::head::Oddity;
 
 use super::trailers::{TrailerError, TrailerSection};
 
@@ -21,7 +28,7 @@ const MOST_EXTENSION: usize = 4 * 1024;
 const MOST_EXTENSIONS: usize = 64 * 1024;
 
 /// Reads a chunked body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ChunkDecoder {
     state: State,
     /// Bytes of extensions, in this line and in all lines.
@@ -30,6 +37,7 @@ pub struct ChunkDecoder {
     section: TrailerSection,
     trailers: Option<Fields>,
     of_answer: bool,
+    odd: Option<Oddity>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,11 +117,25 @@ pub enum ChunkError {
 }
 
 impl ChunkDecoder {
+    /// A decoder for what a client sends.
+    pub fn of_request() -> Self {
+        Self::new(false)
+    }
+
     /// A decoder for what a service sends.
     pub fn of_answer() -> Self {
+        Self::new(true)
+    }
+
+    fn new(of_answer: bool) -> Self {
         Self {
-            of_answer: true,
-            ..Self::default()
+            state: State::default(),
+            extension: 0,
+            extensions: 0,
+            section: TrailerSection::default(),
+            trailers: None,
+            of_answer,
+            odd: None,
         }
     }
 
@@ -125,15 +147,16 @@ impl ChunkDecoder {
                 State::Data { left } => return Ok(self.data(left, at, input.len() - at)),
                 State::Trailers => return self.read_trailers(input, at),
                 State::Ended => break,
-                State::Size { value, digits } => self.state = Self::size(value, digits, byte)?,
+                State::Size { value, digits } => self.state = self.size(value, digits, byte)?,
                 State::Blanks { size } => self.state = self.read_blanks(size, byte)?,
                 State::Extension { size } => self.state = self.read_extension(size, byte)?,
                 State::SizeLf { size } => self.state = Self::size_line_ends(size, byte)?,
                 State::DataCr if byte == b'\r' => self.state = State::DataLf,
-                State::DataLf if byte == b'\n' => {
-                    self.extension = 0;
-                    self.state = State::default();
+                State::DataCr if byte == b'\n' && self.of_answer => {
+                    self.odd = Some(Oddity::BareLf);
+                    self.begin_line();
                 }
+                State::DataLf if byte == b'\n' => self.begin_line(),
                 State::DataCr | State::DataLf => return Err(ChunkError::End),
             }
             at += 1;
@@ -150,7 +173,17 @@ impl ChunkDecoder {
         self.trailers.take()
     }
 
-    fn size(value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
+    /// What was not as it should be so far, and yet could be read in one way only.
+    pub fn odd(&self) -> Option<Oddity> {
+        self.odd
+    }
+
+    fn begin_line(&mut self) {
+        self.extension = 0;
+        self.state = State::default();
+    }
+
+    fn size(&mut self, value: u64, digits: u8, byte: u8) -> Result<State, ChunkError> {
         if let Some(digit) = char::from(byte).to_digit(16) {
             // Fewer than 2^63, so that sums of sizes stay numbers.
             let fits = digits < MOST_DIGITS && value < 1 << 59;
@@ -167,6 +200,7 @@ impl ChunkDecoder {
             b'\r' if digits > 0 => Ok(State::SizeLf { size: value }),
             b';' if digits > 0 => Ok(State::Extension { size: value }),
             b' ' | b'\t' if digits > 0 => Ok(State::Blanks { size: value }),
+            b'\n' if digits > 0 => self.bare_lf(value),
             _ => Err(ChunkError::Size),
         }
     }
@@ -177,6 +211,7 @@ impl ChunkDecoder {
             b' ' | b'\t' => Ok(State::Blanks { size }),
             b';' => Ok(State::Extension { size }),
             b'\r' if self.of_answer => Ok(State::SizeLf { size }),
+            b'\n' => self.bare_lf(size),
             _ => Err(ChunkError::Size),
         }
     }
@@ -200,6 +235,15 @@ impl ChunkDecoder {
         Ok(())
     }
 
+    /// Ends the line of a size, without extensions, with LF alone.
+    fn bare_lf(&mut self, size: u64) -> Result<State, ChunkError> {
+        if !self.of_answer {
+            return Err(ChunkError::Size);
+        }
+        self.odd = Some(Oddity::BareLf);
+        Self::size_line_ends(size, b'\n')
+    }
+
     fn size_line_ends(size: u64, byte: u8) -> Result<State, ChunkError> {
         match (byte, size) {
             (b'\n', 0) => Ok(State::Trailers),
@@ -220,9 +264,10 @@ impl ChunkDecoder {
     }
 
     fn read_trailers(&mut self, input: &[u8], at: usize) -> Result<Step, ChunkError> {
-        Ok(match self.section.read(&input[at..])? {
+        Ok(match self.section.read(&input[at..], self.of_answer)? {
             Some(section) => {
                 self.trailers = section.fields;
+                self.odd = self.odd.or(section.odd);
                 self.state = State::Ended;
                 Step::End {
                     consumed: at + section.consumed,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use crate::message::body::BodyLength;
 use crate::message::fields::{FieldRef, Fields};
-use crate::message::head::AnswerHead;
+use crate::message::head::{AnswerHead, Oddity};
 use crate::message::sink::PutHead;
 
 use super::body::Piece;
@@ -78,6 +78,11 @@ impl End<'_> {
     /// Whether the body has been taken to its end.
     pub fn is_taken(&self) -> bool {
         ask!(self.is_taken())
+    }
+
+    /// What was odd about the framing of the body that has been taken to its end, if anything.
+    pub fn odd(&self) -> Option<Oddity> {
+        ask!(self.odd())
     }
 
     /// Whether something has come after what was taken.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::message::body::BodyLength;
 use crate::message::fields::{FieldRef, Fields};
-use crate::message::head::AnswerHead;
+use crate::message::head::{AnswerHead, Oddity};
 use crate::message::protocol::Version;
 use crate::message::sink::{FieldSink, HeadSink, PutHead};
 
@@ -151,6 +151,10 @@ impl<'c> Http1<'c> {
 
     pub(super) fn is_taken(&self) -> bool {
         self.body.is_finished()
+    }
+
+    pub(super) fn odd(&self) -> Option<Oddity> {
+        self.body.odd()
     }
 
     pub(super) fn has_more(&self) -> bool {

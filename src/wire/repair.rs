@@ -1,8 +1,8 @@
-//! Heads of answers that are not what RFC 9112 asks for, and that all peers read alike: a line that
-//! ends with LF alone (section 2.2), blanks between a name and its colon (section 5.1). They are
-//! repaired and then read as strictly as any other. What the client gets is written anew, and the
-//! connection is not used again, so that nothing behind such a head can be taken for the answer to
-//! another request. A head whose lines end in both ways is refused: a service that keeps CR LF out of
+//! Heads and trailer sections of answers that are not what RFC 9112 asks for, and that all peers read
+//! alike: a line that ends with LF alone (section 2.2), blanks between a name and its colon (section
+//! 5.1). They are repaired and then read as strictly as any other. What the client gets is written anew,
+//! and the connection is not used again, so that nothing behind them can be taken for the answer to
+//! another request. One whose lines end in both ways is refused: a service that keeps CR LF out of
 //! a value, but not LF, would let whoever chose the value add fields.
 
 use memchr::memchr;
@@ -14,7 +14,11 @@ use super::lines::HeadError;
 const MIXED: HeadError =
     HeadError::Malformed("Some lines of the head end with CR LF, others with LF alone.");
 
-/// A head, repaired.
+/// Some lines end with CR LF, others with LF alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct MixedLineEnds;
+
+/// A head or a trailer section, repaired.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Repaired {
     pub(super) bytes: Vec<u8>,
@@ -24,9 +28,19 @@ pub(super) struct Repaired {
 
 /// Repairs a head; `None` if there is nothing to repair.
 pub(super) fn repair(head: &[u8]) -> Result<Option<Repaired>, HeadError> {
-    let mut bytes = Vec::with_capacity(head.len() + 64);
+    repair_lines(head, 1).map_err(|MixedLineEnds| MIXED)
+}
+
+/// Repairs a trailer section; `None` if there is nothing to repair.
+pub(super) fn repair_trailers(section: &[u8]) -> Result<Option<Repaired>, MixedLineEnds> {
+    repair_lines(section, 0)
+}
+
+/// `first_field`: how many lines come before the fields.
+fn repair_lines(lines: &[u8], first_field: usize) -> Result<Option<Repaired>, MixedLineEnds> {
+    let mut bytes = Vec::with_capacity(lines.len() + 64);
     let (mut why, mut has_crlf, mut has_lf) = (None, false, false);
-    for (index, line) in head.split_inclusive(|b| *b == b'\n').enumerate() {
+    for (index, line) in lines.split_inclusive(|b| *b == b'\n').enumerate() {
         let text = match line {
             [text @ .., b'\r', b'\n'] => {
                 has_crlf = true;
@@ -43,7 +57,7 @@ pub(super) fn repair(head: &[u8]) -> Result<Option<Repaired>, HeadError> {
             }
         };
         let (name, rest) = match memchr(b':', text) {
-            Some(colon) if index > 0 => text.split_at(colon),
+            Some(colon) if index >= first_field => text.split_at(colon),
             _ => (text, &b""[..]),
         };
         let end = name.iter().rposition(|b| !matches!(b, b' ' | b'\t'));
@@ -59,7 +73,7 @@ pub(super) fn repair(head: &[u8]) -> Result<Option<Repaired>, HeadError> {
         bytes.extend_from_slice(b"\r\n");
     }
     if has_crlf && has_lf {
-        return Err(MIXED);
+        return Err(MixedLineEnds);
     }
     let why = why.or(has_lf.then_some(Oddity::BareLf));
     Ok(why.map(|why| Repaired { bytes, why }))
@@ -85,6 +99,19 @@ mod tests {
             assert_eq!(repaired(head).as_deref(), Some(right), "{head:?}");
         }
         assert_eq!(repaired(right), None);
+    }
+
+    #[test]
+    fn a_trailer_section_has_fields_from_its_first_line_on() {
+        let text = |repaired: Repaired| String::from_utf8(repaired.bytes).unwrap();
+        let repaired = |section: &str| repair_trailers(section.as_bytes()).unwrap().map(text);
+        let right = "A: b\r\nC: d\r\n\r\n";
+        for section in ["A: b\nC: d\n\n", "A : b\r\nC: d\r\n\r\n", "A: b\nC : d\n\n"] {
+            assert_eq!(repaired(section).as_deref(), Some(right), "{section:?}");
+        }
+        assert_eq!(repaired(right), None);
+        let mixed = repair_trailers(b"A: b\nC: d\r\n\r\n");
+        assert_eq!(mixed, Err(MixedLineEnds));
     }
 
     #[test]

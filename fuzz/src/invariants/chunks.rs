@@ -1,6 +1,7 @@
 //! Chunked bodies: decoded alike however they are cut, as a naive reading of the whole decodes
 //! them, and decoded again alike when they are encoded again.
 
+use tollgate::message::head::Oddity;
 use tollgate::wire::chunked::{ChunkDecoder, LAST_CHUNK, Step, put_chunk};
 
 use super::{assert_clean, pairs};
@@ -11,6 +12,7 @@ struct Body {
     bytes: Vec<u8>,
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
     used: usize,
+    odd: Option<Oddity>,
 }
 
 /// The first byte says how the rest is cut into pieces.
@@ -18,7 +20,7 @@ pub fn check(input: &[u8]) {
     let Some((piece, coded)) = input.split_first() else {
         return;
     };
-    let strict = read(coded, *piece, ChunkDecoder::default);
+    let strict = read(coded, *piece, ChunkDecoder::of_request);
     let whole = read(coded, *piece, ChunkDecoder::of_answer);
     assert!(
         strict.is_err() || strict == whole,
@@ -27,6 +29,10 @@ pub fn check(input: &[u8]) {
     let Ok(Some(body)) = whole else {
         return;
     };
+    assert!(
+        strict.is_err() || body.odd.is_none(),
+        "what a client may send is not odd"
+    );
     assert!(body.used <= coded.len());
     assert_eq!(
         naive(&coded[..body.used]).as_deref(),
@@ -44,8 +50,9 @@ pub fn check(input: &[u8]) {
     }
     again.extend_from_slice(b"\r\n");
     let used = again.len();
-    let strict = decode(&again, 7, ChunkDecoder::default());
-    assert_eq!(strict, Ok(Some(Body { used, ..body })));
+    let strict = decode(&again, 7, ChunkDecoder::of_request());
+    let odd = None;
+    assert_eq!(strict, Ok(Some(Body { used, odd, ..body })));
 }
 
 /// Decodes in pieces of any size alike.
@@ -85,31 +92,41 @@ fn decode(coded: &[u8], piece: usize, mut decoder: ChunkDecoder) -> Result<Optio
                     bytes,
                     trailers,
                     used,
+                    odd: decoder.odd(),
                 }));
             }
         }
     }
 }
 
-/// Line by line, as the RFC has it; `None` where it is not followed.
+/// Line by line, as the RFC has it, but that LF alone may end those without an extension; `None` where it is
+/// not followed.
 fn naive(coded: &[u8]) -> Option<Vec<u8>> {
     let mut body = vec![];
     let mut rest = coded;
     loop {
-        let line_end = rest.windows(2).position(|pair| pair == b"\r\n")?;
-        let line = std::str::from_utf8(&rest[..line_end]).unwrap_or_else(|e| {
-            std::str::from_utf8(&rest[..e.valid_up_to()]).expect("it is valid")
-        });
-        let size = line.split(';').next()?.trim_end_matches([' ', '\t']);
+        let line_end = rest.iter().position(|b| *b == b'\n')?;
+        let line = &rest[..line_end];
+        let is_extended = line.contains(&b';');
+        let line = match line.strip_suffix(b"\r") {
+            Some(line) => line,
+            None if is_extended => return None,
+            None => line,
+        };
+        let size = line.split(|b| *b == b';').next()?;
+        let size = std::str::from_utf8(size).ok()?;
+        let size = size.trim_end_matches([' ', '\t']);
         if size.starts_with('+') {
             return None;
         }
         let size = usize::from_str_radix(size, 16).ok()?;
-        rest = &rest[line_end + 2..];
+        rest = &rest[line_end + 1..];
         if size == 0 {
-            return rest.ends_with(b"\r\n").then_some(body);
+            return rest.ends_with(b"\n").then_some(body);
         }
         body.extend_from_slice(rest.get(..size)?);
-        rest = rest[size..].strip_prefix(b"\r\n")?;
+        rest = &rest[size..];
+        rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+        rest = rest.strip_prefix(b"\n")?;
     }
 }

@@ -208,6 +208,11 @@ impl<'a, 'r> Attempt<'a, 'r> {
             }
         });
         passed.await.map_err(|cause| self.failed(cause))?;
+        if let Some(odd) = self.service.odd() {
+            // As behind a head that had to be repaired.
+            relayed.rest = None;
+            self.forward.log_odd(Some(odd));
+        }
         if self.service.has_more() && !relayed.switched {
             relayed.rest = None;
             if self.carried_body && self.service.has_unasked_answer() {

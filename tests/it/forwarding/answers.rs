@@ -50,13 +50,13 @@ fn a_body_that_breaks_its_framing_is_not_passed_on_as_whole() {
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let bodies = [
         "5 5\r\nhello\r\n0\r\n\r\n",
-        "5\r\nhello\r\n5 \nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n5;a\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\nzz\r\n\r\n",
         "5\r\nhelloX\r\n0\r\n\r\n",
-        "5\nhello\n0\n\n",
+        "5\nhello\n0\nX: y\n\r\n",
         "5\r\nhello\r\n-1\r\n\r\n",
         "5\r\nhello\r\nffffffffffffffffff\r\n\r\n",
-        "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX y: z\r\n\r\n",
         "5\r\nhello\r\n",
     ];
     each(bodies, |body| {

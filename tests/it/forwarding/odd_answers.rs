@@ -100,6 +100,92 @@ fn equal_lengths_are_one_and_blanks_behind_the_size_of_a_chunk_are_skipped() {
     });
 }
 
+/// Behind this, what follows in each row is a body in chunks.
+const CHUNKS: &str =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+
+#[test]
+fn chunks_and_trailers_that_all_peers_read_alike_are_written_anew() {
+    let lf = "a line ends with LF alone";
+    let blanks = "blanks stand between a field's name and its colon";
+    let (plain, with_trailer) = ("2\r\nok\r\n0\r\n\r\n", "2\r\nok\r\n0\r\nX-T: 1\r\n\r\n");
+    let rows = [
+        ("2\nok\n0\n\n", plain, lf),
+        ("2 \nok\r\n0\r\n\r\n", plain, lf),
+        ("2\r\nok\n0\r\n\r\n", plain, lf),
+        ("2\r\nok\r\n0\n\r\n", plain, lf),
+        ("2\nok\n0\nX-T: 1\n\n", with_trailer, lf),
+        ("2\r\nok\r\n0\r\nX-T: 1\n\n", with_trailer, lf),
+        ("2\r\nok\r\n0\r\nX-T : 1\r\n\r\n", with_trailer, blanks),
+        // What may be no trailer is none with blanks behind its name, either.
+        (
+            "2\r\nok\r\n0\r\nContent-Length : 9\r\nX-T: 1\r\n\r\n",
+            with_trailer,
+            blanks,
+        ),
+    ];
+    each(rows, |(body, written, why)| {
+        // An answer that nobody asked for, behind it.
+        let answer = format!("{CHUNKS}{body}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nowned");
+        for answer in [format!("{CHUNKS}{body}"), answer] {
+            let shop = Shop::selling(Upstream::answering(answer), "");
+            let mut client = shop.gateway.connect();
+            for _ in 0..2 {
+                let response = client.ask(&Request::get("/api/inventory/x"));
+                assert_eq!(response.is(200).text(), "ok");
+            }
+            client.send("GET /api/inventory/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let mut raw = Vec::new();
+            while let Ok(some) = client.some() {
+                raw.extend(some);
+            }
+            let raw = String::from_utf8(raw).unwrap();
+            let (head, body) = raw.split_once("\r\n\r\n").unwrap();
+            assert!(!head.replace("\r\n", "").contains('\n'), "{head:?}");
+            assert_eq!(body, *written);
+            assert_eq!(
+                shop.inventory.connections(),
+                3,
+                "a connection was used again"
+            );
+            assert_eq!(reasons(shop.gateway), [*why], "logged once a minute");
+        }
+    });
+}
+
+#[test]
+fn chunks_and_trailers_that_two_readers_could_read_differently_are_refused() {
+    let size = "in its body: A chunk's size is malformed.";
+    let mixed =
+        "in its body: Some lines of the trailer section end with CR LF, others with LF alone.";
+    for (body, why) in [
+        ("2\rok\r\n0\r\n\r\n", size),
+        ("2\nok\n\n0\n\n", size),
+        (
+            "2;a\nok\r\n0\r\n\r\n",
+            "in its body: A chunk's extensions are malformed.",
+        ),
+        (
+            "2\r\nok\r0\r\n\r\n",
+            "in its body: A chunk does not end with CR LF.",
+        ),
+        ("2\r\nok\r\n0\r\nX: a\nSet-Cookie: b\r\n\r\n", mixed),
+        ("2\nok\n0\nX: a\n\r\n", mixed),
+        (
+            "2\nok\n0\nX: a\rY: b\n\n",
+            "in its body: The trailer section is malformed.",
+        ),
+    ] {
+        let shop = Shop::selling(Upstream::answering(format!("{CHUNKS}{body}")), "");
+        let mut client = shop.gateway.connect();
+        client.send(Request::get("/api/inventory/x").bytes());
+        let _ = client.ending();
+        let line = &shop.gateway.access_log(1)[0];
+        assert_eq!(line["detail"].as_str(), Some(why), "{body:?}");
+        assert_eq!(line["code"], "upstream_invalid", "{body:?}");
+    }
+}
+
 #[test]
 fn what_is_smuggled_behind_a_repaired_head_is_never_an_answer() {
     // A client that could put a LF into a field of the answer.
@@ -199,6 +285,20 @@ fn requests_stay_strict() {
     ] {
         let mut client = shop.gateway.connect();
         client.send(raw);
+        client.answer().is_refusal(400, "bad_request");
+    }
+    for body in [
+        "2\nok\r\n0\r\n\r\n",
+        "2\r\nok\n0\r\n\r\n",
+        "2\r\nok\r\n0\n\r\n",
+        "2\r\nok\r\n0\r\n\n",
+        "2\r\nok\r\n0\r\nX-T: 1\n\n",
+        "2\r\nok\r\n0\r\nX-T : 1\r\n\r\n",
+    ] {
+        let head =
+            "POST /api/inventory/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut client = shop.gateway.connect();
+        client.send(format!("{head}{body}"));
         client.answer().is_refusal(400, "bad_request");
     }
     shop.nothing_got_through();
