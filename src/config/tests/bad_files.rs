@@ -172,6 +172,39 @@ fn what_is_not_toml() {
 }
 
 #[test]
+fn a_bracket_that_is_not_closed_is_one_problem() {
+    for (text, expected) in [
+        (
+            "[routes]\n\"/a\" = \"http://a\"\n[access]\nprotected = [\n  \"/a\",\n  \"/b\"\n\n[server]\nworkers = 1\n",
+            "4:13 [: this is not TOML: this `[` is not closed",
+        ),
+        (
+            "x = \n[routes]\n\"/a\" = { upstream = \"http://x\"\n\"/b\" = \"http://y\"\n[log]\n",
+            "1:5 : this is not TOML: a string is written in quotes: `\"...\"`\n3:8 {: this is not TOML: this `{` is not closed",
+        ),
+        (
+            "a.b = [[1, 2]",
+            "1:7 [: this is not TOML: this `[` is not closed",
+        ),
+        (
+            "a = [{ b = [1, 2], c = [1, [2]",
+            "1:24 [: this is not TOML: this `[` is not closed",
+        ),
+        // It is the string that does not end.
+        (
+            "a = [\"x]\nb = 1\n",
+            "1:9 : this is not TOML: invalid basic string, expected `\"`",
+        ),
+        (
+            "a = [\"\"\"x]\nb = 1\n",
+            "3:1 : this is not TOML: invalid multi-line basic string, expected `\"`",
+        ),
+    ] {
+        assert_problems(text, &format!("\n{expected}\n"));
+    }
+}
+
+#[test]
 fn variables_that_are_not_set() {
     assert_problems(
         r#"listen = "${ADDRESS}:3000"

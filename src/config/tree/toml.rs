@@ -14,19 +14,81 @@ const KEY_WANTS_QUOTES: &str = "a key has letters, digits, `-` and `_`, or quote
 
 /// Parses a document.
 pub(super) fn parse(text: &str, span: ToSpan<'_>) -> Parsed {
-    let (document, errors) = DeTable::parse_recoverable(text);
+    let (document, mut errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let range = document.span();
         let value = table(document.into_inner(), text, span);
         let span = span(range);
         return (Some(At { value, span }), Vec::new());
     }
-    (None, problems(errors, text, span))
+    let open = unclosed(document.get_ref(), &errors, text);
+    let open = open.and_then(|open| open_problem(&mut errors, open, text, span));
+    let more = problems(errors, text, span);
+    (None, open.into_iter().chain(more).collect())
+}
+
+/// The problem of a bracket that is open to the end of the file, and so of all errors behind it. But a
+/// string without an end may hide what closes the bracket: then it is the problem.
+fn open_problem(
+    errors: &mut Vec<Error>,
+    open: usize,
+    text: &str,
+    span: ToSpan<'_>,
+) -> Option<Problem> {
+    let endless = errors.iter().filter(|error| {
+        let message = error.message();
+        let of_string = message.starts_with("invalid ") && message.contains("string, expected");
+        of_string && start(error) > open
+    });
+    let endless = endless.map(start).min();
+    errors.retain(|error| start(error) <= endless.unwrap_or(open) && !is_unclosed(error));
+    let bracket = &text[open..=open];
+    let problem = Problem::at(span(open..open + 1), "this is not TOML");
+    let problem = problem.label(format!("this `{bracket}` is not closed"));
+    endless.is_none().then_some(problem)
+}
+
+fn start(error: &Error) -> usize {
+    error.span().map_or(0, |range| range.start)
+}
+
+/// Where a bracket or a brace stands that nothing closes: the innermost one, if there are several.
+fn unclosed(document: &DeTable<'_>, errors: &[Error], text: &str) -> Option<usize> {
+    let of_end = errors.iter().filter(|error| is_unclosed(error));
+    let ends: Vec<_> = of_end.filter_map(Error::span).collect();
+    let mut open = Vec::new();
+    for value in document.values() {
+        opened(value, ends.first()?.start, &mut open);
+    }
+    open.retain(|start| {
+        text.as_bytes()
+            .get(*start)
+            .is_some_and(|it| b"[{".contains(it))
+    });
+    // Behind them in the list are those that are closed there.
+    open.get(ends.len().checked_sub(1)?).copied()
+}
+
+fn is_unclosed(error: &Error) -> bool {
+    let message = error.message();
+    message.starts_with("unclosed array,") || message.starts_with("unclosed inline table,")
+}
+
+/// Where the lists and tables begin that end at a place, from the outermost one on.
+fn opened(value: &Spanned<DeValue<'_>>, end: usize, open: &mut Vec<usize>) {
+    let span = value.span();
+    if span.end == end {
+        open.push(span.start);
+    }
+    match value.get_ref() {
+        DeValue::Array(list) => list.iter().for_each(|one| opened(one, end, open)),
+        DeValue::Table(table) => table.values().for_each(|one| opened(one, end, open)),
+        _ => {}
+    }
 }
 
 /// The first error of each line: what follows it there is most often its consequence.
 fn problems(mut errors: Vec<Error>, text: &str, span: ToSpan<'_>) -> Vec<Problem> {
-    let start = |error: &Error| error.span().map_or(0, |range| range.start);
     errors.sort_by_key(start);
     errors.dedup_by(|error, before| {
         let between = text.get(start(before)..start(error));
