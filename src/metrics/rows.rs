@@ -77,6 +77,15 @@ impl<R: Row> Entry<R> {
 }
 
 impl<K: Ord, R: Row> State<K, R> {
+    /// Notes what nobody holds any more, before it is shown: that is the last time. What this process has not
+    /// met yet waits for somebody to hold it.
+    fn note_holders(&mut self, now: Instant) {
+        if self.known.is_none() {
+            let met = self.entries.values_mut().filter(|it| !it.rows.is_empty());
+            met.for_each(|entry| entry.note_holders(now));
+        }
+    }
+
     /// Forgets what nobody has held for long, and what nobody has shown in that time: where nobody collects
     /// metrics, the addresses of names that change all day would pile up.
     fn forget_unheld(&mut self, now: Instant) {
@@ -260,6 +269,7 @@ impl<K: Ord + Clone, R: Row> Rows<K, R> {
 
     /// All of them by name, for a reader that adds them up itself.
     pub(super) fn take_all(&self) -> Vec<Taken<K, R>> {
+        lock(&self.0).note_holders(Instant::now());
         self.take(|entry| entry.removed != Removed::Shown)
     }
 
@@ -327,13 +337,11 @@ mod tests {
         let rows = Rows::<_, Counter>::of_any();
         let held = rows.row(0, "a");
         rows.row(0, "b").add(1);
-        for _ in 0..2 {
-            rows.shown();
-        }
-        assert_eq!(rows.read(), [("a", 0)].into());
-        drop(held);
+        assert_eq!(rows.read(), [("a", 0), ("b", 1)].into());
         rows.shown();
         assert_eq!(rows.read(), [("a", 0)].into());
+        drop(held);
+        assert_eq!(rows.read(), [("a", 0)].into(), "once more");
         rows.shown();
         assert_eq!(rows.read(), [].into());
     }
@@ -343,13 +351,15 @@ mod tests {
         let rows = Rows::<_, Counter>::of_any();
         let held = rows.row(0, "a");
         rows.row(0, "b");
-        rows.row(0, "of DNS").add(1);
+        let of_dns = rows.row(0, "of DNS");
+        of_dns.add(1);
         let (none, both) = (names(&[]), names(&["a", "b"]));
         rows.remove(&both, &none);
         held.add(1);
         assert_eq!(rows.read(), [("a", 1), ("b", 0), ("of DNS", 1)].into());
         rows.shown();
         rows.remove(&both, &none);
+        drop(of_dns);
         assert_eq!(rows.read(), [("of DNS", 1)].into(), "once more");
         rows.shown();
         assert_eq!(rows.read_one("a"), None);
