@@ -15,7 +15,7 @@ use super::fields::{FieldRef, Fields};
 use super::hop::ConnectionOptions;
 use super::key_sources::KeySources;
 use super::known_field::KnownField;
-use super::own_target::DESTINATION;
+use super::own_target::Renamed;
 use super::protocol::Version;
 use super::sink::{FieldSink, HeadSink, Persistence};
 use crate::words::words;
@@ -164,8 +164,8 @@ pub struct Forwarding<'a> {
     pub persistence: Persistence,
     /// By which protocol the request came.
     pub version: Version,
-    /// What `Destination` says to the service, where that is not what the client has said.
-    pub destination: Option<&'a [u8]>,
+    /// What the fields that name other resources say to the service.
+    pub renamed: Renamed,
     /// The trace that it belongs to, where the gateway says so; otherwise what came goes on as it is.
     pub trace: Option<ForwardedTrace>,
 }
@@ -205,8 +205,8 @@ pub fn put_request(
                 KnownField::Referer | KnownField::ClaimedTarget => {
                     put_url(sink, field, to.names);
                 }
-                KnownField::OtherResource if same(field.name, DESTINATION) => {
-                    sink.field(field.name, to.destination.unwrap_or(field.value));
+                KnownField::OtherResource | KnownField::If => {
+                    sink.field(field.name, to.renamed.value(field));
                 }
                 _ => sink.pass(field),
             }

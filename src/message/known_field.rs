@@ -91,6 +91,7 @@ known! {
     AltSvc = "alt-svc",
     TraceParent = "traceparent",
     TraceState = "tracestate",
+    If = "if",
 }
 
 /// The longest name in the list.
@@ -197,6 +198,7 @@ mod tests {
             ("host", KnownField::Host),
             ("HOST", KnownField::Host),
             ("Te", KnownField::Te),
+            ("IF", KnownField::If),
             (
                 "Proxy-Authentication-Info",
                 KnownField::ProxyAuthenticationInfo,

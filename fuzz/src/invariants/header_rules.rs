@@ -11,6 +11,7 @@ use tollgate::message::forward::{Forwarding, Names, OddFieldNames, put_request};
 use tollgate::message::head::RequestHead;
 use tollgate::message::key_sources::KeySources;
 use tollgate::message::known_field::KnownField;
+use tollgate::message::own_target::Renamed;
 use tollgate::message::protocol::Version;
 use tollgate::message::sink::Persistence;
 use tollgate::wire::head::{HeadLimits, read_request};
@@ -127,7 +128,7 @@ pub fn check(input: &[u8]) {
             edit: None,
             persistence: case.persistence,
             version: asked.version,
-            destination: None,
+            renamed: Renamed::default(),
             trace: None,
         },
     );

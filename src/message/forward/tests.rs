@@ -49,7 +49,7 @@ fn sent_by<'n>(
         edit: None,
         persistence: Persistence::Stays,
         version: Version::Http11,
-        destination: None,
+        renamed: Renamed::default(),
         trace: None,
     };
     change(&mut to);

@@ -16,7 +16,7 @@ use crate::message::forward::{Forwarding, UNKNOWN_HOST, put_request};
 use crate::message::head::Oddity;
 use crate::message::known_field::KnownField;
 use crate::message::method::is_idempotent;
-use crate::message::own_target::{DESTINATION, OwnTarget};
+use crate::message::own_target::{OwnTarget, Renamed};
 use crate::message::own_urls::OwnUrls;
 use crate::message::protocol::Scheme;
 use crate::message::sink::{HeadSink, Persistence, PutHead};
@@ -247,24 +247,17 @@ impl<'f, 'r> Forward<'f, 'r> {
         })
     }
 
-    /// Where COPY and MOVE write to as this endpoint calls it, where clients call it otherwise and it is
+    /// What names other resources as this endpoint calls them, where clients call them otherwise and they are
     /// this route's.
-    fn destination(&self, endpoint: &Endpoint) -> Option<Vec<u8>> {
+    fn renamed(&self, endpoint: &Endpoint) -> Renamed {
         let (request, fields) = (self.request, &self.request.head.fields);
-        if !fields.has(KnownField::OtherResource) {
-            return None;
+        if !fields.has(KnownField::OtherResource) && !fields.has(KnownField::If) {
+            return Renamed::default();
         }
-        let mut named = fields
-            .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case(DESTINATION));
-        // Of several, nobody knows which one counts.
-        let (field, None) = (named.next()?, named.next()) else {
-            return None;
-        };
         let paths = self.route.mapping(&endpoint.url.base_path);
         let other_host = self.other_host(endpoint);
         if paths.is_identity() && other_host.is_none() {
-            return None;
+            return Renamed::default();
         }
         let own = OwnTarget {
             paths,
@@ -272,7 +265,7 @@ impl<'f, 'r> Forward<'f, 'r> {
             service: (endpoint.url.scheme, other_host.unwrap_or(request.host)),
         };
         let routes = &self.record.current.snapshot.routes;
-        own.of(field.value, |path| {
+        Renamed::of(fields, &own, |path| {
             let found = routes.find(request.host, self.method(), path).route();
             found.is_some_and(|found| std::ptr::eq(Arc::as_ptr(found), self.route))
         })
@@ -305,7 +298,6 @@ impl PutHead for ServiceHead<'_, '_> {
         let (request, route) = (forward.request, forward.route);
         let prefix = route.prefix.as_str();
         let request_id = forward.record.request_id.bytes();
-        let destination = forward.destination(self.endpoint);
         let to = Forwarding {
             names: &forward.record.current.snapshot.access.names,
             peer: *request.peer,
@@ -324,7 +316,7 @@ impl PutHead for ServiceHead<'_, '_> {
                 Persistence::Ends
             },
             version: request.head.version,
-            destination: destination.as_deref(),
+            renamed: forward.renamed(self.endpoint),
             trace: forward.record.forwarded_trace(),
         };
         put_request(

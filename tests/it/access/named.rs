@@ -124,8 +124,8 @@ fn a_caller_comes_to_no_resource_by_naming_it() {
     });
 }
 
-/// To a service that knows nothing of the prefix, or of the name that clients use, `Destination` is what its
-/// own `Host` and path would be.
+/// To a service that knows nothing of the prefix, or of the name that clients use, `Destination` and `If` have
+/// what its own `Host` and path would be.
 #[test]
 fn a_destination_is_named_as_the_service_calls_it() {
     let upstream = Upstream::echo();
@@ -193,9 +193,14 @@ strip_prefix = false
         let request = Request::new("MOVE", target)
             .host("x.test")
             .field("x-forwarded-host", "public.test")
-            .field("destination", named);
+            .field("destination", named)
+            .field("if", &format!("<{named}> (<urn:uuid:1>)"));
         gateway.ask(&request).is(200);
-        assert_eq!(upstream.only().fields.one("destination"), Some(&**seen));
+        let fields = upstream.only().fields;
+        assert_eq!(fields.one("destination"), Some(&**seen));
+        // The lock of a resource is named as the resource is.
+        let condition = format!("<{seen}> (<urn:uuid:1>)");
+        assert_eq!(fields.one("if"), Some(&*condition));
     });
 }
 
