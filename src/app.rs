@@ -39,6 +39,7 @@ use crate::metrics::Metrics;
 use crate::metrics::recent::Recent;
 use crate::pipeline::snapshot::Snapshot;
 use crate::server::{BindError, Inherited};
+use crate::shortage::in_words;
 use crate::traces::Traces;
 use crate::upstream::{Circuits, Drains};
 
@@ -88,8 +89,18 @@ pub enum StartError {
     #[error(transparent)]
     TakeOver(#[from] TakeOverError),
     /// No thread, no runtime, no signals.
-    #[error("the system refuses what the gateway needs to run: {0}")]
+    #[error("the system refuses what the gateway needs to run: {}", in_words(.0))]
     System(#[from] io::Error),
+    /// Not a single client could be served.
+    #[error(
+        "the limit of open files is {limit}; serving one client takes {needed}, and each connection more takes two: raise it (LimitNOFILE of systemd, ulimit -Hn)"
+    )]
+    OpenFiles {
+        /// How many there may be.
+        limit: u64,
+        /// How many it takes.
+        needed: u64,
+    },
     /// It should have run as long as the gateway, or to its end.
     #[error("the thread `{name}` stopped by itself: {why}")]
     Thread {

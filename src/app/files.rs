@@ -4,10 +4,16 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::StartError;
+
 /// What the process opens besides connections, those files not counted that are open at the start.
 const RESERVE: u64 = 64;
 /// The same for each worker: its event queue, and connections to Redis.
 const RESERVE_PER_WORKER: u64 = 8;
+/// What has to be left beside all that is open before clients come: a connection of one and that to its
+/// service, a lookup, a log that is opened anew, an operator who asks why; and for threads that are there
+/// already and have yet to open theirs.
+const LEAST_LEFT: u64 = 16;
 
 /// Raises the soft limit of open files to the hard one, and returns that limit and how many
 /// connections of clients fit below it beside those of operators, if it is a limit at all.
@@ -25,6 +31,22 @@ pub(super) fn raise_limit(workers: usize, operators: usize) -> Option<(u64, usiz
         files,
         fitting(files, (open + operators) as u64, workers as u64),
     ))
+}
+
+/// Refuses to serve where nobody could be served: `more` files are still to be opened beside those that
+/// are.
+pub(super) fn check_room(more: usize) -> Result<(), StartError> {
+    let Some(limit) = getrlimit(Resource::Nofile).current else {
+        return Ok(());
+    };
+    // Where not even a folder can be opened, there is no room.
+    let open = std::fs::read_dir("/proc/self/fd").map(Iterator::count);
+    let open = open.map_or(limit, |open| open as u64);
+    let needed = open + more as u64 + LEAST_LEFT;
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(StartError::OpenFiles { limit, needed })
 }
 
 /// Each connection of a client may need one to a service.

@@ -16,7 +16,7 @@ use super::reload::{Reloader, log_changes};
 use super::signals::Signals;
 use super::succession::{Succession, refuse};
 use super::threads::{Ended, Threads, WORKER};
-use super::{Gateway, StartError, if_any};
+use super::{Gateway, StartError, files, if_any};
 
 /// How often lost log lines are looked for.
 const LOST_LINES_INTERVAL: Duration = Duration::from_secs(1);
@@ -152,6 +152,10 @@ impl Running<'_> {
         if self.starting > 0 || self.drain.is_some() {
             return Ok(());
         }
+        let workers = self.gateway.settings.workers;
+        let claimed = self.claimed.as_ref();
+        // Before a gateway that serves gives way to this one.
+        files::check_room(claimed.map_or(0, |claimed| claimed.files_to_open(workers)))?;
         let Some(predecessor) = self.predecessor.take() else {
             self.open().await?;
             notify(State::Ready);

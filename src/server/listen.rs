@@ -10,6 +10,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::inherited::{Inherited, Listener, Listening, deal, set_for_accepted};
+use crate::shortage::in_words;
 
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -63,7 +64,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 need privileges (CAP_NET_BIND_SERVICE)".into()
         }
-        _ => error.to_string(),
+        _ => in_words(error),
     }
 }
 
@@ -100,6 +101,22 @@ impl Claimed {
     pub fn inherited(&self) -> impl Iterator<Item = SocketAddr> {
         let inherited = |claim: &&Claim| matches!(claim.sockets, Sockets::Inherited { .. });
         self.0.iter().filter(inherited).map(|claim| claim.address)
+    }
+
+    /// How many files [`Claimed::listen`] opens: sockets beside those that are there, and a copy of each.
+    pub fn files_to_open(&self, workers: usize) -> usize {
+        let of_one = |claim: &Claim| {
+            let (there, all) = match &claim.sockets {
+                Sockets::New { .. } => (1, workers),
+                Sockets::Inherited {
+                    sockets,
+                    of_systemd: true,
+                } => (sockets.len(), sockets.len()),
+                Sockets::Inherited { sockets, .. } => (sockets.len(), workers.max(sockets.len())),
+            };
+            all + all.max(workers) - there
+        };
+        self.0.iter().map(of_one).sum()
     }
 
     /// Listens on every address, once for each worker.

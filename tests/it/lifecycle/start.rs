@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::support::{Broken, Ending, Gateway, Request, Upstream, eventually, tollgate};
 
@@ -202,6 +203,41 @@ fn as_many_files_as_there_may_be_are_used() {
     for client in &mut clients {
         client.ask(&Request::get("/a")).is(200);
     }
+}
+
+/// Whatever the limit is: a gateway that listens serves, and one that cannot says what it needs.
+#[test]
+fn with_too_few_files_for_one_client_the_start_is_refused() {
+    let upstream = Upstream::echo();
+    let config = format!(
+        "[server]\nworkers = 2\n[routes]\n\"/a\" = \"{}\"",
+        upstream.url()
+    );
+    let mut refused = Vec::new();
+    for files in (12..=76).step_by(4) {
+        let mut gateway = Gateway::begin_under(&format!("ulimit -n {files}"), &config);
+        let listens = eventually("it to listen or to end", || {
+            let is_running = gateway.is_running();
+            let listens = |line: &Value| line["message"] == "listening";
+            let listens = gateway.log().iter().any(listens);
+            (listens || !is_running).then_some(listens)
+        });
+        refused.push(!listens);
+        if listens {
+            gateway.wait_listening();
+            for _ in 0..3 {
+                gateway.connect().ask(&Request::get("/a")).is(200);
+            }
+            continue;
+        }
+        gateway.wait_log_end();
+        let log = gateway.log_text();
+        assert!(log.contains("LimitNOFILE"), "{files}: {log}");
+        assert_eq!(gateway.wait_exit().code(), Some(1));
+    }
+    assert!(refused.is_sorted_by(|a, b| a >= b), "{refused:?}");
+    let both = [refused.first(), refused.last()];
+    assert_eq!(both, [Some(&true), Some(&false)]);
 }
 
 #[test]

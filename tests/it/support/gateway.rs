@@ -45,9 +45,16 @@ impl Gateway {
 
     /// Like [`Gateway::start`], in the environment that these words of a shell make.
     pub(crate) fn start_under(words: &str, config: &str) -> Self {
+        let mut gateway = Self::begin_under(words, config);
+        gateway.wait_listening();
+        gateway
+    }
+
+    /// The same, without waiting for anything.
+    pub(crate) fn begin_under(words: &str, config: &str) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{words} && exec \"$0\" \"$@\""), TOLLGATE]);
-        Self::spawn(shell, folder_with(config))
+        Self::begin(shell, folder_with(config))
     }
 
     /// Like [`Gateway::start`], with names that resolve as `names` says: a line for each, with its
