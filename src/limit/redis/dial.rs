@@ -1,8 +1,9 @@
 //! Opens a connection to one server: resolves the name, each time anew, because it leads elsewhere
-//! after a failover; then TCP, TLS where the URL asks for it, and the login. Not by the redis crate,
-//! which does not show when a connection ends.
+//! after a failover; then TCP, TLS where the URL asks for it, and the login. Ends it when the name has
+//! moved meanwhile. Not by the redis crate, which does not show when a connection ends.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,8 +75,17 @@ impl Dialer {
         &self,
         address: &HostPort,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
-        let stream = connect(&self.names, address).await;
-        let stream = stream.map_err(CallError::Unreachable)?;
+        let connected = connect(&self.names, address).await;
+        let (stream, ip) = connected.map_err(CallError::Unreachable)?;
+        let (connection, driver) = self.speak(stream, address).await?;
+        Ok((connection, self.while_named(driver, &address.host, ip)))
+    }
+
+    async fn speak(
+        &self,
+        stream: TcpStream,
+        address: &HostPort,
+    ) -> Result<(MultiplexedConnection, Driver), CallError> {
         let Some(tls) = &self.tls else {
             return Box::pin(self.log_in(stream)).await;
         };
@@ -87,6 +97,19 @@ impl Dialer {
             .map_err(CallError::Unreachable)?;
         // Boxed, for what is awaited once in the life of a connection need not make its keeper large.
         Box::pin(self.log_in(stream)).await
+    }
+
+    /// Ends the connection, too, when its address is none of the host's any more: a server that has been
+    /// replaced may answer on, and would count apart from where new connections lead.
+    fn while_named(&self, mut driver: Driver, host: &str, ip: IpAddr) -> Driver {
+        let (names, host) = (Arc::clone(&self.names), host.to_owned());
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = &mut driver => {}
+                () = names.moved(&host, ip) => {}
+            }
+        })
     }
 
     /// The same to a socket of this machine.
@@ -231,11 +254,11 @@ pub(super) async fn probe(mut connection: MultiplexedConnection) -> Result<Value
 }
 
 /// Opens a connection to the first of the host's addresses that takes one.
-async fn connect(names: &Names, address: &HostPort) -> io::Result<TcpStream> {
+async fn connect(names: &Names, address: &HostPort) -> io::Result<(TcpStream, IpAddr)> {
     let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for ip in names.addresses(&address.host, address.port).await? {
         match TcpStream::connect(ip).await {
-            Ok(stream) => return prepare(stream),
+            Ok(stream) => return Ok((prepare(stream)?, ip.ip())),
             Err(error) => refused = error,
         }
     }

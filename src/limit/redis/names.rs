@@ -1,18 +1,31 @@
 //! Looks up the names of servers: one lookup at a time for a name, whichever workers ask, on a thread
 //! of its own. The system's resolver cannot be interrupted: with a name server that is silent each
 //! attempt to connect would leave a thread behind, and they would hold up the end of the process.
+//!
+//! A name is also looked up while connections to it last, for it may move and its old address still
+//! answer: all gateways have to count at the same one.
+
+mod known;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::shortage::look_up;
 
 use crate::lock::lock;
+
+use known::Known;
+
+/// How often a connection asks whether its address is still the name's. All workers find out within
+/// that time.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What came of a lookup; shared by all who have waited for it. The addresses have no port.
 type Addresses = Result<Vec<SocketAddr>, Arc<io::Error>>;
@@ -20,17 +33,25 @@ type Addresses = Result<Vec<SocketAddr>, Arc<io::Error>>;
 /// Looks a name up; blocks as long as that takes.
 type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
-/// The lookups that are under way, by name.
+/// What is known of names.
 pub(super) struct Names {
     lookup: Lookup,
-    under_way: Mutex<HashMap<Box<str>, watch::Receiver<Option<Addresses>>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The lookups that are under way, by name.
+    under_way: HashMap<Box<str>, watch::Receiver<Option<Addresses>>>,
+    /// What lookups have found.
+    known: Known,
 }
 
 impl Default for Names {
     fn default() -> Self {
         Self {
             lookup: look_up,
-            under_way: Mutex::default(),
+            state: Arc::default(),
         }
     }
 }
@@ -53,18 +74,45 @@ impl Names {
         Ok(found)
     }
 
+    /// Waits until an address that a connection leads to is none of the host's any more, and has not been
+    /// for a while. It is logged once for all connections there.
+    pub(super) async fn moved(&self, host: &str, from: IpAddr) {
+        if host.parse::<IpAddr>().is_ok() {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(TICK).await;
+            let is_due = lock(&self.state).known.is_due(host, Instant::now());
+            if is_due {
+                // What cannot be asked now is asked later; nothing changes meanwhile.
+                let _ = self.ask(host);
+            }
+            if lock(&self.state).known.has_left(host, from) {
+                return;
+            }
+        }
+    }
+
     fn ask(&self, host: &str) -> io::Result<watch::Receiver<Option<Addresses>>> {
-        let mut under_way = lock(&self.under_way);
+        let mut state = lock(&self.state);
+        let under_way = &mut state.under_way;
         under_way.retain(|_, answer| answer.borrow().is_none() && answer.has_changed().is_ok());
         if let Some(answer) = under_way.get(host) {
             return Ok(answer.clone());
         }
         let (send, answer) = watch::channel(None);
         let (lookup, name) = (self.lookup, host.to_owned());
-        thread::Builder::new()
-            .name("lookup".into())
-            .spawn(move || send.send_replace(Some(lookup(&name).map_err(Arc::new))))?;
-        under_way.insert(host.into(), answer.clone());
+        let shared = Arc::clone(&self.state);
+        let work = move || {
+            let found = lookup(&name).map_err(Arc::new);
+            if let Ok(found) = &found {
+                lock(&shared).known.settle(&name, found, Instant::now());
+            }
+            send.send_replace(Some(found));
+        };
+        thread::Builder::new().name("lookup".into()).spawn(work)?;
+        state.under_way.insert(host.into(), answer.clone());
+        state.known.begins(host, Instant::now());
         Ok(answer)
     }
 }

@@ -6,6 +6,7 @@
 mod clocks;
 mod leases;
 mod load;
+mod names;
 mod offer;
 mod proxy;
 mod refusal;
@@ -47,6 +48,14 @@ const LOCAL: u64 = 50;
 /// What all gateways together admit by themselves in one window, at most.
 fn most_by_local(limit: u64, instances: usize) -> u64 {
     limit * LOCAL * instances as u64
+}
+
+/// How many connections the gateways have to a server: all that are not the Sentinels' or ours.
+fn gateways_at(redis: &Redis) -> usize {
+    let all: String = redis.ask(&["CLIENT", "LIST", "TYPE", "normal"]);
+    let others = ["name=sentinel-", "cmd=client|list"];
+    let of_gateway = |line: &&str| !others.iter().any(|other| line.contains(other));
+    all.lines().filter(of_gateway).count()
 }
 
 /// A caller of its own, by its address.

@@ -2,7 +2,7 @@
 //! the middle of an answer.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -25,16 +25,21 @@ const CUTTING: u8 = 2;
 impl Proxy {
     /// One that leads to a port of this machine.
     pub(super) fn to(port: u16) -> Self {
-        Self::of(port, FAITHFUL)
+        Self::of((Ipv4Addr::LOCALHOST, 0), port, FAITHFUL)
     }
 
     /// One that says nothing until it is told to.
     pub(super) fn silent_to(port: u16) -> Self {
-        Self::of(port, SILENT)
+        Self::of((Ipv4Addr::LOCALHOST, 0), port, SILENT)
     }
 
-    fn of(port: u16, mode: u8) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    /// One that is at this address.
+    pub(super) fn at(at: (Ipv4Addr, u16), port: u16) -> Self {
+        Self::of(at, port, FAITHFUL)
+    }
+
+    fn of(at: (Ipv4Addr, u16), port: u16, mode: u8) -> Self {
+        let listener = TcpListener::bind(at).expect("a port");
         let address = listener.local_addr().expect("the address of a socket");
         let mode = Arc::new(AtomicU8::new(mode));
         let of_connections = Arc::clone(&mode);

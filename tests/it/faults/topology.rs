@@ -1,7 +1,7 @@
 //! Redis is several servers, and one of them goes, is demoted, or hands over what it had.
 
 use super::offer::Offered;
-use super::{LIMIT, Site, caller, most_by_local, spent};
+use super::{LIMIT, Site, caller, gateways_at, most_by_local, spent};
 use crate::support::eventually;
 use crate::support::redis::Redis;
 use crate::support::redis_cluster::Cluster;
@@ -18,14 +18,6 @@ fn behind(sentinels: &Sentinel) -> Site {
     Site::with(&format!(
         "url = {urls:?}\nmode = \"sentinel\"\nmaster = \"{MASTER}\""
     ))
-}
-
-/// How many connections the gateways have to a server: all that are not the Sentinels' or ours.
-fn gateways_at(redis: &Redis) -> usize {
-    let all: String = redis.ask(&["CLIENT", "LIST", "TYPE", "normal"]);
-    let others = ["name=sentinel-", "cmd=client|list"];
-    let of_gateway = |line: &&str| !others.iter().any(|other| line.contains(other));
-    all.lines().filter(of_gateway).count()
 }
 
 /// Bound: the limit, what the old master had counted alone, and the local shares. It takes writes
