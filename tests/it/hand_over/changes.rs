@@ -5,7 +5,9 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::{Client, Gateway, KEY, Request, Shop, Upstream, folder_with, hash_of};
+use crate::support::{
+    Client, Gateway, KEY, Request, Shop, Upstream, folder_with, hash_of, with_admin,
+};
 
 /// Waits for a line of the log that begins like this, and returns all of its message.
 fn said(gateway: &Gateway, beginning: &str) -> String {
@@ -113,17 +115,29 @@ fn what_became_public_and_all_else_that_changes_is_said() {
     let workers = said(&shop.gateway, "`server.workers`: ");
     assert!(workers.ends_with("-> 1"), "{workers}");
     said(&shop.gateway, "`server.idle_timeout`: 75s -> 20s");
-    // Against what was read last, which may have been by a reload.
-    shop.gateway.reload(&config);
-    let lines = shop.gateway.log().len();
-    shop.gateway.hand_over();
-    let later: Vec<_> = shop.gateway.log().split_off(lines);
-    let tells = |line: &&serde_json::Value| {
-        let message = line["message"].as_str().unwrap_or_default();
-        message.starts_with('`') || message.starts_with("now public")
+}
+
+#[test]
+fn what_a_reload_has_said_is_not_said_again() {
+    let upstream = Upstream::echo();
+    let config = |path: &str| {
+        let routes = format!("[routes]\n\"{path}\" = \"{}\"", upstream.url());
+        with_admin(&routes, "")
     };
-    let told: Vec<_> = later.iter().filter(tells).collect();
-    assert!(told.is_empty(), "{told:?}");
+    let mut gateway = Gateway::start(&config("/a"));
+    gateway.rewrite(&config("/b"));
+    let reload = Request::post("/api/v1/reload", "").field("content-type", "application/json");
+    // Answered once it is in force.
+    gateway.ask_admin(reload).is(200);
+    gateway.hand_over();
+    gateway.ask(&Request::get("/b")).is(200);
+    let mut later = gateway.log().into_iter();
+    let taken_over = later.find(|line| line["message"] == "taken over");
+    assert!(taken_over.is_some());
+    let again: Vec<_> = later
+        .filter(|line| line.to_string().contains("/b"))
+        .collect();
+    assert!(again.is_empty(), "{again:?}");
 }
 
 #[test]
