@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::support::{
-    Client, Gateway, KEY, Request, Shop, Upstream, folder_with, hash_of, with_admin,
+    Client, Gateway, KEY, Request, Shop, Upstream, folder_with, hash_of, wait_gone, with_admin,
 };
 
 /// Waits for a line of the log that begins like this, and returns all of its message.
@@ -84,7 +84,7 @@ fn a_named_file_that_is_empty_all_of_a_sudden_changes_nothing() {
         .replace("clients_file", "# ")
         .replace("routes_file", "# ");
     gateway.rewrite(&none);
-    gateway.hand_over();
+    wait_gone(gateway.hand_over());
     gateway.ask(&Request::get("/b")).is(404);
 }
 
@@ -103,7 +103,7 @@ fn what_became_public_and_all_else_that_changes_is_said() {
     shop.gateway.rewrite(&format!(
         "{open}[server]\nworkers = 1\nidle_timeout = \"20s\"\n"
     ));
-    shop.gateway.hand_over();
+    wait_gone(shop.gateway.hand_over());
     shop.ask(&Request::get("/api/orders/x")).is(200);
     let public = shop.gateway.wait_log("what is public", |line| {
         let message = line["message"].as_str().unwrap_or_default();
@@ -129,7 +129,7 @@ fn what_a_reload_has_said_is_not_said_again() {
     let reload = Request::post("/api/v1/reload", "").field("content-type", "application/json");
     // Answered once it is in force.
     gateway.ask_admin(reload).is(200);
-    gateway.hand_over();
+    wait_gone(gateway.hand_over());
     gateway.ask(&Request::get("/b")).is(200);
     let mut later = gateway.log().into_iter();
     let taken_over = later.find(|line| line["message"] == "taken over");
