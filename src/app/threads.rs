@@ -13,6 +13,7 @@ use crate::admin::{self, AdminSocket, Live, Presence, Scrapes, View};
 use crate::config::AdminListen;
 use crate::pipeline::UnlistedProxies;
 use crate::server::{Listener, Phase, Room, WorkerParts, run_worker};
+use crate::shortage::in_words;
 
 use super::reload::Reloader;
 use super::{Gateway, files};
@@ -191,7 +192,7 @@ fn start_thread(
     thread::Builder::new().name(name.into()).spawn(move || {
         let why = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(())) => "it ended".to_owned(),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => in_words(&error),
             Err(_) => "it ran into a bug".to_owned(),
         };
         // Whoever waits for this may have given up already.
