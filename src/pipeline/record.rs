@@ -297,6 +297,14 @@ impl Record<'_> {
                 (ClientKind::Invalid, refused)
             }
         };
+        metrics.row.requests.increment();
+        if let Some(code) = code {
+            metrics.note_refused(code);
+        }
+        if let Some((client, outcome)) = of_client {
+            self.current.measured.note_client(metrics, client, outcome);
+        }
+        // Last: whoever has seen the request in its route's row finds it in the others.
         self.row.note(&Served {
             kind,
             status,
@@ -305,13 +313,6 @@ impl Record<'_> {
             request_bytes: self.bytes_in.get(),
             response_bytes: self.bytes_out.get(),
         });
-        metrics.row.requests.increment();
-        if let Some(code) = code {
-            metrics.note_refused(code);
-        }
-        if let Some((client, outcome)) = of_client {
-            self.current.measured.note_client(metrics, client, outcome);
-        }
     }
 }
 
