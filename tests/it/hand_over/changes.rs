@@ -1,13 +1,9 @@
 //! What a successor reads, held against what the old gateway has read: a file that is empty all of a
 //! sudden is refused as at a reload, and what differs is said.
 
-use std::path::Path;
-
 use rustix::process::Signal;
 
-use crate::support::{
-    Client, Gateway, KEY, Request, Shop, Upstream, folder_with, hash_of, wait_gone, with_admin,
-};
+use crate::support::{Client, Gateway, NamedFiles, Request, Shop, Upstream, wait_gone, with_admin};
 
 /// Waits for a line of the log that begins like this, and returns all of its message.
 fn said(gateway: &Gateway, beginning: &str) -> String {
@@ -49,43 +45,28 @@ fn a_file_that_is_empty_all_of_a_sudden_changes_nothing() {
 
 #[test]
 fn a_named_file_that_is_empty_all_of_a_sudden_changes_nothing() {
-    let upstream = Upstream::echo();
-    let url = upstream.url();
-    let config = format!(
-        "clients_file = \"clients.toml\"\nroutes_file = \"routes.json\"\n\
-         [routes]\n\"/a\" = \"{url}\"\n[access]\nprotected = \"/a\"\n"
-    );
-    let clients = format!("[clients.app]\nkeys = [\"{}\"]\n", hash_of(KEY));
-    let routes = format!("{{ \"/b\": \"{url}\" }}");
-    let dir = folder_with(&config);
-    let write = |dir: &Path, file: &str, text: &str| {
-        std::fs::write(dir.join(file), text).expect("write a file");
-    };
-    write(dir.path(), "clients.toml", &clients);
-    write(dir.path(), "routes.json", &routes);
-    let mut gateway = Gateway::start_in(dir);
-    for (file, empty, full, what) in [
-        ("clients.toml", "", &clients, "clients"),
-        ("routes.json", "{}", &routes, "routes"),
-    ] {
-        write(gateway.dir(), file, empty);
+    let mut named = NamedFiles::start();
+    for (file, full, empty, what) in &named.files {
+        let gateway = &named.gateway;
+        let write = |text: &str| {
+            std::fs::write(gateway.dir().join(file), text).expect("write a file");
+        };
+        write(empty);
         gateway.signal(Signal::USR2);
         let why = said(
-            &gateway,
+            gateway,
             &format!("not handed over: there are no {what} in "),
         );
         assert!(why.contains(file), "{why}");
         gateway.ask(&Request::get("/a").with_key()).is(200);
         gateway.ask(&Request::get("/b")).is(200);
-        write(gateway.dir(), file, full);
+        write(full);
     }
     // Who does not name the files any more means it.
-    let none = config
-        .replace("clients_file", "# ")
-        .replace("routes_file", "# ");
-    gateway.rewrite(&none);
-    wait_gone(gateway.hand_over());
-    gateway.ask(&Request::get("/b")).is(404);
+    let none = named.without();
+    named.gateway.rewrite(&none);
+    wait_gone(named.gateway.hand_over());
+    named.gateway.ask(&Request::get("/b")).is(404);
 }
 
 #[test]

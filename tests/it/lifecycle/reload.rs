@@ -1,13 +1,12 @@
 //! Reloading on SIGHUP: whole or not at all, and nobody who is being served notices.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::Load;
-use crate::support::{Gateway, KEY, Request, Shop, Upstream, eventually, folder_with, hash_of};
+use crate::support::{Gateway, KEY, NamedFiles, Request, Shop, Upstream, eventually, hash_of};
 
 #[test]
 fn a_hundred_reloads_under_load_disturb_nobody() {
@@ -128,26 +127,13 @@ fn a_refusal_says_why_at_once() {
 /// A disk that was full leaves an empty file, which has no problem: all keys would be wrong.
 #[test]
 fn a_named_file_that_is_empty_all_of_a_sudden_changes_nothing() {
-    let upstream = Upstream::echo();
-    let url = upstream.url();
-    let config = format!(
-        "clients_file = \"clients.toml\"\nroutes_file = \"routes.json\"\n\
-         [routes]\n\"/a\" = \"{url}\"\n[access]\nprotected = \"/a\"\n"
-    );
-    let clients = format!("[clients.app]\nkeys = [\"{}\"]\n", hash_of(KEY));
-    let routes = format!("{{ \"/b\": \"{url}\" }}");
-    let dir = folder_with(&config);
-    let write = |dir: &Path, file: &str, text: &str| {
-        std::fs::write(dir.join(file), text).expect("write a file");
-    };
-    write(dir.path(), "clients.toml", &clients);
-    write(dir.path(), "routes.json", &routes);
-    let gateway = Gateway::start_in(dir);
-    for (file, empty, full, what) in [
-        ("clients.toml", "", &clients, "clients"),
-        ("routes.json", "{}", &routes, "routes"),
-    ] {
-        write(gateway.dir(), file, empty);
+    let named = NamedFiles::start();
+    for (file, full, empty, what) in &named.files {
+        let gateway = &named.gateway;
+        let write = |text: &str| {
+            std::fs::write(gateway.dir().join(file), text).expect("write a file");
+        };
+        write(empty);
         gateway.signal(Signal::HUP);
         let said = format!("not reloaded: there are no {what} in it");
         let line = gateway.wait_log("the refusal", |line| {
@@ -159,14 +145,12 @@ fn a_named_file_that_is_empty_all_of_a_sudden_changes_nothing() {
         assert!(named.is_some_and(|path| path.ends_with(file)), "{line}");
         gateway.ask(&Request::get("/a").with_key()).is(200);
         gateway.ask(&Request::get("/b")).is(200);
-        write(gateway.dir(), file, full);
+        write(full);
     }
     // Who does not name the files any more means it.
-    let none = config
-        .replace("clients_file", "# ")
-        .replace("routes_file", "# ");
-    gateway.reload(&none);
-    gateway.ask(&Request::get("/b")).is(404);
+    let none = named.without();
+    named.gateway.reload(&none);
+    named.gateway.ask(&Request::get("/b")).is(404);
 }
 
 /// The lines of the log from the given one on, as soon as they name all of these.

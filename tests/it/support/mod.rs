@@ -36,6 +36,7 @@ pub(crate) use gateway::{Gateway, folder_with};
 pub(crate) use message::Broken;
 pub(crate) use metrics::Scrape;
 pub(crate) use peer::{Gone, Peer, Seen};
+pub(crate) use reload::NamedFiles;
 pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, UNGUARDED, hash_of};
 pub(crate) use silent::Silent;
