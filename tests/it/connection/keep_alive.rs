@@ -259,7 +259,9 @@ fn an_empty_line_begins_no_request() {
 #[test]
 fn a_connection_with_an_empty_line_ends_as_one_that_rests() {
     for behind in [true, false] {
-        let shop = Shop::with("[server]\nmax_connections = 1\nheader_timeout = \"1m\"");
+        // One worker, which takes connections in the order in which they were made.
+        let shop =
+            Shop::with("[server]\nmax_connections = 1\nheader_timeout = \"1m\"\nworkers = 1");
         let mut first = with_an_empty_line(&shop, behind);
         let mut second = shop.gateway.connect();
         second.ask(&Request::get("/health")).is(200);
@@ -270,7 +272,7 @@ fn a_connection_with_an_empty_line_ends_as_one_that_rests() {
         let Shop { mut gateway, .. } = shop;
         assert_eq!(gateway.wait_exit().code(), Some(0));
 
-        let shop = Shop::with("[server]\nidle_timeout = \"300ms\"\nheader_timeout = \"1m\"");
+        let shop = Shop::with("[server]\nidle_timeout = \"2s\"\nheader_timeout = \"1m\"");
         with_an_empty_line(&shop, behind).is_closed();
     }
 }
@@ -295,15 +297,16 @@ fn nobody_stays_by_empty_lines() {
 fn many_connections_at_once_are_served() {
     let shop = Shop::open();
     let mut clients: Vec<_> = (0..200).map(|_| shop.gateway.connect()).collect();
-    for (i, client) in clients.iter_mut().enumerate() {
-        client.send(Request::post(&format!("/api/inventory/{i}"), format!("body {i}")).bytes());
-    }
-    for (i, client) in clients.iter_mut().enumerate() {
-        let response = client.answer();
-        assert_eq!(response.is(200).text(), format!("body {i}"));
-        assert_eq!(
-            response.fields.one("x-seen"),
-            Some(format!("/{i}").as_str())
-        );
-    }
+    std::thread::scope(|scope| {
+        for (i, client) in clients.iter_mut().enumerate() {
+            scope.spawn(move || {
+                let body = format!("body {i}");
+                let request = Request::post(&format!("/api/inventory/{i}"), body.clone());
+                let response = client.ask_among_many(&request);
+                assert_eq!(response.is(200).text(), body);
+                let path = format!("/{i}");
+                assert_eq!(response.fields.one("x-seen"), Some(&*path));
+            });
+        }
+    });
 }

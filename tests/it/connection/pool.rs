@@ -1,9 +1,7 @@
 //! Kept connections to upstreams: used again, never for a request that they can't serve, and
 //! never a source of somebody else's answer.
 
-use crate::support::{
-    Client, Gateway, Gone, PATIENCE, Request, Shop, UNGUARDED, Upstream, each, eventually,
-};
+use crate::support::{Client, Gateway, Gone, PATIENCE, Request, Shop, UNGUARDED, Upstream, each};
 
 #[test]
 fn a_connection_that_the_upstream_closed_costs_no_error() {
@@ -367,25 +365,13 @@ fn one_worker(together: usize, keys: &str) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// One request of each client, all at the same time. On a busy machine the worker may lag and refuse some,
-/// which are sent again.
+/// One request of each client, all at the same time.
 fn burst(clients: &mut [Client]) {
     let request = Request::get("/");
     std::thread::scope(|scope| {
         for client in clients {
             let request = &request;
-            scope.spawn(move || {
-                // After a rest: those that ask again and again keep the worker from catching up.
-                let answer = eventually("a worker that does not lag", || {
-                    let answer = client.ask(request);
-                    if answer.status != 503 {
-                        return Some(answer);
-                    }
-                    std::thread::sleep(std::time::Duration::from_millis(200));
-                    None
-                });
-                answer.is(200);
-            });
+            scope.spawn(move || _ = client.ask_among_many(request).is(200));
         }
     });
 }

@@ -31,7 +31,7 @@ fn storm(
                 scope.spawn(move || {
                     let mut client = gateway.connect();
                     (0..each)
-                        .map(|_| client.ask(request).status)
+                        .map(|_| client.ask_among_many(request).status)
                         .collect::<Vec<_>>()
                 })
             })

@@ -9,7 +9,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::message::{Broken, Fields, Framing, Head, Wire};
 use super::request::Request;
-use super::wait::PATIENCE;
+use super::wait::{PATIENCE, eventually};
 
 /// One connection to a gateway (or to whatever listens there).
 pub(crate) struct Client {
@@ -116,6 +116,22 @@ impl Client {
     pub(crate) fn ask(&mut self, request: &Request) -> Response {
         self.send(request.bytes());
         self.answer_to(request)
+    }
+
+    /// The same for one of many that ask at once: on a busy machine workers may lag, and refuse a request
+    /// before they count it. Asks again, after a rest: those who do not rest keep workers from catching up.
+    pub(crate) fn ask_among_many(&mut self, request: &Request) -> Response {
+        eventually("a worker that does not lag", || {
+            let response = self.ask(request);
+            if response.status != 503 {
+                return Some(response);
+            }
+            response.is_refusal(503, "overloaded");
+            std::thread::sleep(Duration::from_millis(200));
+            let (from, to) = (self.stream.local_addr(), self.stream.peer_addr());
+            *self = Self::from(from.expect("an address").ip(), to.expect("an address"));
+            None
+        })
     }
 
     /// Reads the whole answer to a request that was sent before.
