@@ -8,7 +8,6 @@ mod certificates;
 mod files;
 mod hand_over;
 mod keeper;
-mod long_read;
 mod notify;
 mod reload;
 mod serve;
@@ -44,7 +43,6 @@ use crate::traces::Traces;
 use crate::upstream::{Circuits, Drains};
 
 pub use hand_over::TakeOverError;
-pub use long_read::said_if_long;
 
 use hand_over::{Predecessor, Program, sockets_of_systemd};
 use signals::Signals;
@@ -159,7 +157,7 @@ async fn live(begun: Begun, mut signals: Signals) -> io::Result<ExitCode> {
     let load = apart("load", move || {
         let met = Predecessor::meet();
         // There is no log yet.
-        let loaded = said_if_long(&path, || config::load(&path, &config::environment));
+        let loaded = config::load(&path, &config::environment);
         memory::give_back();
         (met, loaded)
     });

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::acme::Acme;
-use crate::app;
+use crate::config;
 use crate::pipeline::explain::{Explanation, Question};
 use crate::pipeline::snapshot::Snapshot;
 use crate::tls::{ClientCertificate, Fault, Form, Half};
@@ -90,7 +90,7 @@ fn answer(snapshot: &Snapshot, options: &Options) -> Result<Explanation, String>
 
 fn certificate(file: &Path) -> Result<ClientCertificate, String> {
     let named = file.display();
-    let bytes = app::said_if_long(file, || std::fs::read(file));
+    let bytes = config::said_if_long(file, || std::fs::read(file));
     let bytes = bytes.map_err(|error| format!("cannot read `{named}`: {error}"))?;
     let read = match std::str::from_utf8(&bytes) {
         Ok(text) => ClientCertificate::read(text),

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::app;
 use crate::config;
 use crate::import::{self, ImportError, Imported, KeysAre, Source};
 
@@ -123,7 +122,7 @@ fn read(file: &Path) -> Result<(String, String), String> {
     } else {
         file.display().to_string()
     };
-    match app::said_if_long(file, read) {
+    match config::said_if_long(file, read) {
         Ok(text) => Ok((name, text)),
         Err(error) => Err(format!("cannot read `{name}`: {error}")),
     }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::app::{self, Process};
+use crate::app::Process;
 use crate::config::{self, Loaded, Problems};
 use crate::message::own_keys;
 
@@ -155,7 +155,7 @@ pub fn main() -> ExitCode {
 
 /// Reads the configuration.
 fn read(file: &Path) -> Result<Loaded, Problems> {
-    app::said_if_long(file, || config::load(file, &config::environment))
+    config::load(file, &config::environment)
 }
 
 /// Reads the configuration, or says what is wrong with it.

@@ -58,10 +58,12 @@ pub(super) fn run(config: &Config, options: &Options) -> ExitCode {
         }
     };
     let file = config.file();
-    if config.file.is_some() && !config::is_stdin(file) && !file.exists() {
-        // Whoever names a file wants to know if the client is in it.
-        let file = file.display();
-        return super::fail(&format!("cannot read `{file}`: there is no such file"));
+    // Whoever names a file wants to know if the client is in it.
+    if config.file.is_some()
+        && !config::is_stdin(file)
+        && let Some(why) = config::unreadable(file)
+    {
+        return super::fail(&format!("cannot read `{}`: {why}", file.display()));
     }
     let (known, place) = known(file, &client, now);
     let key = match ApiKey::generate() {

@@ -33,7 +33,7 @@ pub enum Unreadable {
     #[error("it is larger than 16 MiB")]
     TooLarge,
     /// It is no text.
-    #[error("it is not UTF-8: see line {line}")]
+    #[error("{}", not_utf8(*line, *form))]
     NotUtf8 {
         /// The first line that is not, from 1.
         line: usize,
@@ -43,6 +43,13 @@ pub enum Unreadable {
     /// The system does not let us.
     #[error("{0}")]
     System(io::Error),
+}
+
+fn not_utf8(line: usize, form: Form) -> String {
+    match form {
+        Form::Utf16 => format!("it is {form}: save it as UTF-8"),
+        _ => format!("it is not UTF-8: see line {line}"),
+    }
 }
 
 impl From<io::Error> for Unreadable {
@@ -59,6 +66,17 @@ impl From<io::Error> for Unreadable {
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
     text(all_of(File::open(path)?)?)
+}
+
+/// Why a file cannot be read, as far as that shows without reading it.
+pub fn unreadable(path: &Path) -> Option<Unreadable> {
+    match fs::metadata(path) {
+        Err(error) => Some(error.into()),
+        Ok(found) if found.is_dir() => Some(Unreadable::Directory),
+        // Whoever opens a pipe may wait for ever.
+        Ok(found) if found.is_file() => File::open(path).err().map(Unreadable::from),
+        Ok(_) => None,
+    }
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, Unreadable> {
@@ -258,6 +276,12 @@ mod tests {
         assert_eq!(why(), "there is no such file");
         fs::write(&file, b"a = 1\nb = \"\xff\"\n").unwrap();
         assert_eq!(why(), "it is not UTF-8: see line 2");
+        // What `>` of PowerShell writes.
+        fs::write(&file, b"\xff\xfea\0=\x001\0").unwrap();
+        assert_eq!(
+            why(),
+            "it is text in UTF-16, as Windows writes it, not in UTF-8: save it as UTF-8"
+        );
         File::create(&file).unwrap().set_len(LARGEST + 1).unwrap();
         assert_eq!(why(), "it is larger than 16 MiB");
         fs::remove_file(&file).unwrap();

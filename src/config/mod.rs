@@ -18,6 +18,7 @@ mod keys;
 mod kinds;
 mod lint;
 mod listed;
+mod long_read;
 mod origin;
 mod private;
 mod problems;
@@ -37,11 +38,12 @@ mod written;
 pub use certificates::{CannotUse, CertificateFiles, PairFiles, PairRead, ReadAgain};
 pub use changes::{Change, ChangeKind, changes, changes_at_start};
 use disk::Holds;
-pub use disk::{ReadFiles, Unreadable, is_stdin};
+pub use disk::{ReadFiles, Unreadable, is_stdin, unreadable};
 pub use expand::Environment;
 pub use file::Written;
 pub use finding::{Finding, Severity};
 pub use listed::{KeyPlace, ListedClient, ListedKey, Within};
+pub use long_read::said_if_long;
 pub use problems::Problems;
 pub use reading::Files;
 pub use schema::schema;
@@ -98,12 +100,15 @@ pub fn environment(name: &str) -> Result<String, VarError> {
     std::env::var(name)
 }
 
-/// Reads, checks and compiles the configuration in the file at `path`; `-` is standard input.
+/// Reads, checks and compiles the configuration in the file at `path`; `-` is standard input. Standard
+/// error has a line for a file that is waited for.
 ///
 /// # Errors
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
-    load_again(path, environment, Served::default())
+    let mut reading = Reading::new(path, environment, &disk::read, home);
+    reading.says_waits = true;
+    load_file(reading, path, Served::default())
 }
 
 /// Whose certificates are used while a configuration is read.
@@ -127,10 +132,21 @@ pub fn load_again(
     environment: Environment<'_>,
     served: Served<'_>,
 ) -> Result<Loaded, Problems> {
-    let mut reading = Reading::new(path, environment, &disk::read, home);
+    let reading = Reading::new(path, environment, &disk::read, home);
+    load_file(reading, path, served)
+}
+
+fn load_file(
+    mut reading: Reading<'_>,
+    path: &Path,
+    served: Served<'_>,
+) -> Result<Loaded, Problems> {
     let is_stdin = disk::is_stdin(path);
     let (name, text) = if is_stdin {
-        ("<stdin>".into(), disk::read_stdin())
+        (
+            "<stdin>".into(),
+            reading.wait_for(path, |_| disk::read_stdin()),
+        )
     } else {
         (path.to_string_lossy(), reading.file(path, Holds::Keys))
     };

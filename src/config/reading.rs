@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Holds, Unreadable};
 use super::expand::Environment;
+use super::long_read::said_if_long;
 use super::private;
 use super::problems::{Problem, Problems};
 use super::source::{At, Span};
@@ -21,6 +22,8 @@ pub(super) struct Reading<'r> {
     /// Says where a key belongs, if there is one of that name.
     pub home: fn(&str) -> Option<String>,
     pub problems: Problems,
+    /// Whether standard error has a line for a file that is waited for: before there is a log.
+    pub says_waits: bool,
 }
 
 impl<'r> Reading<'r> {
@@ -37,6 +40,7 @@ impl<'r> Reading<'r> {
             folder: name.parent().unwrap_or(Path::new("")).to_owned(),
             home,
             problems: Problems::default(),
+            says_waits: false,
         }
     }
 
@@ -47,7 +51,18 @@ impl<'r> Reading<'r> {
 
     /// Reads a file.
     pub(super) fn file(&mut self, path: &Path, holds: Holds) -> Result<String, Unreadable> {
-        self.problems.files.read(path, holds, self.files)
+        self.wait_for(path, |reading| {
+            reading.problems.files.read(path, holds, reading.files)
+        })
+    }
+
+    /// What `read` returns, which waits for that file and does nothing else.
+    pub(super) fn wait_for<T>(&mut self, path: &Path, read: impl FnOnce(&mut Self) -> T) -> T {
+        if self.says_waits {
+            said_if_long(path, || read(self))
+        } else {
+            read(self)
+        }
     }
 
     /// Reads a file that is named at a place. If it cannot be read, that is reported there.

@@ -264,12 +264,15 @@ fn a_further_key_goes_into_the_list_of_its_client() {
 
 #[test]
 fn keys_of_a_configuration_that_cannot_be_read_are_said_to_be_unknown() {
-    let done = tollgate(&["keys", "new", "x", "-c", "/nonexistent.toml"]);
-    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
-    assert!(
-        done.stderr.contains("cannot read `/nonexistent.toml`"),
-        "{done:?}"
-    );
+    for (file, why) in [
+        ("/nonexistent.toml", "there is no such file"),
+        ("/dev", "it is a directory: name a file in it"),
+    ] {
+        let done = tollgate(&["keys", "new", "x", "-c", file]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+        let said = format!("cannot read `{file}`: {why}");
+        assert!(done.stderr.contains(&said), "{done:?}");
+    }
     let done = on("gate.toml", "listn = 1\n", &["keys", "new", "x"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stderr.contains("gate.toml` has problems"), "{done:?}");

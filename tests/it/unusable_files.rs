@@ -105,3 +105,19 @@ fn commands_say_which_file_they_wait_for() {
     stdout.read_to_string(&mut said).expect("read what it says");
     assert!(child.wait().expect("wait for it").success(), "{said}");
 }
+
+#[test]
+fn a_file_that_has_been_read_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tollgate.toml");
+    // To understand so many takes longer than a wait may be silent.
+    let routes = (0..8000).map(|n| format!("\"/{n}\" = \"http://127.0.0.1:1\"\n"));
+    let text = format!("[routes]\n{}", routes.collect::<String>());
+    std::fs::write(&file, text).expect("write the file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let output = command.arg("check").arg("-c").arg(&file).output();
+    let output = output.expect("run tollgate");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("waiting"), "{said}");
+}

@@ -6,14 +6,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::config;
+use super::disk::is_stdin;
 
 /// How long a read may take without a word.
 const IN_SILENCE: Duration = Duration::from_secs(1);
 
 /// What `read` returns, which reads the file. Standard error has a line once that takes longer than a second.
 pub fn said_if_long<T>(file: &Path, read: impl FnOnce() -> T) -> T {
-    let what = if config::is_stdin(file) {
+    let what = if is_stdin(file) {
         "the end of standard input, which was named as the file to read".to_owned()
     } else {
         let name = file.display();
