@@ -118,16 +118,13 @@ impl Client {
         self.answer_to(request)
     }
 
-    /// The same for one of many that ask at once: on a busy machine workers may lag, and refuse a request
-    /// before they count it. Asks again, after a rest: those who do not rest keep workers from catching up.
+    /// The same for one of many that ask at once: asks again where a worker lags ([`Response::is_of_lag`]).
     pub(crate) fn ask_among_many(&mut self, request: &Request) -> Response {
         eventually("a worker that does not lag", || {
             let response = self.ask(request);
-            if response.status != 503 {
+            if !response.is_of_lag() {
                 return Some(response);
             }
-            response.is_refusal(503, "overloaded");
-            std::thread::sleep(Duration::from_millis(200));
             let (from, to) = (self.stream.local_addr(), self.stream.peer_addr());
             *self = Self::from(from.expect("an address").ip(), to.expect("an address"));
             None
@@ -309,6 +306,17 @@ impl Response {
         assert_eq!(self.status, status, "{:?} {}", self.fields, self.text());
         assert_eq!(self.json()["code"], code, "{}", self.text());
         self
+    }
+
+    /// Whether a worker refused the request before it counted it, for it lags: on a busy machine those do
+    /// that many ask at once. Rests then, for who asks again without a rest keeps it from catching up.
+    pub(crate) fn is_of_lag(&self) -> bool {
+        if self.status != 503 {
+            return false;
+        }
+        self.is_refusal(503, "overloaded");
+        std::thread::sleep(Duration::from_millis(200));
+        true
     }
 
     /// Fails unless the status is this one.

@@ -40,7 +40,7 @@ pub(crate) use reload::NamedFiles;
 pub(crate) use request::{Request, latin1};
 pub(crate) use shop::{KEY, Shop, UNGUARDED, hash_of};
 pub(crate) use silent::Silent;
-pub(crate) use successors::{open_files, settled_files, sockets, wait_gone};
+pub(crate) use successors::{open_files, wait_gone};
 pub(crate) use table::each;
 pub(crate) use upstream::Upstream;
 pub(crate) use wait::{PATIENCE, as_many_as, eventually, eventually_within, noise, settled};

@@ -1,7 +1,7 @@
 //! Gateways that hand over: the harness follows them from process to process. All of them write to one
 //! operator log, and are killed when the first is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -112,28 +112,17 @@ fn is_gone(pid: Pid) -> bool {
     zombie || test_kill_process(pid).is_err()
 }
 
-/// What files and sockets a process has open, without their numbers; those of the runtime, which differ
-/// from start to start, by their kind alone.
-pub(crate) fn open_files(pid: Pid) -> Vec<String> {
+/// What files and sockets a process has open, each once, and which kinds of files that have no name.
+pub(crate) fn open_files(pid: Pid) -> BTreeSet<String> {
+    links(pid).into_iter().collect()
+}
+
+fn links(pid: Pid) -> Vec<String> {
     let folder = format!("/proc/{}/fd", pid.as_raw_nonzero());
     let entries = std::fs::read_dir(folder).expect("the files of a process");
     let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    let mut all: Vec<_> = links
-        .map(|link| link.to_string_lossy().into_owned())
-        .collect();
-    all.sort();
-    all
-}
-
-/// The same once all threads have what they need to run, and nothing is opened or closed any more.
-pub(crate) fn settled_files(pid: Pid) -> Vec<String> {
-    let mut last = Vec::new();
-    eventually("the files of all threads", || {
-        let files = open_files(pid);
-        let stands = files == last;
-        last.clone_from(&files);
-        (stands && has_all_runtimes(pid)).then_some(files)
-    })
+    let text = |link: std::path::PathBuf| link.to_string_lossy().into_owned();
+    links.map(text).collect()
 }
 
 /// Whether each thread of a gateway that has a runtime has made it. Those that serve nobody may be late.
@@ -146,13 +135,13 @@ pub(super) fn has_all_runtimes(pid: Pid) -> bool {
     let names: Vec<_> = tasks.filter_map(name).collect();
     let of = |kind| names.iter().filter(|name| name.trim() == kind).count();
     let threads = ["worker", "control", "acme", "traces", "admin"].map(of);
-    let files = open_files(pid);
-    let runtimes = files.iter().filter(|it| it.contains("[eventfd]")).count();
+    // What a runtime opens last is its copy of the socket that brings signals, which nothing has more of.
+    let mut copies = BTreeMap::<_, usize>::new();
+    for socket in links(pid) {
+        if socket.starts_with("socket:") {
+            *copies.entry(socket).or_default() += 1;
+        }
+    }
+    let runtimes = copies.into_values().max().unwrap_or(0).saturating_sub(1);
     threads.iter().all(|count| *count > 0) && runtimes > threads.iter().sum()
-}
-
-/// The inodes of the sockets among [`open_files`].
-pub(crate) fn sockets(files: &[String]) -> BTreeSet<&str> {
-    let sockets = files.iter().filter(|file| file.starts_with("socket:"));
-    sockets.map(String::as_str).collect()
 }
