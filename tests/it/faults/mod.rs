@@ -174,7 +174,7 @@ impl Site {
     /// its next window.
     fn is_exact_in_the_next_window(&self, redis: &Redis, from: IpAddr) {
         let key = format!("tollgate:{{ip:{from}}}:brief");
-        for _ in 0..10 {
+        for _ in 0..30 {
             // That in Redis, and that which gateways know of, even if Redis has forgotten it.
             let begun = Instant::now();
             eventually("the window to end", || {
@@ -196,18 +196,21 @@ impl Site {
     /// As [`Self::is_exact`], as soon as all gateways count in Redis.
     fn is_exact_again(&self) {
         self.healed();
-        self.is_exact((250..=254).map(caller));
+        self.is_exact((220..=254).map(caller));
+    }
+
+    /// Waits until each gateway has told of the trouble.
+    fn all_have_met_it(&self) {
+        eventually("all gateways to do without Redis", || {
+            self.gateways.iter().all(has_told).then_some(())
+        });
     }
 
     /// Fails unless each gateway has told of the trouble, and of each kind only once until Redis
     /// answered again.
     fn told_once(&self) {
         for gateway in &self.gateways {
-            let log = gateway.log();
-            let told = log
-                .iter()
-                .any(|line| line["level"] == "WARN" && text(line).contains("redis"));
-            assert!(told, "{log:#?}");
+            assert!(has_told(gateway), "{}", gateway.log_text());
         }
         self.told_nothing_twice();
     }
@@ -236,6 +239,12 @@ impl Site {
             assert!(!log.contains(secret), "{log}");
         }
     }
+}
+
+/// Whether a gateway has told of trouble with Redis.
+fn has_told(gateway: &Gateway) -> bool {
+    let of_trouble = |line: &Value| line["level"] == "WARN" && text(line).contains("redis");
+    gateway.log().iter().any(of_trouble)
 }
 
 /// What a line of the log says.

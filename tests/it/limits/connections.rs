@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// So long a connection has lasted whose end is nothing to speak of.
 const LASTED: Duration = Duration::from_millis(1100);
 
-/// The shortest that operators have, by default.
-const DEADLINE: Duration = Duration::from_millis(25);
+/// Redis keeps it on a machine that has other things to do.
+const DEADLINE: Duration = Duration::from_millis(500);
 
 fn limiter(settings: &RedisSettings) -> Limiter {
     LimitStore::new(1000, Some(settings), Clock::system()).for_worker()
@@ -84,13 +84,13 @@ async fn a_gateway_that_runs_late_does_not_take_redis_for_late() {
         ..settings(&redis)
     });
     eventually(async || is_counted(&limiter, "caller").await).await;
-    for nth in 0..20 {
+    for nth in 0..6 {
         let mut call = pin!(is_counted(&limiter, "caller"));
         assert!(matches!(poll_once(call.as_mut()).await, Poll::Pending));
         if nth % 2 == 0 {
             yield_now().await;
         }
-        thread::sleep(DEADLINE * 4);
+        thread::sleep(DEADLINE * 3 / 2);
         assert!(call.await, "call {nth}");
     }
 }
