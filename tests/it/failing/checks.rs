@@ -176,10 +176,10 @@ fn the_port_opens_after_the_first_checks() {
 fn a_silent_endpoint_holds_the_port_up_for_the_time_of_a_check() {
     let [silent, good] = [SILENT, 200].map(Service::start);
     let begun = Instant::now();
-    let rules = "health = { timeout = \"400ms\", interval = \"20ms\" }";
+    let rules = "health = { timeout = \"1s\", interval = \"20ms\" }";
     let gateway = gateway(&[&silent.upstream, &good.upstream], rules);
     let took = begun.elapsed();
-    assert!(took >= Duration::from_millis(400), "{took:?}");
+    assert!(took >= Duration::from_secs(1), "{took:?}");
     gateway.wait_log("it to be down", |line| {
         says(line, "is down", &silent) && line["reason"] == "timeout"
     });
@@ -320,11 +320,11 @@ fn a_hung_check_delays_neither_others_nor_the_exit() {
     let rules = "health = { interval = \"20ms\", timeout = \"1h\" }";
     let mut gateway = gateway(&[&hung.upstream, &other.upstream], rules);
     hung.becomes(SILENT);
-    std::thread::sleep(Duration::from_millis(100));
     hung.upstream.take();
     let before = other.upstream.connections();
     other.upstream.wait_for_connections(before + 10);
-    assert!(counts(&hung.upstream).0 <= 1);
+    // The one that hangs, and one that was under way.
+    assert!(counts(&hung.upstream).0 <= 2);
     gateway.signal(Signal::TERM);
     let begun = Instant::now();
     assert_eq!(gateway.wait_exit().code(), Some(0));

@@ -64,9 +64,7 @@ fn one_request_finds_out_whether_the_service_is_back() {
             .ask(&Request::get("/x"))
             .is_refusal(502, "upstream_unreachable");
     }
-    client
-        .ask(&Request::get("/x"))
-        .is_refusal(503, "circuit_open");
+    eventually("a refusal", || is_refused(&client.ask(&Request::get("/x"))));
     service.come_up();
     eventually("the service to be asked again", || {
         (client.ask(&Request::get("/x")).status == 200).then_some(())
@@ -81,6 +79,11 @@ fn one_request_finds_out_whether_the_service_is_back() {
             && line["reason"] == "refused"
             && line["open_ms"].as_u64().is_some_and(|ms| ms >= 299)
     });
+}
+
+/// Whether it is the circuit's; it may have been open for so long that a request was a probe.
+fn is_refused(response: &Response) -> Option<()> {
+    (response.status == 503).then(|| _ = response.is_refusal(503, "circuit_open"))
 }
 
 /// A service that begins each answer, and breaks off those whose turn `breaks` names.
@@ -204,24 +207,23 @@ fn a_client_that_leaves_is_no_verdict() {
             peer.reply(&request, b"")?;
         }
     });
-    let rules = "try_timeout = \"200ms\"\nretry = \"off\"\nbreaker = { cool_down = \"300ms\" }";
+    let rules = "connect_timeout = \"1m\"\ntry_timeout = \"500ms\"\nretry = \"off\"\n\
+                 breaker = { cool_down = \"300ms\" }";
     let gateway = gateway(&[&service], rules);
     for _ in 0..3 {
         gateway.ask(&Request::get("/x")).is(504);
     }
-    gateway
-        .ask(&Request::get("/x"))
-        .is_refusal(503, "circuit_open");
+    eventually("a refusal", || {
+        is_refused(&gateway.ask(&Request::get("/x")))
+    });
     answers.store(true, Relaxed);
-    let begun = Instant::now();
-    // Probes that vanish free their lease.
+    // Probes that vanish free their lease, which would last for a minute.
     eventually("the circuit to close", || {
         let mut client = gateway.connect();
         client.send(Request::get("/x").bytes());
         drop(client);
         (gateway.ask(&Request::get("/x")).status == 200).then_some(())
     });
-    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

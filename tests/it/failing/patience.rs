@@ -7,7 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{failing, gateway};
-use crate::support::{Client, Ending, Gateway, Gone, Peer, Request, Upstream, eventually};
+use crate::support::{
+    Broken, Client, Ending, Gateway, Gone, PATIENCE, Peer, Request, Upstream, eventually,
+};
 
 /// Longer than a client is expected to wait.
 const LONG: Duration = Duration::from_millis(1_100);
@@ -129,13 +131,12 @@ fn clients_that_sent_slowly_and_leave_say_nothing() {
 fn an_endpoint_that_swallows_requests_does_not_look_idle() {
     let (bad, good) = (failing(Peer::wait_closed), Upstream::echo());
     let gateway = gateway(&[&bad, &good], "breaker = \"off\"");
+    let mut client = gateway.connect();
     eventually("a request to be swallowed", || {
-        let mut client = gateway.connect();
-        client.patience(LONG).send(Request::get("/x").bytes());
-        let answered = matches!(client.ending(), Ending::Whole(answer) if answer.status == 200);
-        client.reset();
-        (!answered).then_some(())
+        is_swallowed(&mut client, &bad).then_some(())
     });
+    sleep(LONG);
+    client.reset();
     let lines = || gateway.access_log(1).into_iter();
     eventually("its line", || {
         lines().any(|line| line["status"] == 499).then_some(())
@@ -146,6 +147,19 @@ fn an_endpoint_that_swallows_requests_does_not_look_idle() {
         client.ask(&Request::get("/x")).is(200);
     }
     assert!(bad.take().is_empty(), "it was picked again at once");
+}
+
+/// Asks one request more: whether this service has got it, or another one has answered it.
+fn is_swallowed(client: &mut Client, by: &Upstream) -> bool {
+    client.send(Request::get("/x").bytes());
+    client.patience(Duration::from_millis(10));
+    let swallowed = eventually("an answer, or the request", || match client.ending() {
+        Ending::Whole(response) => response.is(200).body.is_empty().then_some(false),
+        Ending::Nothing(Broken::Silent) => (!by.take().is_empty()).then_some(true),
+        other => panic!("{other:?}"),
+    });
+    client.patience(PATIENCE);
+    swallowed
 }
 
 /// A client whose request the service has got, unless it was refused.
@@ -178,7 +192,7 @@ fn probes_that_vanish_hold_nobody_up() {
                 "/hang" => {
                     // The one before may have been given up a moment ago.
                     let begun = Instant::now();
-                    while now.load(Relaxed) > 0 && begun.elapsed() < Duration::from_millis(900) {
+                    while now.load(Relaxed) > 0 && begun.elapsed() < Duration::from_secs(5) {
                         sleep(Duration::from_millis(5));
                     }
                     max.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
@@ -215,7 +229,8 @@ fn probes_that_vanish_hold_nobody_up() {
         (gateway.ask(&Request::get("/x")).status == 200).then_some(())
     });
     let took = vanished.elapsed();
-    assert!(took < Duration::from_millis(1300), "{took:?}");
+    // A client that has closed is missed after five seconds, where nobody waits.
+    assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(most.load(Relaxed), 1, "probes at once");
 }
 
@@ -260,7 +275,7 @@ fn a_probe_that_waits_for_its_client_holds_nobody_up() {
         (gateway.ask(&Request::get("/x")).status == 200).then_some(())
     });
     let took = begun.elapsed();
-    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     upload.patience(Duration::from_secs(10)).send("56789");
     upload.answer().is(200);
 }
@@ -277,16 +292,19 @@ fn an_endpoint_that_swallows_what_clients_in_a_hurry_ask_does_not_look_idle() {
         both.then_some(())
     });
     answers.store(false, Relaxed);
+    bad.take();
     // Less than a second, of which several have to be lost for the circuit to open.
     let hurry = Duration::from_millis(700);
     let mut lost = 0;
+    // One connection for as long as it lasts: on another, the last request might count as in flight yet.
+    let mut client = gateway.connect();
     for _ in 0..24 {
-        let mut client = gateway.connect();
-        client.patience(hurry).send(Request::get("/x").bytes());
-        if matches!(client.ending(), Ending::Whole(answer) if answer.status == 200) {
+        if !is_swallowed(&mut client, &bad) {
             continue;
         }
+        sleep(hurry);
         client.reset();
+        client = gateway.connect();
         lost += 1;
         let left = |lines: Vec<serde_json::Value>| {
             let left = lines.iter().filter(|line| line["status"] == 499);

@@ -113,9 +113,9 @@ fn quiet_for(time: Duration) -> Upstream {
 
 #[test]
 fn what_has_no_end_has_the_idle_timeout_alone() {
-    let service = quiet_for(Duration::from_millis(900));
-    let rules = "try_timeout = \"300ms\"\nidle_timeout = \"5s\"";
-    let patient = gateway(&service.url(), ", timeout = \"300ms\"", rules);
+    let service = quiet_for(Duration::from_millis(1_500));
+    let rules = "try_timeout = \"1s\"\nidle_timeout = \"10s\"";
+    let patient = gateway(&service.url(), ", timeout = \"1s\"", rules);
     let rules = "try_timeout = \"5s\"\nidle_timeout = \"300ms\"";
     let impatient = gateway(&service.url(), ", timeout = \"5s\"", rules);
     for (request, code, status) in [
@@ -144,8 +144,7 @@ fn what_has_no_end_has_the_idle_timeout_alone() {
 }
 
 /// One failure would open the circuit.
-const FRAGILE: &str =
-    "breaker = { failures = 1 }\nidle_timeout = \"300ms\"\ntry_timeout = \"300ms\"";
+const FRAGILE: &str = "breaker = { failures = 1 }\nidle_timeout = \"1s\"\ntry_timeout = \"1s\"";
 
 fn serves(gateway: &Gateway) {
     gateway.ask(&Request::get("/x")).is(200);
@@ -154,12 +153,12 @@ fn serves(gateway: &Gateway) {
 #[test]
 fn a_client_that_sends_slowly_is_not_the_services_failure() {
     let service = Upstream::echo();
-    let gateway = gateway(&service.url(), ", timeout = \"300ms\"", FRAGILE);
+    let gateway = gateway(&service.url(), ", timeout = \"1s\"", FRAGILE);
     let request = Request::post("/x", "0123456789");
     let mut slow = gateway.connect();
     slow.send(request.head_bytes());
     for byte in request.body_bytes().chunks(5) {
-        sleep(Duration::from_millis(700));
+        sleep(Duration::from_millis(1_300));
         slow.send(byte);
     }
     slow.answer().is(200);
@@ -171,8 +170,8 @@ fn a_client_that_sends_slowly_is_not_the_services_failure() {
 fn a_service_that_never_asks_for_a_body_has_the_routes_timeout_but_has_not_failed() {
     let service = Upstream::echo();
     let gateway = Gateway::start(&format!(
-        "[server]\nworkers = 1\nidle_timeout = \"700ms\"\n\
-         [routes]\n\"/\" = {{ upstream = \"up\", timeout = \"400ms\" }}\n\
+        "[server]\nworkers = 1\nidle_timeout = \"1500ms\"\n\
+         [routes]\n\"/\" = {{ upstream = \"up\", timeout = \"1200ms\" }}\n\
          [upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
         service.url()
     ));
@@ -203,7 +202,7 @@ fn a_service_that_never_asks_for_a_body_has_the_routes_timeout_but_has_not_faile
     );
     let detail = late["detail"].as_str().unwrap_or_default();
     assert!(
-        detail.contains("100-continue") && detail.contains("timeout = 400ms"),
+        detail.contains("100-continue") && detail.contains("timeout = 1.2s"),
         "{detail}"
     );
 }
@@ -212,7 +211,7 @@ fn a_service_that_never_asks_for_a_body_has_the_routes_timeout_but_has_not_faile
 fn a_client_that_stops_sending_is_not_the_services_failure() {
     let service = Upstream::echo();
     let gateway = Gateway::start(&format!(
-        "[server]\nworkers = 1\nidle_timeout = \"300ms\"\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
+        "[server]\nworkers = 1\nidle_timeout = \"1500ms\"\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
         service.url()
     ));
     let request = Request::post("/x", "0123456789");
@@ -245,7 +244,7 @@ fn a_client_that_does_not_read_is_not_the_services_failure() {
         }
     });
     let gateway = Gateway::start(&format!(
-        "[server]\nworkers = 1\nidle_timeout = \"1s\"\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
+        "[server]\nworkers = 1\nidle_timeout = \"1500ms\"\n[routes]\n\"/\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\n{FRAGILE}",
         service.url()
     ));
     for target in ["/large", "/interim"] {
