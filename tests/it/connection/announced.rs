@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Client, Gateway, Request, Upstream, each, folder_with, tollgate};
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-const SERVER: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\nheader_timeout = \"2s\"\n";
+const SERVER: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\nheader_timeout = \"4s\"\n";
 
 fn v2(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
     let length = u16::try_from(addresses.len()).expect("it fits");
@@ -106,7 +106,7 @@ fn what_is_no_header_is_closed_in_time() {
     each(at_once, |bytes| {
         let begun = Instant::now();
         gateway.connect().send(bytes).is_closed();
-        assert!(begun.elapsed() < Duration::from_millis(1500));
+        assert!(begun.elapsed() < Duration::from_millis(3500));
     });
     let late: [&[u8]; 4] = [b"", b"PROXY ", SIGNATURE, &v2(0x21, 0x11, &[1; 12])[..20]];
     each(late, |bytes| {
@@ -114,7 +114,7 @@ fn what_is_no_header_is_closed_in_time() {
         gateway.connect().send(bytes).is_closed();
         let took = begun.elapsed();
         assert!(
-            took > Duration::from_millis(1500) && took < Duration::from_secs(9),
+            took > Duration::from_millis(3500) && took < Duration::from_secs(12),
             "{took:?}"
         );
     });

@@ -206,7 +206,7 @@ fn no_more_than_keep_are_kept_and_the_oldest_go() {
 #[test]
 fn clients_behind_a_proxy_share_its_connection_and_not_theirs() {
     let service = service("v2");
-    let rules = "proxy_protocol = \"v2\"\nidle_timeout = \"700ms\"";
+    let rules = "proxy_protocol = \"v2\"\nidle_timeout = \"3s\"";
     let gateway = Gateway::start(&format!(
         "[server]\nworkers = 1\ntrusted_proxies = [\"127.0.0.1\"]\n{}",
         route(&service, rules)

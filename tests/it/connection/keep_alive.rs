@@ -1,6 +1,6 @@
 //! Client connections persist, in step, until somebody says `close` or they rest for too long.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -207,7 +207,7 @@ fn the_longest_idle_connections_give_way() {
 #[test]
 fn idle_connections_give_way_on_whichever_worker_they_are() {
     let shop = Shop::with("[server]\nmax_connections = 16\nworkers = 4");
-    let mut all = Vec::new();
+    let (mut all, begun) = (Vec::new(), Instant::now());
     for round in 0..200 {
         // Silent ones and such that have been served.
         let mut client = shop.gateway.connect();
@@ -216,9 +216,11 @@ fn idle_connections_give_way_on_whichever_worker_they_are() {
         }
         all.push(client);
     }
-    // The log is not flooded with it.
-    let full = |line: &&serde_json::Value| line["level"] == "WARN" && line["connections"] == 16;
-    assert_eq!(shop.gateway.log().iter().filter(full).count(), 1);
+    // The log is not flooded with it: a line in ten seconds.
+    let full = |line: &serde_json::Value| line["level"] == "WARN" && line["connections"] == 16;
+    shop.gateway.wait_log("that there is no room", full);
+    let told = shop.gateway.log().iter().filter(|line| full(line)).count();
+    assert!(told as u64 <= 1 + begun.elapsed().as_secs() / 10, "{told}");
 }
 
 #[test]

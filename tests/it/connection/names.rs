@@ -20,7 +20,7 @@ fn a_silent_address_is_not_waited_for_by_each_connection() {
     }
     // Half of `connect_timeout` for each would be eight seconds.
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(upstream.connections(), 8);
 }
 

@@ -152,20 +152,23 @@ fn a_body_where_none_may_be_is_nobodys_answer() {
 
 #[test]
 fn bytes_that_come_while_a_connection_rests_are_nobodys_answer() {
-    let upstream = Upstream::start(|peer| {
+    let (poisoned, told) = std::sync::mpsc::channel();
+    let upstream = Upstream::start(move |peer| {
         loop {
             let request = peer.request()?;
             peer.reply(&request, b"ok")?;
             // Late enough that the gateway has pooled the connection.
             std::thread::sleep(std::time::Duration::from_millis(50));
-            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")?;
+            let sent = peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+            let _ = poisoned.send(());
+            sent?;
         }
     });
     let shop = Shop::selling(upstream, "");
     for round in 0..3 {
         let response = shop.ask(&Request::get("/api/inventory/x"));
         assert_eq!(response.is(200).text(), "ok", "round {round}");
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        told.recv_timeout(PATIENCE).expect("it has sent them");
     }
 }
 

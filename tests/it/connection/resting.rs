@@ -5,7 +5,7 @@ use crate::support::{Client, Gateway, Gone, Request, Upstream, eventually, noise
 
 const KIB: usize = 1024;
 /// What a configuration of these tests takes, at least.
-const ANSWER: usize = 2048 * KIB;
+const ANSWER: usize = 512 * KIB;
 const RELOADS: usize = 10;
 
 /// How much a gateway grows by reloads, each after a connection has begun that goes on.
@@ -16,7 +16,7 @@ fn grown_by_reloads(begin: impl Fn(&Gateway) -> Client) -> usize {
         Err(Gone)
     });
     let config = format!(
-        "[routes]\n\"/silent\" = \"{}\"\n\"/large\" = {{ respond = {{ body = \"{}\" }} }}\n\
+        "[routes]\n\"/silent\" = {{ upstream = \"{}\", timeout = \"1h\" }}\n\"/large\" = {{ respond = {{ body = \"{}\" }} }}\n\
          \"/small\" = {{ respond = {{ body = \"here\" }} }}\n[server]\nworkers = 1\n",
         silent.url(),
         "x".repeat(ANSWER)

@@ -87,7 +87,7 @@ fn a_body_that_stops_gets_408() {
 fn a_pause_in_a_body_is_the_clients_and_not_the_services() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(
-        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"200ms\"",
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"500ms\"",
         upstream.url()
     ));
     let request = Request::post("/a", "0123456789").chunked(3);
@@ -95,7 +95,7 @@ fn a_pause_in_a_body_is_the_clients_and_not_the_services() {
     client
         .send(request.head_bytes())
         .send(&request.body_bytes()[..5]);
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(900));
     client.send(&request.body_bytes()[5..]);
     assert_eq!(client.answer().is(200).text(), "0123456789");
 }
@@ -137,14 +137,14 @@ fn the_body_of_a_refused_request_is_not_waited_for_either() {
 fn a_body_that_moves_may_take_its_time() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(
-        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"500ms\" }}\n[server]\nidle_timeout = \"500ms\"\nheader_timeout = \"500ms\"",
+        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1500ms\" }}\n[server]\nidle_timeout = \"1500ms\"\nheader_timeout = \"1500ms\"",
         upstream.url()
     ));
     let request = Request::post("/a", "0123456789");
     let mut client = gateway.connect();
     client.send(request.head_bytes());
     for byte in request.body_bytes() {
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(200));
         client.send([byte]);
     }
     assert_eq!(client.answer().is(200).text(), "0123456789");
@@ -170,6 +170,7 @@ fn an_answer_that_does_not_come_gets_504() {
             took > Duration::from_millis(300) && took < Duration::from_secs(4),
             "{took:?}"
         );
+        upstream.wait_for("the request", |_| true);
         assert_eq!(upstream.take().len(), 1, "sent again");
     }
     upstream.wait_for_open(0);
@@ -201,7 +202,7 @@ fn a_stream_may_outlast_the_timeout_but_not_stand_still() {
             peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
             for _ in 0..8 {
                 peer.send("1\r\nx\r\n")?;
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(Duration::from_millis(200));
             }
             if request.target == "/stands-still" {
                 peer.wait_closed();
@@ -211,7 +212,7 @@ fn a_stream_may_outlast_the_timeout_but_not_stand_still() {
         }
     });
     let gateway = Gateway::start(&format!(
-        "[routes]\n\"/a\" = {{ upstream = \"up\", timeout = \"300ms\" }}\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"600ms\"",
+        "[routes]\n\"/a\" = {{ upstream = \"up\", timeout = \"1s\" }}\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"1500ms\"",
         upstream.url()
     ));
     assert_eq!(
