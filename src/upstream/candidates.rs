@@ -10,7 +10,7 @@ use crate::metrics::UpstreamRow;
 use crate::seldom::Seldom;
 
 use super::address::ConnectError;
-use super::hash::{Table, hash};
+use super::hash::{Table, hash, owner};
 use super::moment::millis;
 use super::pool::{AddressPool, Pool};
 use super::usable::{Standing, share};
@@ -236,6 +236,11 @@ impl Candidate {
         }
     }
 
+    /// What lots are drawn by.
+    pub(super) fn drawn(&self) -> (u64, f32) {
+        (self.id, self.weight)
+    }
+
     fn is_regular(&self) -> bool {
         !self.is_backup && !self.is_missing
     }
@@ -259,12 +264,12 @@ impl List {
         }
     }
 
-    /// The table of those that take requests while all is well.
-    pub(super) fn table(&self) -> &Table {
-        self.table.get_or_init(|| {
-            let regular = self.all[..self.regular].iter();
-            let endpoints: Vec<_> = regular.map(|one| (one.id, one.weight)).collect();
-            Table::fill(&endpoints)
+    /// Which of those that take requests while all is well has a text, or the `nth` one after it.
+    pub(super) fn owner(&self, text: u64, nth: u64) -> usize {
+        let regular = || self.all[..self.regular].iter().map(|one| one.drawn());
+        let table = self.table.get_or_init(Table::default);
+        table.get(text, nth, |text| {
+            owner(text, regular().enumerate()).unwrap_or(0)
         })
     }
 }

@@ -1,12 +1,15 @@
 //! Consistent hashing: the same text leads to the same endpoint, on every worker and every instance,
-//! and when an endpoint comes or goes only its share of the texts moves.
+//! in whatever order it has the endpoints, and when one comes or goes only its share of the texts moves.
 //!
-//! Up to 64 endpoints by rendezvous (Thaler and Ravishankar, 1998; weights as in Schindelhauer and
-//! Schomaker, 2005): each endpoint draws a lot for the text, the best one has it. Beyond that a table
-//! as in Maglev (Eisenbud et al., 2016), which is filled once and asked in one step.
+//! By rendezvous (Thaler and Ravishankar, 1998; weights as in Schindelhauer and Schomaker, 2005): each
+//! endpoint draws a lot for the text, the best one has it. With many endpoints that takes long, so a
+//! table keeps what was drawn. It has a place for each text modulo its size, so lots are drawn for places,
+//! with few endpoints as well: else all texts would move when there are enough for a table.
 
-/// The size of a table: a prime, at least a hundred times as many as there are endpoints.
-const TABLE: usize = 65_537;
+use std::cell::Cell;
+
+/// How many places there are for texts: a prime, and many for each of a thousand endpoints.
+const PLACES: u64 = 65_537;
 /// A table is used for more endpoints than this.
 pub(super) const FEW: usize = 64;
 
@@ -20,77 +23,53 @@ pub fn hash(text: &[u8]) -> u64 {
     mix(hash)
 }
 
-/// The lot that an endpoint draws for a text: the smallest is the best.
+/// Which of some endpoints, that have this hash and weight each, has a text.
+pub(super) fn owner<T>(text: u64, endpoints: impl Iterator<Item = (T, (u64, f32))>) -> Option<T> {
+    let place = mix(text % PLACES);
+    let lots = endpoints.map(|(one, (id, weight))| (one, lot(place, id, weight)));
+    let best = lots.reduce(|best, one| if one.1 < best.1 { one } else { best });
+    best.map(|(one, _)| one)
+}
+
+/// The lot that an endpoint draws for a place: the smallest is the best.
 #[expect(clippy::cast_precision_loss, reason = "53 bits are random enough")]
-pub(super) fn lot(text: u64, endpoint: u64, weight: f32) -> f64 {
-    let bits = mix(text ^ endpoint) >> 11;
+fn lot(place: u64, endpoint: u64, weight: f32) -> f64 {
+    let bits = mix(place ^ endpoint) >> 11;
     let uniform = (bits as f64 + 0.5) / (1_u64 << 53) as f64;
     -uniform.ln() / f64::from(weight)
 }
 
-/// Which endpoint has a text, for each hash.
+/// Which endpoint has a text, for each place, as far as it has been asked for.
 #[derive(Debug)]
-pub(super) struct Table(Box<[u16]>);
+pub(super) struct Table(Box<[Cell<u16>]>);
+
+/// What nobody has asked for yet.
+const UNKNOWN: u16 = u16::MAX;
 
 impl Table {
-    /// Fills a table for endpoints that have this hash and weight each. All weights are positive.
-    pub(super) fn fill(endpoints: &[(u64, f32)]) -> Self {
-        let heaviest = endpoints.iter().map(|one| one.1).fold(0.0, f32::max);
-        let mut table = vec![u16::MAX; TABLE];
-        let mut next: Vec<Places> = endpoints.iter().map(|one| Places::of(one.0)).collect();
-        let mut turns = vec![0.0; endpoints.len()];
-        let mut left = TABLE;
-        while left > 0 {
-            for (nth, (_, weight)) in endpoints.iter().enumerate() {
-                turns[nth] += weight / heaviest;
-                if left == 0 || turns[nth] < 1.0 {
-                    continue;
-                }
-                turns[nth] -= 1.0;
-                let place = loop {
-                    let place = next[nth].next_place();
-                    if table[place] == u16::MAX {
-                        break place;
-                    }
-                };
-                table[place] = u16::try_from(nth).unwrap_or(0);
-                left -= 1;
-            }
-        }
-        Self(table.into())
-    }
-
-    /// The endpoint that has a text; the next ones for the same text are asked for by `nth`.
-    pub(super) fn get(&self, text: u64, nth: u64) -> usize {
+    /// The endpoint that has a text, found by `owner` if it is not known yet; the next ones for the
+    /// same text are asked for by `nth`.
+    pub(super) fn get(&self, text: u64, nth: u64, owner: impl Fn(u64) -> usize) -> usize {
         let text = if nth == 0 {
             text
         } else {
             mix(text.wrapping_add(nth))
         };
-        let place = usize::try_from(text % TABLE as u64).unwrap_or(0);
-        usize::from(self.0[place])
-    }
-}
-
-/// The places of a table in the order in which an endpoint would like to have them.
-struct Places {
-    place: usize,
-    step: usize,
-}
-
-impl Places {
-    fn of(endpoint: u64) -> Self {
-        let small = |n: u64, below: usize| usize::try_from(n % below as u64).unwrap_or(0);
-        Self {
-            place: small(mix(endpoint), TABLE),
-            step: 1 + small(mix(endpoint ^ 0x9e37_79b9), TABLE - 1),
+        let place = usize::try_from(text % PLACES).unwrap_or(0);
+        let known = &self.0[place];
+        if known.get() == UNKNOWN {
+            let found = owner(text);
+            known.set(u16::try_from(found).unwrap_or(UNKNOWN));
+            return found;
         }
+        usize::from(known.get())
     }
+}
 
-    fn next_place(&mut self) -> usize {
-        let place = self.place;
-        self.place = (place + self.step) % TABLE;
-        place
+impl Default for Table {
+    fn default() -> Self {
+        let places = (0..PLACES).map(|_| Cell::new(UNKNOWN));
+        Self(places.collect())
     }
 }
 
@@ -116,53 +95,62 @@ mod tests {
         (0..TEXTS).map(|nth| hash(format!("client-{nth}").as_bytes()))
     }
 
-    fn by_lot(endpoints: &[(u64, f32)], text: u64) -> usize {
-        let lots = endpoints.iter().map(|(id, weight)| lot(text, *id, *weight));
-        let best = lots.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-        best.unwrap().0
+    fn owner_of(endpoints: &[(u64, f32)], text: u64) -> usize {
+        owner(text, endpoints.iter().copied().enumerate()).unwrap()
     }
 
     /// How many of the texts move when the last of so many endpoints is added; all to that one.
-    fn moved(count: usize, find: impl Fn(&[(u64, f32)]) -> Box<dyn Fn(u64) -> usize>) -> usize {
+    fn moved(count: usize) -> usize {
         let all = endpoints(count);
-        let (before, after) = (find(&all[..count - 1]), find(&all));
         let moves: Vec<usize> = texts()
-            .filter(|text| before(*text) != after(*text))
-            .map(&after)
+            .filter(|text| owner_of(&all[..count - 1], *text) != owner_of(&all, *text))
+            .map(|text| owner_of(&all, text))
             .collect();
-        assert!(count > FEW || moves.iter().all(|to| *to == count - 1));
+        assert!(moves.iter().all(|to| *to == count - 1));
         moves.len()
     }
 
     #[test]
-    fn a_tenth_moves_to_a_tenth_endpoint() {
-        let moved = moved(10, |endpoints| {
-            let endpoints = endpoints.to_vec();
-            Box::new(move |text| by_lot(&endpoints, text))
-        });
-        assert!((900..=1100).contains(&moved), "{moved}");
+    fn only_the_share_of_a_new_endpoint_moves_and_all_to_it() {
+        for count in [10, FEW + 1, 100] {
+            let (moved, share) = (moved(count), TEXTS / count);
+            let may_be = share * 3 / 4..=share * 4 / 3;
+            assert!(may_be.contains(&moved), "{count}: {moved}");
+        }
+        let tenth = moved(10);
+        assert!((900..=1100).contains(&tenth), "{tenth}");
     }
 
     #[test]
-    fn a_table_moves_little_more_than_its_share() {
-        let moved = moved(100, |endpoints| {
-            let table = Table::fill(endpoints);
-            Box::new(move |text| table.get(text, 0))
-        });
-        assert!((80..=300).contains(&moved), "{moved}");
+    fn the_order_of_endpoints_changes_nothing() {
+        for count in [10, 100] {
+            let all = endpoints(count);
+            let reversed: Vec<_> = all.iter().copied().rev().collect();
+            for text in texts() {
+                let place = count - 1 - owner_of(&reversed, text);
+                assert_eq!(owner_of(&all, text), place);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_knows_what_was_drawn() {
+        let (all, table) = (endpoints(100), Table::default());
+        for text in texts() {
+            let drawn = table.get(text, 0, |text| owner_of(&all, text));
+            assert_eq!(drawn, owner_of(&all, text));
+            assert_eq!(table.get(text, 0, |_| panic!("it is known")), drawn);
+        }
     }
 
     #[test]
     fn weights_are_shares() {
         let mut endpoints = endpoints(100);
         endpoints[0].1 = 11.0;
-        let table = Table::fill(&endpoints);
-        let lots = |text| by_lot(&endpoints, text);
-        let table = |text| table.get(text, 0);
-        for find in [&lots as &dyn Fn(u64) -> usize, &table] {
-            let count = texts().filter(|text| find(*text) == 0).count();
-            assert!((900..=1100).contains(&count), "{count} of {TEXTS}");
-        }
+        let count = texts()
+            .filter(|text| owner_of(&endpoints, *text) == 0)
+            .count();
+        assert!((900..=1100).contains(&count), "{count} of {TEXTS}");
     }
 
     /// Instances of different versions must agree.
@@ -170,7 +158,7 @@ mod tests {
     fn hashes_stay_what_they_are() {
         assert_eq!(hash(b""), 0xf52a_15e9_a9b5_e89b);
         let all = endpoints(10);
-        let found: Vec<usize> = texts().take(8).map(|text| by_lot(&all, text)).collect();
-        assert_eq!(found, [2, 3, 7, 9, 3, 4, 1, 8]);
+        let found: Vec<usize> = texts().take(8).map(|text| owner_of(&all, text)).collect();
+        assert_eq!(found, [2, 9, 4, 4, 4, 6, 9, 2]);
     }
 }

@@ -9,7 +9,7 @@ use super::address::Address;
 use super::bound::BoundLinks;
 use super::candidates::{Candidate, Candidates, List};
 use super::circuit::Ticket;
-use super::hash::{FEW, Table, hash as text_hash, lot};
+use super::hash::{FEW, hash as text_hash, owner};
 use super::rules::Balance;
 use super::try_guard::Try;
 use super::usable::{Asked, NoEndpoint};
@@ -266,20 +266,14 @@ impl Candidates {
         // Places ascend. While some cannot be used, only what belongs to these goes elsewhere.
         if list.regular > FEW && nth(count - 1) < list.regular {
             let is_usable = |place| count == list.regular || has_place(place, count, &nth);
-            let places = (0..list.regular as u64).map(|nth| list.table().get(asked.hash, nth));
+            let places = (0..list.regular as u64).map(|nth| list.owner(asked.hash, nth));
             let mut fit = places.filter(|place| is_usable(*place) && has_room(&list.all[*place]));
             let found = fit.next();
             return found.unwrap_or_else(|| self.least(list, (0..count).map(nth), asked.now));
         }
-        let (mut best, mut smallest) = (nth(0), f64::INFINITY);
-        for place in (0..count).map(&nth) {
-            let one = &list.all[place];
-            let lot = lot(asked.hash, one.id, one.weight);
-            if lot < smallest && has_room(one) {
-                (best, smallest) = (place, lot);
-            }
-        }
-        best
+        let all = (0..count).map(&nth).map(|place| (place, &*list.all[place]));
+        let fit = all.filter(|(_, one)| has_room(one));
+        owner(asked.hash, fit.map(|(place, one)| (place, one.drawn()))).unwrap_or(nth(0))
     }
 }
 
@@ -319,17 +313,9 @@ impl Upstream {
             let address = SocketAddr::new(one.url.host.parse().ok()?, one.url.port);
             #[expect(clippy::cast_precision_loss, reason = "weights are small")]
             let weight = one.weight as f32;
-            Some((text_hash(address.to_string().as_bytes()), weight))
+            Some((*one, (text_hash(address.to_string().as_bytes()), weight)))
         });
-        let drawn: Vec<(u64, f32)> = drawn.collect::<Option<_>>()?;
-        if drawn.len() > FEW && !others.is_empty() {
-            return all.get(Table::fill(&drawn).get(hash, 0)).copied();
-        }
-        let lots = drawn.iter().map(|(id, weight)| lot(hash, *id, *weight));
-        let best = lots
-            .enumerate()
-            .min_by(|one, other| one.1.total_cmp(&other.1));
-        best.map(|(nth, _)| all[nth])
+        owner(hash, drawn.collect::<Option<Vec<_>>>()?.into_iter())
     }
 }
 
