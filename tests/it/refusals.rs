@@ -155,7 +155,7 @@ tier = "tight"
 requests = 1
 per = "1h"
 [server]
-header_timeout = "600ms"
+header_timeout = "1500ms"
 "#,
         hash_of("tight"),
     ))

@@ -263,7 +263,7 @@ fn each_failure_of_a_service_has_its_cause() {
     let mut config = format!("{UNGUARDED}[server]\nworkers = 1\n[routes]\n");
     for (nth, service) in services.iter().enumerate() {
         let url = service.url();
-        let route = format!("\"/{nth}\" = {{ upstream = \"{url}\", timeout = \"300ms\" }}\n");
+        let route = format!("\"/{nth}\" = {{ upstream = \"{url}\", timeout = \"1s\" }}\n");
         config.push_str(&route);
     }
     let gateway = Gateway::start(&config);
@@ -281,7 +281,7 @@ fn each_failure_of_a_service_has_its_cause() {
         ("upstream_invalid", "status line"),
         (
             "upstream_timeout",
-            "within timeout = 300ms, with the request sent",
+            "within timeout = 1s, with the request sent",
         ),
         ("upstream_reset", "within its answer"),
     ];

@@ -201,9 +201,11 @@ fn no_answer_of_the_gateways_own_begins_within_another() {
     ];
     each(rows, |(body, code)| {
         let (upstream, sent) = hinting_without_end();
+        let idle = if body.is_empty() { 2 } else { 20 };
         let gateway = Gateway::start(&format!(
-            "[server]\nidle_timeout = \"2s\"\n[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1s\", body_limit = \"10B\" }}",
-            upstream.url()
+            "[server]\nidle_timeout = \"{idle}s\"\n[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"{}s\", body_limit = \"10B\" }}",
+            upstream.url(),
+            idle / 2,
         ));
         let mut client = gateway.connect();
         client.small_window();

@@ -329,13 +329,13 @@ fn a_service_that_says_that_it_is_at_work_is_waited_for() {
     let upstream = Upstream::start(|peer| {
         let request = peer.request()?;
         for _ in 0..6 {
-            std::thread::sleep(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(600));
             peer.send("HTTP/1.1 102 Processing\r\n\r\n")?;
         }
         peer.reply(&request, b"done")
     });
     let gateway = Gateway::start(&format!(
-        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"1500ms\" }}",
+        "[routes]\n\"/a\" = {{ upstream = \"{}\", timeout = \"2500ms\" }}",
         upstream.url()
     ));
     assert_eq!(gateway.ask(&Request::get("/a")).is(200).text(), "done");

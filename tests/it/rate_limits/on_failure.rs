@@ -39,7 +39,7 @@ impl Lost {
             policy("local", "enforce"),
             policy("shadow", "shadow"),
             format!(
-                "[limits.redis]\nurl = \"{}\"\non_failure = \"{rule}\"\ndeadline = \"100ms\"\n",
+                "[limits.redis]\nurl = \"{}\"\non_failure = \"{rule}\"\ndeadline = \"1s\"\n",
                 redis.url()
             ),
         ];
