@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +10,8 @@ use memchr::memchr_iter;
 use sha2::{Digest as _, Sha256};
 
 use crate::tls::Form;
+
+use super::pipe;
 
 /// No configuration is larger; what is, is another file given by mistake.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -63,9 +65,18 @@ impl From<io::Error> for Unreadable {
     }
 }
 
-/// Reads a file whole.
+/// Reads a file whole. A pipe is waited for while it stands there; what takes its place is read instead.
 pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
+    while is_pipe(path) {
+        if let Some(pipe) = pipe::written_to(path)? {
+            return text(all_of(pipe)?);
+        }
+    }
     text(all_of(File::open(path)?)?)
+}
+
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
 /// Why a file cannot be read, as far as that shows without reading it.
@@ -250,6 +261,8 @@ impl Stamp {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     use super::*;
 
     #[test]
@@ -265,6 +278,31 @@ mod tests {
         assert!(!files.again().hold_the_same(&files));
         fs::write(&pipe, "given once").unwrap();
         assert!(files.again().hold_the_same(&files));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_pipe_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, other] = ["pipe", "other"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let read = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || read(&pipe)
+        });
+        // Once somebody can write to it without waiting, it is read.
+        let mut nonblocking = fs::OpenOptions::new();
+        nonblocking.write(true).custom_flags(0o4000);
+        let written = loop {
+            match nonblocking.open(&pipe) {
+                Ok(written) => break written,
+                Err(_) => std::thread::yield_now(),
+            }
+        };
+        fs::write(&other, "new").unwrap();
+        fs::rename(&other, &pipe).unwrap();
+        assert_eq!(read.join().unwrap().unwrap(), "new");
+        drop(written);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod lint;
 mod listed;
 mod long_read;
 mod origin;
+mod pipe;
 mod private;
 mod problems;
 mod reading;
@@ -107,7 +108,7 @@ pub fn environment(name: &str) -> Result<String, VarError> {
 /// All problems of the file and of those that it names.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Loaded, Problems> {
     let mut reading = Reading::new(path, environment, &disk::read, home);
-    reading.says_waits = true;
+    reading.says_wait = Some(long_read::on_stderr);
     load_file(reading, path, Served::default())
 }
 
@@ -123,7 +124,7 @@ pub struct Served<'s> {
 }
 
 /// The same while these certificates are used: those whose files have not changed are taken as they are,
-/// even if they have expired.
+/// even if they have expired. The log has a line for a file that is waited for.
 ///
 /// # Errors
 /// All problems of the file and of those that it names.
@@ -132,7 +133,8 @@ pub fn load_again(
     environment: Environment<'_>,
     served: Served<'_>,
 ) -> Result<Loaded, Problems> {
-    let reading = Reading::new(path, environment, &disk::read, home);
+    let mut reading = Reading::new(path, environment, &disk::read, home);
+    reading.says_wait = Some(long_read::in_log);
     load_file(reading, path, served)
 }
 

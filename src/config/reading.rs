@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Holds, Unreadable};
 use super::expand::Environment;
-use super::long_read::said_if_long;
+use super::long_read::{Say, if_long};
 use super::private;
 use super::problems::{Problem, Problems};
 use super::source::{At, Span};
@@ -22,8 +22,8 @@ pub(super) struct Reading<'r> {
     /// Says where a key belongs, if there is one of that name.
     pub home: fn(&str) -> Option<String>,
     pub problems: Problems,
-    /// Whether standard error has a line for a file that is waited for: before there is a log.
-    pub says_waits: bool,
+    /// Who says that a file is waited for.
+    pub says_wait: Option<Say>,
 }
 
 impl<'r> Reading<'r> {
@@ -40,7 +40,7 @@ impl<'r> Reading<'r> {
             folder: name.parent().unwrap_or(Path::new("")).to_owned(),
             home,
             problems: Problems::default(),
-            says_waits: false,
+            says_wait: None,
         }
     }
 
@@ -58,10 +58,9 @@ impl<'r> Reading<'r> {
 
     /// What `read` returns, which waits for that file and does nothing else.
     pub(super) fn wait_for<T>(&mut self, path: &Path, read: impl FnOnce(&mut Self) -> T) -> T {
-        if self.says_waits {
-            said_if_long(path, || read(self))
-        } else {
-            read(self)
+        match self.says_wait {
+            Some(say) => if_long(path, say, || read(self)),
+            None => read(self),
         }
     }
 

@@ -102,6 +102,25 @@ fn a_start_that_waits_for_its_file_says_so() {
 }
 
 #[test]
+fn a_reload_that_waits_for_its_file_says_so_and_takes_what_is_put_there_instead() {
+    let upstream = Upstream::echo();
+    let mut gateway = begun();
+    hand_over(gateway.dir(), &config("/old", &upstream));
+    gateway.wait_listening();
+    gateway.signal(Signal::HUP);
+    eventually("a line about the reload", || {
+        let text = gateway.log_text();
+        text.contains("the reload waits for ").then_some(())
+    });
+    let new = gateway.dir().join("new");
+    std::fs::write(&new, config("/new", &upstream)).expect("write a file");
+    std::fs::rename(new, gateway.dir().join("tollgate.toml")).expect("put it there");
+    eventually("the reload", || {
+        (gateway.ask(&Request::get("/new")).status == 200).then_some(())
+    });
+}
+
+#[test]
 fn a_reload_that_cannot_read_its_file_holds_up_nothing() {
     let upstream = Upstream::echo();
     let mut gateway = begun();
