@@ -19,6 +19,9 @@ impl PathPrefix {
     /// below it. When it has parameters (`;`) or encoded slashes: protection ignores them and routing
     /// does not, so that one prefix would mean two things.
     pub fn parse(text: &str) -> Result<Self, InvalidPrefix> {
+        if text.contains("${") {
+            return Err(InvalidPrefix::Variable);
+        }
         if let Some(pattern) = text.strip_prefix(['~', '^']) {
             return Err(InvalidPrefix::Wildcard {
                 right: of_expression(pattern),
@@ -153,6 +156,11 @@ pub enum InvalidPrefix {
         /// The prefix that was probably meant.
         right: Option<String>,
     },
+    /// It has a variable of the environment that nobody has filled in.
+    #[error(
+        "variables are filled in in values, not in keys: `prefix` of a `[[route]]` may have one"
+    )]
+    Variable,
     /// It ends in a slash.
     #[error("it must not end with a slash{}", suggest(Some(right)))]
     TrailingSlash {
@@ -256,6 +264,14 @@ mod tests {
                 }
                 None => assert!(!error.contains("write"), "{text}: {error}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_variable_is_no_wildcard() {
+        for text in ["/${STAGE}/api", "${PREFIX}", "/${A:-b}"] {
+            let error = PathPrefix::parse(text).expect_err(text);
+            assert_eq!(error, InvalidPrefix::Variable, "{text}");
         }
     }
 
