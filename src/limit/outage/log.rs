@@ -49,6 +49,8 @@ impl From<&CallError> for Trouble {
     fn from(cause: &CallError) -> Self {
         match cause {
             CallError::Unreachable(_)
+            | CallError::Speechless(_)
+            | CallError::NoHandshake
             | CallError::Ended
             | CallError::Silent
             | CallError::Demoted

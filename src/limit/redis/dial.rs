@@ -16,6 +16,7 @@ use ::redis::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -26,6 +27,9 @@ use super::url::HostPort;
 
 /// The longest that a new connection may take, name look-up and login included.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long of that a server may be silent in a TLS handshake: one without TLS waits for the end of a line.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// How many calls may wait for the connection to take them; more wait in turn.
 const QUEUE: usize = 1024;
@@ -87,13 +91,18 @@ impl Dialer {
         address: &HostPort,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
         let Some(tls) = &self.tls else {
-            return Box::pin(self.log_in(stream)).await;
+            let logged_in = Box::pin(self.log_in(stream)).await;
+            return logged_in.map_err(|error| match error {
+                CallError::Unreachable(cause) => CallError::Speechless(cause),
+                other => other,
+            });
         };
         let name = ServerName::try_from(address.host.clone())
             .map_err(|error| CallError::Unreachable(io::Error::other(error)))?;
-        let stream = TlsConnector::from(Arc::clone(tls))
-            .connect(name, stream)
+        let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+        let stream = timeout(HANDSHAKE_TIMEOUT, handshake)
             .await
+            .map_err(|_| CallError::NoHandshake)?
             .map_err(CallError::Unreachable)?;
         // Boxed, for what is awaited once in the life of a connection need not make its keeper large.
         Box::pin(self.log_in(stream)).await

@@ -9,6 +9,10 @@ use ::redis::{ErrorKind, RedisError};
 pub(in crate::limit) enum CallError {
     #[error("it cannot be reached: {0}")]
     Unreachable(io::Error),
+    #[error("it ends connections without a word ({0}): if it speaks TLS, write `rediss://`")]
+    Speechless(io::Error),
+    #[error("it does not answer to a TLS handshake: if it speaks no TLS, write `redis://`")]
+    NoHandshake,
     #[error("the connection has ended")]
     Ended,
     #[error("it does not answer in time")]

@@ -8,7 +8,7 @@ use tollgate::tls::{Authorities, Certificate, ClientTls, Purpose};
 
 use super::super::client;
 use super::super::log::Log;
-use super::{DEADLINE, PATIENCE, healed, left, settings, store, urls};
+use super::{DEADLINE, PATIENCE, eventually, healed, left, settings, store, urls};
 use crate::support::redis_cluster::Cluster;
 use crate::support::redis_tls::Certificates;
 
@@ -53,6 +53,21 @@ async fn tls_with_certificates_a_user_a_database_and_a_prefix() {
         keyspace.contains("db3:") && !keyspace.contains("db0:"),
         "{keyspace}"
     );
+}
+
+#[tokio::test(flavor = "local")]
+async fn the_other_scheme_is_told_of() {
+    let files = Certificates::new();
+    let (redis, tls_port) = files.redis();
+    let plain = format!("redis://127.0.0.1:{tls_port}");
+    let plain = RedisTarget::new(&urls(&[plain]), RedisTopology::Single, None).unwrap();
+    let over_tls = tls(redis.port(), client_tls(&files, Some(&files)));
+    for (target, scheme) in [(plain, "`rediss://`"), (over_tls, "`redis://`")] {
+        let log = Log::capture();
+        let limiter = store(target).for_worker();
+        assert!(!limiter.wait_ready(DEADLINE).await);
+        eventually(|| log.lines().iter().any(|line| line.contains(scheme))).await;
+    }
 }
 
 #[tokio::test(flavor = "local")]
