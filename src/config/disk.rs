@@ -296,7 +296,10 @@ mod tests {
         let written = loop {
             match nonblocking.open(&pipe) {
                 Ok(written) => break written,
-                Err(_) => std::thread::yield_now(),
+                Err(_) => {
+                    assert!(!read.is_finished(), "it has not waited");
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
             }
         };
         fs::write(&other, "new").unwrap();
