@@ -294,13 +294,11 @@ mod tests {
         let mut nonblocking = fs::OpenOptions::new();
         nonblocking.write(true).custom_flags(0o4000);
         let written = loop {
-            match nonblocking.open(&pipe) {
-                Ok(written) => break written,
-                Err(_) => {
-                    assert!(!read.is_finished(), "it has not waited");
-                    std::thread::sleep(std::time::Duration::from_millis(5));
-                }
+            if let Ok(written) = nonblocking.open(&pipe) {
+                break written;
             }
+            assert!(!read.is_finished(), "it has not waited");
+            std::thread::sleep(std::time::Duration::from_millis(5));
         };
         fs::write(&other, "new").unwrap();
         fs::rename(&other, &pipe).unwrap();
