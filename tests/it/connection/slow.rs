@@ -87,7 +87,7 @@ fn a_body_that_stops_gets_408() {
 fn a_pause_in_a_body_is_the_clients_and_not_the_services() {
     let upstream = Upstream::echo();
     let gateway = Gateway::start(&format!(
-        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"500ms\"",
+        "[routes]\n\"/a\" = \"up\"\n[upstreams.up]\nendpoints = [\"{}\"]\nidle_timeout = \"1s\"",
         upstream.url()
     ));
     let request = Request::post("/a", "0123456789").chunked(3);
@@ -95,7 +95,7 @@ fn a_pause_in_a_body_is_the_clients_and_not_the_services() {
     client
         .send(request.head_bytes())
         .send(&request.body_bytes()[..5]);
-    std::thread::sleep(Duration::from_millis(900));
+    std::thread::sleep(Duration::from_millis(1_400));
     client.send(&request.body_bytes()[5..]);
     assert_eq!(client.answer().is(200).text(), "0123456789");
 }

@@ -101,13 +101,19 @@ fn a_start_that_waits_for_its_file_says_so() {
     assert_eq!(gateway.wait_exit().code(), Some(0));
 }
 
+/// One that serves `/a`, and waits for its file to be written again.
+fn reloading(upstream: &Upstream) -> Gateway {
+    let mut gateway = begun();
+    hand_over(gateway.dir(), &config("/a", upstream));
+    gateway.wait_listening();
+    gateway.signal(Signal::HUP);
+    gateway
+}
+
 #[test]
 fn a_reload_that_waits_for_its_file_says_so_and_takes_what_is_put_there_instead() {
     let upstream = Upstream::echo();
-    let mut gateway = begun();
-    hand_over(gateway.dir(), &config("/old", &upstream));
-    gateway.wait_listening();
-    gateway.signal(Signal::HUP);
+    let gateway = reloading(&upstream);
     eventually("a line about the reload", || {
         let text = gateway.log_text();
         text.contains("the reload waits for ").then_some(())
@@ -123,10 +129,7 @@ fn a_reload_that_waits_for_its_file_says_so_and_takes_what_is_put_there_instead(
 #[test]
 fn a_reload_that_cannot_read_its_file_holds_up_nothing() {
     let upstream = Upstream::echo();
-    let mut gateway = begun();
-    hand_over(gateway.dir(), &config("/a", &upstream));
-    gateway.wait_listening();
-    gateway.signal(Signal::HUP);
+    let mut gateway = reloading(&upstream);
     gateway.ask(&Request::get("/a/before")).is(200);
     gateway.access_log(1);
     let old = gateway.dir().join("access.log.1");
