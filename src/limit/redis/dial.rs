@@ -91,11 +91,7 @@ impl Dialer {
         address: &HostPort,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
         let Some(tls) = &self.tls else {
-            let logged_in = Box::pin(self.log_in(stream)).await;
-            return logged_in.map_err(|error| match error {
-                CallError::Unreachable(cause) => CallError::Speechless(cause),
-                other => other,
-            });
+            return Box::pin(self.log_in(stream, CallError::Speechless)).await;
         };
         let name = ServerName::try_from(address.host.clone())
             .map_err(|error| CallError::Unreachable(io::Error::other(error)))?;
@@ -105,7 +101,7 @@ impl Dialer {
             .map_err(|_| CallError::NoHandshake)?
             .map_err(CallError::Unreachable)?;
         // Boxed, for what is awaited once in the life of a connection need not make its keeper large.
-        Box::pin(self.log_in(stream)).await
+        Box::pin(self.log_in(stream, CallError::Unreachable)).await
     }
 
     /// Ends the connection, too, when its address is none of the host's any more: a server that has been
@@ -129,14 +125,16 @@ impl Dialer {
         let stream = UnixStream::connect(path)
             .await
             .map_err(CallError::Unreachable)?;
-        Box::pin(self.log_in(stream)).await
+        Box::pin(self.log_in(stream, CallError::Unreachable)).await
     }
 
+    /// `silent` is the error where the connection ends before the server has said a word.
     async fn log_in(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        silent: fn(io::Error) -> CallError,
     ) -> Result<(MultiplexedConnection, Driver), CallError> {
-        introduce_to(&mut stream, &self.login).await?;
+        introduce_to(&mut stream, &self.login, silent).await?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
@@ -161,6 +159,7 @@ impl Dialer {
 async fn introduce_to(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     login: &RedisConnectionInfo,
+    silent: fn(io::Error) -> CallError,
 ) -> Result<(), CallError> {
     let mut commands = Vec::new();
     if let Some(password) = login.password() {
@@ -194,13 +193,16 @@ async fn introduce_to(
         let mut line = Vec::new();
         // With TLS 1.3 a server refuses our certificate only now, and the cause says so.
         let read = replies.read_until(b'\n', &mut line).await;
+        let ended = if place == 0 {
+            silent
+        } else {
+            CallError::Unreachable
+        };
         match (&sent, read) {
             (_, Ok(1..)) => {}
-            (Ok(()), Ok(0)) => {
-                return Err(CallError::Unreachable(io::ErrorKind::UnexpectedEof.into()));
-            }
-            (Ok(()), Err(error)) => return Err(CallError::Unreachable(error)),
-            (Err(_), _) => return sent.map_err(CallError::Unreachable),
+            (Ok(()), Ok(0)) => return Err(ended(io::ErrorKind::UnexpectedEof.into())),
+            (Ok(()), Err(error)) => return Err(ended(error)),
+            (Err(_), _) => return sent.map_err(ended),
         }
         if place < needed {
             check(command, &line, login)?;
@@ -305,7 +307,8 @@ mod tests {
             server.write_all(unknown).await.unwrap();
             (said, server)
         };
-        let (connected, (said, _server)) = tokio::join!(dialer.log_in(ours), server);
+        let (connected, (said, _server)) =
+            tokio::join!(dialer.log_in(ours, CallError::Unreachable), server);
         let _kept = connected.unwrap();
         for part in ["AUTH", "SELECT", "LIB-NAME", "LIB-VER"] {
             assert!(said.contains(part), "{said}");

@@ -158,6 +158,7 @@ async fn the_log_says_why_redis_refuses_a_connection() {
             says("220 mail hunter2 ESMTP\r\n"),
             "what answers there is not Redis: is the port right?",
         ),
+        (says("+OK\r\n"), "it cannot be reached"),
         (says(""), "if it speaks TLS, write `rediss://`"),
     ] {
         let log = Log::capture();
