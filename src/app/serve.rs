@@ -264,16 +264,15 @@ impl Running<'_> {
         if delay.is_zero() || self.leaving.is_some() || self.is_starting() {
             return self.begin_drain(false);
         }
-        tracing::info!(?delay, "not ready any more; draining after that");
         self.leaving = Some(Instant::now() + delay);
         self.threads.phase.send_replace(Phase::Leaving);
+        tracing::info!(?delay, "not ready any more; draining after that");
     }
 
     /// Stops to accept. What waits in sockets that a successor has, too, is left to it.
     fn begin_drain(&mut self, handed_over: bool) {
         let timeout = self.gateway.settings.drain_timeout;
         self.leaving = None;
-        tracing::info!(event = "draining", ?timeout, "draining");
         // Those of the workers are then the last of this process.
         self.sockets.clear();
         if handed_over {
@@ -285,6 +284,8 @@ impl Running<'_> {
             handed_over,
         });
         self.threads.phase.send_replace(Phase::Draining);
+        // Said once readiness says so, too.
+        tracing::info!(event = "draining", ?timeout, "draining");
         self.gateway.acme.set_serves(false);
     }
 
